@@ -1,0 +1,112 @@
+/**
+ * Ports: what the actors need of the world, and what the fronts need of the actors. Real ones are wired in src/node.ts; a
+ * simulation owns its own.
+ */
+import type { StockDecision } from '../streams/decisions.ts';
+import type {
+  AtpAnswer,
+  AtpRequest,
+  ReservationAnswer,
+  ReservationRequest,
+  SkuStockAnswer,
+  StockAnswer,
+} from '../streams/requests.ts';
+
+/** Time. Wall time comes from a monotonic clock anchored at start, so that a jump of the system's clock expires nothing. */
+export interface Clock {
+  /** Milliseconds since 1970, never going back. */
+  nowMs(): number;
+  /** Monotonic milliseconds of this process. */
+  monoMs(): number;
+  /** Calls back after so many milliseconds; returns what cancels it. */
+  after(ms: number, call: () => void): () => void;
+}
+
+/** Group commit. Outcomes come in the order of the appends. */
+export interface DecisionLog {
+  /** `stored` runs when the decision is durable and must fold it; `dropped` when it is certain that it is not stored. */
+  append(decision: StockDecision, stored: () => void, dropped: (why: string) => void): void;
+  readonly inFlight: number;
+}
+
+/** Asks the owner of a partition, which is another node. */
+export interface Peers {
+  ask(partition: number, operation: string, body: unknown): Promise<unknown>;
+}
+
+/** What the fronts (HTTP, NATS, command line) ask; each rejects with a Refusal. */
+export interface StockDesk {
+  atp(request: AtpRequest): Promise<AtpAnswer>;
+  stock(sku: string, location: string): Promise<StockAnswer>;
+  skuStock(sku: string): Promise<SkuStockAnswer>;
+  /** `fresh` is true if this call granted it (201) and false if the id was granted before (200). */
+  place(request: ReservationRequest): Promise<{ fresh: boolean; reservation: ReservationAnswer }>;
+  confirm(id: string): Promise<ReservationAnswer>;
+  release(id: string): Promise<ReservationAnswer>;
+  reservation(id: string): Promise<ReservationAnswer>;
+  explain(sku: string, location: string): Promise<ExplainAnswer>;
+}
+
+/** The facts and decisions behind the numbers of a stock key, in order, with running totals. */
+export interface ExplainAnswer {
+  readonly sku: string;
+  readonly location: string;
+  readonly asOf: string;
+  readonly steps: readonly ExplainStep[];
+  readonly stock: StockAnswer;
+  /** Whether the steps end in the stock shown; false is a fault and is said aloud. */
+  readonly adds: boolean;
+  /** What the steps leave out, such as facts that were parked. */
+  readonly notes: readonly string[];
+}
+export interface ExplainStep {
+  /** When it happened, ISO 8601. */
+  readonly at: string;
+  readonly what: string;
+  readonly id: string;
+  /** The fact's or decision's own words: type, qty, reason, reservation … */
+  readonly detail: string;
+  readonly change: Readonly<Partial<Record<ExplainBucket, number>>>;
+  /** Running totals after this step. */
+  readonly total: Readonly<Record<ExplainBucket, number>>;
+}
+export const EXPLAIN_BUCKETS = ['sellable', 'damaged', 'inspection', 'held', 'allocated', 'inTransit'] as const;
+export type ExplainBucket = (typeof EXPLAIN_BUCKETS)[number];
+
+/** Taking facts in over HTTP: stores them, waits for the verdict of their owner. */
+export interface FactDesk {
+  /** `values` are decoded facts, as sent; answers after every accepted one is durable. */
+  submit(values: readonly unknown[]): Promise<{
+    accepted: number;
+    duplicates: number;
+    rejected: { index: number; code: string; message: string }[];
+  }>;
+}
+
+/** Readiness for /readyz and doctor. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** Why not, in plain words. */
+  readonly reasons: readonly string[];
+  readonly owned: number;
+  readonly partitions: number;
+}
+
+/** A parked fact as operators see it. */
+export interface ParkedFact {
+  readonly seq: number;
+  readonly parkedAt: string;
+  readonly reason: string;
+  readonly message: string;
+  /** Where it came from: the stored subject, or `http`. */
+  readonly source: string;
+  readonly contentType: string;
+  /** The bytes as they came, base64. */
+  readonly bytes: string;
+}
+export interface ParkedFacts {
+  /** Parked facts after a sequence, oldest first. */
+  list(after: number, limit: number): Promise<readonly ParkedFact[]>;
+  /** Publishes it anew, or a corrected fact in its place; past the horizon too, since a person asks for it. */
+  resubmit(seq: number, corrected: unknown): Promise<void>;
+}

@@ -1,0 +1,120 @@
+/**
+ * Availability: what may be promised of a stock key.
+ *
+ *   available = sellable − held − allocated − safety stock − protected      (may be negative: so much is promised in excess)
+ *   ATP       = max(0, available)                                            (what may be promised now)
+ *   ATP by d  = max(0, available + inbound promised by d)                    (a deficit is covered by inbound first)
+ *
+ * Sources: ASCM Dictionary, "available-to-promise"; the contract's section "Available to promise".
+ */
+import type { SkuEntry, StockKey, Transit } from './state.ts';
+
+/** Until when inbound supply counts. All in microseconds since 1970. */
+export interface Horizon {
+  readonly now: number;
+  readonly by: number;
+  /** Usual time of a transfer whose shipment names no eta, in microseconds. */
+  readonly laneTime: number;
+}
+
+/** Units withheld by policy; none until policies are in force. */
+export const SAFETY_STOCK = 0;
+
+export function available(key: StockKey): number {
+  return key.sellable - key.held - key.allocated - SAFETY_STOCK;
+}
+
+/** What a new promise may take: available, less what decisions on their way to the journal take. */
+export function free(key: StockKey): number {
+  return available(key) - key.pending;
+}
+
+export function atp(key: StockKey, horizon?: Horizon): number {
+  const inbound = horizon === undefined ? 0 : inboundBy(key, horizon);
+  return Math.max(0, available(key) + inbound);
+}
+
+/** Σ max(0, shipped − arrived) over the transfers to this key. */
+export function inTransit(key: StockKey): number {
+  let sum = 0;
+  if (key.seldom?.transit !== undefined) for (const transit of key.seldom.transit.values()) sum += open(transit);
+  return sum;
+}
+
+export function onHand(key: StockKey): number {
+  return key.sellable + (key.seldom?.damaged ?? 0) + (key.seldom?.inspection ?? 0);
+}
+
+/** Inbound supply promised by the date. What is overdue is no supply until it gets a new date. */
+export function inboundBy(key: StockKey, horizon: Horizon): number {
+  let sum = 0;
+  if (key.seldom?.transit === undefined) return 0;
+  for (const transit of key.seldom.transit.values()) {
+    const due = transit.eta ?? transit.shippedAt + horizon.laneTime;
+    if (due >= horizon.now && due <= horizon.by) sum += open(transit);
+  }
+  return sum;
+}
+
+export interface LocationAtp {
+  readonly location: string;
+  readonly atp: number;
+}
+
+/** ATP per location in the order the locations became known, and their sum; `only` keeps the named ones. */
+export function skuAtp(
+  entry: SkuEntry | undefined,
+  only: readonly string[] | undefined,
+  horizon?: Horizon,
+): { atp: number; locations: LocationAtp[] } {
+  const locations: LocationAtp[] = [];
+  let sum = 0;
+  if (entry === undefined) return { atp: 0, locations };
+  for (const key of entry.keys) {
+    if (only !== undefined && !only.includes(key.location)) continue;
+    const units = atp(key, horizon);
+    sum += units;
+    locations.push({ location: key.location, atp: units });
+  }
+  return { atp: sum, locations };
+}
+
+/** One stock key as `GET /v1/stock` shows it. */
+export interface StockView {
+  readonly sku: string;
+  readonly location: string;
+  readonly onHand: number;
+  readonly sellable: number;
+  readonly damaged: number;
+  readonly inspection: number;
+  readonly held: number;
+  readonly allocated: number;
+  readonly safetyStock: number;
+  readonly available: number;
+  readonly atp: number;
+  readonly inTransit: number;
+  readonly onOrder: number;
+}
+
+export function stockView(key: StockKey): StockView {
+  return {
+    sku: key.sku.name,
+    location: key.location,
+    onHand: onHand(key),
+    sellable: key.sellable,
+    damaged: key.seldom?.damaged ?? 0,
+    inspection: key.seldom?.inspection ?? 0,
+    held: key.held,
+    allocated: key.allocated,
+    safetyStock: SAFETY_STOCK,
+    available: available(key),
+    atp: atp(key),
+    inTransit: inTransit(key),
+    // Purchases come with the supply that is on its way.
+    onOrder: 0,
+  };
+}
+
+function open(transit: Transit): number {
+  return Math.max(0, transit.shipped - transit.arrived);
+}

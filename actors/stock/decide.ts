@@ -1,0 +1,161 @@
+/**
+ * Decide: requests on a reservation, against the state as it is and what is on its way to the journal. Pure: time and
+ * state in, a decision or a refusal out.
+ *
+ * Refusals, tested in this order:
+ *   place:    id used with other content → id-conflict; id known → the same grant again; not enough → shortages
+ *   confirm:  id unknown → not-found; released → released; expired, or its time is over → expired; else harmless
+ *   release:  id unknown → not-found; else harmless
+ *
+ * Invariant D1: the units granted of a key never exceed what was free of it.
+ */
+import type { Shortage } from '../../streams/decisions.ts';
+import { free } from './availability.ts';
+import { hasEnded, statusOf } from './reservation.ts';
+import type { ReservationPart, SkuEntry, StockKey } from './state.ts';
+
+export interface WantedLine {
+  /** Place in the request. */
+  readonly index: number;
+  readonly sku: string;
+  readonly qty: number;
+  /** In order of preference; undefined: any. */
+  readonly locations: readonly string[] | undefined;
+  readonly split: boolean;
+}
+export interface Taken {
+  readonly line: WantedLine;
+  readonly key: StockKey;
+  readonly qty: number;
+}
+export interface Plan {
+  /** In the order of the request's lines. */
+  readonly taken: readonly Taken[];
+  readonly shortages: readonly Shortage[];
+}
+
+/** Combinations of locations tried for lines that compete for one SKU, before the first fit stands. */
+const SEARCH_STEPS = 2000;
+
+/**
+ * Which location gives what. Without `partial` the plan holds only if it has no shortages.
+ * A line goes to the first of its named locations that has enough, or, when none are named, to the one that has most.
+ */
+export function plan(lines: readonly WantedLine[], find: (sku: string) => SkuEntry | undefined, partial: boolean): Plan {
+  const taken: Taken[] = [];
+  const shortages: Shortage[] = [];
+  const used = new Map<StockKey, number>();
+  for (const group of bySku(lines)) {
+    const entry = find((group[0] as WantedLine).sku);
+    const fit = group.length > 1 ? searchFit(group, entry) : undefined;
+    if (fit !== undefined) taken.push(...fit);
+    else for (const line of group) takeLine(line, entry, used, partial, taken, shortages);
+  }
+  taken.sort((a, b) => a.line.index - b.line.index);
+  return { taken, shortages };
+}
+
+/** May this reservation be confirmed now? */
+export function confirmRefusal(parts: readonly ReservationPart[], nowMs: number): 'released' | 'expired' | undefined {
+  const status = statusOf(parts);
+  if (status === 'released' || status === 'expired') return status;
+  if (status === 'held' && parts.some((part) => part.expiresAtMs <= nowMs)) return 'expired';
+  return undefined;
+}
+
+/** Is there a step left to journal? (Repeating a step is harmless and writes nothing.) */
+export function needsStep(parts: readonly ReservationPart[], step: 'confirmed' | 'released' | 'expired'): boolean {
+  if (statusOf(parts) === 'fulfilled') return false;
+  if (parts.some(hasEnded)) return step === 'released' && parts.some((part) => !hasEnded(part));
+  return step === 'released' || parts.some((part) => part.confirmedAtMs === 0);
+}
+
+function bySku(lines: readonly WantedLine[]): Iterable<WantedLine[]> {
+  if (lines.length === 1) return [[lines[0] as WantedLine]];
+  const groups = new Map<string, WantedLine[]>();
+  for (const line of lines) {
+    const group = groups.get(line.sku);
+    if (group === undefined) groups.set(line.sku, [line]);
+    else group.push(line);
+  }
+  return groups.values();
+}
+
+function takeLine(
+  line: WantedLine,
+  entry: SkuEntry | undefined,
+  used: Map<StockKey, number>,
+  partial: boolean,
+  taken: Taken[],
+  shortages: Shortage[],
+): void {
+  const room = (key: StockKey) => Math.max(0, free(key) - (used.get(key) ?? 0));
+  const take = (key: StockKey, qty: number) => {
+    used.set(key, (used.get(key) ?? 0) + qty);
+    taken.push({ line, key, qty });
+  };
+  const keys = candidates(line, entry, room);
+  if (line.split) {
+    const sum = keys.reduce((units, key) => units + room(key), 0);
+    if (sum < line.qty) shortages.push({ sku: line.sku, requested: line.qty, available: sum });
+    if (sum < line.qty && !partial) return;
+    let left = Math.min(line.qty, sum);
+    for (const key of keys) {
+      const units = Math.min(left, room(key));
+      if (units > 0) take(key, units);
+      left -= units;
+    }
+    return;
+  }
+  const whole = keys.find((key) => room(key) >= line.qty);
+  if (whole !== undefined) return take(whole, line.qty);
+  const best = keys.reduce<StockKey | undefined>((most, key) => (most !== undefined && room(most) >= room(key) ? most : key), undefined);
+  const units = best === undefined ? 0 : room(best);
+  shortages.push({ sku: line.sku, requested: line.qty, available: units });
+  if (partial && best !== undefined && units > 0) take(best, units);
+}
+
+/** The keys a line may be taken from, the preferred first. */
+function candidates(line: WantedLine, entry: SkuEntry | undefined, room: (key: StockKey) => number): StockKey[] {
+  if (entry === undefined) return [];
+  if (line.locations === undefined) {
+    return entry.keys.length === 1 ? entry.keys : [...entry.keys].sort((a, b) => room(b) - room(a));
+  }
+  const keys: StockKey[] = [];
+  for (const location of line.locations) {
+    const key = entry.keys.find((each) => each.location === location);
+    if (key !== undefined && !keys.includes(key)) keys.push(key);
+  }
+  return keys;
+}
+
+/** Lines of one SKU that compete: tries combinations until all are whole, or gives up. Split lines take what is left. */
+function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined): Taken[] | undefined {
+  const order = [...group].sort((a, b) => Number(a.split) - Number(b.split));
+  const used = new Map<StockKey, number>();
+  const room = (key: StockKey) => Math.max(0, free(key) - (used.get(key) ?? 0));
+  let steps = 0;
+  const fill = (at: number): Taken[] | undefined => {
+    const line = order[at];
+    if (line === undefined) return [];
+    if (line.split) {
+      const shares: Taken[] = [];
+      takeLine(line, entry, used, false, shares, []);
+      if (shares.length === 0) return undefined;
+      const rest = fill(at + 1);
+      if (rest !== undefined) return [...shares, ...rest];
+      for (const share of shares) used.set(share.key, (used.get(share.key) ?? 0) - share.qty);
+      return undefined;
+    }
+    for (const key of candidates(line, entry, room)) {
+      if (steps++ > SEARCH_STEPS) return undefined;
+      if (room(key) < line.qty) continue;
+      used.set(key, (used.get(key) ?? 0) + line.qty);
+      const rest = fill(at + 1);
+      if (rest !== undefined) return [{ line, key, qty: line.qty }, ...rest];
+      used.set(key, (used.get(key) ?? 0) - line.qty);
+    }
+    return undefined;
+  };
+  return fill(0);
+}

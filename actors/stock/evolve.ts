@@ -1,0 +1,202 @@
+/**
+ * Evolve: facts and decisions into the state of a book. Total, without policy, without clock.
+ *
+ * Invariants:
+ *  E1 The same facts and decisions, in any order and interleaving, end in the same state. (Each fact once: actors/seen.ts.)
+ *  E2 Every change raises the book's change number by one.
+ */
+import type { Granted, StockDecision } from '../../streams/decisions.ts';
+import type { Adjustment, Fact, Receipt, Return, Sale, Transfer } from '../../streams/facts.ts';
+import { move, registerCount } from './movements.ts';
+import { settle } from './reservation.ts';
+import { HomeEntry, ReservationPart, type SeldomState, type StockBook, type StockKey, type Transit } from './state.ts';
+
+/** Folds a fact that has not been folded before. */
+export function applyFact(book: StockBook, fact: Fact): void {
+  book.seq += 1;
+  const key = book.key(fact.sku, fact.location);
+  book.touch(key.sku);
+  switch (fact.type) {
+    case 'sale':
+      return applySale(book, key, fact);
+    case 'receipt':
+      return applyReceipt(key, fact);
+    case 'transfer':
+      return applyTransfer(book, key, fact);
+    case 'return':
+      return applyReturn(key, fact);
+    case 'count':
+      registerCount(key, { at: fact.at, id: fact.id, counted: fact.counted });
+      return;
+    case 'adjustment':
+      return applyAdjustment(key, fact);
+  }
+}
+
+/** Folds what a decision says about this book's partition. */
+export function applyDecision(book: StockBook, decision: StockDecision): void {
+  book.seq += 1;
+  switch (decision.kind) {
+    case 'granted':
+      return applyGrant(book, decision);
+    case 'confirmed':
+    case 'released':
+    case 'expired': {
+      stepHome(book, decision.id, decision.kind, decision.atMs);
+      const part = book.parts.get(decision.id);
+      // The home of an id without lines here has no part to step.
+      if (part === undefined && book.homes.has(decision.id)) return;
+      applyStep(book, part ?? addPart(book, decision.id), decision.kind, decision.atMs);
+      return;
+    }
+  }
+}
+
+function applySale(book: StockBook, key: StockKey, sale: Sale): void {
+  move(key, sale.at, -sale.qty);
+  if (sale.reservation === undefined) return;
+  const part = book.parts.get(sale.reservation) ?? addPart(book, sale.reservation);
+  touchPart(book, part);
+  part.sold ??= [];
+  const sold = part.sold.find((each) => each.sku === sale.sku && each.location === sale.location);
+  if (sold === undefined) part.sold.push({ sku: sale.sku, location: sale.location, qty: sale.qty });
+  else sold.qty += sale.qty;
+  part.soldAtMs = Math.max(part.soldAtMs, Math.floor(sale.at / 1000));
+  settle(part);
+}
+
+function applyReceipt(key: StockKey, receipt: Receipt): void {
+  move(key, receipt.at, receipt.qty);
+  if (receipt.damaged > 0) seldom(key).damaged += receipt.damaged;
+}
+
+function applyTransfer(book: StockBook, key: StockKey, transfer: Transfer): void {
+  if (transfer.phase === 'received') {
+    move(key, transfer.at, transfer.qty);
+    if (transfer.damaged > 0) seldom(key).damaged += transfer.damaged;
+    transitOf(key, transfer.transfer).arrived += transfer.qty + transfer.damaged;
+    return;
+  }
+  move(key, transfer.at, -transfer.qty);
+  const destination = book.key(transfer.sku, transfer.to);
+  book.touch(destination.sku);
+  const transit = transitOf(destination, transfer.transfer);
+  transit.shipped += transfer.qty;
+  // The latest shipment says when it is due; of two of one moment the later date, so that order does not matter.
+  if (transfer.at > transit.shippedAt) {
+    transit.shippedAt = transfer.at;
+    transit.eta = transfer.eta;
+  } else if (transfer.at === transit.shippedAt && transfer.eta !== undefined) {
+    transit.eta = Math.max(transfer.eta, transit.eta ?? Number.NEGATIVE_INFINITY);
+  }
+}
+
+function applyReturn(key: StockKey, back: Return): void {
+  switch (back.disposition) {
+    case 'restock':
+      return move(key, back.at, back.qty);
+    case 'inspect':
+      seldom(key).inspection += back.qty;
+      return;
+    case 'damaged':
+      seldom(key).damaged += back.qty;
+      return;
+    case 'scrap':
+    case 'vendor':
+      return;
+  }
+}
+
+function applyAdjustment(key: StockKey, adjustment: Adjustment): void {
+  if (adjustment.bucket === 'sellable') move(key, adjustment.at, adjustment.delta);
+  else seldom(key)[adjustment.bucket] += adjustment.delta;
+}
+
+function applyGrant(book: StockBook, granted: Granted): void {
+  const here = granted.lines.filter((line) => line.partition === book.partition);
+  if (here.length > 0) {
+    const part = book.parts.get(granted.id) ?? addPart(book, granted.id);
+    book.touch(part);
+    part.granted = true;
+    part.content = granted.content;
+    part.channel = granted.channel;
+    part.purpose = granted.purpose;
+    part.home = granted.home;
+    part.spread = granted.spread;
+    part.shortages = granted.shortages;
+    part.epoch = granted.parts.find(([partition]) => partition === book.partition)?.[1] ?? 0;
+    part.seq = (here[0] as (typeof here)[number]).seq;
+    part.grantedAtMs = granted.atMs;
+    part.expiresAtMs = granted.expiresAtMs;
+    part.lines = here.map((line) => {
+      const key = book.key(line.sku, line.location);
+      return { index: line.index, key, qty: line.qty, fulfilled: 0, claimed: 0 };
+    });
+    for (const line of part.lines) book.touch(line.key.sku);
+    settle(part);
+    book.onHold?.(part);
+  }
+  if (granted.home === book.partition && !isAlone(granted.spread, book.partition)) {
+    const home = new HomeEntry(granted.id, granted.content, granted.spread, granted.expiresAtMs);
+    book.homes.set(granted.id, home);
+    book.place(home);
+  }
+}
+
+/** Whether a reservation stands wholly in this partition, so that its part serves as its home entry. */
+export function isAlone(spread: readonly number[], partition: number): boolean {
+  return spread.length === 1 && spread[0] === partition;
+}
+
+function stepHome(book: StockBook, id: string, step: 'confirmed' | 'released' | 'expired', atMs: number): void {
+  const home = book.homes.get(id);
+  if (home === undefined) return;
+  book.touch(home);
+  if (step === 'confirmed') home.confirmedAtMs = atMs;
+  else home.endedAtMs = atMs;
+}
+
+function applyStep(book: StockBook, part: ReservationPart, step: 'confirmed' | 'released' | 'expired', atMs: number): void {
+  touchPart(book, part);
+  switch (step) {
+    case 'confirmed':
+      part.confirmedAtMs = atMs;
+      break;
+    case 'released':
+      part.releasedAtMs = atMs;
+      break;
+    case 'expired':
+      part.expiredAtMs = atMs;
+      break;
+  }
+  settle(part);
+}
+
+function addPart(book: StockBook, id: string): ReservationPart {
+  const part = new ReservationPart(id);
+  book.parts.set(id, part);
+  book.place(part);
+  return part;
+}
+
+/** Both the part and the keys its lines claim from are about to change. */
+function touchPart(book: StockBook, part: ReservationPart): void {
+  book.touch(part);
+  for (const line of part.lines) book.touch(line.key.sku);
+}
+
+function seldom(key: StockKey): SeldomState {
+  key.seldom ??= { damaged: 0, inspection: 0, transit: undefined };
+  return key.seldom;
+}
+
+function transitOf(key: StockKey, transfer: string): Transit {
+  const state = seldom(key);
+  state.transit ??= new Map();
+  let transit = state.transit.get(transfer);
+  if (transit === undefined) {
+    transit = { shipped: 0, arrived: 0, shippedAt: Number.NEGATIVE_INFINITY, eta: undefined };
+    state.transit.set(transfer, transit);
+  }
+  return transit;
+}

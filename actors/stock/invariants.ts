@@ -1,0 +1,75 @@
+/**
+ * The numbered invariants of a book. Tests assert them after every step; a node's self-audit walks its books a slice at a
+ * time. A breach stops the partition, which then rebuilds itself from its log.
+ *
+ *  N1 sellable of a key = its count + its movements after it (or base + movements).
+ *  N2 movements are sorted, one entry an instant, and every number is a safe integer.
+ *  N3 held and allocated of a key = the sum of its reservations' claims, and neither is negative.
+ *  N4 a line claims qty − fulfilled while live and 0 after; 0 ≤ fulfilled ≤ qty.
+ *  N5 pending is never negative.
+ *  N6 every item stands on the page that it names.
+ */
+import { sellableFromParts } from './movements.ts';
+import { hasEnded } from './reservation.ts';
+import type { ReservationPart, SkuEntry, StockBook, StockKey } from './state.ts';
+
+export interface Breach {
+  readonly invariant: 'N1' | 'N2' | 'N3' | 'N4' | 'N5' | 'N6';
+  readonly what: string;
+}
+
+/** Every breach in the book; [] when all invariants hold. */
+export function audit(book: StockBook): Breach[] {
+  const breaches: Breach[] = [];
+  const claims = new Map<StockKey, { held: number; allocated: number }>();
+  for (const part of book.parts.values()) auditPart(book, part, claims, breaches);
+  for (const entry of book.skus.values()) auditEntry(book, entry, claims, breaches);
+  return breaches;
+}
+
+function auditEntry(
+  book: StockBook,
+  entry: SkuEntry,
+  claims: ReadonlyMap<StockKey, { held: number; allocated: number }>,
+  breaches: Breach[],
+): void {
+  if (book.pages[entry.page]?.items.has(entry) !== true) breaches.push({ invariant: 'N6', what: `SKU ${entry.name}` });
+  for (const key of entry.keys) {
+    const where = `${entry.name} at ${key.location}`;
+    const sum = sellableFromParts(key);
+    if (sum !== key.sellable) breaches.push({ invariant: 'N1', what: `${where}: sellable ${key.sellable}, parts ${sum}` });
+    if (!isSorted(key.movements) || !Number.isSafeInteger(key.sellable)) breaches.push({ invariant: 'N2', what: where });
+    const claim = claims.get(key) ?? { held: 0, allocated: 0 };
+    if (claim.held !== key.held || claim.allocated !== key.allocated) {
+      const stands = `held ${key.held}, allocated ${key.allocated}`;
+      breaches.push({ invariant: 'N3', what: `${where}: ${stands}; reservations ${claim.held}, ${claim.allocated}` });
+    }
+    if (key.pending < 0) breaches.push({ invariant: 'N5', what: `${where}: pending ${key.pending}` });
+  }
+}
+
+function auditPart(
+  book: StockBook,
+  part: ReservationPart,
+  claims: Map<StockKey, { held: number; allocated: number }>,
+  breaches: Breach[],
+): void {
+  if (book.pages[part.page]?.items.has(part) !== true) breaches.push({ invariant: 'N6', what: `reservation ${part.id}` });
+  const live = part.granted && !hasEnded(part);
+  for (const line of part.lines) {
+    const expected = live ? line.qty - line.fulfilled : 0;
+    if (line.claimed !== expected || line.fulfilled < 0 || line.fulfilled > line.qty) {
+      breaches.push({ invariant: 'N4', what: `reservation ${part.id}, line ${line.index}: claims ${line.claimed}` });
+    }
+    const claim = claims.get(line.key) ?? { held: 0, allocated: 0 };
+    claim[part.bucket] += line.claimed;
+    claims.set(line.key, claim);
+  }
+}
+
+function isSorted(movements: readonly number[]): boolean {
+  for (let i = 2; i < movements.length; i += 2) {
+    if ((movements[i] as number) <= (movements[i - 2] as number)) return false;
+  }
+  return movements.every(Number.isSafeInteger);
+}

@@ -1,0 +1,77 @@
+/**
+ * A reservation's life, derived from what is recorded of it: granted, confirmed, released, expired, sold.
+ *
+ * Invariants:
+ *  R1 Status depends only on what is recorded, not on the order in which it arrived: a sale may come before the grant it
+ *     fulfils is replayed.
+ *  R2 A line claims qty − fulfilled while the reservation is live, in held before it is confirmed and in allocated after.
+ *  R3 A sale at another location than the line's still fulfils it: the goods are with the customer. What is sold at the
+ *     line's own location counts first; what is sold beyond all lines changes none.
+ */
+import type { PartLine, ReservationPart } from './state.ts';
+
+export type ReservationStatus = 'held' | 'allocated' | 'released' | 'expired' | 'fulfilled';
+
+/**
+ * Status of these parts as one reservation. All fulfilled wins over how the claim ended, because the goods have gone; then
+ * released, expired, allocated, held.
+ */
+export function statusOf(parts: readonly ReservationPart[]): ReservationStatus {
+  if (parts.every(isFulfilled)) return 'fulfilled';
+  if (parts.some((part) => part.releasedAtMs > 0)) return 'released';
+  if (parts.some((part) => part.expiredAtMs > 0)) return 'expired';
+  return parts.every((part) => part.confirmedAtMs > 0) ? 'allocated' : 'held';
+}
+
+export function isFulfilled(part: ReservationPart): boolean {
+  return part.granted && part.lines.length > 0 && part.lines.every((line) => line.fulfilled >= line.qty);
+}
+
+export function hasEnded(part: ReservationPart): boolean {
+  return part.releasedAtMs > 0 || part.expiredAtMs > 0;
+}
+
+/** When nothing can change it any more, in milliseconds; 0 while something can. */
+export function endedAtMs(part: ReservationPart): number {
+  if (!part.granted) return part.soldAtMs;
+  if (hasEnded(part)) return Math.max(part.releasedAtMs, part.expiredAtMs, part.soldAtMs);
+  return isFulfilled(part) ? part.soldAtMs : 0;
+}
+
+/** Makes lines and keys agree with what is recorded (R2, R3). The keys' pages must have been touched. */
+export function settle(part: ReservationPart): void {
+  spreadSold(part);
+  const live = part.granted && !hasEnded(part);
+  const bucket = part.confirmedAtMs > 0 ? 'allocated' : 'held';
+  for (const line of part.lines) {
+    const claim = live ? line.qty - line.fulfilled : 0;
+    line.key[part.bucket] -= line.claimed;
+    line.key[bucket] += claim;
+    line.claimed = claim;
+  }
+  part.bucket = bucket;
+}
+
+function spreadSold(part: ReservationPart): void {
+  if (part.sold === undefined) return;
+  for (const line of part.lines) line.fulfilled = 0;
+  const rest = new Map<string, number>();
+  for (const sold of part.sold) {
+    const left = take(part.lines, sold.qty, (line) => line.key.sku.name === sold.sku && line.key.location === sold.location);
+    rest.set(sold.sku, (rest.get(sold.sku) ?? 0) + left);
+  }
+  for (const [sku, qty] of rest) take(part.lines, qty, (line) => line.key.sku.name === sku);
+}
+
+/** Fulfils matching lines in order; returns what is left over. */
+function take(lines: readonly PartLine[], qty: number, matches: (line: PartLine) => boolean): number {
+  let left = qty;
+  for (const line of lines) {
+    if (left === 0) break;
+    if (!matches(line)) continue;
+    const taken = Math.min(left, line.qty - line.fulfilled);
+    line.fulfilled += taken;
+    left -= taken;
+  }
+  return left;
+}

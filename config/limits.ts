@@ -1,0 +1,38 @@
+/**
+ * Every bound of the program, and what happens at it. What an operator may change is in settings.ts; these follow from the
+ * design or from the servers.
+ */
+export const LIMITS = {
+  /** Bytes of an HTTP or NATS body; more: 413. */
+  bodyBytes: 8 * 1024 * 1024,
+  /** Facts in one POST /v1/facts; more: 413. */
+  factsPerRequest: 1000,
+  /** Publishes of facts on their way to JetStream at once; more wait their turn. */
+  factPublishesInFlight: 512,
+  /** Decisions in one journal record; more wait for the next one. */
+  decisionsPerRecord: 1024,
+  /** Lines of all decisions in one journal record, which bounds its bytes to about half the server's max_payload of 8 MB. */
+  linesPerRecord: 20_000,
+  /** Decisions waiting for the journal; more requests: 503 with Retry-After. */
+  decisionsWaiting: 20_000,
+  /** Requests waiting for another step of the same reservation; more: 503. */
+  waitingPerReservation: 64,
+  /** How long a request waits for its decision before it is answered 503; its units stay held until the outcome is known. */
+  requestMs: 5_000,
+  /** How long an HTTP fact waits for its owner's verdict before it counts as accepted: it is stored, and is folded later. */
+  verdictMs: 3_000,
+  /** Verdicts other than "applied" kept for fronts that ask late; the oldest go first. */
+  verdictsKept: 200_000,
+  /** Facts on their way to PARKED; more: the follower stops until they are stored. */
+  parkingInFlight: 256,
+  /** Facts that a follower asks the server for at once. */
+  factsPerPull: 4096,
+  /** A follower that hears nothing for so long starts anew behind its position. */
+  followerSilenceMs: 2_500,
+  /** Holds that expire in one go; the rest follow in the next turn of the event loop. */
+  expiriesPerTurn: 2_000,
+  /** Actors checked in one turn of the self-audit. */
+  auditPartitionsPerMinute: 8,
+  /** Milliseconds of page encoding in one turn while a snapshot is written. */
+  snapshotTurnMs: 4,
+} as const;

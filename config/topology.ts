@@ -1,0 +1,34 @@
+/** Streams as data: names, subjects, and how subjects are partitioned. */
+
+/** Streams that facts flow in, with the types that each takes. */
+export const FACT_STREAMS = {
+  SALES: ['sale'],
+  RECEIPTS: ['receipt'],
+  TRANSFERS: ['transfer'],
+  RETURNS: ['return'],
+  COUNTS: ['count', 'adjustment'],
+} as const;
+export type FactStream = keyof typeof FACT_STREAMS;
+export const FACT_STREAM_NAMES = Object.keys(FACT_STREAMS) as FactStream[];
+
+export const JOURNAL_STREAM = 'JOURNAL';
+export const PARKED_STREAM = 'PARKED';
+
+/** Buckets of the key-value store. */
+export const NODES_BUCKET = 'holdfast_nodes';
+export const OWNERS_BUCKET = 'holdfast_owners';
+
+/** Stream metadata that says for how many partitions subjects were made; another number needs other streams. */
+export const PARTITIONS_METADATA = 'holdfast-partitions';
+
+/**
+ * The server's window for equal message ids, at its smallest. Every copy of a fact reaches its owner, who knows ids for the
+ * whole horizon and sees whether the content is the same: a longer window would swallow another fact that came under a used
+ * id before anybody could park it.
+ */
+export const DUPLICATE_WINDOW_MS = 100;
+
+/** The fact stream that takes a type. */
+export function streamOf(type: string): FactStream | undefined {
+  return FACT_STREAM_NAMES.find((stream) => (FACT_STREAMS[stream] as readonly string[]).includes(type));
+}

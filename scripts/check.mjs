@@ -1,0 +1,25 @@
+/**
+ * `npm run check`: types, lint, format, dead code, and who may import whom. Runs all of them, then says which failed.
+ */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { ensureInstalled, root } from './install.mjs';
+
+const STEPS = [
+  ['types', 'typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']],
+  ['lint and format', '@biomejs/biome/bin/biome', ['check', '--error-on-warnings']],
+  ['lint with types', 'oxlint/bin/oxlint', ['--type-aware', '--tsconfig', 'tsconfig.json', '--deny-warnings']],
+  ['dead code', 'knip/bin/knip.js', []],
+  ['imports', undefined, ['scripts/check-imports.mjs']],
+];
+
+ensureInstalled();
+const failed = [];
+for (const [name, tool, args] of STEPS) {
+  const program = tool === undefined ? [] : [join(root, 'node_modules', tool)];
+  console.log(`== ${name}`);
+  const ended = spawnSync(process.execPath, [...program, ...args], { cwd: root, stdio: 'inherit' });
+  if (ended.status !== 0) failed.push(name);
+}
+console.log(failed.length === 0 ? 'check: all good' : `check: FAILED in ${failed.join(', ')}`);
+process.exitCode = failed.length === 0 ? 0 : 1;

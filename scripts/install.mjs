@@ -1,0 +1,72 @@
+/**
+ * Makes a fresh clone ready: npm packages and the compiled program, each only when it is missing or out of date.
+ * Runs on bare Node.js: nothing here may import a package.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Where the sources of dist are, and what else its contents depend on. */
+const SOURCES = ['src', 'dashboards', 'actors', 'streams', 'config', 'tsconfig.json', 'tsconfig.build.json'];
+
+/** Written by scripts/build.mjs at the end of a build: its age is the age of dist. */
+export const BUILD_LIST = join(root, 'dist', '.built-files');
+
+/** npm writes both files in one go, some milliseconds apart. */
+const SAME_WRITE_MS = 2_000;
+
+/** Runs `npm ci` when node_modules is missing or older than package-lock.json. */
+export function ensureInstalled() {
+  const lock = mtime(join(root, 'package-lock.json'));
+  const installed = mtime(join(root, 'node_modules', '.package-lock.json'));
+  if (installed > 0 && lock <= installed + SAME_WRITE_MS) return;
+  console.log(`${installed > 0 ? 'node_modules is older than package-lock.json' : 'no node_modules yet'}: npm ci`);
+  npm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
+}
+
+/** Runs `npm run build` when dist is missing or older than a source. */
+export function ensureBuilt() {
+  const built = mtime(BUILD_LIST);
+  if (built > 0 && existsSync(join(root, 'dist', 'src', 'cli.js')) && newest() <= built) return;
+  console.log(`${built > 0 ? 'dist is older than its sources' : 'no dist yet'}: npm run build`);
+  npm(['run', '--silent', 'build']);
+}
+
+/** Runs npm, the one that runs this script where there is one, and ends the process when it fails. */
+function npm(args) {
+  const self = process.env.npm_execpath;
+  const inherited = { cwd: root, stdio: 'inherit' };
+  const ended = self?.endsWith('.js')
+    ? spawnSync(process.execPath, [self, ...args], inherited)
+    : spawnSync('npm', args, { ...inherited, shell: process.platform === 'win32' });
+  if (ended.error) console.error(`npm does not run: ${ended.error.message}`);
+  if (ended.status !== 0) {
+    console.error(`npm ${args.join(' ')} failed`);
+    process.exit(ended.status ?? 1);
+  }
+}
+
+function newest() {
+  return Math.max(...SOURCES.map((name) => newestIn(join(root, name))));
+}
+
+function newestIn(path) {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat) return 0;
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  let latest = 0;
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.name === 'node_modules') continue;
+    if (entry.isDirectory() || /\.(ts|tsx|css|html)$/.test(entry.name)) {
+      latest = Math.max(latest, newestIn(join(path, entry.name)));
+    }
+  }
+  return latest;
+}
+
+function mtime(path) {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}

@@ -1,0 +1,88 @@
+/**
+ * A local nats-server with JetStream, on loopback, for `holdfast up` and for tests.
+ *
+ * Invariant: its configuration is config/nats/local.conf with the values that this start fills in, so that the file an
+ * operator can read is the one that runs.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { findServer } from './find.ts';
+import { firstAnswer } from './first-answer.ts';
+import { type Ports, type ServerHandle, startServer } from './local-server.ts';
+import { packageRoot } from './package-root.ts';
+import type { Program } from './program.ts';
+
+const READY_WITHIN_MS = 60_000;
+
+export interface NatsSettings {
+  /** JetStream's fsync policy; default: always. Anything else makes acknowledgements worth less. */
+  readonly syncInterval?: string;
+  /** Default 8MB. */
+  readonly maxPayload?: string;
+  /** The most that JetStream may store, for tests of a full disk. Default: what the disk has. */
+  readonly maxFileStore?: string;
+  /** Appended to the configuration as it is. */
+  readonly extra?: string;
+}
+
+export interface StartNatsOptions {
+  readonly dataDir: string;
+  /** Used as it is; default: a free one. */
+  readonly port?: number;
+  readonly config?: NatsSettings;
+  /** The server programs to use; default: found or fetched (find.ts). */
+  readonly binaries?: { readonly nats: Program };
+  readonly report?: (line: string) => void;
+  /** End with this process even when it is killed, where the system can do that. Default: true. */
+  readonly tethered?: boolean;
+  readonly readyWithinMs?: number;
+}
+
+export async function startNats(options: StartNatsOptions): Promise<ServerHandle> {
+  const report = options.report ?? (() => undefined);
+  const name = `local-${createHash('sha256').update(resolve(options.dataDir)).digest('hex').slice(0, 10)}`;
+  return startServer({
+    kind: 'nats',
+    program: options.binaries?.nats ?? (await findServer('nats', { report })),
+    dataDir: options.dataDir,
+    port: options.port,
+    readyWithinMs: options.readyWithinMs ?? READY_WITHIN_MS,
+    tethered: options.tethered ?? true,
+    report,
+    configName: 'nats-server.conf',
+    config: (ports, dataSeenAt, host) => natsConfig(name, ports, dataSeenAt, host, options.config ?? {}),
+    args: (configFile) => ['-c', configFile],
+    probe: async ({ port }) => isReady(await firstAnswer(port, '', (text) => text.includes('\r\n')), name),
+    url: ({ port }) => `nats://127.0.0.1:${port}`,
+    monitorUrl: ({ monitorPort }) => `http://127.0.0.1:${monitorPort}`,
+  });
+}
+
+/** nats-server's configuration language has variables: the values are defined in front of the file that uses them. */
+function natsConfig(name: string, ports: Ports, dataSeenAt: string, host: string, settings: NatsSettings): string {
+  const values: Readonly<Record<string, string>> = {
+    HOLDFAST_NATS_NAME: JSON.stringify(name),
+    HOLDFAST_NATS_HOST: JSON.stringify(host),
+    HOLDFAST_NATS_PORT: String(ports.port),
+    HOLDFAST_NATS_MONITOR_PORT: String(ports.monitorPort),
+    HOLDFAST_NATS_STORE: JSON.stringify(join(dataSeenAt, 'jetstream')),
+    HOLDFAST_NATS_SYNC: JSON.stringify(settings.syncInterval ?? 'always'),
+    HOLDFAST_NATS_MAX_PAYLOAD: settings.maxPayload ?? '8MB',
+    HOLDFAST_NATS_MAX_STORE: settings.maxFileStore ?? '-1',
+  };
+  const definitions = Object.entries(values).map(([key, value]) => `${key}: ${value}`);
+  const template = readFileSync(join(packageRoot(), 'config', 'nats', 'local.conf'), 'utf8');
+  return [...definitions, template, settings.extra ?? '', ''].join('\n');
+}
+
+/** The INFO line comes when the server accepts clients, which it does after JetStream has recovered its streams. */
+function isReady(line: string | undefined, name: string): boolean {
+  if (!line?.startsWith('INFO ')) return false;
+  try {
+    const info = JSON.parse(line.slice(5, line.indexOf('\r\n'))) as { server_name?: unknown; jetstream?: unknown };
+    return info.server_name === name && info.jetstream === true;
+  } catch {
+    return false;
+  }
+}

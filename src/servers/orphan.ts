@@ -1,0 +1,61 @@
+/**
+ * The record of a running server in its data folder, and what the next start makes of it.
+ *
+ * Invariants:
+ *  O1 Never two servers on one data folder: while the recorded one's own parent lives, a second start is refused.
+ *  O2 A process is believed to be the recorded server only if it runs, and its command line names both the server
+ *     program and the configuration file in this data folder; a pid that was given to another process is left alone.
+ *  O3 An orphan is either taken over (same configuration, and it answers) or ended before anything else starts.
+ */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { commandLine, isRunning, parentOf } from './process-table.ts';
+import { EXECUTABLE, type ServerKind } from './program.ts';
+
+const FILE = 'server.json';
+
+export interface ServerRecord {
+  readonly pid: number;
+  readonly parentPid: number;
+  readonly port: number;
+  readonly monitorPort: number;
+  /** Hash of the configuration text it runs with. */
+  readonly config: string;
+}
+
+export function writeRecord(dataDir: string, record: ServerRecord): void {
+  writeFileSync(join(dataDir, FILE), `${JSON.stringify(record)}\n`);
+}
+
+export function removeRecord(dataDir: string): void {
+  rmSync(join(dataDir, FILE), { force: true });
+}
+
+/** The orphan of this data folder, if there is one. Throws when the server there has a living owner. */
+export function findOrphan(kind: ServerKind, dataDir: string, configFile: string): ServerRecord | undefined {
+  const record = readRecord(dataDir);
+  if (!record || !isRunning(record.pid)) return undefined;
+  const command = commandLine(record.pid);
+  if (!command.includes(EXECUTABLE[kind]) || !command.includes(configFile)) return undefined;
+  if (parentOf(record.pid) === record.parentPid && isRunning(record.parentPid)) {
+    const owner = record.parentPid === process.pid ? 'this process' : `process ${record.parentPid}`;
+    throw new Error(
+      `${dataDir} is in use: ${EXECUTABLE[kind]} (process ${record.pid}) runs on it for ${owner}. ` +
+        'Stop that first, or use another data folder.',
+    );
+  }
+  return record;
+}
+
+function readRecord(dataDir: string): ServerRecord | undefined {
+  try {
+    const read = JSON.parse(readFileSync(join(dataDir, FILE), 'utf8')) as Partial<Record<keyof ServerRecord, unknown>>;
+    const { pid, parentPid, port, monitorPort, config } = read;
+    const numbers = [pid, parentPid, port, monitorPort];
+    if (!numbers.every((value) => Number.isInteger(value)) || typeof config !== 'string') return undefined;
+    return read as ServerRecord;
+  } catch {
+    // Absent, or torn by a crash while it was written: then nothing is known, and the port or store lock will tell.
+    return undefined;
+  }
+}

@@ -1,0 +1,22 @@
+/** Where programs are: the executable files of a name on PATH, in PATH's order. */
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
+
+/** Debian keeps servers in sbin, which is not on every user's PATH; an empty PATH means: look nowhere. */
+export function executables(name: string, env: NodeJS.ProcessEnv): string[] {
+  const path = env.PATH ?? env.Path ?? '';
+  if (path === '') return [];
+  const folders = path.split(delimiter).filter((folder) => isAbsolute(folder));
+  if (process.platform !== 'win32') folders.push('/usr/local/sbin', '/usr/sbin');
+  const file = process.platform === 'win32' ? `${name}.exe` : name;
+  return [...new Set(folders)].map((folder) => join(folder, file)).filter(isExecutableFile);
+}
+
+function isExecutableFile(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,44 @@
+/** What the system says of a process that may not be ours: does it run, what is it, whose child is it? */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** Runs, in the sense that it holds its files and ports: a zombie does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it runs, as somebody else.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return false;
+  }
+  return process.platform === 'linux' ? linuxStat(pid)?.state !== 'Z' : true;
+}
+
+/** The command line as one text, arguments parted by blanks; empty when unknown. */
+export function commandLine(pid: number): string {
+  try {
+    if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    return execFileSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).trim();
+  } catch {
+    return '';
+  }
+}
+
+export function parentOf(pid: number): number | undefined {
+  if (process.platform === 'linux') return linuxStat(pid)?.parent;
+  try {
+    return Number(execFileSync('ps', ['-o', 'ppid=', '-p', String(pid)], { encoding: 'utf8' }).trim());
+  } catch {
+    return undefined;
+  }
+}
+
+function linuxStat(pid: number): { readonly state: string; readonly parent: number } | undefined {
+  try {
+    // pid (name, which may hold anything) state ppid …
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [state = '', parent = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state, parent: Number(parent) };
+  } catch {
+    return undefined;
+  }
+}

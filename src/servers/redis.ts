@@ -1,0 +1,73 @@
+/**
+ * A local redis-server, on loopback, for `holdfast up` and for tests. It holds snapshots, which are copies of what the
+ * log can say again, so it writes nothing to disk (config/redis/local.conf says more).
+ *
+ * Invariant: a probe counts only when the process that answers is the one that was started.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { findServer } from './find.ts';
+import { firstAnswer } from './first-answer.ts';
+import { type ServerHandle, startServer } from './local-server.ts';
+import { packageRoot } from './package-root.ts';
+import type { Program } from './program.ts';
+
+const READY_WITHIN_MS = 30_000;
+
+export interface StartRedisOptions {
+  readonly dataDir: string;
+  /** Used as it is; default: a free one. */
+  readonly port?: number;
+  /** Directives that override config/redis/local.conf, for instance { maxmemory: '10mb' }. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** The server programs to use; default: found or fetched (find.ts). */
+  readonly binaries?: { readonly redis: Program };
+  readonly report?: (line: string) => void;
+  /** End with this process even when it is killed, where the system can do that. Default: true. */
+  readonly tethered?: boolean;
+  readonly readyWithinMs?: number;
+}
+
+export async function startRedis(options: StartRedisOptions): Promise<ServerHandle> {
+  const report = options.report ?? (() => undefined);
+  return startServer({
+    kind: 'redis',
+    program: options.binaries?.redis ?? (await findServer('redis', { report })),
+    dataDir: options.dataDir,
+    port: options.port,
+    readyWithinMs: options.readyWithinMs ?? READY_WITHIN_MS,
+    tethered: options.tethered ?? true,
+    report,
+    configName: 'redis.conf',
+    config: ({ port }, dataSeenAt, host) => redisConfig(port, dataSeenAt, host, options.config ?? {}),
+    args: (configFile) => [configFile],
+    probe: async ({ port }, pid) => isReady(await firstAnswer(port, 'PING\r\nINFO server\r\n', isComplete), pid),
+    url: ({ port }) => `redis://127.0.0.1:${port}`,
+  });
+}
+
+/** Of a directive that is given twice redis takes the last. */
+function redisConfig(
+  port: number,
+  dataSeenAt: string,
+  host: string,
+  overrides: Readonly<Record<string, string>>,
+): string {
+  const template = readFileSync(join(packageRoot(), 'config', 'redis', 'local.conf'), 'utf8');
+  // Inside a container the port is published on the host's loopback only, and there is nobody else to protect from.
+  const protection = host === '127.0.0.1' ? [] : ['protected-mode no'];
+  const lines = [`bind ${host}`, ...protection, `port ${port}`, `dir ${JSON.stringify(dataSeenAt)}`];
+  for (const [directive, value] of Object.entries(overrides)) lines.push(`${directive} ${value}`);
+  return `${template}\n${lines.join('\n')}\n`;
+}
+
+/** Anything but PONG is an answer already: it is not ready, or it is not Redis. */
+function isComplete(received: string): boolean {
+  return (received.length >= 5 && !received.startsWith('+PONG')) || /process_id:\d+\r/.test(received);
+}
+
+function isReady(answer: string | undefined, pid: number | undefined): boolean {
+  if (!answer?.startsWith('+PONG')) return false;
+  const answering = /process_id:(\d+)/.exec(answer)?.[1];
+  return pid === undefined || answering === String(pid);
+}

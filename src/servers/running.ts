@@ -1,0 +1,131 @@
+/**
+ * A running server process, whoever started it: how it is signalled and how its end is known.
+ *
+ * Invariants:
+ *  R1 A process is ended by its own pid (or its own container's name), never by a program's name.
+ *  R2 Servers have their own process group, so that Ctrl-C at the terminal reaches Holdfast alone, which then ends
+ *     them in the right order.
+ *  R3 Whatever still runs when this process exits gets SIGKILL. Against a SIGKILL of this process, servers on Linux are
+ *     tied to it by the kernel (setpriv --pdeathsig); elsewhere the next start deals with the orphan (orphan.ts).
+ *     What was acknowledged is on disk by then, so SIGKILL loses nothing.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { CONTAINER_DATA, containerName, dockerRunArgs } from './docker.ts';
+import { executables } from './path-search.ts';
+import { isRunning } from './process-table.ts';
+import type { DockerProgram, NativeProgram, Program } from './program.ts';
+
+const ADOPTED_POLL_MS = 50;
+
+export type ServerSignal = 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT';
+
+export interface Running {
+  readonly pid: number;
+  alive(): boolean;
+  signal(signal: ServerSignal): void;
+  /** Resolves when the process has ended; never rejects. */
+  readonly exited: Promise<void>;
+}
+
+export interface Launch {
+  readonly program: Program;
+  readonly dataDir: string;
+  readonly ports: readonly number[];
+  /** The server's arguments, given the folder under which it sees its data. */
+  readonly args: (dataSeenAt: string) => string[];
+  /** An open file that takes stdout and stderr. */
+  readonly log: number;
+  /** End with this process even when it is killed, where the system can do that. */
+  readonly tethered: boolean;
+}
+
+const live = new Set<Running>();
+
+export function launch(order: Launch): Promise<Running> {
+  const { program } = order;
+  return program.how === 'native' ? launchNative(program, order) : launchDocker(program, order);
+}
+
+/** Takes over a process that another, ended parent had started. */
+export function adopt(pid: number): Running {
+  let timer: NodeJS.Timeout | undefined;
+  const exited = new Promise<void>((resolve) => {
+    timer = setInterval(() => {
+      if (!isRunning(pid)) resolve();
+    }, ADOPTED_POLL_MS);
+  });
+  const signal = (name: ServerSignal) => {
+    if (isRunning(pid)) process.kill(pid, name);
+  };
+  return register({ pid, alive: () => isRunning(pid), signal, exited: exited.then(() => clearInterval(timer)) });
+}
+
+function launchNative(program: NativeProgram, order: Launch): Promise<Running> {
+  const command = [program.path, ...order.args(order.dataDir)];
+  const tether = order.tethered ? tetherCommand() : undefined;
+  const [file = program.path, ...args] = tether ? [...tether, ...command] : command;
+  const child = spawn(file, args, {
+    stdio: ['ignore', order.log, order.log],
+    env: { ...process.env, ...program.env },
+    detached: true,
+    cwd: order.dataDir,
+  });
+  return started(child, (name) => child.kill(name));
+}
+
+function launchDocker(program: DockerProgram, order: Launch): Promise<Running> {
+  const args = dockerRunArgs(program, order.dataDir, order.ports, order.args(CONTAINER_DATA));
+  const child = spawn(program.docker, args, { stdio: ['ignore', order.log, order.log], detached: true });
+  const name = containerName(program.kind, order.dataDir);
+  const verbs = { SIGTERM: ['kill', '--signal', 'TERM'], SIGKILL: ['kill'], SIGSTOP: ['pause'], SIGCONT: ['unpause'] };
+  return started(child, (signal) => void spawnSync(program.docker, [...verbs[signal], name], { stdio: 'ignore' }));
+}
+
+function started(child: ChildProcess, send: (signal: ServerSignal) => void): Promise<Running> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('spawn', () => {
+      const pid = child.pid;
+      if (pid === undefined) return reject(new Error('a started process has no pid'));
+      const ended = () => child.exitCode !== null || child.signalCode !== null;
+      const signal = (name: ServerSignal) => {
+        if (!ended()) send(name);
+      };
+      const exited = new Promise<void>((done) => child.once('exit', () => done()));
+      return resolve(register({ pid, alive: () => !ended(), signal, exited }));
+    });
+  });
+}
+
+function register(running: Running): Running {
+  if (live.size === 0) {
+    process.removeListener('exit', killLive);
+    process.on('exit', killLive);
+  }
+  live.add(running);
+  void running.exited.then(() => live.delete(running));
+  return running;
+}
+
+function killLive(): void {
+  for (const running of live) running.signal('SIGKILL');
+}
+
+let tetherKnown: { readonly command: readonly string[] | undefined } | undefined;
+
+/** A command prefix that makes the kernel end the process with its parent, where there is one that works. */
+function tetherCommand(): readonly string[] | undefined {
+  tetherKnown ??= { command: findTether() };
+  return tetherKnown.command;
+}
+
+function findTether(): readonly string[] | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const setpriv = executables('setpriv', process.env)[0];
+  if (setpriv === undefined) return undefined;
+  const command = [setpriv, '--pdeathsig', 'KILL', '--'];
+  // Not every setpriv has the option (busybox has not).
+  const works =
+    spawnSync(setpriv, [...command.slice(1), process.execPath, '--version'], { stdio: 'ignore' }).status === 0;
+  return works ? command : undefined;
+}

@@ -1,0 +1,289 @@
+/**
+ * Facts: what devices send. One zod schema per type is the truth for HTTP, NATS and the OpenAPI document; parseFact
+ * turns what was sent into the flat form that the stock machine folds.
+ *
+ * Invariants:
+ *  F1 JSON and MessagePack of the same fact parse to the same Fact and the same content hash.
+ *  F2 A fact is refused only because it cannot be read; never for business reasons.
+ *  F3 The content hash covers every field that Holdfast knows of; unknown fields are kept in the stream and do not
+ *     count as content, so a device that adds "attempt": 2 to a resend has not sent another fact.
+ */
+import { z } from 'zod';
+import { hash64, type Hash64 } from './hash.ts';
+import { INSTANT_RULE, parseDateOrInstant, parseInstant } from './instant.ts';
+
+export const MAX_QTY = 1_000_000_000;
+
+const SIMPLE_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+const CONTROL = /\p{Cc}/u;
+
+/** SKU and location: 1–64 characters of any script, NFC, no control characters, no blank at either end. */
+export function isName(text: string): boolean {
+  if (SIMPLE_NAME.test(text)) return true;
+  if (text.length === 0 || text.length > 128 || text.trim() !== text) return false;
+  if (!text.isWellFormed() || CONTROL.test(text) || text.normalize('NFC') !== text) return false;
+  return [...text].length <= 64;
+}
+
+const NAME_RULE = '1 to 64 characters in Unicode form NFC, without control characters and without a blank at either end';
+
+function name(what: string) {
+  return z
+    .string({ error: `must be a string: ${NAME_RULE}` })
+    .refine(isName, { error: `must be ${NAME_RULE}` })
+    .meta({ description: `${what}: ${NAME_RULE}`, minLength: 1, maxLength: 64 });
+}
+
+function text(max: number, what: string) {
+  const rule = `must be a string of 1 to ${max} characters`;
+  return z
+    .string({ error: rule })
+    .refine((value) => value.length > 0 && value.length <= max * 2 && value.isWellFormed() && [...value].length <= max, {
+      error: rule,
+    })
+    .meta({ description: what, minLength: 1, maxLength: max });
+}
+
+function whole(min: number, max: number, what: string) {
+  const rule = `must be a whole number from ${min} to ${max}`;
+  return z.int({ error: rule }).min(min, { error: rule }).max(max, { error: rule }).meta({ description: what });
+}
+
+const instant = z
+  .string({ error: `must be ${INSTANT_RULE}` })
+  .refine((value) => parseInstant(value) !== undefined, { error: `must be ${INSTANT_RULE}` })
+  .meta({ description: INSTANT_RULE, format: 'date-time' });
+
+const dateOrInstant = z
+  .string({ error: `must be a date or ${INSTANT_RULE}` })
+  .refine((value) => parseDateOrInstant(value) !== undefined, { error: `must be a date or ${INSTANT_RULE}` })
+  .meta({ description: `a date, which means the end of that day in UTC, or ${INSTANT_RULE}` });
+
+const MONEY_RULE = 'must be a number or a decimal string such as "12.50"';
+const money = z
+  .custom<string | number>(
+    (value) => (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && DECIMAL.test(value)),
+    { error: MONEY_RULE },
+  )
+  .meta({ description: 'a decimal string, or a number, in the currency of the field `currency`' });
+const DECIMAL = /^-?\d{1,15}(\.\d{1,9})?$/;
+const currency = z
+  .string({ error: 'must be an ISO 4217 code such as GBP' })
+  .regex(/^[A-Z]{3}$/, { error: 'must be an ISO 4217 code such as GBP' });
+
+const qty = whole(1, MAX_QTY, 'whole base units');
+const damaged = whole(0, MAX_QTY, 'whole base units that arrived damaged, beside qty');
+const channel = text(64, 'sales channel');
+const reference = (what: string) => text(128, what);
+
+const common = {
+  id: text(128, "unique for ever: the device's own transaction number and line"),
+  sku: name('SKU'),
+  location: name('location'),
+  occurredAt: instant,
+  device: text(128, 'the device that reports').optional(),
+  currency: currency.optional(),
+};
+
+export const saleSchema = z.looseObject({
+  ...common,
+  type: z.literal('sale'),
+  qty,
+  unitPrice: money.optional(),
+  channel: channel.optional(),
+  transaction: reference('transaction of the till or shop').optional(),
+  reservation: reference('the reservation that this sale fulfils').optional(),
+});
+export const receiptSchema = z.looseObject({
+  ...common,
+  type: z.literal('receipt'),
+  qty,
+  damaged: damaged.optional(),
+  purchaseOrder: reference('purchase order').optional(),
+  unitCost: money.optional(),
+});
+export const transferSchema = z.looseObject({
+  ...common,
+  type: z.literal('transfer'),
+  phase: z.enum(['shipped', 'received'], { error: 'must be shipped or received' }),
+  transfer: reference("the transfer's id"),
+  qty,
+  from: name('origin'),
+  to: name('destination'),
+  damaged: damaged.optional(),
+  eta: dateOrInstant.optional(),
+});
+export const DISPOSITIONS = ['restock', 'inspect', 'damaged', 'scrap', 'vendor'] as const;
+export const returnSchema = z.looseObject({
+  ...common,
+  type: z.literal('return'),
+  qty,
+  disposition: z.enum(DISPOSITIONS, { error: `must be one of ${DISPOSITIONS.join(', ')}` }),
+  reason: text(1000, 'why it came back').optional(),
+  transaction: reference('transaction of the sale or the return').optional(),
+});
+export const countSchema = z.looseObject({
+  ...common,
+  type: z.literal('count'),
+  counted: whole(0, MAX_QTY, 'units counted'),
+});
+export const BUCKETS = ['sellable', 'damaged', 'inspection'] as const;
+export const adjustmentSchema = z.looseObject({
+  ...common,
+  type: z.literal('adjustment'),
+  delta: whole(-MAX_QTY, MAX_QTY, 'units added (or, below 0, taken away)').refine((value) => value !== 0, {
+    error: `must be a whole number from ${-MAX_QTY} to ${MAX_QTY}, but not 0`,
+  }),
+  reason: text(1000, 'why'),
+  bucket: z.enum(BUCKETS, { error: `must be one of ${BUCKETS.join(', ')}` }).optional(),
+});
+
+export const FACT_TYPES = ['sale', 'receipt', 'transfer', 'return', 'count', 'adjustment'] as const;
+export type FactType = (typeof FACT_TYPES)[number];
+
+/** One fact of any type, as devices send it. */
+export const factSchema = z
+  .discriminatedUnion(
+    'type',
+    [saleSchema, receiptSchema, transferSchema, returnSchema, countSchema, adjustmentSchema],
+    { error: (issue) => (issue.code === 'invalid_union' ? `must be one of ${FACT_TYPES.join(', ')}` : 'must be an object') },
+  )
+  .meta({ id: 'Fact' });
+
+type Bucket = (typeof BUCKETS)[number];
+
+interface Common {
+  readonly id: string;
+  readonly sku: string;
+  readonly location: string;
+  /** occurredAt in microseconds since 1970. */
+  readonly at: number;
+}
+export interface Sale extends Common {
+  readonly type: 'sale';
+  readonly qty: number;
+  readonly reservation: string | undefined;
+}
+export interface Receipt extends Common {
+  readonly type: 'receipt';
+  readonly qty: number;
+  readonly damaged: number;
+}
+export interface Transfer extends Common {
+  readonly type: 'transfer';
+  readonly phase: 'shipped' | 'received';
+  readonly transfer: string;
+  readonly qty: number;
+  readonly damaged: number;
+  readonly from: string;
+  readonly to: string;
+  /** Microseconds since 1970. */
+  readonly eta: number | undefined;
+}
+export interface Return extends Common {
+  readonly type: 'return';
+  readonly qty: number;
+  readonly disposition: (typeof DISPOSITIONS)[number];
+}
+export interface Count extends Common {
+  readonly type: 'count';
+  readonly counted: number;
+}
+export interface Adjustment extends Common {
+  readonly type: 'adjustment';
+  readonly delta: number;
+  readonly bucket: Bucket;
+}
+/** A fact in the form that the stock machine folds. */
+export type Fact = Sale | Receipt | Transfer | Return | Count | Adjustment;
+
+export interface ParsedFact {
+  readonly ok: true;
+  readonly fact: Fact;
+  /** Hash of every field Holdfast knows of, in canonical form (F3). */
+  readonly content: Hash64;
+}
+export interface UnreadableFact {
+  readonly ok: false;
+  /** The first wrong field, such as `qty`, or '' if the whole is no object. */
+  readonly field: string;
+  /** Names the field and says what is allowed. */
+  readonly message: string;
+}
+
+/** Reads a decoded JSON or MessagePack value as a fact. */
+export function parseFact(value: unknown): ParsedFact | UnreadableFact {
+  const result = factSchema.safeParse(value);
+  if (!result.success) return unreadable(result.error.issues[0]);
+  const sent = result.data;
+  const misplaced = sent.type === 'transfer' ? misplacedTransfer(sent) : undefined;
+  if (misplaced !== undefined) return misplaced;
+  return { ok: true, fact: flatten(sent), content: hash64(canonical(sent)) };
+}
+
+type SentFact = z.infer<typeof factSchema>;
+
+function unreadable(issue: z.core.$ZodIssue | undefined): UnreadableFact {
+  const field = issue === undefined ? '' : issue.path.join('.');
+  const message = issue === undefined ? 'cannot be read' : issue.message;
+  return { ok: false, field, message: field === '' ? `the fact ${message}` : `${field} ${message}` };
+}
+
+function misplacedTransfer(sent: z.infer<typeof transferSchema>): UnreadableFact | undefined {
+  const end = sent.phase === 'shipped' ? 'from' : 'to';
+  if (sent.location === sent[end]) return undefined;
+  return { ok: false, field: 'location', message: `location must equal ${end} when phase is ${sent.phase}` };
+}
+
+function flatten(sent: SentFact): Fact {
+  const at = parseInstant(sent.occurredAt) ?? 0;
+  const { id, sku, location } = sent;
+  switch (sent.type) {
+    case 'sale':
+      return { type: 'sale', id, sku, location, at, qty: sent.qty, reservation: sent.reservation };
+    case 'receipt':
+      return { type: 'receipt', id, sku, location, at, qty: sent.qty, damaged: sent.damaged ?? 0 };
+    case 'transfer': {
+      const eta = sent.eta === undefined ? undefined : parseDateOrInstant(sent.eta);
+      const { phase, transfer, from, to } = sent;
+      return { type: 'transfer', id, sku, location, at, phase, transfer, qty: sent.qty, damaged: sent.damaged ?? 0, from, to, eta };
+    }
+    case 'return':
+      return { type: 'return', id, sku, location, at, qty: sent.qty, disposition: sent.disposition };
+    case 'count':
+      return { type: 'count', id, sku, location, at, counted: sent.counted };
+    case 'adjustment':
+      return { type: 'adjustment', id, sku, location, at, delta: sent.delta, bucket: sent.bucket ?? 'sellable' };
+  }
+}
+
+/** Field separator that no field can hold unescaped: names have no control characters; free text is length-prefixed. */
+function canonical(sent: SentFact): string {
+  const head = `${sent.type}\u0001${sent.id.length}\u0001${sent.id}\u0001${sent.sku}\u0001${sent.location}\u0001${parseInstant(sent.occurredAt)}\u0001${free(sent.device)}\u0001${free(sent.currency)}`;
+  switch (sent.type) {
+    case 'sale':
+      return `${head}\u0001${sent.qty}\u0001${amount(sent.unitPrice)}\u0001${free(sent.channel)}\u0001${free(sent.transaction)}\u0001${free(sent.reservation)}`;
+    case 'receipt':
+      return `${head}\u0001${sent.qty}\u0001${sent.damaged ?? 0}\u0001${free(sent.purchaseOrder)}\u0001${amount(sent.unitCost)}`;
+    case 'transfer':
+      return `${head}\u0001${sent.phase}\u0001${free(sent.transfer)}\u0001${sent.qty}\u0001${sent.damaged ?? 0}\u0001${sent.from}\u0001${sent.to}\u0001${sent.eta === undefined ? '' : parseDateOrInstant(sent.eta)}`;
+    case 'return':
+      return `${head}\u0001${sent.qty}\u0001${sent.disposition}\u0001${free(sent.reason)}\u0001${free(sent.transaction)}`;
+    case 'count':
+      return `${head}\u0001${sent.counted}`;
+    case 'adjustment':
+      return `${head}\u0001${sent.delta}\u0001${free(sent.reason)}\u0001${sent.bucket ?? 'sellable'}`;
+  }
+}
+
+function free(value: string | undefined): string {
+  return value === undefined ? '' : `${value.length}:${value}`;
+}
+
+/** One form for 2.5, "2.5" and "2.50". */
+function amount(value: string | number | undefined): string {
+  if (value === undefined) return '';
+  const plain = typeof value === 'number' ? String(value) : value;
+  if (!plain.includes('.') || plain.includes('e')) return plain.replace(/^(-?)0+(?=\d)/, '$1');
+  return plain.replace(/^(-?)0+(?=\d)/, '$1').replace(/\.?0+$/, '');
+}

@@ -1,0 +1,67 @@
+/**
+ * Names on the wire: subject tokens, the partition of a SKU, and the subjects of facts, journal and parked facts.
+ *
+ * Invariants:
+ *  S1 encodeToken is injective and yields one legal NATS token: no dot, blank, `*` or `>`.
+ *  S2 partitionOf equals JetStream's `{{partition(P,n)}}` on the encoded token: FNV-1a 32 modulo P
+ *     (nats-server, server/subject_transform.go, getHashPartition); a test asks the server.
+ */
+import type { FactType } from './facts.ts';
+
+const PLAIN = /^[A-Za-z0-9_-]+$/;
+
+/** Percent-encodes every UTF-8 byte outside A–Z a–z 0–9 _ -. The text must be well-formed and not empty. */
+export function encodeToken(text: string): string {
+  if (PLAIN.test(text)) return text;
+  return encodeURIComponent(text).replace(
+    /[.!~*'()]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  );
+}
+
+/** The inverse of encodeToken, or undefined if the token is not one that encodeToken makes. */
+export function decodeToken(token: string): string | undefined {
+  if (PLAIN.test(token)) return token;
+  try {
+    const text = decodeURIComponent(token);
+    return encodeToken(text) === token ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The partition, 0 to partitions − 1, that holds this token's SKU at all locations. */
+export function partitionOfToken(token: string, partitions: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < token.length; i++) {
+    hash ^= token.charCodeAt(i);
+    hash = Math.imul(hash, 0x01000193);
+  }
+  return (hash >>> 0) % partitions;
+}
+
+/** The partition of a SKU, or of a reservation id (its home, where the id is remembered). */
+export function partitionOf(name: string, partitions: number): number {
+  return partitionOfToken(encodeToken(name), partitions);
+}
+
+/** Where a device publishes a fact. */
+export function factSubject(type: FactType, location: string, sku: string): string {
+  return `${type}.${encodeToken(location)}.${encodeToken(sku)}`;
+}
+
+/** How a fact's subject is stored, after the stream's transform; `*` for any location or SKU. */
+export function storedFactSubject(type: FactType, partition: number, location: string, sku: string): string {
+  const token = (text: string) => (text === '*' ? '*' : encodeToken(text));
+  return `${type}.${partition}.${token(location)}.${token(sku)}`;
+}
+
+/** The journal subject of one start of one node. */
+export function journalSubject(writer: string): string {
+  return `journal.${encodeToken(writer)}`;
+}
+
+/** Requests passed from the node that got them to the owner of a partition. */
+export function ownerSubject(partition: number): string {
+  return `holdfast.owner.${partition}`;
+}
