@@ -23,7 +23,9 @@ function build() {
   const args = [compiler, '-p', join(root, 'tsconfig.build.json'), '--listEmittedFiles'];
   const ended = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
   const lines = (ended.stdout ?? '').split('\n');
-  const emitted = lines.filter((line) => line.startsWith('TSFILE: ')).map((line) => relative(root, line.slice(8).trim()));
+  const emitted = lines
+    .filter((line) => line.startsWith('TSFILE: '))
+    .map((line) => relative(root, line.slice(8).trim()));
   for (const line of lines) if (line !== '' && !line.startsWith('TSFILE: ')) console.error(line);
   if (ended.stderr) console.error(ended.stderr);
   if (ended.status !== 0) process.exit(ended.status ?? 1);

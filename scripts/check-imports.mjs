@@ -12,9 +12,21 @@ const FLOORS = ['src', 'dashboards', 'actors', 'streams', 'config'];
 
 /** Each third-party client stands behind one door: the files (or folders, ending in /) that may import it. */
 const DOORS = [
-  { packages: /^@nats-io\//, files: ['streams/connection.ts'], instead: 'use what streams/connection.ts exports, or add it there' },
-  { packages: /^(redis|@redis\/.*)$/, files: ['src/snapshots-redis.ts'], instead: 'use the SnapshotStore port (actors/ports.ts)' },
-  { packages: /^prom-client$/, files: ['src/metrics.ts', 'src/metrics/registry.ts'], instead: 'use the metrics facade' },
+  {
+    packages: /^@nats-io\//,
+    files: ['streams/connection.ts'],
+    instead: 'use what streams/connection.ts exports, or add it there',
+  },
+  {
+    packages: /^(redis|@redis\/.*)$/,
+    files: ['src/snapshots-redis.ts'],
+    instead: 'use the SnapshotStore port (actors/ports.ts)',
+  },
+  {
+    packages: /^prom-client$/,
+    files: ['src/metrics.ts', 'src/metrics/registry.ts'],
+    instead: 'use the metrics facade',
+  },
   { packages: /^(fastify|@fastify\/.*|fastify-.*)$/, files: ['src/http/'], instead: 'put the route under src/http/' },
   { packages: /^pino$/, files: ['src/log.ts', 'src/logger.ts'], instead: 'take a logger as an argument' },
   { packages: /^(commander|cli-progress)$/, files: ['src/cli.ts', 'src/cli/'], instead: 'put it into src/cli/' },
@@ -25,7 +37,9 @@ const DOORS = [
 const SINGLE = new Set(['prom-client', 'pino', 'redis']);
 
 /** Modules of streams that are data and arithmetic only: pure rooms may build on them. */
-const PURE_STREAMS = ['facts', 'decisions', 'hash', 'instant', 'requests', 'subjects'].map((name) => `streams/${name}.ts`);
+const PURE_STREAMS = ['facts', 'decisions', 'hash', 'instant', 'requests', 'subjects'].map(
+  (name) => `streams/${name}.ts`,
+);
 
 /** Rooms whose code is a function of its arguments: no clock, chance, timer, environment, logger, input or output. */
 const PURE_ROOMS = [
@@ -83,10 +97,17 @@ function checkLocal(file, from, room, say) {
   const [here, there] = [FLOORS.indexOf(file.split('/')[0]), FLOORS.indexOf(target.split('/')[0])];
   if (there < 0) say(`"${from}" lies outside ${FLOORS.join(', ')}; the product may not depend on it`);
   else if (there < here) {
-    say(`${FLOORS[here]} may not import ${FLOORS[there]} (${FLOORS.join(' → ')}); define a port here and let ${FLOORS[there]} implement it`);
+    say(
+      `${FLOORS[here]} may not import ${FLOORS[there]} (${FLOORS.join(' → ')}); define a port here and let ${FLOORS[there]} implement it`,
+    );
   }
-  if (room && !room.mayImport.some((allowed) => target === allowed || (allowed.endsWith('/') && target.startsWith(allowed)))) {
-    say(`${room.room} is pure and may not import ${target}; take what you need as an argument, or move it into a pure module`);
+  if (
+    room &&
+    !room.mayImport.some((allowed) => target === allowed || (allowed.endsWith('/') && target.startsWith(allowed)))
+  ) {
+    say(
+      `${room.room} is pure and may not import ${target}; take what you need as an argument, or move it into a pure module`,
+    );
   }
 }
 
@@ -118,13 +139,15 @@ function read(text) {
 /** Replaces every string by its number in `strings`, and comments by blanks; lines stay where they are. */
 function blank(text) {
   const strings = [];
-  const token = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\[\s\S]|[^`\\])*`|\/(?![*/\s])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[dgimsuvy]*/g;
+  const token =
+    /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\[\s\S]|[^`\\])*`|\/(?![*/\s])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[dgimsuvy]*/g;
   const code = text.replace(token, (found, at) => {
     const lines = '\n'.repeat(found.split('\n').length - 1);
     if (found.startsWith('//') || found.startsWith('/*')) return ` ${lines}`;
     if (found.startsWith('/')) return isRegexPlace(text, at) ? ` 0${lines}` : found;
     // Code inside ${…} of a template is code still.
-    if (found.startsWith('`')) return ` ${[...found.matchAll(/\$\{([^{}]*)\}/g)].map((each) => each[1]).join(';')} ${lines}`;
+    if (found.startsWith('`'))
+      return ` ${[...found.matchAll(/\$\{([^{}]*)\}/g)].map((each) => each[1]).join(';')} ${lines}`;
     strings.push(found.slice(1, -1));
     return `${found[0]}${strings.length - 1}${found[0]}${lines}`;
   });
@@ -134,7 +157,9 @@ function blank(text) {
 /** A slash after a value divides; after an operator, a bracket or a keyword it begins a regular expression. */
 function isRegexPlace(text, at) {
   const before = text.slice(0, at).trimEnd();
-  return before === '' || /[=(,:;!&|?{}[\]+\-*%<>~^]$/.test(before) || /\b(return|typeof|case|in|of|void)$/.test(before);
+  return (
+    before === '' || /[=(,:;!&|?{}[\]+\-*%<>~^]$/.test(before) || /\b(return|typeof|case|in|of|void)$/.test(before)
+  );
 }
 
 function lineAt(text, index) {
@@ -142,7 +167,10 @@ function lineAt(text, index) {
 }
 
 function packageName(from) {
-  return from.split('/').slice(0, from.startsWith('@') ? 2 : 1).join('/');
+  return from
+    .split('/')
+    .slice(0, from.startsWith('@') ? 2 : 1)
+    .join('/');
 }
 
 function sources(folder) {

@@ -13,7 +13,7 @@ const STEPS = [
   ['imports', undefined, ['scripts/check-imports.mjs']],
 ];
 
-ensureInstalled();
+ensureInstalled({ development: true });
 const failed = [];
 for (const [name, tool, args] of STEPS) {
   const program = tool === undefined ? [] : [join(root, 'node_modules', tool)];

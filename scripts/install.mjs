@@ -18,21 +18,36 @@ export const BUILD_LIST = join(root, 'dist', '.built-files');
 /** npm writes both files in one go, some milliseconds apart. */
 const SAME_WRITE_MS = 2_000;
 
-/** Runs `npm ci` when node_modules is missing or older than package-lock.json. */
-export function ensureInstalled() {
+/**
+ * Runs `npm ci` when node_modules is missing or older than package-lock.json, or when it was installed without the
+ * development packages and these are needed: for tests and checks always, otherwise only to compile.
+ */
+export function ensureInstalled({ development = !isBuilt() } = {}) {
   const lock = mtime(join(root, 'package-lock.json'));
   const installed = mtime(join(root, 'node_modules', '.package-lock.json'));
-  if (installed > 0 && lock <= installed + SAME_WRITE_MS) return;
-  console.log(`${installed > 0 ? 'node_modules is older than package-lock.json' : 'no node_modules yet'}: npm ci`);
+  const why =
+    installed === 0
+      ? 'no node_modules yet'
+      : lock > installed + SAME_WRITE_MS
+        ? 'node_modules is older than package-lock.json'
+        : development && !existsSync(join(root, 'node_modules', 'typescript'))
+          ? 'node_modules lacks the development packages'
+          : undefined;
+  if (why === undefined) return;
+  console.log(`${why}: npm ci`);
   npm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
 /** Runs `npm run build` when dist is missing or older than a source. */
 export function ensureBuilt() {
-  const built = mtime(BUILD_LIST);
-  if (built > 0 && existsSync(join(root, 'dist', 'src', 'cli.js')) && newest() <= built) return;
-  console.log(`${built > 0 ? 'dist is older than its sources' : 'no dist yet'}: npm run build`);
+  if (isBuilt()) return;
+  console.log(`${existsSync(BUILD_LIST) ? 'dist is older than its sources' : 'no dist yet'}: npm run build`);
   npm(['run', '--silent', 'build']);
+}
+
+function isBuilt() {
+  const built = mtime(BUILD_LIST);
+  return built > 0 && existsSync(join(root, 'dist', 'src', 'cli.js')) && newest() <= built;
 }
 
 /** Runs npm, the one that runs this script where there is one, and ends the process when it fails. */

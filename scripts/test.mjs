@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureBuilt, ensureInstalled, root } from './install.mjs';
 
-ensureInstalled();
+ensureInstalled({ development: true });
 ensureBuilt();
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));

@@ -136,7 +136,8 @@ function applyGrant(book: StockBook, granted: Granted): void {
     settle(part);
     book.onHold?.(part);
   }
-  if (granted.home === book.partition && !isAlone(granted.spread, book.partition)) {
+  // A grant without lines is the home entry of a reservation whose lines were decided apart.
+  if (granted.home === book.partition && (granted.lines.length === 0 || !isAlone(granted.spread, book.partition))) {
     const home = new HomeEntry(granted.id, granted.content, granted.spread, granted.expiresAtMs);
     book.homes.set(granted.id, home);
     book.place(home);

@@ -23,6 +23,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CONTAINER_DATA, removeContainer } from './docker.ts';
 import { findOrphan, removeRecord, type ServerRecord, writeRecord } from './orphan.ts';
 import { freePort } from './ports.ts';
+import { isStopped } from './process-table.ts';
 import { EXECUTABLE, type Program, type ServerKind } from './program.ts';
 import { adopt, launch, type Running } from './running.ts';
 
@@ -50,8 +51,8 @@ export interface ServerHandle {
   stop(): Promise<void>;
   /** SIGKILL, and waits for the end. */
   kill(): Promise<void>;
-  /** SIGSTOP: the connections stay open and nothing answers. */
-  pause(): void;
+  /** SIGSTOP, and waits until no thread runs: the connections stay open and nothing answers. */
+  pause(): Promise<void>;
   resume(): void;
   /** Starts it again with the same port and data, after ending it if it runs. */
   restart(): Promise<void>;
@@ -139,9 +140,10 @@ function handle(plan: Blueprint, ports: Ports, first: Running): ServerHandle {
     },
     stop: () => end(true),
     kill: () => end(false),
-    pause: () => {
+    pause: async () => {
       running.signal('SIGSTOP');
       paused = true;
+      while (plan.program.how === 'native' && running.alive() && !isStopped(running.pid)) await delay(1);
     },
     resume: () => {
       running.signal('SIGCONT');
@@ -202,7 +204,8 @@ async function bringUp(plan: Blueprint, ports: Ports): Promise<Running> {
   try {
     const { program, dataDir, tethered } = plan;
     const args = (seenAt: string) => plan.args(join(seenAt, plan.configName));
-    running = await launch({ program, dataDir, tethered, log, args, ports: [ports.port, ports.monitorPort] });
+    const listening = plan.monitorUrl ? [ports.port, ports.monitorPort] : [ports.port];
+    running = await launch({ program, dataDir, tethered, log, args, ports: listening });
   } finally {
     closeSync(log);
   }

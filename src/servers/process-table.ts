@@ -1,6 +1,6 @@
 /** What the system says of a process that may not be ours: does it run, what is it, whose child is it? */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Runs, in the sense that it holds its files and ports: a zombie does not. */
 export function isRunning(pid: number): boolean {
@@ -11,6 +11,16 @@ export function isRunning(pid: number): boolean {
     if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return false;
   }
   return process.platform === 'linux' ? linuxStat(pid)?.state !== 'Z' : true;
+}
+
+/** Every thread has stopped: after SIGSTOP a thread on another core runs on for a moment. Elsewhere than on Linux unknown. */
+export function isStopped(pid: number): boolean {
+  if (process.platform !== 'linux') return true;
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) => linuxStat(`${pid}/task/${thread}`)?.state === 'T');
+  } catch {
+    return true;
+  }
 }
 
 /** The command line as one text, arguments parted by blanks; empty when unknown. */
@@ -32,7 +42,7 @@ export function parentOf(pid: number): number | undefined {
   }
 }
 
-function linuxStat(pid: number): { readonly state: string; readonly parent: number } | undefined {
+function linuxStat(pid: number | string): { readonly state: string; readonly parent: number } | undefined {
   try {
     // pid (name, which may hold anything) state ppid …
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -1,0 +1,154 @@
+/**
+ * Intake: messages of the fact streams into the books, each fact once.
+ *
+ * Invariants:
+ *  T1 Every message gets one verdict: applied, duplicate, or parked with a reason. received = applied + duplicates + parked.
+ *  T2 A verdict depends on the message, the ids seen and the stream's own stamp of arrival only: a replay gives the same.
+ *  T3 A position moves past a parked message at once, but no snapshot is taken before the message stands in PARKED.
+ */
+import { LIMITS } from '../config/limits.ts';
+import type { FactStream } from '../config/topology.ts';
+import { decodeBody } from '../streams/codec.ts';
+import type { FollowedMessage } from '../streams/connection.ts';
+import { type FactType, parseFact } from '../streams/facts.ts';
+import { hash64 } from '../streams/hash.ts';
+import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
+import { encodeToken } from '../streams/subjects.ts';
+import type { Partition } from './partition.ts';
+import type { SeenIds } from './seen.ts';
+import { applyFact } from './stock/evolve.ts';
+
+/** A front checks the horizon when a fact comes in, its owner when the stream has stamped it: what the one lets in, the other must. */
+const HORIZON_SLACK_MICROS = 60_000_000;
+
+export type Verdict = 'applied' | 'duplicate' | { readonly parked: ParkReason; readonly message: string };
+
+export interface IntakeEvents {
+  readonly applied: (type: FactType) => void;
+  readonly duplicate: () => void;
+  readonly parked: (reason: ParkReason) => void;
+}
+
+export class Intake {
+  readonly #partitions: ReadonlyMap<number, Partition>;
+  readonly #seen: SeenIds;
+  readonly #park: (parking: Parking) => Promise<unknown>;
+  readonly #events: IntakeEvents;
+  readonly #horizonMicros: number;
+  readonly #exceptions = new Map<string, Verdict>();
+  readonly #waiters = new Map<string, (verdict: Verdict) => void>();
+  /** `STREAM.seq` that an earlier run parked for their ids: they stay out (T2). */
+  readonly conflicts = new Set<string>();
+  parkingInFlight = 0;
+
+  /** @param horizonMs idempotency horizon, undefined when it is off */
+  constructor(
+    partitions: ReadonlyMap<number, Partition>,
+    seen: SeenIds,
+    park: (parking: Parking) => Promise<unknown>,
+    events: IntakeEvents,
+    horizonMs: number | undefined,
+  ) {
+    this.#partitions = partitions;
+    this.#seen = seen;
+    this.#park = park;
+    this.#events = events;
+    this.#horizonMicros = horizonMs === undefined ? Number.POSITIVE_INFINITY : horizonMs * 1000 + HORIZON_SLACK_MICROS;
+  }
+
+  take(stream: FactStream, message: FollowedMessage): void {
+    const { seq } = message;
+    const tokens = message.subject.split('.');
+    // What the stream's transform did not touch (a literal `*` for a token) is looked after by the owner of partition 0.
+    const partition = this.#partitions.get(tokens.length === 4 ? Number(tokens[1]) : 0);
+    if (partition === undefined || seq <= partition.positions[stream]) return;
+    const verdict = this.#judge(stream, message, tokens, partition);
+    partition.positions[stream] = seq;
+    if (verdict !== 'applied') this.#except(stream, seq, verdict);
+    if (this.#waiters.size > 0) this.#tell(`${stream}.${seq}`, verdict);
+  }
+
+  /** The verdict on a stored fact of an owned partition, or undefined if it does not come in time. */
+  async verdict(stream: FactStream, seq: number, partition: number): Promise<Verdict | undefined> {
+    const key = `${stream}.${seq}`;
+    const owned = this.#partitions.get(partition);
+    if (owned === undefined) return undefined;
+    if (owned.positions[stream] >= seq) return this.#exceptions.get(key) ?? 'applied';
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#waiters.delete(key);
+        resolve(undefined);
+      }, LIMITS.verdictMs);
+      this.#waiters.set(key, (verdict) => {
+        clearTimeout(timer);
+        resolve(verdict);
+      });
+    });
+  }
+
+  #judge(stream: FactStream, message: FollowedMessage, tokens: readonly string[], partition: Partition): Verdict {
+    const contentType = message.header('Content-Type');
+    const put = (parked: ParkReason, why: string) => this.#parkMessage(stream, message, partition, parked, why);
+    if (tokens.length !== 4) return put('subject-mismatch', 'the subject is not <type>.<location>.<sku> of encoded tokens');
+    let value: unknown;
+    try {
+      value = decodeBody(message.data, contentType);
+    } catch (error) {
+      return put('unreadable', `the body is neither JSON nor MessagePack: ${(error as Error).message}`);
+    }
+    const parsed = parseFact(value);
+    if (!parsed.ok) return put('invalid', parsed.message);
+    const { fact } = parsed;
+    if (fact.type !== tokens[0] || encodeToken(fact.location) !== tokens[2] || encodeToken(fact.sku) !== tokens[3]) {
+      return put('subject-mismatch', `the body says ${fact.type} of ${fact.sku} at ${fact.location}, the subject something else`);
+    }
+    if (fact.at < message.recordedAt - this.#horizonMicros && message.header(RESUBMIT_HEADER) === undefined) {
+      return put('too-old', 'occurredAt is older than the idempotency horizon');
+    }
+    const id = hash64(fact.id, 1);
+    const known = this.#seen.check(id, parsed.content);
+    if (known === 'duplicate') {
+      this.#events.duplicate();
+      return 'duplicate';
+    }
+    if (known === 'conflict' || this.conflicts.has(`${stream}.${message.seq}`)) {
+      return put('id-conflict', `the id ${fact.id} was used before with other content`);
+    }
+    this.#seen.add(partition.number, id, parsed.content, fact.at);
+    applyFact(partition.book, fact);
+    this.#events.applied(fact.type);
+    return 'applied';
+  }
+
+  #parkMessage(stream: FactStream, message: FollowedMessage, partition: Partition, reason: ParkReason, why: string): Verdict {
+    this.#events.parked(reason);
+    this.parkingInFlight += 1;
+    const done = this.#park({
+      source: `${stream}.${message.seq}`,
+      subject: message.subject,
+      reason,
+      message: why,
+      contentType: message.header('Content-Type') ?? 'application/json',
+      bytes: message.data,
+    }).then(() => {
+      this.parkingInFlight -= 1;
+      partition.parking.delete(done);
+    });
+    partition.parking.add(done);
+    return { parked: reason, message: why };
+  }
+
+  #except(stream: FactStream, seq: number, verdict: Verdict): void {
+    this.#exceptions.set(`${stream}.${seq}`, verdict);
+    if (this.#exceptions.size <= LIMITS.verdictsKept) return;
+    for (const oldest of this.#exceptions.keys()) {
+      this.#exceptions.delete(oldest);
+      break;
+    }
+  }
+
+  #tell(key: string, verdict: Verdict): void {
+    this.#waiters.get(key)?.(verdict);
+    this.#waiters.delete(key);
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * Ownership: which node decides for which partition.
+ *
+ * A node is alive while its key in the nodes' bucket is renewed. Rendezvous hashing over the live nodes says who should own a
+ * partition; its key in the owners' bucket, changed by compare-and-set, says who does. The epoch is that key's revision.
+ *
+ * Invariants:
+ *  O1 A partition is served only after every writer that may still write for it is fenced.
+ *  O2 The lease counts from the moment a renewal was sent, by the monotonic clock, and ends before others take over.
+ */
+import type { Keys } from '../streams/connection.ts';
+import { hash64 } from '../streams/hash.ts';
+import type { Clock } from './ports.ts';
+
+export interface NodeInfo {
+  readonly name: string;
+  readonly writer: string;
+  readonly http: string;
+  /** Tells another process of this machine whether this one still lives; undefined where that cannot be known. */
+  readonly process: string | undefined;
+}
+interface OwnerInfo {
+  /** Writer that decides for it; '' if nobody does. */
+  readonly writer: string;
+  readonly node: string;
+  /** Writers that must be fenced before anybody serves. */
+  readonly fence: readonly string[];
+}
+export interface Claim {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly fence: readonly string[];
+}
+
+/** Who of the live nodes should own a partition: the highest hash (Thaler and Ravishankar, 1996). */
+export function rendezvous(partition: number, nodes: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let most = -1;
+  for (const node of nodes) {
+    const { hi, lo } = hash64(`${node} ${partition}`, 7);
+    const weight = hi * 2 ** 21 + (lo >>> 11);
+    if (weight > most || (weight === most && best !== undefined && node < best)) {
+      most = weight;
+      best = node;
+    }
+  }
+  return best;
+}
+
+export class Ownership {
+  readonly #nodes: Keys;
+  readonly #owners: Keys;
+  readonly #clock: Clock;
+  readonly #self: NodeInfo;
+  readonly #leaseMs: number;
+  readonly #isDead: (process: string) => boolean;
+  #leasedUntil = Number.NEGATIVE_INFINITY;
+
+  /** @param isDead whether a process of this machine is certainly gone: its lease need not be waited for */
+  constructor(nodes: Keys, owners: Keys, clock: Clock, self: NodeInfo, ttlMs: number, isDead: (process: string) => boolean) {
+    this.#nodes = nodes;
+    this.#owners = owners;
+    this.#clock = clock;
+    this.#self = self;
+    // Two thirds of the time after which others may take over.
+    this.#leaseMs = (ttlMs * 2) / 3;
+    this.#isDead = isDead;
+  }
+
+  get leased(): boolean {
+    return this.#clock.monoMs() < this.#leasedUntil;
+  }
+
+  /** Renews the key that says this node lives. */
+  async renew(): Promise<void> {
+    const sent = this.#clock.monoMs();
+    await this.#nodes.put(this.#self.name, JSON.stringify(this.#self));
+    this.#leasedUntil = sent + this.#leaseMs;
+  }
+
+  /** Another live process under this node's name; starting beside it would be two owners under one name. */
+  async namesake(): Promise<NodeInfo | undefined> {
+    const entry = await this.#nodes.get(this.#self.name);
+    const node = entry === undefined ? undefined : (JSON.parse(entry.value) as NodeInfo);
+    if (node === undefined || node.writer === this.#self.writer) return undefined;
+    return node.process !== undefined && this.#isDead(node.process) ? undefined : node;
+  }
+
+  async live(): Promise<NodeInfo[]> {
+    const nodes = (await this.#nodes.all()).map((entry) => JSON.parse(entry.value) as NodeInfo);
+    return nodes.filter((node) => node.process === undefined || !this.#isDead(node.process));
+  }
+
+  /**
+   * Claims the partitions that this node should own and that nobody alive holds. `mine` are held already.
+   * Returns the claims won, and the partitions of `mine` that should go to another live node.
+   */
+  async assign(partitions: number, mine: ReadonlySet<number>): Promise<{ claims: Claim[]; surplus: number[] }> {
+    const live = await this.live();
+    const names = live.map((node) => node.name);
+    const writers = new Set(live.map((node) => node.writer));
+    const owners = new Map((await this.#owners.all()).map((entry) => [entry.key, entry]));
+    const claims: Claim[] = [];
+    const surplus: number[] = [];
+    for (let partition = 0; partition < partitions; partition++) {
+      const should = rendezvous(partition, names) === this.#self.name;
+      if (mine.has(partition)) {
+        if (!should && names.includes(this.#self.name)) surplus.push(partition);
+        continue;
+      }
+      if (!should) continue;
+      const entry = owners.get(`p.${partition}`);
+      const owner = entry === undefined ? undefined : (JSON.parse(entry.value) as OwnerInfo);
+      if (owner !== undefined && owner.writer !== '' && owner.writer !== this.#self.writer && writers.has(owner.writer)) continue;
+      const claim = await this.#claim(partition, entry?.revision ?? 0, owner);
+      if (claim !== undefined) claims.push(claim);
+    }
+    return { claims, surplus };
+  }
+
+  /** The fences of a claim are in: nobody else can write for it. Its epoch stays that of the claim. */
+  async cleared(claim: Claim): Promise<boolean> {
+    const info: OwnerInfo = { writer: this.#self.writer, node: this.#self.name, fence: [] };
+    return (await this.#put(claim.partition, info, claim.epoch)) !== undefined;
+  }
+
+  /** Hands partitions back, with nothing left to fence: this node has folded and stored all it decided. */
+  async handBack(partitions: readonly number[]): Promise<void> {
+    for (const partition of partitions) {
+      const entry = await this.#owners.get(`p.${partition}`);
+      if (entry === undefined || (JSON.parse(entry.value) as OwnerInfo).writer !== this.#self.writer) continue;
+      await this.#put(partition, { writer: '', node: '', fence: [] }, entry.revision);
+    }
+  }
+
+  async leave(): Promise<void> {
+    this.#leasedUntil = Number.NEGATIVE_INFINITY;
+    await this.#nodes.delete(this.#self.name);
+  }
+
+  /** Partition to the node that owns it. */
+  async table(): Promise<Map<number, { node: string; epoch: number }>> {
+    const table = new Map<number, { node: string; epoch: number }>();
+    for (const entry of await this.#owners.all()) {
+      const owner = JSON.parse(entry.value) as OwnerInfo;
+      table.set(Number(entry.key.slice(2)), { node: owner.node, epoch: entry.revision });
+    }
+    return table;
+  }
+
+  async #claim(partition: number, revision: number, owner: OwnerInfo | undefined): Promise<Claim | undefined> {
+    const fence = [...new Set([...(owner?.fence ?? []), ...(owner === undefined || owner.writer === '' ? [] : [owner.writer])])];
+    const info: OwnerInfo = { writer: this.#self.writer, node: this.#self.name, fence: fence.filter((writer) => writer !== this.#self.writer) };
+    const epoch = await this.#put(partition, info, revision);
+    return epoch === undefined ? undefined : { partition, epoch, fence: info.fence };
+  }
+
+  /** The new revision, or undefined if somebody else was quicker. */
+  async #put(partition: number, info: OwnerInfo, expected: number): Promise<number | undefined> {
+    try {
+      return await this.#owners.put(`p.${partition}`, JSON.stringify(info), expected);
+    } catch (error) {
+      if ((error as { kind?: string }).kind === 'conflict') return undefined;
+      throw error;
+    }
+  }
+}

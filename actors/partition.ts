@@ -1,0 +1,33 @@
+/** One partition as its owner holds it: the book, and up to where streams and journal are folded into it. */
+import { FACT_STREAM_NAMES, type FactStream } from '../config/topology.ts';
+import { StockBook } from './stock/state.ts';
+
+/** Where a writer's chain stood: its n-th record, and that record's hash. */
+export interface ChainTip {
+  readonly writer: string;
+  readonly n: number;
+  readonly hash: string;
+}
+
+export class Partition {
+  readonly number: number;
+  readonly book: StockBook;
+  /** Last sequence of each fact stream that is folded, or has nothing for this partition. */
+  readonly positions: Record<FactStream, number>;
+  /** Last sequence of JOURNAL up to which every decision for this partition is folded. */
+  journalSeq = 0;
+  /** Answers requests. */
+  serving = false;
+  /** Facts on their way to PARKED: a snapshot waits for them. */
+  readonly parking = new Set<Promise<void>>();
+  /** Wall time of the last snapshot, 0 if there is none yet. */
+  snapshotAtMs = 0;
+  /** Change number at the last snapshot, to tell whether another one is due. */
+  snapshotSeq = -1;
+
+  constructor(number: number) {
+    this.number = number;
+    this.book = new StockBook(number);
+    this.positions = Object.fromEntries(FACT_STREAM_NAMES.map((stream) => [stream, 0])) as Record<FactStream, number>;
+  }
+}

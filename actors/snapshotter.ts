@@ -1,0 +1,198 @@
+/**
+ * Takes snapshots of a partition while it goes on working: the changed pages only, each as it was at one moment.
+ *
+ * The moment is synchronous: pages that changed are marked as awaited, positions and ids are copied. After that pages are encoded a
+ * few at a time; one that is about to change is encoded first (copy on write, see StockBook.touch). Only when all are stored does
+ * the store swap the manifest in.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { LIMITS } from '../config/limits.ts';
+import type { ChainTip, Partition } from './partition.ts';
+import type { SeenIds } from './seen.ts';
+import { type BlobRef, blobRef, encodeManifest, encodePage, type IdsRef, type Manifest, type PageRef } from './snapshot.ts';
+
+/** Where snapshots are kept: a copy, never the truth. */
+export interface SnapshotStore {
+  /** Blobs first; they are not in force before the swap. */
+  write(partition: number, blobs: readonly { name: string; bytes: Buffer }[]): Promise<void>;
+  /**
+   * Swaps the manifest in and drops blobs that no generation names. `older`: a newer epoch's is in force. `lost`: one was expected to be in
+   * force and none is, so blobs that this manifest names may be gone too.
+   */
+  swap(partition: number, epoch: number, manifest: Buffer, drop: readonly string[], expectOne: boolean): Promise<'swapped' | 'older' | 'lost'>;
+  /** The manifests in force, the newest first; at most two. */
+  manifests(partition: number): Promise<Buffer[]>;
+  read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]>;
+  /** Names of all blobs that are stored. */
+  names(partition: number): Promise<string[]>;
+}
+
+export interface SnapshotContext {
+  readonly partitions: number;
+  readonly created: Readonly<Record<string, string>>;
+  readonly tip: () => ChainTip;
+  readonly nowMs: () => number;
+}
+
+export class Snapshotter {
+  readonly #partition: Partition;
+  readonly #seen: SeenIds;
+  readonly #store: SnapshotStore;
+  readonly #context: SnapshotContext;
+  #pages = new Map<number, PageRef>();
+  #ids = new Map<number, IdsRef>();
+  /** Names in the generation before, and the one before that, which go at the next swap. */
+  #kept: ReadonlySet<string>[] = [];
+  #stray: string[] = [];
+  #count = 0;
+  #whole = false;
+  #busy = false;
+
+  constructor(partition: Partition, seen: SeenIds, store: SnapshotStore, context: SnapshotContext) {
+    this.#partition = partition;
+    this.#seen = seen;
+    this.#store = store;
+    this.#context = context;
+  }
+
+  /** Goes on from a snapshot that was loaded: its pages need not be written again. */
+  resume(manifest: Manifest, chunks: readonly number[], stray: readonly string[]): void {
+    this.#pages = new Map(manifest.pages.map((ref) => [ref.page, ref]));
+    this.#ids = new Map(manifest.ids.map((ref, i) => [chunks[i] as number, ref]));
+    this.#kept = [new Set([...manifest.pages, ...manifest.ids].map((ref) => ref.name))];
+    this.#stray = [...stray];
+  }
+
+  /** Writes everything at the next snapshot, as after the store lost what it had. */
+  forget(): void {
+    this.#whole = true;
+  }
+
+  get due(): boolean {
+    return !this.#busy && (this.#partition.book.seq !== this.#partition.snapshotSeq || this.#whole);
+  }
+
+  /** Takes one; false if there was nothing to do or a newer owner has written one. Rejects if the store fails. */
+  async take(): Promise<boolean> {
+    if (!this.due) return false;
+    this.#busy = true;
+    try {
+      await Promise.all(this.#partition.parking);
+      return await this.#take();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #take(): Promise<boolean> {
+    const { book } = this.#partition;
+    this.#count += 1;
+    const suffix = `${book.epoch}.${this.#count}`;
+    const encoded = new Map<number, Buffer>();
+    const awaited: number[] = [];
+    const encode = (index: number) => {
+      const page = book.pages[index];
+      if (page?.awaited !== true) return;
+      page.awaited = false;
+      encoded.set(index, encodePage(page.items));
+    };
+    book.beforeAwaited = encode;
+    for (const [index, page] of book.pages.entries()) {
+      if (!page.dirty && !this.#whole) continue;
+      page.dirty = false;
+      page.awaited = true;
+      awaited.push(index);
+    }
+    const ids = this.#copyIds(suffix);
+    const meta = this.#meta();
+    const seq = book.seq;
+    const written: string[] = [];
+    try {
+      let began = performance.now();
+      for (const index of awaited) {
+        encode(index);
+        if (performance.now() - began < LIMITS.snapshotTurnMs) continue;
+        await turn();
+        began = performance.now();
+      }
+      const pages = new Map(this.#pages);
+      const blobs = ids.blobs;
+      for (const index of awaited) {
+        const bytes = encoded.get(index) as Buffer;
+        if ((book.pages[index]?.items.size ?? 0) === 0 && bytes.length < 2) {
+          pages.delete(index);
+          continue;
+        }
+        const name = `p${index}.${suffix}`;
+        pages.set(index, { page: index, ...blobRef(name, bytes) });
+        blobs.push({ name, bytes });
+      }
+      written.push(...blobs.map((blob) => blob.name));
+      await this.#store.write(this.#partition.number, blobs);
+      const manifest: Manifest = { ...meta, pages: [...pages.values()], ids: [...ids.refs.values()] };
+      const names = new Set([...manifest.pages, ...manifest.ids].map((ref: BlobRef) => ref.name));
+      const before = this.#kept[0] ?? new Set<string>();
+      const drop = [...(this.#kept[1] ?? []), ...this.#stray].filter((name) => !names.has(name) && !before.has(name));
+      const expectOne = this.#kept.length > 0 && !this.#whole;
+      const outcome = await this.#store.swap(this.#partition.number, book.epoch, encodeManifest(manifest), drop, expectOne);
+      if (outcome === 'older') return false;
+      if (outcome === 'lost') {
+        this.forget();
+        throw new Error('the store has lost the snapshot before; the next one is written whole');
+      }
+      this.#pages = pages;
+      this.#ids = ids.refs;
+      this.#kept = [names, before];
+      this.#stray = [];
+      this.#whole = false;
+      this.#partition.snapshotSeq = seq;
+      this.#partition.snapshotAtMs = meta.atMs;
+      return true;
+    } catch (error) {
+      // What was not stored must be written next time; what was stored stays nameless and is dropped then.
+      this.#stray.push(...written);
+      for (const index of awaited) {
+        const page = book.pages[index];
+        if (page !== undefined) {
+          page.dirty = true;
+          page.awaited = false;
+        }
+      }
+      for (const chunk of this.#seen.chunksOf(this.#partition.number)) chunk.dirty = true;
+      throw error;
+    }
+  }
+
+  #meta() {
+    const { book, positions, journalSeq, number } = this.#partition;
+    return {
+      partitions: this.#context.partitions,
+      partition: number,
+      epoch: book.epoch,
+      seq: book.seq,
+      atMs: this.#context.nowMs(),
+      positions: { ...positions },
+      journalSeq,
+      tip: this.#context.tip(),
+      created: this.#context.created,
+    };
+  }
+
+  #copyIds(suffix: string): { refs: Map<number, IdsRef>; blobs: { name: string; bytes: Buffer }[] } {
+    const refs = new Map<number, IdsRef>();
+    const blobs: { name: string; bytes: Buffer }[] = [];
+    for (const chunk of this.#seen.chunksOf(this.#partition.number)) {
+      const known = this.#ids.get(chunk.number);
+      if (known !== undefined && !chunk.dirty && !this.#whole) {
+        refs.set(chunk.number, known);
+        continue;
+      }
+      chunk.dirty = false;
+      const name = `i${chunk.number}.${suffix}`;
+      const bytes = Buffer.from(chunk.words.slice(0, chunk.used * 4).buffer);
+      refs.set(chunk.number, { ...blobRef(name, bytes), latest: chunk.latest });
+      blobs.push({ name, bytes });
+    }
+    return { refs, blobs };
+  }
+}

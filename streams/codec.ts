@@ -1,0 +1,24 @@
+/** Bodies: JSON or MessagePack, one semantic. */
+import { Packr } from 'msgpackr';
+
+export const JSON_TYPE = 'application/json';
+export const MSGPACK_TYPE = 'application/msgpack';
+const packr = new Packr({ useRecords: false, int64AsType: 'number' });
+
+/** Decodes a body; throws if it is none. Without a content type the first byte tells: JSON begins with `{`, `[` or a blank. */
+export function decodeBody(bytes: Uint8Array, contentType: string | undefined): unknown {
+  if (isMsgpack(bytes, contentType)) return packr.unpack(bytes);
+  return JSON.parse(decoder.decode(bytes));
+}
+
+export function isMsgpack(bytes: Uint8Array, contentType: string | undefined): boolean {
+  if (contentType !== undefined && contentType !== '') return contentType.startsWith(MSGPACK_TYPE);
+  const first = bytes[0];
+  return first !== undefined && first !== 0x7b && first !== 0x5b && first !== 0x20 && first !== 0x0a && first !== 0x0d && first !== 0x09;
+}
+
+export function encodeBody(value: unknown, contentType: string): Uint8Array {
+  return contentType === MSGPACK_TYPE ? packr.pack(value) : Buffer.from(JSON.stringify(value));
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -1,0 +1,391 @@
+/**
+ * The one file that imports the NATS client. Everything else sees a Broker: publish, read, follow, key-value, request.
+ *
+ * Invariants:
+ *  B1 It reconnects for ever; what was published while disconnected has an unknown outcome, never a good one.
+ *  B2 Trouble is sorted into what the caller should do: `conflict` (expectation failed), `unknown` (may be stored or not),
+ *     `refused` (the server said no, and why).
+ */
+import {
+  AckPolicy, DeliverPolicy, type ConsumerMessages, JetStreamApiError, type JetStreamClient, type JetStreamManager, jetstream,
+  jetstreamManager, type JsMsg, type StreamConfig,
+} from '@nats-io/jetstream';
+import { type KV, Kvm } from '@nats-io/kv';
+import { Svcm } from '@nats-io/services';
+import { connect, type Msg, type MsgHdrs, headers as newHeaders, type NatsConnection, nanos, nuid } from '@nats-io/transport-node';
+
+export type Headers = Readonly<Record<string, string>>;
+
+export class BrokerError extends Error {
+  override readonly name = 'BrokerError';
+  readonly kind: 'conflict' | 'unknown' | 'refused';
+  constructor(kind: 'conflict' | 'unknown' | 'refused', message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+export interface StoredMessage {
+  readonly seq: number;
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** When the stream took it, in microseconds since 1970. */
+  readonly recordedAt: number;
+  header(name: string): string | undefined;
+}
+export interface FollowedMessage extends StoredMessage {
+  /** Messages of the stream behind this one that match the filter. */
+  readonly pending: number;
+  readonly deliverySeq: number;
+}
+export interface StreamFacts {
+  readonly config: Partial<StreamConfig>;
+  /** Identity: when the stream was made. */
+  readonly created: string;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly messages: number;
+}
+export interface Following {
+  /** Messages that match the filter and were not delivered when it began. */
+  readonly pending: number;
+  /** Stream's last sequence when it began. */
+  close(): void;
+}
+export interface KeyEntry {
+  readonly key: string;
+  readonly value: string;
+  readonly revision: number;
+  readonly createdMs: number;
+}
+export interface ServiceReply {
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  readonly errorCode?: number | undefined;
+  readonly errorText?: string | undefined;
+}
+export interface ServiceEndpoint {
+  readonly group: string;
+  readonly name: string;
+  readonly handler: (data: Uint8Array, contentType: string | undefined) => Promise<ServiceReply>;
+}
+
+const CONFLICTS = new Set([10071, 10164]);
+const UNKNOWN_OUTCOMES = new Set([10158, 10163, 10167]);
+
+/** A nonce for names that must be new at every start. */
+export function nonce(): string {
+  return nuid.next();
+}
+
+export class Broker {
+  readonly #nc: NatsConnection;
+  readonly #js: JetStreamClient;
+  readonly #jsm: JetStreamManager;
+
+  private constructor(nc: NatsConnection, jsm: JetStreamManager) {
+    this.#nc = nc;
+    this.#js = jetstream(nc);
+    this.#jsm = jsm;
+  }
+
+  /** @param servers URLs with commas; @param waitOnFirst keeps trying to connect instead of failing at once */
+  static async connect(servers: string, name: string, waitOnFirst = false): Promise<Broker> {
+    const nc = await connect({
+      servers: servers.split(',').map((each) => each.trim()),
+      name,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 250,
+      pingInterval: 5_000,
+      maxPingOut: 2,
+      noAsyncTraces: true,
+      waitOnFirstConnect: waitOnFirst,
+      timeout: 5_000,
+    });
+    return new Broker(nc, await jetstreamManager(nc, { checkAPI: false, timeout: 5_000 }));
+  }
+
+  get server(): { version: string; url: string; maxPayload: number } {
+    return { version: this.#nc.info?.version ?? '', url: this.#nc.getServer(), maxPayload: this.#nc.info?.max_payload ?? 0 };
+  }
+
+  get closed(): Promise<void | Error> {
+    return this.#nc.closed();
+  }
+
+  async close(): Promise<void> {
+    await this.#nc.drain().catch(() => this.#nc.close());
+  }
+
+  async flush(): Promise<void> {
+    await this.#nc.flush();
+  }
+
+  /** Stores a message. `expectLast` is the sequence that must be the last on this very subject; 0: none yet. */
+  async publish(
+    subject: string,
+    data: Uint8Array,
+    options: { headers?: Headers; expectLast?: number; timeoutMs?: number } = {},
+  ): Promise<number> {
+    try {
+      const ack = await this.#js.publish(subject, data, {
+        timeout: options.timeoutMs ?? 5_000,
+        ...(options.headers === undefined ? {} : { headers: toHeaders(options.headers) }),
+        ...(options.expectLast === undefined ? {} : { expect: { lastSubjectSequence: options.expectLast } }),
+      });
+      return ack.seq;
+    } catch (error) {
+      throw sorted(error);
+    }
+  }
+
+  async stream(name: string): Promise<StreamFacts | undefined> {
+    try {
+      const { config, created, state } = await this.#jsm.streams.info(name);
+      return { config, created: String(created), firstSeq: state.first_seq, lastSeq: state.last_seq, messages: state.messages };
+    } catch (error) {
+      if (isApiError(error, 10059)) return undefined;
+      throw sorted(error);
+    }
+  }
+
+  async addStream(config: Partial<StreamConfig> & { name: string }): Promise<void> {
+    try {
+      await this.#jsm.streams.add(config);
+    } catch (error) {
+      throw sorted(error);
+    }
+  }
+
+  async updateStream(name: string, config: Partial<StreamConfig>): Promise<void> {
+    await this.#jsm.streams.update(name, config).catch((error) => Promise.reject(sorted(error)));
+  }
+
+  /** The last message on a subject, read through the stream's leader; undefined if there is none. */
+  async lastOn(stream: string, subject: string): Promise<StoredMessage | undefined> {
+    return this.#get(stream, { last_by_subj: subject });
+  }
+
+  async message(stream: string, seq: number): Promise<StoredMessage | undefined> {
+    return this.#get(stream, { seq });
+  }
+
+  async #get(stream: string, query: { last_by_subj: string } | { seq: number }): Promise<StoredMessage | undefined> {
+    try {
+      const found = await this.#jsm.streams.getMessage(stream, query);
+      if (found === null) return undefined;
+      return {
+        seq: found.seq,
+        subject: found.subject,
+        data: found.data,
+        recordedAt: found.time.getTime() * 1000,
+        header: (name) => headerOf(found.header, name),
+      };
+    } catch (error) {
+      if (isApiError(error, 10037)) return undefined;
+      throw sorted(error);
+    }
+  }
+
+  /**
+   * Delivers what the stream holds from a sequence on, then what comes: one ephemeral pull consumer without acks, whose position
+   * the caller keeps. It does not come back by itself: `alive` is called with every sign of life, and the caller starts anew.
+   */
+  async follow(
+    stream: string,
+    options: { filters: readonly string[]; from: number; batch: number },
+    handlers: { message: (message: FollowedMessage) => void; alive: () => void },
+  ): Promise<Following> {
+    let ms: ConsumerMessages | undefined;
+    try {
+      const info = await this.#jsm.consumers.add(stream, {
+        name: `h${nuid.next()}`,
+        ...(options.filters.length === 1
+          ? { filter_subject: options.filters[0] as string }
+          : options.filters.length === 0 ? {} : { filter_subjects: [...options.filters] }),
+        ack_policy: AckPolicy.None,
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: Math.max(1, options.from),
+        mem_storage: true,
+        num_replicas: 1,
+        inactive_threshold: nanos(30_000),
+      });
+      ms = await this.#js.consumers.getConsumerFromInfo(info).consume({
+        max_messages: options.batch,
+        expires: 3_000,
+        idle_heartbeat: 500,
+        bind: true,
+        callback: (message: JsMsg) => handlers.message(new Delivered(message)),
+      });
+      const statuses = ms.status();
+      void (async () => {
+        for await (const status of statuses) if (status.type === 'heartbeat' || status.type === 'next') handlers.alive();
+      })();
+      const consuming = ms;
+      return {
+        pending: info.num_pending,
+        close: () => {
+          void consuming.close().catch(() => undefined);
+          void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
+        },
+      };
+    } catch (error) {
+      void ms?.close().catch(() => undefined);
+      throw sorted(error);
+    }
+  }
+
+  /** Opens a key-value bucket, made if it is missing; reads go through the leader. */
+  async keys(bucket: string, options: { ttlMs?: number; replicas: number }): Promise<Keys> {
+    try {
+      const kv = await new Kvm(this.#js).create(bucket, {
+        history: 1,
+        replicas: options.replicas,
+        allow_direct: false,
+        ...(options.ttlMs === undefined ? {} : { ttl: options.ttlMs, markerTTL: Math.max(options.ttlMs, 1_000) }),
+      });
+      return new Keys(kv);
+    } catch (error) {
+      throw sorted(error);
+    }
+  }
+
+  /** Answers requests on a subject. The handler's answer is sent when it comes; a rejection is sent as an empty message. */
+  serve(subject: string, handler: (data: Uint8Array) => Promise<Uint8Array>): { stop(): void } {
+    const subscription = this.#nc.subscribe(subject, {
+      callback: (error, message) => {
+        if (error !== null) return;
+        handler(message.data).then(
+          (answer) => message.respond(answer),
+          () => message.respond(new Uint8Array()),
+        );
+      },
+    });
+    return { stop: () => subscription.unsubscribe() };
+  }
+
+  async request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    try {
+      return (await this.#nc.request(subject, data, { timeout: timeoutMs })).data;
+    } catch (error) {
+      throw sorted(error);
+    }
+  }
+
+  /** Registers a NATS micro service ($SRV.PING, INFO, STATS) with its endpoints `<group>.<name>`. */
+  async service(name: string, version: string, description: string, endpoints: readonly ServiceEndpoint[]): Promise<{ stop(): Promise<void> }> {
+    const service = await new Svcm(this.#nc as never).add({ name, version, description });
+    for (const { group, name: endpoint, handler } of endpoints) {
+      service.addGroup(group).addEndpoint(endpoint, {
+        handler: (error, message) => {
+          if (error !== null) return;
+          void answer(message as unknown as Msg, handler);
+        },
+      });
+    }
+    return { stop: async () => void (await service.stop()) };
+  }
+}
+
+/** A key-value bucket: compare-and-set by revision, which only grows. */
+export class Keys {
+  readonly #kv: KV;
+  constructor(kv: KV) {
+    this.#kv = kv;
+  }
+
+  async get(key: string): Promise<KeyEntry | undefined> {
+    const entry = await this.#kv.get(key).catch((error) => Promise.reject(sorted(error)));
+    if (entry === null || entry.operation !== 'PUT') return undefined;
+    return { key, value: entry.string(), revision: entry.revision, createdMs: entry.created.getTime() };
+  }
+
+  async all(): Promise<KeyEntry[]> {
+    const entries: KeyEntry[] = [];
+    try {
+      for await (const entry of await this.#kv.history({ key: '>' })) {
+        if (entry.operation !== 'PUT') continue;
+        entries.push({ key: entry.key, value: entry.string(), revision: entry.revision, createdMs: entry.created.getTime() });
+      }
+    } catch (error) {
+      throw sorted(error);
+    }
+    return entries;
+  }
+
+  /** The new revision. `expected` undefined: whatever is there; 0: nothing may be there; else: that revision must be. */
+  async put(key: string, value: string, expected?: number): Promise<number> {
+    try {
+      if (expected === undefined) return await this.#kv.put(key, value);
+      return expected === 0 ? await this.#kv.create(key, value) : await this.#kv.update(key, value, expected);
+    } catch (error) {
+      throw sorted(error);
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#kv.delete(key).catch((error) => Promise.reject(sorted(error)));
+  }
+}
+
+/** A delivered message whose details are read only when asked for. */
+class Delivered implements FollowedMessage {
+  readonly #message: JsMsg;
+  readonly seq: number;
+  constructor(message: JsMsg) {
+    this.#message = message;
+    this.seq = message.seq;
+  }
+  get subject(): string {
+    return this.#message.subject;
+  }
+  get data(): Uint8Array {
+    return this.#message.data;
+  }
+  get recordedAt(): number {
+    return Math.floor(Number(this.#message.info.timestampNanos) / 1000);
+  }
+  get pending(): number {
+    return this.#message.info.pending;
+  }
+  get deliverySeq(): number {
+    return this.#message.info.deliverySequence;
+  }
+  header(name: string): string | undefined {
+    return headerOf(this.#message.headers, name);
+  }
+}
+
+async function answer(message: Msg, handler: ServiceEndpoint['handler']): Promise<void> {
+  const reply = await handler(message.data, headerOf(message.headers, 'Content-Type'));
+  const headers = newHeaders();
+  headers.set('Content-Type', reply.contentType);
+  if (reply.errorCode !== undefined) {
+    headers.set('Nats-Service-Error-Code', String(reply.errorCode));
+    headers.set('Nats-Service-Error', reply.errorText ?? '');
+  }
+  message.respond(reply.body, { headers });
+}
+
+function toHeaders(plain: Headers): MsgHdrs {
+  const headers = newHeaders();
+  for (const [name, value] of Object.entries(plain)) headers.set(name, value);
+  return headers;
+}
+
+function headerOf(headers: MsgHdrs | undefined, name: string): string | undefined {
+  return headers?.has(name) === true ? headers.get(name) : undefined;
+}
+
+function isApiError(error: unknown, code: number): boolean {
+  return error instanceof JetStreamApiError && error.code === code;
+}
+
+function sorted(error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof JetStreamApiError)) return new BrokerError('unknown', message, { cause: error });
+  if (CONFLICTS.has(error.code)) return new BrokerError('conflict', message, { cause: error });
+  if (UNKNOWN_OUTCOMES.has(error.code) || error.status >= 500) return new BrokerError('unknown', message, { cause: error });
+  return new BrokerError('refused', message, { cause: error });
+}

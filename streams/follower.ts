@@ -1,0 +1,195 @@
+/**
+ * Follows one fact stream from a position, for ever, whatever happens to the server.
+ *
+ * Invariants:
+ *  W1 Messages come in stream order, none twice, none left out: a message out of delivery order makes it start anew.
+ *  W2 It starts anew behind its position when it has heard nothing for followerSilenceMs: an ordered consumer does not
+ *     come back by itself when the server that hosts it is killed.
+ */
+import { LIMITS } from '../config/limits.ts';
+import type { Broker, FollowedMessage, Following } from './connection.ts';
+
+export interface FollowerHandlers {
+  readonly message: (message: FollowedMessage) => void;
+  /** Nothing is left to deliver as of now: everything up to this sequence of the stream has been seen. */
+  readonly caughtUp: (lastSeq: number) => void;
+  readonly restarted: (why: string) => void;
+}
+
+export class Follower {
+  readonly #broker: Broker;
+  readonly #stream: string;
+  readonly #filters: readonly string[];
+  readonly #handlers: FollowerHandlers;
+  #position: number;
+  #following: Following | undefined;
+  #generation = 0;
+  #heardAt = performance.now();
+  #expected = 1;
+  #pending = Number.POSITIVE_INFINITY;
+  #closed = false;
+  #starting = false;
+  #paused = false;
+  #watchdog: NodeJS.Timeout | undefined;
+
+  /** @param position the last sequence that needs no delivery */
+  constructor(broker: Broker, stream: string, filters: readonly string[], position: number, handlers: FollowerHandlers) {
+    this.#broker = broker;
+    this.#stream = stream;
+    this.#filters = filters;
+    this.#position = position;
+    this.#handlers = handlers;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Messages that match and have not been delivered, as far as is known; infinite before the first answer. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  start(): void {
+    this.#watchdog = setInterval(() => this.#watch(), 250);
+    void this.#begin();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#watchdog);
+    this.#drop();
+  }
+
+  /** Stops pulling; resume starts anew behind the position. */
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#drop();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    void this.#begin();
+  }
+
+  #drop(): void {
+    this.#generation += 1;
+    this.#following?.close();
+    this.#following = undefined;
+  }
+
+  #watch(): void {
+    if (this.#closed || this.#paused || this.#starting) return;
+    if (this.#following === undefined) void this.#begin();
+    else if (performance.now() - this.#heardAt > LIMITS.followerSilenceMs) this.#again('silence');
+  }
+
+  #again(why: string): void {
+    this.#handlers.restarted(why);
+    this.#drop();
+    void this.#begin();
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#closed || this.#paused || this.#starting) return;
+    this.#starting = true;
+    this.#generation += 1;
+    const generation = this.#generation;
+    this.#expected = 1;
+    try {
+      // Read before the consumer is made: what it does not deliver of these has nothing for this filter.
+      const last = (await this.#broker.stream(this.#stream))?.lastSeq ?? 0;
+      const following = await this.#broker.follow(
+        this.#stream,
+        { filters: this.#filters, from: this.#position + 1, batch: LIMITS.factsPerPull },
+        { message: (message) => this.#take(generation, message), alive: () => this.#alive(generation) },
+      );
+      if (generation !== this.#generation) return following.close();
+      this.#following = following;
+      this.#heardAt = performance.now();
+      if (following.pending === 0) this.#reach(last);
+      else this.#pending = Math.min(this.#pending, following.pending);
+    } catch {
+      // The watchdog tries again.
+    } finally {
+      this.#starting = false;
+    }
+  }
+
+  #alive(generation: number): void {
+    if (generation === this.#generation) this.#heardAt = performance.now();
+  }
+
+  #take(generation: number, message: FollowedMessage): void {
+    if (generation !== this.#generation) return;
+    if (message.deliverySeq !== this.#expected) return this.#again('a gap in delivery');
+    this.#expected += 1;
+    this.#heardAt = performance.now();
+    this.#pending = message.pending;
+    if (message.seq > this.#position) {
+      this.#handlers.message(message);
+      this.#position = message.seq;
+    }
+    if (message.pending === 0) this.#reach(message.seq);
+  }
+
+  #reach(seq: number): void {
+    this.#pending = 0;
+    this.#position = Math.max(this.#position, seq);
+    this.#handlers.caughtUp(this.#position);
+  }
+}
+
+/** Delivers everything up to a sequence, then ends. Rejects if the stream falls silent: the caller starts over. */
+export async function readUntil(
+  broker: Broker,
+  stream: string,
+  filters: readonly string[],
+  from: number,
+  until: number,
+  message: (message: FollowedMessage) => void,
+): Promise<void> {
+  if (until < from) return;
+  await new Promise<void>((resolve, reject) => {
+    let following: Following | undefined;
+    let heardAt = performance.now();
+    let expected = 1;
+    let done = false;
+    const end = (error?: Error) => {
+      if (done) return;
+      done = true;
+      clearInterval(watchdog);
+      following?.close();
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const watchdog = setInterval(() => {
+      if (performance.now() - heardAt > LIMITS.followerSilenceMs) end(new Error(`${stream} fell silent while it was read`));
+    }, 250);
+    broker
+      .follow(stream, { filters, from, batch: LIMITS.factsPerPull }, {
+        alive: () => {
+          heardAt = performance.now();
+        },
+        message: (each) => {
+          if (done) return;
+          heardAt = performance.now();
+          if (each.deliverySeq !== expected) return end(new Error(`${stream} has a gap in delivery at ${each.seq}`));
+          expected += 1;
+          try {
+            if (each.seq <= until) message(each);
+          } catch (error) {
+            return end(error as Error);
+          }
+          if (each.seq >= until || each.pending === 0) end();
+        },
+      })
+      .then((begun) => {
+        following = begun;
+        if (done) begun.close();
+        else if (begun.pending === 0) end();
+      }, end);
+  });
+}

@@ -1,0 +1,254 @@
+/**
+ * The journal of one writer: group commit with one publish in flight, which with the expected last sequence of the writer's own
+ * subject is the fence.
+ *
+ * Invariants:
+ *  J1 At most one publish is in flight on a writer's subject. Records are dense and chained (D1).
+ *  J2 A time-out is never "not stored": outcomes that are not known are settled by reading the tail through the leader.
+ *  J3 `stored` and `dropped` of decisions run in the order of their appends, each exactly once.
+ *  J4 A fence in the tail drops exactly the decisions for its partitions; what cannot be explained stops the journal.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { LIMITS } from '../config/limits.ts';
+import { JOURNAL_STREAM } from '../config/topology.ts';
+import { type Broker, BrokerError } from './connection.ts';
+import { decodeRecord, encodeRecord, type JournalRecord, recordHash, type StockDecision } from './decisions.ts';
+import { journalSubject } from './subjects.ts';
+
+interface Waiting {
+  readonly decision: StockDecision;
+  readonly stored: () => void;
+  readonly dropped: (why: string) => void;
+}
+export interface JournalEvents {
+  /** A fence by another node: these partitions are no longer ours. */
+  readonly fenced: (partitions: readonly number[]) => void;
+  /** Cannot go on: the tail is not what this writer wrote. */
+  readonly stopped: (why: string) => void;
+  /** Before the folds of a record run: where it stands in the stream. */
+  readonly stored: (seq: number, decisions: number, seconds: number) => void;
+}
+
+export class Journal {
+  readonly writer: string;
+  readonly #broker: Broker;
+  readonly #events: JournalEvents;
+  readonly #subject: string;
+  #n = 0;
+  #before = '';
+  #lastSeq = 0;
+  #waiting: Waiting[] = [];
+  #batch: Waiting[] = [];
+  #running = false;
+  #scheduled = false;
+  #stopped: string | undefined;
+  #idle: (() => void)[] = [];
+
+  constructor(broker: Broker, writer: string, events: JournalEvents) {
+    this.#broker = broker;
+    this.writer = writer;
+    this.#events = events;
+    this.#subject = journalSubject(writer);
+  }
+
+  /** Decisions that wait or are on their way. */
+  get inFlight(): number {
+    return this.#waiting.length + this.#batch.length;
+  }
+
+  append(decision: StockDecision, stored: () => void, dropped: (why: string) => void): void {
+    if (this.#stopped !== undefined) return dropped(this.#stopped);
+    this.#waiting.push({ decision, stored, dropped });
+    if (this.#running || this.#scheduled) return;
+    // The rest of this turn's requests join the batch.
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (!this.#running) void this.#run();
+    });
+  }
+
+  /** Resolves when nothing waits or is in flight. */
+  async drained(): Promise<void> {
+    if (this.inFlight === 0) return;
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#waiting.length > 0 && this.#stopped === undefined) await this.#commit();
+    this.#running = false;
+    if (this.#stopped !== undefined) this.#dropAll(this.#stopped);
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #commit(): Promise<void> {
+    this.#batch = this.#nextBatch();
+    while (this.#batch.length > 0 && this.#stopped === undefined) {
+      const record: JournalRecord = {
+        writer: this.writer,
+        n: this.#n + 1,
+        before: this.#before,
+        decisions: this.#batch.map((each) => each.decision),
+      };
+      const bytes = encodeRecord(record);
+      const began = performance.now();
+      const seq = await this.#store(bytes, record.n);
+      if (seq === undefined) continue;
+      this.#advance(seq, record.n, bytes);
+      const batch = this.#batch;
+      this.#batch = [];
+      this.#events.stored(seq, batch.length, (performance.now() - began) / 1000);
+      for (const each of batch) each.stored();
+    }
+  }
+
+  #nextBatch(): Waiting[] {
+    let lines = 0;
+    let count = 0;
+    while (count < this.#waiting.length && count < LIMITS.decisionsPerRecord) {
+      const { decision } = this.#waiting[count] as Waiting;
+      lines += decision.kind === 'granted' ? decision.lines.length : 1;
+      if (lines > LIMITS.linesPerRecord && count > 0) break;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  #advance(seq: number, n: number, bytes: Uint8Array): void {
+    this.#lastSeq = seq;
+    this.#n = n;
+    this.#before = recordHash(bytes);
+  }
+
+  /** The record's sequence, or undefined if a fence came in between and the batch must be formed anew. */
+  async #store(bytes: Buffer, n: number): Promise<number | undefined> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#broker.publish(this.#subject, bytes, { expectLast: this.#lastSeq });
+      } catch (error) {
+        const outcome = await this.#settle(bytes, n, error as Error);
+        if (outcome !== 'again') return outcome;
+        if (attempt > 0) await delay(Math.min(1_000, 20 * 2 ** attempt));
+      }
+    }
+  }
+
+  /** What the tail says of a publish that did not end well (J2). */
+  async #settle(bytes: Buffer, n: number, error: Error): Promise<number | undefined | 'again'> {
+    // A refusal that says why (stream full, message too big) stored nothing; the batch waits and is tried again.
+    const tail = await this.#tail();
+    const hash = recordHash(bytes);
+    if (tail === undefined) {
+      if (this.#n === 0) return this.#pace(error);
+      return this.#stop('the journal has lost this writer’s records');
+    }
+    if (tail.seq === this.#lastSeq) return this.#pace(error);
+    if (recordHash(tail.data) === hash) return tail.seq;
+    return this.#takeFences(tail.seq, n);
+  }
+
+  async #pace(error: Error): Promise<'again'> {
+    if (error instanceof BrokerError && error.kind === 'refused') await delay(250);
+    return 'again';
+  }
+
+  async #tail() {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#broker.lastOn(JOURNAL_STREAM, this.#subject);
+      } catch {
+        await delay(Math.min(1_000, 50 * 2 ** Math.min(attempt, 5)));
+      }
+    }
+  }
+
+  /** Reads what others appended behind our last record: fences, or our own record and then fences. */
+  async #takeFences(tailSeq: number, n: number): Promise<number | undefined> {
+    let own: number | undefined;
+    for (let seq = this.#lastSeq + 1; seq <= tailSeq; seq++) {
+      const message = await this.#messageAt(seq);
+      if (message === undefined || message.subject !== this.#subject) continue;
+      const record = decodeRecord(message.data);
+      if (record.before !== this.#before || record.n !== this.#n + 1) return this.#stop(`record ${record.n} does not follow ours`);
+      const fence = record.decisions.length === 1 ? record.decisions[0] : undefined;
+      if (fence?.kind === 'fenced') {
+        this.#advance(seq, record.n, message.data);
+        const partitions = fence.parts.map(([partition]) => partition);
+        this.#dropFor(partitions);
+        this.#events.fenced(partitions);
+      } else if (own === undefined && record.n === n) {
+        // Ours landed late, before a fence: it is stored. Fold it first, then let the next append find the fence.
+        return seq;
+      } else return this.#stop(`record ${record.n} in our name is not ours`);
+    }
+    return own;
+  }
+
+  async #messageAt(seq: number) {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#broker.message(JOURNAL_STREAM, seq);
+      } catch {
+        await delay(Math.min(1_000, 50 * 2 ** Math.min(attempt, 5)));
+      }
+    }
+  }
+
+  #dropFor(partitions: readonly number[]): void {
+    const lost = new Set(partitions);
+    const keep = (each: Waiting) => {
+      if (!each.decision.parts.some(([partition]) => lost.has(partition))) return true;
+      each.dropped('its partition has another owner now');
+      return false;
+    };
+    this.#batch = this.#batch.filter(keep);
+    this.#waiting = this.#waiting.filter(keep);
+  }
+
+  #stop(why: string): undefined {
+    this.#stopped = why;
+    this.#events.stopped(why);
+    return undefined;
+  }
+
+  #dropAll(why: string): void {
+    for (const each of [...this.#batch.splice(0), ...this.#waiting.splice(0)]) each.dropped(why);
+  }
+}
+
+/**
+ * Appends a fence for these partitions to the subject of another writer, after whatever that writer has stored. From then on its
+ * next append fails. Repeats until the fence is in.
+ */
+export async function fenceWriter(
+  broker: Broker,
+  writer: string,
+  by: string,
+  parts: readonly (readonly [number, number])[],
+): Promise<void> {
+  const subject = journalSubject(writer);
+  for (let attempt = 0; ; attempt++) {
+    const tail = await broker.lastOn(JOURNAL_STREAM, subject);
+    const last = tail === undefined ? undefined : decodeRecord(tail.data);
+    if (last !== undefined && isSameFence(last, by, parts)) return;
+    const record: JournalRecord = {
+      writer,
+      n: (last?.n ?? 0) + 1,
+      before: tail === undefined ? '' : recordHash(tail.data),
+      decisions: [{ kind: 'fenced', by, parts }],
+    };
+    try {
+      await broker.publish(subject, encodeRecord(record), { expectLast: tail?.seq ?? 0 });
+      return;
+    } catch (error) {
+      if (attempt > 100 || (error instanceof BrokerError && error.kind === 'refused')) throw error;
+      if (error instanceof BrokerError && error.kind === 'unknown') await delay(Math.min(1_000, 20 * (attempt + 1)));
+    }
+  }
+}
+
+function isSameFence(record: JournalRecord, by: string, parts: readonly (readonly [number, number])[]): boolean {
+  const fence = record.decisions[0];
+  return fence?.kind === 'fenced' && fence.by === by && JSON.stringify(fence.parts) === JSON.stringify(parts);
+}

@@ -1,0 +1,77 @@
+/**
+ * Facts that could not be counted: kept with their reason and their bytes, to be looked at and submitted again.
+ *
+ * Invariant K1: one stream message is parked at most once: its subject names where it came from, and is expected to be new.
+ */
+import { PARKED_STREAM } from '../config/topology.ts';
+import { type Broker, BrokerError, type StoredMessage } from './connection.ts';
+import { readUntil } from './follower.ts';
+
+export const PARK_REASONS = ['too-old', 'id-conflict', 'unreadable', 'invalid', 'subject-mismatch'] as const;
+export type ParkReason = (typeof PARK_REASONS)[number];
+
+/** Set on a fact that a person submits again: the horizon does not hold for it. */
+export const RESUBMIT_HEADER = 'Holdfast-Resubmit';
+
+export interface Parking {
+  /** Where it came from: `STREAM.seq`, or `http.<hash>`. */
+  readonly source: string;
+  readonly subject: string;
+  readonly reason: ParkReason;
+  readonly message: string;
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Stores it; true if it was not parked before. */
+export async function park(broker: Broker, parking: Parking): Promise<boolean> {
+  try {
+    await broker.publish(`parked.${parking.source}`, parking.bytes, {
+      expectLast: 0,
+      headers: {
+        'Holdfast-Reason': parking.reason,
+        'Holdfast-Message': encodeURIComponent(parking.message),
+        'Holdfast-Subject': encodeURIComponent(parking.subject),
+        'Content-Type': parking.contentType,
+      },
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof BrokerError && error.kind === 'conflict') return false;
+    throw error;
+  }
+}
+
+/** `STREAM.seq` of every stored message that was parked because of its id: what a replay must not count. */
+export async function parkedConflicts(broker: Broker): Promise<Set<string>> {
+  const conflicts = new Set<string>();
+  const stream = await broker.stream(PARKED_STREAM);
+  if (stream === undefined || stream.messages === 0) return conflicts;
+  await readUntil(broker, PARKED_STREAM, ['parked.>'], stream.firstSeq, stream.lastSeq, (message) => {
+    if (message.header('Holdfast-Reason') === 'id-conflict') conflicts.add(message.subject.slice('parked.'.length));
+  });
+  return conflicts;
+}
+
+/** Parked facts with a sequence above `after`, oldest first. */
+export async function listParked(broker: Broker, after: number, limit: number): Promise<StoredMessage[]> {
+  const stream = await broker.stream(PARKED_STREAM);
+  const found: StoredMessage[] = [];
+  if (stream === undefined) return found;
+  for (let seq = Math.max(after + 1, stream.firstSeq); seq <= stream.lastSeq && found.length < limit; seq++) {
+    const message = await broker.message(PARKED_STREAM, seq);
+    if (message !== undefined) found.push(message);
+  }
+  return found;
+}
+
+/** What is parked, as it was described when it was stored. */
+export function describeParked(message: StoredMessage): { reason: string; message: string; subject: string; source: string; contentType: string } {
+  return {
+    reason: message.header('Holdfast-Reason') ?? '',
+    message: decodeURIComponent(message.header('Holdfast-Message') ?? ''),
+    subject: decodeURIComponent(message.header('Holdfast-Subject') ?? ''),
+    source: message.subject.slice('parked.'.length),
+    contentType: message.header('Content-Type') ?? 'application/json',
+  };
+}
