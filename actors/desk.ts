@@ -124,7 +124,7 @@ export class Desk implements StockDesk {
   #served(number: number): Partition | undefined {
     const partition = this.#world.partitions.get(number);
     if (partition === undefined) return undefined;
-    if (!partition.serving) throw undecided(`partition ${number} is being taken over`);
+    if (!partition.serving || partition.leaving) throw undecided(`partition ${number} is being taken over`);
     if (!this.#world.leased()) throw undecided('this node cannot confirm its lease');
     return partition;
   }

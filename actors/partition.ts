@@ -7,6 +7,8 @@ export interface ChainTip {
   readonly writer: string;
   readonly n: number;
   readonly hash: string;
+  /** Where that record stands in JOURNAL. */
+  readonly seq: number;
 }
 
 export class Partition {
@@ -18,6 +20,8 @@ export class Partition {
   journalSeq = 0;
   /** Answers requests. */
   serving = false;
+  /** Takes no new requests, but finishes those that it has. */
+  leaving = false;
   /** Facts on their way to PARKED: a snapshot waits for them. */
   readonly parking = new Set<Promise<void>>();
   /** Wall time of the last snapshot, 0 if there is none yet. */

@@ -40,7 +40,7 @@ export interface Recovering {
 }
 
 /** Loads what can be loaded of a partition; returns the chain tip that its snapshot knew, undefined without a snapshot. */
-export async function loadSnapshot(world: RecoveryWorld, { partition, snapshotter }: Recovering): Promise<(ChainTip & { journalSeq: number }) | undefined> {
+export async function loadSnapshot(world: RecoveryWorld, { partition, snapshotter }: Recovering): Promise<ChainTip | undefined> {
   let manifests: Buffer[];
   try {
     manifests = await world.store.manifests(partition.number);
@@ -53,7 +53,7 @@ export async function loadSnapshot(world: RecoveryWorld, { partition, snapshotte
       const manifest = decodeManifest(bytes);
       check(world, partition.number, manifest);
       await fill(world, partition, snapshotter, manifest);
-      return { ...manifest.tip, journalSeq: manifest.journalSeq };
+      return manifest.tip;
     } catch (error) {
       if (error instanceof LostLogError) throw error;
       world.note('a snapshot is not used', { partition: partition.number, why: (error as Error).message });
@@ -68,7 +68,7 @@ export async function loadSnapshot(world: RecoveryWorld, { partition, snapshotte
 export async function replayJournal(
   world: RecoveryWorld,
   partitions: readonly Partition[],
-  tips: readonly (ChainTip & { journalSeq: number })[],
+  tips: readonly ChainTip[],
   target: number,
 ): Promise<number> {
   const from = Math.min(...partitions.map((partition) => partition.journalSeq)) + 1;
@@ -143,10 +143,10 @@ function reset(world: RecoveryWorld, partition: Partition): void {
   partition.journalSeq = 0;
 }
 
-function tipBefore(tips: readonly (ChainTip & { journalSeq: number })[], writer: string, seq: number): { n: number; hash: string } | undefined {
-  let best: (ChainTip & { journalSeq: number }) | undefined;
+function tipBefore(tips: readonly ChainTip[], writer: string, seq: number): { n: number; hash: string } | undefined {
+  let best: ChainTip | undefined;
   for (const tip of tips) {
-    if (tip.writer === writer && tip.n > 0 && tip.journalSeq < seq && (best === undefined || tip.n > best.n)) best = tip;
+    if (tip.writer === writer && tip.n > 0 && tip.seq < seq && (best === undefined || tip.n > best.n)) best = tip;
   }
   return best;
 }

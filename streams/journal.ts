@@ -26,7 +26,7 @@ export interface JournalEvents {
   /** Cannot go on: the tail is not what this writer wrote. */
   readonly stopped: (why: string) => void;
   /** Before the folds of a record run: where it stands in the stream. */
-  readonly stored: (seq: number, decisions: number, seconds: number) => void;
+  readonly stored: (seq: number, decisions: number, seconds: number, tip: { n: number; hash: string; seq: number }) => void;
 }
 
 export class Journal {
@@ -98,7 +98,7 @@ export class Journal {
       this.#advance(seq, record.n, bytes);
       const batch = this.#batch;
       this.#batch = [];
-      this.#events.stored(seq, batch.length, (performance.now() - began) / 1000);
+      this.#events.stored(seq, batch.length, (performance.now() - began) / 1000, { n: this.#n, hash: this.#before, seq });
       for (const each of batch) each.stored();
     }
   }

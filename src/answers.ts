@@ -1,0 +1,220 @@
+/**
+ * Answers: every operation of the fronts, from the decoded request to the body of its answer. HTTP and NATS both ask here,
+ * so that a request is checked, measured and counted in one place.
+ *
+ * Invariants:
+ *  A1 What goes on to the desks has passed its schema; what is refused here names the field.
+ *  A2 Every reservation request is counted once, with how it ended.
+ */
+import type { z } from 'zod';
+import { LIMITS } from '../config/limits.ts';
+import { type FactDesk, type ParkedFacts, type StockDesk, type ExplainAnswer } from '../actors/ports.ts';
+import { type FieldError, Refusal } from '../actors/refusal.ts';
+import { parseFact } from '../streams/facts.ts';
+import {
+  type AtpAnswer,
+  type AtpLine,
+  atpParams,
+  atpQuerystring,
+  atpRequest,
+  type FactsAnswer,
+  type ReservationAnswer,
+  reservationRequest,
+  reservationStep,
+  type SkuStockAnswer,
+  type StockAnswer,
+  stockRequest,
+} from '../streams/requests.ts';
+import type { Metrics, ReservationOutcome } from './metrics.ts';
+import { type ParkedAnswer, parkedParams, parkedQuery } from './operator-requests.ts';
+
+/** Wrong fields named in one problem; the rest is left out. */
+const ERRORS_NAMED = 20;
+
+export interface AnswersWorld {
+  readonly desk: StockDesk;
+  readonly facts: FactDesk;
+  readonly parked: ParkedFacts;
+  readonly metrics: Metrics;
+}
+
+export class Answers {
+  readonly #desk: StockDesk;
+  readonly #facts: FactDesk;
+  readonly #parked: ParkedFacts;
+  readonly #metrics: Metrics;
+
+  constructor(world: AnswersWorld) {
+    this.#desk = world.desk;
+    this.#facts = world.facts;
+    this.#parked = world.parked;
+    this.#metrics = world.metrics;
+  }
+
+  /** One fact or a list of them; each is judged on its own. */
+  async submitFacts(body: unknown): Promise<FactsAnswer> {
+    const facts = Array.isArray(body) ? (body as unknown[]) : [present(body)];
+    if (facts.length > LIMITS.factsPerRequest) {
+      throw new Refusal('too-large', `${facts.length} facts in one request; at most ${LIMITS.factsPerRequest} are taken`);
+    }
+    if (facts.length === 0) return { accepted: 0, duplicates: 0, rejected: [] };
+    return this.#facts.submit(facts);
+  }
+
+  async atp(body: unknown): Promise<AtpAnswer> {
+    const start = performance.now();
+    try {
+      return await this.#desk.atp(valid(atpRequest, present(body)));
+    } finally {
+      this.#metrics.atpSeconds((performance.now() - start) / 1000);
+    }
+  }
+
+  /** One SKU; not-found if nothing is known of it anywhere. */
+  async atpOfSku(params: unknown, query: unknown): Promise<{ asOf: string } & AtpLine> {
+    const start = performance.now();
+    try {
+      const { sku } = valid(atpParams, params);
+      const { location, channel, by } = valid(atpQuerystring, onceEach(query));
+      const line = location === undefined ? { sku } : { sku, locations: [location] };
+      const answer = await this.#desk.atp({ lines: [line], channel, by });
+      const found = onlyLine(answer);
+      // Empty may mean that the filters left nothing: only a SKU that nothing is known of is not found.
+      if (found.locations.length === 0 && (line.locations === undefined && channel === undefined || (await this.#isUnknown(sku)))) {
+        throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
+      }
+      return { asOf: answer.asOf, sku: found.sku, atp: found.atp, version: found.version, locations: found.locations };
+    } finally {
+      this.#metrics.atpSeconds((performance.now() - start) / 1000);
+    }
+  }
+
+  /** With a location one stock, without one all of the SKU's. */
+  async stock(body: unknown): Promise<StockAnswer | SkuStockAnswer> {
+    const { sku, location } = valid(stockRequest, present(body));
+    return location === undefined ? this.#desk.skuStock(sku) : this.#desk.stock(sku, location);
+  }
+
+  async explain(params: unknown): Promise<ExplainAnswer> {
+    const { sku, location } = valid(stockRequest.required(), params);
+    return this.#desk.explain(sku, location);
+  }
+
+  async place(body: unknown): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
+    return this.#counted(
+      async () => this.#desk.place(valid(reservationRequest, present(body))),
+      ({ fresh, reservation }) => {
+        if (!fresh) return 'repeated';
+        return (reservation.shortages?.length ?? 0) > 0 ? 'partial' : 'held';
+      },
+    );
+  }
+
+  async confirm(step: unknown): Promise<ReservationAnswer> {
+    return this.#counted(
+      async () => this.#desk.confirm(valid(reservationStep, present(step)).id),
+      () => 'confirmed',
+    );
+  }
+
+  async release(step: unknown): Promise<ReservationAnswer> {
+    return this.#counted(
+      async () => this.#desk.release(valid(reservationStep, present(step)).id),
+      () => 'released',
+    );
+  }
+
+  async reservation(params: unknown): Promise<ReservationAnswer> {
+    return this.#desk.reservation(valid(reservationStep, params).id);
+  }
+
+  async listParked(query: unknown): Promise<ParkedAnswer> {
+    const { after, limit } = valid(parkedQuery, onceEach(query));
+    const parked = await this.#parked.list(after, limit);
+    const last = parked.length === limit ? parked[parked.length - 1] : undefined;
+    return { parked: [...parked], next: last?.seq ?? null };
+  }
+
+  /** @param corrected a fact to take its place, or undefined to submit it as it is */
+  async resubmit(params: unknown, corrected: unknown): Promise<{ seq: number; resubmitted: true }> {
+    const { seq } = valid(parkedParams, params);
+    if (corrected !== undefined) {
+      const fact = parseFact(corrected);
+      if (!fact.ok) throw invalid([{ field: fact.field === '' ? 'body' : fact.field, message: withoutField(fact.message, fact.field) }]);
+    }
+    await this.#parked.resubmit(seq, corrected);
+    return { seq, resubmitted: true };
+  }
+
+  async #isUnknown(sku: string): Promise<boolean> {
+    return onlyLine(await this.#desk.atp({ lines: [{ sku }] })).locations.length === 0;
+  }
+
+  async #counted<T>(ask: () => Promise<T>, outcomeOf: (answer: T) => ReservationOutcome): Promise<T> {
+    const start = performance.now();
+    let outcome: ReservationOutcome = 'undecided';
+    try {
+      const answer = await ask();
+      outcome = outcomeOf(answer);
+      return answer;
+    } catch (error) {
+      if (error instanceof Refusal) outcome = outcomeOfRefusal(error);
+      throw error;
+    } finally {
+      this.#metrics.reservation(outcome);
+      this.#metrics.reservationSeconds((performance.now() - start) / 1000);
+    }
+  }
+}
+
+function outcomeOfRefusal({ kind }: Refusal): ReservationOutcome {
+  if (kind === 'undecided') return 'undecided';
+  return kind === 'id-conflict' ? 'conflict' : 'refused';
+}
+
+/** The value as its schema types it; else a refusal that names each wrong field. */
+function valid<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw invalid(result.error.issues.map(({ path, message }) => ({ field: fieldName(path), message })));
+}
+
+function invalid(found: readonly FieldError[]): Refusal {
+  const errors = found
+    .filter(({ field }, index) => found.findIndex((other) => other.field === field) === index)
+    .slice(0, ERRORS_NAMED);
+  const named = errors.slice(0, 3).map(({ field, message }) => `${field === 'body' ? 'the body' : field} ${message}`);
+  const more = errors.length > named.length ? '; and more, see errors' : '';
+  return new Refusal('invalid-request', named.join('; ') + more, { errors });
+}
+
+/** `lines[0].qty`; the whole is `body`. */
+function fieldName(path: readonly PropertyKey[]): string {
+  let name = '';
+  for (const step of path) name += typeof step === 'number' ? `[${step}]` : `${name === '' ? '' : '.'}${String(step)}`;
+  return name === '' ? 'body' : name;
+}
+
+function withoutField(message: string, field: string): string {
+  const prefix = field === '' ? 'the fact ' : `${field} `;
+  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
+}
+
+function present(body: unknown): unknown {
+  if (body === undefined) throw new Refusal('malformed', 'the body is empty; JSON or MessagePack is expected');
+  return body;
+}
+
+/** A query parameter given twice reads as a list, of which no schema could say what is wrong. */
+function onceEach(query: unknown): unknown {
+  for (const name in query as Record<string, unknown>) {
+    if (Array.isArray((query as Record<string, unknown>)[name])) throw invalid([{ field: name, message: 'must be given once only' }]);
+  }
+  return query;
+}
+
+function onlyLine(answer: AtpAnswer): AtpLine {
+  const line = answer.lines[0];
+  if (line === undefined) throw new Error('an ATP answer without the line that was asked for');
+  return line;
+}

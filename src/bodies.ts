@@ -1,0 +1,63 @@
+/**
+ * Bodies from outside, over HTTP and NATS: JSON or MessagePack, read with the same care.
+ *
+ * Invariants:
+ *  B1 Whatever the bytes, reading them ends in a value or in a Refusal.
+ *  B2 A value is nested no deeper than MAX_DEPTH, so that walking it later cannot exhaust the stack.
+ */
+import { Refusal } from '../actors/refusal.ts';
+import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
+import { msgpackFault } from './msgpack-shape.ts';
+
+/** Arrays and objects in each other; more: 400. */
+export const MAX_DEPTH = 64;
+
+const MSGPACK_NAMES = new Set([MSGPACK_TYPE, 'application/x-msgpack', 'application/vnd.msgpack']);
+
+/** The form that a content type stands for; undefined if it is none that can be read. Parameters such as charset are ignored. */
+export function formOf(contentType: string): typeof JSON_TYPE | typeof MSGPACK_TYPE | undefined {
+  const semicolon = contentType.indexOf(';');
+  const type = (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
+  if (type === JSON_TYPE) return JSON_TYPE;
+  return MSGPACK_NAMES.has(type) ? MSGPACK_TYPE : undefined;
+}
+
+/** The form of a body without a content type, by its first byte. */
+export function sniffedForm(bytes: Uint8Array): typeof JSON_TYPE | typeof MSGPACK_TYPE {
+  return isMsgpack(bytes, undefined) ? MSGPACK_TYPE : JSON_TYPE;
+}
+
+/** Decodes a body; an empty one is undefined. */
+export function readBody(bytes: Uint8Array, form: typeof JSON_TYPE | typeof MSGPACK_TYPE): unknown {
+  if (bytes.length === 0) return undefined;
+  const name = form === JSON_TYPE ? 'JSON' : 'MessagePack';
+  if (form === MSGPACK_TYPE) {
+    const fault = msgpackFault(bytes, MAX_DEPTH);
+    if (fault !== undefined) throw new Refusal('malformed', `the body is not MessagePack: ${fault}`);
+  }
+  let value: unknown;
+  try {
+    value = decodeBody(bytes, form);
+  } catch (error) {
+    throw new Refusal('malformed', `the body is not ${name}: ${reason(error)}`);
+  }
+  if (form === JSON_TYPE && isDeeper(value, MAX_DEPTH)) {
+    throw new Refusal('malformed', `the body is nested deeper than ${MAX_DEPTH}`);
+  }
+  return value;
+}
+
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return 'it cannot be read';
+  return error instanceof TypeError ? 'it is not UTF-8' : error.message.slice(0, 200);
+}
+
+function isDeeper(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (depth === 0) return true;
+  if (Array.isArray(value)) return value.some((item) => isDeeper(item, depth - 1));
+  for (const key in value) {
+    if (isDeeper((value as Record<string, unknown>)[key], depth - 1)) return true;
+  }
+  return false;
+}

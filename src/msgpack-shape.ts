@@ -1,0 +1,131 @@
+/**
+ * The shape of MessagePack bytes, checked before they are decoded: they come from outside, and a decoder that meets its own
+ * library's extensions would run them (record definitions, regular expressions, references).
+ *
+ * Invariant: bytes without a fault hold exactly one value of nil, booleans, numbers, well-formed strings, binaries, arrays,
+ * maps and timestamps, nested no deeper than asked, and every length is covered by bytes that are there.
+ */
+import { isUtf8 } from 'node:buffer';
+
+const TIMESTAMP = 0xff;
+
+/** What is wrong, in words that go on from "the body is not MessagePack:"; undefined if nothing is. */
+export function msgpackFault(bytes: Uint8Array, maxDepth: number): string | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const end = bytes.length;
+  const outer: number[] = [];
+  let left = 1;
+  let at = 0;
+  for (;;) {
+    if (left === 0) {
+      const back = outer.pop();
+      if (back === undefined) return at === end ? undefined : `${end - at} bytes after its end`;
+      left = back;
+      continue;
+    }
+    left -= 1;
+    const token = bytes[at];
+    if (token === undefined) return 'it ends too early';
+    const head = HEADS[token] as Head;
+    if (head.kind === 'none') return 'it holds the byte 0xc1, which means nothing';
+    const body = at + 1 + head.lengthBytes;
+    if (body > end) return 'it ends too early';
+    const length = head.lengthBytes === 0 ? head.fixed : readLength(view, at + 1, head.lengthBytes);
+    at = body;
+    if (head.kind === 'array' || head.kind === 'map') {
+      if (outer.length >= maxDepth) return `it is nested deeper than ${maxDepth}`;
+      outer.push(left);
+      left = head.kind === 'map' ? length * 2 : length;
+      // Every item takes a byte at least, so that a false count ends here and not after billions of turns.
+      if (left > end - at) return 'it ends too early';
+      continue;
+    }
+    if (head.kind === 'ext') {
+      if (bytes[at] !== TIMESTAMP || (length !== 4 && length !== 8 && length !== 12)) {
+        return `it holds the extension type ${at < end ? view.getInt8(at) : '?'}, which is not supported`;
+      }
+      at += 1;
+    }
+    if (at + length > end) return 'it ends too early';
+    if (head.kind === 'text' && !isText(bytes, at, length)) return 'it holds a string that is not UTF-8';
+    at += length;
+  }
+}
+
+interface Head {
+  readonly kind: 'none' | 'plain' | 'text' | 'array' | 'map' | 'ext';
+  /** Length when lengthBytes is 0: bytes of a scalar, text or extension, items of an array, pairs of a map. */
+  readonly fixed: number;
+  readonly lengthBytes: 0 | 1 | 2 | 4;
+}
+
+/** By first byte, as in the MessagePack specification's table of formats. */
+const HEADS: readonly Head[] = Array.from({ length: 256 }, (_, token): Head => headOf(token));
+
+function headOf(token: number): Head {
+  if (token <= 0x7f || token >= 0xe0) return fixed('plain', 0);
+  if (token <= 0x8f) return fixed('map', token & 0x0f);
+  if (token <= 0x9f) return fixed('array', token & 0x0f);
+  if (token <= 0xbf) return fixed('text', token & 0x1f);
+  switch (token) {
+    case 0xc1:
+      return fixed('none', 0);
+    case 0xc4:
+    case 0xc5:
+    case 0xc6:
+      return sized('plain', token - 0xc4);
+    case 0xc7:
+    case 0xc8:
+    case 0xc9:
+      return sized('ext', token - 0xc7);
+    case 0xca:
+      return fixed('plain', 4);
+    case 0xcb:
+      return fixed('plain', 8);
+    case 0xd4:
+    case 0xd5:
+    case 0xd6:
+    case 0xd7:
+    case 0xd8:
+      return fixed('ext', 1 << (token - 0xd4));
+    case 0xd9:
+    case 0xda:
+    case 0xdb:
+      return sized('text', token - 0xd9);
+    case 0xdc:
+    case 0xdd:
+      return sized('array', token - 0xdc + 1);
+    case 0xde:
+    case 0xdf:
+      return sized('map', token - 0xde + 1);
+    default:
+      return fixed('plain', scalarBytes(token));
+  }
+}
+
+/** nil, false, true: none; unsigned and signed integers of 8 to 64 bits: 1 to 8. */
+function scalarBytes(token: number): number {
+  if (token < 0xcc) return 0;
+  return 1 << ((token - 0xcc) & 3);
+}
+
+function fixed(kind: Head['kind'], length: number): Head {
+  return { kind, fixed: length, lengthBytes: 0 };
+}
+
+/** @param power length in 2^power bytes */
+function sized(kind: Head['kind'], power: number): Head {
+  return { kind, fixed: 0, lengthBytes: (1 << power) as 1 | 2 | 4 };
+}
+
+function readLength(view: DataView, at: number, lengthBytes: number): number {
+  if (lengthBytes === 1) return view.getUint8(at);
+  return lengthBytes === 2 ? view.getUint16(at) : view.getUint32(at);
+}
+
+function isText(bytes: Uint8Array, at: number, length: number): boolean {
+  for (let i = at; i < at + length; i++) {
+    if ((bytes[i] as number) >= 0x80) return isUtf8(bytes.subarray(at, at + length));
+  }
+  return true;
+}

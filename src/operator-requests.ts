@@ -1,0 +1,85 @@
+/**
+ * Requests and answers for operators: parked facts, explanations, readiness. They check, type and document like those of
+ * streams/requests.ts, but are not asked over NATS.
+ */
+import { z } from 'zod';
+import { stockAnswer } from '../streams/requests.ts';
+
+const AFTER_RULE = 'must be a whole number from 0';
+const LIMIT_RULE = 'must be a whole number from 1 to 1000';
+const SEQ_RULE = 'must be a whole number from 1';
+
+export const parkedQuery = z.object({
+  after: z.coerce
+    .number({ error: AFTER_RULE })
+    .pipe(z.int({ error: AFTER_RULE }).min(0, { error: AFTER_RULE }))
+    .default(0)
+    .meta({ description: 'only those with a greater sequence; default 0' }),
+  limit: z.coerce
+    .number({ error: LIMIT_RULE })
+    .pipe(z.int({ error: LIMIT_RULE }).min(1, { error: LIMIT_RULE }).max(1000, { error: LIMIT_RULE }))
+    .default(100)
+    .meta({ description: 'at most so many, up to 1,000; default 100' }),
+});
+export const parkedParams = z.object({
+  seq: z.coerce.number({ error: SEQ_RULE }).pipe(z.int({ error: SEQ_RULE }).min(1, { error: SEQ_RULE })),
+});
+
+const parkedFact = z
+  .object({
+    seq: z.int(),
+    parkedAt: z.string(),
+    reason: z.string(),
+    message: z.string(),
+    source: z.string().meta({ description: 'where it came from: a stored message of a stream, or HTTP' }),
+    contentType: z.string(),
+    bytes: z.string().meta({ description: 'the bytes as they came, base64', contentEncoding: 'base64' }),
+  })
+  .meta({ id: 'ParkedFact' });
+export const parkedAnswer = z
+  .object({
+    parked: z.array(parkedFact),
+    next: z.int().nullable().meta({ description: '`after` of the next page; null if this was the last' }),
+  })
+  .meta({ id: 'ParkedFacts' });
+export const resubmittedAnswer = z.object({ seq: z.int(), resubmitted: z.literal(true) }).meta({ id: 'Resubmitted' });
+
+const totals = { sellable: z.int(), damaged: z.int(), inspection: z.int(), held: z.int(), allocated: z.int(), inTransit: z.int() };
+export const explainAnswer = z
+  .object({
+    sku: z.string(),
+    location: z.string(),
+    asOf: z.string(),
+    steps: z.array(
+      z.object({
+        at: z.string(),
+        what: z.string(),
+        id: z.string(),
+        detail: z.string(),
+        change: z.object(totals).partial(),
+        total: z.object(totals).meta({ description: 'running totals after this step' }),
+      }),
+    ),
+    stock: stockAnswer,
+    adds: z.boolean().meta({ description: 'whether the steps end in the stock shown; false is a fault' }),
+    notes: z.array(z.string()),
+  })
+  .meta({ id: 'Explanation' });
+
+export const healthAnswer = z.object({ status: z.literal('alive'), name: z.string() }).meta({ id: 'Health' });
+export const readinessAnswer = z
+  .object({ ready: z.literal(true), owned: z.int(), partitions: z.int() })
+  .meta({ id: 'Readiness' });
+export const notReadyAnswer = z
+  .object({
+    type: z.literal('not-ready'),
+    title: z.string(),
+    status: z.literal(503),
+    detail: z.string(),
+    reasons: z.array(z.string()),
+    owned: z.int(),
+    partitions: z.int(),
+  })
+  .meta({ id: 'NotReady' });
+
+export type ParkedAnswer = z.infer<typeof parkedAnswer>;

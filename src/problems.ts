@@ -1,0 +1,45 @@
+/**
+ * Problems: how fronts say that a request was not carried out, as RFC 9457 describes. Every kind, its status and title is in
+ * one table: those of refusals, and those that only fronts know. `type` is the bare kind, a relative URI reference.
+ */
+import { REFUSALS, Refusal } from '../actors/refusal.ts';
+import type { ProblemBody } from '../streams/requests.ts';
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+export const PROBLEMS = {
+  ...REFUSALS,
+  'bad-request': { status: 400, title: 'The request cannot be read' },
+  'unsupported-media-type': { status: 415, title: 'The body is neither JSON nor MessagePack' },
+  'not-ready': { status: 503, title: 'The node does not serve yet' },
+  'internal-error': { status: 500, title: 'A fault in Holdfast' },
+} as const;
+export type ProblemKind = keyof typeof PROBLEMS;
+
+/** Thrown by a front when there is no refusal for it. */
+export class FrontProblem extends Error {
+  override readonly name = 'FrontProblem';
+  readonly kind: ProblemKind;
+
+  constructor(kind: ProblemKind, detail: string) {
+    super(detail);
+    this.kind = kind;
+  }
+}
+
+export function problem(kind: ProblemKind, detail: string): ProblemBody {
+  const { status, title } = PROBLEMS[kind];
+  return { type: kind, title, status, detail };
+}
+
+/** The problem of whatever was thrown; a fault says nothing of the inside. */
+export function problemOf(error: unknown): ProblemBody {
+  if (error instanceof FrontProblem) return problem(error.kind, error.message);
+  if (!(error instanceof Refusal)) return problem('internal-error', 'the request failed; the log of the node says why');
+  const body = problem(error.kind, error.message);
+  if (error.errors !== undefined) body.errors = error.errors.map(({ field, message }) => ({ field, message }));
+  if (error.shortages !== undefined) {
+    body.shortages = error.shortages.map(({ sku, requested, available }) => ({ sku, requested, available }));
+  }
+  return body;
+}

@@ -1,0 +1,53 @@
+/**
+ * The NATS front: the endpoints of the micro service `holdfast`. Bodies come as JSON or MessagePack, and answers go back in
+ * the caller's form; a refusal carries its HTTP status as error code, and the problem as body.
+ *
+ * streams/connection.ts registers what stands here.
+ */
+import { encodeBody, JSON_TYPE } from '../streams/codec.ts';
+import type { ServiceEndpoint, ServiceReply } from '../streams/connection.ts';
+import type { Answers } from './answers.ts';
+import { formOf, readBody, sniffedForm } from './bodies.ts';
+import type { Log } from './log.ts';
+import { FrontProblem, problemOf } from './problems.ts';
+
+/** Subject `<group>.<name>` each. */
+export function requestEndpoints(answers: Answers, log: Log): ServiceEndpoint[] {
+  const endpoint = (group: string, name: string, ask: (body: unknown) => Promise<unknown>): ServiceEndpoint => ({
+    group,
+    name,
+    handler: (data, contentType) => reply(data, contentType, ask, log),
+  });
+  return [
+    endpoint('atp', 'query', (body) => answers.atp(body)),
+    endpoint('reservation', 'place', async (body) => (await answers.place(body)).reservation),
+    endpoint('reservation', 'confirm', (body) => answers.confirm(body)),
+    endpoint('reservation', 'release', (body) => answers.release(body)),
+    endpoint('stock', 'get', (body) => answers.stock(body)),
+  ];
+}
+
+async function reply(
+  data: Uint8Array,
+  contentType: string | undefined,
+  ask: (body: unknown) => Promise<unknown>,
+  log: Log,
+): Promise<ServiceReply> {
+  const form = contentType === undefined || contentType === '' ? sniffedForm(data) : formOf(contentType);
+  try {
+    if (form === undefined) {
+      throw new FrontProblem('unsupported-media-type', `Content-Type is ${contentType}; application/json or application/msgpack is read`);
+    }
+    return { body: encodeBody(await ask(readBody(data, form)), form), contentType: form };
+  } catch (error) {
+    const problem = problemOf(error);
+    if (problem.status === 500) log.error({ err: error }, 'a NATS request failed');
+    const answerForm = form ?? JSON_TYPE;
+    return {
+      body: encodeBody(problem, answerForm),
+      contentType: answerForm,
+      errorCode: problem.status,
+      errorText: problem.title,
+    };
+  }
+}
