@@ -33,11 +33,11 @@ export interface EngineSettings {
 }
 /** What the engine tells the world: metrics and logs. */
 export interface EngineEvents extends IntakeEvents {
-  readonly outcome: (outcome: string) => void;
+  readonly expired: () => void;
   readonly journaled: (decisions: number, seconds: number) => void;
   readonly snapshot: (seconds: number) => void;
   readonly recovered: (seconds: number, partitions: number) => void;
-  readonly followerRestarted: (stream: string, why: string) => void;
+  readonly followerRestarted: (stream: FactStream, why: string) => void;
   readonly breach: (what: string) => void;
   readonly note: (level: 'info' | 'warn' | 'error', message: string, detail: Record<string, unknown>) => void;
   /** The engine cannot go on; the process should end. */
@@ -90,7 +90,7 @@ export class Engine {
       },
     });
     this.reservations = new Reservations({
-      partitions: this.partitions, count: world.settings.partitions, clock: world.clock, log: this.journal, peers: world.peers, outcome: world.events.outcome,
+      partitions: this.partitions, count: world.settings.partitions, clock: world.clock, log: this.journal, peers: world.peers, expired: world.events.expired,
     });
     this.expiry = new Expiry(world.clock, (due) => this.#expire(due));
   }

@@ -19,7 +19,7 @@ import type { SeenIds } from './seen.ts';
 import { applyFact } from './stock/evolve.ts';
 
 /** A front checks the horizon when a fact comes in, its owner when the stream has stamped it: what the one lets in, the other must. */
-const HORIZON_SLACK_MICROS = 60_000_000;
+export const HORIZON_SLACK_MICROS = 60_000_000;
 
 export type Verdict = 'applied' | 'duplicate' | { readonly parked: ParkReason; readonly message: string };
 
@@ -112,6 +112,7 @@ export class Intake {
       return 'duplicate';
     }
     if (known === 'conflict' || this.conflicts.has(`${stream}.${message.seq}`)) {
+      this.conflicts.add(`${stream}.${message.seq}`);
       return put('id-conflict', `the id ${fact.id} was used before with other content`);
     }
     this.#seen.add(partition.number, id, parsed.content, fact.at);

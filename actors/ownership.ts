@@ -51,20 +51,24 @@ export class Ownership {
   readonly #nodes: Keys;
   readonly #owners: Keys;
   readonly #clock: Clock;
-  readonly #self: NodeInfo;
+  readonly #selfNow: () => NodeInfo;
   readonly #leaseMs: number;
   readonly #isDead: (process: string) => boolean;
   #leasedUntil = Number.NEGATIVE_INFINITY;
 
   /** @param isDead whether a process of this machine is certainly gone: its lease need not be waited for */
-  constructor(nodes: Keys, owners: Keys, clock: Clock, self: NodeInfo, ttlMs: number, isDead: (process: string) => boolean) {
+  constructor(nodes: Keys, owners: Keys, clock: Clock, self: () => NodeInfo, ttlMs: number, isDead: (process: string) => boolean) {
     this.#nodes = nodes;
     this.#owners = owners;
     this.#clock = clock;
-    this.#self = self;
+    this.#selfNow = self;
     // Two thirds of the time after which others may take over.
     this.#leaseMs = (ttlMs * 2) / 3;
     this.#isDead = isDead;
+  }
+
+  get #self(): NodeInfo {
+    return this.#selfNow();
   }
 
   get leased(): boolean {
@@ -79,11 +83,12 @@ export class Ownership {
   }
 
   /** Another live process under this node's name; starting beside it would be two owners under one name. */
-  async namesake(): Promise<NodeInfo | undefined> {
+  async namesake(): Promise<(NodeInfo & { readonly renewed: number }) | undefined> {
     const entry = await this.#nodes.get(this.#self.name);
     const node = entry === undefined ? undefined : (JSON.parse(entry.value) as NodeInfo);
     if (node === undefined || node.writer === this.#self.writer) return undefined;
-    return node.process !== undefined && this.#isDead(node.process) ? undefined : node;
+    if (node.process !== undefined && this.#isDead(node.process)) return undefined;
+    return { ...node, renewed: entry?.revision ?? 0 };
   }
 
   async live(): Promise<NodeInfo[]> {

@@ -27,7 +27,8 @@ export interface ReservationWorld {
   readonly clock: Clock;
   readonly log: DecisionLog;
   readonly peers: Peers;
-  readonly outcome: (outcome: string) => void;
+  /** A hold expired. */
+  readonly expired: () => void;
 }
 
 type Step = 'confirmed' | 'released';
@@ -54,9 +55,6 @@ export class Reservations {
     await this.#enter(request.id);
     try {
       return await this.#place(request);
-    } catch (error) {
-      this.#world.outcome(error instanceof Refusal && error.kind === 'id-conflict' ? 'conflict' : error instanceof Refusal && error.kind === 'undecided' ? 'undecided' : 'refused');
-      throw error;
     } finally {
       this.#leave(request.id);
     }
@@ -73,7 +71,6 @@ export class Reservations {
       if (refusal !== undefined) throw new Refusal(`already-${refusal}`, `reservation ${id} is ${refusal} and cannot be confirmed`);
       if (needsStep(parts, step)) {
         await this.#store(this.#stepped(id, step, [...new Set([...spread, partitionOf(id, this.#world.count)])]));
-        this.#world.outcome(step);
       }
       return answerOf(id, this.#partsHere(id, spread).map(partAnswer));
     } finally {
@@ -96,7 +93,7 @@ export class Reservations {
           try {
             if (!needsStep([part], 'expired') || part.confirmedAtMs > 0) return;
             await this.#store(decision);
-            this.#world.outcome('expired');
+            this.#world.expired();
           } finally {
             this.#leave(part.id);
           }
@@ -129,7 +126,6 @@ export class Reservations {
     const known = this.#known(request.id);
     if (known !== undefined) {
       if (known.content.hi !== content.hi || known.content.lo !== content.lo) throw conflict(request.id);
-      this.#world.outcome('repeated');
       return { fresh: false, reservation: answerOf(request.id, await this.#gather(request.id, known.spread)) };
     }
     const wanted = wantedLines(request);
@@ -138,7 +134,6 @@ export class Reservations {
     const away = spread.filter((number) => !this.#world.partitions.has(number));
     if (away.length > 0) return this.#placeAcross({ request, content, home, spread, lines: wanted, expiresAtMs }, away);
     const granted = await this.#grant({ request, content, home, spread, lines: wanted, expiresAtMs }, true);
-    this.#world.outcome(granted.shortages.length > 0 ? 'partial' : 'held');
     const parts = this.#partsHere(request.id, spreadOfLines(granted.lines));
     return { fresh: true, reservation: answerOf(request.id, parts.map(partAnswer)) };
   }
@@ -218,7 +213,6 @@ export class Reservations {
       throw shortage(shortages);
     }
     await this.#store(this.#homeOnly(ask, holders, [...short, ...shortages]));
-    this.#world.outcome(short.length + shortages.length > 0 ? 'partial' : 'held');
     return { fresh: true, reservation: answerOf(id, granted, [...short, ...shortages]) };
   }
 
@@ -253,7 +247,6 @@ export class Reservations {
     const here = spread.filter((number) => !away.includes(number));
     if (here.length > 0) await this.#stepPart(id, step, here);
     await this.#store(this.#stepped(id, step, [partitionOf(id, this.#world.count)]));
-    this.#world.outcome(step);
     return answerOf(id, await this.#gather(id, spread));
   }
 

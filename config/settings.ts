@@ -55,6 +55,7 @@ function setting<T extends z.ZodType>(env: string, flag: string, schema: T, fall
 export const SETTINGS = {
   nats: setting('NATS_URL', '--nats', url('nats', 'tls'), 'nats://127.0.0.1:4222', 'NATS servers, with JetStream; several with commas'),
   redis: setting('REDIS_URL', '--redis', url('redis', 'rediss'), 'redis://127.0.0.1:6379', 'Redis, for snapshots: a copy that saves time at start'),
+  natsMonitor: setting('NATS_MONITOR_URL', '--nats-monitor', url('http', 'https'), 'http://127.0.0.1:8222', 'monitoring address of NATS, which alone tells whether it syncs before it acknowledges'),
   http: setting('HOLDFAST_HTTP', '--http', hostPort, '127.0.0.1:8080', 'where HTTP listens'),
   name: setting(
     'HOLDFAST_NAME', '--name',

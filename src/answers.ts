@@ -31,6 +31,8 @@ import { type ParkedAnswer, parkedParams, parkedQuery } from './operator-request
 /** Wrong fields named in one problem; the rest is left out. */
 const ERRORS_NAMED = 20;
 
+const stockKey = stockRequest.required();
+
 export interface AnswersWorld {
   readonly desk: StockDesk;
   readonly facts: FactDesk;
@@ -95,8 +97,13 @@ export class Answers {
     return location === undefined ? this.#desk.skuStock(sku) : this.#desk.stock(sku, location);
   }
 
+  async stockAt(params: unknown): Promise<StockAnswer> {
+    const { sku, location } = valid(stockKey, params);
+    return this.#desk.stock(sku, location);
+  }
+
   async explain(params: unknown): Promise<ExplainAnswer> {
-    const { sku, location } = valid(stockRequest.required(), params);
+    const { sku, location } = valid(stockKey, params);
     return this.#desk.explain(sku, location);
   }
 

@@ -1,0 +1,149 @@
+/**
+ * The OpenAPI 3.1 document, generated from the operations and the zod schemas that check their requests.
+ *
+ * Answers may grow, so their objects are described as open; requests keep unknown fields out of harm's way likewise.
+ */
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject, type ZodOpenApiResponseObject } from 'zod-openapi';
+import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
+import { problemBody } from '../../streams/requests.ts';
+import { PROBLEM_TYPE, PROBLEMS, type ProblemKind, problem } from '../problems.ts';
+import type { Operation } from './operation.ts';
+
+const EXAMPLE_DETAILS: Partial<Record<ProblemKind, string>> = {
+  'invalid-request': 'lines[0].qty must be a whole number from 1 to 1000000000',
+  malformed: 'the body is not JSON: Unexpected end of JSON input',
+  'too-large': 'the body is larger than 8 MiB',
+  'not-found': 'nothing is known of SKU 85123A',
+  'insufficient-stock': '85123A: 2 requested, 1 available',
+  'id-conflict': 'the id cart-77 was used before with other content',
+  'already-released': 'reservation cart-77 is released',
+  'already-expired': 'reservation cart-77 has expired',
+  undecided: 'partition 7 has no owner at the moment',
+  'unsupported-media-type': 'Content-Type is text/plain; send application/json or application/msgpack',
+  'internal-error': 'the request failed; the log of the node says why',
+};
+
+const texts = new WeakMap<readonly Operation[], string>();
+
+/** The document as JSON text; made once. */
+export function openApiText(operations: readonly Operation[]): string {
+  let text = texts.get(operations);
+  if (text === undefined) {
+    text = JSON.stringify(openApiDocument(operations));
+    texts.set(operations, text);
+  }
+  return text;
+}
+
+function openApiDocument(operations: readonly Operation[]): object {
+  const paths: ZodOpenApiPathsObject = {};
+  for (const operation of operations) {
+    const path = paths[operation.path] ?? {};
+    path[operation.method.toLowerCase() as 'get' | 'post' | 'delete'] = described(operation);
+    paths[operation.path] = path;
+  }
+  return createDocument(
+    {
+      openapi: '3.1.1',
+      info: {
+        title: 'Holdfast',
+        version: '1',
+        description:
+          'One stock for stores and web shop, and promises that hold. Bodies are JSON or MessagePack (Content-Type); answers are JSON, or MessagePack if Accept asks for it. ' +
+          'Errors are RFC 9457 problems, always as JSON; their `type` is the bare kind.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: '/' }],
+      security: [],
+      tags: [
+        { name: 'facts', description: 'What has happened' },
+        { name: 'atp', description: 'What may be promised' },
+        { name: 'stock', description: 'What is there, and why' },
+        { name: 'reservations', description: 'What is promised' },
+        { name: 'operations', description: 'Running a node' },
+      ],
+      paths,
+    },
+    {
+      // Money is a number or a decimal string, which zod knows only as custom.
+      allowEmptySchema: { custom: true },
+      override: ({ zodSchema, jsonSchema, io }) => {
+        if (zodSchema._zod.def.type === 'custom') jsonSchema.type = ['number', 'string'];
+        if (io === 'output' && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+      },
+    },
+  );
+}
+
+function described(operation: Operation): ZodOpenApiOperationObject {
+  const { id, tag, summary, description, params, query, body } = operation;
+  const responses: Record<string, ZodOpenApiResponseObject> = {};
+  for (const [status, { description: what, schema, example, contentType = JSON_TYPE }] of Object.entries(operation.answers)) {
+    const media = { ...(schema === undefined ? {} : { schema }), ...(example === undefined ? {} : { example }) };
+    const packed = schema !== undefined && contentType === JSON_TYPE && operation.tag !== 'operations';
+    responses[status] = {
+      description: what,
+      content: { [contentType]: media, ...(packed ? { [MSGPACK_TYPE]: { schema } } : {}) },
+    };
+  }
+  for (const [status, kinds] of problemsOf(operation)) {
+    responses[status] ??= problemAnswer(kinds);
+  }
+  const requestParams = { ...(params === undefined ? {} : { path: params }), ...(query === undefined ? {} : { query }) };
+  return {
+    operationId: id,
+    tags: [tag],
+    summary,
+    ...(description === undefined ? {} : { description }),
+    ...(params === undefined && query === undefined ? {} : { requestParams }),
+    ...(body === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: body.required ?? true,
+            content: {
+              [JSON_TYPE]: {
+                schema: body.schema,
+                examples: Object.fromEntries(Object.entries(body.examples).map(([name, value]) => [name, { value }])),
+              },
+              [MSGPACK_TYPE]: { schema: body.schema },
+            },
+          },
+        }),
+    responses,
+  } as ZodOpenApiOperationObject;
+}
+
+/** Kinds by status: the operation's own, and those that come with a body or with any work at all. */
+function problemsOf(operation: Operation): Map<string, ProblemKind[]> {
+  const kinds = new Set<ProblemKind>(operation.problems);
+  const readsBody = operation.method === 'POST';
+  if (readsBody) for (const kind of ['malformed', 'too-large', 'unsupported-media-type'] as const) kinds.add(kind);
+  if (operation.tag !== 'operations') for (const kind of ['bad-request', 'internal-error'] as const) kinds.add(kind);
+  const byStatus = new Map<string, ProblemKind[]>();
+  for (const kind of kinds) {
+    const status = String(PROBLEMS[kind].status);
+    byStatus.set(status, [...(byStatus.get(status) ?? []), kind]);
+  }
+  return byStatus;
+}
+
+function problemAnswer(kinds: readonly ProblemKind[]): ZodOpenApiResponseObject {
+  const examples = Object.fromEntries(kinds.map((kind) => [kind, { value: exampleOf(kind) }]));
+  return {
+    description: kinds.map((kind) => `${PROBLEMS[kind].title} (${kind})`).join('; or: '),
+    ...(kinds.includes('undecided')
+      ? { headers: { 'Retry-After': { description: 'seconds to wait before asking again', schema: { type: 'integer' } } } }
+      : {}),
+    content: { [PROBLEM_TYPE]: { schema: problemBody, examples } },
+  };
+}
+
+function exampleOf(kind: ProblemKind): object {
+  const body = problem(kind, EXAMPLE_DETAILS[kind] ?? PROBLEMS[kind].title);
+  if (kind === 'invalid-request') {
+    return { ...body, errors: [{ field: 'lines[0].qty', message: 'must be a whole number from 1 to 1000000000' }] };
+  }
+  if (kind === 'insufficient-stock') return { ...body, shortages: [{ sku: '85123A', requested: 2, available: 1 }] };
+  return body;
+}

@@ -1,0 +1,82 @@
+/**
+ * Operations: what the HTTP front offers, as data. A route is registered from its operation and the OpenAPI document is
+ * generated from it, so that neither knows of one that the other does not.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
+import type { ProblemKind } from '../problems.ts';
+
+export interface Operation {
+  readonly id: string;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** As OpenAPI writes it: `/v1/stock/{sku}`. */
+  readonly path: string;
+  readonly tag: 'facts' | 'atp' | 'stock' | 'reservations' | 'operations';
+  readonly summary: string;
+  readonly description?: string;
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  readonly body?: { readonly schema: z.ZodType; readonly examples: Readonly<Record<string, unknown>>; readonly required?: false };
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** Kinds of problems that this operation may answer, beside those that every request with its kind of input may meet. */
+  readonly problems: readonly ProblemKind[];
+}
+
+interface Answer {
+  readonly description: string;
+  /** Absent: plain text of the content type. */
+  readonly schema?: z.ZodType;
+  readonly example?: unknown;
+  /** application/json unless said otherwise. */
+  readonly contentType?: string;
+}
+
+export type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
+
+/** Registers the operation's route, with serializers made from its answers' schemas. */
+export function addRoute(app: FastifyInstance, operation: Operation, handler: Handler): void {
+  const response: Record<string, unknown> = {};
+  for (const [status, { schema, contentType }] of Object.entries(operation.answers)) {
+    if (schema !== undefined && contentType === undefined) response[status] = serialized(schema);
+  }
+  app.route({
+    method: operation.method,
+    url: operation.path.replace(/\{(\w+)\}/g, ':$1'),
+    schema: { response },
+    handler,
+  });
+}
+
+/** What a handler returns: the body for the serializer of the route, or MessagePack if the caller prefers it. */
+export function answer(request: FastifyRequest, reply: FastifyReply, body: object): unknown {
+  const accept = request.headers.accept;
+  if (accept === undefined || !prefersMsgpack(accept)) return body;
+  reply.type(MSGPACK_TYPE);
+  return encodeBody(body, MSGPACK_TYPE);
+}
+
+function prefersMsgpack(accept: string): boolean {
+  const msgpack = accept.indexOf('msgpack');
+  if (msgpack < 0) return false;
+  const json = accept.indexOf('application/json');
+  return json < 0 || msgpack < json;
+}
+
+/** Draft 7 for fast-json-stringify, with every definition in its place. */
+function serialized(schema: z.ZodType): unknown {
+  const { definitions = {}, ...whole } = z.toJSONSchema(schema, { target: 'draft-7', io: 'output' });
+  return inlined(whole, definitions as Readonly<Record<string, unknown>>);
+}
+
+function inlined(part: unknown, definitions: Readonly<Record<string, unknown>>): unknown {
+  if (Array.isArray(part)) return part.map((each) => inlined(each, definitions));
+  if (typeof part !== 'object' || part === null) return part;
+  const reference = (part as { $ref?: unknown }).$ref;
+  if (typeof reference === 'string') return inlined(definitions[reference.slice('#/definitions/'.length)], definitions);
+  return Object.fromEntries(
+    Object.entries(part)
+      .filter(([name]) => name !== '$schema')
+      .map(([name, each]) => [name, inlined(each, definitions)]),
+  );
+}

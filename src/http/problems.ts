@@ -1,0 +1,67 @@
+/**
+ * Problems over HTTP: whatever goes wrong with a request, wherever in the framework, is answered as
+ * application/problem+json with the status of its kind; 503 says when to ask again.
+ */
+import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ProblemBody } from '../../streams/requests.ts';
+import type { Log } from '../log.ts';
+import { FrontProblem, PROBLEM_TYPE, problem, problemOf } from '../problems.ts';
+
+/** What a caller does with an undecided request is to ask again soon. */
+const RETRY_AFTER_SECONDS = '1';
+
+export function sendProblem(reply: FastifyReply, body: ProblemBody): FastifyReply {
+  reply.code(body.status).type(PROBLEM_TYPE);
+  if (body.status === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS);
+  return reply.serializer(String).send(JSON.stringify(body));
+}
+
+/** Sets the handlers of errors and of unknown routes. */
+export function answerProblems(app: FastifyInstance, log: Log): void {
+  app.setErrorHandler((error, request, reply) => {
+    const body = problemOf(translated(error));
+    if (body.status === 500) log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'an HTTP request failed');
+    return sendProblem(reply, body);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    sendProblem(reply, problem('not-found', `there is no ${request.method} ${pathOf(request)}; /openapi.json lists what there is`));
+  });
+}
+
+/** Errors that the framework meets before a route is found, such as a path that cannot be decoded. */
+export function frameworkProblem(error: unknown, _request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(reply, problemOf(translated(error)));
+}
+
+/** Bytes that are no HTTP at all: answered on the bare socket. */
+export function clientProblem(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify(problem('bad-request', clientDetail(error.code)));
+  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
+  socket.end(head + body);
+}
+
+function clientDetail(code: string | undefined): string {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'the request line and headers are longer than 16 KiB';
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'the request did not come in time';
+  return 'this is not a well-formed HTTP/1.1 request';
+}
+
+/** The framework's own errors as ours; what is neither stays what it is. */
+function translated(error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error;
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new FrontProblem('too-large', 'the body is larger than 8 MiB');
+  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new FrontProblem('unsupported-media-type', 'the Content-Type is not well-formed');
+  const status = 'statusCode' in error ? error.statusCode : undefined;
+  if (typeof status === 'number' && status >= 400 && status < 500) return new FrontProblem('bad-request', error.message);
+  return error;
+}
+
+function pathOf(request: FastifyRequest): string {
+  const query = request.url.indexOf('?');
+  return (query < 0 ? request.url : request.url.slice(0, query)).slice(0, 200);
+}

@@ -1,0 +1,113 @@
+/** Routes of facts: taking them in, and looking at those that were parked. */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { LIMITS } from '../../config/limits.ts';
+import { factSchema } from '../../streams/facts.ts';
+import { factsAnswer } from '../../streams/requests.ts';
+import type { Answers } from '../answers.ts';
+import { parkedAnswer, parkedParams, parkedQuery, resubmittedAnswer } from '../operator-requests.ts';
+import { addRoute, answer, type Operation } from './operation.ts';
+
+const SALE = {
+  id: 'till-3:100482:1',
+  type: 'sale',
+  sku: '85123A',
+  location: 'store-12',
+  occurredAt: '2026-11-24T09:15:00Z',
+  qty: 2,
+  unitPrice: '2.55',
+  currency: 'GBP',
+  channel: 'store',
+};
+const RECEIPT = {
+  id: 'dock-1:7781:4',
+  type: 'receipt',
+  sku: '85123A',
+  location: 'store-12',
+  occurredAt: '2026-11-24T08:00:00Z',
+  qty: 48,
+  damaged: 1,
+  purchaseOrder: 'PO-7781',
+};
+
+const submitFacts: Operation = {
+  id: 'submitFacts',
+  method: 'POST',
+  path: '/v1/facts',
+  tag: 'facts',
+  summary: 'Report facts',
+  description:
+    `One fact or an array of up to ${LIMITS.factsPerRequest}. Each counts once, however often it is sent. The answer comes after every accepted fact is durable. ` +
+    'One that cannot be read, is older than the idempotency horizon (too-old) or comes under an id that was used with other content (id-conflict) is parked and named in `rejected`; it never refuses the rest.',
+  body: {
+    schema: z.union([factSchema, z.array(factSchema).max(LIMITS.factsPerRequest)]),
+    examples: { one: SALE, several: [SALE, RECEIPT] },
+  },
+  answers: {
+    200: {
+      description: 'What became of them; 200 also when some are rejected',
+      schema: factsAnswer,
+      example: {
+        accepted: 1,
+        duplicates: 1,
+        rejected: [{ index: 2, code: 'too-old', message: 'occurredAt is older than the idempotency horizon of 7 days' }],
+      },
+    },
+  },
+  problems: ['undecided'],
+};
+
+const listParked: Operation = {
+  id: 'listParked',
+  method: 'GET',
+  path: '/v1/parked',
+  tag: 'facts',
+  summary: 'List parked facts, oldest first',
+  query: parkedQuery,
+  answers: {
+    200: {
+      description: 'Parked facts with their reason and their bytes',
+      schema: parkedAnswer,
+      example: {
+        parked: [
+          {
+            seq: 4,
+            parkedAt: '2026-11-24T09:15:00.123Z',
+            reason: 'too-old',
+            message: 'occurredAt is older than the idempotency horizon of 7 days',
+            source: 'SALES.18244',
+            contentType: 'application/json',
+            bytes: 'eyJpZCI6InRpbGwtMzoxIn0=',
+          },
+        ],
+        next: null,
+      },
+    },
+  },
+  problems: ['invalid-request', 'undecided'],
+};
+
+const resubmitParked: Operation = {
+  id: 'resubmitParked',
+  method: 'POST',
+  path: '/v1/parked/{seq}/resubmit',
+  tag: 'facts',
+  summary: 'Submit a parked fact again, as it is or corrected',
+  description: 'Without a body it is published as it came, past the horizon too; with a body, that fact takes its place.',
+  params: parkedParams,
+  body: { schema: factSchema, examples: { corrected: SALE }, required: false },
+  answers: {
+    200: { description: 'It is published anew', schema: resubmittedAnswer, example: { seq: 4, resubmitted: true } },
+  },
+  problems: ['invalid-request', 'not-found', 'id-conflict', 'undecided'],
+};
+
+export const FACT_OPERATIONS = [submitFacts, listParked, resubmitParked];
+
+export function addFactRoutes(app: FastifyInstance, answers: Answers): void {
+  addRoute(app, submitFacts, async (request, reply) => answer(request, reply, await answers.submitFacts(request.body)));
+  addRoute(app, listParked, async (request, reply) => answer(request, reply, await answers.listParked(request.query)));
+  addRoute(app, resubmitParked, async (request, reply) =>
+    answer(request, reply, await answers.resubmit(request.params, request.body)),
+  );
+}

@@ -1,0 +1,78 @@
+/**
+ * The HTTP front: fastify with the routes of the contract, bodies in JSON or MessagePack, and problems for all that goes wrong.
+ *
+ * Invariants:
+ *  H1 Requests are checked in src/answers.ts, which NATS uses too; the framework only carries them.
+ *  H2 A request that succeeds logs nothing and passes no hook.
+ */
+import { fastify, type FastifyInstance, type FastifyRequest } from 'fastify';
+import { LIMITS } from '../../config/limits.ts';
+import type { FactDesk, ParkedFacts, Readiness, StockDesk } from '../../actors/ports.ts';
+import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
+import { Answers } from '../answers.ts';
+import { formOf, readBody, sniffedForm } from '../bodies.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { FrontProblem } from '../problems.ts';
+import { answerProblems, clientProblem, frameworkProblem } from './problems.ts';
+import { addFactRoutes } from './routes-facts.ts';
+import { addOperationsRoutes } from './routes-operations.ts';
+import { addReservationRoutes } from './routes-reservations.ts';
+import { addStockRoutes } from './routes-stock.ts';
+
+/** An id of 128 characters of four UTF-8 bytes, each percent-encoded. */
+const LONGEST_PARAMETER = 128 * 4 * 3;
+
+/** Headers and body must have come within this time, so that slow senders cannot hold sockets. */
+const REQUEST_TIMEOUT_MS = 60_000;
+
+export interface HttpWorld {
+  readonly desk: StockDesk;
+  readonly facts: FactDesk;
+  readonly parked: ParkedFacts;
+  readonly readiness: () => Readiness;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** The node's name. */
+  readonly name: string;
+}
+
+/** The server, with its routes; the caller has it listen and closes it. */
+export function buildHttp(world: HttpWorld): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    bodyLimit: LIMITS.bodyBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    frameworkErrors: frameworkProblem,
+    clientErrorHandler: clientProblem,
+  });
+  readBodies(app);
+  answerProblems(app, world.log);
+  const answers = new Answers(world);
+  addFactRoutes(app, answers);
+  addStockRoutes(app, answers);
+  addReservationRoutes(app, answers);
+  addOperationsRoutes(app, world);
+  return app;
+}
+
+function readBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  const raw = { parseAs: 'buffer' } as const;
+  app.addContentTypeParser(JSON_TYPE, raw, async (request: FastifyRequest, bytes: Buffer) => decoded(request, bytes));
+  app.addContentTypeParser(MSGPACK_TYPE, raw, async (request: FastifyRequest, bytes: Buffer) => decoded(request, bytes));
+  app.addContentTypeParser('*', raw, async (request: FastifyRequest, bytes: Buffer) => decoded(request, bytes));
+}
+
+function decoded(request: FastifyRequest, bytes: Buffer): unknown {
+  const { 'content-type': type, 'content-encoding': encoding } = request.headers;
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new FrontProblem('unsupported-media-type', `Content-Encoding ${encoding} is not supported; send the body as it is`);
+  }
+  if (type === undefined) return readBody(bytes, sniffedForm(bytes));
+  const form = formOf(type);
+  if (form !== undefined) return readBody(bytes, form);
+  throw new FrontProblem('unsupported-media-type', `Content-Type is ${type.slice(0, 200)}; send application/json or application/msgpack`);
+}

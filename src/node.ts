@@ -1,0 +1,265 @@
+/**
+ * A node: the composition root. Connects, checks what the servers promise, provisions the streams, starts the engine and the fronts,
+ * and ends all of it in order.
+ */
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { NODES_BUCKET, OWNERS_BUCKET, FACT_STREAM_NAMES } from '../config/topology.ts';
+import type { Settings } from '../config/settings.ts';
+import { Desk } from '../actors/desk.ts';
+import { Engine } from '../actors/engine.ts';
+import { explain } from '../actors/explain.ts';
+import { StreamFactDesk } from '../actors/fact-desk.ts';
+import { Ownership } from '../actors/ownership.ts';
+import type { ParkedFacts } from '../actors/ports.ts';
+import { Refusal } from '../actors/refusal.ts';
+import { Broker, nonce } from '../streams/connection.ts';
+import { decodeBody } from '../streams/codec.ts';
+import { describeParked, listParked } from '../streams/parked.ts';
+import { PARKED_STREAM } from '../config/topology.ts';
+import { provision } from '../streams/provision.ts';
+import { Answers } from './answers.ts';
+import { SteadyClock } from './clock.ts';
+import { checkDurability } from './durability.ts';
+import { buildHttp } from './http/server.ts';
+import type { Log } from './log.ts';
+import { Metrics } from './metrics.ts';
+import { NatsPeers, serveOwner } from './peers.ts';
+import { requestEndpoints } from './requests.ts';
+import { RedisSnapshots } from './snapshots-redis.ts';
+import { VERSION } from './version.ts';
+
+export interface RunningNode {
+  /** Where HTTP listens, HOST:PORT. */
+  readonly http: string;
+  readonly metrics: Metrics;
+  readonly engine: Engine;
+  /** Journals what was accepted, writes a snapshot, hands partitions back. */
+  stop(): Promise<void>;
+  /** Resolves with the reason if the node cannot go on. */
+  readonly failed: Promise<string>;
+}
+
+/** Starts a node; rejects with a sentence for people if it cannot. */
+export async function startNode(settings: Settings, log: Log): Promise<RunningNode> {
+  const clock = new SteadyClock();
+  const metrics = new Metrics();
+  const broker = await connectBroker(settings.nats, settings.name);
+  const store = await RedisSnapshots.open(settings.redis, (why) => log.warn({ why }, 'Redis does not answer; serving goes on, snapshots are tried again'));
+  let fail: (why: string) => void = () => undefined;
+  const failed = new Promise<string>((resolve) => {
+    fail = resolve;
+  });
+  try {
+    log.info({}, await checkDurability(broker, settings));
+    const provisioned = await provision(broker, settings);
+    const peers = new NatsPeers(broker);
+    const writer = `${settings.name}-${nonce()}`;
+    let http = '';
+    const replicas = settings.replicas;
+    const nodes = await broker.keys(NODES_BUCKET, { ttlMs: settings.leaseTtl, replicas });
+    const owners = await broker.keys(OWNERS_BUCKET, { replicas });
+    const self = () => ({ name: settings.name, writer, http, process: processMark() });
+    const ownership = new Ownership(nodes, owners, clock, self, settings.leaseTtl, isDead);
+    await awaitNamesake(ownership, settings);
+    const engine = new Engine({
+      broker, store, clock, ownership, peers, writer, created: provisioned.created,
+      settings: {
+        partitions: settings.partitions, horizonMs: settings.horizon, leaseTtlMs: settings.leaseTtl,
+        snapshotIntervalMs: settings.snapshotInterval, reservationMemoryMs: settings.reservationMemory,
+      },
+      events: {
+        applied: (type) => metrics.factApplied(type),
+        duplicate: () => metrics.factDuplicate(),
+        parked: (reason) => metrics.factParked(reason),
+        expired: () => metrics.reservation('expired'),
+        journaled: (decisions, seconds) => {
+          metrics.journalBatch(decisions);
+          metrics.journalAppendSeconds(seconds);
+        },
+        snapshot: (seconds) => metrics.snapshotSeconds(seconds),
+        recovered: (seconds) => metrics.recoverySeconds(seconds),
+        followerRestarted: (stream, why) => {
+          metrics.followerRestart(stream);
+          log.warn({ stream, why }, 'a follower starts anew');
+        },
+        breach: (what) => {
+          metrics.selfAuditBreach();
+          log.error({ what }, 'the self-audit found a total that does not equal its parts; the partition is rebuilt from its log');
+        },
+        note: (level, message, detail) => log[level](detail, message),
+        failed: (why) => {
+          log.error({ why }, 'this node cannot go on');
+          fail(why);
+        },
+      },
+    });
+    const desk = new Desk(
+      {
+        partitions: engine.partitions, count: settings.partitions, clock, laneTimeMs: settings.laneTime, peers,
+        leased: () => ownership.leased,
+        explain: (partition, sku, location) => explain({ broker, partition, conflicts: engine.intake.conflicts, horizonMs: settings.horizon, clock }, sku, location),
+      },
+      engine.reservations,
+    );
+    const facts = new StreamFactDesk({
+      broker, intake: engine.intake, owns: (number) => engine.partitions.get(number)?.serving === true, peers,
+      park: (parking) => engine.park(parking), parked: (reason) => engine.countParked(reason), clock,
+      partitions: settings.partitions, horizonMs: settings.horizon,
+    });
+    serveOwned(engine, broker, desk);
+    measure(engine, metrics);
+    const answers = new Answers({ desk, facts, parked: parkedFacts(broker, facts), metrics });
+    const server = await buildHttp({ answers, readiness: () => engine.readiness, metrics, log, name: settings.name });
+    http = await listen(server, settings.http);
+    await engine.start();
+    const service = await broker.service('holdfast', VERSION, 'Stock, available to promise, reservations', requestEndpoints(answers, log));
+    const following = setInterval(() => clock.follow(), 60_000);
+    void broker.closed.then(() => fail('the connection to NATS is closed for good'));
+    let stopping: Promise<void> | undefined;
+    const stop = async () => {
+      clearInterval(following);
+      await service.stop().catch(() => undefined);
+      await engine.stop();
+      await server.close();
+      store.close();
+      await broker.close();
+    };
+    return { http, metrics, engine, failed, stop: () => (stopping ??= stop()) };
+  } catch (error) {
+    store.close();
+    await broker.close();
+    throw error;
+  }
+}
+
+async function connectBroker(url: string, name: string): Promise<Broker> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await Broker.connect(url, name);
+    } catch (error) {
+      if (attempt >= 10) throw new Error(`NATS at ${url} does not answer (${(error as Error).message}); start it, or set NATS_URL`, { cause: error });
+      await delay(500);
+    }
+  }
+}
+
+/** Waits until another process of this name is surely gone; refuses if it lives. */
+async function awaitNamesake(ownership: Ownership, settings: Settings): Promise<void> {
+  const until = performance.now() + settings.leaseTtl + 1_000;
+  const first = await ownership.namesake();
+  while (performance.now() < until) {
+    const other = await ownership.namesake();
+    if (other === undefined) return;
+    if (first !== undefined && other.renewed !== first.renewed) break;
+    await delay(200);
+  }
+  throw new Error(`another node named "${settings.name}" is alive on this NATS; give each node a name of its own (--name, HOLDFAST_NAME)`);
+}
+
+async function listen(server: Awaited<ReturnType<typeof buildHttp>>, address: string): Promise<string> {
+  const split = address.lastIndexOf(':');
+  const host = address.slice(0, split).replace(/^\[|\]$/g, '');
+  try {
+    await server.listen({ host, port: Number(address.slice(split + 1)) });
+  } catch (error) {
+    throw new Error(`HTTP cannot listen on ${address}: ${(error as Error).message}; choose another --http HOST:PORT`, { cause: error });
+  }
+  const bound = server.server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Subscribes to the requests of other nodes for the partitions that are served here. */
+function serveOwned(engine: Engine, broker: Broker, desk: Desk): void {
+  const served = new Map<number, { stop(): void }>();
+  engine.onServed = (numbers) => {
+    const wanted = new Set(numbers);
+    for (const [number, subscription] of served) {
+      if (wanted.has(number)) continue;
+      subscription.stop();
+      served.delete(number);
+    }
+    for (const number of wanted) {
+      if (served.has(number)) continue;
+      const answer = async (operation: string, body: unknown) => {
+        if (operation !== 'verdict') return desk.serve(operation, body);
+        const { stream, seq } = body as { stream: (typeof FACT_STREAM_NAMES)[number]; seq: number };
+        return { verdict: await engine.intake.verdict(stream, seq, number) };
+      };
+      served.set(number, serveOwner(broker, number, () => engine.partitions.get(number)?.serving === true, answer));
+    }
+  };
+}
+
+function measure(engine: Engine, metrics: Metrics): void {
+  const sum = (of: (book: { keyCount: number; parts: ReadonlyMap<string, unknown> }) => number) => () =>
+    [...engine.partitions.values()].reduce((units, partition) => units + of(partition.book), 0);
+  metrics.gauge('actors', sum((book) => book.keyCount));
+  metrics.gauge('partitions_owned', () => engine.readiness.owned);
+  metrics.gauge('snapshot_age_seconds', () => engine.snapshotAgeSeconds);
+  metrics.gauge('seen_ids', () => engine.seen.size);
+  metrics.gauge('reservations_live', sum((book) => book.parts.size));
+  metrics.gauge('journal_waiting', () => engine.journal.inFlight);
+  for (const stream of FACT_STREAM_NAMES) metrics.lag(stream, () => engine.lag(stream));
+}
+
+function parkedFacts(broker: Broker, facts: StreamFactDesk): ParkedFacts {
+  return {
+    list: async (after, limit) =>
+      (await listParked(broker, after, limit)).map((message) => {
+        const { reason, message: why, source, contentType } = describeParked(message);
+        return {
+          seq: message.seq,
+          parkedAt: new Date(message.recordedAt / 1000).toISOString(),
+          reason,
+          message: why,
+          source,
+          contentType,
+          bytes: Buffer.from(message.data).toString('base64'),
+        };
+      }),
+    resubmit: async (seq, corrected) => {
+      const parked = await broker.message(PARKED_STREAM, seq);
+      if (parked === undefined) throw new Refusal('not-found', `no fact is parked at ${seq}`);
+      let value = corrected;
+      try {
+        value ??= decodeBody(parked.data, describeParked(parked).contentType);
+        await facts.resubmit(value);
+      } catch (error) {
+        if (error instanceof Refusal) throw error;
+        throw new Refusal('invalid-request', `the parked fact cannot be submitted as it is: ${(error as Error).message}; send a corrected one`);
+      }
+    },
+  };
+}
+
+/** Marks this process so that another one of the same machine can tell whether it still lives (Linux). */
+function processMark(): string | undefined {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return `${hostname()} ${boot} ${readlinkSync('/proc/self/ns/pid')} ${process.pid} ${startTime(process.pid)}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Certainly gone: same machine, boot and process namespace, and no process of that number and start time. */
+function isDead(mark: string): boolean {
+  const own = processMark()?.split(' ');
+  const other = mark.split(' ');
+  if (own === undefined || other.length !== 5 || other.slice(0, 3).join(' ') !== own.slice(0, 3).join(' ')) return false;
+  try {
+    return startTime(Number(other[3])) !== other[4];
+  } catch {
+    return true;
+  }
+}
+
+function startTime(pid: number): string {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (fields[0] === 'Z') throw new Error('a zombie is dead');
+  return fields[19] ?? '';
+}

@@ -1,0 +1,22 @@
+/** The port behind which facts are stored: POST /v1/facts in production, memory in tests. */
+import type { FactsAnswer } from '../../streams/requests.ts';
+import type { SentFact } from './entry.ts';
+
+/** Resolves when every accepted fact of the batch is durable; rejects with a SendError. Sending a batch again is harmless. */
+export type Send = (facts: readonly SentFact[]) => Promise<FactsAnswer>;
+
+/** What the caller should do: ask again with the same batch, send less at once, or give up. */
+export type SendAdvice = 'again' | 'smaller' | 'give-up';
+
+export class SendError extends Error {
+  override readonly name = 'SendError';
+  readonly advice: SendAdvice;
+  /** Least wait before asking again. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, advice: SendAdvice, options: ErrorOptions & { readonly retryAfterMs?: number } = {}) {
+    super(message, options);
+    this.advice = advice;
+    this.retryAfterMs = options.retryAfterMs ?? 0;
+  }
+}
