@@ -5,6 +5,7 @@
  * JOURNAL to what it held after the fences → follow the facts to what the streams held after the fences → serve.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
 import type { Broker } from '../streams/connection.ts';
@@ -189,7 +190,9 @@ export class Engine {
 
   async #takeOver(claims: readonly Claim[]): Promise<void> {
     const began = performance.now();
+    failpoint('claimed');
     await this.#fence(claims);
+    failpoint('fenced');
     const recovering = claims.map((claim) => this.#prepare(claim));
     try {
       const world = await this.#recoveryWorld();

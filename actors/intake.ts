@@ -6,6 +6,7 @@
  *  T2 A verdict depends on the message, the ids seen and the stream's own stamp of arrival only: a replay gives the same.
  *  T3 A position moves past a parked message at once, but no snapshot is taken before the message stands in PARKED.
  */
+import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { FactStream } from '../config/topology.ts';
 import { decodeBody } from '../streams/codec.ts';
@@ -62,7 +63,9 @@ export class Intake {
     // What the stream's transform did not touch (a literal `*` for a token) is looked after by the owner of partition 0.
     const partition = this.#partitions.get(tokens.length === 4 ? Number(tokens[1]) : 0);
     if (partition === undefined || seq <= partition.positions[stream]) return;
+    failpoint('fact-received');
     const verdict = this.#judge(stream, message, tokens, partition);
+    failpoint('fact-applied');
     partition.positions[stream] = seq;
     if (verdict !== 'applied') this.#except(stream, seq, verdict);
     if (this.#waiters.size > 0) this.#tell(`${stream}.${seq}`, verdict);

@@ -7,6 +7,7 @@
  *  Y2 A log that is shorter than a snapshot knows, or whose chain breaks, stops recovery: it has lost what was acknowledged.
  *  Y3 Replay folds outcomes in stream order and decides nothing.
  */
+import { failpoint } from '../config/failpoints.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
 import type { Broker } from '../streams/connection.ts';
 import { decodeRecord, recordHash } from '../streams/decisions.ts';
@@ -76,6 +77,7 @@ export async function replayJournal(
   const chain = new Map<string, { n: number; hash: string }>();
   let decisions = 0;
   await readUntil(world.broker, JOURNAL_STREAM, ['journal.*'], from, target, (message) => {
+    failpoint('mid-replay');
     const record = decodeRecord(message.data);
     const known = chain.get(record.writer) ?? tipBefore(tips, record.writer, message.seq);
     if (known !== undefined ? record.n !== known.n + 1 || record.before !== known.hash : from === 1 && record.n !== 1) {

@@ -6,6 +6,7 @@
  * the store swap the manifest in.
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import type { SeenIds } from './seen.ts';
@@ -128,7 +129,11 @@ export class Snapshotter {
         blobs.push({ name, bytes });
       }
       written.push(...blobs.map((blob) => blob.name));
-      await this.#store.write(this.#partition.number, blobs);
+      const half = blobs.length >> 1;
+      await this.#store.write(this.#partition.number, blobs.slice(0, half));
+      failpoint('snapshot-half-written');
+      await this.#store.write(this.#partition.number, blobs.slice(half));
+      failpoint('snapshot-before-swap');
       const manifest: Manifest = { ...meta, pages: [...pages.values()], ids: [...ids.refs.values()] };
       const names = new Set([...manifest.pages, ...manifest.ids].map((ref: BlobRef) => ref.name));
       const before = this.#kept[0] ?? new Set<string>();

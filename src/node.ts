@@ -110,11 +110,11 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     });
     serveOwned(engine, broker, desk);
     measure(engine, metrics);
-    const answers = new Answers({ desk, facts, parked: parkedFacts(broker, facts), metrics });
-    const server = await buildHttp({ answers, readiness: () => engine.readiness, metrics, log, name: settings.name });
+    const parked = parkedFacts(broker, facts);
+    const server = buildHttp({ desk, facts, parked, readiness: () => engine.readiness, metrics, log, name: settings.name });
     http = await listen(server, settings.http);
     await engine.start();
-    const service = await broker.service('holdfast', VERSION, 'Stock, available to promise, reservations', requestEndpoints(answers, log));
+    const service = await broker.service('holdfast', VERSION, 'Stock, available to promise, reservations', requestEndpoints(new Answers({ desk, facts, parked, metrics }), log));
     const following = setInterval(() => clock.follow(), 60_000);
     void broker.closed.then(() => fail('the connection to NATS is closed for good'));
     let stopping: Promise<void> | undefined;
@@ -158,7 +158,7 @@ async function awaitNamesake(ownership: Ownership, settings: Settings): Promise<
   throw new Error(`another node named "${settings.name}" is alive on this NATS; give each node a name of its own (--name, HOLDFAST_NAME)`);
 }
 
-async function listen(server: Awaited<ReturnType<typeof buildHttp>>, address: string): Promise<string> {
+async function listen(server: ReturnType<typeof buildHttp>, address: string): Promise<string> {
   const split = address.lastIndexOf(':');
   const host = address.slice(0, split).replace(/^\[|\]$/g, '');
   try {

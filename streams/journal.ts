@@ -9,6 +9,7 @@
  *  J4 A fence in the tail drops exactly the decisions for its partitions; what cannot be explained stops the journal.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
 import { JOURNAL_STREAM } from '../config/topology.ts';
 import { type Broker, BrokerError } from './connection.ts';
@@ -100,6 +101,7 @@ export class Journal {
       this.#batch = [];
       this.#events.stored(seq, batch.length, (performance.now() - began) / 1000, { n: this.#n, hash: this.#before, seq });
       for (const each of batch) each.stored();
+      failpoint('decision-folded');
     }
   }
 
@@ -125,7 +127,10 @@ export class Journal {
   async #store(bytes: Buffer, n: number): Promise<number | undefined> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#broker.publish(this.#subject, bytes, { expectLast: this.#lastSeq });
+        failpoint('before-append');
+        const seq = await this.#broker.publish(this.#subject, bytes, { expectLast: this.#lastSeq });
+        failpoint('append-stored');
+        return seq;
       } catch (error) {
         const outcome = await this.#settle(bytes, n, error as Error);
         if (outcome !== 'again') return outcome;

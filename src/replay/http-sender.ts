@@ -55,7 +55,7 @@ function refusal(base: string, response: Response, text: string): SendError {
   if (status === 404 || status === 405) return new SendError(`${said}. Is that a Holdfast node?`, 'give-up');
   if (status === 429 || status >= 500) {
     const seconds = Number(response.headers.get('retry-after') ?? 0);
-    return new SendError(said, 'again', { retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : 0 });
+    return new SendError(said, 'again', { retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : 0, reached: true });
   }
   return new SendError(said, 'give-up');
 }

@@ -43,7 +43,7 @@ export class Outbox {
   readonly #ports: OutboxPorts;
   readonly #bounds: OutboxBounds;
   readonly #under = new Set<Promise<void>>();
-  #answered = false;
+  #reached = false;
   #failure: string | undefined;
 
   constructor(ports: OutboxPorts, bounds: Partial<OutboxBounds> = {}) {
@@ -78,7 +78,7 @@ export class Outbox {
       if (!(outcome instanceof SendError)) return settled(batch, outcome);
       if (outcome.advice === 'smaller' && batch.length > 1) return this.#halves(batch);
       if (outcome.advice === 'smaller') return settled(batch, tooLarge(outcome.message));
-      const patienceMs = this.#answered ? this.#bounds.outageMs : this.#bounds.firstContactMs;
+      const patienceMs = this.#reached ? this.#bounds.outageMs : this.#bounds.firstContactMs;
       if (outcome.advice === 'give-up' || clock.monoMs() - startedMs >= patienceMs) {
         this.#failure ??= outcome.message;
         return lost(batch, this.#failure);
@@ -90,10 +90,13 @@ export class Outbox {
   async #try(batch: Batch): Promise<FactsAnswer | SendError> {
     try {
       const answer = await this.#ports.send(batch.map((parcel) => parcel.fact));
-      this.#answered = true;
+      this.#reached = true;
       return answer;
     } catch (error) {
-      if (error instanceof SendError) return error;
+      if (error instanceof SendError) {
+        this.#reached ||= error.reached;
+        return error;
+      }
       return new SendError(error instanceof Error ? error.message : String(error), 'give-up', { cause: error });
     }
   }

@@ -59,7 +59,7 @@ export class Pace {
 
   /** The next fact, in file order. One without a readable occurredAt is played at once as it is. */
   next(fact: SentFact): Played {
-    const at = typeof fact['occurredAt'] === 'string' ? parseInstant(fact['occurredAt']) : undefined;
+    const at = typeof fact.occurredAt === 'string' ? parseInstant(fact.occurredAt) : undefined;
     if (at === undefined) return { fact, dueMs: undefined };
     const { speed, fromNow, compress } = this.#options;
     const anchor = this.#start(at);

@@ -58,7 +58,7 @@ async function* readOnlineRetail(pieces: AsyncIterable<string>, location: string
 
 async function* located(entries: AsyncIterable<Entry>, location: string | undefined): AsyncGenerator<Entry> {
   for await (const entry of entries) {
-    if (location === undefined || entry.kind !== 'fact' || entry.fact['location'] !== undefined) yield entry;
+    if (location === undefined || entry.kind !== 'fact' || entry.fact.location !== undefined) yield entry;
     else yield { ...entry, fact: { ...entry.fact, location } };
   }
 }

@@ -120,7 +120,7 @@ async function play(job: ReplayJob, signal: AbortSignal, outbox: Outbox, account
           const { fact, dueMs } = pace.next(entry.fact);
           if (dueMs !== undefined && dueMs > clock.nowMs()) {
             await flush();
-            while (!over() && dueMs > clock.nowMs()) await wait(clock, Math.max(1, dueMs - clock.nowMs()), signal);
+            while (!over() && dueMs > clock.nowMs()) await wait(clock, nap(dueMs - clock.nowMs()), signal);
           }
           batch.push({ fact, file, place: entry.place });
           if (batch.length >= batchFacts) await flush();
@@ -131,6 +131,11 @@ async function play(job: ReplayJob, signal: AbortSignal, outbox: Outbox, account
   } finally {
     await flush();
   }
+}
+
+/** Timers hold at most 2^31 ms. */
+function nap(ms: number): number {
+  return Math.min(Math.max(1, ms), 1e9);
 }
 
 class Account {
@@ -166,11 +171,11 @@ class Account {
     this.#published += batch.length;
     this.#accepted += answer.accepted;
     this.#duplicates += answer.duplicates;
-    for (const { fact } of batch) add(this.#bySort, typeof fact['type'] === 'string' ? fact['type'] : 'unknown');
+    for (const { fact } of batch) add(this.#bySort, typeof fact.type === 'string' ? fact.type : 'unknown');
     for (const { index, code, message } of answer.rejected) {
       const parcel = batch[index];
       if (parcel === undefined) throw new Error(`the server refused fact ${index} of a batch of ${batch.length}`);
-      const id = parcel.fact['id'];
+      const id = parcel.fact.id;
       const { file, place } = parcel;
       this.#refuse({ file, place, ...(typeof id === 'string' ? { id } : {}), code, message });
     }

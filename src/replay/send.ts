@@ -8,15 +8,23 @@ export type Send = (facts: readonly SentFact[]) => Promise<FactsAnswer>;
 /** What the caller should do: ask again with the same batch, send less at once, or give up. */
 export type SendAdvice = 'again' | 'smaller' | 'give-up';
 
+interface SendErrorOptions extends ErrorOptions {
+  readonly retryAfterMs?: number;
+  readonly reached?: boolean;
+}
+
 export class SendError extends Error {
   override readonly name = 'SendError';
   readonly advice: SendAdvice;
   /** Least wait before asking again. */
   readonly retryAfterMs: number;
+  /** Whether a server was there to say this: then it is worth waiting for. */
+  readonly reached: boolean;
 
-  constructor(message: string, advice: SendAdvice, options: ErrorOptions & { readonly retryAfterMs?: number } = {}) {
+  constructor(message: string, advice: SendAdvice, options: SendErrorOptions = {}) {
     super(message, options);
     this.advice = advice;
     this.retryAfterMs = options.retryAfterMs ?? 0;
+    this.reached = options.reached ?? false;
   }
 }

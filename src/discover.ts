@@ -1,0 +1,47 @@
+/** Finds the HTTP address of a node: from the file that a running `up` leaves, or from the nodes' bucket on NATS. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { NODES_BUCKET } from '../config/topology.ts';
+import { Broker } from '../streams/connection.ts';
+
+/** Addresses of a running `up`. */
+export interface RunFile {
+  readonly http: string;
+  readonly nats: string;
+  readonly natsMonitor: string;
+  readonly redis: string;
+  readonly pid: number;
+}
+
+export function writeRunFile(data: string, run: RunFile): void {
+  mkdirSync(data, { recursive: true });
+  writeFileSync(join(data, 'run.json'), `${JSON.stringify(run, null, 2)}\n`);
+}
+
+export function removeRunFile(data: string): void {
+  rmSync(join(data, 'run.json'), { force: true });
+}
+
+/** The addresses, if the process that wrote them still lives. */
+export function readRunFile(data: string): RunFile | undefined {
+  try {
+    const run = JSON.parse(readFileSync(join(data, 'run.json'), 'utf8')) as RunFile;
+    process.kill(run.pid, 0);
+    return run;
+  } catch {
+    return undefined;
+  }
+}
+
+/** HOST:PORT of a live node on this NATS, or undefined. */
+export async function discoverHttp(natsUrl: string): Promise<string | undefined> {
+  const broker = await Broker.connect(natsUrl, 'holdfast-cli').catch(() => undefined);
+  if (broker === undefined) return undefined;
+  try {
+    if ((await broker.stream(`KV_${NODES_BUCKET}`)) === undefined) return undefined;
+    const entries = await (await broker.keys(NODES_BUCKET, { replicas: 1 })).all();
+    return entries.map((entry) => (JSON.parse(entry.value) as { http: string }).http).find((http) => http !== '');
+  } finally {
+    await broker.close();
+  }
+}

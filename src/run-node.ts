@@ -1,0 +1,40 @@
+/** `holdfast node`: runs one node until a signal ends it. */
+import { armFailpoint } from '../config/failpoints.ts';
+import { loadSettings, type SettingName } from '../config/settings.ts';
+import { createLog } from './log.ts';
+import { startNode } from './node.ts';
+
+export type Flags = Readonly<Partial<Record<SettingName | 'config', string | undefined>>>;
+
+/** Resolves with the exit code. Rejects with a SettingError for a wrong setting. */
+export async function runNode(flags: Flags): Promise<number> {
+  const settings = loadSettings(flags, process.env);
+  armFailpoint(process.env['HOLDFAST_FAILPOINT']);
+  const log = createLog({ level: settings.logLevel, name: settings.name });
+  const ended = signalled();
+  const starting = startNode(settings, log);
+  const node = await Promise.race([starting, ended.then(() => undefined)]);
+  if (node === undefined) {
+    await starting.then((late) => late.stop(), () => undefined);
+    return 0;
+  }
+  log.info({ http: node.http }, 'HTTP listens');
+  const why = await Promise.race([ended.then(() => undefined), node.failed]);
+  await node.stop();
+  log.info({}, 'stopped');
+  return why === undefined ? 0 : 1;
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
+export function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    let times = 0;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        times += 1;
+        if (times === 1) resolve();
+        else process.exit(1);
+      });
+    }
+  });
+}
