@@ -7,9 +7,9 @@
  *  A2 Every reservation request is counted once, with how it ended.
  */
 import type { z } from 'zod';
-import { LIMITS } from '../config/limits.ts';
-import { type FactDesk, type ParkedFacts, type StockDesk, type ExplainAnswer } from '../actors/ports.ts';
+import type { ExplainAnswer, FactDesk, ParkedFacts, StockDesk } from '../actors/ports.ts';
 import { type FieldError, Refusal } from '../actors/refusal.ts';
+import { LIMITS } from '../config/limits.ts';
 import { parseFact } from '../streams/facts.ts';
 import {
   type AtpAnswer,
@@ -25,6 +25,7 @@ import {
   type StockAnswer,
   stockRequest,
 } from '../streams/requests.ts';
+import { isTooDeep } from './bodies.ts';
 import type { Metrics, ReservationOutcome } from './metrics.ts';
 import { type ParkedAnswer, parkedParams, parkedQuery } from './operator-requests.ts';
 
@@ -57,9 +58,13 @@ export class Answers {
   async submitFacts(body: unknown): Promise<FactsAnswer> {
     const facts = Array.isArray(body) ? (body as unknown[]) : [present(body)];
     if (facts.length > LIMITS.factsPerRequest) {
-      throw new Refusal('too-large', `${facts.length} facts in one request; at most ${LIMITS.factsPerRequest} are taken`);
+      throw new Refusal(
+        'too-large',
+        `${facts.length} facts in one request; at most ${LIMITS.factsPerRequest} are taken`,
+      );
     }
     if (facts.length === 0) return { accepted: 0, duplicates: 0, rejected: [] };
+    refuseDepth(body);
     return this.#facts.submit(facts);
   }
 
@@ -82,7 +87,10 @@ export class Answers {
       const answer = await this.#desk.atp({ lines: [line], channel, by });
       const found = onlyLine(answer);
       // Empty may mean that the filters left nothing: only a SKU that nothing is known of is not found.
-      if (found.locations.length === 0 && (line.locations === undefined && channel === undefined || (await this.#isUnknown(sku)))) {
+      if (
+        found.locations.length === 0 &&
+        ((line.locations === undefined && channel === undefined) || (await this.#isUnknown(sku)))
+      ) {
         throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
       }
       return { asOf: answer.asOf, sku: found.sku, atp: found.atp, version: found.version, locations: found.locations };
@@ -146,8 +154,12 @@ export class Answers {
   async resubmit(params: unknown, corrected: unknown): Promise<{ seq: number; resubmitted: true }> {
     const { seq } = valid(parkedParams, params);
     if (corrected !== undefined) {
+      refuseDepth(corrected);
       const fact = parseFact(corrected);
-      if (!fact.ok) throw invalid([{ field: fact.field === '' ? 'body' : fact.field, message: withoutField(fact.message, fact.field) }]);
+      if (!fact.ok)
+        throw invalid([
+          { field: fact.field === '' ? 'body' : fact.field, message: withoutField(fact.message, fact.field) },
+        ]);
     }
     await this.#parked.resubmit(seq, corrected);
     return { seq, resubmitted: true };
@@ -212,10 +224,16 @@ function present(body: unknown): unknown {
   return body;
 }
 
+/** Facts go on as they came, with fields that no schema knows. */
+function refuseDepth(body: unknown): void {
+  if (isTooDeep(body)) throw new Refusal('malformed', 'the body is nested too deep');
+}
+
 /** A query parameter given twice reads as a list, of which no schema could say what is wrong. */
 function onceEach(query: unknown): unknown {
   for (const name in query as Record<string, unknown>) {
-    if (Array.isArray((query as Record<string, unknown>)[name])) throw invalid([{ field: name, message: 'must be given once only' }]);
+    if (Array.isArray((query as Record<string, unknown>)[name]))
+      throw invalid([{ field: name, message: 'must be given once only' }]);
   }
   return query;
 }

@@ -3,14 +3,15 @@
  *
  * Invariants:
  *  B1 Whatever the bytes, reading them ends in a value or in a Refusal.
- *  B2 A value is nested no deeper than MAX_DEPTH, so that walking it later cannot exhaust the stack.
+ *  B2 Reading cannot exhaust the stack. A schema bounds the depth of what it lets through; what goes on as it came is held
+ *     against isTooDeep first.
  */
 import { Refusal } from '../actors/refusal.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { msgpackFault } from './msgpack-shape.ts';
 
 /** Arrays and objects in each other; more: 400. */
-export const MAX_DEPTH = 64;
+const MAX_DEPTH = 64;
 
 const MSGPACK_NAMES = new Set([MSGPACK_TYPE, 'application/x-msgpack', 'application/vnd.msgpack']);
 
@@ -35,16 +36,16 @@ export function readBody(bytes: Uint8Array, form: typeof JSON_TYPE | typeof MSGP
     const fault = msgpackFault(bytes, MAX_DEPTH);
     if (fault !== undefined) throw new Refusal('malformed', `the body is not MessagePack: ${fault}`);
   }
-  let value: unknown;
   try {
-    value = decodeBody(bytes, form);
+    return decodeBody(bytes, form);
   } catch (error) {
     throw new Refusal('malformed', `the body is not ${name}: ${reason(error)}`);
   }
-  if (form === JSON_TYPE && isDeeper(value, MAX_DEPTH)) {
-    throw new Refusal('malformed', `the body is nested deeper than ${MAX_DEPTH}`);
-  }
-  return value;
+}
+
+/** Whether a value is nested deeper than MAX_DEPTH: whoever encoded it again would exhaust the stack. */
+export function isTooDeep(value: unknown): boolean {
+  return isDeeper(value, MAX_DEPTH);
 }
 
 function reason(error: unknown): string {

@@ -2,7 +2,14 @@
  * `holdfast doctor`: looks at NATS, Redis, streams, lag, ownership and clocks, and says in plain words what is wrong and what to do.
  */
 import type { Settings } from '../config/settings.ts';
-import { FACT_STREAM_NAMES, JOURNAL_STREAM, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM, PARTITIONS_METADATA } from '../config/topology.ts';
+import {
+  FACT_STREAM_NAMES,
+  JOURNAL_STREAM,
+  NODES_BUCKET,
+  OWNERS_BUCKET,
+  PARKED_STREAM,
+  PARTITIONS_METADATA,
+} from '../config/topology.ts';
 import { Broker } from '../streams/connection.ts';
 import { checkDurability } from './durability.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
@@ -26,7 +33,10 @@ export async function examine(settings: Settings): Promise<Finding[]> {
     broker = await Broker.connect(settings.nats, 'holdfast-doctor');
   } catch (error) {
     const remedy = 'start nats-server with JetStream, or set NATS_URL to where it runs';
-    return [{ what: 'NATS', state: 'bad', says: `${settings.nats} does not answer: ${(error as Error).message}`, remedy }, ...findings];
+    return [
+      { what: 'NATS', state: 'bad', says: `${settings.nats} does not answer: ${(error as Error).message}`, remedy },
+      ...findings,
+    ];
   }
   try {
     findings.unshift(await examineNats(broker, settings));
@@ -44,7 +54,9 @@ async function examineNats(broker: Broker, settings: Settings): Promise<Finding>
   try {
     const says = await checkDurability(broker, settings);
     const proven = says.includes('sync always');
-    const remedy = proven ? '' : 'set sync_interval: always in nats.conf, and NATS_MONITOR_URL to its monitoring address';
+    const remedy = proven
+      ? ''
+      : 'set sync_interval: always in nats.conf, and NATS_MONITOR_URL to its monitoring address';
     return { what, state: proven ? 'good' : 'warning', says, remedy };
   } catch (error) {
     return { what, state: 'bad', says: (error as Error).message, remedy: 'see the README, "In production"' };
@@ -59,7 +71,8 @@ async function examineRedis(settings: Settings): Promise<Finding> {
   });
   try {
     const version = await store.version();
-    if (Number(version.split('.')[0]) < 7) return { what, state: 'bad', says: `version ${version} is too old`, remedy: 'install Redis 7 or newer' };
+    if (Number(version.split('.')[0]) < 7)
+      return { what, state: 'bad', says: `version ${version} is too old`, remedy: 'install Redis 7 or newer' };
     return { what, state: 'good', says: `version ${version} answers`, remedy: '' };
   } catch (error) {
     const says = `does not answer: ${trouble || (error as Error).message}; nodes serve on, but restart by replaying everything`;
@@ -74,15 +87,30 @@ async function examineStreams(broker: Broker, settings: Settings): Promise<Findi
   for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
     const stream = await broker.stream(name);
     if (stream === undefined) {
-      findings.push({ what: `stream ${name}`, state: 'bad', says: 'is not there', remedy: 'start a node once: it makes the streams' });
+      findings.push({
+        what: `stream ${name}`,
+        state: 'bad',
+        says: 'is not there',
+        remedy: 'start a node once: it makes the streams',
+      });
       continue;
     }
     const partitions = stream.config.metadata?.[PARTITIONS_METADATA];
     const held = `${stream.messages} messages, ${stream.config.num_replicas ?? 1} copies, ${partitions} partitions`;
     if (partitions !== String(settings.partitions)) {
-      findings.push({ what: `stream ${name}`, state: 'bad', says: `${held}; the settings say ${settings.partitions}`, remedy: `set HOLDFAST_PARTITIONS=${partitions}` });
+      findings.push({
+        what: `stream ${name}`,
+        state: 'bad',
+        says: `${held}; the settings say ${settings.partitions}`,
+        remedy: `set HOLDFAST_PARTITIONS=${partitions}`,
+      });
     } else if (name === PARKED_STREAM && stream.messages > 0) {
-      findings.push({ what: `stream ${name}`, state: 'warning', says: `${stream.messages} facts could not be counted`, remedy: 'look at them: holdfast parked list' });
+      findings.push({
+        what: `stream ${name}`,
+        state: 'warning',
+        says: `${stream.messages} facts could not be counted`,
+        remedy: 'look at them: holdfast parked list',
+      });
     } else findings.push({ what: `stream ${name}`, state: 'good', says: held, remedy: '' });
   }
   return findings;
@@ -95,13 +123,16 @@ interface Node {
 }
 
 async function examineNodes(broker: Broker, settings: Settings): Promise<Finding[]> {
-  const entries = await (await broker.keys(NODES_BUCKET, { ttlMs: settings.leaseTtl, replicas: settings.replicas })).all();
+  const entries = await (
+    await broker.keys(NODES_BUCKET, { ttlMs: settings.leaseTtl, replicas: settings.replicas })
+  ).all();
   const nodes = entries.map((entry) => JSON.parse(entry.value) as Node);
   const owners = await (await broker.keys(OWNERS_BUCKET, { replicas: settings.replicas })).all();
   const writers = new Set(nodes.map((node) => node.writer));
   const owned = owners.filter((entry) => writers.has((JSON.parse(entry.value) as { writer: string }).writer)).length;
   const findings: Finding[] = [];
-  if (nodes.length === 0) findings.push({ what: 'nodes', state: 'bad', says: 'no node is alive', remedy: 'start one: holdfast node' });
+  if (nodes.length === 0)
+    findings.push({ what: 'nodes', state: 'bad', says: 'no node is alive', remedy: 'start one: holdfast node' });
   for (const node of nodes) findings.push(await examineNode(node));
   const all = owned === settings.partitions;
   findings.push({
@@ -117,19 +148,47 @@ async function examineNode(node: Node): Promise<Finding> {
   const what = `node ${node.name} at ${node.http}`;
   try {
     const sent = Date.now();
-    const [ready, metrics] = await Promise.all(['/readyz', '/metrics'].map((path) => fetch(`http://${node.http}${path}`, { signal: AbortSignal.timeout(3_000) })));
+    const [ready, metrics] = await Promise.all(
+      ['/readyz', '/metrics'].map((path) =>
+        fetch(`http://${node.http}${path}`, { signal: AbortSignal.timeout(3_000) }),
+      ),
+    );
     const received = Date.now();
     const skew = Math.round(Date.parse(ready?.headers.get('date') ?? '') - (sent + received) / 2);
     if (ready?.status !== 200) {
       const body = (await ready?.json()) as { reasons?: string[] };
-      return { what, state: 'bad', says: `is not ready: ${(body.reasons ?? []).join('; ')}`, remedy: 'wait until it has caught up; if this lasts, read its log' };
+      return {
+        what,
+        state: 'bad',
+        says: `is not ready: ${(body.reasons ?? []).join('; ')}`,
+        remedy: 'wait until it has caught up; if this lasts, read its log',
+      };
     }
     // The header Date has whole seconds.
-    if (Math.abs(skew) > CLOCK_SKEW_MS) return { what, state: 'warning', says: `its clock differs from this machine's by ${skew} ms`, remedy: 'run NTP on both' };
-    const lag = [...((await metrics?.text()) ?? '').matchAll(/^holdfast_stream_lag_messages\{stream="(\w+)"\} (\d+)/gm)].reduce((sum, [, , each]) => sum + Number(each), 0);
-    if (lag > 10_000) return { what, state: 'warning', says: `is ready, but ${lag} facts wait to be folded`, remedy: 'if this grows, add a node' };
+    if (Math.abs(skew) > CLOCK_SKEW_MS)
+      return {
+        what,
+        state: 'warning',
+        says: `its clock differs from this machine's by ${skew} ms`,
+        remedy: 'run NTP on both',
+      };
+    const lag = [
+      ...((await metrics?.text()) ?? '').matchAll(/^holdfast_stream_lag_messages\{stream="(\w+)"\} (\d+)/gm),
+    ].reduce((sum, [, , each]) => sum + Number(each), 0);
+    if (lag > 10_000)
+      return {
+        what,
+        state: 'warning',
+        says: `is ready, but ${lag} facts wait to be folded`,
+        remedy: 'if this grows, add a node',
+      };
     return { what, state: 'good', says: `is ready, lag ${lag}, clock within ${CLOCK_SKEW_MS} ms`, remedy: '' };
   } catch (error) {
-    return { what, state: 'warning', says: `its HTTP cannot be reached from here: ${(error as Error).message}`, remedy: 'check --http and the network between' };
+    return {
+      what,
+      state: 'warning',
+      says: `its HTTP cannot be reached from here: ${(error as Error).message}`,
+      remedy: 'check --http and the network between',
+    };
   }
 }

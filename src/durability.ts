@@ -16,17 +16,25 @@ export async function checkDurability(broker: Broker, settings: Settings): Promi
   }
   const sync = await syncAlways(settings);
   const kept = settings.replicas > 1 ? `${settings.replicas} copies` : 'one copy';
-  if (sync === true) return `durability: every answer is on disk (${kept}, sync always); it holds through a killed process and a power cut`;
-  const why = sync === false ? 'the server acknowledges before it syncs to disk' : `the server's setting cannot be read (${settings.natsMonitor})`;
+  if (sync === true)
+    return `durability: every answer is on disk (${kept}, sync always); it holds through a killed process and a power cut`;
+  const why =
+    sync === false
+      ? 'the server acknowledges before it syncs to disk'
+      : `the server's setting cannot be read (${settings.natsMonitor})`;
   if (settings.durability === 'strict') {
-    throw new Error(`durability is strict, but ${why}; set sync_interval: always in nats.conf, and NATS_MONITOR_URL to its monitoring address`);
+    throw new Error(
+      `durability is strict, but ${why}; set sync_interval: always in nats.conf, and NATS_MONITOR_URL to its monitoring address`,
+    );
   }
   return `durability: relaxed (${kept}); ${why}, so answers hold through a killed process, but a power cut may lose the newest`;
 }
 
 async function syncAlways(settings: Settings): Promise<boolean | undefined> {
   try {
-    const response = await fetch(new URL('/jsz?config=true', settings.natsMonitor), { signal: AbortSignal.timeout(2_000) });
+    const response = await fetch(new URL('/jsz?config=true', settings.natsMonitor), {
+      signal: AbortSignal.timeout(2_000),
+    });
     const body = (await response.json()) as { config?: { sync_always?: boolean } };
     return body.config?.sync_always === true;
   } catch {

@@ -6,7 +6,15 @@
  *  M2 Labels are bounded: types, reasons, outcomes, streams; never a SKU, a location or a reservation.
  *  M3 Counting is adding to a plain number; it is published when somebody asks (collect).
  */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import {
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type MetricObjectWithValues,
+  type MetricValueWithName,
+  Registry,
+} from 'prom-client';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
 import { FACT_TYPES, type FactType } from '../streams/facts.ts';
 import { PARK_REASONS, type ParkReason } from '../streams/parked.ts';
@@ -69,17 +77,48 @@ export class Metrics {
     collectDefaultMetrics({ register: this.#registry });
     for (const name of MISNAMED) this.#registry.removeSingleMetric(name);
     this.#applied = this.#counters('facts_applied_total', 'Facts folded into stock, each once.', 'type', FACT_TYPES);
-    this.#counter('facts_duplicate_total', 'Facts that had come before and did not count again.', () => this.#duplicates);
-    this.#parked = this.#counters('facts_parked_total', 'Facts set aside because they could not be counted.', 'reason', PARK_REASONS);
-    this.#reservations = this.#counters('reservations_total', 'Reservation requests and expiries by outcome.', 'outcome', RESERVATION_OUTCOMES);
-    this.#restarts = this.#counters('follower_restarts_total', 'Followers of a stream that were started anew.', 'stream', STREAMS);
+    this.#counter(
+      'facts_duplicate_total',
+      'Facts that had come before and did not count again.',
+      () => this.#duplicates,
+    );
+    this.#parked = this.#counters(
+      'facts_parked_total',
+      'Facts set aside because they could not be counted.',
+      'reason',
+      PARK_REASONS,
+    );
+    this.#reservations = this.#counters(
+      'reservations_total',
+      'Reservation requests and expiries by outcome.',
+      'outcome',
+      RESERVATION_OUTCOMES,
+    );
+    this.#restarts = this.#counters(
+      'follower_restarts_total',
+      'Followers of a stream that were started anew.',
+      'stream',
+      STREAMS,
+    );
     this.#counter('self_audit_breaches_total', 'Derived totals that did not equal their parts.', () => this.#breaches);
     this.#atp = this.#histogram('atp_request_seconds', 'Time from a readable ATP request to its answer.', SECONDS);
-    this.#reservation = this.#histogram('reservation_seconds', 'Time from a readable reservation request to its durable answer.', SECONDS);
+    this.#reservation = this.#histogram(
+      'reservation_seconds',
+      'Time from a readable reservation request to its durable answer.',
+      SECONDS,
+    );
     this.#batch = this.#histogram('journal_batch_size', 'Decisions in one journal record.', BATCH);
-    this.#append = this.#histogram('journal_append_seconds', 'Time from a journal append to its acknowledgement.', SECONDS);
+    this.#append = this.#histogram(
+      'journal_append_seconds',
+      'Time from a journal append to its acknowledgement.',
+      SECONDS,
+    );
     this.#snapshot = this.#histogram('snapshot_seconds', 'Time to write the snapshot of a partition.', SECONDS);
-    this.#recovery = this.#histogram('recovery_seconds', 'Time from taking partitions over to serving them.', RECOVERY_SECONDS);
+    this.#recovery = this.#histogram(
+      'recovery_seconds',
+      'Time from taking partitions over to serving them.',
+      RECOVERY_SECONDS,
+    );
     this.#lag();
     for (const name of Object.keys(GAUGES) as GaugeName[]) this.#namedGauge(name);
   }
@@ -147,7 +186,12 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  #counters<Label extends string>(name: string, help: string, label: string, values: readonly Label[]): Record<Label, number> {
+  #counters<Label extends string>(
+    name: string,
+    help: string,
+    label: string,
+    values: readonly Label[],
+  ): Record<Label, number> {
     const counts = zeros(values);
     new Counter({
       name: `holdfast_${name}`,
@@ -175,7 +219,7 @@ export class Metrics {
   }
 
   #histogram(name: string, help: string, buckets: number[]): Histogram {
-    return new Histogram({ name: `holdfast_${name}`, help, buckets, registers: [this.#registry] });
+    return new PlainHistogram(`holdfast_${name}`, help, buckets, this.#registry);
   }
 
   #lag(): void {
@@ -204,6 +248,50 @@ export class Metrics {
         this.set(gauges.get(name)?.() ?? 0);
       },
     });
+  }
+}
+
+/** A histogram without labels that counts in plain numbers: prom-client's own hashes its labels at each observation. */
+class PlainHistogram extends Histogram {
+  readonly #bounds: readonly number[];
+  readonly #counts: Float64Array;
+  readonly #name: string;
+  readonly #help: string;
+  #sum = 0;
+
+  constructor(name: string, help: string, buckets: number[], registry: Registry) {
+    super({ name, help, buckets, registers: [registry] });
+    this.#name = name;
+    this.#help = help;
+    this.#bounds = buckets;
+    this.#counts = new Float64Array(buckets.length + 1);
+  }
+
+  override observe(value: unknown): void {
+    const observed = value as number;
+    let bucket = 0;
+    while (bucket < this.#bounds.length && observed > (this.#bounds[bucket] as number)) bucket += 1;
+    (this.#counts[bucket] as number) += 1;
+    this.#sum += observed;
+  }
+
+  override async get(): Promise<MetricObjectWithValues<MetricValueWithName<string>>> {
+    const values: MetricValueWithName<string>[] = [];
+    let count = 0;
+    for (let bucket = 0; bucket <= this.#bounds.length; bucket++) {
+      count += this.#counts[bucket] as number;
+      values.push({ metricName: `${this.#name}_bucket`, labels: { le: this.#bounds[bucket] ?? '+Inf' }, value: count });
+    }
+    values.push({ metricName: `${this.#name}_sum`, labels: {}, value: this.#sum });
+    values.push({ metricName: `${this.#name}_count`, labels: {}, value: count });
+    return {
+      name: this.#name,
+      help: this.#help,
+      type: 'histogram' as never,
+      aggregator: 'sum',
+      values,
+      collect: () => {},
+    };
   }
 }
 

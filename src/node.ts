@@ -5,8 +5,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { NODES_BUCKET, OWNERS_BUCKET, FACT_STREAM_NAMES } from '../config/topology.ts';
-import type { Settings } from '../config/settings.ts';
 import { Desk } from '../actors/desk.ts';
 import { Engine } from '../actors/engine.ts';
 import { explain } from '../actors/explain.ts';
@@ -14,10 +12,11 @@ import { StreamFactDesk } from '../actors/fact-desk.ts';
 import { Ownership } from '../actors/ownership.ts';
 import type { ParkedFacts } from '../actors/ports.ts';
 import { Refusal } from '../actors/refusal.ts';
-import { Broker, nonce } from '../streams/connection.ts';
+import type { Settings } from '../config/settings.ts';
+import { FACT_STREAM_NAMES, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
 import { decodeBody } from '../streams/codec.ts';
+import { Broker, nonce } from '../streams/connection.ts';
 import { describeParked, listParked } from '../streams/parked.ts';
-import { PARKED_STREAM } from '../config/topology.ts';
 import { provision } from '../streams/provision.ts';
 import { Answers } from './answers.ts';
 import { SteadyClock } from './clock.ts';
@@ -46,7 +45,9 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   const clock = new SteadyClock();
   const metrics = new Metrics();
   const broker = await connectBroker(settings.nats, settings.name);
-  const store = await RedisSnapshots.open(settings.redis, (why) => log.warn({ why }, 'Redis does not answer; serving goes on, snapshots are tried again'));
+  const store = await RedisSnapshots.open(settings.redis, (why) =>
+    log.warn({ why }, 'Redis does not answer; serving goes on, snapshots are tried again'),
+  );
   let fail: (why: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => {
     fail = resolve;
@@ -64,10 +65,19 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const ownership = new Ownership(nodes, owners, clock, self, settings.leaseTtl, isDead);
     await awaitNamesake(ownership, settings);
     const engine = new Engine({
-      broker, store, clock, ownership, peers, writer, created: provisioned.created,
+      broker,
+      store,
+      clock,
+      ownership,
+      peers,
+      writer,
+      created: provisioned.created,
       settings: {
-        partitions: settings.partitions, horizonMs: settings.horizon, leaseTtlMs: settings.leaseTtl,
-        snapshotIntervalMs: settings.snapshotInterval, reservationMemoryMs: settings.reservationMemory,
+        partitions: settings.partitions,
+        horizonMs: settings.horizon,
+        leaseTtlMs: settings.leaseTtl,
+        snapshotIntervalMs: settings.snapshotInterval,
+        reservationMemoryMs: settings.reservationMemory,
       },
       events: {
         applied: (type) => metrics.factApplied(type),
@@ -86,7 +96,10 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
         },
         breach: (what) => {
           metrics.selfAuditBreach();
-          log.error({ what }, 'the self-audit found a total that does not equal its parts; the partition is rebuilt from its log');
+          log.error(
+            { what },
+            'the self-audit found a total that does not equal its parts; the partition is rebuilt from its log',
+          );
         },
         note: (level, message, detail) => log[level](detail, message),
         failed: (why) => {
@@ -97,24 +110,52 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     });
     const desk = new Desk(
       {
-        partitions: engine.partitions, count: settings.partitions, clock, laneTimeMs: settings.laneTime, peers,
+        partitions: engine.partitions,
+        count: settings.partitions,
+        clock,
+        laneTimeMs: settings.laneTime,
+        peers,
         leased: () => ownership.leased,
-        explain: (partition, sku, location) => explain({ broker, partition, conflicts: engine.intake.conflicts, horizonMs: settings.horizon, clock }, sku, location),
+        explain: (partition, sku, location) =>
+          explain(
+            { broker, partition, conflicts: engine.intake.conflicts, horizonMs: settings.horizon, clock },
+            sku,
+            location,
+          ),
       },
       engine.reservations,
     );
     const facts = new StreamFactDesk({
-      broker, intake: engine.intake, owns: (number) => engine.partitions.get(number)?.serving === true, peers,
-      park: (parking) => engine.park(parking), parked: (reason) => engine.countParked(reason), clock,
-      partitions: settings.partitions, horizonMs: settings.horizon,
+      broker,
+      intake: engine.intake,
+      owns: (number) => engine.partitions.get(number)?.serving === true,
+      peers,
+      park: (parking) => engine.park(parking),
+      parked: (reason) => engine.countParked(reason),
+      clock,
+      partitions: settings.partitions,
+      horizonMs: settings.horizon,
     });
     serveOwned(engine, broker, desk);
     measure(engine, metrics);
     const parked = parkedFacts(broker, facts);
-    const server = buildHttp({ desk, facts, parked, readiness: () => engine.readiness, metrics, log, name: settings.name });
+    const server = buildHttp({
+      desk,
+      facts,
+      parked,
+      readiness: () => engine.readiness,
+      metrics,
+      log,
+      name: settings.name,
+    });
     http = await listen(server, settings.http);
     await engine.start();
-    const service = await broker.service('holdfast', VERSION, 'Stock, available to promise, reservations', requestEndpoints(new Answers({ desk, facts, parked, metrics }), log));
+    const service = await broker.service(
+      'holdfast',
+      VERSION,
+      'Stock, available to promise, reservations',
+      requestEndpoints(new Answers({ desk, facts, parked, metrics }), log),
+    );
     const following = setInterval(() => clock.follow(), 60_000);
     void broker.closed.then(() => fail('the connection to NATS is closed for good'));
     let stopping: Promise<void> | undefined;
@@ -139,7 +180,10 @@ async function connectBroker(url: string, name: string): Promise<Broker> {
     try {
       return await Broker.connect(url, name);
     } catch (error) {
-      if (attempt >= 10) throw new Error(`NATS at ${url} does not answer (${(error as Error).message}); start it, or set NATS_URL`, { cause: error });
+      if (attempt >= 10)
+        throw new Error(`NATS at ${url} does not answer (${(error as Error).message}); start it, or set NATS_URL`, {
+          cause: error,
+        });
       await delay(500);
     }
   }
@@ -155,7 +199,9 @@ async function awaitNamesake(ownership: Ownership, settings: Settings): Promise<
     if (first !== undefined && other.renewed !== first.renewed) break;
     await delay(200);
   }
-  throw new Error(`another node named "${settings.name}" is alive on this NATS; give each node a name of its own (--name, HOLDFAST_NAME)`);
+  throw new Error(
+    `another node named "${settings.name}" is alive on this NATS; give each node a name of its own (--name, HOLDFAST_NAME)`,
+  );
 }
 
 async function listen(server: ReturnType<typeof buildHttp>, address: string): Promise<string> {
@@ -164,7 +210,9 @@ async function listen(server: ReturnType<typeof buildHttp>, address: string): Pr
   try {
     await server.listen({ host, port: Number(address.slice(split + 1)) });
   } catch (error) {
-    throw new Error(`HTTP cannot listen on ${address}: ${(error as Error).message}; choose another --http HOST:PORT`, { cause: error });
+    throw new Error(`HTTP cannot listen on ${address}: ${(error as Error).message}; choose another --http HOST:PORT`, {
+      cause: error,
+    });
   }
   const bound = server.server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
@@ -188,7 +236,10 @@ function serveOwned(engine: Engine, broker: Broker, desk: Desk): void {
         const { stream, seq } = body as { stream: (typeof FACT_STREAM_NAMES)[number]; seq: number };
         return { verdict: await engine.intake.verdict(stream, seq, number) };
       };
-      served.set(number, serveOwner(broker, number, () => engine.partitions.get(number)?.serving === true, answer));
+      served.set(
+        number,
+        serveOwner(broker, number, () => engine.partitions.get(number)?.serving === true, answer),
+      );
     }
   };
 }
@@ -196,11 +247,17 @@ function serveOwned(engine: Engine, broker: Broker, desk: Desk): void {
 function measure(engine: Engine, metrics: Metrics): void {
   const sum = (of: (book: { keyCount: number; parts: ReadonlyMap<string, unknown> }) => number) => () =>
     [...engine.partitions.values()].reduce((units, partition) => units + of(partition.book), 0);
-  metrics.gauge('actors', sum((book) => book.keyCount));
+  metrics.gauge(
+    'actors',
+    sum((book) => book.keyCount),
+  );
   metrics.gauge('partitions_owned', () => engine.readiness.owned);
   metrics.gauge('snapshot_age_seconds', () => engine.snapshotAgeSeconds);
   metrics.gauge('seen_ids', () => engine.seen.size);
-  metrics.gauge('reservations_live', sum((book) => book.parts.size));
+  metrics.gauge(
+    'reservations_live',
+    sum((book) => book.parts.size),
+  );
   metrics.gauge('journal_waiting', () => engine.journal.inFlight);
   for (const stream of FACT_STREAM_NAMES) metrics.lag(stream, () => engine.lag(stream));
 }
@@ -229,7 +286,10 @@ function parkedFacts(broker: Broker, facts: StreamFactDesk): ParkedFacts {
         await facts.resubmit(value);
       } catch (error) {
         if (error instanceof Refusal) throw error;
-        throw new Refusal('invalid-request', `the parked fact cannot be submitted as it is: ${(error as Error).message}; send a corrected one`);
+        throw new Refusal(
+          'invalid-request',
+          `the parked fact cannot be submitted as it is: ${(error as Error).message}; send a corrected one`,
+        );
       }
     },
   };
@@ -249,7 +309,8 @@ function processMark(): string | undefined {
 function isDead(mark: string): boolean {
   const own = processMark()?.split(' ');
   const other = mark.split(' ');
-  if (own === undefined || other.length !== 5 || other.slice(0, 3).join(' ') !== own.slice(0, 3).join(' ')) return false;
+  if (own === undefined || other.length !== 5 || other.slice(0, 3).join(' ') !== own.slice(0, 3).join(' '))
+    return false;
   try {
     return startTime(Number(other[3])) !== other[4];
   } catch {

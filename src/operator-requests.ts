@@ -44,7 +44,14 @@ export const parkedAnswer = z
   .meta({ id: 'ParkedFacts' });
 export const resubmittedAnswer = z.object({ seq: z.int(), resubmitted: z.literal(true) }).meta({ id: 'Resubmitted' });
 
-const totals = { sellable: z.int(), damaged: z.int(), inspection: z.int(), held: z.int(), allocated: z.int(), inTransit: z.int() };
+const totals = {
+  sellable: z.int(),
+  damaged: z.int(),
+  inspection: z.int(),
+  held: z.int(),
+  allocated: z.int(),
+  inTransit: z.int(),
+};
 export const explainAnswer = z
   .object({
     sku: z.string(),

@@ -1,9 +1,10 @@
 /** Requests to the owner of a partition over core NATS, and answering those of others. */
-import { LIMITS } from '../config/limits.ts';
+
 import type { Peers } from '../actors/ports.ts';
 import { Refusal, type RefusalKind, undecided } from '../actors/refusal.ts';
-import type { Broker } from '../streams/connection.ts';
+import { LIMITS } from '../config/limits.ts';
 import { decodeBody, encodeBody, MSGPACK_TYPE } from '../streams/codec.ts';
+import type { Broker } from '../streams/connection.ts';
 import type { Shortage } from '../streams/decisions.ts';
 import { ownerSubject } from '../streams/subjects.ts';
 
@@ -21,14 +22,22 @@ export class NatsPeers implements Peers {
   async ask(partition: number, operation: string, body: unknown): Promise<unknown> {
     let bytes: Uint8Array;
     try {
-      bytes = await this.#broker.request(ownerSubject(partition), encodeBody({ operation, body }, MSGPACK_TYPE), LIMITS.requestMs + 500);
+      bytes = await this.#broker.request(
+        ownerSubject(partition),
+        encodeBody({ operation, body }, MSGPACK_TYPE),
+        LIMITS.requestMs + 500,
+      );
     } catch {
       throw undecided(`partition ${partition} has no owner now`);
     }
     if (bytes.length === 0) throw undecided(`the owner of partition ${partition} failed`);
     const { ok, refusal } = decodeBody(bytes, MSGPACK_TYPE) as Envelope;
     if (refusal === undefined) return ok;
-    throw new Refusal(refusal.kind, refusal.detail, refusal.shortages === undefined ? {} : { shortages: refusal.shortages });
+    throw new Refusal(
+      refusal.kind,
+      refusal.detail,
+      refusal.shortages === undefined ? {} : { shortages: refusal.shortages },
+    );
   }
 }
 

@@ -36,7 +36,10 @@ async function reply(
   const form = contentType === undefined || contentType === '' ? sniffedForm(data) : formOf(contentType);
   try {
     if (form === undefined) {
-      throw new FrontProblem('unsupported-media-type', `Content-Type is ${contentType}; application/json or application/msgpack is read`);
+      throw new FrontProblem(
+        'unsupported-media-type',
+        `Content-Type is ${contentType}; application/json or application/msgpack is read`,
+      );
     }
     return { body: encodeBody(await ask(readBody(data, form)), form), contentType: form };
   } catch (error) {

@@ -15,7 +15,10 @@ export async function runNode(flags: Flags): Promise<number> {
   const starting = startNode(settings, log);
   const node = await Promise.race([starting, ended.then(() => undefined)]);
   if (node === undefined) {
-    await starting.then((late) => late.stop(), () => undefined);
+    await starting.then(
+      (late) => late.stop(),
+      () => undefined,
+    );
     return 0;
   }
   log.info({ http: node.http }, 'HTTP listens');

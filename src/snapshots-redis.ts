@@ -57,7 +57,13 @@ export class RedisSnapshots implements SnapshotStore {
     }
   }
 
-  async swap(partition: number, epoch: number, manifest: Buffer, drop: readonly string[], expectOne: boolean): Promise<'swapped' | 'older' | 'lost'> {
+  async swap(
+    partition: number,
+    epoch: number,
+    manifest: Buffer,
+    drop: readonly string[],
+    expectOne: boolean,
+  ): Promise<'swapped' | 'older' | 'lost'> {
     const words = [String(epoch), manifest, expectOne ? '1' : '0', ...drop] as string[];
     const done = await this.#client.eval(SWAP, { keys: [keyOf(partition)], arguments: words });
     return done === 1 ? 'swapped' : done === 2 ? 'lost' : 'older';
@@ -71,7 +77,10 @@ export class RedisSnapshots implements SnapshotStore {
   async read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]> {
     const blobs: (Buffer | undefined)[] = [];
     for (let i = 0; i < names.length; i += FIELDS_PER_COMMAND) {
-      const found = (await this.#binary.hmGet(keyOf(partition), names.slice(i, i + FIELDS_PER_COMMAND))) as unknown as (Buffer | null)[];
+      const found = (await this.#binary.hmGet(
+        keyOf(partition),
+        names.slice(i, i + FIELDS_PER_COMMAND),
+      )) as unknown as (Buffer | null)[];
       for (const each of found) blobs.push(each ?? undefined);
     }
     return blobs;
@@ -97,7 +106,11 @@ function makeClient(url: string) {
     commandOptions: { timeout: undefined as unknown as number },
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
-    socket: { connectTimeout: 3_000, socketTimeout: 30_000, reconnectStrategy: (attempt: number) => Math.min(2_000, 100 * 2 ** attempt) },
+    socket: {
+      connectTimeout: 3_000,
+      socketTimeout: 30_000,
+      reconnectStrategy: (attempt: number) => Math.min(2_000, 100 * 2 ** attempt),
+    },
     pingInterval: 10_000,
   });
 }

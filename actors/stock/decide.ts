@@ -129,7 +129,7 @@ function candidates(line: WantedLine, entry: SkuEntry | undefined, room: (key: S
   return keys;
 }
 
-/** Lines of one SKU that compete: tries combinations until all are whole, or gives up. Split lines take what is left. */
+/** Lines of one SKU that compete: tries combinations until all are whole, or gives up. Split lines share what is left. */
 function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined): Taken[] | undefined {
   const order = [...group].sort((a, b) => Number(a.split) - Number(b.split));
   const used = new Map<StockKey, number>();
@@ -138,15 +138,7 @@ function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined): T
   const fill = (at: number): Taken[] | undefined => {
     const line = order[at];
     if (line === undefined) return [];
-    if (line.split) {
-      const shares: Taken[] = [];
-      takeLine(line, entry, used, false, shares, []);
-      if (shares.length === 0) return undefined;
-      const rest = fill(at + 1);
-      if (rest !== undefined) return [...shares, ...rest];
-      for (const share of shares) used.set(share.key, (used.get(share.key) ?? 0) - share.qty);
-      return undefined;
-    }
+    if (line.split) return shareOut(order.slice(at), (each) => candidates(each, entry, room), room, () => steps++ <= SEARCH_STEPS);
     for (const key of candidates(line, entry, room)) {
       if (steps++ > SEARCH_STEPS) return undefined;
       if (room(key) < line.qty) continue;
@@ -158,4 +150,47 @@ function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined): T
     return undefined;
   };
   return fill(0);
+}
+
+/** Split lines side by side, each from its candidates in order. One that finds nothing left has others move aside. */
+function shareOut(
+  lines: readonly WantedLine[],
+  candidatesOf: (line: WantedLine) => StockKey[],
+  room: (key: StockKey) => number,
+  goOn: () => boolean,
+): Taken[] | undefined {
+  const shares: { readonly line: WantedLine; readonly keys: readonly StockKey[]; readonly units: Map<StockKey, number> }[] = [];
+  const used = new Map<StockKey, number>();
+  /** Gives a share up to so many units of one key, and says how many. */
+  const give = (share: (typeof shares)[number], wanted: number, asked: Set<StockKey>): number => {
+    for (const key of share.keys) {
+      if (asked.has(key)) continue;
+      asked.add(key);
+      let units = Math.min(wanted, room(key) - (used.get(key) ?? 0));
+      used.set(key, (used.get(key) ?? 0) + units);
+      for (const other of shares) {
+        if (units > 0 || other === share || !goOn()) break;
+        const theirs = other.units.get(key) ?? 0;
+        if (theirs > 0) units = give(other, Math.min(wanted, theirs), asked);
+        other.units.set(key, theirs - units);
+      }
+      share.units.set(key, (share.units.get(key) ?? 0) + units);
+      if (units > 0) return units;
+    }
+    return 0;
+  };
+  for (const line of lines) {
+    const keys = candidatesOf(line);
+    if (line.locations === undefined) keys.sort((a, b) => room(b) - (used.get(b) ?? 0) - room(a) + (used.get(a) ?? 0));
+    const share = { line, keys, units: new Map<StockKey, number>() };
+    shares.push(share);
+    for (let left = line.qty; left > 0; ) {
+      const units = give(share, left, new Set());
+      if (units === 0) return undefined;
+      left -= units;
+    }
+  }
+  return shares.flatMap(({ line, keys, units }) => {
+    return keys.filter((key) => (units.get(key) ?? 0) > 0).map((key) => ({ line, key, qty: units.get(key) as number }));
+  });
 }

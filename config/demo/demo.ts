@@ -8,18 +8,58 @@ export const DEMO = {
   /** Where the real sales happen. */
   warehouse: 'uk-dc',
   locations: [
-    { id: 'uk-dc', kind: 'dc', name: 'Midlands warehouse', lat: 52.48, lon: -1.89, timezone: 'Europe/London', services: ['ship'] },
-    { id: 'store-london', kind: 'store', name: 'London', lat: 51.51, lon: -0.13, timezone: 'Europe/London', services: ['ship', 'pickup'] },
-    { id: 'store-manchester', kind: 'store', name: 'Manchester', lat: 53.48, lon: -2.24, timezone: 'Europe/London', services: ['ship', 'pickup'] },
-    { id: 'store-edinburgh', kind: 'store', name: 'Edinburgh', lat: 55.95, lon: -3.19, timezone: 'Europe/London', services: ['ship', 'pickup'] },
-    { id: 'store-bristol', kind: 'store', name: 'Bristol', lat: 51.45, lon: -2.59, timezone: 'Europe/London', services: ['pickup'] },
+    {
+      id: 'uk-dc',
+      kind: 'dc',
+      name: 'Midlands warehouse',
+      lat: 52.48,
+      lon: -1.89,
+      timezone: 'Europe/London',
+      services: ['ship'],
+    },
+    {
+      id: 'store-london',
+      kind: 'store',
+      name: 'London',
+      lat: 51.51,
+      lon: -0.13,
+      timezone: 'Europe/London',
+      services: ['ship', 'pickup'],
+    },
+    {
+      id: 'store-manchester',
+      kind: 'store',
+      name: 'Manchester',
+      lat: 53.48,
+      lon: -2.24,
+      timezone: 'Europe/London',
+      services: ['ship', 'pickup'],
+    },
+    {
+      id: 'store-edinburgh',
+      kind: 'store',
+      name: 'Edinburgh',
+      lat: 55.95,
+      lon: -3.19,
+      timezone: 'Europe/London',
+      services: ['ship', 'pickup'],
+    },
+    {
+      id: 'store-bristol',
+      kind: 'store',
+      name: 'Bristol',
+      lat: 51.45,
+      lon: -2.59,
+      timezone: 'Europe/London',
+      services: ['pickup'],
+    },
   ],
   /** The retailer's time against ours: ten hours in a minute, so that the month takes about a quarter of an hour. */
   compress: 600,
   /** Nights and Sundays are cut to this, in the retailer's time: a live page should live. */
   longestGapMs: 10 * 60_000,
-  /** The node's idempotency horizon in the demo: stamps are from now, so the default would do; two days keep memory small. */
-  horizon: '2d',
+  /** The node's idempotency horizon in the demo: stamps are from now, so the default does. */
+  horizon: '7d',
   /** How often what is due goes out, and so how often the state file is written. */
   tickMs: 250,
 

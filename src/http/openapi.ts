@@ -3,7 +3,12 @@
  *
  * Answers may grow, so their objects are described as open; requests keep unknown fields out of harm's way likewise.
  */
-import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject, type ZodOpenApiResponseObject } from 'zod-openapi';
+import {
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+  type ZodOpenApiResponseObject,
+} from 'zod-openapi';
 import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { problemBody } from '../../streams/requests.ts';
 import { PROBLEM_TYPE, PROBLEMS, type ProblemKind, problem } from '../problems.ts';
@@ -78,7 +83,9 @@ function openApiDocument(operations: readonly Operation[]): object {
 function described(operation: Operation): ZodOpenApiOperationObject {
   const { id, tag, summary, description, params, query, body } = operation;
   const responses: Record<string, ZodOpenApiResponseObject> = {};
-  for (const [status, { description: what, schema, example, contentType = JSON_TYPE }] of Object.entries(operation.answers)) {
+  for (const [status, { description: what, schema, example, contentType = JSON_TYPE }] of Object.entries(
+    operation.answers,
+  )) {
     const media = { ...(schema === undefined ? {} : { schema }), ...(example === undefined ? {} : { example }) };
     const packed = schema !== undefined && contentType === JSON_TYPE && operation.tag !== 'operations';
     responses[status] = {
@@ -89,7 +96,10 @@ function described(operation: Operation): ZodOpenApiOperationObject {
   for (const [status, kinds] of problemsOf(operation)) {
     responses[status] ??= problemAnswer(kinds);
   }
-  const requestParams = { ...(params === undefined ? {} : { path: params }), ...(query === undefined ? {} : { query }) };
+  const requestParams = {
+    ...(params === undefined ? {} : { path: params }),
+    ...(query === undefined ? {} : { query }),
+  };
   return {
     operationId: id,
     tags: [tag],
@@ -133,7 +143,11 @@ function problemAnswer(kinds: readonly ProblemKind[]): ZodOpenApiResponseObject 
   return {
     description: kinds.map((kind) => `${PROBLEMS[kind].title} (${kind})`).join('; or: '),
     ...(kinds.includes('undecided')
-      ? { headers: { 'Retry-After': { description: 'seconds to wait before asking again', schema: { type: 'integer' } } } }
+      ? {
+          headers: {
+            'Retry-After': { description: 'seconds to wait before asking again', schema: { type: 'integer' } },
+          },
+        }
       : {}),
     content: { [PROBLEM_TYPE]: { schema: problemBody, examples } },
   };

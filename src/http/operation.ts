@@ -17,7 +17,11 @@ export interface Operation {
   readonly description?: string;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
-  readonly body?: { readonly schema: z.ZodType; readonly examples: Readonly<Record<string, unknown>>; readonly required?: false };
+  readonly body?: {
+    readonly schema: z.ZodType;
+    readonly examples: Readonly<Record<string, unknown>>;
+    readonly required?: false;
+  };
   readonly answers: Readonly<Record<number, Answer>>;
   /** Kinds of problems that this operation may answer, beside those that every request with its kind of input may meet. */
   readonly problems: readonly ProblemKind[];
@@ -32,9 +36,12 @@ interface Answer {
   readonly contentType?: string;
 }
 
-export type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
+export type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
-/** Registers the operation's route, with serializers made from its answers' schemas. */
+/**
+ * Registers the operation's route, with serializers made from its answers' schemas. What the handler returns goes to them,
+ * or is packed if the caller prefers MessagePack.
+ */
 export function addRoute(app: FastifyInstance, operation: Operation, handler: Handler): void {
   const response: Record<string, unknown> = {};
   for (const [status, { schema, contentType }] of Object.entries(operation.answers)) {
@@ -44,23 +51,32 @@ export function addRoute(app: FastifyInstance, operation: Operation, handler: Ha
     method: operation.method,
     url: operation.path.replace(/\{(\w+)\}/g, ':$1'),
     schema: { response },
-    handler,
+    handler: (request, reply) => {
+      const answer = handler(request, reply);
+      return prefersMsgpack(request.raw.rawHeaders) ? packed(reply, answer) : answer;
+    },
   });
 }
 
-/** What a handler returns: the body for the serializer of the route, or MessagePack if the caller prefers it. */
-export function answer(request: FastifyRequest, reply: FastifyReply, body: object): unknown {
-  const accept = request.headers.accept;
-  if (accept === undefined || !prefersMsgpack(accept)) return body;
+async function packed(reply: FastifyReply, answer: Promise<unknown>): Promise<unknown> {
+  const body = await answer;
+  if (typeof body !== 'object' || body === null || reply.sent || Buffer.isBuffer(body)) return body;
   reply.type(MSGPACK_TYPE);
   return encodeBody(body, MSGPACK_TYPE);
 }
 
-function prefersMsgpack(accept: string): boolean {
-  const msgpack = accept.indexOf('msgpack');
-  if (msgpack < 0) return false;
-  const json = accept.indexOf('application/json');
-  return json < 0 || msgpack < json;
+/** Looks through the raw headers: the framework reads none for a GET, and making an object of them costs more than this. */
+function prefersMsgpack(rawHeaders: readonly string[]): boolean {
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.length !== 6 || name.toLowerCase() !== 'accept') continue;
+    const accept = (rawHeaders[i + 1] as string).toLowerCase();
+    const msgpack = accept.indexOf('msgpack');
+    if (msgpack < 0) return false;
+    const json = accept.indexOf('application/json');
+    return json < 0 || msgpack < json;
+  }
+  return false;
 }
 
 /** Draft 7 for fast-json-stringify, with every definition in its place. */

@@ -21,11 +21,15 @@ export function sendProblem(reply: FastifyReply, body: ProblemBody): FastifyRepl
 export function answerProblems(app: FastifyInstance, log: Log): void {
   app.setErrorHandler((error, request, reply) => {
     const body = problemOf(translated(error));
-    if (body.status === 500) log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'an HTTP request failed');
+    if (body.status === 500)
+      log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'an HTTP request failed');
     return sendProblem(reply, body);
   });
   app.setNotFoundHandler((request, reply) => {
-    sendProblem(reply, problem('not-found', `there is no ${request.method} ${pathOf(request)}; /openapi.json lists what there is`));
+    sendProblem(
+      reply,
+      problem('not-found', `there is no ${request.method} ${pathOf(request)}; /openapi.json lists what there is`),
+    );
   });
 }
 
@@ -54,10 +58,13 @@ function clientDetail(code: string | undefined): string {
 /** The framework's own errors as ours; what is neither stays what it is. */
 function translated(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error;
-  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new FrontProblem('too-large', 'the body is larger than 8 MiB');
-  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new FrontProblem('unsupported-media-type', 'the Content-Type is not well-formed');
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new FrontProblem('too-large', 'the body is larger than 8 MiB');
+  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+    return new FrontProblem('unsupported-media-type', 'the Content-Type is not well-formed');
   const status = 'statusCode' in error ? error.statusCode : undefined;
-  if (typeof status === 'number' && status >= 400 && status < 500) return new FrontProblem('bad-request', error.message);
+  if (typeof status === 'number' && status >= 400 && status < 500)
+    return new FrontProblem('bad-request', error.message);
   return error;
 }
 

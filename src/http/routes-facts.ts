@@ -6,7 +6,7 @@ import { factSchema } from '../../streams/facts.ts';
 import { factsAnswer } from '../../streams/requests.ts';
 import type { Answers } from '../answers.ts';
 import { parkedAnswer, parkedParams, parkedQuery, resubmittedAnswer } from '../operator-requests.ts';
-import { addRoute, answer, type Operation } from './operation.ts';
+import { addRoute, type Operation } from './operation.ts';
 
 const SALE = {
   id: 'till-3:100482:1',
@@ -50,7 +50,9 @@ const submitFacts: Operation = {
       example: {
         accepted: 1,
         duplicates: 1,
-        rejected: [{ index: 2, code: 'too-old', message: 'occurredAt is older than the idempotency horizon of 7 days' }],
+        rejected: [
+          { index: 2, code: 'too-old', message: 'occurredAt is older than the idempotency horizon of 7 days' },
+        ],
       },
     },
   },
@@ -93,7 +95,8 @@ const resubmitParked: Operation = {
   path: '/v1/parked/{seq}/resubmit',
   tag: 'facts',
   summary: 'Submit a parked fact again, as it is or corrected',
-  description: 'Without a body it is published as it came, past the horizon too; with a body, that fact takes its place.',
+  description:
+    'Without a body it is published as it came, past the horizon too; with a body, that fact takes its place.',
   params: parkedParams,
   body: { schema: factSchema, examples: { corrected: SALE }, required: false },
   answers: {
@@ -105,9 +108,7 @@ const resubmitParked: Operation = {
 export const FACT_OPERATIONS = [submitFacts, listParked, resubmitParked];
 
 export function addFactRoutes(app: FastifyInstance, answers: Answers): void {
-  addRoute(app, submitFacts, async (request, reply) => answer(request, reply, await answers.submitFacts(request.body)));
-  addRoute(app, listParked, async (request, reply) => answer(request, reply, await answers.listParked(request.query)));
-  addRoute(app, resubmitParked, async (request, reply) =>
-    answer(request, reply, await answers.resubmit(request.params, request.body)),
-  );
+  addRoute(app, submitFacts, (request) => answers.submitFacts(request.body));
+  addRoute(app, listParked, (request) => answers.listParked(request.query));
+  addRoute(app, resubmitParked, (request) => answers.resubmit(request.params, request.body));
 }

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { reservationAnswer, reservationRequest, reservationStep } from '../../streams/requests.ts';
 import type { Answers } from '../answers.ts';
-import { addRoute, answer, type Operation } from './operation.ts';
+import { addRoute, type Operation } from './operation.ts';
 
 const HELD = {
   id: 'cart-77',
@@ -76,7 +76,11 @@ const releaseReservation: Operation = {
   description: 'Repeating it is harmless.',
   params: reservationStep,
   answers: {
-    200: { description: 'The reservation as it is', schema: reservationAnswer, example: { ...HELD, status: 'released' } },
+    200: {
+      description: 'The reservation as it is',
+      schema: reservationAnswer,
+      example: { ...HELD, status: 'released' },
+    },
   },
   problems: ['not-found', 'invalid-request', 'undecided'],
 };
@@ -98,15 +102,9 @@ export function addReservationRoutes(app: FastifyInstance, answers: Answers): vo
   addRoute(app, placeReservation, async (request, reply) => {
     const { fresh, reservation } = await answers.place(request.body);
     reply.code(fresh ? 201 : 200);
-    return answer(request, reply, reservation);
+    return reservation;
   });
-  addRoute(app, confirmReservation, async (request, reply) =>
-    answer(request, reply, await answers.confirm(request.params)),
-  );
-  addRoute(app, releaseReservation, async (request, reply) =>
-    answer(request, reply, await answers.release(request.params)),
-  );
-  addRoute(app, readReservation, async (request, reply) =>
-    answer(request, reply, await answers.reservation(request.params)),
-  );
+  addRoute(app, confirmReservation, (request) => answers.confirm(request.params));
+  addRoute(app, releaseReservation, (request) => answers.release(request.params));
+  addRoute(app, readReservation, (request) => answers.reservation(request.params));
 }

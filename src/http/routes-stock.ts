@@ -12,7 +12,7 @@ import {
 } from '../../streams/requests.ts';
 import type { Answers } from '../answers.ts';
 import { explainAnswer } from '../operator-requests.ts';
-import { addRoute, answer, type Operation } from './operation.ts';
+import { addRoute, type Operation } from './operation.ts';
 
 const LINE = {
   sku: '85123A',
@@ -64,9 +64,17 @@ const queryAtp: Operation = {
   description: 'A SKU that nothing is known of has atp 0 and no locations.',
   body: {
     schema: atpRequest,
-    examples: { many: { lines: [{ sku: '85123A', locations: ['store-12', 'dc-1'] }, { sku: '71053' }], channel: 'web', by: '2026-12-01' } },
+    examples: {
+      many: {
+        lines: [{ sku: '85123A', locations: ['store-12', 'dc-1'] }, { sku: '71053' }],
+        channel: 'web',
+        by: '2026-12-01',
+      },
+    },
   },
-  answers: { 200: { description: 'A line each, in order', schema: atpAnswer, example: { asOf: AS_OF, lines: [LINE] } } },
+  answers: {
+    200: { description: 'A line each, in order', schema: atpAnswer, example: { asOf: AS_OF, lines: [LINE] } },
+  },
   problems: ['invalid-request', 'undecided'],
 };
 
@@ -77,7 +85,9 @@ const stockOfSku: Operation = {
   tag: 'stock',
   summary: 'Stock of a SKU at all its locations',
   params: atpParams,
-  answers: { 200: { description: 'Every location', schema: skuStockAnswer, example: { sku: '85123A', locations: [STOCK] } } },
+  answers: {
+    200: { description: 'Every location', schema: skuStockAnswer, example: { sku: '85123A', locations: [STOCK] } },
+  },
   problems: ['invalid-request', 'not-found', 'undecided'],
 };
 
@@ -87,7 +97,8 @@ const stockAtLocation: Operation = {
   path: '/v1/stock/{sku}/{location}',
   tag: 'stock',
   summary: 'Stock of a SKU at one location',
-  description: 'onHand is what is physically there: sellable + damaged + inspection. available can be negative: then more is promised than there is.',
+  description:
+    'onHand is what is physically there: sellable + damaged + inspection. available can be negative: then more is promised than there is.',
   params: stockKey,
   answers: { 200: { description: 'The stock', schema: stockAnswer, example: STOCK } },
   problems: ['invalid-request', 'not-found', 'undecided'],
@@ -130,13 +141,9 @@ const explainStock: Operation = {
 export const STOCK_OPERATIONS = [atpOfSku, queryAtp, stockOfSku, stockAtLocation, explainStock];
 
 export function addStockRoutes(app: FastifyInstance, answers: Answers): void {
-  addRoute(app, atpOfSku, async (request, reply) =>
-    answer(request, reply, await answers.atpOfSku(request.params, request.query)),
-  );
-  addRoute(app, queryAtp, async (request, reply) => answer(request, reply, await answers.atp(request.body)));
-  addRoute(app, stockOfSku, async (request, reply) => answer(request, reply, await answers.stock(request.params)));
-  addRoute(app, stockAtLocation, async (request, reply) =>
-    answer(request, reply, await answers.stockAt(request.params)),
-  );
-  addRoute(app, explainStock, async (request, reply) => answer(request, reply, await answers.explain(request.params)));
+  addRoute(app, atpOfSku, (request) => answers.atpOfSku(request.params, request.query));
+  addRoute(app, queryAtp, (request) => answers.atp(request.body));
+  addRoute(app, stockOfSku, (request) => answers.stock(request.params));
+  addRoute(app, stockAtLocation, (request) => answers.stockAt(request.params));
+  addRoute(app, explainStock, (request) => answers.explain(request.params));
 }

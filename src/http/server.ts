@@ -5,9 +5,9 @@
  *  H1 Requests are checked in src/answers.ts, which NATS uses too; the framework only carries them.
  *  H2 A request that succeeds logs nothing and passes no hook.
  */
-import { fastify, type FastifyInstance, type FastifyRequest } from 'fastify';
-import { LIMITS } from '../../config/limits.ts';
+import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import type { FactDesk, ParkedFacts, Readiness, StockDesk } from '../../actors/ports.ts';
+import { LIMITS } from '../../config/limits.ts';
 import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { Answers } from '../answers.ts';
 import { formOf, readBody, sniffedForm } from '../bodies.ts';
@@ -58,21 +58,37 @@ export function buildHttp(world: HttpWorld): FastifyInstance {
   return app;
 }
 
+type Done = (error: Error | null, body?: unknown) => void;
+
 function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  const raw = { parseAs: 'buffer' } as const;
-  app.addContentTypeParser(JSON_TYPE, raw, async (request: FastifyRequest, bytes: Buffer) => decoded(request, bytes));
-  app.addContentTypeParser(MSGPACK_TYPE, raw, async (request: FastifyRequest, bytes: Buffer) => decoded(request, bytes));
-  app.addContentTypeParser('*', raw, async (request: FastifyRequest, bytes: Buffer) => decoded(request, bytes));
+  for (const type of [JSON_TYPE, MSGPACK_TYPE, '*']) {
+    app.addContentTypeParser(type, { parseAs: 'buffer' }, (request: FastifyRequest, bytes: Buffer, done: Done) => {
+      let body: unknown;
+      try {
+        body = decoded(request, bytes);
+      } catch (error) {
+        done(error as Error);
+        return;
+      }
+      done(null, body);
+    });
+  }
 }
 
 function decoded(request: FastifyRequest, bytes: Buffer): unknown {
   const { 'content-type': type, 'content-encoding': encoding } = request.headers;
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new FrontProblem('unsupported-media-type', `Content-Encoding ${encoding} is not supported; send the body as it is`);
+    throw new FrontProblem(
+      'unsupported-media-type',
+      `Content-Encoding ${encoding} is not supported; send the body as it is`,
+    );
   }
   if (type === undefined) return readBody(bytes, sniffedForm(bytes));
   const form = formOf(type);
   if (form !== undefined) return readBody(bytes, form);
-  throw new FrontProblem('unsupported-media-type', `Content-Type is ${type.slice(0, 200)}; send application/json or application/msgpack`);
+  throw new FrontProblem(
+    'unsupported-media-type',
+    `Content-Type is ${type.slice(0, 200)}; send application/json or application/msgpack`,
+  );
 }

@@ -1,6 +1,6 @@
 /** `holdfast replay`: options, progress and summary for a person at a terminal or a script. The one file that imports cli-progress. */
 import { statSync } from 'node:fs';
-import { Format as barFormat, SingleBar } from 'cli-progress';
+import progress from 'cli-progress';
 import type { Clock } from '../../actors/ports.ts';
 import { isName } from '../../streams/facts.ts';
 import { SteadyClock } from '../clock.ts';
@@ -134,12 +134,12 @@ interface Show {
 }
 
 function bar(stream: NodeJS.WritableStream, totalBytes: number): Show {
-  const single = new SingleBar({
+  const single = new progress.SingleBar({
     stream,
     hideCursor: true,
     clearOnComplete: false,
     format: (options, params, payload: Partial<ReplayProgress>) => {
-      const drawn = barFormat.BarFormat(params.progress, options);
+      const drawn = progress.Format.BarFormat(params.progress, options);
       const refused = (payload.refused ?? 0) > 0 ? `, ${number(payload.refused ?? 0)} refused` : '';
       return `${drawn} ${Math.floor(params.progress * 100)} % of the files, ${number(payload.published ?? 0)} facts stored${refused}`;
     },

@@ -62,7 +62,8 @@ export class MemoryDesk implements StockDesk {
     const content = JSON.stringify(request);
     const known = this.#reservations.get(request.id);
     if (known !== undefined) {
-      if (known.content !== content) throw new Refusal('id-conflict', `the id ${request.id} was used before with other content`);
+      if (known.content !== content)
+        throw new Refusal('id-conflict', `the id ${request.id} was used before with other content`);
       return { fresh: false, reservation: known.answer };
     }
     const lines: ReservationAnswer['lines'] = [];
@@ -98,7 +99,14 @@ export class MemoryDesk implements StockDesk {
   async explain(sku: string, location: string): Promise<ExplainAnswer> {
     const stock = await this.stock(sku, location);
     const total = { sellable: stock.sellable, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0 };
-    const step = { at: AS_OF, what: 'receipt', id: 'r-1', detail: `qty ${stock.sellable}`, change: { sellable: stock.sellable }, total };
+    const step = {
+      at: AS_OF,
+      what: 'receipt',
+      id: 'r-1',
+      detail: `qty ${stock.sellable}`,
+      change: { sellable: stock.sellable },
+      total,
+    };
     return { sku, location, asOf: AS_OF, steps: [step], stock, adds: true, notes: [] };
   }
 

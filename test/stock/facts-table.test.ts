@@ -11,6 +11,7 @@ import {
   shipped, step, viewOf, viewsOf,
 } from './given.ts';
 
+/** Places are locations of the SKU mug, or SKU/location. */
 type Row = readonly [does: string, inputs: readonly Input[], stands: Readonly<Record<string, Figures>>];
 
 const HIGH = '\u{10000}';
@@ -20,8 +21,9 @@ function table(title: string, rows: readonly Row[]): void {
   describe(title, () => {
     it.each(rows)('%s', (_does, inputs, stands) => {
       const expected = Object.entries(stands)
-        .sort(([a], [b]) => order(a, b))
-        .map(([location, figures]) => viewOf('mug', location, figures));
+        .map(([place, figures]) => [...(place.includes('/') ? place.split('/') : ['mug', place]), figures] as [string, string, Figures])
+        .sort((a, b) => order(`${a[0]}/${a[1]}`, `${b[0]}/${b[1]}`))
+        .map(([sku, location, figures]) => viewOf(sku, location, figures));
       for (const inOrder of ordersOf(inputs)) expect(viewsOf(bookOf(inOrder)), names(inOrder)).toEqual(expected);
     });
   });
@@ -54,8 +56,8 @@ table('a sale', [
   ],
   [
     'of another SKU does not fulfil the reservation it names',
-    [granted('r', [{ qty: 3 }]), sale('10:00', 2, { reservation: 'r', location: 'shop', sku: 'mug' }), granted('s', [{ qty: 1 }])],
-    { dc: { held: 2 }, shop: { sellable: -2 } },
+    [granted('r', [{ qty: 3 }]), sale('10:00', 2, { reservation: 'r', sku: 'pan' })],
+    { dc: { held: 3 }, 'pan/dc': { sellable: -2 } },
   ],
 ]);
 

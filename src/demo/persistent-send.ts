@@ -1,0 +1,31 @@
+/** Sending that does not give up: a demo outlives a restart of its node. */
+import type { Clock } from '../../actors/ports.ts';
+import type { FactsAnswer } from '../../streams/requests.ts';
+import type { SentFact } from '../replay/entry.ts';
+import type { Send } from '../replay/send.ts';
+import { wait } from '../replay/wait.ts';
+
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 5_000;
+
+/** Resolves with the answer, or with undefined once the signal has ended it; says each new trouble once. */
+export async function sendUntilStored(
+  facts: readonly SentFact[],
+  send: Send,
+  clock: Clock,
+  signal: AbortSignal,
+  report: (trouble: string) => void,
+): Promise<FactsAnswer | undefined> {
+  let said = '';
+  for (let pauseMs = FIRST_PAUSE_MS; !signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+    try {
+      return await send(facts);
+    } catch (error) {
+      const trouble = error instanceof Error ? error.message : String(error);
+      if (trouble !== said) report(trouble);
+      said = trouble;
+    }
+    await wait(clock, pauseMs, signal);
+  }
+  return undefined;
+}

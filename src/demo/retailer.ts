@@ -1,0 +1,173 @@
+/**
+ * The demo retailer: plays its month from now on, on a compressed clock, again and again, and counts shelves meanwhile.
+ *
+ * It is a client like any other: it knows the node by its HTTP address alone. Where it is stands in a small file
+ * (retailer-state.ts), so it goes on after a stop, and after a crash sends again exactly what may not have arrived.
+ */
+
+import type { Clock } from '../../actors/ports.ts';
+import type { Demo } from '../../config/demo/demo.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { formatInstant } from '../../streams/instant.ts';
+import type { SentFact } from '../replay/entry.ts';
+import { Pace } from '../replay/pace.ts';
+import type { Send } from '../replay/send.ts';
+import { wait } from '../replay/wait.ts';
+import type { Call } from './api.ts';
+import { random } from './chance.ts';
+import type { Month } from './month.ts';
+import { sendUntilStored } from './persistent-send.ts';
+import { script } from './plan.ts';
+import { freshState, loadState, type RetailerState, saveState } from './retailer-state.ts';
+
+export interface RetailerOptions {
+  readonly demo: Demo;
+  readonly month: Month;
+  readonly stateFile: string;
+  readonly send: Send;
+  readonly call: Call;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Told what a person should know: where it goes on, what is wrong. */
+  readonly report: (line: string) => void;
+}
+export interface RetailerCounters {
+  /** Stored facts, duplicates too. */
+  readonly facts: number;
+  readonly refused: number;
+  readonly run: number;
+}
+
+/** Share of cycle counts that find one unit less than the book. */
+const MISCOUNTS = 1 / 12;
+
+export class Retailer {
+  readonly #options: RetailerOptions;
+  #state: RetailerState;
+  #facts = 0;
+  #refused = 0;
+
+  constructor(options: RetailerOptions) {
+    this.#options = options;
+    this.#state = freshState(options.clock.nowMs());
+  }
+
+  counters(): RetailerCounters {
+    return { facts: this.#facts, refused: this.#refused, run: this.#state.run };
+  }
+
+  /** Resolves after the signal, when the state is written; rejects only if the month or the state file cannot be used. */
+  async run(): Promise<void> {
+    const { stateFile, signal, report } = this.#options;
+    const loaded = await loadState(stateFile);
+    if (loaded !== undefined) {
+      this.#state = loaded;
+      report(`the demo goes on in run ${loaded.run} of its month, at fact ${loaded.done}`);
+    }
+    const counting = this.#countShelves();
+    try {
+      let resumed = loaded !== undefined;
+      while (!signal.aborted) {
+        await this.#playMonth(resumed);
+        resumed = false;
+      }
+    } finally {
+      await counting;
+    }
+  }
+
+  async #playMonth(resumed: boolean): Promise<void> {
+    const { demo, month, signal, clock } = this.#options;
+    const { anchor, done, intended, run, series } = this.#state;
+    let pace = this.#pace(anchor.ms);
+    let batch: SentFact[] = [];
+    let index = 0;
+    for await (const planned of script(month, demo, run, `demo-${series}-${run}:`)) {
+      const at = index++;
+      if (at < anchor.index) continue;
+      if (resumed && at === intended) {
+        // What may have been sent keeps its stamps (A1); the rest follows from now.
+        await this.#ship(batch, at);
+        batch = [];
+        this.#state = { ...this.#state, anchor: { index: at, ms: clock.nowMs() } };
+        pace = this.#pace(this.#state.anchor.ms);
+      }
+      const { fact, dueMs } = pace.next(planned);
+      if (at < done) continue;
+      if (batch.length >= LIMITS.factsPerRequest || (dueMs !== undefined && dueMs > clock.nowMs())) {
+        await this.#ship(batch, at);
+        batch = [];
+        while (!signal.aborted && dueMs !== undefined && dueMs > clock.nowMs()) {
+          await wait(clock, Math.max(demo.tickMs, dueMs - clock.nowMs()), signal);
+        }
+      }
+      if (signal.aborted) return this.#save();
+      batch.push(fact);
+    }
+    await this.#ship(batch, index);
+    if (signal.aborted) return this.#save();
+    const now = clock.nowMs();
+    this.#state = { ...this.#state, run: run + 1, anchor: { index: 0, ms: now }, done: 0, intended: 0 };
+    return this.#save();
+  }
+
+  /** Stores the facts of the script up to, not including, `end`. */
+  async #ship(batch: readonly SentFact[], end: number): Promise<void> {
+    if (batch.length === 0 || this.#options.signal.aborted) return;
+    this.#state = { ...this.#state, intended: Math.max(end, this.#state.intended) };
+    await this.#save();
+    if (await this.#send(batch)) this.#state = { ...this.#state, done: end };
+  }
+
+  async #send(facts: readonly SentFact[]): Promise<boolean> {
+    const { send, clock, signal, report } = this.#options;
+    const answer = await sendUntilStored(facts, send, clock, signal, (trouble) =>
+      report(`the demo retailer waits: ${trouble}`),
+    );
+    if (answer === undefined) return false;
+    const first = answer.rejected[0];
+    if (first !== undefined && this.#refused === 0)
+      report(`a fact of the demo was refused: ${first.code}, ${first.message}`);
+    this.#facts += answer.accepted + answer.duplicates;
+    this.#refused += answer.rejected.length;
+    return true;
+  }
+
+  #pace(anchorMs: number): Pace {
+    const { compress, longestGapMs } = this.#options.demo;
+    return new Pace({ speed: compress, compress: true, longestGapMs }, () => anchorMs);
+  }
+
+  #save(): Promise<void> {
+    return saveState(this.#options.stateFile, this.#state);
+  }
+
+  /** Cycle counts: asks the book and mostly agrees with it. */
+  async #countShelves(): Promise<void> {
+    const { demo, month, clock, signal, call } = this.#options;
+    const chance = random(Math.floor(clock.nowMs()));
+    const pick = <T>(list: readonly T[]) => list[Math.floor(chance() * list.length)];
+    while (!signal.aborted) {
+      await wait(clock, demo.countEveryMs, signal);
+      const sku = pick(month.skus)?.sku;
+      const location = pick(demo.locations)?.id;
+      if (signal.aborted || sku === undefined || location === undefined) continue;
+      const found = await sellableOf(call, sku, location);
+      if (found === undefined) continue;
+      const nowMs = clock.nowMs();
+      const counted = Math.max(0, chance() < MISCOUNTS ? found - 1 : found);
+      const id = `demo-${this.#state.series}-count:${nowMs}`;
+      await this.#send([{ id, type: 'count', sku, location, occurredAt: formatInstant(nowMs * 1000), counted }]);
+    }
+  }
+}
+
+async function sellableOf(call: Call, sku: string, location: string): Promise<number | undefined> {
+  try {
+    const { status, body } = await call('GET', `/v1/stock/${encodeURIComponent(sku)}/${encodeURIComponent(location)}`);
+    const sellable = (body as { sellable?: unknown } | undefined)?.sellable;
+    return status === 200 && typeof sellable === 'number' ? sellable : undefined;
+  } catch {
+    return undefined;
+  }
+}

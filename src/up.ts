@@ -1,0 +1,202 @@
+/**
+ * `holdfast up`: everything on one machine: private NATS and Redis under the data folder, one node, and the demo retailer.
+ *
+ * What ends it ends all of it, in order: callers, node, servers. A second run goes on from where the first one stopped.
+ */
+import { setMaxListeners } from 'node:events';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DEMO } from '../config/demo/demo.ts';
+import { armFailpoint } from '../config/failpoints.ts';
+import { isGiven, loadSettings, type Settings } from '../config/settings.ts';
+import { FACT_STREAM_NAMES } from '../config/topology.ts';
+import { EMPTY_LIVE_LINE, foldLive, formatLive } from '../dashboards/live-line.ts';
+import { SteadyClock } from './clock.ts';
+import { apiOf } from './demo/api.ts';
+import { readMonth } from './demo/month.ts';
+import { Retailer } from './demo/retailer.ts';
+import { Storefront } from './demo/storefront.ts';
+import { readRunFile, removeRunFile, writeRunFile } from './discover.ts';
+import { createLog } from './log.ts';
+import { type RunningNode, startNode } from './node.ts';
+import { httpSender } from './replay/http-sender.ts';
+import { type Flags, signalled } from './run-node.ts';
+import type { ServerHandle } from './servers/local-server.ts';
+import { startNats } from './servers/nats.ts';
+import { packageRoot } from './servers/package-root.ts';
+import { startRedis } from './servers/redis.ts';
+
+export interface UpFlags {
+  /** Begin anew: what an earlier run left is removed. */
+  readonly fresh?: boolean | undefined;
+  readonly noDemo?: boolean | undefined;
+}
+/** Folders that `up` makes under the data folder, and --fresh removes. */
+const FOLDERS = ['nats', 'redis', 'demo.json'] as const;
+const LINE_EVERY_MS = 1_000;
+
+/** Resolves with the exit code, after a signal has ended all of it. */
+export async function runUp(flags: Flags & UpFlags): Promise<number> {
+  const { fresh, noDemo, ...given } = flags;
+  const settings = loadSettings(given, {
+    HOLDFAST_LOG: 'warn',
+    HOLDFAST_NAME: 'up',
+    HOLDFAST_HORIZON: noDemo === true ? '7d' : DEMO.horizon,
+    ...process.env,
+  });
+  armFailpoint(process.env['HOLDFAST_FAILPOINT']);
+  const data = resolve(settings.data);
+  const running = readRunFile(data);
+  if (running !== undefined) {
+    say(
+      `Holdfast is up already under ${data} (process ${running.pid}): http://${running.http}/. Stop it first, or name another folder with --data.`,
+    );
+    return 1;
+  }
+  if (fresh === true) for (const folder of FOLDERS) rmSync(join(data, folder), { recursive: true, force: true });
+  mkdirSync(data, { recursive: true });
+  const ended = signalled();
+  const servers: ServerHandle[] = [];
+  let node: RunningNode | undefined;
+  try {
+    const addresses = await startServers(settings, given, data, servers);
+    node = await start({ ...settings, ...addresses }, given);
+    writeRunFile(data, { http: node.http, ...addresses, pid: process.pid });
+    announce(node.http, addresses, data);
+    const crash = Promise.race(
+      servers.map(
+        (server) =>
+          new Promise<string>((done) =>
+            server.onExit(({ expected }) => expected || done(`a server ended by itself; see ${server.logFile}`)),
+          ),
+      ),
+    );
+    const stop = new AbortController();
+    // Every simulated caller waits on it.
+    setMaxListeners(0, stop.signal);
+    const demo = noDemo === true ? Promise.resolve() : runDemo(node, data, stop.signal);
+    const failed = demo.then(
+      () => new Promise<string>(() => undefined),
+      (error) => `the demo failed: ${(error as Error).message}`,
+    );
+    const why = await Promise.race([ended.then(() => undefined), node.failed, crash, failed]);
+    say(why === undefined ? '\nStopping …' : `\nStopping: ${why}`);
+    stop.abort();
+    await demo.catch(() => undefined);
+    return why === undefined ? 0 : 1;
+  } finally {
+    await node?.stop();
+    removeRunFile(data);
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+}
+
+type Addresses = Pick<Settings, 'nats' | 'natsMonitor' | 'redis'>;
+
+/** Starts what no setting gives an address for. */
+async function startServers(
+  settings: Settings,
+  given: Flags,
+  data: string,
+  servers: ServerHandle[],
+): Promise<Addresses> {
+  const own = (name: 'nats' | 'redis') => !isGiven(name, given, process.env);
+  let { nats, natsMonitor, redis } = settings;
+  if (own('nats')) {
+    const handle = await startNats({ dataDir: join(data, 'nats'), report: say });
+    servers.push(handle);
+    nats = handle.url;
+    natsMonitor = handle.monitorUrl ?? natsMonitor;
+  }
+  if (own('redis')) {
+    const handle = await startRedis({ dataDir: join(data, 'redis'), report: say });
+    servers.push(handle);
+    redis = handle.url;
+  }
+  return { nats, natsMonitor, redis };
+}
+
+/** The node; where the default port is taken and none was asked for, on a free one. */
+async function start(settings: Settings, given: Flags): Promise<RunningNode> {
+  const log = createLog({ level: settings.logLevel, name: settings.name, to: 'stderr' });
+  try {
+    return await startNode(settings, log);
+  } catch (error) {
+    if (isGiven('http', given, process.env) || !(error as Error).message.includes('EADDRINUSE')) throw error;
+    say(`${settings.http} is taken; a free port is used.`);
+    return startNode({ ...settings, http: '127.0.0.1:0' }, log);
+  }
+}
+
+function announce(http: string, { nats, redis }: Addresses, data: string): void {
+  say(
+    [
+      '',
+      '  Holdfast is up.',
+      '',
+      `    live page   http://${http}/`,
+      `    API         http://${http}/v1/atp/85123A    (all of it: http://${http}/openapi.json)`,
+      `    metrics     http://${http}/metrics`,
+      `    NATS        ${nats}`,
+      `    Redis       ${redis}`,
+      `    data        ${data}`,
+      '',
+      '  Ctrl-C stops all of it; the next start goes on from here.',
+      '',
+    ].join('\n'),
+  );
+}
+
+/** The retailer of config/demo: real sales of one month with compressed time, made-up opening stock, and simulated callers. */
+async function runDemo(node: RunningNode, data: string, signal: AbortSignal): Promise<void> {
+  const file = join(packageRoot(), DEMO.month);
+  if (!existsSync(file)) throw new Error(`${DEMO.month} is missing from this installation`);
+  while (!node.engine.readiness.ready && !signal.aborted) await new Promise((done) => setTimeout(done, 20));
+  const month = await readMonth(file);
+  const base = `http://${node.http}`;
+  const clock = new SteadyClock();
+  const world = { month, send: httpSender(base), call: apiOf([base]), clock, signal };
+  const retailer = new Retailer({
+    ...world,
+    demo: DEMO,
+    stateFile: join(data, 'demo.json'),
+    report: (line) => say(`  ${line}`),
+  });
+  const storefront = new Storefront({ ...world, load: DEMO.storefront });
+  say(
+    `  The demo retailer replays a month of real sales (see config/demo/ATTRIBUTION.md); its opening stock is made up.`,
+  );
+  const line = showLive(node, retailer, storefront, clock);
+  try {
+    await Promise.all([retailer.run(), storefront.run()]);
+  } finally {
+    clearInterval(line);
+  }
+}
+
+/** A line that is written over on a terminal; elsewhere one every ten seconds. */
+function showLive(node: RunningNode, retailer: Retailer, storefront: Storefront, clock: SteadyClock): NodeJS.Timeout {
+  const terminal = process.stdout.isTTY === true;
+  let live = EMPTY_LIVE_LINE;
+  let ticks = 0;
+  return setInterval(() => {
+    const { atpRequests, reservations, atpMsP99, sales } = storefront.counters();
+    const lagMessages = FACT_STREAM_NAMES.reduce((sum, stream) => sum + node.engine.lag(stream), 0);
+    live = foldLive(live, {
+      atMs: clock.nowMs(),
+      facts: retailer.counters().facts + sales,
+      atpRequests,
+      reservations,
+      atpMsP99,
+      lagMessages,
+    });
+    ticks += 1;
+    const text = formatLive(live, (process.stdout.columns ?? 120) - 4);
+    if (terminal) process.stdout.write(`\r  ${text}\u001b[K`);
+    else if (ticks % 10 === 1) process.stdout.write(`  ${text}\n`);
+  }, LINE_EVERY_MS);
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
