@@ -7,7 +7,15 @@
  */
 import { LIMITS } from '../config/limits.ts';
 import { formatInstant, parseDateOrInstant } from '../streams/instant.ts';
-import type { AtpAnswer, AtpLine, AtpRequest, ReservationAnswer, ReservationRequest, SkuStockAnswer, StockAnswer } from '../streams/requests.ts';
+import type {
+  AtpAnswer,
+  AtpLine,
+  AtpRequest,
+  ReservationAnswer,
+  ReservationRequest,
+  SkuStockAnswer,
+  StockAnswer,
+} from '../streams/requests.ts';
 import { partitionOf } from '../streams/subjects.ts';
 import type { Partition } from './partition.ts';
 import type { Clock, ExplainAnswer, Peers, StockDesk } from './ports.ts';
@@ -58,7 +66,8 @@ export class Desk implements StockDesk {
   async stock(sku: string, location: string): Promise<StockAnswer> {
     const number = partitionOf(sku, this.#world.count);
     const partition = this.#served(number);
-    if (partition === undefined) return (await this.#world.peers.ask(number, 'stock', { sku, location })) as StockAnswer;
+    if (partition === undefined)
+      return (await this.#world.peers.ask(number, 'stock', { sku, location })) as StockAnswer;
     const key = partition.book.findKey(sku, location);
     if (key === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku} at location ${location}`);
     return stockView(key);
@@ -76,7 +85,8 @@ export class Desk implements StockDesk {
   async explain(sku: string, location: string): Promise<ExplainAnswer> {
     const number = partitionOf(sku, this.#world.count);
     const partition = this.#served(number);
-    if (partition === undefined) return (await this.#world.peers.ask(number, 'explain', { sku, location })) as ExplainAnswer;
+    if (partition === undefined)
+      return (await this.#world.peers.ask(number, 'explain', { sku, location })) as ExplainAnswer;
     return this.#world.explain(partition, sku, location);
   }
 

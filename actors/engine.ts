@@ -11,7 +11,7 @@ import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream, JOURNAL_STREAM } from
 import type { Broker } from '../streams/connection.ts';
 import { Follower } from '../streams/follower.ts';
 import { fenceWriter, Journal } from '../streams/journal.ts';
-import { type Parking, park, parkedConflicts, type ParkReason } from '../streams/parked.ts';
+import { type Parking, type ParkReason, park, parkedConflicts } from '../streams/parked.ts';
 import { partitionOf } from '../streams/subjects.ts';
 import { Expiry } from './expiry.ts';
 import { Intake, type IntakeEvents } from './intake.ts';
@@ -19,7 +19,7 @@ import { maintain } from './maintenance.ts';
 import type { Claim, Ownership } from './ownership.ts';
 import { Partition } from './partition.ts';
 import type { Clock, Peers, Readiness } from './ports.ts';
-import { loadSnapshot, LostLogError, type Recovering, type RecoveryWorld, replayJournal } from './recovery.ts';
+import { LostLogError, loadSnapshot, type Recovering, type RecoveryWorld, replayJournal } from './recovery.ts';
 import { Reservations } from './reservations.ts';
 import { SeenIds } from './seen.ts';
 import { type SnapshotStore, Snapshotter } from './snapshotter.ts';
@@ -70,8 +70,15 @@ export class Engine {
   onServed: (served: readonly number[]) => void = () => undefined;
 
   constructor(world: {
-    broker: Broker; store: SnapshotStore; clock: Clock; ownership: Ownership; peers: Peers; writer: string;
-    created: Readonly<Record<string, string>>; settings: EngineSettings; events: EngineEvents;
+    broker: Broker;
+    store: SnapshotStore;
+    clock: Clock;
+    ownership: Ownership;
+    peers: Peers;
+    writer: string;
+    created: Readonly<Record<string, string>>;
+    settings: EngineSettings;
+    events: EngineEvents;
   }) {
     this.#broker = world.broker;
     this.#store = world.store;
@@ -80,7 +87,13 @@ export class Engine {
     this.#settings = world.settings;
     this.#events = world.events;
     this.#created = world.created;
-    this.intake = new Intake(this.partitions, this.seen, (parking) => this.park(parking), world.events, world.settings.horizonMs);
+    this.intake = new Intake(
+      this.partitions,
+      this.seen,
+      (parking) => this.park(parking),
+      world.events,
+      world.settings.horizonMs,
+    );
     this.journal = new Journal(world.broker, world.writer, {
       fenced: (numbers) => this.#drop(numbers),
       stopped: (why) => world.events.failed(why),
@@ -91,17 +104,22 @@ export class Engine {
       },
     });
     this.reservations = new Reservations({
-      partitions: this.partitions, count: world.settings.partitions, clock: world.clock, log: this.journal, peers: world.peers, expired: world.events.expired,
+      partitions: this.partitions,
+      count: world.settings.partitions,
+      clock: world.clock,
+      log: this.journal,
+      peers: world.peers,
+      expired: world.events.expired,
     });
     this.expiry = new Expiry(world.clock, (due) => this.#expire(due));
   }
 
   /** Begins to renew the lease, to claim, to snapshot and to audit. */
   async start(): Promise<void> {
-    await this.#ownership.renew();
+    await this.#renew();
     const { leaseTtlMs, snapshotIntervalMs } = this.#settings;
     this.#loops = [
-      this.#every(leaseTtlMs / 3, () => this.#ownership.renew()),
+      this.#every(leaseTtlMs / 3, () => this.#renew()),
       this.#every(Math.min(1_000, leaseTtlMs / 15), () => this.#assign(), true),
       this.#every(snapshotIntervalMs, () => this.#snapshotAll(), false),
       this.#every(60_000, () => this.#audit(), false),
@@ -115,7 +133,8 @@ export class Engine {
     if (this.#lost !== undefined) reasons.push(this.#lost);
     if (!this.#ownership.leased) reasons.push('the lease is not confirmed: NATS does not answer');
     if (all.length === 0) reasons.push('it owns no partition yet');
-    else if (served < all.length) reasons.push(`${all.length - served} of its ${all.length} partitions are catching up`);
+    else if (served < all.length)
+      reasons.push(`${all.length - served} of its ${all.length} partitions are catching up`);
     if (this.#stopping) reasons.push('it is stopping');
     return { ready: reasons.length === 0, reasons, owned: served, partitions: this.#settings.partitions };
   }
@@ -175,15 +194,31 @@ export class Engine {
       try {
         await work();
       } catch (error) {
-        if (!signal.aborted) this.#events.note('warn', 'a periodic task failed and is tried again', { why: (error as Error).message });
+        if (!signal.aborted)
+          this.#events.note('warn', 'a periodic task failed and is tried again', { why: (error as Error).message });
       }
       await delay(ms, undefined, { signal }).catch(() => undefined);
     }
   }
 
+  async #renew(): Promise<void> {
+    await this.#ownership.renew(async () => {
+      const held = [...this.partitions.keys()];
+      const lost: number[] = [];
+      for (const number of held) if (!(await this.#ownership.reconfirm(number))) lost.push(number);
+      if (held.length > 0) {
+        this.#events.note('warn', 'the lease had run out', { kept: held.length - lost.length, lost: lost.length });
+      }
+      this.#drop(lost);
+    });
+  }
+
   async #assign(): Promise<void> {
     if (this.#stopping || !this.#ownership.leased) return;
-    const { claims, surplus } = await this.#ownership.assign(this.#settings.partitions, new Set(this.partitions.keys()));
+    const { claims, surplus } = await this.#ownership.assign(
+      this.#settings.partitions,
+      new Set(this.partitions.keys()),
+    );
     if (surplus.length > 0) await this.#giveUp(surplus);
     if (claims.length > 0 && !this.#stopping) await this.#takeOver(claims);
   }
@@ -214,7 +249,11 @@ export class Engine {
       this.#served();
       const seconds = (performance.now() - began) / 1000;
       this.#events.recovered(seconds, claims.length);
-      this.#events.note('info', 'partitions are served', { partitions: claims.length, seconds: Number(seconds.toFixed(3)), decisions });
+      this.#events.note('info', 'partitions are served', {
+        partitions: claims.length,
+        seconds: Number(seconds.toFixed(3)),
+        decisions,
+      });
     } catch (error) {
       this.#drop(claims.map((claim) => claim.partition));
       await this.#ownership.handBack(claims.map((claim) => claim.partition)).catch(() => undefined);
@@ -253,11 +292,17 @@ export class Engine {
     const lastSeqs: Record<string, number> = {};
     for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM]) {
       const stream = await this.#broker.stream(name);
-      if (stream === undefined || stream.created !== this.#created[name]) throw new LostLogError(`stream ${name} is not the one this node started with`);
+      if (stream === undefined || stream.created !== this.#created[name])
+        throw new LostLogError(`stream ${name} is not the one this node started with`);
       lastSeqs[name] = stream.lastSeq;
     }
     return {
-      broker: this.#broker, store: this.#store, seen: this.seen, partitions: this.#settings.partitions, created: this.#created, lastSeqs,
+      broker: this.#broker,
+      store: this.#store,
+      seen: this.seen,
+      partitions: this.#settings.partitions,
+      created: this.#created,
+      lastSeqs,
       note: (message, detail) => this.#events.note('warn', message, detail),
     };
   }
@@ -265,7 +310,8 @@ export class Engine {
   /** Starts the followers anew for all partitions held, and waits until they have reached the targets. */
   async #follow(targets: Readonly<Record<string, number>>): Promise<void> {
     for (const stream of FACT_STREAM_NAMES) this.#refollow(stream);
-    const behind = () => FACT_STREAM_NAMES.some((stream) => (this.#followers.get(stream)?.position ?? 0) < (targets[stream] ?? 0));
+    const behind = () =>
+      FACT_STREAM_NAMES.some((stream) => (this.#followers.get(stream)?.position ?? 0) < (targets[stream] ?? 0));
     while (behind() && !this.#stopSignal.signal.aborted) await delay(2);
   }
 
@@ -310,7 +356,14 @@ export class Engine {
     }
     this.#served();
     await this.#drained();
-    await Promise.all(numbers.map((number) => this.#snapshotters.get(number)?.take().catch(() => false)));
+    await Promise.all(
+      numbers.map(async (number) => {
+        await this.#snapshotters
+          .get(number)
+          ?.take()
+          .catch(() => false);
+      }),
+    );
     this.#drop(numbers);
     await this.#ownership.handBack(numbers);
     this.#events.note('info', 'partitions handed to another node', { partitions: numbers.length });
@@ -340,14 +393,22 @@ export class Engine {
   }
 
   #served(): void {
-    this.onServed([...this.partitions.values()].filter((partition) => partition.serving && !partition.leaving).map((partition) => partition.number));
+    this.onServed(
+      [...this.partitions.values()]
+        .filter((partition) => partition.serving && !partition.leaving)
+        .map((partition) => partition.number),
+    );
   }
 
   async #snapshotAll(): Promise<void> {
     for (const [number, snapshotter] of this.#snapshotters) {
       if (!this.partitions.has(number)) continue;
       const partition = this.partitions.get(number) as Partition;
-      maintain(partition, this.seen, { nowMs: this.#clock.nowMs(), ...this.#settings, caughtUp: FACT_STREAM_NAMES.every((stream) => this.lag(stream) === 0) });
+      maintain(partition, this.seen, {
+        nowMs: this.#clock.nowMs(),
+        ...this.#settings,
+        caughtUp: FACT_STREAM_NAMES.every((stream) => this.lag(stream) === 0),
+      });
       const began = performance.now();
       if (await snapshotter.take()) this.#events.snapshot((performance.now() - began) / 1000);
     }

@@ -6,19 +6,19 @@
  * what the book says, the answer says so.
  */
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../config/topology.ts';
-import type { Broker, FollowedMessage } from '../streams/connection.ts';
 import { decodeBody } from '../streams/codec.ts';
+import type { Broker, FollowedMessage } from '../streams/connection.ts';
 import { type Fact, type FactType, parseFact } from '../streams/facts.ts';
 import { readUntil } from '../streams/follower.ts';
 import { formatInstant } from '../streams/instant.ts';
 import { RESUBMIT_HEADER } from '../streams/parked.ts';
 import { storedFactSubject } from '../streams/subjects.ts';
+import { HORIZON_SLACK_MICROS } from './intake.ts';
 import type { Partition } from './partition.ts';
 import { type Clock, EXPLAIN_BUCKETS, type ExplainAnswer, type ExplainBucket, type ExplainStep } from './ports.ts';
 import { Refusal } from './refusal.ts';
 import { stockView } from './stock/availability.ts';
 import { applyFact } from './stock/evolve.ts';
-import { HORIZON_SLACK_MICROS } from './intake.ts';
 import { StockBook, type StockKey } from './stock/state.ts';
 
 export interface ExplainWorld {
@@ -61,7 +61,12 @@ export async function explain(world: ExplainWorld, sku: string, location: string
 function factSteps(told: readonly Told[], sku: string, location: string): Omit<ExplainStep, 'total'>[] {
   const book = new StockBook(0);
   const key = book.key(sku, location);
-  const inOrder = [...told].sort((a, b) => a.fact.at - b.fact.at || Number(b.fact.type === 'count') - Number(a.fact.type === 'count') || (a.fact.id < b.fact.id ? -1 : 1));
+  const inOrder = [...told].sort(
+    (a, b) =>
+      a.fact.at - b.fact.at ||
+      Number(b.fact.type === 'count') - Number(a.fact.type === 'count') ||
+      (a.fact.id < b.fact.id ? -1 : 1),
+  );
   const counts = inOrder.filter(({ fact }) => fact.type === 'count');
   return inOrder.map(({ fact, detail }) => {
     const before = stockView(key);
@@ -72,7 +77,13 @@ function factSteps(told: readonly Told[], sku: string, location: string): Omit<E
       if (after[bucket] !== before[bucket]) change[bucket] = after[bucket] - before[bucket];
     }
     const covered = fact.type !== 'count' && counts.some((count) => count.fact.at === fact.at);
-    return { at: formatInstant(fact.at), what: fact.type, id: fact.id, detail: covered ? `${detail}; the count of this moment covers it` : detail, change };
+    return {
+      at: formatInstant(fact.at),
+      what: fact.type,
+      id: fact.id,
+      detail: covered ? `${detail}; the count of this moment covers it` : detail,
+      change,
+    };
   });
 }
 
@@ -99,7 +110,12 @@ function claimSteps(book: StockBook, key: StockKey): Omit<ExplainStep, 'total'>[
       // What sales fulfilled is told in one step, at the last sale's moment.
       if (line.fulfilled > 0) {
         const bucket = allocated > 0 ? 'allocated' : 'held';
-        add(Math.max(part.soldAtMs, part.confirmedAtMs, part.grantedAtMs), 'fulfilled', { [bucket]: -line.fulfilled }, `; ${line.fulfilled} sold`);
+        add(
+          Math.max(part.soldAtMs, part.confirmedAtMs, part.grantedAtMs),
+          'fulfilled',
+          { [bucket]: -line.fulfilled },
+          `; ${line.fulfilled} sold`,
+        );
         if (bucket === 'allocated') allocated -= line.fulfilled;
         else held -= line.fulfilled;
       }
@@ -120,7 +136,8 @@ async function readFacts(
   const told = new Map<string, Told>();
   const notes: string[] = [];
   let parked = 0;
-  const horizon = world.horizonMs === undefined ? Number.POSITIVE_INFINITY : world.horizonMs * 1000 + HORIZON_SLACK_MICROS;
+  const horizon =
+    world.horizonMs === undefined ? Number.POSITIVE_INFINITY : world.horizonMs * 1000 + HORIZON_SLACK_MICROS;
   for (const stream of FACT_STREAM_NAMES) {
     const take = (message: FollowedMessage) => {
       const fact = readFact(message);
@@ -135,7 +152,9 @@ async function readFacts(
     };
     const types = FACT_STREAMS[stream] as readonly FactType[];
     // Shipments to this location stand under the location that they left.
-    const filters = types.map((type) => storedFactSubject(type, world.partition.number, type === 'transfer' ? '*' : location, sku));
+    const filters = types.map((type) =>
+      storedFactSubject(type, world.partition.number, type === 'transfer' ? '*' : location, sku),
+    );
     const last = (await world.broker.stream(stream))?.lastSeq ?? 0;
     await readUntil(world.broker, stream, filters, 1, Math.min(positions[stream], last), take);
   }

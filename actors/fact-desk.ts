@@ -54,14 +54,19 @@ export class StreamFactDesk implements FactDesk {
     const parsed = parseFact(value);
     if (!parsed.ok) throw new Error(parsed.message);
     const { type, location, sku } = parsed.fact;
-    await this.#world.broker.publish(factSubject(type, location, sku), bytesOf(value), { headers: { [RESUBMIT_HEADER]: 'yes' } });
+    await this.#world.broker.publish(factSubject(type, location, sku), bytesOf(value), {
+      headers: { [RESUBMIT_HEADER]: 'yes' },
+    });
   }
 
   async #submit(value: unknown): Promise<Outcome> {
     const parsed = parseFact(value);
     if (!parsed.ok) return this.#reject(value, 'invalid', parsed.message);
     const { fact } = parsed;
-    const oldest = this.#world.horizonMs === undefined ? Number.NEGATIVE_INFINITY : (this.#world.clock.nowMs() - this.#world.horizonMs) * 1000;
+    const oldest =
+      this.#world.horizonMs === undefined
+        ? Number.NEGATIVE_INFINITY
+        : (this.#world.clock.nowMs() - this.#world.horizonMs) * 1000;
     if (fact.at < oldest) return this.#reject(value, 'too-old', 'occurredAt is older than the idempotency horizon');
     const stream = streamOf(fact.type) as FactStream;
     const seq = await this.#publish(factSubject(fact.type, fact.location, fact.sku), bytesOf(value));
@@ -74,7 +79,8 @@ export class StreamFactDesk implements FactDesk {
   async #verdict(stream: FactStream, seq: number, partition: number): Promise<Verdict | undefined> {
     if (this.#world.owns(partition)) return this.#world.intake.verdict(stream, seq, partition);
     try {
-      return ((await this.#world.peers.ask(partition, 'verdict', { stream, seq, partition })) as { verdict?: Verdict }).verdict;
+      return ((await this.#world.peers.ask(partition, 'verdict', { stream, seq, partition })) as { verdict?: Verdict })
+        .verdict;
     } catch {
       return undefined;
     }
@@ -90,12 +96,14 @@ export class StreamFactDesk implements FactDesk {
   }
 
   async #publish(subject: string, bytes: Uint8Array): Promise<number> {
-    while (this.#inFlight >= LIMITS.factPublishesInFlight) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (this.#inFlight >= LIMITS.factPublishesInFlight)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#inFlight += 1;
     try {
       return await this.#world.broker.publish(subject, bytes);
     } catch (error) {
-      if (error instanceof BrokerError) throw undecided(`not every fact could be stored (${error.message}); send all of them again`);
+      if (error instanceof BrokerError)
+        throw undecided(`not every fact could be stored (${error.message}); send all of them again`);
       throw error;
     } finally {
       this.#inFlight -= 1;

@@ -92,7 +92,8 @@ export class Intake {
   #judge(stream: FactStream, message: FollowedMessage, tokens: readonly string[], partition: Partition): Verdict {
     const contentType = message.header('Content-Type');
     const put = (parked: ParkReason, why: string) => this.#parkMessage(stream, message, partition, parked, why);
-    if (tokens.length !== 4) return put('subject-mismatch', 'the subject is not <type>.<location>.<sku> of encoded tokens');
+    if (tokens.length !== 4)
+      return put('subject-mismatch', 'the subject is not <type>.<location>.<sku> of encoded tokens');
     let value: unknown;
     try {
       value = decodeBody(message.data, contentType);
@@ -103,7 +104,10 @@ export class Intake {
     if (!parsed.ok) return put('invalid', parsed.message);
     const { fact } = parsed;
     if (fact.type !== tokens[0] || encodeToken(fact.location) !== tokens[2] || encodeToken(fact.sku) !== tokens[3]) {
-      return put('subject-mismatch', `the body says ${fact.type} of ${fact.sku} at ${fact.location}, the subject something else`);
+      return put(
+        'subject-mismatch',
+        `the body says ${fact.type} of ${fact.sku} at ${fact.location}, the subject something else`,
+      );
     }
     if (fact.at < message.recordedAt - this.#horizonMicros && message.header(RESUBMIT_HEADER) === undefined) {
       return put('too-old', 'occurredAt is older than the idempotency horizon');
@@ -124,7 +128,13 @@ export class Intake {
     return 'applied';
   }
 
-  #parkMessage(stream: FactStream, message: FollowedMessage, partition: Partition, reason: ParkReason, why: string): Verdict {
+  #parkMessage(
+    stream: FactStream,
+    message: FollowedMessage,
+    partition: Partition,
+    reason: ParkReason,
+    why: string,
+  ): Verdict {
     this.#events.parked(reason);
     this.parkingInFlight += 1;
     const done = this.#park({

@@ -42,7 +42,8 @@ function forgetReservations(partition: Partition, beforeMs: number): number {
     forgotten += 1;
   }
   for (const home of book.homes.values()) {
-    const ended = home.endedAtMs > 0 ? home.endedAtMs : home.confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : home.expiresAtMs;
+    const ended =
+      home.endedAtMs > 0 ? home.endedAtMs : home.confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : home.expiresAtMs;
     if (ended < beforeMs) book.remove(home);
   }
   return forgotten;

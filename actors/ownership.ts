@@ -7,6 +7,7 @@
  * Invariants:
  *  O1 A partition is served only after every writer that may still write for it is fenced.
  *  O2 The lease counts from the moment a renewal was sent, by the monotonic clock, and ends before others take over.
+ *  O3 A lease that ran out counts again only after the owner keys of all partitions held have been written anew.
  */
 import type { Keys } from '../streams/connection.ts';
 import { hash64 } from '../streams/hash.ts';
@@ -57,7 +58,14 @@ export class Ownership {
   #leasedUntil = Number.NEGATIVE_INFINITY;
 
   /** @param isDead whether a process of this machine is certainly gone: its lease need not be waited for */
-  constructor(nodes: Keys, owners: Keys, clock: Clock, self: () => NodeInfo, ttlMs: number, isDead: (process: string) => boolean) {
+  constructor(
+    nodes: Keys,
+    owners: Keys,
+    clock: Clock,
+    self: () => NodeInfo,
+    ttlMs: number,
+    isDead: (process: string) => boolean,
+  ) {
     this.#nodes = nodes;
     this.#owners = owners;
     this.#clock = clock;
@@ -75,11 +83,28 @@ export class Ownership {
     return this.#clock.monoMs() < this.#leasedUntil;
   }
 
-  /** Renews the key that says this node lives. */
-  async renew(): Promise<void> {
+  /**
+   * Renews the key that says this node lives. After a lease that ran out (a pause, a cut) others may have taken over, or be about to:
+   * then `reconfirm` must have settled for every partition who owns it before the lease counts again.
+   */
+  async renew(reconfirm: () => Promise<void>): Promise<void> {
     const sent = this.#clock.monoMs();
+    const lapsed = !this.leased;
     await this.#nodes.put(this.#self.name, JSON.stringify(this.#self));
+    if (lapsed) await reconfirm();
     this.#leasedUntil = sent + this.#leaseMs;
+  }
+
+  /**
+   * Whether a partition is still this node's. It writes the owner key anew by compare-and-set, so that whoever was about to claim it on
+   * an older view of the nodes fails.
+   */
+  async reconfirm(partition: number): Promise<boolean> {
+    const entry = await this.#owners.get(`p.${partition}`);
+    if (entry === undefined) return false;
+    const info = JSON.parse(entry.value) as OwnerInfo;
+    if (info.writer !== this.#self.writer) return false;
+    return (await this.#put(partition, info, entry.revision)) !== undefined;
   }
 
   /** Another live process under this node's name; starting beside it would be two owners under one name. */
@@ -116,7 +141,8 @@ export class Ownership {
       if (!should) continue;
       const entry = owners.get(`p.${partition}`);
       const owner = entry === undefined ? undefined : (JSON.parse(entry.value) as OwnerInfo);
-      if (owner !== undefined && owner.writer !== '' && owner.writer !== this.#self.writer && writers.has(owner.writer)) continue;
+      if (owner !== undefined && owner.writer !== '' && owner.writer !== this.#self.writer && writers.has(owner.writer))
+        continue;
       const claim = await this.#claim(partition, entry?.revision ?? 0, owner);
       if (claim !== undefined) claims.push(claim);
     }
@@ -154,8 +180,14 @@ export class Ownership {
   }
 
   async #claim(partition: number, revision: number, owner: OwnerInfo | undefined): Promise<Claim | undefined> {
-    const fence = [...new Set([...(owner?.fence ?? []), ...(owner === undefined || owner.writer === '' ? [] : [owner.writer])])];
-    const info: OwnerInfo = { writer: this.#self.writer, node: this.#self.name, fence: fence.filter((writer) => writer !== this.#self.writer) };
+    const fence = [
+      ...new Set([...(owner?.fence ?? []), ...(owner === undefined || owner.writer === '' ? [] : [owner.writer])]),
+    ];
+    const info: OwnerInfo = {
+      writer: this.#self.writer,
+      node: this.#self.name,
+      fence: fence.filter((writer) => writer !== this.#self.writer),
+    };
     const epoch = await this.#put(partition, info, revision);
     return epoch === undefined ? undefined : { partition, epoch, fence: info.fence };
   }

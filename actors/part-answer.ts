@@ -2,7 +2,7 @@
 import type { Shortage } from '../streams/decisions.ts';
 import { formatInstant } from '../streams/instant.ts';
 import type { ReservationAnswer } from '../streams/requests.ts';
-import { isFulfilled, statusOf, type ReservationStatus } from './stock/reservation.ts';
+import { isFulfilled, type ReservationStatus, statusOf } from './stock/reservation.ts';
 import type { ReservationPart } from './stock/state.ts';
 
 /** One part in a form that travels between nodes. */
@@ -48,6 +48,7 @@ export function answerOf(id: string, parts: readonly PartAnswer[], shortages?: r
 
 function wholeStatus(parts: readonly PartAnswer[]): ReservationStatus {
   if (parts.every((part) => part.fulfilled)) return 'fulfilled';
-  for (const status of ['released', 'expired'] as const) if (parts.some((part) => part.status === status)) return status;
+  for (const status of ['released', 'expired'] as const)
+    if (parts.some((part) => part.status === status)) return status;
   return parts.every((part) => part.confirmed) ? 'allocated' : 'held';
 }

@@ -41,12 +41,18 @@ export interface Recovering {
 }
 
 /** Loads what can be loaded of a partition; returns the chain tip that its snapshot knew, undefined without a snapshot. */
-export async function loadSnapshot(world: RecoveryWorld, { partition, snapshotter }: Recovering): Promise<ChainTip | undefined> {
+export async function loadSnapshot(
+  world: RecoveryWorld,
+  { partition, snapshotter }: Recovering,
+): Promise<ChainTip | undefined> {
   let manifests: Buffer[];
   try {
     manifests = await world.store.manifests(partition.number);
   } catch (error) {
-    world.note('snapshots cannot be read; the log alone gives the same state', { partition: partition.number, why: (error as Error).message });
+    world.note('snapshots cannot be read; the log alone gives the same state', {
+      partition: partition.number,
+      why: (error as Error).message,
+    });
     return undefined;
   }
   for (const bytes of manifests) {
@@ -81,7 +87,9 @@ export async function replayJournal(
     const record = decodeRecord(message.data);
     const known = chain.get(record.writer) ?? tipBefore(tips, record.writer, message.seq);
     if (known !== undefined ? record.n !== known.n + 1 || record.before !== known.hash : from === 1 && record.n !== 1) {
-      throw new LostLogError(`JOURNAL breaks at sequence ${message.seq}: record ${record.n} of ${record.writer} does not follow record ${known?.n ?? 0}`);
+      throw new LostLogError(
+        `JOURNAL breaks at sequence ${message.seq}: record ${record.n} of ${record.writer} does not follow record ${known?.n ?? 0}`,
+      );
     }
     chain.set(record.writer, { n: record.n, hash: recordHash(message.data) });
     for (const decision of record.decisions) {
@@ -104,21 +112,36 @@ function check(world: RecoveryWorld, number: number, manifest: Manifest): void {
   }
   const foreign = Object.keys(world.created).find((stream) => manifest.created[stream] !== world.created[stream]);
   // A snapshot of other streams is a leftover of another installation only if it knows of none of these.
-  if (foreign !== undefined) throw new SnapshotError(`it belongs to another ${foreign} stream than the one that is there`);
-  const behind = [...FACT_STREAM_NAMES.map((name) => [name, manifest.positions[name]] as const), [JOURNAL_STREAM, manifest.journalSeq] as const].find(
-    ([name, seq]) => seq > (world.lastSeqs[name] ?? 0),
-  );
+  if (foreign !== undefined)
+    throw new SnapshotError(`it belongs to another ${foreign} stream than the one that is there`);
+  const behind = [
+    ...FACT_STREAM_NAMES.map((name) => [name, manifest.positions[name]] as const),
+    [JOURNAL_STREAM, manifest.journalSeq] as const,
+  ].find(([name, seq]) => seq > (world.lastSeqs[name] ?? 0));
   if (behind !== undefined) {
     const [name, seq] = behind;
-    throw new LostLogError(`stream ${name} ends at ${world.lastSeqs[name]}, but a snapshot knows it up to ${seq}: its end has been lost`);
+    throw new LostLogError(
+      `stream ${name} ends at ${world.lastSeqs[name]}, but a snapshot knows it up to ${seq}: its end has been lost`,
+    );
   }
 }
 
-async function fill(world: RecoveryWorld, partition: Partition, snapshotter: Snapshotter, manifest: Manifest): Promise<void> {
+async function fill(
+  world: RecoveryWorld,
+  partition: Partition,
+  snapshotter: Snapshotter,
+  manifest: Manifest,
+): Promise<void> {
   const refs = [...manifest.pages, ...manifest.ids];
-  const blobs = await world.store.read(partition.number, refs.map((ref) => ref.name));
+  const blobs = await world.store.read(
+    partition.number,
+    refs.map((ref) => ref.name),
+  );
   const whole = refs.map((ref, i) => checkBlob(ref, blobs[i]));
-  loadPages(partition.book, manifest.pages.map((ref, i) => ({ page: ref.page, bytes: whole[i] as Buffer })));
+  loadPages(
+    partition.book,
+    manifest.pages.map((ref, i) => ({ page: ref.page, bytes: whole[i] as Buffer })),
+  );
   manifest.ids.forEach((ref, i) => {
     const bytes = whole[manifest.pages.length + i] as Buffer;
     const words = new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
@@ -129,7 +152,11 @@ async function fill(world: RecoveryWorld, partition: Partition, snapshotter: Sna
   partition.snapshotAtMs = manifest.atMs;
   const named = new Set(refs.map((ref) => ref.name));
   const stray = (await world.store.names(partition.number)).filter((name) => !named.has(name));
-  snapshotter.resume(manifest, world.seen.chunksOf(partition.number).map((chunk) => chunk.number), stray);
+  snapshotter.resume(
+    manifest,
+    world.seen.chunksOf(partition.number).map((chunk) => chunk.number),
+    stray,
+  );
 }
 
 function reset(world: RecoveryWorld, partition: Partition): void {

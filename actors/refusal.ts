@@ -31,7 +31,11 @@ export class Refusal extends Error {
   readonly shortages: readonly Shortage[] | undefined;
   readonly errors: readonly FieldError[] | undefined;
 
-  constructor(kind: RefusalKind, detail: string, more: { shortages?: readonly Shortage[]; errors?: readonly FieldError[] } = {}) {
+  constructor(
+    kind: RefusalKind,
+    detail: string,
+    more: { shortages?: readonly Shortage[]; errors?: readonly FieldError[] } = {},
+  ) {
     super(detail);
     this.kind = kind;
     this.shortages = more.shortages;

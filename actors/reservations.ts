@@ -12,14 +12,13 @@ import type { Granted, GrantedLine, PartitionEpoch, Shortage, Stepped } from '..
 import { type Hash64, hash64 } from '../streams/hash.ts';
 import type { ReservationAnswer, ReservationRequest } from '../streams/requests.ts';
 import { partitionOf } from '../streams/subjects.ts';
-import type { Partition } from './partition.ts';
 import { answerOf, type PartAnswer, partAnswer } from './part-answer.ts';
+import type { Partition } from './partition.ts';
 import type { Clock, DecisionLog, Peers } from './ports.ts';
 import { Refusal, undecided } from './refusal.ts';
 import { confirmRefusal, needsStep, plan, type Taken, type WantedLine } from './stock/decide.ts';
-import { isAlone } from './stock/evolve.ts';
+import { applyDecision, isAlone } from './stock/evolve.ts';
 import type { ReservationPart } from './stock/state.ts';
-import { applyDecision } from './stock/evolve.ts';
 
 export interface ReservationWorld {
   readonly partitions: ReadonlyMap<number, Partition>;
@@ -68,7 +67,8 @@ export class Reservations {
       if (away.length > 0) return await this.#stepAway(id, step, spread, away);
       const parts = this.#partsHere(id, spread);
       const refusal = step === 'confirmed' ? confirmRefusal(parts, this.#world.clock.nowMs()) : undefined;
-      if (refusal !== undefined) throw new Refusal(`already-${refusal}`, `reservation ${id} is ${refusal} and cannot be confirmed`);
+      if (refusal !== undefined)
+        throw new Refusal(`already-${refusal}`, `reservation ${id} is ${refusal} and cannot be confirmed`);
       if (needsStep(parts, step)) {
         await this.#store(this.#stepped(id, step, [...new Set([...spread, partitionOf(id, this.#world.count)])]));
       }
@@ -86,7 +86,12 @@ export class Reservations {
   expire(partition: Partition, due: readonly ReservationPart[], failed: (part: ReservationPart) => void): void {
     for (const part of due) {
       if (partition.book.parts.get(part.id) !== part) continue;
-      const decision: Stepped = { kind: 'expired', id: part.id, atMs: this.#world.clock.nowMs(), parts: [[partition.number, partition.book.epoch]] };
+      const decision: Stepped = {
+        kind: 'expired',
+        id: part.id,
+        atMs: this.#world.clock.nowMs(),
+        parts: [[partition.number, partition.book.epoch]],
+      };
       // A step in flight for it may confirm it; then needsStep says so and nothing is journaled.
       void this.#enter(part.id)
         .then(async () => {
@@ -113,7 +118,10 @@ export class Reservations {
       }
       case 'getPart': {
         const { id, spread } = body as { id: string; spread: number[] };
-        return this.#partsHere(id, spread.filter((number) => this.#world.partitions.has(number))).map(partAnswer);
+        return this.#partsHere(
+          id,
+          spread.filter((number) => this.#world.partitions.has(number)),
+        ).map(partAnswer);
       }
       default:
         throw new Refusal('malformed', `no such operation: ${operation}`);
@@ -142,7 +150,8 @@ export class Reservations {
   async #grant(ask: PartRequest, whole: boolean): Promise<Granted> {
     const { request } = ask;
     const planned = plan(ask.lines, (sku) => this.#partitionOf(sku).book.skus.get(sku), request.partial);
-    if (planned.taken.length === 0 || (planned.shortages.length > 0 && !request.partial)) throw shortage(planned.shortages);
+    if (planned.taken.length === 0 || (planned.shortages.length > 0 && !request.partial))
+      throw shortage(planned.shortages);
     const decision = this.#decision(ask, planned.taken, planned.shortages, whole);
     for (const each of planned.taken) each.key.pending += each.qty;
     const settle = () => {
@@ -171,15 +180,29 @@ export class Reservations {
     const involved = whole ? [...new Set([...spread, ask.home])] : spreadOfLines(lines);
     const atMs = this.#world.clock.nowMs();
     return {
-      kind: 'granted', id: request.id, content: ask.content, channel: request.channel, purpose: request.purpose, atMs,
-      expiresAtMs: ask.expiresAtMs, home: ask.home, spread, parts: this.#epochs(involved), lines, shortages,
+      kind: 'granted',
+      id: request.id,
+      content: ask.content,
+      channel: request.channel,
+      purpose: request.purpose,
+      atMs,
+      expiresAtMs: ask.expiresAtMs,
+      home: ask.home,
+      spread,
+      parts: this.#epochs(involved),
+      lines,
+      shortages,
     };
   }
 
   /** V3: the owners of other lines first, each for its own; then the lines here with the home entry. */
-  async #placeAcross(ask: PartRequest, away: readonly number[]): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
+  async #placeAcross(
+    ask: PartRequest,
+    away: readonly number[],
+  ): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
     const { id } = ask.request;
-    const byPartition = (number: number) => ask.lines.filter((line) => partitionOf(line.sku, this.#world.count) === number);
+    const byPartition = (number: number) =>
+      ask.lines.filter((line) => partitionOf(line.sku, this.#world.count) === number);
     const granted: PartAnswer[] = [];
     const shortages: Shortage[] = [];
     const holders: number[] = [];
@@ -199,7 +222,8 @@ export class Reservations {
     try {
       for (const number of ask.spread) {
         const part = { ...ask, lines: byPartition(number) };
-        if (away.includes(number)) await give(number, () => this.#world.peers.ask(number, 'grantPart', part) as Promise<PartAnswer[]>);
+        if (away.includes(number))
+          await give(number, () => this.#world.peers.ask(number, 'grantPart', part) as Promise<PartAnswer[]>);
         else await give(number, () => this.#grantPart(part));
         if (shortages.length > 0 && !ask.request.partial) break;
       }
@@ -219,25 +243,43 @@ export class Reservations {
   /** The home entry of a reservation whose lines are all granted elsewhere or by decisions of their own. */
   #homeOnly(ask: PartRequest, spread: readonly number[], shortages: readonly Shortage[]): Granted {
     return {
-      kind: 'granted', id: ask.request.id, content: ask.content, channel: ask.request.channel, purpose: ask.request.purpose,
-      atMs: this.#world.clock.nowMs(), expiresAtMs: ask.expiresAtMs, home: ask.home, spread, parts: this.#epochs([ask.home]), lines: [], shortages,
+      kind: 'granted',
+      id: ask.request.id,
+      content: ask.content,
+      channel: ask.request.channel,
+      purpose: ask.request.purpose,
+      atMs: this.#world.clock.nowMs(),
+      expiresAtMs: ask.expiresAtMs,
+      home: ask.home,
+      spread,
+      parts: this.#epochs([ask.home]),
+      lines: [],
+      shortages,
     };
   }
 
   async #grantPart(ask: PartRequest): Promise<PartAnswer[]> {
     const here = spreadOfWanted(ask.lines, this.#world.count);
-    const known = here.map((number) => this.#partition(number).book.parts.get(ask.request.id)).filter((part) => part?.granted === true);
+    const known = here
+      .map((number) => this.#partition(number).book.parts.get(ask.request.id))
+      .filter((part) => part?.granted === true);
     if (known.length === 0) {
       await this.#grant(ask, false);
       return this.#partsHere(ask.request.id, here).map(partAnswer);
     }
     const first = known[0] as ReservationPart;
     if (first.content.hi !== ask.content.hi || first.content.lo !== ask.content.lo) throw conflict(ask.request.id);
-    if (first.expiredAtMs > 0 || first.releasedAtMs > 0) throw new Refusal('already-expired', `reservation ${ask.request.id} has ended; use another id`);
+    if (first.expiredAtMs > 0 || first.releasedAtMs > 0)
+      throw new Refusal('already-expired', `reservation ${ask.request.id} has ended; use another id`);
     return this.#partsHere(ask.request.id, here).map(partAnswer);
   }
 
-  async #stepAway(id: string, step: Step, spread: readonly number[], away: readonly number[]): Promise<ReservationAnswer> {
+  async #stepAway(
+    id: string,
+    step: Step,
+    spread: readonly number[],
+    away: readonly number[],
+  ): Promise<ReservationAnswer> {
     const before = await this.#gather(id, spread);
     const status = answerOf(id, before).status;
     if (step === 'confirmed' && (status === 'released' || status === 'expired')) {
@@ -254,7 +296,8 @@ export class Reservations {
     const here = spread.filter((number) => this.#world.partitions.has(number));
     const parts = this.#partsHere(id, here);
     const refusal = step === 'confirmed' ? confirmRefusal(parts, this.#world.clock.nowMs()) : undefined;
-    if (refusal !== undefined) throw new Refusal(`already-${refusal}`, `reservation ${id} is ${refusal} and cannot be confirmed`);
+    if (refusal !== undefined)
+      throw new Refusal(`already-${refusal}`, `reservation ${id} is ${refusal} and cannot be confirmed`);
     if (needsStep(parts, step)) await this.#store(this.#stepped(id, step, here));
     return this.#partsHere(id, here).map(partAnswer);
   }
@@ -336,7 +379,9 @@ export class Reservations {
     const here = spread.filter((number) => this.#world.partitions.has(number));
     const away = spread.filter((number) => !this.#world.partitions.has(number));
     const parts = here.length === 0 ? [] : this.#partsHere(id, here).map(partAnswer);
-    const others = away.map((number) => this.#world.peers.ask(number, 'getPart', { id, spread: [number] }) as Promise<PartAnswer[]>);
+    const others = away.map(
+      (number) => this.#world.peers.ask(number, 'getPart', { id, spread: [number] }) as Promise<PartAnswer[]>,
+    );
     return [...parts, ...(await Promise.all(others)).flat()];
   }
 
@@ -347,7 +392,8 @@ export class Reservations {
       this.#busy.set(id, []);
       return Promise.resolve();
     }
-    if (waiting.length >= LIMITS.waitingPerReservation) return Promise.reject(undecided('too many requests wait for this reservation'));
+    if (waiting.length >= LIMITS.waitingPerReservation)
+      return Promise.reject(undecided('too many requests wait for this reservation'));
     return new Promise((resolve) => waiting.push(resolve));
   }
 
@@ -359,7 +405,13 @@ export class Reservations {
 }
 
 function wantedLines(request: ReservationRequest): WantedLine[] {
-  return request.lines.map((line, index) => ({ index, sku: line.sku, qty: line.qty, locations: line.locations, split: line.split }));
+  return request.lines.map((line, index) => ({
+    index,
+    sku: line.sku,
+    qty: line.qty,
+    locations: line.locations,
+    split: line.split,
+  }));
 }
 
 function spreadOfLines(lines: readonly GrantedLine[]): number[] {

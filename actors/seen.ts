@@ -92,7 +92,10 @@ export class SeenIds {
     const old = chunks.filter((chunk) => chunk.used === CHUNK_IDS && chunk.latest < at);
     if (old.length === 0) return 0;
     for (const chunk of old) this.#dropChunk(chunk);
-    this.#byPartition.set(partition, chunks.filter((chunk) => !old.includes(chunk)));
+    this.#byPartition.set(
+      partition,
+      chunks.filter((chunk) => !old.includes(chunk)),
+    );
     return old.length * CHUNK_IDS;
   }
 

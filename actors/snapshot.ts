@@ -58,7 +58,8 @@ export function encodeManifest(manifest: Manifest): Buffer {
 }
 
 export function decodeManifest(bytes: Buffer): Manifest {
-  if (bytes.length < 8 || crc32(bytes.subarray(4)) !== bytes.readUInt32BE(0)) throw new SnapshotError('its manifest is damaged');
+  if (bytes.length < 8 || crc32(bytes.subarray(4)) !== bytes.readUInt32BE(0))
+    throw new SnapshotError('its manifest is damaged');
   const [version, text] = packr.unpack(bytes.subarray(4)) as [number, string];
   if (version !== VERSION) throw new SnapshotError(`its version is ${version}, not ${VERSION}`);
   return JSON.parse(text) as Manifest;
@@ -66,7 +67,8 @@ export function decodeManifest(bytes: Buffer): Manifest {
 
 export function checkBlob(ref: BlobRef, bytes: Buffer | undefined): Buffer {
   if (bytes === undefined) throw new SnapshotError(`its page ${ref.name} is missing`);
-  if (bytes.length !== ref.bytes || crc32(bytes) !== ref.crc) throw new SnapshotError(`its page ${ref.name} is damaged`);
+  if (bytes.length !== ref.bytes || crc32(bytes) !== ref.crc)
+    throw new SnapshotError(`its page ${ref.name} is damaged`);
   return bytes;
 }
 
@@ -107,7 +109,16 @@ function itemTuple(item: PageItem): Tuple {
     case 'part':
       return partTuple(item);
     case 'home':
-      return [2, item.id, item.content.hi, item.content.lo, item.spread, item.expiresAtMs, item.confirmedAtMs, item.endedAtMs];
+      return [
+        2,
+        item.id,
+        item.content.hi,
+        item.content.lo,
+        item.spread,
+        item.expiresAtMs,
+        item.confirmedAtMs,
+        item.endedAtMs,
+      ];
   }
 }
 
@@ -158,24 +169,98 @@ function transitEntry([id, shipped, arrived, shippedAt, eta]: TransitTuple) {
 
 function partTuple(part: ReservationPart): Tuple {
   return [
-    1, part.id, part.granted, part.content.hi, part.content.lo, part.channel, part.purpose, part.home, part.spread,
-    part.shortages.map((short) => [short.sku, short.requested, short.available]), part.epoch, part.seq, part.grantedAtMs,
-    part.expiresAtMs, part.confirmedAtMs, part.releasedAtMs, part.expiredAtMs,
+    1,
+    part.id,
+    part.granted,
+    part.content.hi,
+    part.content.lo,
+    part.channel,
+    part.purpose,
+    part.home,
+    part.spread,
+    part.shortages.map((short) => [short.sku, short.requested, short.available]),
+    part.epoch,
+    part.seq,
+    part.grantedAtMs,
+    part.expiresAtMs,
+    part.confirmedAtMs,
+    part.releasedAtMs,
+    part.expiredAtMs,
     part.lines.map((line) => [line.index, line.key.sku.name, line.key.location, line.qty]),
-    part.sold === undefined ? 0 : part.sold.map((sold) => [sold.sku, sold.location, sold.qty]), part.soldAtMs,
+    part.sold === undefined ? 0 : part.sold.map((sold) => [sold.sku, sold.location, sold.qty]),
+    part.soldAtMs,
   ];
 }
 
 function loadPart(book: StockBook, page: number, tuple: Tuple): void {
-  const [, id, granted, hi, lo, channel, purpose, home, spread, shortages, epoch, seq, grantedAtMs, expiresAtMs, confirmedAtMs,
-    releasedAtMs, expiredAtMs, lines, sold, soldAtMs] = tuple as [
-    1, string, boolean, number, number, string, string, number, number[], [string, number, number][], number, number, number, number, number,
-    number, number, [number, string, string, number][], 0 | [string, string, number][], number,
+  const [
+    ,
+    id,
+    granted,
+    hi,
+    lo,
+    channel,
+    purpose,
+    home,
+    spread,
+    shortages,
+    epoch,
+    seq,
+    grantedAtMs,
+    expiresAtMs,
+    confirmedAtMs,
+    releasedAtMs,
+    expiredAtMs,
+    lines,
+    sold,
+    soldAtMs,
+  ] = tuple as [
+    1,
+    string,
+    boolean,
+    number,
+    number,
+    string,
+    string,
+    number,
+    number[],
+    [string, number, number][],
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    [number, string, string, number][],
+    0 | [string, string, number][],
+    number,
   ];
   const part = new ReservationPart(id);
-  Object.assign(part, { granted, content: { hi, lo }, channel, purpose, home, spread, epoch, seq, grantedAtMs, expiresAtMs, confirmedAtMs, releasedAtMs, expiredAtMs, soldAtMs });
+  Object.assign(part, {
+    granted,
+    content: { hi, lo },
+    channel,
+    purpose,
+    home,
+    spread,
+    epoch,
+    seq,
+    grantedAtMs,
+    expiresAtMs,
+    confirmedAtMs,
+    releasedAtMs,
+    expiredAtMs,
+    soldAtMs,
+  });
   part.shortages = shortages.map(([sku, requested, available]) => ({ sku, requested, available }));
-  part.lines = lines.map(([index, sku, location, qty]) => ({ index, key: book.key(sku, location), qty, fulfilled: 0, claimed: 0 }));
+  part.lines = lines.map(([index, sku, location, qty]) => ({
+    index,
+    key: book.key(sku, location),
+    qty,
+    fulfilled: 0,
+    claimed: 0,
+  }));
   part.sold = sold === 0 ? undefined : sold.map(([sku, location, qty]) => ({ sku, location, qty }));
   book.parts.set(id, part);
   book.place(part, page);
@@ -184,7 +269,16 @@ function loadPart(book: StockBook, page: number, tuple: Tuple): void {
 }
 
 function loadHome(book: StockBook, page: number, tuple: Tuple): void {
-  const [, id, hi, lo, spread, expiresAtMs, confirmedAtMs, endedAtMs] = tuple as [2, string, number, number, number[], number, number, number];
+  const [, id, hi, lo, spread, expiresAtMs, confirmedAtMs, endedAtMs] = tuple as [
+    2,
+    string,
+    number,
+    number,
+    number[],
+    number,
+    number,
+    number,
+  ];
   const home = new HomeEntry(id, { hi, lo }, spread, expiresAtMs);
   home.confirmedAtMs = confirmedAtMs;
   home.endedAtMs = endedAtMs;

@@ -10,7 +10,15 @@ import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import type { SeenIds } from './seen.ts';
-import { type BlobRef, blobRef, encodeManifest, encodePage, type IdsRef, type Manifest, type PageRef } from './snapshot.ts';
+import {
+  type BlobRef,
+  blobRef,
+  encodeManifest,
+  encodePage,
+  type IdsRef,
+  type Manifest,
+  type PageRef,
+} from './snapshot.ts';
 
 /** Where snapshots are kept: a copy, never the truth. */
 export interface SnapshotStore {
@@ -20,7 +28,13 @@ export interface SnapshotStore {
    * Swaps the manifest in and drops blobs that no generation names. `older`: a newer epoch's is in force. `lost`: one was expected to be in
    * force and none is, so blobs that this manifest names may be gone too.
    */
-  swap(partition: number, epoch: number, manifest: Buffer, drop: readonly string[], expectOne: boolean): Promise<'swapped' | 'older' | 'lost'>;
+  swap(
+    partition: number,
+    epoch: number,
+    manifest: Buffer,
+    drop: readonly string[],
+    expectOne: boolean,
+  ): Promise<'swapped' | 'older' | 'lost'>;
   /** The manifests in force, the newest first; at most two. */
   manifests(partition: number): Promise<Buffer[]>;
   read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]>;
@@ -139,7 +153,13 @@ export class Snapshotter {
       const before = this.#kept[0] ?? new Set<string>();
       const drop = [...(this.#kept[1] ?? []), ...this.#stray].filter((name) => !names.has(name) && !before.has(name));
       const expectOne = this.#kept.length > 0 && !this.#whole;
-      const outcome = await this.#store.swap(this.#partition.number, book.epoch, encodeManifest(manifest), drop, expectOne);
+      const outcome = await this.#store.swap(
+        this.#partition.number,
+        book.epoch,
+        encodeManifest(manifest),
+        drop,
+        expectOne,
+      );
       if (outcome === 'older') return false;
       if (outcome === 'lost') {
         this.forget();

@@ -23,7 +23,8 @@ let left = 0;
 export function armFailpoint(text: string | undefined): void {
   if (text === undefined || text === '') return;
   const [name, count] = text.split('@');
-  if (!(FAILPOINTS as readonly string[]).includes(name ?? '')) throw new Error(`HOLDFAST_FAILPOINT is "${text}", but must be one of ${FAILPOINTS.join(', ')}, and @count`);
+  if (!(FAILPOINTS as readonly string[]).includes(name ?? ''))
+    throw new Error(`HOLDFAST_FAILPOINT is "${text}", but must be one of ${FAILPOINTS.join(', ')}, and @count`);
   armed = name as Failpoint;
   left = Number(count ?? 1);
 }

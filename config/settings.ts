@@ -7,13 +7,18 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 
 const HOST_PORT = /^(\[[0-9a-fA-F:]+\]|[^:\s/]+):(\d{1,5})$/;
-const hostPort = z
-  .string()
-  .refine((text) => Number(HOST_PORT.exec(text)?.[2] ?? Number.NaN) <= 65_535, { error: 'HOST:PORT, such as 127.0.0.1:8080; port 0 takes a free one' });
+const hostPort = z.string().refine((text) => Number(HOST_PORT.exec(text)?.[2] ?? Number.NaN) <= 65_535, {
+  error: 'HOST:PORT, such as 127.0.0.1:8080; port 0 takes a free one',
+});
 const url = (...schemes: string[]) =>
-  z.string().refine((text) => text.split(',').every((each) => schemes.some((scheme) => each.trim().startsWith(`${scheme}://`))), {
-    error: `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
-  });
+  z
+    .string()
+    .refine(
+      (text) => text.split(',').every((each) => schemes.some((scheme) => each.trim().startsWith(`${scheme}://`))),
+      {
+        error: `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+      },
+    );
 const whole = (min: number, max: number) => {
   const error = `a whole number from ${min} to ${max}`;
   return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error });
@@ -53,32 +58,109 @@ function setting<T extends z.ZodType>(env: string, flag: string, schema: T, fall
 
 /** The table of all settings. `fallback` is written as an operator would write it. */
 export const SETTINGS = {
-  nats: setting('NATS_URL', '--nats', url('nats', 'tls'), 'nats://127.0.0.1:4222', 'NATS servers, with JetStream; several with commas'),
-  redis: setting('REDIS_URL', '--redis', url('redis', 'rediss'), 'redis://127.0.0.1:6379', 'Redis, for snapshots: a copy that saves time at start'),
-  natsMonitor: setting('NATS_MONITOR_URL', '--nats-monitor', url('http', 'https'), 'http://127.0.0.1:8222', 'monitoring address of NATS, which alone tells whether it syncs before it acknowledges'),
+  nats: setting(
+    'NATS_URL',
+    '--nats',
+    url('nats', 'tls'),
+    'nats://127.0.0.1:4222',
+    'NATS servers, with JetStream; several with commas',
+  ),
+  redis: setting(
+    'REDIS_URL',
+    '--redis',
+    url('redis', 'rediss'),
+    'redis://127.0.0.1:6379',
+    'Redis, for snapshots: a copy that saves time at start',
+  ),
+  natsMonitor: setting(
+    'NATS_MONITOR_URL',
+    '--nats-monitor',
+    url('http', 'https'),
+    'http://127.0.0.1:8222',
+    'monitoring address of NATS, which alone tells whether it syncs before it acknowledges',
+  ),
   http: setting('HOLDFAST_HTTP', '--http', hostPort, '127.0.0.1:8080', 'where HTTP listens'),
   name: setting(
-    'HOLDFAST_NAME', '--name',
+    'HOLDFAST_NAME',
+    '--name',
     z.string().regex(/^[A-Za-z0-9_-]{1,48}$/, { error: '1 to 48 characters of A–Z a–z 0–9 _ -' }),
-    hostname().replace(/[^A-Za-z0-9_-]/g, '-').slice(0, 48) || 'node', "this node's name, unique among the nodes on one NATS",
+    hostname()
+      .replace(/[^A-Za-z0-9_-]/g, '-')
+      .slice(0, 48) || 'node',
+    "this node's name, unique among the nodes on one NATS",
   ),
-  partitions: setting('HOLDFAST_PARTITIONS', '--partitions', whole(1, 1024), '32', 'partitions; fixed when the streams are made, since every stored subject names one'),
-  replicas: setting('HOLDFAST_REPLICAS', '--replicas', whole(1, 5), '1', 'copies of streams that are made; 3 over three failure domains in production'),
+  partitions: setting(
+    'HOLDFAST_PARTITIONS',
+    '--partitions',
+    whole(1, 1024),
+    '32',
+    'partitions; fixed when the streams are made, since every stored subject names one',
+  ),
+  replicas: setting(
+    'HOLDFAST_REPLICAS',
+    '--replicas',
+    whole(1, 5),
+    '1',
+    'copies of streams that are made; 3 over three failure domains in production',
+  ),
   horizon: setting(
-    'HOLDFAST_HORIZON', '--horizon',
-    z.union([z.literal('off').transform(() => undefined), duration('1m', '3650d')], { error: `off, or ${DURATION_RULE}, from 1m to 3650d` }),
-    '7d', 'idempotency horizon: how long ids are remembered; facts that happened longer ago are parked; off for replaying history',
+    'HOLDFAST_HORIZON',
+    '--horizon',
+    z.union([z.literal('off').transform(() => undefined), duration('1m', '3650d')], {
+      error: `off, or ${DURATION_RULE}, from 1m to 3650d`,
+    }),
+    '7d',
+    'idempotency horizon: how long ids are remembered; facts that happened longer ago are parked; off for replaying history',
   ),
   durability: setting(
-    'HOLDFAST_DURABILITY', '--durability', z.enum(['strict', 'relaxed'], { error: 'strict or relaxed' }),
-    'relaxed', 'strict refuses to start on a NATS server that acknowledges before it syncs to disk (sync_interval: always)',
+    'HOLDFAST_DURABILITY',
+    '--durability',
+    z.enum(['strict', 'relaxed'], { error: 'strict or relaxed' }),
+    'relaxed',
+    'strict refuses to start on a NATS server that acknowledges before it syncs to disk (sync_interval: always)',
   ),
-  laneTime: setting('HOLDFAST_LANE_TIME', '--lane-time', duration('1m', '365d'), '3d', 'usual time of a transfer whose shipment names no eta; then it is overdue'),
-  snapshotInterval: setting('HOLDFAST_SNAPSHOT_INTERVAL', '--snapshot-interval', duration('100ms', '1d'), '10s', 'time between snapshots of a partition that has changed; bounds the replay at start'),
-  leaseTtl: setting('HOLDFAST_LEASE', '--lease', duration('2s', '5m'), '15s', 'a node that is silent for so long has lost its partitions; must exceed a NATS election of up to 7 s in production'),
-  reservationMemory: setting('HOLDFAST_RESERVATION_MEMORY', '--reservation-memory', duration('1m', '365d'), '7d', 'how long ended reservations are remembered, so that a late retry of an id gets its answer'),
-  logLevel: setting('HOLDFAST_LOG', '--log', z.enum(['debug', 'info', 'warn', 'error', 'silent'], { error: 'debug, info, warn, error or silent' }), 'info', 'least severity that is logged'),
-  data: setting('HOLDFAST_DATA', '--data', z.string().min(1, { error: 'a folder' }), './var', "where `up` keeps its servers' data"),
+  laneTime: setting(
+    'HOLDFAST_LANE_TIME',
+    '--lane-time',
+    duration('1m', '365d'),
+    '3d',
+    'usual time of a transfer whose shipment names no eta; then it is overdue',
+  ),
+  snapshotInterval: setting(
+    'HOLDFAST_SNAPSHOT_INTERVAL',
+    '--snapshot-interval',
+    duration('100ms', '1d'),
+    '10s',
+    'time between snapshots of a partition that has changed; bounds the replay at start',
+  ),
+  leaseTtl: setting(
+    'HOLDFAST_LEASE',
+    '--lease',
+    duration('2s', '5m'),
+    '15s',
+    'a node that is silent for so long has lost its partitions; must exceed a NATS election of up to 7 s in production',
+  ),
+  reservationMemory: setting(
+    'HOLDFAST_RESERVATION_MEMORY',
+    '--reservation-memory',
+    duration('1m', '365d'),
+    '7d',
+    'how long ended reservations are remembered, so that a late retry of an id gets its answer',
+  ),
+  logLevel: setting(
+    'HOLDFAST_LOG',
+    '--log',
+    z.enum(['debug', 'info', 'warn', 'error', 'silent'], { error: 'debug, info, warn, error or silent' }),
+    'info',
+    'least severity that is logged',
+  ),
+  data: setting(
+    'HOLDFAST_DATA',
+    '--data',
+    z.string().min(1, { error: 'a folder' }),
+    './var',
+    "where `up` keeps its servers' data",
+  ),
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -98,7 +180,7 @@ export function loadSettings(
   flags: Readonly<Partial<Record<SettingName | 'config', string | undefined>>>,
   env: Readonly<Record<string, string | undefined>>,
 ): Settings {
-  const file = readConfigFile(flags.config ?? env['HOLDFAST_CONFIG']);
+  const file = readConfigFile(flags.config ?? env.HOLDFAST_CONFIG);
   const settings: Record<string, unknown> = {};
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const { env: variable, flag, schema, fallback } = SETTINGS[name];
@@ -111,7 +193,8 @@ export function loadSettings(
             ? [String(file[name]), `${name} in the config file`]
             : [fallback, name];
     const result = schema.safeParse(value);
-    if (!result.success) throw new SettingError(`${source} is "${value}", but must be ${result.error.issues[0]?.message}`);
+    if (!result.success)
+      throw new SettingError(`${source} is "${value}", but must be ${result.error.issues[0]?.message}`);
     settings[name] = result.data;
   }
   return settings as Settings;
@@ -124,7 +207,7 @@ export function isGiven(
   env: Readonly<Record<string, string | undefined>>,
 ): boolean {
   if (flags[name] !== undefined || (env[SETTINGS[name].env] ?? '') !== '') return true;
-  return readConfigFile(flags.config ?? env['HOLDFAST_CONFIG'])?.[name] !== undefined;
+  return readConfigFile(flags.config ?? env.HOLDFAST_CONFIG)?.[name] !== undefined;
 }
 
 /** The settings as lines of help. */
@@ -143,14 +226,18 @@ function readConfigFile(path: string | undefined): Record<string, unknown> | und
   try {
     value = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new SettingError(`HOLDFAST_CONFIG is "${path}", but that file cannot be read as JSON: ${(error as Error).message}`);
+    throw new SettingError(
+      `HOLDFAST_CONFIG is "${path}", but that file cannot be read as JSON: ${(error as Error).message}`,
+    );
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new SettingError(`HOLDFAST_CONFIG is "${path}", but must hold one JSON object of settings`);
   }
   const unknown = Object.keys(value).find((key) => !(key in SETTINGS));
   if (unknown !== undefined) {
-    throw new SettingError(`${unknown} in the config file "${path}" is no setting; they are ${Object.keys(SETTINGS).join(', ')}`);
+    throw new SettingError(
+      `${unknown} in the config file "${path}" is no setting; they are ${Object.keys(SETTINGS).join(', ')}`,
+    );
   }
   return value as Record<string, unknown>;
 }

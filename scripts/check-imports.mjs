@@ -29,7 +29,8 @@ const DOORS = [
   },
   { packages: /^(fastify|@fastify\/.*|fastify-.*)$/, files: ['src/http/'], instead: 'put the route under src/http/' },
   { packages: /^pino$/, files: ['src/log.ts', 'src/logger.ts'], instead: 'take a logger as an argument' },
-  { packages: /^(commander|cli-progress)$/, files: ['src/cli.ts', 'src/cli/'], instead: 'put it into src/cli/' },
+  { packages: /^commander$/, files: ['src/cli.ts', 'src/cli/'], instead: 'put it into src/cli/' },
+  { packages: /^cli-progress$/, files: ['src/replay/command.ts'], instead: 'report progress to src/replay/command.ts' },
   { packages: /^msgpackr$/, files: ['streams/', 'actors/snapshot'], instead: 'encode with a codec of streams/' },
 ];
 

@@ -9,7 +9,7 @@ export type Flags = Readonly<Partial<Record<SettingName | 'config', string | und
 /** Resolves with the exit code. Rejects with a SettingError for a wrong setting. */
 export async function runNode(flags: Flags): Promise<number> {
   const settings = loadSettings(flags, process.env);
-  armFailpoint(process.env['HOLDFAST_FAILPOINT']);
+  armFailpoint(process.env.HOLDFAST_FAILPOINT);
   const log = createLog({ level: settings.logLevel, name: settings.name });
   const ended = signalled();
   const starting = startNode(settings, log);

@@ -44,7 +44,7 @@ export async function runUp(flags: Flags & UpFlags): Promise<number> {
     HOLDFAST_HORIZON: noDemo === true ? '7d' : DEMO.horizon,
     ...process.env,
   });
-  armFailpoint(process.env['HOLDFAST_FAILPOINT']);
+  armFailpoint(process.env.HOLDFAST_FAILPOINT);
   const data = resolve(settings.data);
   const running = readRunFile(data);
   if (running !== undefined) {

@@ -14,7 +14,15 @@ export function decodeBody(bytes: Uint8Array, contentType: string | undefined): 
 export function isMsgpack(bytes: Uint8Array, contentType: string | undefined): boolean {
   if (contentType !== undefined && contentType !== '') return contentType.startsWith(MSGPACK_TYPE);
   const first = bytes[0];
-  return first !== undefined && first !== 0x7b && first !== 0x5b && first !== 0x20 && first !== 0x0a && first !== 0x0d && first !== 0x09;
+  return (
+    first !== undefined &&
+    first !== 0x7b &&
+    first !== 0x5b &&
+    first !== 0x20 &&
+    first !== 0x0a &&
+    first !== 0x0d &&
+    first !== 0x09
+  );
 }
 
 export function encodeBody(value: unknown, contentType: string): Uint8Array {

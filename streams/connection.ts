@@ -7,12 +7,28 @@
  *     `refused` (the server said no, and why).
  */
 import {
-  AckPolicy, DeliverPolicy, type ConsumerMessages, JetStreamApiError, type JetStreamClient, type JetStreamManager, jetstream,
-  jetstreamManager, type JsMsg, type StreamConfig,
+  AckPolicy,
+  type ConsumerMessages,
+  DeliverPolicy,
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+  type JsMsg,
+  jetstream,
+  jetstreamManager,
+  type StreamConfig,
 } from '@nats-io/jetstream';
 import { type KV, Kvm } from '@nats-io/kv';
 import { Svcm } from '@nats-io/services';
-import { connect, type Msg, type MsgHdrs, headers as newHeaders, type NatsConnection, nanos, nuid } from '@nats-io/transport-node';
+import {
+  connect,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  nanos,
+  headers as newHeaders,
+  nuid,
+} from '@nats-io/transport-node';
 
 export type Headers = Readonly<Record<string, string>>;
 
@@ -106,10 +122,14 @@ export class Broker {
   }
 
   get server(): { version: string; url: string; maxPayload: number } {
-    return { version: this.#nc.info?.version ?? '', url: this.#nc.getServer(), maxPayload: this.#nc.info?.max_payload ?? 0 };
+    return {
+      version: this.#nc.info?.version ?? '',
+      url: this.#nc.getServer(),
+      maxPayload: this.#nc.info?.max_payload ?? 0,
+    };
   }
 
-  get closed(): Promise<void | Error> {
+  get closed(): Promise<unknown> {
     return this.#nc.closed();
   }
 
@@ -142,7 +162,13 @@ export class Broker {
   async stream(name: string): Promise<StreamFacts | undefined> {
     try {
       const { config, created, state } = await this.#jsm.streams.info(name);
-      return { config, created: String(created), firstSeq: state.first_seq, lastSeq: state.last_seq, messages: state.messages };
+      return {
+        config,
+        created: String(created),
+        firstSeq: state.first_seq,
+        lastSeq: state.last_seq,
+        messages: state.messages,
+      };
     } catch (error) {
       if (isApiError(error, 10059)) return undefined;
       throw sorted(error);
@@ -202,7 +228,9 @@ export class Broker {
         name: `h${nuid.next()}`,
         ...(options.filters.length === 1
           ? { filter_subject: options.filters[0] as string }
-          : options.filters.length === 0 ? {} : { filter_subjects: [...options.filters] }),
+          : options.filters.length === 0
+            ? {}
+            : { filter_subjects: [...options.filters] }),
         ack_policy: AckPolicy.None,
         deliver_policy: DeliverPolicy.StartSequence,
         opt_start_seq: Math.max(1, options.from),
@@ -219,7 +247,8 @@ export class Broker {
       });
       const statuses = ms.status();
       void (async () => {
-        for await (const status of statuses) if (status.type === 'heartbeat' || status.type === 'next') handlers.alive();
+        for await (const status of statuses)
+          if (status.type === 'heartbeat' || status.type === 'next') handlers.alive();
       })();
       const consuming = ms;
       return {
@@ -273,7 +302,12 @@ export class Broker {
   }
 
   /** Registers a NATS micro service ($SRV.PING, INFO, STATS) with its endpoints `<group>.<name>`. */
-  async service(name: string, version: string, description: string, endpoints: readonly ServiceEndpoint[]): Promise<{ stop(): Promise<void> }> {
+  async service(
+    name: string,
+    version: string,
+    description: string,
+    endpoints: readonly ServiceEndpoint[],
+  ): Promise<{ stop(): Promise<void> }> {
     const service = await new Svcm(this.#nc as never).add({ name, version, description });
     for (const { group, name: endpoint, handler } of endpoints) {
       service.addGroup(group).addEndpoint(endpoint, {
@@ -305,7 +339,12 @@ export class Keys {
     try {
       for await (const entry of await this.#kv.history({ key: '>' })) {
         if (entry.operation !== 'PUT') continue;
-        entries.push({ key: entry.key, value: entry.string(), revision: entry.revision, createdMs: entry.created.getTime() });
+        entries.push({
+          key: entry.key,
+          value: entry.string(),
+          revision: entry.revision,
+          createdMs: entry.created.getTime(),
+        });
       }
     } catch (error) {
       throw sorted(error);
@@ -386,6 +425,7 @@ function sorted(error: unknown): BrokerError {
   const message = error instanceof Error ? error.message : String(error);
   if (!(error instanceof JetStreamApiError)) return new BrokerError('unknown', message, { cause: error });
   if (CONFLICTS.has(error.code)) return new BrokerError('conflict', message, { cause: error });
-  if (UNKNOWN_OUTCOMES.has(error.code) || error.status >= 500) return new BrokerError('unknown', message, { cause: error });
+  if (UNKNOWN_OUTCOMES.has(error.code) || error.status >= 500)
+    return new BrokerError('unknown', message, { cause: error });
   return new BrokerError('refused', message, { cause: error });
 }

@@ -93,7 +93,12 @@ export function decodeRecord(bytes: Uint8Array): JournalRecord {
   }
   if (!Array.isArray(value) || value[0] !== VERSION) throw new JournalRecordError(`its version is not ${VERSION}`);
   const [, writer, n, before, decisions] = value as [number, string, number, string, Tuple[]];
-  if (typeof writer !== 'string' || !Number.isSafeInteger(n) || typeof before !== 'string' || !Array.isArray(decisions)) {
+  if (
+    typeof writer !== 'string' ||
+    !Number.isSafeInteger(n) ||
+    typeof before !== 'string' ||
+    !Array.isArray(decisions)
+  ) {
     throw new JournalRecordError('its fields have the wrong types');
   }
   return { writer, n, before, decisions: decisions.map(fromTuple) };
@@ -144,11 +149,39 @@ function fromTuple(tuple: Tuple): Decision {
   const code = tuple[0];
   if (code === 1) {
     const [, id, hi, lo, channel, purpose, atMs, expiresAtMs, home, spread, parts, lines, shortages] = tuple as [
-      1, string, number, number, string, string, number, number, number, number[], PartitionEpoch[], LineTuple[], ShortTuple[],
+      1,
+      string,
+      number,
+      number,
+      string,
+      string,
+      number,
+      number,
+      number,
+      number[],
+      PartitionEpoch[],
+      LineTuple[],
+      ShortTuple[],
     ];
     return {
-      kind: 'granted', id, content: { hi, lo }, channel, purpose, atMs, expiresAtMs, home, spread, parts,
-      lines: lines.map(([index, sku, location, qty, partition, seq]) => ({ index, sku, location, qty, partition, seq })),
+      kind: 'granted',
+      id,
+      content: { hi, lo },
+      channel,
+      purpose,
+      atMs,
+      expiresAtMs,
+      home,
+      spread,
+      parts,
+      lines: lines.map(([index, sku, location, qty, partition, seq]) => ({
+        index,
+        sku,
+        location,
+        qty,
+        partition,
+        seq,
+      })),
       shortages: shortages.map(([sku, requested, available]) => ({ sku, requested, available })),
     };
   }

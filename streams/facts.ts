@@ -9,7 +9,7 @@
  *     count as content, so a device that adds "attempt": 2 to a resend has not sent another fact.
  */
 import { z } from 'zod';
-import { hash64, type Hash64 } from './hash.ts';
+import { type Hash64, hash64 } from './hash.ts';
 import { INSTANT_RULE, parseDateOrInstant, parseInstant } from './instant.ts';
 
 export const MAX_QTY = 1_000_000_000;
@@ -25,7 +25,8 @@ export function isName(text: string): boolean {
   return [...text].length <= 64;
 }
 
-const NAME_RULE = '1 to 64 characters in Unicode form NFC, without control characters and without a blank at either end';
+const NAME_RULE =
+  '1 to 64 characters in Unicode form NFC, without control characters and without a blank at either end';
 
 function name(what: string) {
   return z
@@ -38,9 +39,12 @@ function text(max: number, what: string) {
   const rule = `must be a string of 1 to ${max} characters`;
   return z
     .string({ error: rule })
-    .refine((value) => value.length > 0 && value.length <= max * 2 && value.isWellFormed() && [...value].length <= max, {
-      error: rule,
-    })
+    .refine(
+      (value) => value.length > 0 && value.length <= max * 2 && value.isWellFormed() && [...value].length <= max,
+      {
+        error: rule,
+      },
+    )
     .meta({ description: what, minLength: 1, maxLength: max });
 }
 
@@ -62,7 +66,8 @@ const dateOrInstant = z
 const MONEY_RULE = 'must be a number or a decimal string such as "12.50"';
 const money = z
   .custom<string | number>(
-    (value) => (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && DECIMAL.test(value)),
+    (value) =>
+      (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && DECIMAL.test(value)),
     { error: MONEY_RULE },
   )
   .meta({ description: 'a decimal string, or a number, in the currency of the field `currency`' });
@@ -146,7 +151,10 @@ export const factSchema = z
   .discriminatedUnion(
     'type',
     [saleSchema, receiptSchema, transferSchema, returnSchema, countSchema, adjustmentSchema],
-    { error: (issue) => (issue.code === 'invalid_union' ? `must be one of ${FACT_TYPES.join(', ')}` : 'must be an object') },
+    {
+      error: (issue) =>
+        issue.code === 'invalid_union' ? `must be one of ${FACT_TYPES.join(', ')}` : 'must be an object',
+    },
   )
   .meta({ id: 'Fact' });
 
@@ -246,7 +254,20 @@ function flatten(sent: SentFact): Fact {
     case 'transfer': {
       const eta = sent.eta === undefined ? undefined : parseDateOrInstant(sent.eta);
       const { phase, transfer, from, to } = sent;
-      return { type: 'transfer', id, sku, location, at, phase, transfer, qty: sent.qty, damaged: sent.damaged ?? 0, from, to, eta };
+      return {
+        type: 'transfer',
+        id,
+        sku,
+        location,
+        at,
+        phase,
+        transfer,
+        qty: sent.qty,
+        damaged: sent.damaged ?? 0,
+        from,
+        to,
+        eta,
+      };
     }
     case 'return':
       return { type: 'return', id, sku, location, at, qty: sent.qty, disposition: sent.disposition };

@@ -33,7 +33,13 @@ export class Follower {
   #watchdog: NodeJS.Timeout | undefined;
 
   /** @param position the last sequence that needs no delivery */
-  constructor(broker: Broker, stream: string, filters: readonly string[], position: number, handlers: FollowerHandlers) {
+  constructor(
+    broker: Broker,
+    stream: string,
+    filters: readonly string[],
+    position: number,
+    handlers: FollowerHandlers,
+  ) {
     this.#broker = broker;
     this.#stream = stream;
     this.#filters = filters;
@@ -166,26 +172,31 @@ export async function readUntil(
       else reject(error);
     };
     const watchdog = setInterval(() => {
-      if (performance.now() - heardAt > LIMITS.followerSilenceMs) end(new Error(`${stream} fell silent while it was read`));
+      if (performance.now() - heardAt > LIMITS.followerSilenceMs)
+        end(new Error(`${stream} fell silent while it was read`));
     }, 250);
     broker
-      .follow(stream, { filters, from, batch: LIMITS.factsPerPull }, {
-        alive: () => {
-          heardAt = performance.now();
+      .follow(
+        stream,
+        { filters, from, batch: LIMITS.factsPerPull },
+        {
+          alive: () => {
+            heardAt = performance.now();
+          },
+          message: (each) => {
+            if (done) return;
+            heardAt = performance.now();
+            if (each.deliverySeq !== expected) return end(new Error(`${stream} has a gap in delivery at ${each.seq}`));
+            expected += 1;
+            try {
+              if (each.seq <= until) message(each);
+            } catch (error) {
+              return end(error as Error);
+            }
+            if (each.seq >= until || each.pending === 0) end();
+          },
         },
-        message: (each) => {
-          if (done) return;
-          heardAt = performance.now();
-          if (each.deliverySeq !== expected) return end(new Error(`${stream} has a gap in delivery at ${each.seq}`));
-          expected += 1;
-          try {
-            if (each.seq <= until) message(each);
-          } catch (error) {
-            return end(error as Error);
-          }
-          if (each.seq >= until || each.pending === 0) end();
-        },
-      })
+      )
       .then((begun) => {
         following = begun;
         if (done) begun.close();

@@ -27,7 +27,12 @@ export interface JournalEvents {
   /** Cannot go on: the tail is not what this writer wrote. */
   readonly stopped: (why: string) => void;
   /** Before the folds of a record run: where it stands in the stream. */
-  readonly stored: (seq: number, decisions: number, seconds: number, tip: { n: number; hash: string; seq: number }) => void;
+  readonly stored: (
+    seq: number,
+    decisions: number,
+    seconds: number,
+    tip: { n: number; hash: string; seq: number },
+  ) => void;
 }
 
 export class Journal {
@@ -99,7 +104,11 @@ export class Journal {
       this.#advance(seq, record.n, bytes);
       const batch = this.#batch;
       this.#batch = [];
-      this.#events.stored(seq, batch.length, (performance.now() - began) / 1000, { n: this.#n, hash: this.#before, seq });
+      this.#events.stored(seq, batch.length, (performance.now() - began) / 1000, {
+        n: this.#n,
+        hash: this.#before,
+        seq,
+      });
       for (const each of batch) each.stored();
       failpoint('decision-folded');
     }
@@ -170,24 +179,24 @@ export class Journal {
 
   /** Reads what others appended behind our last record: fences, or our own record and then fences. */
   async #takeFences(tailSeq: number, n: number): Promise<number | undefined> {
-    let own: number | undefined;
     for (let seq = this.#lastSeq + 1; seq <= tailSeq; seq++) {
       const message = await this.#messageAt(seq);
       if (message === undefined || message.subject !== this.#subject) continue;
       const record = decodeRecord(message.data);
-      if (record.before !== this.#before || record.n !== this.#n + 1) return this.#stop(`record ${record.n} does not follow ours`);
+      if (record.before !== this.#before || record.n !== this.#n + 1)
+        return this.#stop(`record ${record.n} does not follow ours`);
       const fence = record.decisions.length === 1 ? record.decisions[0] : undefined;
       if (fence?.kind === 'fenced') {
         this.#advance(seq, record.n, message.data);
         const partitions = fence.parts.map(([partition]) => partition);
         this.#dropFor(partitions);
         this.#events.fenced(partitions);
-      } else if (own === undefined && record.n === n) {
+      } else if (record.n === n) {
         // Ours landed late, before a fence: it is stored. Fold it first, then let the next append find the fence.
         return seq;
       } else return this.#stop(`record ${record.n} in our name is not ours`);
     }
-    return own;
+    return undefined;
   }
 
   async #messageAt(seq: number) {

@@ -66,7 +66,13 @@ export async function listParked(broker: Broker, after: number, limit: number): 
 }
 
 /** What is parked, as it was described when it was stored. */
-export function describeParked(message: StoredMessage): { reason: string; message: string; subject: string; source: string; contentType: string } {
+export function describeParked(message: StoredMessage): {
+  reason: string;
+  message: string;
+  subject: string;
+  source: string;
+  contentType: string;
+} {
   return {
     reason: message.header('Holdfast-Reason') ?? '',
     message: decodeURIComponent(message.header('Holdfast-Message') ?? ''),

@@ -4,7 +4,14 @@
  *
  * Invariant P1: the partition count of stored subjects never changes; it stands in the streams' metadata.
  */
-import { DUPLICATE_WINDOW_MS, FACT_STREAM_NAMES, FACT_STREAMS, JOURNAL_STREAM, PARKED_STREAM, PARTITIONS_METADATA } from '../config/topology.ts';
+import {
+  DUPLICATE_WINDOW_MS,
+  FACT_STREAM_NAMES,
+  FACT_STREAMS,
+  JOURNAL_STREAM,
+  PARKED_STREAM,
+  PARTITIONS_METADATA,
+} from '../config/topology.ts';
 import type { Broker, StreamFacts } from './connection.ts';
 
 export class ProvisionError extends Error {
@@ -19,7 +26,10 @@ export interface Provisioned {
 type Wanted = Parameters<Broker['addStream']>[0];
 
 /** Makes what is missing and verifies the rest. Several nodes may do so at once. */
-export async function provision(broker: Broker, options: { partitions: number; replicas: number }): Promise<Provisioned> {
+export async function provision(
+  broker: Broker,
+  options: { partitions: number; replicas: number },
+): Promise<Provisioned> {
   const created: Record<string, string> = {};
   for (const wanted of wantedStreams(options)) {
     let found = await broker.stream(wanted.name);
@@ -51,7 +61,10 @@ export function wantedStreams(options: { partitions: number; replicas: number })
     name,
     subjects: FACT_STREAMS[name].map((type) => `${type}.*.*`),
     // Same shape as the subjects, or messages would be stored untransformed. The check of permissions stays on what was published.
-    subject_transform: { src: '*.*.*', dest: `{{wildcard(1)}}.{{partition(${options.partitions},3)}}.{{wildcard(2)}}.{{wildcard(3)}}` },
+    subject_transform: {
+      src: '*.*.*',
+      dest: `{{wildcard(1)}}.{{partition(${options.partitions},3)}}.{{wildcard(2)}}.{{wildcard(3)}}`,
+    },
   }));
   const kept = { ...base, deny_delete: true, deny_purge: true };
   return [
@@ -63,19 +76,40 @@ export function wantedStreams(options: { partitions: number; replicas: number })
 
 async function reconcile(broker: Broker, wanted: Wanted, found: StreamFacts): Promise<void> {
   const differs = (what: string, is: unknown, should: unknown, remedy: string) =>
-    new ProvisionError(`stream ${wanted.name}: ${what} is ${JSON.stringify(is)}, but must be ${JSON.stringify(should)}; ${remedy}`);
+    new ProvisionError(
+      `stream ${wanted.name}: ${what} is ${JSON.stringify(is)}, but must be ${JSON.stringify(should)}; ${remedy}`,
+    );
   const partitions = found.config.metadata?.[PARTITIONS_METADATA];
   const wantedPartitions = wanted.metadata?.[PARTITIONS_METADATA];
   if (partitions !== wantedPartitions) {
-    throw differs('the partition count', partitions, wantedPartitions, 'set HOLDFAST_PARTITIONS to what the streams were made with');
+    throw differs(
+      'the partition count',
+      partitions,
+      wantedPartitions,
+      'set HOLDFAST_PARTITIONS to what the streams were made with',
+    );
   }
   if (found.config.subject_transform?.dest !== wanted.subject_transform?.dest) {
-    throw differs('the subject transform', found.config.subject_transform, wanted.subject_transform, 'another program made this stream');
+    throw differs(
+      'the subject transform',
+      found.config.subject_transform,
+      wanted.subject_transform,
+      'another program made this stream',
+    );
   }
-  if (found.config.discard !== 'new' || (found.config.max_age ?? 0) > 0 || (found.config.retention ?? 'limits') !== 'limits') {
-    throw differs('its retention', { discard: found.config.discard, max_age: found.config.max_age, retention: found.config.retention },
-      { discard: 'new', max_age: 0, retention: 'limits' }, 'it would drop facts that nothing else holds');
+  if (
+    found.config.discard !== 'new' ||
+    (found.config.max_age ?? 0) > 0 ||
+    (found.config.retention ?? 'limits') !== 'limits'
+  ) {
+    throw differs(
+      'its retention',
+      { discard: found.config.discard, max_age: found.config.max_age, retention: found.config.retention },
+      { discard: 'new', max_age: 0, retention: 'limits' },
+      'it would drop facts that nothing else holds',
+    );
   }
   const missing = (wanted.subjects ?? []).filter((subject) => found.config.subjects?.includes(subject) !== true);
-  if (missing.length > 0) await broker.updateStream(wanted.name, { subjects: [...(found.config.subjects ?? []), ...missing] });
+  if (missing.length > 0)
+    await broker.updateStream(wanted.name, { subjects: [...(found.config.subjects ?? []), ...missing] });
 }

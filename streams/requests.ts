@@ -3,7 +3,7 @@
  * OpenAPI document. The same bodies travel over HTTP and NATS.
  */
 import { z } from 'zod';
-import { MAX_QTY, isName } from './facts.ts';
+import { isName, MAX_QTY } from './facts.ts';
 import { parseDateOrInstant } from './instant.ts';
 
 export const PURPOSES = ['order', 'pickup', 'marketplace', 'replenishment', 'promotion'] as const;
@@ -12,7 +12,8 @@ export const MAX_ATP_LINES = 5000;
 export const DEFAULT_TTL_SECONDS = 900;
 export const MAX_TTL_SECONDS = 30 * 86_400;
 
-const NAME_RULE = 'must be 1 to 64 characters in Unicode form NFC, without control characters and without a blank at either end';
+const NAME_RULE =
+  'must be 1 to 64 characters in Unicode form NFC, without control characters and without a blank at either end';
 const name = z.string({ error: NAME_RULE }).refine(isName, { error: NAME_RULE }).meta({ minLength: 1, maxLength: 64 });
 const ID_RULE = 'must be a string of 1 to 128 characters';
 export const reservationId = z
@@ -57,14 +58,14 @@ export const atpLine = z
   .object({
     sku: z.string(),
     atp: units,
-    version: z.string().meta({ description: 'epoch.sequence of what this was computed from; never goes back for a SKU' }),
+    version: z
+      .string()
+      .meta({ description: 'epoch.sequence of what this was computed from; never goes back for a SKU' }),
     locations: z.array(z.object({ location: z.string(), atp: units })),
   })
   .meta({ id: 'AtpLine' });
 export const atpAnswer = z.object({ asOf: z.string(), lines: z.array(atpLine) }).meta({ id: 'AtpAnswer' });
-export const atpLineAnswer = z
-  .object({ asOf: z.string(), ...atpLine.shape })
-  .meta({ id: 'AtpLineAnswer' });
+export const atpLineAnswer = z.object({ asOf: z.string(), ...atpLine.shape }).meta({ id: 'AtpLineAnswer' });
 
 export const stockRequest = z.object({ sku: name, location: name.optional() }, { error: 'must be an object' });
 export const stockAnswer = z
@@ -84,9 +85,7 @@ export const stockAnswer = z
     onOrder: units,
   })
   .meta({ id: 'Stock' });
-export const skuStockAnswer = z
-  .object({ sku: z.string(), locations: z.array(stockAnswer) })
-  .meta({ id: 'SkuStock' });
+export const skuStockAnswer = z.object({ sku: z.string(), locations: z.array(stockAnswer) }).meta({ id: 'SkuStock' });
 
 export const reservationRequest = z
   .object(

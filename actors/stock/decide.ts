@@ -41,7 +41,11 @@ const SEARCH_STEPS = 2000;
  * Which location gives what. Without `partial` the plan holds only if it has no shortages.
  * A line goes to the first of its named locations that has enough, or, when none are named, to the one that has most.
  */
-export function plan(lines: readonly WantedLine[], find: (sku: string) => SkuEntry | undefined, partial: boolean): Plan {
+export function plan(
+  lines: readonly WantedLine[],
+  find: (sku: string) => SkuEntry | undefined,
+  partial: boolean,
+): Plan {
   const taken: Taken[] = [];
   const shortages: Shortage[] = [];
   const used = new Map<StockKey, number>();
@@ -109,7 +113,10 @@ function takeLine(
   }
   const whole = keys.find((key) => room(key) >= line.qty);
   if (whole !== undefined) return take(whole, line.qty);
-  const best = keys.reduce<StockKey | undefined>((most, key) => (most !== undefined && room(most) >= room(key) ? most : key), undefined);
+  const best = keys.reduce<StockKey | undefined>(
+    (most, key) => (most !== undefined && room(most) >= room(key) ? most : key),
+    undefined,
+  );
   const units = best === undefined ? 0 : room(best);
   shortages.push({ sku: line.sku, requested: line.qty, available: units });
   if (partial && best !== undefined && units > 0) take(best, units);
@@ -138,7 +145,7 @@ function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined): T
   const fill = (at: number): Taken[] | undefined => {
     const line = order[at];
     if (line === undefined) return [];
-    if (line.split) return shareOut(order.slice(at), (each) => candidates(each, entry, room), room, () => steps++ <= SEARCH_STEPS);
+    if (line.split) return shareOut(order.slice(at), entry, room, () => steps++ <= SEARCH_STEPS);
     for (const key of candidates(line, entry, room)) {
       if (steps++ > SEARCH_STEPS) return undefined;
       if (room(key) < line.qty) continue;
@@ -155,23 +162,29 @@ function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined): T
 /** Split lines side by side, each from its candidates in order. One that finds nothing left has others move aside. */
 function shareOut(
   lines: readonly WantedLine[],
-  candidatesOf: (line: WantedLine) => StockKey[],
+  entry: SkuEntry | undefined,
   room: (key: StockKey) => number,
   goOn: () => boolean,
 ): Taken[] | undefined {
-  const shares: { readonly line: WantedLine; readonly keys: readonly StockKey[]; readonly units: Map<StockKey, number> }[] = [];
+  const shares: {
+    readonly line: WantedLine;
+    readonly keys: readonly StockKey[];
+    readonly units: Map<StockKey, number>;
+  }[] = [];
   const used = new Map<StockKey, number>();
+  const rest = (key: StockKey) => room(key) - (used.get(key) ?? 0);
   /** Gives a share up to so many units of one key, and says how many. */
   const give = (share: (typeof shares)[number], wanted: number, asked: Set<StockKey>): number => {
     for (const key of share.keys) {
       if (asked.has(key)) continue;
       asked.add(key);
-      let units = Math.min(wanted, room(key) - (used.get(key) ?? 0));
+      let units = Math.min(wanted, rest(key));
       used.set(key, (used.get(key) ?? 0) + units);
       for (const other of shares) {
-        if (units > 0 || other === share || !goOn()) break;
-        const theirs = other.units.get(key) ?? 0;
-        if (theirs > 0) units = give(other, Math.min(wanted, theirs), asked);
+        const theirs = other === share ? 0 : (other.units.get(key) ?? 0);
+        if (units > 0 || theirs === 0) continue;
+        if (!goOn()) break;
+        units = give(other, Math.min(wanted, theirs), asked);
         other.units.set(key, theirs - units);
       }
       share.units.set(key, (share.units.get(key) ?? 0) + units);
@@ -180,9 +193,7 @@ function shareOut(
     return 0;
   };
   for (const line of lines) {
-    const keys = candidatesOf(line);
-    if (line.locations === undefined) keys.sort((a, b) => room(b) - (used.get(b) ?? 0) - room(a) + (used.get(a) ?? 0));
-    const share = { line, keys, units: new Map<StockKey, number>() };
+    const share = { line, keys: candidates(line, entry, rest), units: new Map<StockKey, number>() };
     shares.push(share);
     for (let left = line.qty; left > 0; ) {
       const units = give(share, left, new Set());

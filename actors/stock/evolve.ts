@@ -157,7 +157,12 @@ function stepHome(book: StockBook, id: string, step: 'confirmed' | 'released' | 
   else home.endedAtMs = atMs;
 }
 
-function applyStep(book: StockBook, part: ReservationPart, step: 'confirmed' | 'released' | 'expired', atMs: number): void {
+function applyStep(
+  book: StockBook,
+  part: ReservationPart,
+  step: 'confirmed' | 'released' | 'expired',
+  atMs: number,
+): void {
   touchPart(book, part);
   switch (step) {
     case 'confirmed':

@@ -37,8 +37,10 @@ function auditEntry(
   for (const key of entry.keys) {
     const where = `${entry.name} at ${key.location}`;
     const sum = sellableFromParts(key);
-    if (sum !== key.sellable) breaches.push({ invariant: 'N1', what: `${where}: sellable ${key.sellable}, parts ${sum}` });
-    if (!isSorted(key.movements) || !Number.isSafeInteger(key.sellable)) breaches.push({ invariant: 'N2', what: where });
+    if (sum !== key.sellable)
+      breaches.push({ invariant: 'N1', what: `${where}: sellable ${key.sellable}, parts ${sum}` });
+    if (!isSorted(key.movements) || !Number.isSafeInteger(key.sellable))
+      breaches.push({ invariant: 'N2', what: where });
     const claim = claims.get(key) ?? { held: 0, allocated: 0 };
     if (claim.held !== key.held || claim.allocated !== key.allocated) {
       const stands = `held ${key.held}, allocated ${key.allocated}`;
@@ -54,7 +56,8 @@ function auditPart(
   claims: Map<StockKey, { held: number; allocated: number }>,
   breaches: Breach[],
 ): void {
-  if (book.pages[part.page]?.items.has(part) !== true) breaches.push({ invariant: 'N6', what: `reservation ${part.id}` });
+  if (book.pages[part.page]?.items.has(part) !== true)
+    breaches.push({ invariant: 'N6', what: `reservation ${part.id}` });
   const live = part.granted && !hasEnded(part);
   for (const line of part.lines) {
     const expected = live ? line.qty - line.fulfilled : 0;

@@ -57,7 +57,11 @@ function spreadSold(part: ReservationPart): void {
   for (const line of part.lines) line.fulfilled = 0;
   const rest = new Map<string, number>();
   for (const sold of part.sold) {
-    const left = take(part.lines, sold.qty, (line) => line.key.sku.name === sold.sku && line.key.location === sold.location);
+    const left = take(
+      part.lines,
+      sold.qty,
+      (line) => line.key.sku.name === sold.sku && line.key.location === sold.location,
+    );
     rest.set(sold.sku, (rest.get(sold.sku) ?? 0) + left);
   }
   for (const [sku, qty] of rest) take(part.lines, qty, (line) => line.key.sku.name === sku);

@@ -9,6 +9,7 @@ import type { Entry, SentFact } from './entry.ts';
 
 /** Longest line or element, in characters; a longer one is refused without being kept. */
 const MAX_CHARS = LIMITS.bodyBytes;
+const BLANK = /\s/;
 
 /** Reads facts out of pieces of text, which may be cut anywhere. `array` says that the text begins with `[`. */
 export async function* readFactsText(pieces: AsyncIterable<string>, array: boolean): AsyncGenerator<Entry> {
@@ -70,7 +71,8 @@ class LineReader {
 class ArrayReader {
   readonly #held = new Held();
   #line = 1;
-  #startedAt = 1;
+  /** Line in which the element begins; undefined before it. */
+  #startedAt: number | undefined;
   /** 0 outside the array, 1 between and in plain elements, more inside an element. */
   #depth = 0;
   #inString = false;
@@ -109,14 +111,14 @@ class ArrayReader {
   }
 
   #inside(char: string): void {
-    if (this.#held.blank) this.#startedAt = this.#line;
+    if (this.#startedAt === undefined && !BLANK.test(char)) this.#startedAt = this.#line;
     if (char === '"') this.#inString = true;
     else if (char === '{' || char === '[') this.#depth++;
     else if (char === '}' || char === ']') this.#depth = Math.max(1, this.#depth - 1);
   }
 
   *#outside(char: string): Generator<Entry> {
-    if (/\s/.test(char)) return;
+    if (BLANK.test(char)) return;
     if (char === '[' && !this.#closed) this.#depth = 1;
     else if (!this.#stray) {
       this.#stray = true;
@@ -126,9 +128,10 @@ class ArrayReader {
 
   *#element(end: ',' | ']'): Generator<Entry> {
     const wanted = end === ',' || this.#afterComma;
-    if (!this.#held.blank) yield this.#held.take(this.#startedAt);
+    if (!this.#held.blank) yield this.#held.take(this.#startedAt ?? this.#line);
     else if (wanted) yield { kind: 'refused', place: this.#line, message: 'has nothing where a fact should be' };
     this.#held.clear();
+    this.#startedAt = undefined;
     this.#afterComma = end === ',';
     if (end === ']') {
       this.#depth = 0;

@@ -1,9 +1,8 @@
-import { beforeAll, afterAll, expect, it } from 'vitest';
-import { Desk } from '../../actors/desk.ts';
-import { freshEngine, type TestEngine } from './test-engine.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { encodeBody, JSON_TYPE } from '../../streams/codec.ts';
 import { factSubject } from '../../streams/subjects.ts';
+import { freshNats, freshRedis } from '../fixtures/servers.ts';
+import { freshEngine, type TestEngine } from './test-engine.ts';
 
 let one: TestEngine;
 const servers: { nats?: string; redis?: string } = {};
@@ -22,12 +21,27 @@ it('counts a fact once, grants what is there and no more, and says the same afte
   const fact = { id: 'f1', type: 'receipt', sku: 'A.1', location: 'dc 1', occurredAt: now(), qty: 5 };
   expect(await one.facts.submit([fact, fact])).toEqual({ accepted: 1, duplicates: 1, rejected: [] });
   expect((await one.desk.stock('A.1', 'dc 1')).sellable).toBe(5);
-  const request = { id: 'r1', channel: 'web', purpose: 'order' as const, ttlSeconds: 60, partial: false, lines: [{ sku: 'A.1', qty: 3, split: false }] };
+  const request = {
+    id: 'r1',
+    channel: 'web',
+    purpose: 'order' as const,
+    ttlSeconds: 60,
+    partial: false,
+    lines: [{ sku: 'A.1', qty: 3, split: false }],
+  };
   const placed = await one.desk.place(request);
-  expect(placed).toMatchObject({ fresh: true, reservation: { id: 'r1', status: 'held', lines: [{ sku: 'A.1', qty: 3, location: 'dc 1' }] } });
-  await expect(one.desk.place({ ...request, id: 'r2' })).rejects.toMatchObject({ kind: 'insufficient-stock', shortages: [{ sku: 'A.1', requested: 3, available: 2 }] });
+  expect(placed).toMatchObject({
+    fresh: true,
+    reservation: { id: 'r1', status: 'held', lines: [{ sku: 'A.1', qty: 3, location: 'dc 1' }] },
+  });
+  await expect(one.desk.place({ ...request, id: 'r2' })).rejects.toMatchObject({
+    kind: 'insufficient-stock',
+    shortages: [{ sku: 'A.1', requested: 3, available: 2 }],
+  });
   expect(await one.desk.place(request)).toEqual({ fresh: false, reservation: placed.reservation });
-  await expect(one.desk.place({ ...request, lines: [{ sku: 'A.1', qty: 1, split: false }] })).rejects.toMatchObject({ kind: 'id-conflict' });
+  await expect(one.desk.place({ ...request, lines: [{ sku: 'A.1', qty: 1, split: false }] })).rejects.toMatchObject({
+    kind: 'id-conflict',
+  });
   expect((await one.desk.confirm('r1')).status).toBe('allocated');
   await one.stop();
   one = await freshEngine(servers.nats as string, servers.redis as string, 'one');

@@ -1,0 +1,142 @@
+/** The state machine alone: how fast it folds, and how many bytes what it remembers takes. */
+import { SeenIds } from '../../actors/seen.ts';
+import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
+import { StockBook } from '../../actors/stock/state.ts';
+import { decodeBody, encodeBody, JSON_TYPE } from '../../streams/codec.ts';
+import { type Fact, parseFact, type ParsedFact } from '../../streams/facts.ts';
+import { type Hash64, hash64 } from '../../streams/hash.ts';
+import { partitionOf } from '../../streams/subjects.ts';
+import { skuName } from './requests.ts';
+
+const PARTITIONS = 32;
+
+export interface Shape {
+  readonly skus: number;
+  readonly locations: number;
+}
+
+/** Facts a second through SeenIds and applyFact, with the hash of the id; read and checked before the clock starts. */
+export async function foldFacts(options: Shape & { count: number }): Promise<number> {
+  const facts: { fact: Fact; content: Hash64; partition: number }[] = [];
+  for (let number = 0; number < options.count; number++) {
+    const { fact, content } = read(sale(number, options));
+    facts.push({ fact, content, partition: partitionOf(fact.sku, PARTITIONS) });
+  }
+  let perSecond = 0;
+  // The first pass warms the compiler up; each pass folds into empty books.
+  for (let pass = 0; pass < 3; pass++) {
+    const books = freshBooks();
+    const seen = new SeenIds();
+    const began = performance.now();
+    for (const { fact, content, partition } of facts) {
+      const id = hash64(fact.id, 1);
+      if (seen.check(id, content) !== 'new') throw new Error(`${fact.id} is not new`);
+      seen.add(partition, id, content, fact.at);
+      applyFact(books[partition] as StockBook, fact);
+    }
+    const rate = (facts.length / (performance.now() - began)) * 1000;
+    if (pass > 0) perSecond = Math.max(perSecond, rate);
+    globalThis.gc?.();
+  }
+  return perSecond;
+}
+
+/** Facts a second from bytes to a checked fact with its hashes, as intake reads them. */
+export async function parseFacts(options: Shape & { count: number }): Promise<number> {
+  const bytes = Array.from({ length: options.count }, (_, number) => encodeBody(sale(number, options), JSON_TYPE));
+  let perSecond = 0;
+  for (let pass = 0; pass < 3; pass++) {
+    const began = performance.now();
+    for (const each of bytes) if (!parseFact(decodeBody(each, undefined)).ok) throw new Error('a fact cannot be read');
+    perSecond = Math.max(perSecond, (bytes.length / (performance.now() - began)) * 1000);
+  }
+  return perSecond;
+}
+
+export interface Sizes {
+  readonly bytesPerActor: number;
+  readonly bytesPerSeenId: number;
+}
+
+/** Bytes of a stock key with one movement and one count, all indexes and strings as they come off the wire. */
+export async function measureActors(options: Shape): Promise<Sizes> {
+  const count = options.skus * options.locations;
+  const before = used();
+  const books = freshBooks();
+  for (let number = 0; number < count; number++) {
+    for (const value of [sale(number, options), counted(number, options)]) {
+      const { fact } = read(value);
+      applyFact(books[partitionOf(fact.sku, PARTITIONS)] as StockBook, fact);
+    }
+  }
+  const actors = used() - before;
+  const seen = new SeenIds();
+  const withoutIds = used();
+  for (let number = 0; number < count; number++) seen.add(number % PARTITIONS, hash64(`id-${number}`, 1), hash64(`${number}`), number);
+  const ids = used() - withoutIds;
+  const keys = books.reduce((sum, book) => sum + book.keyCount, 0);
+  if (keys !== count) throw new Error(`${keys} keys, but ${count} were made`);
+  return { bytesPerActor: actors / count, bytesPerSeenId: ids / seen.size };
+}
+
+/** Bytes of a live hold of one line, on 1,000 SKUs. */
+export async function measureHolds(options: { count: number }): Promise<number> {
+  const books = freshBooks();
+  for (let number = 0; number < 1000; number++) books[partitionOf(skuName(number), PARTITIONS)]?.key(skuName(number), 'dc-1');
+  const before = used();
+  for (let number = 0; number < options.count; number++) {
+    const sku = skuName(number % 1000);
+    const id = Buffer.from(`cart-${String(number).padStart(12, '0')}`).toString('utf8');
+    const home = partitionOf(id, PARTITIONS);
+    const partition = partitionOf(sku, PARTITIONS);
+    const parts = [...new Set([partition, home])].map((each) => [each, 1] as const);
+    const line = { index: 0, sku, location: 'dc-1', qty: 1, partition, seq: number };
+    for (const [each] of parts) {
+      applyDecision(books[each] as StockBook, {
+        kind: 'granted', id, content: hash64(id), channel: 'web', purpose: 'order', atMs: 1_800_000_000_000 + number,
+        expiresAtMs: 1_800_000_900_000 + number, home, spread: [partition], parts, lines: [line], shortages: [],
+      });
+    }
+  }
+  const bytes = (used() - before) / options.count;
+  if (books.reduce((sum, book) => sum + book.parts.size, 0) !== options.count) throw new Error('not every hold is there');
+  return bytes;
+}
+
+export function sale(number: number, { skus, locations }: Shape) {
+  return {
+    id: `till-${number % 97}-${String(number).padStart(9, '0')}:1`,
+    type: 'sale',
+    sku: skuName(number % skus),
+    location: `store-${Math.floor(number / skus) % locations}`,
+    occurredAt: new Date(1_795_000_000_000 + number).toISOString(),
+    qty: 1,
+    unitPrice: '9.95',
+    currency: 'GBP',
+    channel: 'store',
+  };
+}
+
+export function counted(number: number, shape: Shape) {
+  const { sku, location } = sale(number, shape);
+  return { id: `count-${String(number).padStart(9, '0')}`, type: 'count', sku, location, occurredAt: '2026-11-01T06:00:00Z', counted: 40 };
+}
+
+/** Off the wire, so that strings are what a node would hold. */
+export function read(value: object): ParsedFact {
+  const parsed = parseFact(decodeBody(encodeBody(value, JSON_TYPE), undefined));
+  if (!parsed.ok) throw new Error(parsed.message);
+  return parsed;
+}
+
+export function freshBooks(): StockBook[] {
+  return Array.from({ length: PARTITIONS }, (_, number) => new StockBook(number));
+}
+
+function used(): number {
+  if (globalThis.gc === undefined) throw new Error('needs --expose-gc');
+  globalThis.gc();
+  globalThis.gc();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}

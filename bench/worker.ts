@@ -1,0 +1,46 @@
+/** Entry of a child process of the bench: does the jobs it is sent, one message each. */
+import { serveBareHttp, serveEcho } from './jobs/bare.ts';
+import { publishFacts, readFactsBare } from './jobs/facts-stream.ts';
+import { loadHttp } from './jobs/load-http.ts';
+import { loadNats } from './jobs/load-nats.ts';
+import { loadPostgres, preparePostgres } from './jobs/load-postgres.ts';
+import { loadRedisLua } from './jobs/load-redis.ts';
+import { foldFacts, measureActors, measureHolds, parseFacts } from './jobs/machine.ts';
+import { awaitFacts, startHoldfast, stopHoldfast, unitsHeld } from './jobs/node.ts';
+import { loadSnapshots, readSnapshotsRaw, writeSnapshots } from './jobs/snapshots.ts';
+
+const jobs = {
+  awaitFacts,
+  foldFacts,
+  loadHttp,
+  loadNats,
+  loadPostgres,
+  loadRedisLua,
+  loadSnapshots,
+  measureActors,
+  measureHolds,
+  parseFacts,
+  preparePostgres,
+  publishFacts,
+  readFactsBare,
+  readSnapshotsRaw,
+  serveBareHttp,
+  serveEcho,
+  startHoldfast,
+  stopHoldfast,
+  unitsHeld,
+  writeSnapshots,
+};
+export type Jobs = typeof jobs;
+export type JobName = keyof Jobs;
+
+process.on('message', (message) => {
+  const { id, name, options } = message as { id: number; name: JobName; options: unknown[] };
+  const job = jobs[name] as (...given: unknown[]) => Promise<unknown>;
+  job(...options).then(
+    (result) => process.send?.({ id, result }),
+    (error: unknown) => process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+  );
+});
+// A worker without its bench has nothing to do; an orderly end lets --cpu-prof write.
+process.on('disconnect', () => process.exit(0));
