@@ -24,7 +24,7 @@ export function decodeToken(token: string): string | undefined {
   if (PLAIN.test(token)) return token;
   try {
     const text = decodeURIComponent(token);
-    return encodeToken(text) === token ? text : undefined;
+    return text !== '' && encodeToken(text) === token ? text : undefined;
   } catch {
     return undefined;
   }

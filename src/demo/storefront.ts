@@ -4,6 +4,7 @@
  * A caller looks a few times and then reserves; a hold is confirmed, released or left to expire. What is confirmed leaves the
  * shelf a little later, as a `sale` that names the reservation. Latencies are what the callers see, over HTTP.
  */
+import { setMaxListeners } from 'node:events';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { Clock } from '../../actors/ports.ts';
 import type { Demo } from '../../config/demo/demo.ts';
@@ -79,7 +80,10 @@ export class Storefront {
 
   constructor(options: StorefrontOptions) {
     const { clock, month } = options;
-    this.#options = options;
+    // Every waiting caller listens to the signal.
+    const signal = AbortSignal.any([options.signal]);
+    setMaxListeners(0, signal);
+    this.#options = { ...options, signal };
     this.#chance = random(Math.floor(clock.nowMs()));
     this.#visit = Math.floor(clock.nowMs()).toString(36);
     this.#pick = picker(month, this.#chance);

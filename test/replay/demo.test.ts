@@ -17,6 +17,8 @@ import { MemoryServer } from './memory-server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+/** No cycle counts: their timer would let a leaping clock run away while the month is read. */
+const UNCOUNTED = { ...DEMO, countEveryMs: 1e9 } as unknown as typeof DEMO;
 const NOW = Date.parse('2026-11-24T09:00:00Z');
 let month: Month;
 beforeAll(async () => {
@@ -115,7 +117,7 @@ describe('the retailer', () => {
     };
     const call = async () => ({ status: 404, body: undefined });
     const retailer = new Retailer({
-      demo: DEMO,
+      demo: UNCOUNTED,
       month,
       stateFile,
       send,
@@ -176,7 +178,7 @@ describe('the retailer', () => {
     };
     const call = async () => ({ status: 404, body: undefined });
     const retailer = new Retailer({
-      demo: DEMO,
+      demo: UNCOUNTED,
       month: small,
       stateFile,
       send,
@@ -241,4 +243,23 @@ describe('the storefront', () => {
     expect(sold).toEqual(confirmed);
     expect([...server.facts.values()].every((fact) => parseFact(fact).ok)).toBe(true);
   });
+});
+
+test('shelves are counted as the book has them, now and then one less, under ids of their own', async () => {
+  const server = new MemoryServer();
+  const stop = new AbortController();
+  const clock = new FakeClock(NOW, true);
+  const counts: SentFact[] = [];
+  const send: typeof server.send = (batch) => {
+    if (String(batch[0]?.id).includes('-count:')) counts.push(...batch);
+    if (counts.length >= 100) stop.abort();
+    return server.send(batch);
+  };
+  const call = async () => ({ status: 200, body: { sellable: 7 } });
+  const stateFile = join(folder, 'counts.json');
+  const report = () => undefined;
+  await new Retailer({ demo: DEMO, month, stateFile, send, call, clock, signal: stop.signal, report }).run();
+  expect(new Set(counts.map((fact) => fact.counted))).toEqual(new Set([6, 7]));
+  expect(new Set(counts.map((fact) => fact.id)).size).toBe(counts.length);
+  expect(counts.every((fact) => parseFact(fact).ok)).toBe(true);
 });

@@ -264,14 +264,14 @@ describe('over HTTP', () => {
     await close();
   });
 
-  test.each([
+  test.each<[number, object, { message?: string; advice: string; reached?: boolean; retryAfterMs?: number }]>([
     [503, { detail: 'no owner' }, { advice: 'again', reached: true, retryAfterMs: 2000, message: 'no owner' }],
     [413, {}, { advice: 'smaller' }],
     [404, {}, { advice: 'give-up', message: 'Is that a Holdfast node?' }],
     [422, { title: 'wrong' }, { advice: 'give-up', message: 'wrong' }],
     [200, { hello: 1 }, { advice: 'give-up', message: 'is that a Holdfast node?' }],
     [200, { ...stored, accepted: 7 }, { advice: 'give-up', message: 'accounted for 7 of 1' }],
-  ])('takes %i %j as %j', async (status, body, expected: { message?: string }) => {
+  ])('takes %i %j as %j', async (status, body, expected) => {
     const { base, close } = await served(() => ({ status, body, headers: { 'retry-after': '2' } }));
     const error = await httpSender(base)([sale('a')]).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ ...expected, message: expect.stringContaining(expected.message ?? '') });

@@ -1,0 +1,103 @@
+/** `up`, `node`, `replay`, `doctor`: running Holdfast. What each does is loaded when it is called. */
+import { type Command, Option } from 'commander';
+import { loadSettings, SETTINGS, type SettingName } from '../../config/settings.ts';
+import type { Finding } from '../doctor.ts';
+import { findHttp, runningUp } from './address.ts';
+import type { CliRun } from './io.ts';
+import { printable } from './table.ts';
+
+type Flags = Partial<Record<SettingName | 'config', string>>;
+type Given = Readonly<Record<string, unknown>>;
+
+const NAMES = Object.keys(SETTINGS) as SettingName[];
+
+interface ReplayOptions {
+  readonly format?: string;
+  readonly speed?: string;
+  readonly location?: string;
+  readonly fromNow?: boolean;
+  readonly http?: string;
+  readonly json?: boolean;
+}
+
+export function addNodeCommands(program: Command, run: CliRun): void {
+  const up = program
+    .command('up')
+    .description('everything on this machine: private NATS and Redis, one node, and the demo retailer')
+    .option('--fresh', 'begin anew: remove what an earlier run left')
+    .option('--no-demo', 'start empty');
+  settingOptions(up, NAMES).action(async (given: Given) => {
+    const { runUp } = await import('../up.ts');
+    run.exitCode = await runUp({ ...flagsOf(given), fresh: given['fresh'] === true, noDemo: given['demo'] === false });
+  });
+  const node = program.command('node').description('one node, on NATS and Redis that are there already');
+  settingOptions(node, NAMES).action(async (given: Given) => {
+    const { runNode } = await import('../run-node.ts');
+    run.exitCode = await runNode(flagsOf(given));
+  });
+  program
+    .command('replay')
+    .description('publish facts from files, .gz too; exit code 0 only if all were stored')
+    .argument('<file...>', 'files of facts')
+    .option('--format <format>', 'online-retail or facts; without it the file tells')
+    .option('--speed <n>', '60 plays an hour in a minute; max (default) does not wait')
+    .option('--location <id>', 'where the facts of a file without locations happened')
+    .option('--from-now', 'move the stamps so that the first fact happens now')
+    .option('--http <host:port>', 'the node to send to (HOLDFAST_HTTP)')
+    .option('--json', 'print the counts as JSON')
+    .action(async (files: string[], { format, speed, location, fromNow, http, json }: ReplayOptions) => {
+      const { runReplay } = await import('../replay/command.ts');
+      const stop = new AbortController();
+      const interrupt = () => stop.abort();
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt);
+      const address = await findHttp(http, run.env);
+      const args = { files, http: address, format, speed, location, fromNow, json };
+      run.exitCode = await runReplay(args, { stdout: run.stdout, stderr: run.stderr, signal: stop.signal });
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, interrupt);
+    });
+  const doctor = program
+    .command('doctor')
+    .description('check NATS, Redis, streams, lag, ownership and clocks; say what is wrong and what to do')
+    .option('--json', 'print the findings as JSON');
+  settingOptions(doctor, NAMES).action(async (given: Given) => runDoctor(run, given));
+}
+
+async function runDoctor(run: CliRun, given: Given): Promise<void> {
+  const flags = flagsOf(given);
+  const told = loadSettings(flags, run.env);
+  const up = runningUp(flags, run.env, told);
+  const settings =
+    up === undefined
+      ? told
+      : loadSettings({ ...flags, nats: up.nats, redis: up.redis, natsMonitor: up.natsMonitor }, run.env);
+  const { examine } = await import('../doctor.ts');
+  const findings = await examine(settings);
+  if (findings.some(({ state }) => state === 'bad')) run.exitCode = 1;
+  run.stdout.write(given['json'] === true ? `${JSON.stringify(findings)}\n` : findings.map(findingText).join(''));
+}
+
+function findingText({ what, state, says, remedy }: Finding): string {
+  const mark = { good: 'good   ', warning: 'WARNING', bad: 'BAD    ' }[state];
+  const line = printable(`${mark}  ${what}: ${says}`);
+  return remedy === '' ? `${line}\n` : `${line}\n         ${printable(`What to do: ${remedy}`)}\n`;
+}
+
+/** One option for each setting, from the table that loads them. */
+function settingOptions(command: Command, names: readonly SettingName[]): Command {
+  for (const name of names) {
+    const { flag, env, fallback, why } = SETTINGS[name];
+    command.addOption(new Option(`${flag} <value>`, `${why} (${env}; default ${fallback})`));
+  }
+  return command.option('--config <file>', 'a JSON file of settings (HOLDFAST_CONFIG)');
+}
+
+/** Options by setting: `--lease` is the setting leaseTtl. */
+function flagsOf(given: Given): Flags {
+  const flags: Flags = {};
+  for (const name of NAMES) {
+    const value = given[new Option(`${SETTINGS[name].flag} <value>`).attributeName()];
+    if (typeof value === 'string') flags[name] = value;
+  }
+  if (typeof given['config'] === 'string') flags.config = given['config'];
+  return flags;
+}

@@ -1,0 +1,50 @@
+/**
+ * The command line: its commands, and what each way of ending is worth as an exit code: 0 good, 1 failed, 2 wrong usage.
+ */
+import { Command, CommanderError } from 'commander';
+import { SettingError } from '../../config/settings.ts';
+import { VERSION } from '../version.ts';
+import { type CliIo, type CliRun, UsageError } from './io.ts';
+import { addNodeCommands } from './node-commands.ts';
+import { addParkedCommands } from './parked-commands.ts';
+import { addReservationCommands } from './reservation-commands.ts';
+import { addStockCommands } from './stock-commands.ts';
+
+const FAILED = 1;
+const WRONG_USAGE = 2;
+
+/** Runs a command; resolves with its exit code. */
+export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
+  const run: CliRun = { stdout: io.stdout, stderr: io.stderr, env: io.env, exitCode: 0 };
+  try {
+    await programOf(run).parseAsync(args, { from: 'user' });
+    return run.exitCode;
+  } catch (error) {
+    return exitCodeOf(error, run);
+  }
+}
+
+function programOf(run: CliRun): Command {
+  const program = new Command('holdfast')
+    .description('One stock for stores and web shop, and promises that hold.')
+    .version(VERSION)
+    .configureOutput({ writeOut: (text) => run.stdout.write(text), writeErr: (text) => run.stderr.write(text) })
+    .showHelpAfterError('(--help says what is allowed)')
+    .exitOverride();
+  addNodeCommands(program, run);
+  addStockCommands(program, run);
+  addReservationCommands(program, run);
+  addParkedCommands(program, run);
+  return program.addHelpText('after', '\nExit codes: 0 good, 1 failed, 2 wrong usage.');
+}
+
+function exitCodeOf(error: unknown, { stderr }: CliRun): number {
+  // Commander has said it already.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
+  const wrong = error instanceof SettingError || error instanceof UsageError;
+  const message = error instanceof Error ? error.message : String(error);
+  stderr.write(`${message}\n`);
+  if (wrong) return WRONG_USAGE;
+  if (process.env['HOLDFAST_LOG'] === 'debug' && error instanceof Error) stderr.write(`${error.stack}\n`);
+  return FAILED;
+}

@@ -1,0 +1,73 @@
+/** `reserve`, `confirm`, `release`: promises, typed at a desk. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { PURPOSES, type ReservationAnswer } from '../../streams/requests.ts';
+import { path } from './client.ts';
+import { askDesk, type DeskOptions, deskCommand } from './desk.ts';
+import type { CliRun } from './io.ts';
+import { LINE_FORM, parseLine, type TypedLine } from './line-option.ts';
+import { table } from './table.ts';
+
+interface ReserveOptions extends DeskOptions {
+  readonly id: string;
+  readonly line: readonly TypedLine[];
+  readonly channel?: string;
+  readonly purpose?: string;
+  readonly ttl?: number;
+  readonly partial?: boolean;
+}
+
+export function addReservationCommands(program: Command, run: CliRun): void {
+  deskCommand(program, 'reserve', 'hold units; the same id again gets the same answer')
+    .requiredOption('--id <id>', "the reservation's id, unique for ever")
+    .requiredOption(
+      `--line <${LINE_FORM}>`,
+      'what to hold, from which locations; may be repeated',
+      (text: string, before: readonly TypedLine[] = []) => [...before, parseLine(text)],
+    )
+    .option('--channel <name>', 'the channel that asks (default web)')
+    .addOption(new Option('--purpose <purpose>', 'what it is for (default order)').choices(PURPOSES))
+    .option('--ttl <seconds>', 'how long it is held unless it is confirmed (default 900)', seconds)
+    .option('--partial', 'take what there is')
+    .action(async (options: ReserveOptions) => {
+      const { id, line, channel, purpose, ttl, partial } = options;
+      const body = { id, channel, purpose, ttlSeconds: ttl, partial, lines: line };
+      await askDesk<ReservationAnswer>(
+        run,
+        options,
+        (client) => client.ask('POST', '/v1/reservations', body),
+        reservationText,
+      );
+    });
+  deskCommand(program, 'confirm', 'held becomes allocated and no longer expires')
+    .argument('<id>', "the reservation's id")
+    .action(async (id: string, options: DeskOptions) => {
+      const ask = path('v1', 'reservations', id, 'confirm');
+      await askDesk<ReservationAnswer>(run, options, (client) => client.ask('POST', ask), reservationText);
+    });
+  deskCommand(program, 'release', 'give held or allocated units back')
+    .argument('<id>', "the reservation's id")
+    .action(async (id: string, options: DeskOptions) => {
+      const ask = path('v1', 'reservations', id);
+      await askDesk<ReservationAnswer>(run, options, (client) => client.ask('DELETE', ask), reservationText);
+    });
+}
+
+function reservationText({ id, status, expiresAt, lines, shortages }: ReservationAnswer): string {
+  const until = status === 'held' && expiresAt !== null ? ` until ${expiresAt}` : '';
+  const head = [{ title: 'SKU' }, { title: 'QTY', align: 'right' as const }, { title: 'LOCATION' }];
+  const out = [
+    `${id} is ${status}${until}\n`,
+    table(
+      head,
+      lines.map(({ sku, qty, location }) => [sku, qty, location]),
+    ),
+  ];
+  for (const { sku, requested, available } of shortages ?? [])
+    out.push(`Short: ${sku}, ${requested} requested, ${available} available\n`);
+  return out.join('');
+}
+
+function seconds(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of seconds.');
+  return Number(text);
+}

@@ -1,0 +1,99 @@
+/** `atp`, `stock`, `explain`: what is there, what may be promised, and why. */
+import type { Command } from 'commander';
+import type { ExplainAnswer } from '../../actors/ports.ts';
+import type { AtpAnswer, SkuStockAnswer, StockAnswer } from '../../streams/requests.ts';
+import { path } from './client.ts';
+import { askDesk, type DeskOptions, deskCommand } from './desk.ts';
+import { explainTable } from './explain-table.ts';
+import type { CliRun } from './io.ts';
+import { table } from './table.ts';
+
+interface AtpOptions extends DeskOptions {
+  readonly location?: readonly string[];
+  readonly channel?: string;
+  readonly by?: string;
+}
+
+export function addStockCommands(program: Command, run: CliRun): void {
+  deskCommand(program, 'atp', 'what may be promised')
+    .argument('<sku...>', 'SKUs')
+    .option('--location <id>', 'only there; may be repeated', (id: string, before: readonly string[] = []) => [
+      ...before,
+      id,
+    ])
+    .option('--channel <name>', 'for that channel, such as web')
+    .option('--by <date>', 'with what is on its way by then, such as 2026-12-01')
+    .action(async (skus: string[], options: AtpOptions) => {
+      const { location, channel, by } = options;
+      const lines = skus.map((sku) => ({ sku, locations: location }));
+      await askDesk<AtpAnswer>(
+        run,
+        options,
+        (client) => client.ask('POST', '/v1/atp', { lines, channel, by }),
+        atpTable,
+      );
+    });
+  deskCommand(program, 'stock', 'what is there, held and on its way')
+    .argument('<sku>', 'the SKU')
+    .argument('[location]', 'only there')
+    .action(async (sku: string, location: string | undefined, options: DeskOptions) => {
+      if (location === undefined) {
+        const ask = path('v1', 'stock', sku);
+        await askDesk<SkuStockAnswer>(
+          run,
+          options,
+          (client) => client.ask('GET', ask),
+          ({ locations }) => stockTable(locations),
+        );
+      } else {
+        const ask = path('v1', 'stock', sku, location);
+        await askDesk<StockAnswer>(
+          run,
+          options,
+          (client) => client.ask('GET', ask),
+          (stock) => stockTable([stock]),
+        );
+      }
+    });
+  deskCommand(program, 'explain', 'the facts and reservations behind a number')
+    .argument('<sku>', 'the SKU')
+    .argument('<location>', 'the location')
+    .action(async (sku: string, location: string, options: DeskOptions) => {
+      const ask = path('v1', 'explain', sku, location);
+      await askDesk<ExplainAnswer>(run, options, (client) => client.ask('GET', ask), explainTable);
+    });
+}
+
+function atpTable({ asOf, lines }: AtpAnswer): string {
+  const rows = lines.flatMap(({ sku, atp, locations }): (string | number)[][] => {
+    if (locations.length === 0) return [[sku, 'nothing is known of it', atp]];
+    const each = locations.map(({ location, atp: units }) => ['', location, units]);
+    return [[sku, locations.length === 1 ? '1 location' : `${locations.length} locations`, atp], ...each];
+  });
+  return `${table([{ title: 'SKU' }, { title: 'LOCATION' }, { title: 'ATP', align: 'right' }], rows)}as of ${asOf}\n`;
+}
+
+function stockTable(stocks: readonly StockAnswer[]): string {
+  const figures = [
+    ['ON HAND', 'onHand'],
+    ['SELLABLE', 'sellable'],
+    ['DAMAGED', 'damaged'],
+    ['INSPECTION', 'inspection'],
+    ['HELD', 'held'],
+    ['ALLOCATED', 'allocated'],
+    ['SAFETY', 'safetyStock'],
+    ['AVAILABLE', 'available'],
+    ['ATP', 'atp'],
+    ['IN TRANSIT', 'inTransit'],
+    ['ON ORDER', 'onOrder'],
+  ] as const;
+  const columns = [
+    { title: 'SKU' },
+    { title: 'LOCATION' },
+    ...figures.map(([title]) => ({ title, align: 'right' as const })),
+  ];
+  return table(
+    columns,
+    stocks.map((stock) => [stock.sku, stock.location, ...figures.map(([, name]) => stock[name])]),
+  );
+}
