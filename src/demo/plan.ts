@@ -28,23 +28,22 @@ export async function* script(month: Month, demo: Demo, run: number, prefix: str
   const openedAt = later(month.firstAt, -OPENING_BEFORE_MS);
   const opening = run === 1 ? openingBalances(month, demo, openedAt) : restocking(month, demo, openedAt);
   for (const fact of opening) yield named(fact, prefix);
-  const arrivals = new Due(demo.transferMs);
-  const comingBack = new Due(demo.storeReturnMs);
+  const due = new Due();
   for await (const entry of readFacts(month.path, { format: 'online-retail', location: demo.warehouse })) {
     if (entry.kind !== 'fact') continue;
     const sale = entry.fact as unknown as RealFact;
-    for (const due of [arrivals, comingBack]) for (const fact of due.upTo(sale.occurredAt)) yield named(fact, prefix);
+    for (const fact of due.upTo(parseInstant(sale.occurredAt) ?? 0)) yield named(fact, prefix);
     yield named(entry.fact, prefix);
     if (sale.type !== 'sale') continue;
     if (drawn(`receipt ${sale.id}`, demo.receiptsPerThousand)) yield named(delivery(sale), prefix);
     if (drawn(`transfer ${sale.id}`, demo.transfersPerThousand)) {
       const [shipped, received] = transfer(sale, demo, prefix);
       yield named(shipped, prefix);
-      arrivals.add(received);
+      due.add(received, demo.transferMs);
     }
-    if (drawn(`return ${sale.id}`, demo.storeReturnsPerThousand)) comingBack.add(storeReturn(sale, demo));
+    if (drawn(`return ${sale.id}`, demo.storeReturnsPerThousand)) due.add(storeReturn(sale, demo), demo.storeReturnMs);
   }
-  for (const due of [arrivals, comingBack]) for (const fact of due.upTo(undefined)) yield named(fact, prefix);
+  for (const fact of due.upTo(Number.POSITIVE_INFINITY)) yield named(fact, prefix);
 }
 
 interface RealFact {
@@ -56,24 +55,24 @@ interface RealFact {
   readonly qty: number;
 }
 
-/** Facts that come all the same time after their cause, in order. */
+/** Facts that come some time after their cause, taken in the order of their moments. */
 class Due {
-  readonly #afterMs: number;
-  #waiting: SentFact[] = [];
+  readonly #waiting: { readonly at: number; readonly fact: SentFact }[] = [];
 
-  constructor(afterMs: number) {
-    this.#afterMs = afterMs;
+  add(fact: SentFact, afterMs: number): void {
+    const occurredAt = later(String(fact.occurredAt), afterMs);
+    const at = parseInstant(occurredAt) ?? 0;
+    let place = this.#waiting.length;
+    while (place > 0 && (this.#waiting[place - 1]?.at ?? 0) > at) place--;
+    this.#waiting.splice(place, 0, { at, fact: { ...fact, occurredAt } });
   }
 
-  add(fact: SentFact): void {
-    this.#waiting.push({ ...fact, occurredAt: later(String(fact.occurredAt), this.#afterMs) });
-  }
-
-  /** Takes what has come by then, or all that is left. */
-  upTo(at: string | undefined): SentFact[] {
-    const limit = at === undefined ? Number.POSITIVE_INFINITY : (parseInstant(at) ?? 0);
-    const first = this.#waiting.findIndex((fact) => (parseInstant(String(fact.occurredAt)) ?? 0) > limit);
-    return this.#waiting.splice(0, first < 0 ? this.#waiting.length : first);
+  /** Takes what has come by then. */
+  *upTo(at: number): Generator<SentFact> {
+    for (let next = this.#waiting[0]; next !== undefined && next.at <= at; next = this.#waiting[0]) {
+      this.#waiting.shift();
+      yield next.fact;
+    }
   }
 }
 

@@ -1,0 +1,277 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Partition } from '../../actors/partition.ts';
+import { LostLogError, loadSnapshot, type RecoveryWorld } from '../../actors/recovery.ts';
+import { SeenIds } from '../../actors/seen.ts';
+import { decodeManifest } from '../../actors/snapshot.ts';
+import { type SnapshotStore, Snapshotter } from '../../actors/snapshotter.ts';
+import { stockView } from '../../actors/stock/availability.ts';
+import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
+import { audit } from '../../actors/stock/invariants.ts';
+import { statusOf } from '../../actors/stock/reservation.ts';
+import type { StockBook } from '../../actors/stock/state.ts';
+import type { Broker } from '../../streams/connection.ts';
+import type { StockDecision } from '../../streams/decisions.ts';
+import type { Fact } from '../../streams/facts.ts';
+import { hash64 } from '../../streams/hash.ts';
+
+const CREATED = { SALES: 'a', RECEIPTS: 'b', TRANSFERS: 'c', RETURNS: 'd', COUNTS: 'e', JOURNAL: 'f' };
+const SKUS = ['A', 'B', 'Ü'];
+const LOCATIONS = ['x', 'y'];
+
+/** Keeps what a store keeps, by the same rules as the script in Redis. */
+class MemoryStore implements SnapshotStore {
+  readonly blobs = new Map<string, Buffer>();
+  readonly kept: Buffer[] = [];
+  epoch = 0;
+  async write(_: number, blobs: readonly { name: string; bytes: Buffer }[]) {
+    for (const { name, bytes } of blobs) {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.blobs.set(name, bytes);
+    }
+  }
+  async swap(_: number, epoch: number, manifest: Buffer, drop: readonly string[], expectOne: boolean) {
+    if (this.epoch > epoch) return 'older' as const;
+    if (expectOne && this.kept.length === 0) return 'lost' as const;
+    this.kept.unshift(manifest);
+    this.kept.length = Math.min(2, this.kept.length);
+    this.epoch = epoch;
+    for (const name of drop) this.blobs.delete(name);
+    return 'swapped' as const;
+  }
+  async manifests() {
+    return [...this.kept];
+  }
+  async read(_: number, names: readonly string[]) {
+    return names.map((name) => this.blobs.get(name));
+  }
+  async names() {
+    return [...this.blobs.keys()];
+  }
+}
+
+type Input = { readonly fact: Fact } | { readonly decision: StockDecision };
+
+const inputs = fc
+  .array(
+    fc.record({
+      kind: fc.nat(7),
+      sku: fc.constantFrom(...SKUS),
+      location: fc.constantFrom(...LOCATIONS),
+      qty: fc.integer({ min: 1, max: 9 }),
+      at: fc.nat(20),
+      id: fc.nat(5),
+    }),
+    { maxLength: 60 },
+  )
+  .map((drawn) => drawn.map((each, n) => inputOf(each, n)));
+
+function inputOf(
+  {
+    kind,
+    sku,
+    location,
+    qty,
+    at,
+    id,
+  }: { kind: number; sku: string; location: string; qty: number; at: number; id: number },
+  n: number,
+): Input {
+  const common = { id: `f${n}`, sku, location, at };
+  const reservation = `r${id}`;
+  switch (kind) {
+    case 0:
+      return { fact: { ...common, type: 'sale', qty, reservation: id === 0 ? undefined : reservation } };
+    case 1:
+      return { fact: { ...common, type: 'receipt', qty, damaged: id } };
+    case 2:
+      return { fact: { ...common, type: 'count', counted: qty } };
+    case 3:
+      return {
+        fact: {
+          ...common,
+          type: 'transfer',
+          phase: id % 2 === 0 ? 'shipped' : 'received',
+          transfer: `t${id >> 1}`,
+          qty,
+          damaged: 0,
+          from: id % 2 === 0 ? location : 'z',
+          to: id % 2 === 0 ? 'y' : location,
+          eta: undefined,
+        },
+      };
+    case 4:
+    case 5: {
+      const line = { index: 0, sku, location, qty, partition: 0, seq: n };
+      return {
+        decision: {
+          kind: 'granted',
+          id: reservation,
+          content: hash64(reservation),
+          channel: 'web',
+          purpose: 'order',
+          atMs: n + 1,
+          expiresAtMs: 1e12,
+          home: 0,
+          spread: [0],
+          parts: [[0, 1]],
+          lines: [line],
+          shortages: [],
+        },
+      };
+    }
+    case 6:
+      return { decision: { kind: 'confirmed', id: reservation, atMs: n + 1, parts: [[0, 1]] } };
+    default:
+      return { decision: { kind: 'released', id: reservation, atMs: n + 1, parts: [[0, 1]] } };
+  }
+}
+
+/** A grant of an id that stands is never journaled: the id's owner answers with the one that stands. */
+function feed(partition: Partition, seen: SeenIds, input: Input): void {
+  if ('fact' in input) {
+    seen.add(0, hash64(input.fact.id, 1), hash64(input.fact.id, 2), input.fact.at);
+    applyFact(partition.book, input.fact);
+    partition.positions.SALES += 1;
+  } else if (input.decision.kind !== 'granted' || partition.book.parts.get(input.decision.id)?.granted !== true) {
+    applyDecision(partition.book, input.decision);
+    partition.journalSeq += 1;
+  }
+}
+
+function stateOf(book: StockBook): unknown {
+  const keys = [...book.skus.values()]
+    .flatMap((entry) => entry.keys.map((key) => [stockView(key), [...key.movements], key.count] as const))
+    .sort((a, b) => (`${a[0].sku} ${a[0].location}` < `${b[0].sku} ${b[0].location}` ? -1 : 1));
+  const parts = [...book.parts.values()].map((part) => [
+    part.id,
+    part.granted && statusOf([part]),
+    part.lines.map((line) => [line.qty, line.fulfilled, line.claimed]),
+    part.epoch,
+    part.seq,
+  ]);
+  return { keys, parts: parts.sort((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1)) };
+}
+
+function worldOf(store: SnapshotStore, seen: SeenIds, more: Partial<RecoveryWorld> = {}): RecoveryWorld {
+  const lastSeqs = { SALES: 1e6, RECEIPTS: 1e6, TRANSFERS: 1e6, RETURNS: 1e6, COUNTS: 1e6, JOURNAL: 1e6 };
+  return {
+    broker: undefined as unknown as Broker,
+    store,
+    seen,
+    partitions: 1,
+    created: CREATED,
+    lastSeqs,
+    note: () => undefined,
+    ...more,
+  };
+}
+
+function snapshotterOf(partition: Partition, seen: SeenIds, store: SnapshotStore): Snapshotter {
+  const tip = () => ({ writer: 'w', n: 0, hash: '', seq: 0 });
+  return new Snapshotter(partition, seen, store, { partitions: 1, created: CREATED, tip, nowMs: () => 1 });
+}
+
+describe('a snapshot', () => {
+  it('holds one moment while the partition goes on, and with the rest gives the same state', async () => {
+    await fc.assert(
+      fc.asyncProperty(inputs, inputs, inputs, async (before, during, after) => {
+        const [store, seen, partition] = [new MemoryStore(), new SeenIds(), new Partition(0)];
+        const snapshotter = snapshotterOf(partition, seen, store);
+        // A first generation, so that the second writes changed pages only.
+        for (const input of before.slice(0, before.length / 2)) feed(partition, seen, input);
+        await snapshotter.take();
+        for (const input of before.slice(before.length / 2)) feed(partition, seen, input);
+        const moment = stateOf(partition.book);
+        const rest: Input[] = [...during, ...after];
+        const taking = snapshotter.take();
+        await Promise.resolve();
+        for (const input of during) {
+          feed(partition, seen, input);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        await taking;
+        for (const input of after) feed(partition, seen, input);
+        if (store.kept.length === 0) return;
+        const [again, seenAgain] = [new Partition(0), new SeenIds()];
+        await loadSnapshot(worldOf(store, seenAgain), {
+          partition: again,
+          snapshotter: snapshotterOf(again, seenAgain, store),
+        });
+        expect(stateOf(again.book)).toEqual(moment);
+        expect(audit(again.book)).toEqual([]);
+        for (const input of rest) feed(again, seenAgain, input);
+        expect(stateOf(again.book)).toEqual(stateOf(partition.book));
+        expect(seenAgain.size).toBe(seen.size);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  async function twoGenerations() {
+    const [store, seen, partition] = [new MemoryStore(), new SeenIds(), new Partition(0)];
+    const snapshotter = snapshotterOf(partition, seen, store);
+    for (let n = 0; n < 20; n++)
+      feed(partition, seen, {
+        fact: { id: `f${n}`, sku: `S${n}`, location: 'x', at: n, type: 'receipt', qty: 1, damaged: 0 },
+      });
+    await snapshotter.take();
+    const first = stateOf(partition.book);
+    feed(partition, seen, {
+      fact: { id: 'late', sku: 'S3', location: 'x', at: 99, type: 'receipt', qty: 5, damaged: 0 },
+    });
+    await snapshotter.take();
+    return { store, first, second: stateOf(partition.book) };
+  }
+  async function load(store: MemoryStore, more: Partial<RecoveryWorld> = {}) {
+    const notes: string[] = [];
+    const [partition, seen] = [new Partition(0), new SeenIds()];
+    const note = (message: string, detail: Record<string, unknown>) => void notes.push(`${message}: ${detail.why}`);
+    const tip = await loadSnapshot(worldOf(store, seen, { note, ...more }), {
+      partition,
+      snapshotter: snapshotterOf(partition, seen, store),
+    });
+    return { partition, notes, tip };
+  }
+
+  it('with a flipped byte in any page or manifest is recognised, and the one before is used', async () => {
+    const { store, first, second } = await twoGenerations();
+    expect(stateOf((await load(store)).partition.book)).toEqual(second);
+    const newest = decodeManifest(store.kept[0] as Buffer);
+    const older = new Set(
+      [...decodeManifest(store.kept[1] as Buffer).pages, ...decodeManifest(store.kept[1] as Buffer).ids].map(
+        (ref) => ref.name,
+      ),
+    );
+    const own = [...newest.pages, ...newest.ids].map((ref) => ref.name).filter((name) => !older.has(name));
+    for (const bytes of [...own.map((name) => store.blobs.get(name) as Buffer), store.kept[0] as Buffer]) {
+      for (const at of [0, bytes.length >> 1, bytes.length - 1]) {
+        bytes[at] = (bytes[at] as number) ^ 0x10;
+        const loaded = await load(store);
+        expect(loaded.notes).toEqual([expect.stringMatching(/damaged/)]);
+        expect(stateOf(loaded.partition.book)).toEqual(first);
+        bytes[at] = (bytes[at] as number) ^ 0x10;
+      }
+    }
+  });
+
+  it('of which a page is missing, in both generations, is not used at all', async () => {
+    const { store } = await twoGenerations();
+    store.blobs.clear();
+    const { partition, notes, tip } = await load(store);
+    expect(notes).toHaveLength(2);
+    expect([tip, partition.book.skus.size, partition.positions.SALES]).toEqual([undefined, 0, 0]);
+  });
+
+  it('of other streams, or of another partition count, is not used', async () => {
+    const { store } = await twoGenerations();
+    expect((await load(store, { created: { ...CREATED, SALES: 'another' } })).notes[0]).toMatch(/another SALES stream/);
+    expect((await load(store, { partitions: 2 })).notes[0]).toMatch(/of partition 0 of 1/);
+  });
+
+  it('that knows more than the streams hold stops recovery: their end was lost', async () => {
+    const { store } = await twoGenerations();
+    const lastSeqs = { SALES: 20, RECEIPTS: 0, TRANSFERS: 0, RETURNS: 0, COUNTS: 0, JOURNAL: 0 };
+    await expect(load(store, { lastSeqs })).rejects.toThrow(LostLogError);
+  });
+});
