@@ -283,6 +283,7 @@ export class Engine {
       created: this.#created,
       tip: () => ({ writer: this.journal.writer, ...this.#tip }),
       nowMs: () => this.#clock.nowMs(),
+      turnMs: LIMITS.snapshotTurnMs,
     });
     this.#snapshotters.set(number, snapshotter);
     return { partition, snapshotter };

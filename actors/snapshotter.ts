@@ -7,7 +7,6 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { failpoint } from '../config/failpoints.ts';
-import { LIMITS } from '../config/limits.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import type { SeenIds } from './seen.ts';
 import {
@@ -47,6 +46,8 @@ export interface SnapshotContext {
   readonly created: Readonly<Record<string, string>>;
   readonly tip: () => ChainTip;
   readonly nowMs: () => number;
+  /** Milliseconds of encoding before others have a turn. */
+  readonly turnMs: number;
 }
 
 export class Snapshotter {
@@ -126,7 +127,7 @@ export class Snapshotter {
       let began = performance.now();
       for (const index of awaited) {
         encode(index);
-        if (performance.now() - began < LIMITS.snapshotTurnMs) continue;
+        if (performance.now() - began < this.#context.turnMs) continue;
         await turn();
         began = performance.now();
       }

@@ -164,6 +164,7 @@ export class StockBook {
   readonly homes = new Map<string, HomeEntry>();
   readonly pages: Page[] = [];
   keyCount = 0;
+  itemsPerPage = ITEMS_PER_PAGE;
   /** Called before an awaited page changes, so that a snapshot in progress keeps what it was. */
   beforeAwaited: ((page: number) => void) | undefined = undefined;
   /** Called with each part whose hold may have to expire. */
@@ -183,7 +184,7 @@ export class StockBook {
   /** Puts a new item on the newest page with room, or on the given one when a snapshot is loaded. */
   place(item: PageItem, at?: number): void {
     let index = at ?? this.pages.length - 1;
-    if (at === undefined && (index < 0 || (this.pages[index] as Page).items.size >= ITEMS_PER_PAGE)) index += 1;
+    if (at === undefined && (index < 0 || (this.pages[index] as Page).items.size >= this.itemsPerPage)) index += 1;
     while (this.pages.length <= index) this.pages.push({ items: new Set(), dirty: true, awaited: false });
     const page = this.pages[index] as Page;
     if (page.awaited) this.beforeAwaited?.(index);

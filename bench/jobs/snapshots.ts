@@ -35,7 +35,7 @@ export async function writeSnapshots(options: SnapshotWorld & Shape): Promise<{ 
     }
   }
   const store = await RedisSnapshots.open(options.redis, () => undefined);
-  const context = { partitions: PARTITIONS, created, tip: () => ({ writer: 'bench', n: 0, hash: '', seq: 0 }), nowMs: () => Date.now() };
+  const context = { partitions: PARTITIONS, created, tip: () => ({ writer: 'bench', n: 0, hash: '', seq: 0 }), nowMs: () => Date.now(), turnMs: 4 };
   const began = performance.now();
   for (const partition of partitions) {
     partition.book.epoch = 1;

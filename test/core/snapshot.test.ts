@@ -169,7 +169,7 @@ function worldOf(store: SnapshotStore, seen: SeenIds, more: Partial<RecoveryWorl
 
 function snapshotterOf(partition: Partition, seen: SeenIds, store: SnapshotStore): Snapshotter {
   const tip = () => ({ writer: 'w', n: 0, hash: '', seq: 0 });
-  return new Snapshotter(partition, seen, store, { partitions: 1, created: CREATED, tip, nowMs: () => 1 });
+  return new Snapshotter(partition, seen, store, { partitions: 1, created: CREATED, tip, nowMs: () => 1, turnMs: 0 });
 }
 
 describe('a snapshot', () => {
@@ -177,6 +177,8 @@ describe('a snapshot', () => {
     await fc.assert(
       fc.asyncProperty(inputs, inputs, inputs, async (before, during, after) => {
         const [store, seen, partition] = [new MemoryStore(), new SeenIds(), new Partition(0)];
+        // Every item on a page of its own, and a turn for others after each: pages change while they wait to be written.
+        partition.book.itemsPerPage = 1;
         const snapshotter = snapshotterOf(partition, seen, store);
         // A first generation, so that the second writes changed pages only.
         for (const input of before.slice(0, before.length / 2)) feed(partition, seen, input);
