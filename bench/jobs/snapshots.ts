@@ -80,7 +80,7 @@ export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: 
   for (let number = 0; number < PARTITIONS; number++) {
     const partition = new Partition(number);
     const snapshotter = new Snapshotter(partition, seen, store, {
-      partitions: PARTITIONS, created, tip: () => ({ writer: 'bench', n: 0, hash: '', seq: 0 }), nowMs: () => Date.now(),
+      partitions: PARTITIONS, created, tip: () => ({ writer: 'bench', n: 0, hash: '', seq: 0 }), nowMs: () => Date.now(), turnMs: 4,
     });
     await loadSnapshot(world, { partition, snapshotter });
     actors += partition.book.keyCount;
