@@ -7,13 +7,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
-import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
 import type { Broker } from '../streams/connection.ts';
-import { Follower } from '../streams/follower.ts';
 import { fenceWriter, Journal } from '../streams/journal.ts';
 import { type Parking, type ParkReason, park, parkedConflicts } from '../streams/parked.ts';
 import { partitionOf } from '../streams/subjects.ts';
 import { Expiry } from './expiry.ts';
+import { Followers } from './followers.ts';
 import { Intake, type IntakeEvents } from './intake.ts';
 import { maintain } from './maintenance.ts';
 import type { Claim, Ownership } from './ownership.ts';
@@ -60,7 +60,7 @@ export class Engine {
   readonly #events: EngineEvents;
   readonly #created: Readonly<Record<string, string>>;
   readonly #snapshotters = new Map<number, Snapshotter>();
-  readonly #followers = new Map<FactStream, Follower>();
+  readonly #followers: Followers;
   #tip = { n: 0, hash: '', seq: 0 };
   #stopping = false;
   #lost: string | undefined;
@@ -94,6 +94,13 @@ export class Engine {
       world.events,
       world.settings.horizonMs,
     );
+    this.#followers = new Followers({
+      broker: world.broker,
+      intake: this.intake,
+      partitions: this.partitions,
+      count: world.settings.partitions,
+      restarted: world.events.followerRestarted,
+    });
     this.journal = new Journal(world.broker, world.writer, {
       fenced: (numbers) => this.#drop(numbers),
       stopped: (why) => world.events.failed(why),
@@ -141,8 +148,7 @@ export class Engine {
 
   /** Messages that each fact stream still has for this node. */
   lag(stream: FactStream): number {
-    const pending = this.#followers.get(stream)?.pending ?? 0;
-    return Number.isFinite(pending) ? pending : 0;
+    return this.#followers.lag(stream);
   }
 
   /** Age in seconds of the oldest snapshot of a partition that has changed since. */
@@ -178,7 +184,7 @@ export class Engine {
     for (const partition of this.partitions.values()) partition.leaving = true;
     this.onServed([]);
     await Promise.race([this.#drained(), delay(3_000)]);
-    for (const follower of this.#followers.values()) follower.close();
+    this.#followers.close();
     await Promise.race([this.#snapshotAll().catch(() => undefined), delay(5_000)]);
     this.#stopSignal.abort();
     this.expiry.stop();
@@ -240,7 +246,8 @@ export class Engine {
       const partitions = recovering.map((each) => each.partition);
       const decisions = await replayJournal(world, partitions, tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);
       for (const partition of partitions) this.partitions.set(partition.number, partition);
-      await this.#follow(world.lastSeqs);
+      this.#followers.restart();
+      await this.#followers.reach(world.lastSeqs, this.#stopSignal.signal);
       const lost: number[] = [];
       for (const claim of claims) if (!(await this.#ownership.cleared(claim))) lost.push(claim.partition);
       this.#drop(lost);
@@ -308,47 +315,6 @@ export class Engine {
     };
   }
 
-  /** Starts the followers anew for all partitions held, and waits until they have reached the targets. */
-  async #follow(targets: Readonly<Record<string, number>>): Promise<void> {
-    for (const stream of FACT_STREAM_NAMES) this.#refollow(stream);
-    const behind = () =>
-      FACT_STREAM_NAMES.some((stream) => (this.#followers.get(stream)?.position ?? 0) < (targets[stream] ?? 0));
-    while (behind() && !this.#stopSignal.signal.aborted) await delay(2);
-  }
-
-  #refollow(stream: FactStream): void {
-    this.#followers.get(stream)?.close();
-    const held = [...this.partitions.values()];
-    if (held.length === 0) {
-      this.#followers.delete(stream);
-      return;
-    }
-    const all = held.length === this.#settings.partitions;
-    const types = FACT_STREAMS[stream] as readonly string[];
-    const filters = all ? [] : types.flatMap((type) => held.map((partition) => `${type}.${partition.number}.*.*`));
-    // A literal `*` for a token is stored untransformed, under three tokens; the owner of partition 0 parks it.
-    if (!all && this.partitions.has(0)) filters.push(...types.map((type) => `${type}.*.*`));
-    const position = Math.min(...held.map((partition) => partition.positions[stream]));
-    const follower = new Follower(this.#broker, stream, filters, position, {
-      message: (message) => {
-        this.intake.take(stream, message);
-        if (this.intake.parkingInFlight > LIMITS.parkingInFlight) this.#pauseForParking(follower);
-      },
-      caughtUp: (seq) => {
-        for (const partition of held) partition.positions[stream] = Math.max(partition.positions[stream], seq);
-      },
-      restarted: (why) => this.#events.followerRestarted(stream, why),
-    });
-    this.#followers.set(stream, follower);
-    follower.start();
-  }
-
-  #pauseForParking(follower: Follower): void {
-    follower.pause();
-    const waitFor = [...this.partitions.values()].flatMap((partition) => [...partition.parking]);
-    void Promise.all(waitFor).then(() => follower.resume());
-  }
-
   /** Another node should own these: finish what is in flight, snapshot, hand back. */
   async #giveUp(numbers: readonly number[]): Promise<void> {
     for (const number of numbers) {
@@ -389,7 +355,7 @@ export class Engine {
       this.seen.drop(number);
     }
     if (!changed) return;
-    for (const stream of FACT_STREAM_NAMES) this.#refollow(stream);
+    this.#followers.restart();
     this.#served();
   }
 
@@ -432,7 +398,7 @@ export class Engine {
     for (const part of due) {
       const sku = part.lines[0]?.key.sku.name ?? '';
       const holder = this.partitions.get(partitionOf(sku, this.#settings.partitions));
-      if (holder !== undefined) this.reservations.expire(holder, [part], (failed) => this.expiry.retry(failed, 1_000));
+      if (holder !== undefined) this.reservations.expire(holder, part, () => this.expiry.retry(part, 1_000));
     }
   }
 }

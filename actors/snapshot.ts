@@ -115,6 +115,7 @@ function itemTuple(item: PageItem): Tuple {
         item.content.hi,
         item.content.lo,
         item.spread,
+        item.shortages.map((short) => [short.sku, short.requested, short.available]),
         item.expiresAtMs,
         item.confirmedAtMs,
         item.endedAtMs,
@@ -269,17 +270,19 @@ function loadPart(book: StockBook, page: number, tuple: Tuple): void {
 }
 
 function loadHome(book: StockBook, page: number, tuple: Tuple): void {
-  const [, id, hi, lo, spread, expiresAtMs, confirmedAtMs, endedAtMs] = tuple as [
+  const [, id, hi, lo, spread, short, expiresAtMs, confirmedAtMs, endedAtMs] = tuple as [
     2,
     string,
     number,
     number,
     number[],
+    [string, number, number][],
     number,
     number,
     number,
   ];
-  const home = new HomeEntry(id, { hi, lo }, spread, expiresAtMs);
+  const shortages = short.map(([sku, requested, available]) => ({ sku, requested, available }));
+  const home = new HomeEntry(id, { hi, lo }, spread, shortages, expiresAtMs);
   home.confirmedAtMs = confirmedAtMs;
   home.endedAtMs = endedAtMs;
   book.homes.set(id, home);

@@ -27,6 +27,8 @@ export class Follower {
   #heardAt = performance.now();
   #expected = 1;
   #pending = Number.POSITIVE_INFINITY;
+  /** Stream's last sequence before the present consumer was made. */
+  #lastAtBegin = 0;
   #closed = false;
   #starting = false;
   #paused = false;
@@ -107,6 +109,7 @@ export class Follower {
     try {
       // Read before the consumer is made: what it does not deliver of these has nothing for this filter.
       const last = (await this.#broker.stream(this.#stream))?.lastSeq ?? 0;
+      this.#lastAtBegin = last;
       const following = await this.#broker.follow(
         this.#stream,
         { filters: this.#filters, from: this.#position + 1, batch: LIMITS.factsPerPull },
@@ -138,7 +141,8 @@ export class Follower {
       this.#handlers.message(message);
       this.#position = message.seq;
     }
-    if (message.pending === 0) this.#reach(message.seq);
+    // Whatever the stream held when the consumer was made has been delivered, or does not match the filter.
+    if (message.pending === 0) this.#reach(Math.max(message.seq, this.#lastAtBegin));
   }
 
   #reach(seq: number): void {

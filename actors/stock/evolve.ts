@@ -117,6 +117,7 @@ function applyGrant(book: StockBook, granted: Granted): void {
   if (here.length > 0) {
     const part = book.parts.get(granted.id) ?? addPart(book, granted.id);
     book.touch(part);
+    if (part.granted) supersede(book, part);
     part.granted = true;
     part.content = granted.content;
     part.channel = granted.channel;
@@ -138,10 +139,21 @@ function applyGrant(book: StockBook, granted: Granted): void {
   }
   // A grant without lines is the home entry of a reservation whose lines were decided apart.
   if (granted.home === book.partition && (granted.lines.length === 0 || !isAlone(granted.spread, book.partition))) {
-    const home = new HomeEntry(granted.id, granted.content, granted.spread, granted.expiresAtMs);
+    const home = new HomeEntry(granted.id, granted.content, granted.spread, granted.shortages, granted.expiresAtMs);
     book.homes.set(granted.id, home);
     book.place(home);
   }
+}
+
+/** A part that a crash or a refusal elsewhere left behind is granted anew: nothing of the grant before stands. */
+function supersede(book: StockBook, part: ReservationPart): void {
+  for (const line of part.lines) {
+    book.touch(line.key.sku);
+    line.key[part.bucket] -= line.claimed;
+  }
+  part.confirmedAtMs = 0;
+  part.releasedAtMs = 0;
+  part.expiredAtMs = 0;
 }
 
 /** Whether a reservation stands wholly in this partition, so that its part serves as its home entry. */

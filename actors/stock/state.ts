@@ -128,14 +128,22 @@ export class HomeEntry {
   page = 0;
   readonly content: Hash64;
   readonly spread: readonly number[];
+  readonly shortages: readonly Shortage[];
   readonly expiresAtMs: number;
   confirmedAtMs = 0;
   endedAtMs = 0;
 
-  constructor(id: string, content: Hash64, spread: readonly number[], expiresAtMs: number) {
+  constructor(
+    id: string,
+    content: Hash64,
+    spread: readonly number[],
+    shortages: readonly Shortage[],
+    expiresAtMs: number,
+  ) {
     this.id = id;
     this.content = content;
     this.spread = spread;
+    this.shortages = shortages;
     this.expiresAtMs = expiresAtMs;
   }
 }

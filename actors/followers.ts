@@ -1,0 +1,89 @@
+/**
+ * The followers of a node: one per fact stream, filtered to the partitions that it holds, started anew when these change.
+ *
+ * A partition that is ahead of the others passes over what it has folded already (its own position).
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { LIMITS } from '../config/limits.ts';
+import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../config/topology.ts';
+import type { Broker } from '../streams/connection.ts';
+import { Follower } from '../streams/follower.ts';
+import type { Intake } from './intake.ts';
+import type { Partition } from './partition.ts';
+
+export interface FollowersWorld {
+  readonly broker: Broker;
+  readonly intake: Intake;
+  /** Those that this node holds, served or catching up. */
+  readonly partitions: ReadonlyMap<number, Partition>;
+  /** P: partitions in all. */
+  readonly count: number;
+  readonly restarted: (stream: FactStream, why: string) => void;
+}
+
+export class Followers {
+  readonly #world: FollowersWorld;
+  readonly #followers = new Map<FactStream, Follower>();
+
+  constructor(world: FollowersWorld) {
+    this.#world = world;
+  }
+
+  /** Starts all of them anew for the partitions that are held now. */
+  restart(): void {
+    for (const stream of FACT_STREAM_NAMES) this.#restart(stream);
+  }
+
+  /** Resolves when every stream is followed up to its target. */
+  async reach(targets: Readonly<Record<string, number>>, signal: AbortSignal): Promise<void> {
+    const behind = () =>
+      FACT_STREAM_NAMES.some((stream) => (this.#followers.get(stream)?.position ?? 0) < (targets[stream] ?? 0));
+    while (behind() && !signal.aborted) await delay(2);
+  }
+
+  /** Messages that the stream still has for this node, as far as is known. */
+  lag(stream: FactStream): number {
+    const pending = this.#followers.get(stream)?.pending ?? 0;
+    return Number.isFinite(pending) ? pending : 0;
+  }
+
+  close(): void {
+    for (const follower of this.#followers.values()) follower.close();
+  }
+
+  #restart(stream: FactStream): void {
+    const { broker, intake, partitions, count, restarted } = this.#world;
+    this.#followers.get(stream)?.close();
+    this.#followers.delete(stream);
+    const held = [...partitions.values()];
+    if (held.length === 0) return;
+    const position = Math.min(...held.map((partition) => partition.positions[stream]));
+    const filters = held.length === count ? [] : filtersOf(stream, partitions);
+    const follower = new Follower(broker, stream, filters, position, {
+      message: (message) => {
+        intake.take(stream, message);
+        if (intake.parkingInFlight > LIMITS.parkingInFlight) this.#pauseForParking(follower);
+      },
+      caughtUp: (seq) => {
+        for (const partition of held) partition.positions[stream] = Math.max(partition.positions[stream], seq);
+      },
+      restarted: (why) => restarted(stream, why),
+    });
+    this.#followers.set(stream, follower);
+    follower.start();
+  }
+
+  #pauseForParking(follower: Follower): void {
+    follower.pause();
+    const waitFor = [...this.#world.partitions.values()].flatMap((partition) => [...partition.parking]);
+    void Promise.all(waitFor).then(() => follower.resume());
+  }
+}
+
+function filtersOf(stream: FactStream, partitions: ReadonlyMap<number, Partition>): string[] {
+  const types = FACT_STREAMS[stream] as readonly string[];
+  const filters = types.flatMap((type) => [...partitions.keys()].map((number) => `${type}.${number}.*.*`));
+  // A literal `*` for a token is stored untransformed, under three tokens; the owner of partition 0 parks it.
+  if (partitions.has(0)) filters.push(...types.map((type) => `${type}.*.*`));
+  return filters;
+}

@@ -1,0 +1,230 @@
+/**
+ * Grants: what this node decides for reservations in the partitions that it owns. Whether these are all of a reservation's lines is the
+ * business of its home, see reservations.ts.
+ *
+ * Invariants:
+ *  G1 What is granted is held in memory (pending) from the decision to its outcome, and answered only when it is stored.
+ *  G2 A decision names its partitions with their epochs, and is folded into each when it is stored, in the journal's order.
+ */
+import { LIMITS } from '../config/limits.ts';
+import type { Granted, GrantedLine, PartitionEpoch, Shortage, Stepped } from '../streams/decisions.ts';
+import type { Hash64 } from '../streams/hash.ts';
+import type { ReservationRequest } from '../streams/requests.ts';
+import { partitionOf } from '../streams/subjects.ts';
+import type { Partition } from './partition.ts';
+import type { Clock, DecisionLog } from './ports.ts';
+import { Refusal, undecided } from './refusal.ts';
+import { confirmRefusal, needsStep, plan, type Taken, type WantedLine } from './stock/decide.ts';
+import { applyDecision } from './stock/evolve.ts';
+import { hasEnded } from './stock/reservation.ts';
+import type { ReservationPart } from './stock/state.ts';
+
+export interface GrantsWorld {
+  readonly partitions: ReadonlyMap<number, Partition>;
+  /** P: partitions in all. */
+  readonly count: number;
+  readonly clock: Clock;
+  readonly log: DecisionLog;
+}
+
+export type Step = 'confirmed' | 'released';
+
+/** Lines of a reservation that one owner is asked for. */
+export interface Ask {
+  readonly request: ReservationRequest;
+  readonly content: Hash64;
+  readonly home: number;
+  /** Every partition that the whole reservation may stand in. */
+  readonly spread: readonly number[];
+  readonly lines: readonly WantedLine[];
+  readonly expiresAtMs: number;
+}
+
+export class Grants {
+  readonly #world: GrantsWorld;
+
+  constructor(world: GrantsWorld) {
+    this.#world = world;
+  }
+
+  owns(number: number): boolean {
+    return this.#world.partitions.has(number);
+  }
+
+  partition(number: number): Partition {
+    const partition = this.#world.partitions.get(number);
+    if (partition?.serving !== true) throw undecided(`partition ${number} has no owner that serves`);
+    return partition;
+  }
+
+  /** Decides all of a reservation's lines, with its home entry, in one decision. */
+  async grantWhole(ask: Ask): Promise<ReservationPart[]> {
+    const { taken, shortages, lines } = this.#plan(ask);
+    const spread = spreadOf(lines);
+    const numbered = lines.map((line, index) => ({ ...line, index }));
+    await this.#hold(taken, this.#granted(ask, spread, [...new Set([...spread, ask.home])], numbered, shortages));
+    return this.parts(ask.request.id, spread);
+  }
+
+  /** Decides some lines of a reservation across owners. A live grant of the same content stands: a retry completes what a crash left. */
+  async grantSome(ask: Ask): Promise<ReservationPart[]> {
+    const { id } = ask.request;
+    const here = [...new Set(ask.lines.map((line) => partitionOf(line.sku, this.#world.count)))];
+    const live = this.livePart(id, here);
+    if (live !== undefined) {
+      if (live.content.hi !== ask.content.hi || live.content.lo !== ask.content.lo) throw conflict(id);
+      return this.parts(id, here);
+    }
+    const { taken, shortages, lines } = this.#plan(ask);
+    // They keep the place of the request's line, with room for its splits.
+    const placed = lines.map((line, i) => ({ ...line, index: (taken[i] as Taken).line.index * 1000 + i }));
+    await this.#hold(taken, this.#granted(ask, ask.spread, spreadOf(lines), placed, shortages));
+    return this.parts(id, here);
+  }
+
+  /** The home entry of a reservation whose lines are granted by decisions of their own. */
+  async remember(ask: Ask, spread: readonly number[], shortages: readonly Shortage[]): Promise<void> {
+    await this.#store(this.#granted(ask, spread, [ask.home], [], shortages));
+  }
+
+  /** Confirms or releases the parts that stand in these partitions, all owned here. `also`: partitions that remember the step. */
+  async step(id: string, step: Step, numbers: readonly number[], also: readonly number[]): Promise<ReservationPart[]> {
+    const parts = this.parts(id, numbers);
+    const refusal = step === 'confirmed' ? confirmRefusal(parts, this.#world.clock.nowMs()) : undefined;
+    if (refusal !== undefined) throw cannotConfirm(id, refusal);
+    if (needsStep(parts, step)) await this.#store(this.#stepped(id, step, [...new Set([...numbers, ...also])]));
+    return this.parts(id, numbers);
+  }
+
+  /** The home of an id remembers a step that was taken elsewhere. */
+  async rememberStep(id: string, step: Step, home: number): Promise<void> {
+    await this.#store(this.#stepped(id, step, [home]));
+  }
+
+  /** Ends a hold whose time is over; false if it is none any more. */
+  async expire(partition: Partition, part: ReservationPart): Promise<boolean> {
+    if (partition.book.parts.get(part.id) !== part || part.confirmedAtMs > 0 || !needsStep([part], 'expired'))
+      return false;
+    const atMs = this.#world.clock.nowMs();
+    await this.#store({ kind: 'expired', id: part.id, atMs, parts: [[partition.number, partition.book.epoch]] });
+    return true;
+  }
+
+  /** A grant of the id that has not ended, in these partitions. */
+  livePart(id: string, numbers: readonly number[]): ReservationPart | undefined {
+    for (const number of numbers) {
+      const part = this.owns(number) ? this.partition(number).book.parts.get(id) : undefined;
+      if (part?.granted === true && !hasEnded(part)) return part;
+    }
+    return undefined;
+  }
+
+  /** The reservation's parts in these partitions; refuses if there are none. */
+  parts(id: string, numbers: readonly number[]): ReservationPart[] {
+    const parts: ReservationPart[] = [];
+    for (const number of numbers) {
+      const part = this.partition(number).book.parts.get(id);
+      if (part?.granted === true) parts.push(part);
+    }
+    if (parts.length === 0) throw unknown(id);
+    return parts;
+  }
+
+  #plan({ request, lines }: Ask): {
+    taken: readonly Taken[];
+    shortages: readonly Shortage[];
+    lines: Omit<GrantedLine, 'index'>[];
+  } {
+    const bookOf = (sku: string) => this.partition(partitionOf(sku, this.#world.count)).book;
+    const { taken, shortages } = plan(lines, (sku) => bookOf(sku).skus.get(sku), request.partial);
+    if (taken.length === 0 || (shortages.length > 0 && !request.partial)) throw notEnough(shortages);
+    const seqs = new Map<number, number>();
+    const granted = taken.map(({ line: { sku }, key, qty }) => {
+      const book = bookOf(sku);
+      let seq = seqs.get(book.partition);
+      if (seq === undefined) {
+        book.seq += 1;
+        seq = book.seq;
+        seqs.set(book.partition, seq);
+      }
+      return { sku, location: key.location, qty, partition: book.partition, seq };
+    });
+    return { taken, shortages, lines: granted };
+  }
+
+  #granted(
+    ask: Ask,
+    spread: readonly number[],
+    involved: readonly number[],
+    lines: readonly GrantedLine[],
+    shortages: readonly Shortage[],
+  ): Granted {
+    const { content, home, expiresAtMs } = ask;
+    const { id, channel, purpose } = ask.request;
+    const atMs = this.#world.clock.nowMs();
+    const parts = this.#epochs(involved);
+    return { kind: 'granted', id, content, channel, purpose, atMs, expiresAtMs, home, spread, parts, lines, shortages };
+  }
+
+  #stepped(id: string, kind: Step, numbers: readonly number[]): Stepped {
+    return { kind, id, atMs: this.#world.clock.nowMs(), parts: this.#epochs(numbers) };
+  }
+
+  #epochs(numbers: readonly number[]): PartitionEpoch[] {
+    return numbers.map((number) => [number, this.partition(number).book.epoch]);
+  }
+
+  #hold(taken: readonly Taken[], decision: Granted): Promise<void> {
+    for (const { key, qty } of taken) key.pending += qty;
+    return this.#store(decision, () => {
+      for (const { key, qty } of taken) key.pending -= qty;
+    });
+  }
+
+  /** Appends, folds when stored, and only then resolves. `settle` runs when the outcome is known. */
+  #store(decision: Granted | Stepped, settle: () => void = () => undefined): Promise<void> {
+    const { log, partitions } = this.#world;
+    if (log.inFlight >= LIMITS.decisionsWaiting) {
+      settle();
+      return Promise.reject(undecided('too many decisions wait for the journal'));
+    }
+    return new Promise((resolve, reject) => {
+      log.append(
+        decision,
+        () => {
+          settle();
+          for (const [number] of decision.parts) {
+            const partition = partitions.get(number);
+            if (partition !== undefined) applyDecision(partition.book, decision);
+          }
+          resolve();
+        },
+        (why) => {
+          settle();
+          reject(undecided(why));
+        },
+      );
+    });
+  }
+}
+
+export function conflict(id: string): Refusal {
+  return new Refusal('id-conflict', `reservation ${id} was asked for before with other content; use another id`);
+}
+
+export function unknown(id: string): Refusal {
+  return new Refusal('not-found', `nothing is known of reservation ${id}`);
+}
+
+export function cannotConfirm(id: string, status: 'released' | 'expired'): Refusal {
+  return new Refusal(`already-${status}`, `reservation ${id} is ${status} and cannot be confirmed`);
+}
+
+export function notEnough(shortages: readonly Shortage[]): Refusal {
+  const skus = [...new Set(shortages.map((each) => each.sku))].join(', ');
+  return new Refusal('insufficient-stock', `not enough of ${skus}; nothing is held`, { shortages });
+}
+
+function spreadOf(lines: readonly { readonly partition: number }[]): number[] {
+  return [...new Set(lines.map((line) => line.partition))];
+}

@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { partitionOf } from '../../streams/subjects.ts';
+import { freshNats, freshRedis } from '../fixtures/servers.ts';
+import { freshEngine, type TestEngine } from './test-engine.ts';
+
+let [one, two]: TestEngine[] = [];
+const servers: { nats: string; redis: string } = { nats: '', redis: '' };
+const PARTITIONS = 8;
+
+beforeAll(async () => {
+  const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
+  Object.assign(servers, { nats: nats.url, redis: redis.url });
+  one = await freshEngine(servers.nats, servers.redis, 'one', { partitions: PARTITIONS });
+  const facts = Array.from({ length: 40 }, (_, i) => ({ id: `f${i}`, type: 'receipt', sku: `S${i}`, location: 'x', occurredAt: new Date().toISOString(), qty: 5 }));
+  expect((await one.facts.submit(facts)).accepted).toBe(40);
+  two = await freshEngine(servers.nats, servers.redis, 'two', { partitions: PARTITIONS });
+  await vi.waitFor(() => expect((one?.engine.partitions.size ?? 0) + (two?.engine.partitions.size ?? 0)).toBe(PARTITIONS), { timeout: 15_000 });
+  await vi.waitFor(() => expect([one?.engine.readiness.ready, two?.engine.readiness.ready]).toEqual([true, true]), { timeout: 15_000 });
+});
+afterAll(async () => {
+  await two?.stop();
+  await one?.stop();
+});
+
+const nodes = () => [one as TestEngine, two as TestEngine];
+const ownerOf = (sku: string) => nodes().findIndex((node) => node.engine.partitions.has(partitionOf(sku, PARTITIONS)));
+const request = (id: string, lines: { sku: string; qty: number }[], partial = false) => ({ id, channel: 'web', purpose: 'order' as const, ttlSeconds: 60, partial, lines: lines.map((line) => ({ ...line, split: false })) });
+const skuOf = (owner: number, nth = 0) => Array.from({ length: 40 }, (_, i) => `S${i}`).filter((sku) => ownerOf(sku) === owner)[nth] as string;
+
+it('answers the same from either of two nodes that share the partitions', async () => {
+  expect(nodes().every((node) => node.engine.partitions.size > 0)).toBe(true);
+  for (const node of nodes()) {
+    const answer = await node.desk.atp({ lines: Array.from({ length: 40 }, (_, i) => ({ sku: `S${i}` })) });
+    expect(answer.lines.map((line) => line.atp)).toEqual(Array(40).fill(5));
+  }
+});
+
+it('holds a basket across owners whole or not at all, and steps it as one', async () => {
+  const [near, far] = [skuOf(0), skuOf(1)];
+  const node = one as TestEngine;
+  const placed = await node.desk.place(request('across-1', [{ sku: near, qty: 2 }, { sku: far, qty: 3 }]));
+  expect(placed).toMatchObject({ fresh: true, reservation: { status: 'held', lines: [{ sku: near, qty: 2 }, { sku: far, qty: 3 }] } });
+  expect(await (two as TestEngine).desk.place(request('across-1', [{ sku: near, qty: 2 }, { sku: far, qty: 3 }]))).toEqual({ ...placed, fresh: false });
+  const short = request('across-2', [{ sku: near, qty: 2 }, { sku: far, qty: 3 }]);
+  await expect(node.desk.place(short)).rejects.toMatchObject({ kind: 'insufficient-stock', shortages: [{ sku: far, requested: 3, available: 2 }] });
+  expect(await node.desk.stock(near, 'x')).toMatchObject({ held: 2 });
+  expect((await (two as TestEngine).desk.confirm('across-1')).status).toBe('allocated');
+  expect(await node.desk.stock(far, 'x')).toMatchObject({ held: 0, allocated: 3 });
+  expect((await node.desk.release('across-1')).status).toBe('released');
+  // What a refusal elsewhere undid can be asked for anew under the same id.
+  expect((await node.desk.place(short)).reservation.status).toBe('held');
+  expect((await node.desk.release('across-2')).status).toBe('released');
+});
+
+it('keeps every promise when a node leaves, and gives its partitions to the other', async () => {
+  const sku = skuOf(1, 1);
+  const before = await (one as TestEngine).desk.place(request('stays', [{ sku, qty: 4 }]));
+  const epoch = Number(before.reservation.lines[0]?.version.split('.')[0]);
+  await two?.stop();
+  await vi.waitFor(() => expect(one?.engine.readiness.owned).toBe(PARTITIONS), { timeout: 10_000 });
+  expect(await one?.desk.place(request('stays', [{ sku, qty: 4 }]))).toEqual({ ...before, fresh: false });
+  await expect(one?.desk.place(request('more', [{ sku, qty: 2 }]))).rejects.toMatchObject({ kind: 'insufficient-stock' });
+  const after = await one?.desk.atp({ lines: [{ sku }] });
+  expect(Number(after?.lines[0]?.version.split('.')[0])).toBeGreaterThan(epoch);
+  two = undefined;
+});
