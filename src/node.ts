@@ -157,8 +157,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       requestEndpoints(new Answers({ desk, facts, parked, metrics }), log),
     );
     const following = setInterval(() => clock.follow(), 60_000);
-    void broker.closed.then(() => fail('the connection to NATS is closed for good'));
     let stopping: Promise<void> | undefined;
+    void broker.closed.then(() => stopping ?? fail('the connection to NATS is closed for good'));
     const stop = async () => {
       clearInterval(following);
       await service.stop().catch(() => undefined);

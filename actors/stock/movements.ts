@@ -11,7 +11,7 @@ import type { CountRegister, StockKey } from './state.ts';
 
 /** Books a movement of `delta` units that happened at `at`. */
 export function move(key: StockKey, at: number, delta: number): void {
-  insert(key.movements, at, delta);
+  insert(key, at, delta);
   if (key.count === undefined || at > key.count.at) key.sellable += delta;
 }
 
@@ -84,14 +84,23 @@ function sumAfter(all: readonly number[], at: number): number {
   return sum;
 }
 
-function insert(all: number[], at: number, delta: number): void {
+/** Few movements stand in an array of just their size: one that grows by push keeps room for sixteen more. */
+const FEW = 4;
+
+function insert(key: StockKey, at: number, delta: number): void {
+  const all = key.movements as number[];
   const length = all.length;
-  if (length === 0 || at > (all[length - 2] as number)) {
-    all.push(at, delta);
-    return;
-  }
+  if (length === 0) {
+    key.movements = [at, delta];
+  } else if (at > (all[length - 2] as number)) {
+    if (length < FEW) key.movements = [...all, at, delta];
+    else all.push(at, delta);
+  } else insertBetween(all, at, delta);
+}
+
+function insertBetween(all: number[], at: number, delta: number): void {
   let low = 0;
-  let high = length / 2;
+  let high = all.length / 2;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if ((all[middle * 2] as number) < at) low = middle + 1;

@@ -44,7 +44,7 @@ export class StockKey {
   /** Sum of the movements that compaction took out of `movements` and that no count has covered. */
   base = 0;
   /** Movements of sellable in order of occurredAt: [at, delta, at, delta …], one entry per instant. */
-  movements: number[] = [];
+  movements: readonly number[] = NO_MOVEMENTS;
   count: CountRegister | undefined = undefined;
   /** Derived: units of live holds and allocations here; checked by invariant N3. */
   held = 0;
@@ -61,15 +61,20 @@ export class StockKey {
 
 /** One SKU with its locations, in the order they were first heard of. */
 export class SkuEntry {
-  readonly kind = 'sku';
   readonly name: string;
   page = 0;
-  readonly keys: StockKey[] = [];
+  /** Replaced, not pushed to, while they are few: an array that grows keeps room for sixteen more. */
+  keys: StockKey[] = [];
   /** By location; made when there are many. */
   index: Map<string, StockKey> | undefined = undefined;
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  // On the prototype: a field would cost every item eight bytes.
+  get kind(): 'sku' {
+    return 'sku';
   }
 }
 
@@ -92,7 +97,6 @@ export interface Sold {
 
 /** The lines of one reservation in this partition. Its status is derived, see reservation.ts. */
 export class ReservationPart {
-  readonly kind = 'part';
   readonly id: string;
   page = 0;
   granted = false;
@@ -119,11 +123,14 @@ export class ReservationPart {
   constructor(id: string) {
     this.id = id;
   }
+
+  get kind(): 'part' {
+    return 'part';
+  }
 }
 
 /** At the home of an id: where the reservation's lines are, when they are not here alone. */
 export class HomeEntry {
-  readonly kind = 'home';
   readonly id: string;
   page = 0;
   readonly content: Hash64;
@@ -146,6 +153,10 @@ export class HomeEntry {
     this.shortages = shortages;
     this.expiresAtMs = expiresAtMs;
   }
+
+  get kind(): 'home' {
+    return 'home';
+  }
 }
 
 export type PageItem = SkuEntry | ReservationPart | HomeEntry;
@@ -159,6 +170,9 @@ export interface Page {
 }
 
 const ITEMS_PER_PAGE = 256;
+const FEW = 8;
+/** Shared by all keys that have none: most of a million actors are quiet. */
+const NO_MOVEMENTS: readonly number[] = [];
 /** From this many locations on a SKU gets an index by location. */
 const INDEX_FROM = 12;
 
@@ -171,6 +185,7 @@ export class StockBook {
   readonly parts = new Map<string, ReservationPart>();
   readonly homes = new Map<string, HomeEntry>();
   readonly pages: Page[] = [];
+  readonly #locations = new Map<string, string>();
   keyCount = 0;
   itemsPerPage = ITEMS_PER_PAGE;
   /** Called before an awaited page changes, so that a snapshot in progress keeps what it was. */
@@ -227,9 +242,18 @@ export class StockBook {
     return this.addKey(entry, location);
   }
 
+  /** One string for a location, however many facts name it. */
+  #locationOf(location: string): string {
+    const known = this.#locations.get(location);
+    if (known !== undefined) return known;
+    this.#locations.set(location, location);
+    return location;
+  }
+
   addKey(entry: SkuEntry, location: string): StockKey {
-    const key = new StockKey(entry, location);
-    entry.keys.push(key);
+    const key = new StockKey(entry, this.#locationOf(location));
+    if (entry.keys.length < FEW) entry.keys = [...entry.keys, key];
+    else entry.keys.push(key);
     this.keyCount += 1;
     if (entry.index !== undefined) entry.index.set(location, key);
     else if (entry.keys.length >= INDEX_FROM) entry.index = new Map(entry.keys.map((each) => [each.location, each]));
