@@ -245,10 +245,11 @@ export class Broker {
         bind: true,
         callback: (message: JsMsg) => handlers.message(new Delivered(message)),
       });
+      // Heartbeats alone are the server's: `next` says only that the client has asked again.
       const statuses = ms.status();
       void (async () => {
         for await (const status of statuses)
-          if (status.type === 'heartbeat' || status.type === 'next') handlers.alive();
+          if (status.type === 'heartbeat') handlers.alive();
       })();
       const consuming = ms;
       return {
