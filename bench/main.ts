@@ -64,7 +64,8 @@ async function main(): Promise<number> {
   };
   try {
     await versions(context);
-    if (RESERVATION_FIGURES.some((name) => wanted.has(name))) await measure('reservations', () => reservationFigures(context, wanted));
+    if (RESERVATION_FIGURES.some((name) => wanted.has(name)))
+      await measure('reservations', () => reservationFigures(context, wanted));
     if (wanted.has('facts')) await measure('facts', () => factsFigure(context));
     if (wanted.has('machine')) await measure('machine', () => machineFigure(context));
     if (wanted.has('memory')) await measure('memory', memoryFigures);
@@ -100,7 +101,10 @@ async function main(): Promise<number> {
 }
 
 async function versions(context: BenchContext): Promise<void> {
-  const [nats, redis] = await Promise.all([context.servers.nats('nats-version'), context.servers.redis('redis-version')]);
+  const [nats, redis] = await Promise.all([
+    context.servers.nats('nats-version'),
+    context.servers.redis('redis-version'),
+  ]);
   const nc = await connect({ servers: nats.url });
   context.versions.set('nats-server', nc.info?.version ?? '');
   await nc.close();

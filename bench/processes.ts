@@ -21,15 +21,13 @@ export class Worker {
     this.#child.on('message', (message) => this.#take(message as { id: number; result?: unknown; error?: string }));
     this.#child.once('exit', (code, signal) => {
       this.#ended = true;
-      for (const { reject } of this.#waiting.values()) reject(new Error(`a process of the bench ended (${code ?? signal})`));
+      for (const { reject } of this.#waiting.values())
+        reject(new Error(`a process of the bench ended (${code ?? signal})`));
       this.#waiting.clear();
     });
   }
 
-  run<Name extends JobName>(
-    name: Name,
-    ...options: Parameters<Jobs[Name]>
-  ): Promise<Awaited<ReturnType<Jobs[Name]>>> {
+  run<Name extends JobName>(name: Name, ...options: Parameters<Jobs[Name]>): Promise<Awaited<ReturnType<Jobs[Name]>>> {
     if (this.#ended) return Promise.reject(new Error('the process has ended'));
     const id = this.#next++;
     return new Promise((resolve, reject) => {

@@ -11,7 +11,9 @@ interface Profile {
 
 export function printProfile(file: string): void {
   const profile = JSON.parse(readFileSync(file, 'utf8')) as Profile;
-  const names = new Map(profile.nodes.map(({ id, callFrame }) => [id, `${callFrame.functionName || '(anonymous)'} ${place(callFrame)}`]));
+  const names = new Map(
+    profile.nodes.map(({ id, callFrame }) => [id, `${callFrame.functionName || '(anonymous)'} ${place(callFrame)}`]),
+  );
   const self = new Map<string, number>();
   let busy = 0;
   for (const [i, id] of profile.samples.entries()) {

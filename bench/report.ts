@@ -29,14 +29,26 @@ export function markdown(report: Report): string {
     '',
   ];
   const rows = report.figures.flatMap(rowsOf);
-  const notes = report.figures.flatMap((figure) => (figure.notes.length === 0 ? [] : [`- ${figure.name}: ${figure.notes.join('; ')}`]));
-  return [...head, ...table([['figure', 'measured', 'beside', 'its value', 'ratio', 'goal', ''], ...rows]), '', ...notes, ''].join('\n');
+  const notes = report.figures.flatMap((figure) =>
+    figure.notes.length === 0 ? [] : [`- ${figure.name}: ${figure.notes.join('; ')}`],
+  );
+  return [
+    ...head,
+    ...table([['figure', 'measured', 'beside', 'its value', 'ratio', 'goal', ''], ...rows]),
+    '',
+    ...notes,
+    '',
+  ].join('\n');
 }
 
 function rowsOf(figure: Figure): string[][] {
   const value = show(figure.value, figure.unit);
   if (figure.comparisons.length === 0) return [[figure.title, value, '', '', '', '', '']];
-  return figure.comparisons.map((each, i) => [i === 0 ? figure.title : '', i === 0 ? value : '', ...cells(each, figure.unit)]);
+  return figure.comparisons.map((each, i) => [
+    i === 0 ? figure.title : '',
+    i === 0 ? value : '',
+    ...cells(each, figure.unit),
+  ]);
 }
 
 function cells({ with: what, value, ratio, goal, met }: Comparison, unit: string): string[] {

@@ -20,7 +20,9 @@ export class Servers {
 
   /** @param syncInterval `always` unless only reading is measured */
   async nats(name: string, syncInterval = 'always'): Promise<ServerHandle> {
-    return this.#keep(await startNats({ dataDir: join(this.#folder, name), config: { syncInterval }, report: console.log }));
+    return this.#keep(
+      await startNats({ dataDir: join(this.#folder, name), config: { syncInterval }, report: console.log }),
+    );
   }
 
   async redis(name: string): Promise<ServerHandle> {
@@ -41,7 +43,11 @@ export class Servers {
       chownSync(folder, NOBODY, NOBODY);
     }
     const options = { ...user, cwd: folder, env: { ...process.env, LC_ALL: 'C' } };
-    const made = spawnSync(join(bin, 'initdb'), ['-D', join(folder, 'data'), '-U', 'bench', '-A', 'trust', '-E', 'UTF8'], options);
+    const made = spawnSync(
+      join(bin, 'initdb'),
+      ['-D', join(folder, 'data'), '-U', 'bench', '-A', 'trust', '-E', 'UTF8'],
+      options,
+    );
     if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr?.toString() ?? made.error?.message}`);
     const port = await freePort();
     const args = ['-D', join(folder, 'data'), '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-k', folder];
@@ -76,7 +82,10 @@ export class Servers {
 
 function postgresFolder(): string | undefined {
   const versions = existsSync(POSTGRES_HOME) ? readdirSync(POSTGRES_HOME).sort().reverse() : [];
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...versions.map((version) => join(POSTGRES_HOME, version, 'bin'))];
+  const folders = [
+    ...(process.env.PATH ?? '').split(delimiter),
+    ...versions.map((version) => join(POSTGRES_HOME, version, 'bin')),
+  ];
   return folders.find((folder) => existsSync(join(folder, 'postgres')) && existsSync(join(folder, 'initdb')));
 }
 

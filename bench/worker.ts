@@ -39,7 +39,8 @@ process.on('message', (message) => {
   const job = jobs[name] as (...given: unknown[]) => Promise<unknown>;
   job(...options).then(
     (result) => process.send?.({ id, result }),
-    (error: unknown) => process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+    (error: unknown) =>
+      process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
   );
 });
 // A worker without its bench has nothing to do; an orderly end lets --cpu-prof write.

@@ -210,16 +210,6 @@ export function isGiven(
   return readConfigFile(flags.config ?? env.HOLDFAST_CONFIG)?.[name] !== undefined;
 }
 
-/** The settings as lines of help. */
-export function settingsHelp(): string {
-  return (Object.keys(SETTINGS) as SettingName[])
-    .map((name) => {
-      const { env, flag, fallback, why } = SETTINGS[name];
-      return `  ${flag.padEnd(22)} ${env.padEnd(28)} ${fallback.padEnd(24)} ${why}`;
-    })
-    .join('\n');
-}
-
 function readConfigFile(path: string | undefined): Record<string, unknown> | undefined {
   if (path === undefined || path === '') return undefined;
   let value: unknown;

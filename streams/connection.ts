@@ -248,8 +248,7 @@ export class Broker {
       // Heartbeats alone are the server's: `next` says only that the client has asked again.
       const statuses = ms.status();
       void (async () => {
-        for await (const status of statuses)
-          if (status.type === 'heartbeat') handlers.alive();
+        for await (const status of statuses) if (status.type === 'heartbeat') handlers.alive();
       })();
       const consuming = ms;
       return {

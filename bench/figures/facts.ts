@@ -41,12 +41,18 @@ export async function factsFigure(context: BenchContext): Promise<Figure> {
   await parser.end();
   const value = Math.max(...holdfast);
   return {
-    name: 'facts', title: 'facts from JetStream into memory: JSON, validated, de-duplicated', value, unit: '/s',
+    name: 'facts',
+    title: 'facts from JetStream into memory: JSON, validated, de-duplicated',
+    value,
+    unit: '/s',
     comparisons: [
       atLeast(0.6, value, Math.max(...bare), 'bare JetStream reader, drops them'),
       beside(value, parsed, 'reading and checking the bytes alone'),
     ],
-    notes: [`${COUNT} facts, passes ${rounds(holdfast)} beside ${rounds(bare)}`, `checked: ${COUNT} sales = ${-COUNT} units`],
+    notes: [
+      `${COUNT} facts, passes ${rounds(holdfast)} beside ${rounds(bare)}`,
+      `checked: ${COUNT} sales = ${-COUNT} units`,
+    ],
   };
 }
 

@@ -12,7 +12,10 @@ export async function machineFigure(context: BenchContext): Promise<Figure> {
   const value = await worker.run('foldFacts', { skus: 10_000, locations: 10, count: 1_000_000 });
   await worker.end();
   return {
-    name: 'machine', title: 'state machine alone: ids remembered, fact folded', value, unit: '/s',
+    name: 'machine',
+    title: 'state machine alone: ids remembered, fact folded',
+    value,
+    unit: '/s',
     comparisons: [bound('≥ 2 million', value >= MACHINE_GOAL)],
     notes: ['1,000,000 sales over 100,000 stock keys, hash of the id included'],
   };
@@ -20,19 +23,35 @@ export async function machineFigure(context: BenchContext): Promise<Figure> {
 
 export async function memoryFigures(): Promise<Figure[]> {
   const figures: Figure[] = [];
-  for (const [skus, locations] of [[10_000, 100], [1_000_000, 1]] as const) {
+  for (const [skus, locations] of [
+    [10_000, 100],
+    [1_000_000, 1],
+  ] as const) {
     const worker = new Worker({ nodeArgs: MEMORY_ARGS });
     const { bytesPerActor, bytesPerSeenId } = await worker.run('measureActors', { skus, locations });
     await worker.end();
     figures.push({
-      name: `memory-${skus}x${locations}`, title: `memory per actor, ${skus} SKUs × ${locations} locations`, value: bytesPerActor, unit: 'B',
+      name: `memory-${skus}x${locations}`,
+      title: `memory per actor, ${skus} SKUs × ${locations} locations`,
+      value: bytesPerActor,
+      unit: 'B',
       comparisons: [bound(`≤ ${ACTOR_GOAL} B`, bytesPerActor <= ACTOR_GOAL)],
-      notes: ['one movement and one count each, all indexes and strings', `beside: ${bytesPerSeenId.toFixed(1)} B per fact id remembered`],
+      notes: [
+        'one movement and one count each, all indexes and strings',
+        `beside: ${bytesPerSeenId.toFixed(1)} B per fact id remembered`,
+      ],
     });
   }
   const worker = new Worker({ nodeArgs: MEMORY_ARGS });
   const value = await worker.run('measureHolds', { count: 1_000_000 });
   await worker.end();
-  figures.push({ name: 'memory-holds', title: 'memory per live hold of one line', value, unit: 'B', comparisons: [], notes: ['1,000,000 holds, home entries included'] });
+  figures.push({
+    name: 'memory-holds',
+    title: 'memory per live hold of one line',
+    value,
+    unit: 'B',
+    comparisons: [],
+    notes: ['1,000,000 holds, home entries included'],
+  });
   return figures;
 }

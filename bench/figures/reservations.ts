@@ -1,8 +1,9 @@
 /** Durable reservations: one hot SKU and 1,000 SKUs over NATS, the same over HTTP, ATP over HTTP, and too many callers. */
-import { atLeast, type Contender, type Figure, race, type Raced } from '../figure.ts';
-import { Worker } from '../processes.ts';
+
 import type { BenchContext } from '../context.ts';
+import { atLeast, type Contender, type Figure, type Raced, race } from '../figure.ts';
 import { placeBody, skuName } from '../jobs/requests.ts';
+import { Worker } from '../processes.ts';
 
 const CALLERS = 128;
 const MANY_CALLERS = 1_280;
@@ -35,10 +36,18 @@ class Shop {
     const { servers } = context;
     const [nats, redis] = await Promise.all([servers.nats('nats-shop'), servers.redis('redis-shop')]);
     const node = context.nodeWorker();
-    const http = await node.run('startHoldfast', { nats: nats.url, natsMonitor: nats.monitorUrl ?? '', redis: redis.url, name: 'bench' });
+    const http = await node.run('startHoldfast', {
+      nats: nats.url,
+      natsMonitor: nats.monitorUrl ?? '',
+      redis: redis.url,
+      name: 'bench',
+    });
     await ready(http);
     const shop = new Shop(context, node, nats.url, http);
-    const skus = [...Array.from({ length: SKUS }, (_, number) => [skuName(number), UNITS] as const), [SCARCE, SCARCE_UNITS] as const];
+    const skus = [
+      ...Array.from({ length: SKUS }, (_, number) => [skuName(number), UNITS] as const),
+      [SCARCE, SCARCE_UNITS] as const,
+    ];
     await shop.#receive(skus.slice(0, SKUS));
     await shop.#receive(skus.slice(SKUS));
     return shop;
@@ -48,7 +57,14 @@ class Shop {
     return this.#counted({
       name: 'holdfast',
       run: (seconds, warmupSeconds) =>
-        this.load.run('loadNats', { nats: this.nats, subject: 'reservation.place', skus, callers, seconds, warmupSeconds }),
+        this.load.run('loadNats', {
+          nats: this.nats,
+          subject: 'reservation.place',
+          skus,
+          callers,
+          seconds,
+          warmupSeconds,
+        }),
     });
   }
 
@@ -56,7 +72,14 @@ class Shop {
     return this.#counted({
       name: 'holdfast',
       run: (seconds, warmupSeconds) =>
-        this.load.run('loadHttp', { address: this.http, what: 'place', skus: SKUS, callers: CALLERS, seconds, warmupSeconds }),
+        this.load.run('loadHttp', {
+          address: this.http,
+          what: 'place',
+          skus: SKUS,
+          callers: CALLERS,
+          seconds,
+          warmupSeconds,
+        }),
     });
   }
 
@@ -72,7 +95,9 @@ class Shop {
   async checkScarce(): Promise<string> {
     const ask = async () => {
       const response = await fetch(`http://${this.http}/v1/reservations`, {
-        method: 'POST', headers: { 'content-type': 'application/json' }, body: placeBody(SCARCE),
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: placeBody(SCARCE),
       });
       await response.arrayBuffer();
       return response.status;
@@ -106,9 +131,18 @@ class Shop {
 
   async #receive(stock: readonly (readonly [string, number])[]): Promise<void> {
     const occurredAt = new Date().toISOString();
-    const facts = stock.map(([sku, qty]) => ({ id: `r-${sku}`, type: 'receipt', sku, location: 'dc-1', occurredAt, qty }));
+    const facts = stock.map(([sku, qty]) => ({
+      id: `r-${sku}`,
+      type: 'receipt',
+      sku,
+      location: 'dc-1',
+      occurredAt,
+      qty,
+    }));
     const answer = await fetch(`http://${this.http}/v1/facts`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(facts),
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(facts),
     });
     const { accepted } = (await answer.json()) as { accepted: number };
     if (accepted !== facts.length) throw new Error(`of ${facts.length} facts ${accepted} were accepted`);
@@ -121,7 +155,8 @@ export async function reservationFigures(context: BenchContext, wanted: Readonly
   try {
     const sample = await sampleAnswer(shop);
     const postgres = wanted.has('hot') || wanted.has('spread') ? await openPostgres(context) : undefined;
-    const hot = wanted.has('hot') || wanted.has('spread') ? await hotFigure(context, shop, sample, postgres) : undefined;
+    const hot =
+      wanted.has('hot') || wanted.has('spread') ? await hotFigure(context, shop, sample, postgres) : undefined;
     if (hot !== undefined && wanted.has('hot')) figures.push(hot);
     if (hot !== undefined && wanted.has('spread')) figures.push(await spreadFigure(context, shop, hot, postgres));
     if (wanted.has('http')) figures.push(await httpFigure(context, shop, sample));
@@ -134,14 +169,26 @@ export async function reservationFigures(context: BenchContext, wanted: Readonly
   return figures;
 }
 
-async function hotFigure(context: BenchContext, shop: Shop, answerBytes: number, postgres: Postgres | undefined): Promise<Figure> {
+async function hotFigure(
+  context: BenchContext,
+  shop: Shop,
+  answerBytes: number,
+  postgres: Postgres | undefined,
+): Promise<Figure> {
   const redis = await context.servers.redis('redis-peer');
   const [echo, peer] = [new Worker(), new Worker()];
   await echo.run('serveEcho', { nats: shop.nats, subject: 'bench.echo', bytes: answerBytes });
   const echoLoad: Contender = {
     name: 'bare NATS echo',
     run: (seconds, warmupSeconds) =>
-      shop.load.run('loadNats', { nats: shop.nats, subject: 'bench.echo', skus: 1, callers: CALLERS, seconds, warmupSeconds }),
+      shop.load.run('loadNats', {
+        nats: shop.nats,
+        subject: 'bench.echo',
+        skus: 1,
+        callers: CALLERS,
+        seconds,
+        warmupSeconds,
+      }),
   };
   const lua: Contender = {
     name: 'Redis Lua script, no disk',
@@ -157,22 +204,58 @@ async function hotFigure(context: BenchContext, shop: Shop, answerBytes: number,
     atLeast(0.8, holdfast.perSecond, bare.perSecond, 'bare NATS echo, same callers and bytes'),
     atLeast(0.9, holdfast.perSecond, redisLua.perSecond, 'Redis Lua script, no disk'),
   ];
-  if (one !== undefined) comparisons.push(atLeast(15, holdfast.perSecond, one.perSecond, `PostgreSQL ${postgres?.version}, conditional update, one statement`));
-  if (four !== undefined) comparisons.push(atLeast(15, holdfast.perSecond, four.perSecond, `PostgreSQL ${postgres?.version}, begin … commit`));
+  if (one !== undefined)
+    comparisons.push(
+      atLeast(
+        15,
+        holdfast.perSecond,
+        one.perSecond,
+        `PostgreSQL ${postgres?.version}, conditional update, one statement`,
+      ),
+    );
+  if (four !== undefined)
+    comparisons.push(
+      atLeast(15, holdfast.perSecond, four.perSecond, `PostgreSQL ${postgres?.version}, begin … commit`),
+    );
   return {
-    name: 'hot', title: `durable reservations, one hot SKU, NATS, ${CALLERS} callers`, value: holdfast.perSecond, unit: '/s', comparisons,
-    notes: [latency(holdfast), await shop.checkScarce(), await shop.check(), ...(postgres === undefined ? ['PostgreSQL was not there'] : [])],
+    name: 'hot',
+    title: `durable reservations, one hot SKU, NATS, ${CALLERS} callers`,
+    value: holdfast.perSecond,
+    unit: '/s',
+    comparisons,
+    notes: [
+      latency(holdfast),
+      await shop.checkScarce(),
+      await shop.check(),
+      ...(postgres === undefined ? ['PostgreSQL was not there'] : []),
+    ],
   };
 }
 
-async function spreadFigure(context: BenchContext, shop: Shop, hot: Figure, postgres: Postgres | undefined): Promise<Figure> {
+async function spreadFigure(
+  context: BenchContext,
+  shop: Shop,
+  hot: Figure,
+  postgres: Postgres | undefined,
+): Promise<Figure> {
   // Hot again, in turns with spread: a comparison of minutes ago compares machines.
-  const contenders = [shop.place(SKUS), shop.place(1), ...(postgres === undefined ? [] : [postgres.contender(SKUS, 'one')])];
+  const contenders = [
+    shop.place(SKUS),
+    shop.place(1),
+    ...(postgres === undefined ? [] : [postgres.contender(SKUS, 'one')]),
+  ];
   const [spread, again, database] = (await race(contenders, context.seconds)) as [Raced, Raced, Raced?];
   const comparisons = [atLeast(0.9, spread.perSecond, again.perSecond, 'one hot SKU')];
-  if (database !== undefined) comparisons.push(atLeast(3, spread.perSecond, database.perSecond, `PostgreSQL ${postgres?.version}, one statement`));
+  if (database !== undefined)
+    comparisons.push(
+      atLeast(3, spread.perSecond, database.perSecond, `PostgreSQL ${postgres?.version}, one statement`),
+    );
   return {
-    name: 'spread', title: `the same over ${SKUS} SKUs`, value: spread.perSecond, unit: '/s', comparisons,
+    name: 'spread',
+    title: `the same over ${SKUS} SKUs`,
+    value: spread.perSecond,
+    unit: '/s',
+    comparisons,
     notes: [latency(spread), `one hot SKU was ${Math.round(hot.value)} /s before`, await shop.check()],
   };
 }
@@ -184,7 +267,10 @@ async function httpFigure(context: BenchContext, shop: Shop, answerBytes: number
   const [holdfast, node] = (await race(contenders, context.seconds)) as [Raced, Raced];
   await bare.end();
   return {
-    name: 'http', title: `durable reservations over HTTP, ${SKUS} SKUs`, value: holdfast.perSecond, unit: '/s',
+    name: 'http',
+    title: `durable reservations over HTTP, ${SKUS} SKUs`,
+    value: holdfast.perSecond,
+    unit: '/s',
     comparisons: [atLeast(0.45, holdfast.perSecond, node.perSecond, 'bare node:http, same bytes')],
     notes: [latency(holdfast), await shop.check()],
   };
@@ -197,22 +283,38 @@ async function atpFigure(context: BenchContext, shop: Shop): Promise<Figure> {
   const holdfast: Contender = {
     name: 'holdfast',
     run: (seconds, warmupSeconds) =>
-      shop.load.run('loadHttp', { address: shop.http, what: 'atp', skus: SKUS, callers: CALLERS, seconds, warmupSeconds }),
+      shop.load.run('loadHttp', {
+        address: shop.http,
+        what: 'atp',
+        skus: SKUS,
+        callers: CALLERS,
+        seconds,
+        warmupSeconds,
+      }),
   };
   const [ours, node] = (await race([holdfast, bareHttp(shop, address, 'atp')], context.seconds)) as [Raced, Raced];
   await bare.end();
   if (ours.failed + ours.refused > 0) throw new Error('ATP requests failed');
   return {
-    name: 'atp', title: 'ATP read, GET /v1/atp/{sku}', value: ours.perSecond, unit: '/s',
+    name: 'atp',
+    title: 'ATP read, GET /v1/atp/{sku}',
+    value: ours.perSecond,
+    unit: '/s',
     comparisons: [atLeast(0.75, ours.perSecond, node.perSecond, 'bare node:http, same bytes')],
     notes: [latency(ours)],
   };
 }
 
 async function overloadFigure(context: BenchContext, shop: Shop): Promise<Figure> {
-  const [many, few] = (await race([shop.place(SKUS, MANY_CALLERS), shop.place(SKUS)], context.seconds)) as [Raced, Raced];
+  const [many, few] = (await race([shop.place(SKUS, MANY_CALLERS), shop.place(SKUS)], context.seconds)) as [
+    Raced,
+    Raced,
+  ];
   return {
-    name: 'overload', title: `goodput with ${MANY_CALLERS} callers`, value: many.perSecond, unit: '/s',
+    name: 'overload',
+    title: `goodput with ${MANY_CALLERS} callers`,
+    value: many.perSecond,
+    unit: '/s',
     comparisons: [atLeast(0.9, many.perSecond, few.perSecond, `${CALLERS} callers`)],
     notes: [latency(many), await shop.check()],
   };
@@ -221,7 +323,8 @@ async function overloadFigure(context: BenchContext, shop: Shop): Promise<Figure
 function bareHttp(shop: Shop, address: string, what: 'place' | 'atp'): Contender {
   return {
     name: 'bare node:http',
-    run: (seconds, warmupSeconds) => shop.load.run('loadHttp', { address, what, skus: SKUS, callers: CALLERS, seconds, warmupSeconds }),
+    run: (seconds, warmupSeconds) =>
+      shop.load.run('loadHttp', { address, what, skus: SKUS, callers: CALLERS, seconds, warmupSeconds }),
   };
 }
 
@@ -251,7 +354,9 @@ async function openPostgres(context: BenchContext): Promise<Postgres | undefined
 /** Bytes of the answer to a reservation. */
 async function sampleAnswer(shop: Shop): Promise<number> {
   const response = await fetch(`http://${shop.http}/v1/reservations`, {
-    method: 'POST', headers: { 'content-type': 'application/json' }, body: placeBody(skuName(0)),
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: placeBody(skuName(0)),
   });
   if (response.status !== 201) throw new Error(`a reservation was answered with ${response.status}`);
   shop.granted += 1;
@@ -261,10 +366,13 @@ async function sampleAnswer(shop: Shop): Promise<number> {
 export async function ready(http: string, withinMs = 60_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   for (;;) {
-    const status = await fetch(`http://${http}/readyz`).then(async (response) => {
-      await response.arrayBuffer();
-      return response.status;
-    }, () => 0);
+    const status = await fetch(`http://${http}/readyz`).then(
+      async (response) => {
+        await response.arrayBuffer();
+        return response.status;
+      },
+      () => 0,
+    );
     if (status === 200) return;
     if (performance.now() > deadline) throw new Error('the node under test is not ready');
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -274,4 +382,3 @@ export async function ready(http: string, withinMs = 60_000): Promise<void> {
 function latency({ p50Ms, p99Ms, rounds }: Raced): string {
   return `p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms; rounds ${rounds.join(', ')}`;
 }
-

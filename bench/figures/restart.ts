@@ -34,7 +34,12 @@ export async function restartFigures(context: BenchContext): Promise<Figure[]> {
   }
   const began = performance.now();
   const node = context.nodeWorker(MEMORY_ARGS);
-  const http = await node.run('startHoldfast', { nats: nats.url, natsMonitor: nats.monitorUrl ?? '', redis: redis.url, name: 'restart' });
+  const http = await node.run('startHoldfast', {
+    nats: nats.url,
+    natsMonitor: nats.monitorUrl ?? '',
+    redis: redis.url,
+    name: 'restart',
+  });
   await ready(http);
   const whole = (performance.now() - began) / 1000;
   await node.run('stopHoldfast');
@@ -46,12 +51,22 @@ export async function restartFigures(context: BenchContext): Promise<Figure[]> {
   const size = `${(bytes / 2 ** 20).toFixed(0)} MiB, ${(bytes / written.actors).toFixed(0)} B an actor with two ids`;
   return [
     {
-      name: 'restart-load', title: `loading the snapshots of ${written.actors} actors`, value: load, unit: 's',
+      name: 'restart-load',
+      title: `loading the snapshots of ${written.actors} actors`,
+      value: load,
+      unit: 's',
       comparisons: [atMost(4, load, read, 'bare read of the same bytes from Redis')],
-      notes: [size, `writing them took ${written.seconds.toFixed(1)} s`, `bare ${(bytes / 2 ** 20 / read).toFixed(0)} MiB/s`],
+      notes: [
+        size,
+        `writing them took ${written.seconds.toFixed(1)} s`,
+        `bare ${(bytes / 2 ** 20 / read).toFixed(0)} MiB/s`,
+      ],
     },
     {
-      name: 'restart', title: 'a node from its process to ready, with these', value: whole, unit: 's',
+      name: 'restart',
+      title: 'a node from its process to ready, with these',
+      value: whole,
+      unit: 's',
       comparisons: [bound(`≤ ${GOAL_SECONDS} s`, whole <= GOAL_SECONDS)],
       notes: ['process, connections, claims, snapshots, journal, facts'],
     },

@@ -29,7 +29,17 @@ export async function publishFacts(options: FactsOptions): Promise<void> {
     const location = `store-${Math.floor(number / options.skus) % options.locations}`;
     const id = `till-${number % 97}-${String(number).padStart(9, '0')}:1`;
     const occurredAt = new Date(began - 3_600_000 + number).toISOString();
-    const fact = { id, type: 'sale', sku, location, occurredAt, qty: 1, unitPrice: '9.95', currency: 'GBP', channel: 'store' };
+    const fact = {
+      id,
+      type: 'sale',
+      sku,
+      location,
+      occurredAt,
+      qty: 1,
+      unitPrice: '9.95',
+      currency: 'GBP',
+      channel: 'store',
+    };
     const told = headers();
     told.set('Nats-Msg-Id', id);
     const stored: Promise<unknown> = js

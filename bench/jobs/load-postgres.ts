@@ -31,7 +31,10 @@ export async function preparePostgres(options: { url: string; skus: number; unit
     CREATE TABLE reservation (id text PRIMARY KEY, sku text NOT NULL, qty bigint NOT NULL, expires_at timestamptz NOT NULL)`);
   const names = Array.from({ length: options.skus }, (_, number) => skuName(number));
   await client.query('INSERT INTO stock SELECT unnest($1::text[]), $2', [names, options.units]);
-  const fsync = await client.query('SELECT current_setting($1) AS fsync, current_setting($2) AS version', ['fsync', 'server_version']);
+  const fsync = await client.query('SELECT current_setting($1) AS fsync, current_setting($2) AS version', [
+    'fsync',
+    'server_version',
+  ]);
   await client.end();
   const { fsync: on, version } = fsync.rows[0] as { fsync: string; version: string };
   if (on !== 'on') throw new Error('PostgreSQL runs without fsync');

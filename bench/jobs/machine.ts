@@ -3,7 +3,7 @@ import { SeenIds } from '../../actors/seen.ts';
 import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
 import { StockBook } from '../../actors/stock/state.ts';
 import { decodeBody, encodeBody, JSON_TYPE } from '../../streams/codec.ts';
-import { type Fact, parseFact, type ParsedFact } from '../../streams/facts.ts';
+import { type Fact, type ParsedFact, parseFact } from '../../streams/facts.ts';
 import { type Hash64, hash64 } from '../../streams/hash.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { skuName } from './requests.ts';
@@ -72,7 +72,8 @@ export async function measureActors(options: Shape): Promise<Sizes> {
   const actors = used() - before;
   const seen = new SeenIds();
   const withoutIds = used();
-  for (let number = 0; number < count; number++) seen.add(number % PARTITIONS, hash64(`id-${number}`, 1), hash64(`${number}`), number);
+  for (let number = 0; number < count; number++)
+    seen.add(number % PARTITIONS, hash64(`id-${number}`, 1), hash64(`${number}`), number);
   const ids = used() - withoutIds;
   const keys = books.reduce((sum, book) => sum + book.keyCount, 0);
   if (keys !== count) throw new Error(`${keys} keys, but ${count} were made`);
@@ -82,7 +83,8 @@ export async function measureActors(options: Shape): Promise<Sizes> {
 /** Bytes of a live hold of one line, on 1,000 SKUs. */
 export async function measureHolds(options: { count: number }): Promise<number> {
   const books = freshBooks();
-  for (let number = 0; number < 1000; number++) books[partitionOf(skuName(number), PARTITIONS)]?.key(skuName(number), 'dc-1');
+  for (let number = 0; number < 1000; number++)
+    books[partitionOf(skuName(number), PARTITIONS)]?.key(skuName(number), 'dc-1');
   const before = used();
   for (let number = 0; number < options.count; number++) {
     const sku = skuName(number % 1000);
@@ -93,13 +95,24 @@ export async function measureHolds(options: { count: number }): Promise<number> 
     const line = { index: 0, sku, location: 'dc-1', qty: 1, partition, seq: number };
     for (const [each] of parts) {
       applyDecision(books[each] as StockBook, {
-        kind: 'granted', id, content: hash64(id), channel: 'web', purpose: 'order', atMs: 1_800_000_000_000 + number,
-        expiresAtMs: 1_800_000_900_000 + number, home, spread: [partition], parts, lines: [line], shortages: [],
+        kind: 'granted',
+        id,
+        content: hash64(id),
+        channel: 'web',
+        purpose: 'order',
+        atMs: 1_800_000_000_000 + number,
+        expiresAtMs: 1_800_000_900_000 + number,
+        home,
+        spread: [partition],
+        parts,
+        lines: [line],
+        shortages: [],
       });
     }
   }
   const bytes = (used() - before) / options.count;
-  if (books.reduce((sum, book) => sum + book.parts.size, 0) !== options.count) throw new Error('not every hold is there');
+  if (books.reduce((sum, book) => sum + book.parts.size, 0) !== options.count)
+    throw new Error('not every hold is there');
   return bytes;
 }
 
@@ -119,7 +132,14 @@ export function sale(number: number, { skus, locations }: Shape) {
 
 export function counted(number: number, shape: Shape) {
   const { sku, location } = sale(number, shape);
-  return { id: `count-${String(number).padStart(9, '0')}`, type: 'count', sku, location, occurredAt: '2026-11-01T06:00:00Z', counted: 40 };
+  return {
+    id: `count-${String(number).padStart(9, '0')}`,
+    type: 'count',
+    sku,
+    location,
+    occurredAt: '2026-11-01T06:00:00Z',
+    counted: 40,
+  };
 }
 
 /** Off the wire, so that strings are what a node would hold. */

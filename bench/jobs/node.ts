@@ -31,7 +31,10 @@ export async function stopHoldfast(): Promise<void> {
 }
 
 /** Facts a second from the first that is folded to the last of so many; and what the book says they come to. */
-export async function awaitFacts(options: { count: number; withinMs: number }): Promise<{ perSecond: number; sellable: number; readyMs: number }> {
+export async function awaitFacts(options: {
+  count: number;
+  withinMs: number;
+}): Promise<{ perSecond: number; sellable: number; readyMs: number }> {
   const node = running as RunningNode;
   const deadline = performance.now() + options.withinMs;
   let first: { at: number; size: number } | undefined;

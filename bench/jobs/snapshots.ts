@@ -11,7 +11,7 @@ import { Broker } from '../../streams/connection.ts';
 import { hash64 } from '../../streams/hash.ts';
 import { provision } from '../../streams/provision.ts';
 import { partitionOf } from '../../streams/subjects.ts';
-import { counted, read, sale, type Shape } from './machine.ts';
+import { counted, read, type Shape, sale } from './machine.ts';
 
 const PARTITIONS = 32;
 
@@ -35,7 +35,13 @@ export async function writeSnapshots(options: SnapshotWorld & Shape): Promise<{ 
     }
   }
   const store = await RedisSnapshots.open(options.redis, () => undefined);
-  const context = { partitions: PARTITIONS, created, tip: () => ({ writer: 'bench', n: 0, hash: '', seq: 0 }), nowMs: () => Date.now(), turnMs: 4 };
+  const context = {
+    partitions: PARTITIONS,
+    created,
+    tip: () => ({ writer: 'bench', n: 0, hash: '', seq: 0 }),
+    nowMs: () => Date.now(),
+    turnMs: 4,
+  };
   const began = performance.now();
   for (const partition of partitions) {
     partition.book.epoch = 1;
@@ -72,7 +78,12 @@ export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: 
   const store = await RedisSnapshots.open(options.redis, () => undefined);
   const seen = new SeenIds();
   const world = {
-    broker: undefined as unknown as Broker, store, seen, partitions: PARTITIONS, created, lastSeqs,
+    broker: undefined as unknown as Broker,
+    store,
+    seen,
+    partitions: PARTITIONS,
+    created,
+    lastSeqs,
     note: (message, detail) => console.error(message, detail),
   } satisfies RecoveryWorld;
   const began = performance.now();
@@ -80,7 +91,11 @@ export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: 
   for (let number = 0; number < PARTITIONS; number++) {
     const partition = new Partition(number);
     const snapshotter = new Snapshotter(partition, seen, store, {
-      partitions: PARTITIONS, created, tip: () => ({ writer: 'bench', n: 0, hash: '', seq: 0 }), nowMs: () => Date.now(), turnMs: 4,
+      partitions: PARTITIONS,
+      created,
+      tip: () => ({ writer: 'bench', n: 0, hash: '', seq: 0 }),
+      nowMs: () => Date.now(),
+      turnMs: 4,
     });
     await loadSnapshot(world, { partition, snapshotter });
     actors += partition.book.keyCount;

@@ -28,7 +28,7 @@ export function addNodeCommands(program: Command, run: CliRun): void {
     .option('--no-demo', 'start empty');
   settingOptions(up, NAMES).action(async (given: Given) => {
     const { runUp } = await import('../up.ts');
-    run.exitCode = await runUp({ ...flagsOf(given), fresh: given['fresh'] === true, noDemo: given['demo'] === false });
+    run.exitCode = await runUp({ ...flagsOf(given), fresh: given.fresh === true, noDemo: given.demo === false });
   });
   const node = program.command('node').description('one node, on NATS and Redis that are there already');
   settingOptions(node, NAMES).action(async (given: Given) => {
@@ -73,7 +73,7 @@ async function runDoctor(run: CliRun, given: Given): Promise<void> {
   const { examine } = await import('../doctor.ts');
   const findings = await examine(settings);
   if (findings.some(({ state }) => state === 'bad')) run.exitCode = 1;
-  run.stdout.write(given['json'] === true ? `${JSON.stringify(findings)}\n` : findings.map(findingText).join(''));
+  run.stdout.write(given.json === true ? `${JSON.stringify(findings)}\n` : findings.map(findingText).join(''));
 }
 
 function findingText({ what, state, says, remedy }: Finding): string {
@@ -98,6 +98,6 @@ function flagsOf(given: Given): Flags {
     const value = given[new Option(`${SETTINGS[name].flag} <value>`).attributeName()];
     if (typeof value === 'string') flags[name] = value;
   }
-  if (typeof given['config'] === 'string') flags.config = given['config'];
+  if (typeof given.config === 'string') flags.config = given.config;
   return flags;
 }

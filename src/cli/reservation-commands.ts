@@ -22,7 +22,7 @@ export function addReservationCommands(program: Command, run: CliRun): void {
     .requiredOption(
       `--line <${LINE_FORM}>`,
       'what to hold, from which locations; may be repeated',
-      (text: string, before: readonly TypedLine[] = []) => [...before, parseLine(text)],
+      (text: string, before: readonly TypedLine[] | undefined) => [...(before ?? []), parseLine(text)],
     )
     .option('--channel <name>', 'the channel that asks (default web)')
     .addOption(new Option('--purpose <purpose>', 'what it is for (default order)').choices(PURPOSES))

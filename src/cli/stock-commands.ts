@@ -17,8 +17,8 @@ interface AtpOptions extends DeskOptions {
 export function addStockCommands(program: Command, run: CliRun): void {
   deskCommand(program, 'atp', 'what may be promised')
     .argument('<sku...>', 'SKUs')
-    .option('--location <id>', 'only there; may be repeated', (id: string, before: readonly string[] = []) => [
-      ...before,
+    .option('--location <id>', 'only there; may be repeated', (id: string, before: readonly string[] | undefined) => [
+      ...(before ?? []),
       id,
     ])
     .option('--channel <name>', 'for that channel, such as web')

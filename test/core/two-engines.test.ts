@@ -11,11 +11,23 @@ beforeAll(async () => {
   const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
   Object.assign(servers, { nats: nats.url, redis: redis.url });
   one = await freshEngine(servers.nats, servers.redis, 'one', { partitions: PARTITIONS });
-  const facts = Array.from({ length: 40 }, (_, i) => ({ id: `f${i}`, type: 'receipt', sku: `S${i}`, location: 'x', occurredAt: new Date().toISOString(), qty: 5 }));
+  const facts = Array.from({ length: 40 }, (_, i) => ({
+    id: `f${i}`,
+    type: 'receipt',
+    sku: `S${i}`,
+    location: 'x',
+    occurredAt: new Date().toISOString(),
+    qty: 5,
+  }));
   expect((await one.facts.submit(facts)).accepted).toBe(40);
   two = await freshEngine(servers.nats, servers.redis, 'two', { partitions: PARTITIONS });
-  await vi.waitFor(() => expect((one?.engine.partitions.size ?? 0) + (two?.engine.partitions.size ?? 0)).toBe(PARTITIONS), { timeout: 15_000 });
-  await vi.waitFor(() => expect([one?.engine.readiness.ready, two?.engine.readiness.ready]).toEqual([true, true]), { timeout: 15_000 });
+  await vi.waitFor(
+    () => expect((one?.engine.partitions.size ?? 0) + (two?.engine.partitions.size ?? 0)).toBe(PARTITIONS),
+    { timeout: 15_000 },
+  );
+  await vi.waitFor(() => expect([one?.engine.readiness.ready, two?.engine.readiness.ready]).toEqual([true, true]), {
+    timeout: 15_000,
+  });
 });
 afterAll(async () => {
   await two?.stop();
@@ -24,8 +36,16 @@ afterAll(async () => {
 
 const nodes = () => [one as TestEngine, two as TestEngine];
 const ownerOf = (sku: string) => nodes().findIndex((node) => node.engine.partitions.has(partitionOf(sku, PARTITIONS)));
-const request = (id: string, lines: { sku: string; qty: number }[], partial = false) => ({ id, channel: 'web', purpose: 'order' as const, ttlSeconds: 60, partial, lines: lines.map((line) => ({ ...line, split: false })) });
-const skuOf = (owner: number, nth = 0) => Array.from({ length: 40 }, (_, i) => `S${i}`).filter((sku) => ownerOf(sku) === owner)[nth] as string;
+const request = (id: string, lines: { sku: string; qty: number }[], partial = false) => ({
+  id,
+  channel: 'web',
+  purpose: 'order' as const,
+  ttlSeconds: 60,
+  partial,
+  lines: lines.map((line) => ({ ...line, split: false })),
+});
+const skuOf = (owner: number, nth = 0) =>
+  Array.from({ length: 40 }, (_, i) => `S${i}`).filter((sku) => ownerOf(sku) === owner)[nth] as string;
 
 it('answers the same from either of two nodes that share the partitions', async () => {
   expect(nodes().every((node) => node.engine.partitions.size > 0)).toBe(true);
@@ -38,11 +58,38 @@ it('answers the same from either of two nodes that share the partitions', async 
 it('holds a basket across owners whole or not at all, and steps it as one', async () => {
   const [near, far] = [skuOf(0), skuOf(1)];
   const node = one as TestEngine;
-  const placed = await node.desk.place(request('across-1', [{ sku: near, qty: 2 }, { sku: far, qty: 3 }]));
-  expect(placed).toMatchObject({ fresh: true, reservation: { status: 'held', lines: [{ sku: near, qty: 2 }, { sku: far, qty: 3 }] } });
-  expect(await (two as TestEngine).desk.place(request('across-1', [{ sku: near, qty: 2 }, { sku: far, qty: 3 }]))).toEqual({ ...placed, fresh: false });
-  const short = request('across-2', [{ sku: near, qty: 2 }, { sku: far, qty: 3 }]);
-  await expect(node.desk.place(short)).rejects.toMatchObject({ kind: 'insufficient-stock', shortages: [{ sku: far, requested: 3, available: 2 }] });
+  const placed = await node.desk.place(
+    request('across-1', [
+      { sku: near, qty: 2 },
+      { sku: far, qty: 3 },
+    ]),
+  );
+  expect(placed).toMatchObject({
+    fresh: true,
+    reservation: {
+      status: 'held',
+      lines: [
+        { sku: near, qty: 2 },
+        { sku: far, qty: 3 },
+      ],
+    },
+  });
+  expect(
+    await (two as TestEngine).desk.place(
+      request('across-1', [
+        { sku: near, qty: 2 },
+        { sku: far, qty: 3 },
+      ]),
+    ),
+  ).toEqual({ ...placed, fresh: false });
+  const short = request('across-2', [
+    { sku: near, qty: 2 },
+    { sku: far, qty: 3 },
+  ]);
+  await expect(node.desk.place(short)).rejects.toMatchObject({
+    kind: 'insufficient-stock',
+    shortages: [{ sku: far, requested: 3, available: 2 }],
+  });
   expect(await node.desk.stock(near, 'x')).toMatchObject({ held: 2 });
   expect((await (two as TestEngine).desk.confirm('across-1')).status).toBe('allocated');
   expect(await node.desk.stock(far, 'x')).toMatchObject({ held: 0, allocated: 3 });
@@ -59,7 +106,9 @@ it('keeps every promise when a node leaves, and gives its partitions to the othe
   await two?.stop();
   await vi.waitFor(() => expect(one?.engine.readiness.owned).toBe(PARTITIONS), { timeout: 10_000 });
   expect(await one?.desk.place(request('stays', [{ sku, qty: 4 }]))).toEqual({ ...before, fresh: false });
-  await expect(one?.desk.place(request('more', [{ sku, qty: 2 }]))).rejects.toMatchObject({ kind: 'insufficient-stock' });
+  await expect(one?.desk.place(request('more', [{ sku, qty: 2 }]))).rejects.toMatchObject({
+    kind: 'insufficient-stock',
+  });
   const after = await one?.desk.atp({ lines: [{ sku }] });
   expect(Number(after?.lines[0]?.version.split('.')[0])).toBeGreaterThan(epoch);
   two = undefined;

@@ -43,17 +43,20 @@ const whileTakingOver: readonly (readonly [Failpoint, number])[] = [
   ['mid-replay', 3],
 ];
 
-it.each(whileTakingOver)('loses and doubles nothing when it dies at %s, again and again, while it takes over', async (failpoint, count) => {
-  const load = auditor.load(url);
-  await expect.poll(load.done, { timeout: 20_000 }).toBeGreaterThan(60);
-  for (let round = 0; round < 2; round++) {
-    await node.kill();
-    node.start({ failpoint: `${failpoint}@${count}` });
-    expect(await node.ended(), node.tail()).toBe('SIGKILL');
-  }
-  await node.up();
-  await afterSomeMore(load);
-});
+it.each(whileTakingOver)(
+  'loses and doubles nothing when it dies at %s, again and again, while it takes over',
+  async (failpoint, count) => {
+    const load = auditor.load(url);
+    await expect.poll(load.done, { timeout: 20_000 }).toBeGreaterThan(60);
+    for (let round = 0; round < 2; round++) {
+      await node.kill();
+      node.start({ failpoint: `${failpoint}@${count}` });
+      expect(await node.ended(), node.tail()).toBe('SIGKILL');
+    }
+    await node.up();
+    await afterSomeMore(load);
+  },
+);
 
 it('granted enough for the audit to mean something', () => {
   expect(auditor.granted).toBeGreaterThan(500);

@@ -23,11 +23,22 @@ function load(callers = 8) {
     Array.from({ length: callers }, async (_, caller) => {
       for (let round = 0; !stopped; round++) {
         const name = `${caller}-${round}`;
-        const fact = { id: `f-${name}`, type: 'receipt', sku: 'L', location: 'x', occurredAt: new Date().toISOString(), qty: 2 };
+        const fact = {
+          id: `f-${name}`,
+          type: 'receipt',
+          sku: 'L',
+          location: 'x',
+          occurredAt: new Date().toISOString(),
+          qty: 2,
+        };
         const stocked = await askUntilDecided(url, 'POST', '/v1/facts', fact);
         expect(stocked.body.rejected).toEqual([]);
         acknowledged.units += 2;
-        const placed = await askUntilDecided(url, 'POST', '/v1/reservations', { id: `r-${name}`, ttlSeconds: 600, lines: [{ sku: 'L', qty: 1 }] });
+        const placed = await askUntilDecided(url, 'POST', '/v1/reservations', {
+          id: `r-${name}`,
+          ttlSeconds: 600,
+          lines: [{ sku: 'L', qty: 1 }],
+        });
         expect([200, 201]).toContain(placed.status);
         acknowledged.granted.push(`r-${name}`);
       }
@@ -45,7 +56,8 @@ function load(callers = 8) {
 async function audit({ units, granted }: { units: number; granted: string[] }): Promise<void> {
   const { body } = await askUntilDecided(() => node.url, 'GET', '/v1/stock/L/x');
   expect({ sellable: body.sellable, held: body.held }).toEqual({ sellable: units, held: granted.length });
-  for (const id of granted) expect((await askUntilDecided(() => node.url, 'GET', `/v1/reservations/${id}`)).body.status).toBe('held');
+  for (const id of granted)
+    expect((await askUntilDecided(() => node.url, 'GET', `/v1/reservations/${id}`)).body.status).toBe('held');
 }
 
 type RedisNow = ReturnType<typeof connectionTo>;
@@ -84,7 +96,9 @@ it('NATS paused while appends are in flight: what timed out is settled by what t
   await servers.nats.pause();
   const seen = writing.acknowledged.granted.length;
   // Longer than a publish waits, so that outcomes are unknown.
-  await expect.poll(async () => (await node.readiness())?.reasons, { timeout: 20_000 }).toContainEqual(expect.stringMatching(/lease/));
+  await expect
+    .poll(async () => (await node.readiness())?.reasons, { timeout: 20_000 })
+    .toContainEqual(expect.stringMatching(/lease/));
   expect(writing.acknowledged.granted.length).toBeLessThanOrEqual(seen + 8);
   servers.nats.resume();
   await progress(writing, 50);
@@ -125,7 +139,8 @@ it('a flipped byte in every blob of every snapshot: none is used, and the state 
     for (const key of await client.keys('holdfast:*')) {
       for (const field of await client.hKeys(key)) {
         if (field === 'epoch' || field === 'm1') continue;
-        const script = "local v = redis.call('HGET', KEYS[1], ARGV[1]) local i = math.floor(#v / 2) + 1 local b = string.char(bit.bxor(string.byte(v, i), 4)) redis.call('HSET', KEYS[1], ARGV[1], string.sub(v, 1, i - 1) .. b .. string.sub(v, i + 1))";
+        const script =
+          "local v = redis.call('HGET', KEYS[1], ARGV[1]) local i = math.floor(#v / 2) + 1 local b = string.char(bit.bxor(string.byte(v, i), 4)) redis.call('HSET', KEYS[1], ARGV[1], string.sub(v, 1, i - 1) .. b .. string.sub(v, i + 1))";
         await client.eval(script, { keys: [key], arguments: [field] });
         count += 1;
       }

@@ -43,16 +43,36 @@ const POISONS: Record<string, Poison> = {
   'no JSON': { reason: 'unreadable', body: () => Buffer.from('{"id":') },
   'an empty body': { reason: 'unreadable', body: () => Buffer.alloc(0) },
   'broken MessagePack': { reason: 'unreadable', body: () => Buffer.from([0xc7, 0xff, 0x01]) },
-  'invalid UTF-8': { reason: 'unreadable', body: (type, sku) => Buffer.concat([json(good(type, sku)).subarray(0, -1), Buffer.from(',"note":"\xff\xfe"}', 'latin1')]) },
+  'invalid UTF-8': {
+    reason: 'unreadable',
+    body: (type, sku) =>
+      Buffer.concat([json(good(type, sku)).subarray(0, -1), Buffer.from(',"note":"\xff\xfe"}', 'latin1')]),
+  },
   'a number': { reason: 'invalid', body: () => Buffer.from('[42]') },
   'an unknown type': { reason: 'invalid', body: (type, sku) => json({ ...good(type, sku), type: 'theft' }) },
   'a missing id': { reason: 'invalid', body: (type, sku) => json({ ...good(type, sku), id: undefined }) },
-  'no offset': { reason: 'invalid', body: (type, sku) => json({ ...good(type, sku), occurredAt: '2026-11-24T09:15:00' }) },
-  'a quantity of text': { reason: 'invalid', body: (type, sku) => packr.pack({ ...good(type, sku), qty: 'x', counted: 'x', delta: 'x' }) },
+  'no offset': {
+    reason: 'invalid',
+    body: (type, sku) => json({ ...good(type, sku), occurredAt: '2026-11-24T09:15:00' }),
+  },
+  'a quantity of text': {
+    reason: 'invalid',
+    body: (type, sku) => packr.pack({ ...good(type, sku), qty: 'x', counted: 'x', delta: 'x' }),
+  },
   'another SKU than its subject': { reason: 'subject-mismatch', body: (type, sku) => json(good(type, `${sku}-other`)) },
-  'another location than its subject': { reason: 'subject-mismatch', body: (type, sku) => json({ ...good(type, sku, { to: 'z' }), location: 'z' }) },
-  'a literal star for a SKU': { reason: 'subject-mismatch', body: (type, sku) => json(good(type, sku)), subject: (type) => `${type}.x.*` },
-  'a moment past the horizon': { reason: 'too-old', body: (type, sku) => json(good(type, sku, { occurredAt: new Date(Date.now() - 8 * 86_400_000).toISOString() })) },
+  'another location than its subject': {
+    reason: 'subject-mismatch',
+    body: (type, sku) => json({ ...good(type, sku, { to: 'z' }), location: 'z' }),
+  },
+  'a literal star for a SKU': {
+    reason: 'subject-mismatch',
+    body: (type, sku) => json(good(type, sku)),
+    subject: (type) => `${type}.x.*`,
+  },
+  'a moment past the horizon': {
+    reason: 'too-old',
+    body: (type, sku) => json(good(type, sku, { occurredAt: new Date(Date.now() - 8 * 86_400_000).toISOString() })),
+  },
   'a megabyte of noise': { reason: 'unreadable', body: () => Buffer.alloc(1_000_000, 0xc1) },
   'depth without end': { reason: 'unreadable', body: () => Buffer.from('['.repeat(200_000)) },
 };
@@ -73,7 +93,8 @@ async function parked(): Promise<Parked[]> {
   }
   return all;
 }
-const sellable = async (sku: string) => (await ask(node.url, 'GET', `/v1/stock/${encodeURIComponent(sku)}/x`)).body?.sellable;
+const sellable = async (sku: string) =>
+  (await ask(node.url, 'GET', `/v1/stock/${encodeURIComponent(sku)}/x`)).body?.sellable;
 
 describe.each(FACT_STREAM_NAMES)('in %s', (stream: FactStream) => {
   const type = FACT_STREAMS[stream][0] as string;
@@ -88,7 +109,10 @@ describe.each(FACT_STREAM_NAMES)('in %s', (stream: FactStream) => {
       await broker.publish(`${type}.x.${encoded}`, json(good(type, sku)));
       await expect.poll(() => sellable(sku), { timeout: 10_000, message: what }).toBe(type === 'sale' ? -1 : 1);
       const found = (await parked()).filter((each) => each.source === `${stream}.${seq}`);
-      expect(found.map((each) => each.reason), what).toEqual([poison.reason]);
+      expect(
+        found.map((each) => each.reason),
+        what,
+      ).toEqual([poison.reason]);
       expect(Buffer.from(found[0]?.bytes ?? '', 'base64').equals(bytes), what).toBe(true);
       expect(found[0]?.message).not.toBe('');
     }
@@ -101,9 +125,24 @@ describe.each(FACT_STREAM_NAMES)('in %s', (stream: FactStream) => {
     await expect.poll(() => sellable(sku)).toBe(type === 'sale' ? -1 : 1);
     const other = { ...first, occurredAt: new Date(Date.now() + 1000).toISOString() };
     const seq = await broker.publish(`${type}.x.${sku}`, json(other));
-    await expect.poll(async () => (await parked()).filter((each) => each.source === `${stream}.${seq}`).map((each) => each.reason)).toEqual(['id-conflict']);
-    const { body } = await askUntilDecided(() => node.url, 'POST', '/v1/facts', [first, other, { ...first, sku: `${sku}-elsewhere` }]);
-    expect(body).toMatchObject({ accepted: 0, duplicates: 1, rejected: [{ index: 1, code: 'id-conflict' }, { index: 2, code: 'id-conflict' }] });
+    await expect
+      .poll(async () =>
+        (await parked()).filter((each) => each.source === `${stream}.${seq}`).map((each) => each.reason),
+      )
+      .toEqual(['id-conflict']);
+    const { body } = await askUntilDecided(() => node.url, 'POST', '/v1/facts', [
+      first,
+      other,
+      { ...first, sku: `${sku}-elsewhere` },
+    ]);
+    expect(body).toMatchObject({
+      accepted: 0,
+      duplicates: 1,
+      rejected: [
+        { index: 1, code: 'id-conflict' },
+        { index: 2, code: 'id-conflict' },
+      ],
+    });
     expect(await sellable(sku)).toBe(type === 'sale' ? -1 : 1);
   });
 });
@@ -121,16 +160,24 @@ it('nothing is parked twice, or counted after all, by a restart or by a replay o
   expect(await parked()).toEqual(before);
   for (const stream of FACT_STREAM_NAMES) {
     const type = FACT_STREAMS[stream][0] as string;
-    for (const what of [...Object.keys(POISONS).map((each) => `${type} ${each}`), `${type}-twice`]) expect(await sellable(what), what).toBe(type === 'sale' ? -1 : 1);
+    for (const what of [...Object.keys(POISONS).map((each) => `${type} ${each}`), `${type}-twice`])
+      expect(await sellable(what), what).toBe(type === 'sale' ? -1 : 1);
   }
 }, 60_000);
 
 it('what was parked counts when a person submits it again: as it is, or corrected', async () => {
   const sku = 'again';
-  const old = good('receipt', sku, { id: 'again-1', occurredAt: new Date(Date.now() - 9 * 86_400_000).toISOString(), qty: 7 });
+  const old = good('receipt', sku, {
+    id: 'again-1',
+    occurredAt: new Date(Date.now() - 9 * 86_400_000).toISOString(),
+    qty: 7,
+  });
   const wrong = good('receipt', sku, { id: 'again-2', qty: -7 });
   const { body } = await askUntilDecided(() => node.url, 'POST', '/v1/facts', [old, wrong]);
-  expect(body).toMatchObject({ accepted: 0, rejected: [{ code: 'too-old' }, { code: 'invalid', message: expect.stringContaining('qty') }] });
+  expect(body).toMatchObject({
+    accepted: 0,
+    rejected: [{ code: 'too-old' }, { code: 'invalid', message: expect.stringContaining('qty') }],
+  });
   const mine = (await parked()).filter((each) => Buffer.from(each.bytes, 'base64').toString().includes('"again-'));
   expect(mine.map((each) => each.reason).sort()).toEqual(['invalid', 'too-old']);
   for (const { seq, reason } of mine) {

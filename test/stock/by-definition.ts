@@ -15,34 +15,61 @@ export function expectedOf(facts: readonly Fact[], decisions: readonly (Granted 
     .map((grant) => ({ grant, lines: grant.lines.filter((line) => line.partition === 0) }))
     .filter(({ lines }) => lines.length > 0)
     .map(({ grant: { id }, lines }) => {
-      const fulfilled = fulfilledOf(lines, facts.filter((fact) => fact.type === 'sale' && fact.reservation === id));
+      const fulfilled = fulfilledOf(
+        lines,
+        facts.filter((fact) => fact.type === 'sale' && fact.reservation === id),
+      );
       const gone = lines.every((line, i) => fulfilled[i] === line.qty);
       const ended = has(id, 'released') ? 'released' : has(id, 'expired') ? 'expired' : undefined;
       const status = gone ? 'fulfilled' : (ended ?? (has(id, 'confirmed') ? 'allocated' : 'held'));
-      const claims = lines.map((line, i) => ({ ...line, qty: ended === undefined ? line.qty - (fulfilled[i] as number) : 0 }));
+      const claims = lines.map((line, i) => ({
+        ...line,
+        qty: ended === undefined ? line.qty - (fulfilled[i] as number) : 0,
+      }));
       return { id, status, fulfilled, claims, bucket: has(id, 'confirmed') ? 'allocated' : 'held' };
     })
     .sort((a, b) => order(a.id, b.id));
   const claimed = (bucket: string, sku: string, location: string) =>
-    total(reservations.filter((each) => each.bucket === bucket).flatMap((each) => each.claims), (line) => (line.sku === sku && line.location === location ? line.qty : 0));
+    total(
+      reservations.filter((each) => each.bucket === bucket).flatMap((each) => each.claims),
+      (line) => (line.sku === sku && line.location === location ? line.qty : 0),
+    );
   const views = ['mug', 'pan'].flatMap((sku) =>
-    placesOf(facts, reservations.flatMap((each) => each.claims)).filter((location) => isKnown(sku, location, facts, reservations.flatMap((each) => each.claims))).map((location) => {
-      const here = facts.filter((fact) => fact.sku === sku && fact.location === location);
-      return viewOf(sku, location, {
-        sellable: sellableOf(here),
-        damaged: total(here, damagedBy),
-        inspection: total(here, inspectionBy),
-        held: claimed('held', sku, location),
-        allocated: claimed('allocated', sku, location),
-        inTransit: inTransitOf(facts.filter((fact) => fact.sku === sku), location),
-      });
-    }),
+    placesOf(
+      facts,
+      reservations.flatMap((each) => each.claims),
+    )
+      .filter((location) =>
+        isKnown(
+          sku,
+          location,
+          facts,
+          reservations.flatMap((each) => each.claims),
+        ),
+      )
+      .map((location) => {
+        const here = facts.filter((fact) => fact.sku === sku && fact.location === location);
+        return viewOf(sku, location, {
+          sellable: sellableOf(here),
+          damaged: total(here, damagedBy),
+          inspection: total(here, inspectionBy),
+          held: claimed('held', sku, location),
+          allocated: claimed('allocated', sku, location),
+          inTransit: inTransitOf(
+            facts.filter((fact) => fact.sku === sku),
+            location,
+          ),
+        });
+      }),
   );
   return { views, reservations: reservations.map(({ id, status, fulfilled }) => ({ id, status, fulfilled })) };
 }
 
 /** Sales at a line's own location first; what is over fulfils what other lines of the SKU lack, in their order. */
-function fulfilledOf(lines: readonly { sku: string; location: string; qty: number }[], sales: readonly Fact[]): number[] {
+function fulfilledOf(
+  lines: readonly { sku: string; location: string; qty: number }[],
+  sales: readonly Fact[],
+): number[] {
   const fulfilled = lines.map(() => 0);
   const units = sales.flatMap((fact) => (fact.type === 'sale' ? Array<Fact>(fact.qty).fill(fact) : []));
   const give = (fits: (line: { sku: string; location: string }, unit: Fact) => boolean, from: readonly Fact[]) =>
@@ -97,7 +124,10 @@ function inTransitOf(facts: readonly Fact[], to: string): number {
   const legs = facts.filter((fact) => fact.type === 'transfer').filter((fact) => fact.to === to);
   return total([...new Set(legs.map((leg) => leg.transfer))], (id) => {
     const of = legs.filter((leg) => leg.transfer === id);
-    return Math.max(0, total(of, (leg) => (leg.phase === 'shipped' ? leg.qty : -leg.qty - leg.damaged)));
+    return Math.max(
+      0,
+      total(of, (leg) => (leg.phase === 'shipped' ? leg.qty : -leg.qty - leg.damaged)),
+    );
   });
 }
 
@@ -106,11 +136,18 @@ function placesOf(facts: readonly Fact[], lines: readonly { location: string }[]
   return [...new Set([...named, ...lines.map((line) => line.location)])].sort();
 }
 
-function isKnown(sku: string, location: string, facts: readonly Fact[], lines: readonly { sku: string; location: string }[]): boolean {
+function isKnown(
+  sku: string,
+  location: string,
+  facts: readonly Fact[],
+  lines: readonly { sku: string; location: string }[],
+): boolean {
   const named = facts.filter((fact) => fact.sku === sku);
   return (
-    named.some((fact) => fact.location === location || (fact.type === 'transfer' && fact.phase === 'shipped' && fact.to === location)) ||
-    lines.some((line) => line.sku === sku && line.location === location)
+    named.some(
+      (fact) =>
+        fact.location === location || (fact.type === 'transfer' && fact.phase === 'shipped' && fact.to === location),
+    ) || lines.some((line) => line.sku === sku && line.location === location)
   );
 }
 

@@ -16,7 +16,14 @@ let facts = 0;
 /** A fact as a device sends it, parsed. `at` is a time of the day, or a whole instant. */
 export function fact(type: string, at: string, fields: More): Fact {
   facts += 1;
-  const parsed = parseFact({ id: `fact-${facts}`, type, sku: 'mug', location: 'dc', occurredAt: moment(at), ...fields });
+  const parsed = parseFact({
+    id: `fact-${facts}`,
+    type,
+    sku: 'mug',
+    location: 'dc',
+    occurredAt: moment(at),
+    ...fields,
+  });
   if (!parsed.ok) throw new Error(parsed.message);
   return parsed.fact;
 }
@@ -102,7 +109,7 @@ export function viewOf(sku: string, location: string, figures: Figures): StockVi
   const all = { sellable: 0, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0, ...figures };
   const available = all.sellable - all.held - all.allocated;
   const onHand = all.sellable + all.damaged + all.inspection;
-  return { sku, location, ...all, onHand, safetyStock: 0, available, atp: available > 0 ? available : 0, onOrder: 0 };
+  return { sku, location, ...all, onHand, safetyStock: 0, available, atp: Math.max(available, 0), onOrder: 0 };
 }
 
 /** Every view of a book, by SKU and location. */

@@ -34,16 +34,37 @@ const anyFact: fc.Arbitrary<(id: string) => Fact> = fc
     const common = { sku, location, at };
     const damaged = other % 3;
     return fc.oneof(
-      { weight: 3, arbitrary: fc.option(fc.constantFrom(...RESERVATIONS), { nil: undefined }).map((reservation) => (id: string): Fact => ({ type: 'sale', id, ...common, qty, reservation })) },
+      {
+        weight: 3,
+        arbitrary: fc.option(fc.constantFrom(...RESERVATIONS), { nil: undefined }).map(
+          (reservation) =>
+            (id: string): Fact => ({ type: 'sale', id, ...common, qty, reservation }),
+        ),
+      },
       fc.constant((id: string): Fact => ({ type: 'receipt', id, ...common, qty, damaged })),
-      fc.tuple(placeOf, fc.constantFrom('t1', 't2'), fc.boolean(), fc.option(fc.integer({ min: 0, max: 9 }), { nil: undefined })).map(([end, transfer, out, eta]) => (id: string): Fact => {
-        const phase = out ? 'shipped' : 'received';
-        const [from, to] = out ? [location, end] : [end, location];
-        return { type: 'transfer', id, ...common, phase, transfer, qty, damaged, from, to, eta };
-      }),
-      fc.constantFrom('restock', 'inspect', 'damaged', 'scrap', 'vendor').map((disposition) => (id: string): Fact => ({ type: 'return', id, ...common, qty, disposition } as Fact)),
+      fc
+        .tuple(
+          placeOf,
+          fc.constantFrom('t1', 't2'),
+          fc.boolean(),
+          fc.option(fc.integer({ min: 0, max: 9 }), { nil: undefined }),
+        )
+        .map(([end, transfer, out, eta]) => (id: string): Fact => {
+          const phase = out ? 'shipped' : 'received';
+          const [from, to] = out ? [location, end] : [end, location];
+          return { type: 'transfer', id, ...common, phase, transfer, qty, damaged, from, to, eta };
+        }),
+      fc.constantFrom('restock', 'inspect', 'damaged', 'scrap', 'vendor').map(
+        (disposition) =>
+          (id: string): Fact =>
+            ({ type: 'return', id, ...common, qty, disposition }) as Fact,
+      ),
       { weight: 2, arbitrary: fc.constant((id: string): Fact => ({ type: 'count', id, ...common, counted: qty * 3 })) },
-      fc.constantFrom('sellable', 'damaged', 'inspection').map((bucket) => (id: string): Fact => ({ type: 'adjustment', id, ...common, delta: qty - 5 || 7, bucket } as Fact)),
+      fc.constantFrom('sellable', 'damaged', 'inspection').map(
+        (bucket) =>
+          (id: string): Fact =>
+            ({ type: 'adjustment', id, ...common, delta: qty - 5 || 7, bucket }) as Fact,
+      ),
     );
   });
 
@@ -62,7 +83,10 @@ function lifeOf(id: string): fc.Arbitrary<(Granted | Stepped)[]> {
   const steps = fc.subarray(['confirmed', 'released', 'expired'] as const);
   return fc.tuple(lines, steps, fc.boolean()).map(([wanted, kinds, isGranted]) => {
     if (!isGranted) return [];
-    const grant = granted(id, wanted.map((each) => ({ ...each, partition: each.sku === 'elsewhere' ? 1 : 0 })));
+    const grant = granted(
+      id,
+      wanted.map((each) => ({ ...each, partition: each.sku === 'elsewhere' ? 1 : 0 })),
+    );
     return [grant, ...kinds.map((kind, i) => step(kind, id, 2000 + i))];
   });
 }
@@ -102,10 +126,20 @@ function deepOf(book: StockBook) {
   const keys = [...book.skus.values()].flatMap((entry) => entry.keys);
   return {
     keys: keys
-      .map((key) => ({ name: `${key.sku.name}/${key.location}`, inbound: horizons.map((horizon) => inboundBy(key, horizon)), count: key.count, movements: key.movements }))
+      .map((key) => ({
+        name: `${key.sku.name}/${key.location}`,
+        inbound: horizons.map((horizon) => inboundBy(key, horizon)),
+        count: key.count,
+        movements: key.movements,
+      }))
       .sort((a, b) => order(a.name, b.name)),
     parts: [...book.parts.values()]
-      .map((part) => ({ id: part.id, granted: part.granted, ended: endedAtMs(part), bucket: part.lines.length > 0 && part.bucket }))
+      .map((part) => ({
+        id: part.id,
+        granted: part.granted,
+        ended: endedAtMs(part),
+        bucket: part.lines.length > 0 && part.bucket,
+      }))
       .sort((a, b) => order(a.id, b.id)),
   };
 }
@@ -159,14 +193,38 @@ type Sheet = Map<string, number>;
 const anyLine = fc.record({
   sku: hereOf,
   qty: fc.integer({ min: 1, max: 6 }),
-  locations: fc.option(fc.uniqueArray(fc.constantFrom(...PLACES, 'moon'), { minLength: 1, maxLength: 3 }), { nil: undefined }),
+  locations: fc.option(fc.uniqueArray(fc.constantFrom(...PLACES, 'moon'), { minLength: 1, maxLength: 3 }), {
+    nil: undefined,
+  }),
   split: fc.boolean(),
 });
 const anyRequest = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ ask: fc.constant('place' as const), partial: fc.boolean(), lines: fc.array(anyLine, { minLength: 1, maxLength: 4 }) }) },
-  { weight: 3, arbitrary: fc.record({ ask: fc.constantFrom('confirmed', 'released', 'expired'), of: fc.nat(8), late: fc.boolean() }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      ask: fc.constant('place' as const),
+      partial: fc.boolean(),
+      lines: fc.array(anyLine, { minLength: 1, maxLength: 4 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      ask: fc.constantFrom('confirmed', 'released', 'expired'),
+      of: fc.nat(8),
+      late: fc.boolean(),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ ask: fc.constantFrom('stored', 'dropped') }) },
-  { weight: 2, arbitrary: fc.record({ ask: fc.constant('move' as const), sku: hereOf, location: placeOf, delta: fc.integer({ min: -4, max: 8 }).filter((delta) => delta !== 0) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      ask: fc.constant('move' as const),
+      sku: hereOf,
+      location: placeOf,
+      delta: fc.integer({ min: -4, max: 8 }).filter((delta) => delta !== 0),
+    }),
+  },
 );
 type Asked = typeof anyRequest extends fc.Arbitrary<infer T> ? T : never;
 
@@ -184,7 +242,8 @@ function leftOn(stock: Sheet, promises: readonly Promised[]): Sheet {
 
 /** Whether all lines can be had whole at once: every placing of the undivided, and Hall's condition for the split. */
 function fits(lines: readonly WantedLine[], left: Sheet): boolean {
-  const placesOf = (line: WantedLine) => PLACES.filter((each) => line.locations?.includes(each) ?? true).map((each) => nameOf(line.sku, each));
+  const placesOf = (line: WantedLine) =>
+    PLACES.filter((each) => line.locations?.includes(each) ?? true).map((each) => nameOf(line.sku, each));
   const [first, ...others] = [...lines].sort((a, b) => Number(a.split) - Number(b.split));
   if (first === undefined) return true;
   if (!first.split) {
@@ -204,7 +263,13 @@ function subsets<T>(things: readonly T[]): T[][] {
 }
 
 /** Everything that must be true of a plan, from what was left when it was made. */
-function checkPlan(wanted: readonly WantedLine[], taken: readonly Taken[], short: readonly { sku: string; requested: number; available: number }[], left: Sheet, partial: boolean): void {
+function checkPlan(
+  wanted: readonly WantedLine[],
+  taken: readonly Taken[],
+  short: readonly { sku: string; requested: number; available: number }[],
+  left: Sheet,
+  partial: boolean,
+): void {
   const drawn: Sheet = new Map();
   for (const { line, key, qty } of taken) {
     const place = nameOf(key.sku.name, key.location);
@@ -213,7 +278,8 @@ function checkPlan(wanted: readonly WantedLine[], taken: readonly Taken[], short
     expect(key.sku.name).toBe(line.sku);
     if (line.locations !== undefined) expect(line.locations).toContain(key.location);
   }
-  for (const [place, qty] of drawn) expect(qty, `granted of ${place}, which had ${left.get(place)}`).toBeLessThanOrEqual(left.get(place) ?? 0);
+  for (const [place, qty] of drawn)
+    expect(qty, `granted of ${place}, which had ${left.get(place)}`).toBeLessThanOrEqual(left.get(place) ?? 0);
   expect(taken.map((each) => each.line.index)).toEqual(taken.map((each) => each.line.index).sort((a, b) => a - b));
   let shortLines = 0;
   for (const line of wanted) {
@@ -223,7 +289,9 @@ function checkPlan(wanted: readonly WantedLine[], taken: readonly Taken[], short
     expect(new Set(of.map((each) => each.key)).size).toBe(of.length);
     if (got === line.qty) continue;
     shortLines += 1;
-    const said = short.find((each) => each.sku === line.sku && each.requested === line.qty && (!partial || each.available === got));
+    const said = short.find(
+      (each) => each.sku === line.sku && each.requested === line.qty && (!partial || each.available === got),
+    );
     expect(said, `shortage of line ${line.index}`).toBeDefined();
     if (!partial) expect(got).toBe(0);
   }
@@ -231,12 +299,20 @@ function checkPlan(wanted: readonly WantedLine[], taken: readonly Taken[], short
   for (const each of short) expect(each.available).toBeLessThan(each.requested);
   for (const sku of new Set(wanted.map((line) => line.sku))) {
     const group = wanted.filter((line) => line.sku === sku);
-    expect(short.every((each) => each.sku !== sku), `all of ${sku} granted`).toBe(fits(group, left));
+    expect(
+      short.every((each) => each.sku !== sku),
+      `all of ${sku} granted`,
+    ).toBe(fits(group, left));
   }
 }
 
 /** A line alone in its SKU: exactly what it gets, by the contract. */
-function checkAlone(line: WantedLine, taken: readonly Taken[], short: readonly { sku: string; available: number }[], left: Sheet): void {
+function checkAlone(
+  line: WantedLine,
+  taken: readonly Taken[],
+  short: readonly { sku: string; available: number }[],
+  left: Sheet,
+): void {
   const known = PLACES.filter((each) => left.has(nameOf(line.sku, each)));
   const roomAt = (place: string) => Math.max(0, left.get(nameOf(line.sku, place)) ?? 0);
   const places = line.locations === undefined ? known : line.locations.filter((each) => known.includes(each));
@@ -336,16 +412,29 @@ describe('requests', () => {
     for (const entry of book.skus.values()) {
       for (const key of entry.keys) {
         const place = nameOf(entry.name, key.location);
-        const of = (state: string) => total(promises.filter((each) => each.state === state).flatMap((each) => each.lines), (line) => (line.place === place ? line.qty : 0));
+        const of = (state: string) =>
+          total(
+            promises.filter((each) => each.state === state).flatMap((each) => each.lines),
+            (line) => (line.place === place ? line.qty : 0),
+          );
         const { sellable, held, allocated, pending } = key;
-        expect({ place, sellable, held, allocated, pending }).toEqual({ place, sellable: stock.get(place) ?? 0, held: of('held'), allocated: of('allocated'), pending: of('pending') });
+        expect({ place, sellable, held, allocated, pending }).toEqual({
+          place,
+          sellable: stock.get(place) ?? 0,
+          held: of('held'),
+          allocated: of('allocated'),
+          pending: of('pending'),
+        });
       }
     }
   }
 
   it('in any sequence, some still on their way to the journal, are never granted more than was free, nor refused what fits', () => {
     const shelf = fc.integer({ min: 0, max: 12 });
-    const sheet = fc.record(Object.fromEntries(['mug', 'pan'].flatMap((sku) => PLACES.map((place) => [nameOf(sku, place), shelf]))), { noNullPrototype: true });
+    const sheet = fc.record(
+      Object.fromEntries(['mug', 'pan'].flatMap((sku) => PLACES.map((place) => [nameOf(sku, place), shelf]))),
+      { noNullPrototype: true },
+    );
     fc.assert(
       fc.property(sheet, fc.array(anyRequest, { maxLength: 40 }), (stock, asked) => {
         run(new Map(Object.entries(stock)), asked);
@@ -368,13 +457,26 @@ describe('lines that compete for one SKU', () => {
 
   it.each([
     ['are all granted exactly when some combination of locations fits', tight],
-    ['are all granted exactly when it fits, however often split lines have to make room', tight.map((lines) => lines.map((line) => ({ ...line, split: true })))],
+    [
+      'are all granted exactly when it fits, however often split lines have to make room',
+      tight.map((lines) => lines.map((line) => ({ ...line, split: true }))),
+    ],
   ])('%s', (_does, some) => {
     fc.assert(
       fc.property(shelves, some, fc.boolean(), (units, lines, partial) => {
         const book = new StockBook(0);
         const wanted = lines.map((line, index) => ({ ...line, sku: 'mug', index }));
-        PLACES.forEach((location, i) => applyFact(book, { type: 'adjustment', id: location, sku: 'mug', location, at: 0, delta: units[i] as number, bucket: 'sellable' }));
+        PLACES.forEach((location, i) =>
+          applyFact(book, {
+            type: 'adjustment',
+            id: location,
+            sku: 'mug',
+            location,
+            at: 0,
+            delta: units[i] as number,
+            bucket: 'sellable',
+          }),
+        );
         const left: Sheet = new Map(PLACES.map((location, i) => [nameOf('mug', location), units[i] as number]));
         const { taken, shortages } = plan(wanted, (sku) => book.skus.get(sku), partial);
         checkPlan(wanted, taken, shortages, left, partial);
@@ -430,7 +532,8 @@ describe('compaction', () => {
 
   it('leaves what is not older than the moment, and says whether it took anything', () => {
     const book = new StockBook(0);
-    for (const at of [1, 2, 3]) applyFact(book, { type: 'receipt', id: `r${at}`, sku: 'mug', location: 'a', at, qty: 10 ** at, damaged: 0 });
+    for (const at of [1, 2, 3])
+      applyFact(book, { type: 'receipt', id: `r${at}`, sku: 'mug', location: 'a', at, qty: 10 ** at, damaged: 0 });
     const key = book.key('mug', 'a');
     expect([compact(key, 1), key.movements, key.base]).toEqual([false, [1, 10, 2, 100, 3, 1000], 0]);
     expect([compact(key, 3), key.movements, key.base]).toEqual([true, [3, 1000], 110]);

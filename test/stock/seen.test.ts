@@ -14,7 +14,11 @@ describe('an id', () => {
     const seen = new SeenIds();
     expect(seen.check(one, other)).toBe('new');
     seen.add(0, one, other, 5);
-    expect([seen.check(one, other), seen.check(one, one), seen.check(other, other)]).toEqual(['duplicate', 'conflict', 'new']);
+    expect([seen.check(one, other), seen.check(one, one), seen.check(other, other)]).toEqual([
+      'duplicate',
+      'conflict',
+      'new',
+    ]);
     expect(seen.check({ hi: 9, lo: 2 }, other)).toBe('new');
     expect(seen.check(one, { hi: 2, lo: 3 })).toBe('conflict');
     expect(seen.size).toBe(1);
@@ -57,14 +61,26 @@ describe('an id', () => {
 });
 
 /** Ids whose hashes crowd into few slots of few shards, so that probing and closing gaps are put to work. */
-const crowded = (n: number): Hash64 => ({ hi: (n * 7) % 61 | ((n % 5) << 12), lo: ((n >>> 2) << 8) | (n & 3) });
+const crowded = (n: number): Hash64 => ({ hi: ((n * 7) % 61) | ((n % 5) << 12), lo: ((n >>> 2) << 8) | (n & 3) });
 const spread = (n: number): Hash64 => hash64(`fact-${n}`, 1);
 const contentOf = (n: number): Hash64 => hash64(`content-${n}`);
 
 const partitionOf = fc.integer({ min: 0, max: 2 });
 const command = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ does: fc.constant('add' as const), partition: partitionOf, count: fc.integer({ min: 1, max: 1500 }), at: fc.nat(20), from: fc.nat(9000) }) },
-  { weight: 2, arbitrary: fc.record({ does: fc.constant('forget' as const), partition: partitionOf, before: fc.nat(22) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      does: fc.constant('add' as const),
+      partition: partitionOf,
+      count: fc.integer({ min: 1, max: 1500 }),
+      at: fc.nat(20),
+      from: fc.nat(9000),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ does: fc.constant('forget' as const), partition: partitionOf, before: fc.nat(22) }),
+  },
   { weight: 1, arbitrary: fc.record({ does: fc.constant('drop' as const), partition: partitionOf }) },
   { weight: 2, arbitrary: fc.record({ does: fc.constant('reload' as const), partition: partitionOf }) },
 );
@@ -100,7 +116,9 @@ describe('ids seen', () => {
             }
             break;
           case 'forget': {
-            const full = seen.chunksOf(each.partition).filter((chunk) => chunk.used === CHUNK_IDS && chunk.latest < each.before);
+            const full = seen
+              .chunksOf(each.partition)
+              .filter((chunk) => chunk.used === CHUNK_IDS && chunk.latest < each.before);
             const forgotten = seen.forgetBefore(each.partition, each.before);
             expect(forgotten).toBe(full.length * CHUNK_IDS);
             const gone = [...model].filter(([n]) => seen.check(idOf(n), contentOf(n)) === 'new');
@@ -117,7 +135,9 @@ describe('ids seen', () => {
             for (const [n, { partition }] of model) if (partition === each.partition) model.delete(n);
             break;
           case 'reload': {
-            const saved = seen.chunksOf(each.partition).map((chunk) => ({ words: chunk.words.slice(0, chunk.used * 4), latest: chunk.latest }));
+            const saved = seen
+              .chunksOf(each.partition)
+              .map((chunk) => ({ words: chunk.words.slice(0, chunk.used * 4), latest: chunk.latest }));
             seen.drop(each.partition);
             for (const { words, latest } of saved) seen.load(each.partition, words, latest);
             break;
@@ -143,13 +163,16 @@ describe('a million ids', () => {
     const before = bytes();
     const seen = new SeenIds();
     const ids = 1_000_000;
-    for (let n = 0; n < ids; n++) seen.add(n & 31, { hi: Math.imul(n, 0x9e3779b1) >>> 0, lo: Math.imul(n, 0x85ebca6b) >>> 0 }, one, 1);
+    for (let n = 0; n < ids; n++)
+      seen.add(n & 31, { hi: Math.imul(n, 0x9e3779b1) >>> 0, lo: Math.imul(n, 0x85ebca6b) >>> 0 }, one, 1);
     const each = (bytes() - before) / ids;
     expect(each).toBeLessThan(32);
     // They are there, in array buffers and nowhere else: 16 bytes of hashes at the least.
     expect(each).toBeGreaterThan(16);
     expect(seen.size).toBe(ids);
-    expect(seen.check({ hi: Math.imul(77, 0x9e3779b1) >>> 0, lo: Math.imul(77, 0x85ebca6b) >>> 0 }, one)).toBe('duplicate');
+    expect(seen.check({ hi: Math.imul(77, 0x9e3779b1) >>> 0, lo: Math.imul(77, 0x85ebca6b) >>> 0 }, one)).toBe(
+      'duplicate',
+    );
     for (let partition = 0; partition < 32; partition++) seen.drop(partition);
     expect(seen.size).toBe(0);
     expect((bytes() - before) / ids).toBeLessThan(16);

@@ -13,7 +13,10 @@ const packr = new Packr({ useRecords: false });
 
 const FIRST = Date.UTC(1900, 0, 2) * 1000;
 const LAST = Date.UTC(2200, 11, 30) * 1000;
-const instantOf = fc.oneof(fc.integer({ min: FIRST, max: LAST }), fc.integer({ min: FIRST / 1000, max: LAST / 1000 }).map((ms) => ms * 1000));
+const instantOf = fc.oneof(
+  fc.integer({ min: FIRST, max: LAST }),
+  fc.integer({ min: FIRST / 1000, max: LAST / 1000 }).map((ms) => ms * 1000),
+);
 const offsetOf = fc.integer({ min: -(23 * 60 + 59), max: 23 * 60 + 59 });
 
 /** The instant as text in an offset of so many minutes, by means of Date. */
@@ -28,9 +31,12 @@ function textOf(micros: number, offset: number): string {
 
 describe('an instant', () => {
   it('is read back as it was written', () => {
-    fc.assert(fc.property(instantOf, (micros) => {
+    fc.assert(
+      fc.property(instantOf, (micros) => {
         expect(parseInstant(formatInstant(micros))).toBe(micros);
-      }), { numRuns: 2000 });
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('is the same in any offset', () => {
@@ -64,9 +70,25 @@ describe('an instant', () => {
   });
 
   it.each([
-    '', '2026-11-24', '2026-11-24T09:15:00', '2026-11-24T24:00:00Z', '2026-11-24T09:60:00Z', '2026-11-24T09:15:60Z', '2026-02-29T00:00:00Z',
-    '2100-02-29T00:00:00Z', '2026-04-31T00:00:00Z', '2026-13-01T00:00:00Z', '2026-00-01T00:00:00Z', '2026-01-00T00:00:00Z', '1899-12-31T00:00:00Z',
-    '2201-01-01T00:00:00Z', '2026-11-24T09:15:00+24:00', '2026-11-24T09:15:00+01:60', '2026-11-24T09:15:00.Z', ' 2026-11-24T09:15:00Z', '2026-11-24T09:15:00Z\n',
+    '',
+    '2026-11-24',
+    '2026-11-24T09:15:00',
+    '2026-11-24T24:00:00Z',
+    '2026-11-24T09:60:00Z',
+    '2026-11-24T09:15:60Z',
+    '2026-02-29T00:00:00Z',
+    '2100-02-29T00:00:00Z',
+    '2026-04-31T00:00:00Z',
+    '2026-13-01T00:00:00Z',
+    '2026-00-01T00:00:00Z',
+    '2026-01-00T00:00:00Z',
+    '1899-12-31T00:00:00Z',
+    '2201-01-01T00:00:00Z',
+    '2026-11-24T09:15:00+24:00',
+    '2026-11-24T09:15:00+01:60',
+    '2026-11-24T09:15:00.Z',
+    ' 2026-11-24T09:15:00Z',
+    '2026-11-24T09:15:00Z\n',
   ])('is none when it is written as %j', (text) => {
     expect(parseInstant(text)).toBeUndefined();
   });
@@ -78,7 +100,11 @@ describe('an instant', () => {
   });
 });
 
-const wellFormed = fc.oneof(fc.string({ unit: 'binary', minLength: 1 }), fc.string({ unit: 'grapheme', minLength: 1 }), fc.string({ unit: fc.constantFrom('.', '*', '>', ' ', '%', '2', 'E', 'e', 'a', '\t', '~'), minLength: 1 }));
+const wellFormed = fc.oneof(
+  fc.string({ unit: 'binary', minLength: 1 }),
+  fc.string({ unit: 'grapheme', minLength: 1 }),
+  fc.string({ unit: fc.constantFrom('.', '*', '>', ' ', '%', '2', 'E', 'e', 'a', '\t', '~'), minLength: 1 }),
+);
 
 describe('a subject token', () => {
   it('is one legal token that decodes to its name, each byte outside A–Z a–z 0–9 _ - encoded', () => {
@@ -98,9 +124,12 @@ describe('a subject token', () => {
   });
 
   it('stands for one name alone', () => {
-    fc.assert(fc.property(wellFormed, wellFormed, (a, b) => {
+    fc.assert(
+      fc.property(wellFormed, wellFormed, (a, b) => {
         expect(encodeToken(a) === encodeToken(b)).toBe(a === b);
-      }), { numRuns: 2000 });
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('that is not one that encoding makes decodes to nothing', () => {
@@ -111,7 +140,8 @@ describe('a subject token', () => {
       }),
       { numRuns: 2000 },
     );
-    for (const token of ['', 'a.b', '%2e', '%41', '%', '%zz', '%C3', 'a b', '*', '>', 'é']) expect(decodeToken(token), token).toBeUndefined();
+    for (const token of ['', 'a.b', '%2e', '%41', '%', '%zz', '%C3', 'a b', '*', '>', 'é'])
+      expect(decodeToken(token), token).toBeUndefined();
   });
 
   it('has the partition of FNV-1a', () => {
@@ -133,28 +163,55 @@ const nameOf = fc
   .oneof(fc.string({ minLength: 1, maxLength: 12 }), fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }))
   .map((text) => text.normalize('NFC').trim())
   .filter((text) => text.length > 0 && !/\p{Cc}/u.test(text));
-const textFor = fc.oneof(fc.string({ minLength: 1, maxLength: 20 }), fc.string({ unit: 'binary', minLength: 1, maxLength: 10 }));
+const textFor = fc.oneof(
+  fc.string({ minLength: 1, maxLength: 20 }),
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 10 }),
+);
 const qtyOf = fc.oneof(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: MAX_QTY }));
 const stampOf = fc.tuple(instantOf, fc.constantFrom(0, 60, -330)).map(([micros, offset]) => textOf(micros, offset));
-const amountOf = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer({ min: -9999, max: 9999 }).map((cents) => (cents / 100).toFixed(2)));
+const amountOf = fc.oneof(
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.integer({ min: -9999, max: 9999 }).map((cents) => (cents / 100).toFixed(2)),
+);
 
 const common = { id: textFor, sku: nameOf, location: nameOf, occurredAt: stampOf };
 const optional = { device: textFor, currency: fc.constantFrom('GBP', 'EUR'), extra: fc.jsonValue(), attempt: fc.nat() };
 const wires: Record<string, fc.Arbitrary<Wire>> = {
-  sale: record('sale', { qty: qtyOf }, { unitPrice: amountOf, channel: textFor, transaction: textFor, reservation: textFor }),
+  sale: record(
+    'sale',
+    { qty: qtyOf },
+    { unitPrice: amountOf, channel: textFor, transaction: textFor, reservation: textFor },
+  ),
   receipt: record('receipt', { qty: qtyOf }, { damaged: fc.nat(MAX_QTY), purchaseOrder: textFor, unitCost: amountOf }),
-  transfer: record('transfer', { phase: fc.constantFrom('shipped', 'received'), transfer: textFor, qty: qtyOf, from: nameOf, to: nameOf }, { damaged: fc.nat(5), eta: fc.oneof(stampOf, fc.constant('2026-12-01')) })
-    .map((wire) => ({ ...wire, location: wire.phase === 'shipped' ? wire.from : wire.to })),
-  return: record('return', { qty: qtyOf, disposition: fc.constantFrom(...DISPOSITIONS) }, { reason: textFor, transaction: textFor }),
+  transfer: record(
+    'transfer',
+    { phase: fc.constantFrom('shipped', 'received'), transfer: textFor, qty: qtyOf, from: nameOf, to: nameOf },
+    { damaged: fc.nat(5), eta: fc.oneof(stampOf, fc.constant('2026-12-01')) },
+  ).map((wire) => ({ ...wire, location: wire.phase === 'shipped' ? wire.from : wire.to })),
+  return: record(
+    'return',
+    { qty: qtyOf, disposition: fc.constantFrom(...DISPOSITIONS) },
+    { reason: textFor, transaction: textFor },
+  ),
   count: record('count', { counted: fc.nat(MAX_QTY) }, {}),
-  adjustment: record('adjustment', { delta: fc.integer({ min: -MAX_QTY, max: MAX_QTY }).filter((delta) => delta !== 0), reason: textFor }, { bucket: fc.constantFrom('sellable', 'damaged', 'inspection') }),
+  adjustment: record(
+    'adjustment',
+    { delta: fc.integer({ min: -MAX_QTY, max: MAX_QTY }).filter((delta) => delta !== 0), reason: textFor },
+    { bucket: fc.constantFrom('sellable', 'damaged', 'inspection') },
+  ),
 };
 const anyWire = fc.oneof(...Object.values(wires));
 
-function record(type: string, fields: Record<string, fc.Arbitrary<unknown>>, more: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Wire> {
+function record(
+  type: string,
+  fields: Record<string, fc.Arbitrary<unknown>>,
+  more: Record<string, fc.Arbitrary<unknown>>,
+): fc.Arbitrary<Wire> {
   const required = { ...common, ...fields };
   const all = { ...required, ...optional, ...more };
-  return fc.record(all, { requiredKeys: Object.keys(required) as never[], noNullPrototype: true }).map((wire) => ({ type, ...wire }));
+  return fc
+    .record(all, { requiredKeys: Object.keys(required) as never[], noNullPrototype: true })
+    .map((wire) => ({ type, ...wire }));
 }
 
 function read(wire: unknown): { fact: Fact; content: Hash64 } {
@@ -195,7 +252,9 @@ describe('a fact', () => {
   it('has the same content in another offset', () => {
     fc.assert(
       fc.property(anyWire, instantOf, offsetOf, (wire, micros, offset) => {
-        expect(read({ ...wire, occurredAt: textOf(micros, offset) })).toEqual(read({ ...wire, occurredAt: textOf(micros, 0) }));
+        expect(read({ ...wire, occurredAt: textOf(micros, offset) })).toEqual(
+          read({ ...wire, occurredAt: textOf(micros, 0) }),
+        );
       }),
       { numRuns: 300 },
     );
@@ -205,30 +264,90 @@ describe('a fact', () => {
     fc.assert(
       fc.property(anyWire, (wire) => {
         const { fact } = read(wire);
-        for (const value of Object.values(fact)) if (typeof value === 'number') expect(value).toSatisfy(Number.isSafeInteger);
-        expect([fact.id, fact.sku, fact.location, fact.type, fact.at]).toEqual([wire.id, wire.sku, wire.location, wire.type, parseInstant(wire.occurredAt as string)]);
+        for (const value of Object.values(fact))
+          if (typeof value === 'number') expect(value).toSatisfy(Number.isSafeInteger);
+        expect([fact.id, fact.sku, fact.location, fact.type, fact.at]).toEqual([
+          wire.id,
+          wire.sku,
+          wire.location,
+          wire.type,
+          parseInstant(wire.occurredAt as string),
+        ]);
       }),
       { numRuns: 300 },
     );
   });
 
   const same = { id: 'x', sku: 'mug', location: 'dc', occurredAt: '2026-11-24T09:15:00Z' };
-  const other = { id: ['y', 'x1'], sku: ['mug1', 'Mug'], occurredAt: ['2026-11-24T09:15:00.000001Z', '2026-11-24T09:15:00+01:00'], device: ['d', 'e'], currency: ['GBP', 'EUR'] };
+  const other = {
+    id: ['y', 'x1'],
+    sku: ['mug1', 'Mug'],
+    occurredAt: ['2026-11-24T09:15:00.000001Z', '2026-11-24T09:15:00+01:00'],
+    device: ['d', 'e'],
+    currency: ['GBP', 'EUR'],
+  };
   const elsewhere = { ...other, location: ['dc1', 'DC'] };
   const variants: readonly (readonly [Wire, Readonly<Record<string, readonly unknown[]>>])[] = [
-    [{ ...same, type: 'sale', qty: 2 }, { ...elsewhere, qty: [1, 3], unitPrice: [0, 1, '1.01', -1, 10, '0.1'], channel: ['web', 'store'], transaction: ['web', 't'], reservation: ['web', 'r'] }],
-    [{ ...same, type: 'receipt', qty: 2 }, { ...elsewhere, qty: [1, 3], damaged: [1, 2], purchaseOrder: ['p', 'q'], unitCost: [0, 1, '1.01'] }],
-    [{ ...same, type: 'transfer', phase: 'shipped', transfer: 't', qty: 2, from: 'dc', to: 'shop' }, { ...other, transfer: ['u', 'tt'], qty: [1, 3], to: ['kiosk', 'dc'], damaged: [1, 2], eta: ['2026-12-01', '2026-12-01T00:00:00Z'] }],
-    [{ ...same, type: 'transfer', phase: 'received', transfer: 't', qty: 2, from: 'dc', to: 'dc' }, { ...other, phase: ['shipped'], from: ['shop', 'kiosk'] }],
-    [{ ...same, type: 'return', qty: 2, disposition: 'restock' }, { ...elsewhere, qty: [1, 3], disposition: DISPOSITIONS.slice(1), reason: ['torn', 'worn'], transaction: ['torn', 't'] }],
-    [{ ...same, type: 'count', counted: 2 }, { ...elsewhere, counted: [0, 1, 3] }],
-    [{ ...same, type: 'adjustment', delta: 2, reason: 'found' }, { ...elsewhere, delta: [-2, 1], reason: ['lost', 'Found'], bucket: ['damaged', 'inspection'] }],
+    [
+      { ...same, type: 'sale', qty: 2 },
+      {
+        ...elsewhere,
+        qty: [1, 3],
+        unitPrice: [0, 1, '1.01', -1, 10, '0.1'],
+        channel: ['web', 'store'],
+        transaction: ['web', 't'],
+        reservation: ['web', 'r'],
+      },
+    ],
+    [
+      { ...same, type: 'receipt', qty: 2 },
+      { ...elsewhere, qty: [1, 3], damaged: [1, 2], purchaseOrder: ['p', 'q'], unitCost: [0, 1, '1.01'] },
+    ],
+    [
+      { ...same, type: 'transfer', phase: 'shipped', transfer: 't', qty: 2, from: 'dc', to: 'shop' },
+      {
+        ...other,
+        transfer: ['u', 'tt'],
+        qty: [1, 3],
+        to: ['kiosk', 'dc'],
+        damaged: [1, 2],
+        eta: ['2026-12-01', '2026-12-01T00:00:00Z'],
+      },
+    ],
+    [
+      { ...same, type: 'transfer', phase: 'received', transfer: 't', qty: 2, from: 'dc', to: 'dc' },
+      { ...other, phase: ['shipped'], from: ['shop', 'kiosk'] },
+    ],
+    [
+      { ...same, type: 'return', qty: 2, disposition: 'restock' },
+      {
+        ...elsewhere,
+        qty: [1, 3],
+        disposition: DISPOSITIONS.slice(1),
+        reason: ['torn', 'worn'],
+        transaction: ['torn', 't'],
+      },
+    ],
+    [
+      { ...same, type: 'count', counted: 2 },
+      { ...elsewhere, counted: [0, 1, 3] },
+    ],
+    [
+      { ...same, type: 'adjustment', delta: 2, reason: 'found' },
+      { ...elsewhere, delta: [-2, 1], reason: ['lost', 'Found'], bucket: ['damaged', 'inspection'] },
+    ],
   ];
-  it.each(variants.map(([wire, fields]) => [wire.type, wire, fields] as const))('of type %s has other content when any known field differs', (_type, wire, fields) => {
-    const all = [wire, ...Object.entries(fields).flatMap(([field, values]) => values.map((value) => ({ ...wire, [field]: value })))];
-    const contents = all.map((each) => JSON.stringify(read(each).content));
-    contents.forEach((content, i) => expect(contents.indexOf(content), JSON.stringify(all[i])).toBe(i));
-  });
+  it.each(variants.map(([wire, fields]) => [wire.type, wire, fields] as const))(
+    'of type %s has other content when any known field differs',
+    (_type, wire, fields) => {
+      const all = [
+        wire,
+        ...Object.entries(fields).flatMap(([field, values]) => values.map((value) => ({ ...wire, [field]: value }))),
+      ];
+      const contents = all.map((each) => JSON.stringify(read(each).content));
+      for (const [i, content] of contents.entries()) expect(contents.indexOf(content), JSON.stringify(all[i])).toBe(i);
+    },
+  );
 
   it('has other content of another type', () => {
     const contents = variants.map(([wire]) => JSON.stringify(read(wire).content));
@@ -236,10 +355,25 @@ describe('a fact', () => {
   });
 
   it.each([
-    ['a price with and without its zeros', { ...same, type: 'sale', qty: 2 }, 'unitPrice', [2.5, '2.5', '2.50', '02.500']],
-    ['a whole price with and without its fraction', { ...same, type: 'sale', qty: 2 }, 'unitPrice', [100, '100', '100.00']],
+    [
+      'a price with and without its zeros',
+      { ...same, type: 'sale', qty: 2 },
+      'unitPrice',
+      [2.5, '2.5', '2.50', '02.500'],
+    ],
+    [
+      'a whole price with and without its fraction',
+      { ...same, type: 'sale', qty: 2 },
+      'unitPrice',
+      [100, '100', '100.00'],
+    ],
     ['no damage said or left out', { ...same, type: 'receipt', qty: 2 }, 'damaged', [0, undefined]],
-    ['the bucket sellable said or left out', { ...same, type: 'adjustment', delta: 2, reason: 'r' }, 'bucket', ['sellable', undefined]],
+    [
+      'the bucket sellable said or left out',
+      { ...same, type: 'adjustment', delta: 2, reason: 'r' },
+      'bucket',
+      ['sellable', undefined],
+    ],
     ['a date or its last microsecond', { ...variants[2]?.[0] }, 'eta', ['2026-12-01', '2026-12-01T23:59:59.999999Z']],
   ])('has the same content with %s', (_does, wire, field, values) => {
     const contents = values.map((value) => JSON.stringify(read({ ...wire, [field]: value })));
@@ -247,9 +381,25 @@ describe('a fact', () => {
   });
 
   it('cannot be made to look like another by what stands in its texts', () => {
-    const tricky = fc.option(fc.string({ unit: fc.constantFrom('\u0001', ':', '1', '2'), minLength: 1, maxLength: 4 }), { nil: undefined });
-    const texts = fc.record({ id: tricky.map((id) => id ?? 'x'), device: tricky, channel: tricky, transaction: tricky, reservation: tricky });
-    const shown = (wire: Wire) => JSON.stringify([wire.id, wire.device ?? null, wire.channel ?? null, wire.transaction ?? null, wire.reservation ?? null]);
+    const tricky = fc.option(
+      fc.string({ unit: fc.constantFrom('\u0001', ':', '1', '2'), minLength: 1, maxLength: 4 }),
+      { nil: undefined },
+    );
+    const texts = fc.record({
+      id: tricky.map((id) => id ?? 'x'),
+      device: tricky,
+      channel: tricky,
+      transaction: tricky,
+      reservation: tricky,
+    });
+    const shown = (wire: Wire) =>
+      JSON.stringify([
+        wire.id,
+        wire.device ?? null,
+        wire.channel ?? null,
+        wire.transaction ?? null,
+        wire.reservation ?? null,
+      ]);
     fc.assert(
       fc.property(fc.uniqueArray(texts, { selector: shown, maxLength: 40 }), (wires) => {
         const contents = wires.map((wire) => JSON.stringify(read({ ...same, type: 'sale', qty: 1, ...wire }).content));
@@ -261,8 +411,40 @@ describe('a fact', () => {
 });
 
 describe('what is no fact', () => {
-  const anything = fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true, withNullPrototype: true, withObjectString: true, withTypedArray: true, withSparseArray: true });
-  const fields = ['id', 'type', 'sku', 'location', 'occurredAt', 'device', 'qty', 'damaged', 'phase', 'transfer', 'from', 'to', 'eta', 'disposition', 'counted', 'delta', 'bucket', 'reason', 'reservation', 'unitPrice', 'currency', '__proto__'];
+  const anything = fc.anything({
+    withBigInt: true,
+    withDate: true,
+    withMap: true,
+    withSet: true,
+    withNullPrototype: true,
+    withObjectString: true,
+    withTypedArray: true,
+    withSparseArray: true,
+  });
+  const fields = [
+    'id',
+    'type',
+    'sku',
+    'location',
+    'occurredAt',
+    'device',
+    'qty',
+    'damaged',
+    'phase',
+    'transfer',
+    'from',
+    'to',
+    'eta',
+    'disposition',
+    'counted',
+    'delta',
+    'bucket',
+    'reason',
+    'reservation',
+    'unitPrice',
+    'currency',
+    '__proto__',
+  ];
   const nearly = fc.tuple(anyWire, fc.constantFrom(...fields), anything).map(([wire, field, value]) => {
     return Object.defineProperty({ ...wire }, field, { value, enumerable: true, configurable: true, writable: true });
   });
@@ -280,15 +462,27 @@ describe('what is no fact', () => {
 
   it('is refused when it comes as MessagePack of anything, or as bytes of nothing', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array({ maxLength: 40 }), nearly.map((wire) => { try { return packr.pack(wire); } catch { return new Uint8Array(); } })), (bytes) => {
-        let value: unknown;
-        try {
-          value = decodeBody(bytes, MSGPACK_TYPE);
-        } catch {
-          return;
-        }
-        check(value);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.uint8Array({ maxLength: 40 }),
+          nearly.map((wire) => {
+            try {
+              return packr.pack(wire);
+            } catch {
+              return new Uint8Array();
+            }
+          }),
+        ),
+        (bytes) => {
+          let value: unknown;
+          try {
+            value = decodeBody(bytes, MSGPACK_TYPE);
+          } catch {
+            return;
+          }
+          check(value);
+        },
+      ),
       { numRuns: 3000 },
     );
   });
@@ -320,7 +514,11 @@ describe('what is no fact', () => {
     ['a currency in lower case', { ...sale, currency: 'gbp' }, 'currency'],
   ];
   it.each(rows)('%s is refused by the name of its field', (_does, wire, field) => {
-    expect(parseFact(wire)).toMatchObject({ ok: false, field, message: expect.stringMatching(new RegExp(`^${field} must`)) });
+    expect(parseFact(wire)).toMatchObject({
+      ok: false,
+      field,
+      message: expect.stringMatching(new RegExp(`^${field} must`)),
+    });
   });
 
   it.each([
