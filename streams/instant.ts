@@ -17,6 +17,18 @@ const FORM =
 
 /** Microseconds since 1970, or undefined if the text is no instant. */
 export function parseInstant(text: string): number | undefined {
+  // A fact's stamp is read three times in a row: to check it, to hash it, to fold it.
+  if (text !== lastText) {
+    lastMicros = readInstant(text);
+    lastText = text;
+  }
+  return lastMicros;
+}
+
+let lastText = '';
+let lastMicros: number | undefined;
+
+function readInstant(text: string): number | undefined {
   const match = FORM.exec(text);
   if (match === null) return undefined;
   const year = Number(match[1]);

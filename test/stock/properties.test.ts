@@ -466,7 +466,7 @@ describe('lines that compete for one SKU', () => {
       fc.property(shelves, some, fc.boolean(), (units, lines, partial) => {
         const book = new StockBook(0);
         const wanted = lines.map((line, index) => ({ ...line, sku: 'mug', index }));
-        PLACES.forEach((location, i) =>
+        for (const [i, location] of PLACES.entries()) {
           applyFact(book, {
             type: 'adjustment',
             id: location,
@@ -475,8 +475,8 @@ describe('lines that compete for one SKU', () => {
             at: 0,
             delta: units[i] as number,
             bucket: 'sellable',
-          }),
-        );
+          });
+        }
         const left: Sheet = new Map(PLACES.map((location, i) => [nameOf('mug', location), units[i] as number]));
         const { taken, shortages } = plan(wanted, (sku) => book.skus.get(sku), partial);
         checkPlan(wanted, taken, shortages, left, partial);
