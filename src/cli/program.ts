@@ -38,7 +38,7 @@ function programOf(run: CliRun): Command {
   return program.addHelpText('after', '\nExit codes: 0 good, 1 failed, 2 wrong usage.');
 }
 
-function exitCodeOf(error: unknown, { stderr }: CliRun): number {
+function exitCodeOf(error: unknown, { stderr, env }: CliRun): number {
   // Commander has said it already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
   const wrong = error instanceof SettingError || error instanceof UsageError;
