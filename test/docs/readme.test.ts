@@ -42,7 +42,7 @@ it('answers every example of the README as the README says', async () => {
 
 it('lists every problem with its status', () => {
   for (const [kind, { status }] of Object.entries(REFUSALS)) {
-    expect(readme).toMatch(new RegExp(`^\\| (\`[a-z-]+\`, )?\`${kind}\`(, \`[a-z-]+\`)? \\| ${status} \\|`, 'm'));
+    expect(readme).toMatch(new RegExp(`^\\| .*\`${kind}\`.*\\| ${status} +\\|`, 'm'));
   }
 });
 
