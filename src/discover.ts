@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NODES_BUCKET } from '../config/topology.ts';
 import { Broker } from '../streams/connection.ts';
+import { isDead } from './process-mark.ts';
 
 /** Addresses of a running `up`. */
 export interface RunFile {
@@ -11,6 +12,8 @@ export interface RunFile {
   readonly natsMonitor: string;
   readonly redis: string;
   readonly pid: number;
+  /** See process-mark.ts; absent where that cannot be known. */
+  readonly process?: string | undefined;
 }
 
 export function writeRunFile(data: string, run: RunFile): void {
@@ -27,6 +30,7 @@ export function readRunFile(data: string): RunFile | undefined {
   try {
     const run = JSON.parse(readFileSync(join(data, 'run.json'), 'utf8')) as RunFile;
     process.kill(run.pid, 0);
+    if (run.process !== undefined && isDead(run.process)) return undefined;
     return run;
   } catch {
     return undefined;

@@ -2,8 +2,6 @@
  * A node: the composition root. Connects, checks what the servers promise, provisions the streams, starts the engine and the fronts,
  * and ends all of it in order.
  */
-import { readFileSync, readlinkSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Desk } from '../actors/desk.ts';
 import { Engine } from '../actors/engine.ts';
@@ -25,6 +23,7 @@ import { buildHttp } from './http/server.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { NatsPeers, serveOwner } from './peers.ts';
+import { isDead, processMark } from './process-mark.ts';
 import { requestEndpoints } from './requests.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
 import { VERSION } from './version.ts';
@@ -293,34 +292,4 @@ function parkedFacts(broker: Broker, facts: StreamFactDesk): ParkedFacts {
       }
     },
   };
-}
-
-/** Marks this process so that another one of the same machine can tell whether it still lives (Linux). */
-function processMark(): string | undefined {
-  try {
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    return `${hostname()} ${boot} ${readlinkSync('/proc/self/ns/pid')} ${process.pid} ${startTime(process.pid)}`;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Certainly gone: same machine, boot and process namespace, and no process of that number and start time. */
-function isDead(mark: string): boolean {
-  const own = processMark()?.split(' ');
-  const other = mark.split(' ');
-  if (own === undefined || other.length !== 5 || other.slice(0, 3).join(' ') !== own.slice(0, 3).join(' '))
-    return false;
-  try {
-    return startTime(Number(other[3])) !== other[4];
-  } catch {
-    return true;
-  }
-}
-
-function startTime(pid: number): string {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  if (fields[0] === 'Z') throw new Error('a zombie is dead');
-  return fields[19] ?? '';
 }

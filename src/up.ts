@@ -19,6 +19,7 @@ import { Storefront } from './demo/storefront.ts';
 import { readRunFile, removeRunFile, writeRunFile } from './discover.ts';
 import { createLog } from './log.ts';
 import { type RunningNode, startNode } from './node.ts';
+import { processMark } from './process-mark.ts';
 import { httpSender } from './replay/http-sender.ts';
 import { type Flags, signalled } from './run-node.ts';
 import type { ServerHandle } from './servers/local-server.ts';
@@ -61,7 +62,7 @@ export async function runUp(flags: Flags & UpFlags): Promise<number> {
   try {
     const addresses = await startServers(settings, given, data, servers);
     node = await start({ ...settings, ...addresses }, given);
-    writeRunFile(data, { http: node.http, ...addresses, pid: process.pid });
+    writeRunFile(data, { http: node.http, ...addresses, pid: process.pid, process: processMark() });
     announce(node.http, addresses, data);
     const crash = Promise.race(
       servers.map(

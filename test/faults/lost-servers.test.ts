@@ -1,7 +1,8 @@
 /** NATS and Redis killed under load, Redis emptied, a snapshot damaged: what was acknowledged stays, counted once. */
+import { cpSync, rmSync } from 'node:fs';
 import { createClient } from 'redis';
 import { beforeEach, expect, it } from 'vitest';
-import { askUntilDecided } from '../fixtures/http-caller.ts';
+import { ask, askUntilDecided } from '../fixtures/http-caller.ts';
 import { NodeProcess, type Servers } from '../fixtures/node-process.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
 
@@ -151,4 +152,32 @@ it('a flipped byte in every blob of every snapshot: none is used, and the state 
   await node.up();
   expect(node.logged('a snapshot is not used').length).toBeGreaterThan(0);
   await audit(writing.acknowledged);
+}, 120_000);
+
+it('NATS restored from an older copy, behind what a snapshot knows: the node refuses to serve and says why', async () => {
+  const copy = `${servers.nats.dataDir}-copy`;
+  const first = load();
+  await progress(first, 30);
+  await first.end();
+  expect(await node.stop()).toBe(0);
+  await servers.nats.stop();
+  cpSync(servers.nats.dataDir, copy, { recursive: true });
+  await servers.nats.restart();
+  await node.up();
+  const fact = { id: 'newer', type: 'receipt', sku: 'L', location: 'x', occurredAt: new Date().toISOString(), qty: 1 };
+  expect((await askUntilDecided(() => node.url, 'POST', '/v1/facts', fact)).body.accepted).toBe(1);
+  expect(await node.stop()).toBe(0);
+  await servers.nats.stop();
+  rmSync(servers.nats.dataDir, { recursive: true });
+  cpSync(copy, servers.nats.dataDir, { recursive: true });
+  rmSync(copy, { recursive: true });
+  await servers.nats.restart();
+  node.start();
+  await expect
+    .poll(async () => (await node.readiness())?.reasons, { timeout: 20_000 })
+    .toContainEqual(
+      expect.stringMatching(/stream RECEIPTS ends at \d+, but a snapshot knows it up to \d+: its end has been lost/),
+    );
+  const answer = await ask(node.url, 'GET', '/v1/atp/L');
+  expect(answer.status).toBe(503);
 }, 120_000);
