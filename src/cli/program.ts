@@ -45,6 +45,6 @@ function exitCodeOf(error: unknown, { stderr, env }: CliRun): number {
   const message = error instanceof Error ? error.message : String(error);
   stderr.write(`${message}\n`);
   if (wrong) return WRONG_USAGE;
-  if (process.env.HOLDFAST_LOG === 'debug' && error instanceof Error) stderr.write(`${error.stack}\n`);
+  if (env.HOLDFAST_LOG === 'debug' && error instanceof Error) stderr.write(`${error.stack}\n`);
   return FAILED;
 }

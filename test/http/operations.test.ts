@@ -107,7 +107,7 @@ it('answers bytes that are no HTTP with a problem, over a real socket, and serve
     expect(raw).toMatch(/^HTTP\/1\.1 400 /);
     expect(JSON.parse(raw.slice(raw.indexOf('\r\n\r\n')))).toMatchObject({ type: 'bad-request', status: 400 });
     const answer = await fetch(`${base}/v1/atp/85123A`);
-    expect([answer.status, (await answer.json()).atp]).toEqual([200, 17]);
+    expect([answer.status, ((await answer.json()) as { atp: number }).atp]).toEqual([200, 17]);
     const bare = await fetch(`${base}/v1/atp`, {
       method: 'POST',
       body: new TextEncoder().encode('{"lines":[{"sku":"85123A"}]}'),
