@@ -301,7 +301,8 @@ describe('reservations', () => {
   it('fifty callers with one id get one grant', async () => {
     const sku = await stocked({ a: 50 });
     const answers = await Promise.all(Array.from({ length: 50 }, () => place(`same-${sku}`, [{ sku, qty: 2 }])));
-    expect(answers.map((answer) => answer.status).sort()).toEqual([...Array(49).fill(200), 201]);
+    expect(answers.filter((answer) => answer.status === 201)).toHaveLength(1);
+    expect(answers.filter((answer) => answer.status === 200)).toHaveLength(49);
     expect((await stock(sku, 'a')).held).toBe(2);
   });
 
