@@ -565,6 +565,15 @@ describe('a reservation', () => {
     expect(viewsOf(book)).toEqual([viewOf('mug', 'dc', { sellable: 9 })]);
   });
 
+  it('that is granted anew stands as the new grant says, whatever became of the old one', () => {
+    const anew = granted('r', [{ qty: 1, location: 'shop' }]);
+    for (const before of [[], [confirmed], [released], [expired], [confirmed, released]]) {
+      const book = bookOf([three, ...before, anew]);
+      expect(viewsOf(book)).toEqual([viewOf('mug', 'dc', {}), viewOf('mug', 'shop', { held: 1 })]);
+      expect(statusOf([book.parts.get('r') as ReservationPart])).toBe('held');
+    }
+  });
+
   it('has ended at its last step or its last sale, and not while it lives', () => {
     const ended = (inputs: readonly Input[]) =>
       ordersOf(inputs).map((inOrder) => endedAtMs(partsOf(inOrder)[0] as ReservationPart));
