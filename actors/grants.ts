@@ -184,6 +184,11 @@ export class Grants {
   /** Appends, folds when stored, and only then resolves. `settle` runs when the outcome is known. */
   #store(decision: Granted | Stepped, settle: () => void = () => undefined): Promise<void> {
     const { log, partitions } = this.#world;
+    // Handing back says that nothing is left to fence: once a partition leaves, nothing more is appended for it.
+    if (decision.parts.some(([number]) => partitions.get(number)?.leaving !== false)) {
+      settle();
+      return Promise.reject(undecided('its partition is moving to another node'));
+    }
     if (log.inFlight >= LIMITS.decisionsWaiting) {
       settle();
       return Promise.reject(undecided('too many decisions wait for the journal'));
