@@ -11,6 +11,7 @@
 import { z } from 'zod';
 import { type Hash64, hash64 } from './hash.ts';
 import { INSTANT_RULE, parseDateOrInstant, parseInstant } from './instant.ts';
+import { isPlainFact } from './plain-fact.ts';
 
 export const MAX_QTY = 1_000_000_000;
 
@@ -221,11 +222,16 @@ export interface UnreadableFact {
 
 /** Reads a decoded JSON or MessagePack value as a fact. */
 export function parseFact(value: unknown): ParsedFact | UnreadableFact {
+  if (isPlainFact(value)) return parsed(value as SentFact);
   const result = factSchema.safeParse(value);
   if (!result.success) return unreadable(result.error.issues[0]);
   const sent = result.data;
   const misplaced = sent.type === 'transfer' ? misplacedTransfer(sent) : undefined;
   if (misplaced !== undefined) return misplaced;
+  return parsed(sent);
+}
+
+function parsed(sent: SentFact): ParsedFact {
   return { ok: true, fact: flatten(sent), content: hash64(canonical(sent)) };
 }
 
@@ -304,6 +310,7 @@ function free(value: string | undefined): string {
 /** One form for 2.5, "2.5" and "2.50". */
 function amount(value: string | number | undefined): string {
   if (value === undefined) return '';
+  if (Number.isSafeInteger(value)) return String(value);
   const plain = typeof value === 'number' ? String(value) : value;
   if (!plain.includes('.') || plain.includes('e')) return plain.replace(/^(-?)0+(?=\d)/, '$1');
   return plain.replace(/^(-?)0+(?=\d)/, '$1').replace(/\.?0+$/, '');
