@@ -23,15 +23,24 @@ export interface Parking {
   readonly bytes: Uint8Array;
 }
 
+/** Room for the headers beside the bytes in one message. */
+const HEADER_BYTES = 16_384;
+const LONGEST_MESSAGE = 1_000;
+
 /** Stores it; true if it was not parked before. */
 export async function park(broker: Broker, parking: Parking): Promise<boolean> {
+  const room = broker.server.maxPayload - HEADER_BYTES;
+  const whole = parking.bytes.length <= room;
+  const note = whole
+    ? ''
+    : ` (only its first ${room} bytes are kept here; all ${parking.bytes.length} are at ${parking.source})`;
   try {
-    await broker.publish(`parked.${parking.source}`, parking.bytes, {
+    await broker.publish(`parked.${parking.source}`, whole ? parking.bytes : parking.bytes.subarray(0, room), {
       expectLast: 0,
       headers: {
         'Holdfast-Reason': parking.reason,
-        'Holdfast-Message': encodeURIComponent(parking.message),
-        'Holdfast-Subject': encodeURIComponent(parking.subject),
+        'Holdfast-Message': quoted(parking.message.slice(0, LONGEST_MESSAGE) + note),
+        'Holdfast-Subject': quoted(parking.subject),
         'Content-Type': parking.contentType,
       },
     });
@@ -40,6 +49,11 @@ export async function park(broker: Broker, parking: Parking): Promise<boolean> {
     if (error instanceof BrokerError && error.kind === 'conflict') return false;
     throw error;
   }
+}
+
+/** A parser's message may end in half of a surrogate pair, which encodeURIComponent refuses. */
+function quoted(text: string): string {
+  return encodeURIComponent(text.toWellFormed());
 }
 
 /** `STREAM.seq` of every stored message that was parked because of its id: what a replay must not count. */
