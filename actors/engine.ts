@@ -102,7 +102,11 @@ export class Engine {
       restarted: world.events.followerRestarted,
     });
     this.journal = new Journal(world.broker, world.writer, {
-      fenced: (numbers) => this.#drop(numbers),
+      fenced: (parts) => {
+        // Claimed anew since, in a later epoch: the fence was for what this node held before.
+        const lost = parts.filter(([number, epoch]) => (this.partitions.get(number)?.book.epoch ?? 0) < epoch);
+        this.#drop(lost.map(([number]) => number));
+      },
       stopped: (why) => world.events.failed(why),
       stored: (seq, decisions, seconds, tip) => {
         this.#tip = tip;
@@ -236,6 +240,8 @@ export class Engine {
     failpoint('fenced');
     const recovering = claims.map((claim) => this.#prepare(claim));
     try {
+      // What this node itself still had on its way for these, from an earlier time, is in the journal before its end is read.
+      await this.journal.drained();
       const world = await this.#recoveryWorld();
       for (const source of await parkedConflicts(this.#broker)) this.intake.conflicts.add(source);
       const tips = [];
@@ -247,11 +253,12 @@ export class Engine {
       const decisions = await replayJournal(world, partitions, tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);
       for (const partition of partitions) this.partitions.set(partition.number, partition);
       this.#followers.restart();
-      await this.#followers.reach(world.lastSeqs, this.#stopSignal.signal);
+      const given = () => !partitions.some((partition) => this.partitions.get(partition.number) === partition);
+      await this.#followers.reach(world.lastSeqs, () => this.#stopSignal.signal.aborted || given());
       const lost: number[] = [];
       for (const claim of claims) if (!(await this.#ownership.cleared(claim))) lost.push(claim.partition);
       this.#drop(lost);
-      for (const partition of partitions) partition.serving = this.partitions.get(partition.number) === partition;
+      for (const partition of partitions) this.#serve(partition);
       this.#lost = undefined;
       this.#served();
       const seconds = (performance.now() - began) / 1000;
@@ -284,7 +291,6 @@ export class Engine {
   #prepare({ partition: number, epoch }: Claim): Recovering {
     const partition = new Partition(number);
     partition.book.epoch = epoch;
-    partition.book.onHold = (part) => this.expiry.watch(part);
     const snapshotter = new Snapshotter(partition, this.seen, this.#store, {
       partitions: this.#settings.partitions,
       created: this.#created,
@@ -294,6 +300,14 @@ export class Engine {
     });
     this.#snapshotters.set(number, snapshotter);
     return { partition, snapshotter };
+  }
+
+  /** From here on it answers, and its holds expire: those whose time ran out while nobody served, at once. */
+  #serve(partition: Partition): void {
+    if (this.partitions.get(partition.number) !== partition) return;
+    partition.serving = true;
+    for (const part of partition.book.parts.values()) this.expiry.watch(part);
+    partition.book.onHold = (part) => this.expiry.watch(part);
   }
 
   async #recoveryWorld(): Promise<RecoveryWorld> {
@@ -398,7 +412,7 @@ export class Engine {
     for (const part of due) {
       const sku = part.lines[0]?.key.sku.name ?? '';
       const holder = this.partitions.get(partitionOf(sku, this.#settings.partitions));
-      if (holder !== undefined) this.reservations.expire(holder, part, () => this.expiry.retry(part, 1_000));
+      if (holder?.serving === true) this.reservations.expire(holder, part, () => this.expiry.retry(part, 1_000));
     }
   }
 }

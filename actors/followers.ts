@@ -34,11 +34,11 @@ export class Followers {
     for (const stream of FACT_STREAM_NAMES) this.#restart(stream);
   }
 
-  /** Resolves when every stream is followed up to its target. */
-  async reach(targets: Readonly<Record<string, number>>, signal: AbortSignal): Promise<void> {
+  /** Resolves when every stream is followed up to its target, or when there is no more point in waiting. */
+  async reach(targets: Readonly<Record<string, number>>, pointless: () => boolean): Promise<void> {
     const behind = () =>
       FACT_STREAM_NAMES.some((stream) => (this.#followers.get(stream)?.position ?? 0) < (targets[stream] ?? 0));
-    while (behind() && !signal.aborted) await delay(2);
+    while (behind() && !pointless()) await delay(2);
   }
 
   /** Messages that the stream still has for this node, as far as is known. */

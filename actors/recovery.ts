@@ -80,18 +80,23 @@ export async function replayJournal(
 ): Promise<number> {
   const from = Math.min(...partitions.map((partition) => partition.journalSeq)) + 1;
   const wanted = new Map(partitions.map((partition) => [partition.number, partition]));
-  const chain = new Map<string, { n: number; hash: string }>();
+  const chain = new Map<string, Omit<ChainTip, 'writer'>>();
   let decisions = 0;
   await readUntil(world.broker, JOURNAL_STREAM, ['journal.*'], from, target, (message) => {
     failpoint('mid-replay');
     const record = decodeRecord(message.data);
-    const known = chain.get(record.writer) ?? tipBefore(tips, record.writer, message.seq);
-    if (known !== undefined ? record.n !== known.n + 1 || record.before !== known.hash : from === 1 && record.n !== 1) {
+    const read = chain.get(record.writer);
+    const known = read ?? tipBefore(tips, record.writer, message.seq);
+    // Between a snapshot's tip and what is read here there may be records that need no reading, such as fences.
+    const unread = read === undefined && known !== undefined && known.seq < from - 1 && record.n > known.n + 1;
+    const follows =
+      known === undefined ? from > 1 || record.n === 1 : record.n === known.n + 1 && record.before === known.hash;
+    if (!follows && !unread) {
       throw new LostLogError(
         `JOURNAL breaks at sequence ${message.seq}: record ${record.n} of ${record.writer} does not follow record ${known?.n ?? 0}`,
       );
     }
-    chain.set(record.writer, { n: record.n, hash: recordHash(message.data) });
+    chain.set(record.writer, { n: record.n, hash: recordHash(message.data), seq: message.seq });
     for (const decision of record.decisions) {
       if (decision.kind === 'fenced') continue;
       for (const [number] of decision.parts) {
@@ -110,10 +115,17 @@ function check(world: RecoveryWorld, number: number, manifest: Manifest): void {
   if (manifest.partition !== number || manifest.partitions !== world.partitions) {
     throw new SnapshotError(`it is of partition ${manifest.partition} of ${manifest.partitions}`);
   }
-  const foreign = Object.keys(world.created).find((stream) => manifest.created[stream] !== world.created[stream]);
+  // Streams that came with a later version are none that it could know.
+  const streams = Object.keys(world.created).filter((stream) => manifest.created[stream] !== undefined);
+  const foreign = streams.filter((stream) => manifest.created[stream] !== world.created[stream]);
   // A snapshot of other streams is a leftover of another installation only if it knows of none of these.
-  if (foreign !== undefined)
-    throw new SnapshotError(`it belongs to another ${foreign} stream than the one that is there`);
+  if (foreign.length === streams.length)
+    throw new SnapshotError('it belongs to other streams than those that are there');
+  if (foreign.length > 0) {
+    throw new LostLogError(
+      `stream ${foreign.join(', ')} was made anew, but a snapshot knows what it held before: that is lost`,
+    );
+  }
   const behind = [
     ...FACT_STREAM_NAMES.map((name) => [name, manifest.positions[name]] as const),
     [JOURNAL_STREAM, manifest.journalSeq] as const,
@@ -172,7 +184,7 @@ function reset(world: RecoveryWorld, partition: Partition): void {
   partition.journalSeq = 0;
 }
 
-function tipBefore(tips: readonly ChainTip[], writer: string, seq: number): { n: number; hash: string } | undefined {
+function tipBefore(tips: readonly ChainTip[], writer: string, seq: number): ChainTip | undefined {
   let best: ChainTip | undefined;
   for (const tip of tips) {
     if (tip.writer === writer && tip.n > 0 && tip.seq < seq && (best === undefined || tip.n > best.n)) best = tip;

@@ -7,6 +7,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { failpoint } from '../config/failpoints.ts';
+import { FACT_STREAM_NAMES } from '../config/topology.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import type { SeenIds } from './seen.ts';
 import {
@@ -18,6 +19,9 @@ import {
   type Manifest,
   type PageRef,
 } from './snapshot.ts';
+
+/** A partition in which nothing changes is snapshotted too when it is so many messages behind: the oldest snapshot says where a start begins to read. */
+const MESSAGES_BEHIND = 10_000;
 
 /** Where snapshots are kept: a copy, never the truth. */
 export interface SnapshotStore {
@@ -60,6 +64,8 @@ export class Snapshotter {
   /** Names in the generation before, and the one before that, which go at the next swap. */
   #kept: ReadonlySet<string>[] = [];
   #stray: string[] = [];
+  /** Up to where the last snapshot knows the streams. */
+  #reached: Pick<Manifest, 'positions' | 'journalSeq'>;
   #count = 0;
   #whole = false;
   #busy = false;
@@ -69,6 +75,7 @@ export class Snapshotter {
     this.#seen = seen;
     this.#store = store;
     this.#context = context;
+    this.#reached = { positions: { ...partition.positions }, journalSeq: partition.journalSeq };
   }
 
   /** Goes on from a snapshot that was loaded: its pages need not be written again. */
@@ -77,6 +84,7 @@ export class Snapshotter {
     this.#ids = new Map(manifest.ids.map((ref, i) => [chunks[i] as number, ref]));
     this.#kept = [new Set([...manifest.pages, ...manifest.ids].map((ref) => ref.name))];
     this.#stray = [...stray];
+    this.#reached = manifest;
   }
 
   /** Writes everything at the next snapshot, as after the store lost what it had. */
@@ -85,7 +93,16 @@ export class Snapshotter {
   }
 
   get due(): boolean {
-    return !this.#busy && (this.#partition.book.seq !== this.#partition.snapshotSeq || this.#whole);
+    if (this.#busy) return false;
+    return this.#partition.book.seq !== this.#partition.snapshotSeq || this.#whole || this.#behind() > MESSAGES_BEHIND;
+  }
+
+  /** Messages of the streams and the journal that a start would read for this partition, though nothing in them is for it. */
+  #behind(): number {
+    const { positions, journalSeq } = this.#partition;
+    let sum = journalSeq - this.#reached.journalSeq;
+    for (const stream of FACT_STREAM_NAMES) sum += positions[stream] - this.#reached.positions[stream];
+    return sum;
   }
 
   /** Takes one; false if there was nothing to do or a newer owner has written one. Rejects if the store fails. */
@@ -171,6 +188,7 @@ export class Snapshotter {
       this.#kept = [names, before];
       this.#stray = [];
       this.#whole = false;
+      this.#reached = meta;
       this.#partition.snapshotSeq = seq;
       this.#partition.snapshotAtMs = meta.atMs;
       return true;

@@ -6,14 +6,23 @@
  *  J1 At most one publish is in flight on a writer's subject. Records are dense and chained (D1).
  *  J2 A time-out is never "not stored": outcomes that are not known are settled by reading the tail through the leader.
  *  J3 `stored` and `dropped` of decisions run in the order of their appends, each exactly once.
- *  J4 A fence in the tail drops exactly the decisions for its partitions; what cannot be explained stops the journal.
+ *  J4 A fence in the tail drops exactly the decisions for its partitions in epochs before its own; what cannot be explained stops the
+ *     journal.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
 import { JOURNAL_STREAM } from '../config/topology.ts';
 import { type Broker, BrokerError } from './connection.ts';
-import { decodeRecord, encodeRecord, type JournalRecord, recordHash, type StockDecision } from './decisions.ts';
+import {
+  decodeRecord,
+  encodeRecord,
+  type JournalRecord,
+  type PartitionEpoch,
+  recordHash,
+  type StockDecision,
+} from './decisions.ts';
+import { readUntil } from './follower.ts';
 import { journalSubject } from './subjects.ts';
 
 interface Waiting {
@@ -22,8 +31,8 @@ interface Waiting {
   readonly dropped: (why: string) => void;
 }
 export interface JournalEvents {
-  /** A fence by another node: these partitions are no longer ours. */
-  readonly fenced: (partitions: readonly number[]) => void;
+  /** A fence by another node: these partitions are no longer ours in epochs before these. */
+  readonly fenced: (parts: readonly PartitionEpoch[]) => void;
   /** Cannot go on: the tail is not what this writer wrote. */
   readonly stopped: (why: string) => void;
   /** Before the folds of a record run: where it stands in the stream. */
@@ -48,7 +57,10 @@ export class Journal {
   #running = false;
   #scheduled = false;
   #stopped: string | undefined;
-  #idle: (() => void)[] = [];
+  /** Decisions appended, and those of them whose outcome is known. */
+  #appended = 0;
+  #settled = 0;
+  #drains: { readonly until: number; readonly resolve: () => void }[] = [];
 
   constructor(broker: Broker, writer: string, events: JournalEvents) {
     this.#broker = broker;
@@ -64,6 +76,7 @@ export class Journal {
 
   append(decision: StockDecision, stored: () => void, dropped: (why: string) => void): void {
     if (this.#stopped !== undefined) return dropped(this.#stopped);
+    this.#appended += 1;
     this.#waiting.push({ decision, stored, dropped });
     if (this.#running || this.#scheduled) return;
     // The rest of this turn's requests join the batch.
@@ -74,10 +87,17 @@ export class Journal {
     });
   }
 
-  /** Resolves when nothing waits or is in flight. */
+  /** Resolves when the outcome of everything appended so far is known, however much is appended meanwhile (J3). */
   async drained(): Promise<void> {
-    if (this.inFlight === 0) return;
-    await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#settled === this.#appended) return;
+    await new Promise<void>((resolve) => this.#drains.push({ until: this.#appended, resolve }));
+  }
+
+  #settle(count: number): void {
+    this.#settled += count;
+    if (this.#drains.length === 0) return;
+    for (const { until, resolve } of this.#drains) if (until <= this.#settled) resolve();
+    this.#drains = this.#drains.filter(({ until }) => until > this.#settled);
   }
 
   async #run(): Promise<void> {
@@ -85,7 +105,6 @@ export class Journal {
     while (this.#waiting.length > 0 && this.#stopped === undefined) await this.#commit();
     this.#running = false;
     if (this.#stopped !== undefined) this.#dropAll(this.#stopped);
-    for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   async #commit(): Promise<void> {
@@ -110,6 +129,7 @@ export class Journal {
         seq,
       });
       for (const each of batch) each.stored();
+      this.#settle(batch.length);
       failpoint('decision-folded');
     }
   }
@@ -141,7 +161,7 @@ export class Journal {
         failpoint('append-stored');
         return seq;
       } catch (error) {
-        const outcome = await this.#settle(bytes, n, error as Error);
+        const outcome = await this.#outcome(bytes, n, error as Error);
         if (outcome !== 'again') return outcome;
         if (attempt > 0) await delay(Math.min(1_000, 20 * 2 ** attempt));
       }
@@ -149,7 +169,7 @@ export class Journal {
   }
 
   /** What the tail says of a publish that did not end well (J2). */
-  async #settle(bytes: Buffer, n: number, error: Error): Promise<number | undefined | 'again'> {
+  async #outcome(bytes: Buffer, n: number, error: Error): Promise<number | undefined | 'again'> {
     // A refusal that says why (stream full, message too big) stored nothing; the batch waits and is tried again.
     const tail = await this.#tail();
     const hash = recordHash(bytes);
@@ -179,18 +199,15 @@ export class Journal {
 
   /** Reads what others appended behind our last record: fences, or our own record and then fences. */
   async #takeFences(tailSeq: number, n: number): Promise<number | undefined> {
-    for (let seq = this.#lastSeq + 1; seq <= tailSeq; seq++) {
-      const message = await this.#messageAt(seq);
-      if (message === undefined || message.subject !== this.#subject) continue;
-      const record = decodeRecord(message.data);
+    for (const { seq, data } of await this.#ownBetween(this.#lastSeq + 1, tailSeq)) {
+      const record = decodeRecord(data);
       if (record.before !== this.#before || record.n !== this.#n + 1)
         return this.#stop(`record ${record.n} does not follow ours`);
       const fence = record.decisions.length === 1 ? record.decisions[0] : undefined;
       if (fence?.kind === 'fenced') {
-        this.#advance(seq, record.n, message.data);
-        const partitions = fence.parts.map(([partition]) => partition);
-        this.#dropFor(partitions);
-        this.#events.fenced(partitions);
+        this.#advance(seq, record.n, data);
+        this.#dropFor(fence.parts);
+        this.#events.fenced(fence.parts);
       } else if (record.n === n) {
         // Ours landed late, before a fence: it is stored. Fold it first, then let the next append find the fence.
         return seq;
@@ -199,21 +216,28 @@ export class Journal {
     return undefined;
   }
 
-  async #messageAt(seq: number) {
+  /** What stands on our subject there. Others may have written a great deal between: only ours is read. */
+  async #ownBetween(from: number, until: number): Promise<{ seq: number; data: Uint8Array }[]> {
     for (let attempt = 0; ; attempt++) {
+      const found: { seq: number; data: Uint8Array }[] = [];
       try {
-        return await this.#broker.message(JOURNAL_STREAM, seq);
+        await readUntil(this.#broker, JOURNAL_STREAM, [this.#subject], from, until, ({ seq, data }) => {
+          found.push({ seq, data });
+        });
+        if (found.at(-1)?.seq === until) return found;
       } catch {
-        await delay(Math.min(1_000, 50 * 2 ** Math.min(attempt, 5)));
+        // The server is away: it is asked again.
       }
+      await delay(Math.min(1_000, 50 * 2 ** Math.min(attempt, 5)));
     }
   }
 
-  #dropFor(partitions: readonly number[]): void {
-    const lost = new Set(partitions);
+  #dropFor(fenced: readonly PartitionEpoch[]): void {
+    const lost = new Map(fenced);
     const keep = (each: Waiting) => {
-      if (!each.decision.parts.some(([partition]) => lost.has(partition))) return true;
+      if (!each.decision.parts.some(([partition, epoch]) => epoch < (lost.get(partition) ?? 0))) return true;
       each.dropped('its partition has another owner now');
+      this.#settle(1);
       return false;
     };
     this.#batch = this.#batch.filter(keep);
@@ -227,7 +251,9 @@ export class Journal {
   }
 
   #dropAll(why: string): void {
-    for (const each of [...this.#batch.splice(0), ...this.#waiting.splice(0)]) each.dropped(why);
+    const all = [...this.#batch.splice(0), ...this.#waiting.splice(0)];
+    for (const each of all) each.dropped(why);
+    this.#settle(all.length);
   }
 }
 

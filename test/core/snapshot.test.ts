@@ -267,8 +267,15 @@ describe('a snapshot', () => {
 
   it('of other streams, or of another partition count, is not used', async () => {
     const { store } = await twoGenerations();
-    expect((await load(store, { created: { ...CREATED, SALES: 'another' } })).notes[0]).toMatch(/another SALES stream/);
+    const others = Object.fromEntries(Object.keys(CREATED).map((stream) => [stream, 'another']));
+    expect((await load(store, { created: others })).notes[0]).toMatch(/belongs to other streams/);
     expect((await load(store, { partitions: 2 })).notes[0]).toMatch(/of partition 0 of 1/);
+  });
+
+  it('of streams of which one was made anew stops recovery: what that one held is lost', async () => {
+    const { store } = await twoGenerations();
+    await expect(load(store, { created: { ...CREATED, JOURNAL: 'another' } })).rejects.toThrow(/JOURNAL was made anew/);
+    expect((await load(store, { created: { ...CREATED, ORDERS: 'of a later version' } })).notes).toEqual([]);
   });
 
   it('that knows more than the streams hold stops recovery: their end was lost', async () => {
