@@ -5,6 +5,7 @@
  * Invariants:
  *  G1 What is granted is held in memory (pending) from the decision to its outcome, and answered only when it is stored.
  *  G2 A decision names its partitions with their epochs, and is folded into each when it is stored, in the journal's order.
+ *  G3 An attempt at a reservation across owners is named by its expiry: it undoes only what is still its own.
  */
 import { LIMITS } from '../config/limits.ts';
 import type { Granted, GrantedLine, PartitionEpoch, Shortage, Stepped } from '../streams/decisions.ts';
@@ -17,7 +18,7 @@ import { Refusal, undecided } from './refusal.ts';
 import { confirmRefusal, needsStep, plan, type Taken, type WantedLine } from './stock/decide.ts';
 import { applyDecision } from './stock/evolve.ts';
 import { hasEnded } from './stock/reservation.ts';
-import type { ReservationPart } from './stock/state.ts';
+import type { ReservationPart, StockBook } from './stock/state.ts';
 
 export interface GrantsWorld {
   readonly partitions: ReadonlyMap<number, Partition>;
@@ -66,13 +67,18 @@ export class Grants {
     return this.parts(ask.request.id, spread);
   }
 
-  /** Decides some lines of a reservation across owners. A live grant of the same content stands: a retry completes what a crash left. */
+  /**
+   * Decides some lines of a reservation across owners. A live grant of the same content stands: a retry completes what a crash left. It
+   * stands as the later attempt's, so that the earlier one, if it still runs somewhere, cannot undo it (G3).
+   */
   async grantSome(ask: Ask): Promise<ReservationPart[]> {
     const { id } = ask.request;
     const here = [...new Set(ask.lines.map((line) => partitionOf(line.sku, this.#world.count)))];
     const live = this.livePart(id, here);
     if (live !== undefined) {
       if (live.content.hi !== ask.content.hi || live.content.lo !== ask.content.lo) throw conflict(id);
+      if (ask.expiresAtMs < live.expiresAtMs) throw undecided(`a later attempt at reservation ${id} is under way`);
+      if (ask.expiresAtMs > live.expiresAtMs) await this.#adopt(ask, here);
       return this.parts(id, here);
     }
     const { taken, shortages, lines } = this.#plan(ask);
@@ -80,6 +86,15 @@ export class Grants {
     const placed = lines.map((line, i) => ({ ...line, index: (taken[i] as Taken).line.index * 1000 + i }));
     await this.#hold(taken, this.#granted(ask, ask.spread, spreadOf(lines), placed, shortages));
     return this.parts(id, here);
+  }
+
+  /** Releases what one attempt was granted, unless a later attempt has taken it over (G3). */
+  async undo(id: string, expiresAtMs: number, numbers: readonly number[]): Promise<void> {
+    const mine = numbers.filter((number) => {
+      const part = this.livePart(id, [number]);
+      return part !== undefined && part.expiresAtMs === expiresAtMs && part.confirmedAtMs === 0;
+    });
+    if (mine.length > 0) await this.#store(this.#stepped(id, 'released', mine));
   }
 
   /** The home entry of a reservation whose lines are granted by decisions of their own. */
@@ -103,8 +118,11 @@ export class Grants {
 
   /** Ends a hold whose time is over; false if it is none any more. */
   async expire(partition: Partition, part: ReservationPart): Promise<boolean> {
-    if (partition.book.parts.get(part.id) !== part || part.confirmedAtMs > 0 || !needsStep([part], 'expired'))
+    if (this.#world.partitions.get(partition.number) !== partition || partition.book.parts.get(part.id) !== part)
       return false;
+    if (part.confirmedAtMs > 0 || !needsStep([part], 'expired')) return false;
+    // It was granted anew, with a later end, while this waited.
+    if (part.expiresAtMs > this.#world.clock.nowMs()) return false;
     const atMs = this.#world.clock.nowMs();
     await this.#store({ kind: 'expired', id: part.id, atMs, parts: [[partition.number, partition.book.epoch]] });
     return true;
@@ -141,13 +159,7 @@ export class Grants {
     const seqs = new Map<number, number>();
     const granted = taken.map(({ line: { sku }, key, qty }) => {
       const book = bookOf(sku);
-      let seq = seqs.get(book.partition);
-      if (seq === undefined) {
-        book.seq += 1;
-        seq = book.seq;
-        seqs.set(book.partition, seq);
-      }
-      return { sku, location: key.location, qty, partition: book.partition, seq };
+      return { sku, location: key.location, qty, partition: book.partition, seq: nextSeq(seqs, book) };
     });
     return { taken, shortages, lines: granted };
   }
@@ -164,6 +176,21 @@ export class Grants {
     const atMs = this.#world.clock.nowMs();
     const parts = this.#epochs(involved);
     return { kind: 'granted', id, content, channel, purpose, atMs, expiresAtMs, home, spread, parts, lines, shortages };
+  }
+
+  /** The same lines, granted anew for a later attempt. */
+  async #adopt(ask: Ask, numbers: readonly number[]): Promise<void> {
+    const parts = this.parts(ask.request.id, numbers).filter((part) => !hasEnded(part));
+    const seqs = new Map<number, number>();
+    const lines = parts.flatMap((part) =>
+      part.lines.map(({ index, key, qty }) => {
+        const partition = partitionOf(key.sku.name, this.#world.count);
+        const seq = nextSeq(seqs, this.partition(partition).book);
+        return { index, sku: key.sku.name, location: key.location, qty, partition, seq };
+      }),
+    );
+    const shortages = parts.flatMap((part) => part.shortages);
+    await this.#store(this.#granted(ask, ask.spread, spreadOf(lines), lines, shortages));
   }
 
   #stepped(id: string, kind: Step, numbers: readonly number[]): Stepped {
@@ -228,6 +255,17 @@ export function cannotConfirm(id: string, status: 'released' | 'expired'): Refus
 export function notEnough(shortages: readonly Shortage[]): Refusal {
   const skus = [...new Set(shortages.map((each) => each.sku))].join(', ');
   return new Refusal('insufficient-stock', `not enough of ${skus}; nothing is held`, { shortages });
+}
+
+/** The change number of a decision in a book: the next one, once for all of its lines there. */
+function nextSeq(seqs: Map<number, number>, book: StockBook): number {
+  let seq = seqs.get(book.partition);
+  if (seq === undefined) {
+    book.seq += 1;
+    seq = book.seq;
+    seqs.set(book.partition, seq);
+  }
+  return seq;
 }
 
 function spreadOf(lines: readonly { readonly partition: number }[]): number[] {

@@ -80,7 +80,7 @@ export class Reservations {
 
   /** What the home of an id asks of the owner of some of its lines. */
   async servePart(operation: string, body: unknown): Promise<PartAnswer[]> {
-    const { id, step, spread } = body as { id: string; step: Step; spread: number[] };
+    const { id, step, spread, expiresAtMs } = body as { id: string; step: Step; spread: number[]; expiresAtMs: number };
     switch (operation) {
       case 'grantPart': {
         const ask = body as Ask;
@@ -89,6 +89,9 @@ export class Reservations {
       }
       case 'stepPart':
         return (await this.#turns.take(id, () => this.#grants.step(id, step, spread, []))).map(partAnswer);
+      case 'undoPart':
+        await this.#turns.take(id, () => this.#grants.undo(id, expiresAtMs, spread));
+        return [];
       case 'getPart':
         return this.#grants.parts(id, spread).map(partAnswer);
       default:
@@ -134,7 +137,7 @@ export class Reservations {
       }
       if (granted.length === 0 || (refused.length > 0 && !request.partial)) throw notEnough(refused);
     } catch (error) {
-      await this.#undo(request.id, holders);
+      await this.#undo(ask, holders);
       throw error;
     }
     const shortages = [...granted.flatMap((part) => part.shortages), ...refused];
@@ -149,8 +152,13 @@ export class Reservations {
   }
 
   /** Best effort: what cannot be released now, time releases. */
-  async #undo(id: string, holders: readonly number[]): Promise<void> {
-    await Promise.all(holders.map((number) => this.#stepAt(number, id, 'released').catch(() => undefined)));
+  async #undo({ request: { id }, expiresAtMs }: Ask, holders: readonly number[]): Promise<void> {
+    const undone = holders.map((number) =>
+      this.#grants.owns(number)
+        ? this.#grants.undo(id, expiresAtMs, [number])
+        : this.#world.peers.ask(number, 'undoPart', { id, expiresAtMs, spread: [number] }),
+    );
+    await Promise.allSettled(undone);
   }
 
   async #stepAcross(
@@ -165,7 +173,9 @@ export class Reservations {
       for (const number of spread) await this.#stepAt(number, id, step);
     } catch (error) {
       // One part's time was over before it could be confirmed: the reservation has expired as a whole.
-      if (error instanceof Refusal && error.kind === 'already-expired') await this.#undo(id, spread);
+      if (error instanceof Refusal && error.kind === 'already-expired') {
+        await Promise.allSettled(spread.map((number) => this.#stepAt(number, id, 'released')));
+      }
       throw error;
     }
     await this.#grants.rememberStep(id, step, this.#homeOf(id));

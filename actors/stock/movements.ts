@@ -93,7 +93,8 @@ function insert(key: StockKey, at: number, delta: number): void {
   if (length === 0) {
     key.movements = [at, delta];
   } else if (at > (all[length - 2] as number)) {
-    if (length < FEW) key.movements = [...all, at, delta];
+    // concat makes an array of just its size; a spread literal keeps room for sixteen more.
+    if (length < FEW) key.movements = all.concat(at, delta);
     else all.push(at, delta);
   } else insertBetween(all, at, delta);
 }

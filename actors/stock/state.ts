@@ -252,7 +252,8 @@ export class StockBook {
 
   addKey(entry: SkuEntry, location: string): StockKey {
     const key = new StockKey(entry, this.#locationOf(location));
-    if (entry.keys.length < FEW) entry.keys = [...entry.keys, key];
+    // concat makes an array of just its size; a spread literal keeps room for sixteen more.
+    if (entry.keys.length < FEW) entry.keys = entry.keys.concat(key);
     else entry.keys.push(key);
     this.keyCount += 1;
     if (entry.index !== undefined) entry.index.set(location, key);

@@ -120,6 +120,7 @@ export async function freshEngine(
     desk,
     facts,
     broker,
+    peers,
     ownership,
     notes,
     writer,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { Refusal } from '../../actors/refusal.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
 import { freshEngine, type TestEngine } from './test-engine.ts';
@@ -97,6 +98,37 @@ it('holds a basket across owners whole or not at all, and steps it as one', asyn
   // What a refusal elsewhere undid can be asked for anew under the same id.
   expect((await node.desk.place(short)).reservation.status).toBe('held');
   expect((await node.desk.release('across-2')).status).toBe('released');
+});
+
+it('takes what an earlier attempt was granted over, and the earlier attempt can no longer undo it', async () => {
+  const [near, far] = [skuOf(0, 2), skuOf(1, 2)];
+  const wanted = request('attempts', [
+    { sku: near, qty: 5 },
+    { sku: far, qty: 5 },
+  ]);
+  const homes = partitionOf(wanted.id, PARTITIONS);
+  const home = nodes().findIndex((node) => node.engine.partitions.has(homes));
+  const other = nodes()[1 - home] as TestEngine;
+  const part = partitionOf(home === 0 ? far : near, PARTITIONS);
+  // What the home asked another owner in an attempt that it did not survive, and what it still says later.
+  const asked: { ask?: { expiresAtMs: number } } = {};
+  const peers = (nodes()[home] as TestEngine).peers;
+  const ask = peers.ask.bind(peers);
+  const spied = vi.spyOn(peers, 'ask').mockImplementation(async (number, operation, body) => {
+    if (operation !== 'grantPart') return ask(number, operation, body);
+    asked.ask = body as { expiresAtMs: number };
+    await ask(number, operation, body);
+    throw new Refusal('undecided', 'the answer was lost');
+  });
+  const node = nodes()[home] as TestEngine;
+  await expect(node.desk.place(wanted)).rejects.toMatchObject({ kind: 'undecided' });
+  spied.mockRestore();
+  expect((await node.desk.place(wanted)).reservation.status).toBe('held');
+  await other.desk.serve('undoPart', { id: wanted.id, expiresAtMs: asked.ask?.expiresAtMs, spread: [part] });
+  await expect(other.desk.serve('grantPart', asked.ask)).rejects.toMatchObject({ kind: 'undecided' });
+  expect((await node.desk.reservation(wanted.id)).status).toBe('held');
+  for (const sku of [near, far]) expect(await node.desk.stock(sku, 'x')).toMatchObject({ sellable: 5, held: 5 });
+  expect((await node.desk.release(wanted.id)).status).toBe('released');
 });
 
 it('keeps every promise when a node leaves, and gives its partitions to the other', async () => {
