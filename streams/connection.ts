@@ -279,7 +279,10 @@ export class Broker {
     }
   }
 
-  /** Answers requests on a subject. The handler's answer is sent when it comes; a rejection is sent as an empty message. */
+  /**
+   * Answers requests on a subject. The handler's answer is sent when it comes; a rejection is sent as an empty message. What is on its
+   * way when it stops is still answered: an unsubscribe would drop it, and its caller would wait for nothing.
+   */
   serve(subject: string, handler: (data: Uint8Array) => Promise<Uint8Array>): { stop(): void } {
     const subscription = this.#nc.subscribe(subject, {
       callback: (error, message) => {
@@ -290,7 +293,7 @@ export class Broker {
         );
       },
     });
-    return { stop: () => subscription.unsubscribe() };
+    return { stop: () => void subscription.drain().catch(() => undefined) };
   }
 
   async request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {

@@ -137,12 +137,19 @@ function applyGrant(book: StockBook, granted: Granted): void {
     settle(part);
     book.onHold?.(part);
   }
-  // A grant without lines is the home entry of a reservation whose lines were decided apart.
-  if (granted.home === book.partition && (granted.lines.length === 0 || !isAlone(granted.spread, book.partition))) {
+  if (granted.home === book.partition && isWhole(granted) && !(here.length > 0 && isAlone(granted.spread, granted.home))) {
     const home = new HomeEntry(granted.id, granted.content, granted.spread, granted.shortages, granted.expiresAtMs);
     book.homes.set(granted.id, home);
     book.place(home);
   }
+}
+
+/**
+ * Whether the reservation is granted with this decision: it holds every line, or none because all were decided apart before it. One
+ * that holds some of the lines is a part that its caller was not told of yet, even if it stands at home.
+ */
+function isWhole({ lines, spread, parts }: Granted): boolean {
+  return lines.length === 0 || spread.every((number) => parts.some(([partition]) => partition === number));
 }
 
 /** A part that a crash or a refusal elsewhere left behind is granted anew: nothing of the grant before stands. */

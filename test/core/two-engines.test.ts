@@ -131,6 +131,24 @@ it('takes what an earlier attempt was granted over, and the earlier attempt can 
   expect((await node.desk.release(wanted.id)).status).toBe('released');
 });
 
+it('does not take a part that stands at the home of its reservation for the whole', async () => {
+  const [near, far] = [skuOf(0, 3), skuOf(1, 3)];
+  const atHome = Array.from({ length: 1000 }, (_, i) => `home-${i}`).find(
+    (id) => partitionOf(id, PARTITIONS) === partitionOf(near, PARTITIONS),
+  ) as string;
+  const wanted = request(atHome, [
+    { sku: near, qty: 5 },
+    { sku: far, qty: 5 },
+  ]);
+  const node = one as TestEngine;
+  const lost = vi.spyOn(node.peers, 'ask').mockRejectedValueOnce(new Refusal('undecided', 'no owner now'));
+  await expect(node.desk.place(wanted)).rejects.toMatchObject({ kind: 'undecided' });
+  lost.mockRestore();
+  await expect(node.desk.reservation(atHome)).rejects.toMatchObject({ kind: 'not-found' });
+  expect(await node.desk.place(wanted)).toMatchObject({ fresh: true, reservation: { status: 'held' } });
+  expect((await node.desk.release(atHome)).status).toBe('released');
+});
+
 it('keeps every promise when a node leaves, and gives its partitions to the other', async () => {
   const sku = skuOf(1, 1);
   const before = await (one as TestEngine).desk.place(request('stays', [{ sku, qty: 4 }]));
