@@ -19,7 +19,7 @@ import { provision } from '../streams/provision.ts';
 import { Answers } from './answers.ts';
 import { SteadyClock } from './clock.ts';
 import { checkDurability } from './durability.ts';
-import { buildHttp } from './http/server.ts';
+import { buildHttp, closeHttp } from './http/server.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { NatsPeers, serveOwner } from './peers.ts';
@@ -162,7 +162,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       clearInterval(following);
       await service.stop().catch(() => undefined);
       await engine.stop();
-      await server.close();
+      await closeHttp(server);
       store.close();
       await broker.close();
     };
