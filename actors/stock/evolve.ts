@@ -137,7 +137,11 @@ function applyGrant(book: StockBook, granted: Granted): void {
     settle(part);
     book.onHold?.(part);
   }
-  if (granted.home === book.partition && isWhole(granted) && !(here.length > 0 && isAlone(granted.spread, granted.home))) {
+  if (
+    granted.home === book.partition &&
+    isWhole(granted) &&
+    !(here.length > 0 && isAlone(granted.spread, granted.home))
+  ) {
     const home = new HomeEntry(granted.id, granted.content, granted.spread, granted.shortages, granted.expiresAtMs);
     book.homes.set(granted.id, home);
     book.place(home);
