@@ -6,7 +6,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/setup/servers.ts'],
     pool: 'forks',
-    testTimeout: 30_000,
+    // A bound against hanging, not a measure: a busy machine may be five times slower than a quiet one.
+    testTimeout: 120_000,
     hookTimeout: 60_000,
   },
 });

@@ -6,6 +6,7 @@
  *  K2 `version` of an answer is the epoch and change number of the partition it was computed from.
  */
 import { LIMITS } from '../config/limits.ts';
+import type { Clock } from '../streams/clock.ts';
 import { formatInstant, parseDateOrInstant } from '../streams/instant.ts';
 import type {
   AtpAnswer,
@@ -18,7 +19,7 @@ import type {
 } from '../streams/requests.ts';
 import { partitionOf } from '../streams/subjects.ts';
 import type { Partition } from './partition.ts';
-import type { Clock, ExplainAnswer, Peers, StockDesk } from './ports.ts';
+import type { ExplainAnswer, Peers, StockDesk } from './ports.ts';
 import { Refusal, undecided } from './refusal.ts';
 import type { Reservations } from './reservations.ts';
 import { type Horizon, skuAtp, stockView } from './stock/availability.ts';
@@ -146,7 +147,7 @@ export class Desk implements StockDesk {
     } catch (refusal) {
       return Promise.reject(refusal as Refusal);
     }
-    return withDeadline(here());
+    return withDeadline(this.#world.clock, here());
   }
 
   #line(partition: Partition, sku: string, only: readonly string[] | undefined, horizon: Horizon | undefined): AtpLine {
@@ -175,19 +176,18 @@ export class Desk implements StockDesk {
 }
 
 /** A caller waits so long for a decision; the decision itself goes on, and its units stay held until its outcome is known. */
-function withDeadline<T>(decision: Promise<T>): Promise<T> {
+function withDeadline<T>(clock: Clock, decision: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(undecided('the journal has not answered in time; ask again with the same id')),
-      LIMITS.requestMs,
+    const cancel = clock.after(LIMITS.requestMs, () =>
+      reject(undecided('the journal has not answered in time; ask again with the same id')),
     );
     decision.then(
       (value) => {
-        clearTimeout(timer);
+        cancel();
         resolve(value);
       },
       (error) => {
-        clearTimeout(timer);
+        cancel();
         reject(error as Error);
       },
     );

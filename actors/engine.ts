@@ -4,11 +4,11 @@
  * Take-over of a set of partitions: claim (compare-and-set) → fence every writer that may still write → load snapshots → replay
  * JOURNAL to what it held after the fences → follow the facts to what the streams held after the fences → serve.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
-import type { Broker } from '../streams/connection.ts';
+import type { Broker } from '../streams/broker.ts';
+import { type Clock, delay } from '../streams/clock.ts';
 import { fenceWriter, Journal } from '../streams/journal.ts';
 import { type Parking, type ParkReason, park, parkedConflicts } from '../streams/parked.ts';
 import { partitionOf } from '../streams/subjects.ts';
@@ -18,7 +18,7 @@ import { Intake, type IntakeEvents } from './intake.ts';
 import { maintain } from './maintenance.ts';
 import type { Claim, Ownership } from './ownership.ts';
 import { Partition } from './partition.ts';
-import type { Clock, Peers, Readiness } from './ports.ts';
+import type { Peers, Readiness } from './ports.ts';
 import { LostLogError, loadSnapshot, type Recovering, type RecoveryWorld, replayJournal } from './recovery.ts';
 import { Reservations } from './reservations.ts';
 import { SeenIds } from './seen.ts';
@@ -88,6 +88,7 @@ export class Engine {
     this.#events = world.events;
     this.#created = world.created;
     this.intake = new Intake(
+      world.clock,
       this.partitions,
       this.seen,
       (parking) => this.park(parking),
@@ -96,12 +97,13 @@ export class Engine {
     );
     this.#followers = new Followers({
       broker: world.broker,
+      clock: world.clock,
       intake: this.intake,
       partitions: this.partitions,
       count: world.settings.partitions,
       restarted: world.events.followerRestarted,
     });
-    this.journal = new Journal(world.broker, world.writer, {
+    this.journal = new Journal(world, world.writer, {
       fenced: (parts) => {
         // Claimed anew since, in a later epoch: the fence was for what this node held before.
         const lost = parts.filter(([number, epoch]) => (this.partitions.get(number)?.book.epoch ?? 0) < epoch);
@@ -172,7 +174,7 @@ export class Engine {
         await park(this.#broker, parking);
         return;
       } catch {
-        await delay(Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)));
+        await delay(this.#clock, Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)));
       }
     }
   }
@@ -187,19 +189,19 @@ export class Engine {
     this.#stopping = true;
     for (const partition of this.partitions.values()) partition.leaving = true;
     this.onServed([]);
-    await Promise.race([this.#drained(), delay(3_000)]);
+    await Promise.race([this.#drained(), delay(this.#clock, 3_000)]);
     this.#followers.close();
-    await Promise.race([this.#snapshotAll().catch(() => undefined), delay(5_000)]);
+    await Promise.race([this.#snapshotAll().catch(() => undefined), delay(this.#clock, 5_000)]);
     this.#stopSignal.abort();
     this.expiry.stop();
-    await Promise.race([Promise.all(this.#loops), delay(2_000)]);
+    await Promise.race([Promise.all(this.#loops), delay(this.#clock, 2_000)]);
     if (this.journal.inFlight === 0) await this.#ownership.handBack([...this.partitions.keys()]).catch(() => undefined);
     await this.#ownership.leave().catch(() => undefined);
   }
 
   async #every(ms: number, work: () => Promise<void>, atOnce = true): Promise<void> {
     const { signal } = this.#stopSignal;
-    if (!atOnce) await delay(ms, undefined, { signal }).catch(() => undefined);
+    if (!atOnce) await delay(this.#clock, ms, signal);
     while (!signal.aborted) {
       try {
         await work();
@@ -207,7 +209,7 @@ export class Engine {
         if (!signal.aborted)
           this.#events.note('warn', 'a periodic task failed and is tried again', { why: (error as Error).message });
       }
-      await delay(ms, undefined, { signal }).catch(() => undefined);
+      await delay(this.#clock, ms, signal);
     }
   }
 
@@ -234,7 +236,7 @@ export class Engine {
   }
 
   async #takeOver(claims: readonly Claim[]): Promise<void> {
-    const began = performance.now();
+    const began = this.#clock.monoMs();
     failpoint('claimed');
     await this.#fence(claims);
     failpoint('fenced');
@@ -243,7 +245,8 @@ export class Engine {
       // What this node itself still had on its way for these, from an earlier time, is in the journal before its end is read.
       await this.journal.drained();
       const world = await this.#recoveryWorld();
-      for (const source of await parkedConflicts(this.#broker)) this.intake.conflicts.add(source);
+      for (const source of await parkedConflicts({ broker: this.#broker, clock: this.#clock }))
+        this.intake.conflicts.add(source);
       const tips = [];
       for (const each of recovering) {
         const tip = await loadSnapshot(world, each);
@@ -261,7 +264,7 @@ export class Engine {
       for (const partition of partitions) this.#serve(partition);
       this.#lost = undefined;
       this.#served();
-      const seconds = (performance.now() - began) / 1000;
+      const seconds = (this.#clock.monoMs() - began) / 1000;
       this.#events.recovered(seconds, claims.length);
       this.#events.note('info', 'partitions are served', {
         partitions: claims.length,
@@ -274,7 +277,7 @@ export class Engine {
       if (error instanceof LostLogError) {
         this.#lost = error.message;
         this.#events.note('error', 'refuses to serve: the log has lost what was acknowledged', { why: error.message });
-        await delay(5_000, undefined, { signal: this.#stopSignal.signal }).catch(() => undefined);
+        await delay(this.#clock, 5_000, this.#stopSignal.signal);
       }
       throw error;
     }
@@ -285,7 +288,8 @@ export class Engine {
     for (const { partition, epoch, fence } of claims) {
       for (const writer of fence) byWriter.set(writer, [...(byWriter.get(writer) ?? []), [partition, epoch]]);
     }
-    for (const [writer, parts] of byWriter) await fenceWriter(this.#broker, writer, this.journal.writer, parts);
+    for (const [writer, parts] of byWriter)
+      await fenceWriter({ broker: this.#broker, clock: this.#clock }, writer, this.journal.writer, parts);
   }
 
   #prepare({ partition: number, epoch }: Claim): Recovering {
@@ -295,7 +299,7 @@ export class Engine {
       partitions: this.#settings.partitions,
       created: this.#created,
       tip: () => ({ writer: this.journal.writer, ...this.#tip }),
-      nowMs: () => this.#clock.nowMs(),
+      clock: this.#clock,
       turnMs: LIMITS.snapshotTurnMs,
     });
     this.#snapshotters.set(number, snapshotter);
@@ -320,6 +324,7 @@ export class Engine {
     }
     return {
       broker: this.#broker,
+      clock: this.#clock,
       store: this.#store,
       seen: this.seen,
       partitions: this.#settings.partitions,
@@ -352,7 +357,7 @@ export class Engine {
 
   /** Nothing is on its way to the journal, nor in the turn that would put it there. */
   async #drained(): Promise<void> {
-    await delay(1);
+    await delay(this.#clock, 1);
     await this.journal.drained();
   }
 
@@ -390,8 +395,8 @@ export class Engine {
         ...this.#settings,
         caughtUp: FACT_STREAM_NAMES.every((stream) => this.lag(stream) === 0),
       });
-      const began = performance.now();
-      if (await snapshotter.take()) this.#events.snapshot((performance.now() - began) / 1000);
+      const began = this.#clock.monoMs();
+      if (await snapshotter.take()) this.#events.snapshot((this.#clock.monoMs() - began) / 1000);
     }
   }
 
@@ -399,7 +404,7 @@ export class Engine {
     for (const partition of [...this.partitions.values()]) {
       if (!partition.serving) continue;
       const breaches = audit(partition.book);
-      await delay(50);
+      await delay(this.#clock, 50);
       if (breaches.length === 0) continue;
       for (const { invariant, what } of breaches.slice(0, 10)) this.#events.breach(`${invariant} ${what}`);
       // A book that does not add up is not served: it is thrown away and built again from its log.

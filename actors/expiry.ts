@@ -5,7 +5,7 @@
  */
 import FlatQueue from 'flatqueue';
 import { LIMITS } from '../config/limits.ts';
-import type { Clock } from './ports.ts';
+import type { Clock } from '../streams/clock.ts';
 import { hasEnded } from './stock/reservation.ts';
 import type { ReservationPart } from './stock/state.ts';
 

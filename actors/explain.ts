@@ -6,28 +6,26 @@
  * what the book says, the answer says so.
  */
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../config/topology.ts';
+import type { FollowedMessage } from '../streams/broker.ts';
 import { decodeBody } from '../streams/codec.ts';
-import type { Broker, FollowedMessage } from '../streams/connection.ts';
 import { type Fact, type FactType, parseFact } from '../streams/facts.ts';
-import { readUntil } from '../streams/follower.ts';
+import { type ReadingWorld, readUntil } from '../streams/follower.ts';
 import { formatInstant } from '../streams/instant.ts';
 import { RESUBMIT_HEADER } from '../streams/parked.ts';
 import { storedFactSubject } from '../streams/subjects.ts';
 import { HORIZON_SLACK_MICROS } from './intake.ts';
 import type { Partition } from './partition.ts';
-import { type Clock, EXPLAIN_BUCKETS, type ExplainAnswer, type ExplainBucket, type ExplainStep } from './ports.ts';
+import { EXPLAIN_BUCKETS, type ExplainAnswer, type ExplainBucket, type ExplainStep } from './ports.ts';
 import { Refusal } from './refusal.ts';
 import { stockView } from './stock/availability.ts';
 import { applyFact } from './stock/evolve.ts';
 import { StockBook, type StockKey } from './stock/state.ts';
 
-export interface ExplainWorld {
-  readonly broker: Broker;
+export interface ExplainWorld extends ReadingWorld {
   readonly partition: Partition;
   /** `STREAM.seq` of messages that were parked for their ids. */
   readonly conflicts: ReadonlySet<string>;
   readonly horizonMs: number | undefined;
-  readonly clock: Clock;
 }
 interface Told {
   readonly fact: Fact;
@@ -156,7 +154,7 @@ async function readFacts(
       storedFactSubject(type, world.partition.number, type === 'transfer' ? '*' : location, sku),
     );
     const last = (await world.broker.stream(stream))?.lastSeq ?? 0;
-    await readUntil(world.broker, stream, filters, 1, Math.min(positions[stream], last), take);
+    await readUntil(world, stream, filters, 1, Math.min(positions[stream], last), take);
   }
   if (parked > 0) notes.push(`${parked} facts for this key are parked and not counted; see GET /v1/parked`);
   return { told: [...told.values()], notes };

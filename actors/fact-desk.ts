@@ -6,13 +6,14 @@
  */
 import { LIMITS } from '../config/limits.ts';
 import { type FactStream, streamOf } from '../config/topology.ts';
-import { type Broker, BrokerError } from '../streams/connection.ts';
+import { type Broker, BrokerError } from '../streams/broker.ts';
+import type { Clock } from '../streams/clock.ts';
 import { parseFact } from '../streams/facts.ts';
 import { hash64 } from '../streams/hash.ts';
 import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
 import { factSubject, partitionOf } from '../streams/subjects.ts';
 import type { Intake, Verdict } from './intake.ts';
-import type { Clock, FactDesk, Peers } from './ports.ts';
+import type { FactDesk, Peers } from './ports.ts';
 import { undecided } from './refusal.ts';
 
 export interface FactWorld {

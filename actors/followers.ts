@@ -3,16 +3,14 @@
  *
  * A partition that is ahead of the others passes over what it has folded already (its own position).
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { LIMITS } from '../config/limits.ts';
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../config/topology.ts';
-import type { Broker } from '../streams/connection.ts';
-import { Follower } from '../streams/follower.ts';
+import { delay } from '../streams/clock.ts';
+import { Follower, type ReadingWorld } from '../streams/follower.ts';
 import type { Intake } from './intake.ts';
 import type { Partition } from './partition.ts';
 
-export interface FollowersWorld {
-  readonly broker: Broker;
+export interface FollowersWorld extends ReadingWorld {
   readonly intake: Intake;
   /** Those that this node holds, served or catching up. */
   readonly partitions: ReadonlyMap<number, Partition>;
@@ -38,7 +36,7 @@ export class Followers {
   async reach(targets: Readonly<Record<string, number>>, pointless: () => boolean): Promise<void> {
     const behind = () =>
       FACT_STREAM_NAMES.some((stream) => (this.#followers.get(stream)?.position ?? 0) < (targets[stream] ?? 0));
-    while (behind() && !pointless()) await delay(2);
+    while (behind() && !pointless()) await delay(this.#world.clock, 2);
   }
 
   /** Messages that the stream still has for this node, as far as is known. */
@@ -52,14 +50,14 @@ export class Followers {
   }
 
   #restart(stream: FactStream): void {
-    const { broker, intake, partitions, count, restarted } = this.#world;
+    const { intake, partitions, count, restarted } = this.#world;
     this.#followers.get(stream)?.close();
     this.#followers.delete(stream);
     const held = [...partitions.values()];
     if (held.length === 0) return;
     const position = Math.min(...held.map((partition) => partition.positions[stream]));
     const filters = held.length === count ? [] : filtersOf(stream, partitions);
-    const follower = new Follower(broker, stream, filters, position, {
+    const follower = new Follower(this.#world, stream, filters, position, {
       message: (message) => {
         intake.take(stream, message);
         if (intake.parkingInFlight > LIMITS.parkingInFlight) this.#pauseForParking(follower);

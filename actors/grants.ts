@@ -8,12 +8,13 @@
  *  G3 An attempt at a reservation across owners is named by its expiry: it undoes only what is still its own.
  */
 import { LIMITS } from '../config/limits.ts';
+import type { Clock } from '../streams/clock.ts';
 import type { Granted, GrantedLine, PartitionEpoch, Shortage, Stepped } from '../streams/decisions.ts';
 import type { Hash64 } from '../streams/hash.ts';
 import type { ReservationRequest } from '../streams/requests.ts';
 import { partitionOf } from '../streams/subjects.ts';
 import type { Partition } from './partition.ts';
-import type { Clock, DecisionLog } from './ports.ts';
+import type { DecisionLog } from './ports.ts';
 import { Refusal, undecided } from './refusal.ts';
 import { confirmRefusal, needsStep, plan, type Taken, type WantedLine } from './stock/decide.ts';
 import { applyDecision } from './stock/evolve.ts';

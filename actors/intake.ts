@@ -9,8 +9,9 @@
 import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { FactStream } from '../config/topology.ts';
+import type { FollowedMessage } from '../streams/broker.ts';
+import type { Clock } from '../streams/clock.ts';
 import { decodeBody } from '../streams/codec.ts';
-import type { FollowedMessage } from '../streams/connection.ts';
 import { type FactType, parseFact } from '../streams/facts.ts';
 import { hash64 } from '../streams/hash.ts';
 import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
@@ -31,6 +32,7 @@ export interface IntakeEvents {
 }
 
 export class Intake {
+  readonly #clock: Clock;
   readonly #partitions: ReadonlyMap<number, Partition>;
   readonly #seen: SeenIds;
   readonly #park: (parking: Parking) => Promise<unknown>;
@@ -44,12 +46,14 @@ export class Intake {
 
   /** @param horizonMs idempotency horizon, undefined when it is off */
   constructor(
+    clock: Clock,
     partitions: ReadonlyMap<number, Partition>,
     seen: SeenIds,
     park: (parking: Parking) => Promise<unknown>,
     events: IntakeEvents,
     horizonMs: number | undefined,
   ) {
+    this.#clock = clock;
     this.#partitions = partitions;
     this.#seen = seen;
     this.#park = park;
@@ -78,12 +82,12 @@ export class Intake {
     if (owned === undefined) return undefined;
     if (owned.positions[stream] >= seq) return this.#exceptions.get(key) ?? 'applied';
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
+      const cancel = this.#clock.after(LIMITS.verdictMs, () => {
         this.#waiters.delete(key);
         resolve(undefined);
-      }, LIMITS.verdictMs);
+      });
       this.#waiters.set(key, (verdict) => {
-        clearTimeout(timer);
+        cancel();
         resolve(verdict);
       });
     });

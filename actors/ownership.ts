@@ -9,9 +9,9 @@
  *  O2 The lease counts from the moment a renewal was sent, by the monotonic clock, and ends before others take over.
  *  O3 A lease that ran out counts again only after the owner keys of all partitions held have been written anew.
  */
-import type { Keys } from '../streams/connection.ts';
+import type { Keys } from '../streams/broker.ts';
+import type { Clock } from '../streams/clock.ts';
 import { hash64 } from '../streams/hash.ts';
-import type { Clock } from './ports.ts';
 
 export interface NodeInfo {
   readonly name: string;

@@ -12,16 +12,6 @@ import type {
   StockAnswer,
 } from '../streams/requests.ts';
 
-/** Time. Wall time comes from a monotonic clock anchored at start, so that a jump of the system's clock expires nothing. */
-export interface Clock {
-  /** Milliseconds since 1970, never going back. */
-  nowMs(): number;
-  /** Monotonic milliseconds of this process. */
-  monoMs(): number;
-  /** Calls back after so many milliseconds; returns what cancels it. */
-  after(ms: number, call: () => void): () => void;
-}
-
 /** Group commit. Outcomes come in the order of the appends. */
 export interface DecisionLog {
   /** `stored` runs when the decision is durable and must fold it; `dropped` when it is certain that it is not stored. */

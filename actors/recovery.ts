@@ -9,9 +9,8 @@
  */
 import { failpoint } from '../config/failpoints.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
-import type { Broker } from '../streams/connection.ts';
 import { decodeRecord, recordHash } from '../streams/decisions.ts';
-import { readUntil } from '../streams/follower.ts';
+import { type ReadingWorld, readUntil } from '../streams/follower.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import type { SeenIds } from './seen.ts';
 import { checkBlob, decodeManifest, loadPages, type Manifest, SnapshotError } from './snapshot.ts';
@@ -24,8 +23,7 @@ export class LostLogError extends Error {
   override readonly name = 'LostLogError';
 }
 
-export interface RecoveryWorld {
-  readonly broker: Broker;
+export interface RecoveryWorld extends ReadingWorld {
   readonly store: SnapshotStore;
   readonly seen: SeenIds;
   readonly partitions: number;
@@ -82,7 +80,7 @@ export async function replayJournal(
   const wanted = new Map(partitions.map((partition) => [partition.number, partition]));
   const chain = new Map<string, Omit<ChainTip, 'writer'>>();
   let decisions = 0;
-  await readUntil(world.broker, JOURNAL_STREAM, ['journal.*'], from, target, (message) => {
+  await readUntil(world, JOURNAL_STREAM, ['journal.*'], from, target, (message) => {
     failpoint('mid-replay');
     const record = decodeRecord(message.data);
     const read = chain.get(record.writer);

@@ -5,9 +5,9 @@
  * few at a time; one that is about to change is encoded first (copy on write, see StockBook.touch). Only when all are stored does
  * the store swap the manifest in.
  */
-import { setImmediate as turn } from 'node:timers/promises';
 import { failpoint } from '../config/failpoints.ts';
 import { FACT_STREAM_NAMES } from '../config/topology.ts';
+import type { Clock } from '../streams/clock.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import type { SeenIds } from './seen.ts';
 import {
@@ -49,7 +49,7 @@ export interface SnapshotContext {
   readonly partitions: number;
   readonly created: Readonly<Record<string, string>>;
   readonly tip: () => ChainTip;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   /** Milliseconds of encoding before others have a turn. */
   readonly turnMs: number;
 }
@@ -141,12 +141,13 @@ export class Snapshotter {
     const seq = book.seq;
     const written: string[] = [];
     try {
-      let began = performance.now();
+      const { clock } = this.#context;
+      let began = clock.monoMs();
       for (const index of awaited) {
         encode(index);
-        if (performance.now() - began < this.#context.turnMs) continue;
-        await turn();
-        began = performance.now();
+        if (clock.monoMs() - began < this.#context.turnMs) continue;
+        await new Promise<void>((resolve) => clock.turn(resolve));
+        began = clock.monoMs();
       }
       const pages = new Map(this.#pages);
       const blobs = ids.blobs;
@@ -214,7 +215,7 @@ export class Snapshotter {
       partition: number,
       epoch: book.epoch,
       seq: book.seq,
-      atMs: this.#context.nowMs(),
+      atMs: this.#context.clock.nowMs(),
       positions: { ...positions },
       journalSeq,
       tip: this.#context.tip(),

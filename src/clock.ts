@@ -3,7 +3,7 @@
  * must expire no hold. It follows the system's clock by at most a thousandth, so that drift does not add up over weeks.
  */
 import { performance } from 'node:perf_hooks';
-import type { Clock } from '../actors/ports.ts';
+import type { Clock } from '../streams/clock.ts';
 
 const SLEW = 0.001;
 
@@ -22,6 +22,10 @@ export class SteadyClock implements Clock {
   after(ms: number, call: () => void): () => void {
     const timer = setTimeout(call, ms);
     return () => clearTimeout(timer);
+  }
+
+  turn(call: () => void): void {
+    setImmediate(call);
   }
 
   /** Follows the system's clock a little; to be called now and then. */

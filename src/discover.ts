@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NODES_BUCKET } from '../config/topology.ts';
-import { Broker } from '../streams/connection.ts';
+import { NatsBroker } from '../streams/connection.ts';
 import { isDead } from './process-mark.ts';
 
 /** Addresses of a running `up`. */
@@ -39,7 +39,7 @@ export function readRunFile(data: string): RunFile | undefined {
 
 /** HOST:PORT of a live node on this NATS, or undefined. */
 export async function discoverHttp(natsUrl: string): Promise<string | undefined> {
-  const broker = await Broker.connect(natsUrl, 'holdfast-cli').catch(() => undefined);
+  const broker = await NatsBroker.connect(natsUrl, 'holdfast-cli').catch(() => undefined);
   if (broker === undefined) return undefined;
   try {
     if ((await broker.stream(`KV_${NODES_BUCKET}`)) === undefined) return undefined;

@@ -10,7 +10,7 @@ import {
   PARKED_STREAM,
   PARTITIONS_METADATA,
 } from '../config/topology.ts';
-import { Broker } from '../streams/connection.ts';
+import { NatsBroker } from '../streams/connection.ts';
 import { checkDurability } from './durability.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
 
@@ -28,9 +28,9 @@ const CLOCK_SKEW_MS = 2_000;
 /** Every finding, in the order in which to mend them. */
 export async function examine(settings: Settings): Promise<Finding[]> {
   const findings: Finding[] = [await examineRedis(settings)];
-  let broker: Broker;
+  let broker: NatsBroker;
   try {
-    broker = await Broker.connect(settings.nats, 'holdfast-doctor');
+    broker = await NatsBroker.connect(settings.nats, 'holdfast-doctor');
   } catch (error) {
     const remedy = 'start nats-server with JetStream, or set NATS_URL to where it runs';
     return [
@@ -49,7 +49,7 @@ export async function examine(settings: Settings): Promise<Finding[]> {
   return findings;
 }
 
-async function examineNats(broker: Broker, settings: Settings): Promise<Finding> {
+async function examineNats(broker: NatsBroker, settings: Settings): Promise<Finding> {
   const what = `NATS ${broker.server.version} at ${settings.nats}`;
   try {
     const says = await checkDurability(broker, settings);
@@ -82,7 +82,7 @@ async function examineRedis(settings: Settings): Promise<Finding> {
   }
 }
 
-async function examineStreams(broker: Broker, settings: Settings): Promise<Finding[]> {
+async function examineStreams(broker: NatsBroker, settings: Settings): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
     const stream = await broker.stream(name);
@@ -122,7 +122,7 @@ interface Node {
   readonly http: string;
 }
 
-async function examineNodes(broker: Broker, settings: Settings): Promise<Finding[]> {
+async function examineNodes(broker: NatsBroker, settings: Settings): Promise<Finding[]> {
   const entries = await (
     await broker.keys(NODES_BUCKET, { ttlMs: settings.leaseTtl, replicas: settings.replicas })
   ).all();

@@ -3,12 +3,12 @@
  * syncs before it acknowledges (sync_interval: always); only its monitoring address tells.
  */
 import type { Settings } from '../config/settings.ts';
-import type { Broker } from '../streams/connection.ts';
+import type { NatsBroker } from '../streams/connection.ts';
 
 const OLDEST = [2, 12] as const;
 
 /** The line for the log; throws when the server is too old, or when durability is strict and not proven. */
-export async function checkDurability(broker: Broker, settings: Settings): Promise<string> {
+export async function checkDurability(broker: NatsBroker, settings: Settings): Promise<string> {
   const { version } = broker.server;
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {

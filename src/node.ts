@@ -3,17 +3,16 @@
  * and ends all of it in order.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Desk } from '../actors/desk.ts';
-import { Engine } from '../actors/engine.ts';
-import { explain } from '../actors/explain.ts';
-import { StreamFactDesk } from '../actors/fact-desk.ts';
-import { Ownership } from '../actors/ownership.ts';
+import { buildCore, type Core } from '../actors/core.ts';
+import type { Engine } from '../actors/engine.ts';
+import type { StreamFactDesk } from '../actors/fact-desk.ts';
+import type { Ownership } from '../actors/ownership.ts';
 import type { ParkedFacts } from '../actors/ports.ts';
 import { Refusal } from '../actors/refusal.ts';
 import type { Settings } from '../config/settings.ts';
 import { FACT_STREAM_NAMES, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
 import { decodeBody } from '../streams/codec.ts';
-import { Broker, nonce } from '../streams/connection.ts';
+import { NatsBroker, nonce } from '../streams/connection.ts';
 import { describeParked, listParked } from '../streams/parked.ts';
 import { provision } from '../streams/provision.ts';
 import { Answers } from './answers.ts';
@@ -54,22 +53,21 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   try {
     log.info({}, await checkDurability(broker, settings));
     const provisioned = await provision(broker, settings);
-    const peers = new NatsPeers(broker);
     const writer = `${settings.name}-${nonce()}`;
     let http = '';
     const replicas = settings.replicas;
     const nodes = await broker.keys(NODES_BUCKET, { ttlMs: settings.leaseTtl, replicas });
     const owners = await broker.keys(OWNERS_BUCKET, { replicas });
     const self = () => ({ name: settings.name, writer, http, process: processMark() });
-    const ownership = new Ownership(nodes, owners, clock, self, settings.leaseTtl, isDead);
-    await awaitNamesake(ownership, settings);
-    const engine = new Engine({
+    const { ownership, engine, desk, facts, ...answers } = buildCore({
       broker,
-      store,
       clock,
-      ownership,
-      peers,
-      writer,
+      store,
+      nodes,
+      owners,
+      peers: new NatsPeers(broker),
+      self,
+      isDead,
       created: provisioned.created,
       settings: {
         partitions: settings.partitions,
@@ -77,6 +75,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
         leaseTtlMs: settings.leaseTtl,
         snapshotIntervalMs: settings.snapshotInterval,
         reservationMemoryMs: settings.reservationMemory,
+        laneTimeMs: settings.laneTime,
       },
       events: {
         applied: (type) => metrics.factApplied(type),
@@ -107,35 +106,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
         },
       },
     });
-    const desk = new Desk(
-      {
-        partitions: engine.partitions,
-        count: settings.partitions,
-        clock,
-        laneTimeMs: settings.laneTime,
-        peers,
-        leased: () => ownership.leased,
-        explain: (partition, sku, location) =>
-          explain(
-            { broker, partition, conflicts: engine.intake.conflicts, horizonMs: settings.horizon, clock },
-            sku,
-            location,
-          ),
-      },
-      engine.reservations,
-    );
-    const facts = new StreamFactDesk({
-      broker,
-      intake: engine.intake,
-      owns: (number) => engine.partitions.get(number)?.serving === true,
-      peers,
-      park: (parking) => engine.park(parking),
-      parked: (reason) => engine.countParked(reason),
-      clock,
-      partitions: settings.partitions,
-      horizonMs: settings.horizon,
-    });
-    serveOwned(engine, broker, desk);
+    await awaitNamesake(ownership, settings);
+    serveOwned(engine, broker, answers);
     measure(engine, metrics);
     const parked = parkedFacts(broker, facts);
     const server = buildHttp({
@@ -174,10 +146,10 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   }
 }
 
-async function connectBroker(url: string, name: string): Promise<Broker> {
+async function connectBroker(url: string, name: string): Promise<NatsBroker> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await Broker.connect(url, name);
+      return await NatsBroker.connect(url, name);
     } catch (error) {
       if (attempt >= 10)
         throw new Error(`NATS at ${url} does not answer (${(error as Error).message}); start it, or set NATS_URL`, {
@@ -219,7 +191,7 @@ async function listen(server: ReturnType<typeof buildHttp>, address: string): Pr
 }
 
 /** Subscribes to the requests of other nodes for the partitions that are served here. */
-function serveOwned(engine: Engine, broker: Broker, desk: Desk): void {
+function serveOwned(engine: Engine, broker: NatsBroker, { serve, serves }: Pick<Core, 'serve' | 'serves'>): void {
   const served = new Map<number, { stop(): void }>();
   engine.onServed = (numbers) => {
     const wanted = new Set(numbers);
@@ -230,14 +202,10 @@ function serveOwned(engine: Engine, broker: Broker, desk: Desk): void {
     }
     for (const number of wanted) {
       if (served.has(number)) continue;
-      const answer = async (operation: string, body: unknown) => {
-        if (operation !== 'verdict') return desk.serve(operation, body);
-        const { stream, seq } = body as { stream: (typeof FACT_STREAM_NAMES)[number]; seq: number };
-        return { verdict: await engine.intake.verdict(stream, seq, number) };
-      };
+      const answer = (operation: string, body: unknown) => serve(number, operation, body);
       served.set(
         number,
-        serveOwner(broker, number, () => engine.partitions.get(number)?.serving === true, answer),
+        serveOwner(broker, number, () => serves(number), answer),
       );
     }
   };
@@ -261,7 +229,7 @@ function measure(engine: Engine, metrics: Metrics): void {
   for (const stream of FACT_STREAM_NAMES) metrics.lag(stream, () => engine.lag(stream));
 }
 
-function parkedFacts(broker: Broker, facts: StreamFactDesk): ParkedFacts {
+function parkedFacts(broker: NatsBroker, facts: StreamFactDesk): ParkedFacts {
   return {
     list: async (after, limit) =>
       (await listParked(broker, after, limit)).map((message) => {

@@ -4,7 +4,7 @@ import type { Peers } from '../actors/ports.ts';
 import { Refusal, type RefusalKind, undecided } from '../actors/refusal.ts';
 import { LIMITS } from '../config/limits.ts';
 import { decodeBody, encodeBody, MSGPACK_TYPE } from '../streams/codec.ts';
-import type { Broker } from '../streams/connection.ts';
+import type { NatsBroker } from '../streams/connection.ts';
 import type { Shortage } from '../streams/decisions.ts';
 import { ownerSubject } from '../streams/subjects.ts';
 
@@ -14,8 +14,8 @@ interface Envelope {
 }
 
 export class NatsPeers implements Peers {
-  readonly #broker: Broker;
-  constructor(broker: Broker) {
+  readonly #broker: NatsBroker;
+  constructor(broker: NatsBroker) {
     this.#broker = broker;
   }
 
@@ -43,7 +43,7 @@ export class NatsPeers implements Peers {
 
 /** Answers what other nodes ask of a partition that this node owns. */
 export function serveOwner(
-  broker: Broker,
+  broker: NatsBroker,
   partition: number,
   owns: () => boolean,
   serve: (operation: string, body: unknown) => Promise<unknown>,

@@ -1,10 +1,7 @@
 /**
- * The one file that imports the NATS client. Everything else sees a Broker: publish, read, follow, key-value, request.
+ * The one file that imports the NATS client. Everything else sees a Broker (streams/broker.ts), or asks and serves requests through it.
  *
- * Invariants:
- *  B1 It reconnects for ever; what was published while disconnected has an unknown outcome, never a good one.
- *  B2 Trouble is sorted into what the caller should do: `conflict` (expectation failed), `unknown` (may be stored or not),
- *     `refused` (the server said no, and why).
+ * Invariant B1: it reconnects for ever; what was published while disconnected has an unknown outcome, never a good one.
  */
 import {
   AckPolicy,
@@ -29,50 +26,21 @@ import {
   headers as newHeaders,
   nuid,
 } from '@nats-io/transport-node';
+import {
+  type Broker,
+  BrokerError,
+  type FollowedMessage,
+  type Following,
+  type Headers,
+  type KeyEntry,
+  type Keys,
+  type PublishOptions,
+  type StoredMessage,
+  type StreamFacts,
+} from './broker.ts';
 
-export type Headers = Readonly<Record<string, string>>;
-
-export class BrokerError extends Error {
-  override readonly name = 'BrokerError';
-  readonly kind: 'conflict' | 'unknown' | 'refused';
-  constructor(kind: 'conflict' | 'unknown' | 'refused', message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.kind = kind;
-  }
-}
-
-export interface StoredMessage {
-  readonly seq: number;
-  readonly subject: string;
-  readonly data: Uint8Array;
-  /** When the stream took it, in microseconds since 1970. */
-  readonly recordedAt: number;
-  header(name: string): string | undefined;
-}
-export interface FollowedMessage extends StoredMessage {
-  /** Messages of the stream behind this one that match the filter. */
-  readonly pending: number;
-  readonly deliverySeq: number;
-}
-export interface StreamFacts {
+export interface NatsStreamFacts extends StreamFacts {
   readonly config: Partial<StreamConfig>;
-  /** Identity: when the stream was made. */
-  readonly created: string;
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-  readonly messages: number;
-}
-export interface Following {
-  /** Messages that match the filter and were not delivered when it began. */
-  readonly pending: number;
-  /** Stream's last sequence when it began. */
-  close(): void;
-}
-export interface KeyEntry {
-  readonly key: string;
-  readonly value: string;
-  readonly revision: number;
-  readonly createdMs: number;
 }
 export interface ServiceReply {
   readonly body: Uint8Array;
@@ -94,7 +62,7 @@ export function nonce(): string {
   return nuid.next();
 }
 
-export class Broker {
+export class NatsBroker implements Broker {
   readonly #nc: NatsConnection;
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
@@ -106,7 +74,7 @@ export class Broker {
   }
 
   /** @param servers URLs with commas; @param waitOnFirst keeps trying to connect instead of failing at once */
-  static async connect(servers: string, name: string, waitOnFirst = false): Promise<Broker> {
+  static async connect(servers: string, name: string, waitOnFirst = false): Promise<NatsBroker> {
     const nc = await connect({
       servers: servers.split(',').map((each) => each.trim()),
       name,
@@ -118,7 +86,7 @@ export class Broker {
       waitOnFirstConnect: waitOnFirst,
       timeout: 5_000,
     });
-    return new Broker(nc, await jetstreamManager(nc, { checkAPI: false, timeout: 5_000 }));
+    return new NatsBroker(nc, await jetstreamManager(nc, { checkAPI: false, timeout: 5_000 }));
   }
 
   get server(): { version: string; url: string; maxPayload: number } {
@@ -141,12 +109,7 @@ export class Broker {
     await this.#nc.flush();
   }
 
-  /** Stores a message. `expectLast` is the sequence that must be the last on this very subject; 0: none yet. */
-  async publish(
-    subject: string,
-    data: Uint8Array,
-    options: { headers?: Headers; expectLast?: number; timeoutMs?: number } = {},
-  ): Promise<number> {
+  async publish(subject: string, data: Uint8Array, options: PublishOptions = {}): Promise<number> {
     try {
       const ack = await this.#js.publish(subject, data, {
         timeout: options.timeoutMs ?? 5_000,
@@ -159,7 +122,7 @@ export class Broker {
     }
   }
 
-  async stream(name: string): Promise<StreamFacts | undefined> {
+  async stream(name: string): Promise<NatsStreamFacts | undefined> {
     try {
       const { config, created, state } = await this.#jsm.streams.info(name);
       return {
@@ -187,7 +150,6 @@ export class Broker {
     await this.#jsm.streams.update(name, config).catch((error) => Promise.reject(sorted(error)));
   }
 
-  /** The last message on a subject, read through the stream's leader; undefined if there is none. */
   async lastOn(stream: string, subject: string): Promise<StoredMessage | undefined> {
     return this.#get(stream, { last_by_subj: subject });
   }
@@ -265,7 +227,7 @@ export class Broker {
   }
 
   /** Opens a key-value bucket, made if it is missing; reads go through the leader. */
-  async keys(bucket: string, options: { ttlMs?: number; replicas: number }): Promise<Keys> {
+  async keys(bucket: string, options: { ttlMs?: number; replicas: number }): Promise<NatsKeys> {
     try {
       const kv = await new Kvm(this.#js).create(bucket, {
         history: 1,
@@ -273,7 +235,7 @@ export class Broker {
         allow_direct: false,
         ...(options.ttlMs === undefined ? {} : { ttl: options.ttlMs, markerTTL: Math.max(options.ttlMs, 1_000) }),
       });
-      return new Keys(kv);
+      return new NatsKeys(kv, bucket, this.#js, this.#jsm);
     } catch (error) {
       throw sorted(error);
     }
@@ -324,11 +286,16 @@ export class Broker {
   }
 }
 
-/** A key-value bucket: compare-and-set by revision, which only grows. */
-export class Keys {
+export class NatsKeys implements Keys {
   readonly #kv: KV;
-  constructor(kv: KV) {
+  readonly #bucket: string;
+  readonly #js: JetStreamClient;
+  readonly #jsm: JetStreamManager;
+  constructor(kv: KV, bucket: string, js: JetStreamClient, jsm: JetStreamManager) {
     this.#kv = kv;
+    this.#bucket = bucket;
+    this.#js = js;
+    this.#jsm = jsm;
   }
 
   async get(key: string): Promise<KeyEntry | undefined> {
@@ -337,17 +304,29 @@ export class Keys {
     return { key, value: entry.string(), revision: entry.revision, createdMs: entry.created.getTime() };
   }
 
+  /** Through a consumer of its own that is deleted at once: those of `kv.history` stay for minutes, and this is asked every second. */
   async all(): Promise<KeyEntry[]> {
     const entries: KeyEntry[] = [];
+    const stream = `KV_${this.#bucket}`;
     try {
-      for await (const entry of await this.#kv.history({ key: '>' })) {
-        if (entry.operation !== 'PUT') continue;
-        entries.push({
-          key: entry.key,
-          value: entry.string(),
-          revision: entry.revision,
-          createdMs: entry.created.getTime(),
-        });
+      const info = await this.#jsm.consumers.add(stream, {
+        name: `h${nuid.next()}`,
+        filter_subject: `$KV.${this.#bucket}.>`,
+        ack_policy: AckPolicy.None,
+        deliver_policy: DeliverPolicy.LastPerSubject,
+        mem_storage: true,
+        num_replicas: 1,
+        inactive_threshold: nanos(5_000),
+      });
+      try {
+        if (info.num_pending === 0) return entries;
+        const consumer = this.#js.consumers.getConsumerFromInfo(info);
+        for await (const message of await consumer.fetch({ max_messages: info.num_pending, expires: 2_000 })) {
+          const entry = entryOf(message, this.#bucket);
+          if (entry !== undefined) entries.push(entry);
+        }
+      } finally {
+        void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
       }
     } catch (error) {
       throw sorted(error);
@@ -355,7 +334,6 @@ export class Keys {
     return entries;
   }
 
-  /** The new revision. `expected` undefined: whatever is there; 0: nothing may be there; else: that revision must be. */
   async put(key: string, value: string, expected?: number): Promise<number> {
     try {
       if (expected === undefined) return await this.#kv.put(key, value);
@@ -368,6 +346,18 @@ export class Keys {
   async delete(key: string): Promise<void> {
     await this.#kv.delete(key).catch((error) => Promise.reject(sorted(error)));
   }
+}
+
+/** A key that is there; undefined for the marker of one that was deleted or has expired. */
+function entryOf(message: JsMsg, bucket: string): KeyEntry | undefined {
+  const { headers } = message;
+  if (headers?.has('KV-Operation') === true || headers?.has('Nats-Marker-Reason') === true) return undefined;
+  return {
+    key: message.subject.slice(`$KV.${bucket}.`.length),
+    value: message.string(),
+    revision: message.seq,
+    createdMs: Math.floor(Number(message.info.timestampNanos) / 1e6),
+  };
 }
 
 /** A delivered message whose details are read only when asked for. */

@@ -7,7 +7,8 @@
  *     come back by itself when the server that hosts it is killed.
  */
 import { LIMITS } from '../config/limits.ts';
-import type { Broker, FollowedMessage, Following } from './connection.ts';
+import type { Broker, FollowedMessage, Following } from './broker.ts';
+import { type Clock, every } from './clock.ts';
 
 export interface FollowerHandlers {
   readonly message: (message: FollowedMessage) => void;
@@ -16,15 +17,22 @@ export interface FollowerHandlers {
   readonly restarted: (why: string) => void;
 }
 
+/** What reading streams needs. */
+export interface ReadingWorld {
+  readonly broker: Broker;
+  readonly clock: Clock;
+}
+
 export class Follower {
   readonly #broker: Broker;
+  readonly #clock: Clock;
   readonly #stream: string;
   readonly #filters: readonly string[];
   readonly #handlers: FollowerHandlers;
   #position: number;
   #following: Following | undefined;
   #generation = 0;
-  #heardAt = performance.now();
+  #heardAt: number;
   #expected = 1;
   #pending = Number.POSITIVE_INFINITY;
   /** Stream's last sequence before the present consumer was made. */
@@ -32,17 +40,19 @@ export class Follower {
   #closed = false;
   #starting = false;
   #paused = false;
-  #watchdog: NodeJS.Timeout | undefined;
+  #unwatch: () => void = () => undefined;
 
   /** @param position the last sequence that needs no delivery */
   constructor(
-    broker: Broker,
+    { broker, clock }: ReadingWorld,
     stream: string,
     filters: readonly string[],
     position: number,
     handlers: FollowerHandlers,
   ) {
     this.#broker = broker;
+    this.#clock = clock;
+    this.#heardAt = clock.monoMs();
     this.#stream = stream;
     this.#filters = filters;
     this.#position = position;
@@ -59,13 +69,13 @@ export class Follower {
   }
 
   start(): void {
-    this.#watchdog = setInterval(() => this.#watch(), 250);
+    this.#unwatch = every(this.#clock, 250, () => this.#watch());
     void this.#begin();
   }
 
   close(): void {
     this.#closed = true;
-    clearInterval(this.#watchdog);
+    this.#unwatch();
     this.#drop();
   }
 
@@ -91,7 +101,7 @@ export class Follower {
   #watch(): void {
     if (this.#closed || this.#paused || this.#starting) return;
     if (this.#following === undefined) void this.#begin();
-    else if (performance.now() - this.#heardAt > LIMITS.followerSilenceMs) this.#again('silence');
+    else if (this.#clock.monoMs() - this.#heardAt > LIMITS.followerSilenceMs) this.#again('silence');
   }
 
   #again(why: string): void {
@@ -117,7 +127,7 @@ export class Follower {
       );
       if (generation !== this.#generation) return following.close();
       this.#following = following;
-      this.#heardAt = performance.now();
+      this.#heardAt = this.#clock.monoMs();
       if (following.pending === 0) this.#reach(last);
       else this.#pending = Math.min(this.#pending, following.pending);
     } catch {
@@ -128,14 +138,14 @@ export class Follower {
   }
 
   #alive(generation: number): void {
-    if (generation === this.#generation) this.#heardAt = performance.now();
+    if (generation === this.#generation) this.#heardAt = this.#clock.monoMs();
   }
 
   #take(generation: number, message: FollowedMessage): void {
     if (generation !== this.#generation) return;
     if (message.deliverySeq !== this.#expected) return this.#again('a gap in delivery');
     this.#expected += 1;
-    this.#heardAt = performance.now();
+    this.#heardAt = this.#clock.monoMs();
     this.#pending = message.pending;
     if (message.seq > this.#position) {
       this.#handlers.message(message);
@@ -154,7 +164,7 @@ export class Follower {
 
 /** Delivers everything up to a sequence, then ends. Rejects if the stream falls silent: the caller starts over. */
 export async function readUntil(
-  broker: Broker,
+  { broker, clock }: ReadingWorld,
   stream: string,
   filters: readonly string[],
   from: number,
@@ -164,32 +174,32 @@ export async function readUntil(
   if (until < from) return;
   await new Promise<void>((resolve, reject) => {
     let following: Following | undefined;
-    let heardAt = performance.now();
+    let heardAt = clock.monoMs();
     let expected = 1;
     let done = false;
     const end = (error?: Error) => {
       if (done) return;
       done = true;
-      clearInterval(watchdog);
+      unwatch();
       following?.close();
       if (error === undefined) resolve();
       else reject(error);
     };
-    const watchdog = setInterval(() => {
-      if (performance.now() - heardAt > LIMITS.followerSilenceMs)
+    const unwatch = every(clock, 250, () => {
+      if (clock.monoMs() - heardAt > LIMITS.followerSilenceMs)
         end(new Error(`${stream} fell silent while it was read`));
-    }, 250);
+    });
     broker
       .follow(
         stream,
         { filters, from, batch: LIMITS.factsPerPull },
         {
           alive: () => {
-            heardAt = performance.now();
+            heardAt = clock.monoMs();
           },
           message: (each) => {
             if (done) return;
-            heardAt = performance.now();
+            heardAt = clock.monoMs();
             if (each.deliverySeq !== expected) return end(new Error(`${stream} has a gap in delivery at ${each.seq}`));
             expected += 1;
             try {

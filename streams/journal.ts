@@ -9,11 +9,11 @@
  *  J4 A fence in the tail drops exactly the decisions for its partitions in epochs before its own; what cannot be explained stops the
  *     journal.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
 import { JOURNAL_STREAM } from '../config/topology.ts';
-import { type Broker, BrokerError } from './connection.ts';
+import { type Broker, BrokerError } from './broker.ts';
+import { type Clock, delay } from './clock.ts';
 import {
   decodeRecord,
   encodeRecord,
@@ -22,7 +22,7 @@ import {
   recordHash,
   type StockDecision,
 } from './decisions.ts';
-import { readUntil } from './follower.ts';
+import { type ReadingWorld, readUntil } from './follower.ts';
 import { journalSubject } from './subjects.ts';
 
 interface Waiting {
@@ -47,6 +47,7 @@ export interface JournalEvents {
 export class Journal {
   readonly writer: string;
   readonly #broker: Broker;
+  readonly #clock: Clock;
   readonly #events: JournalEvents;
   readonly #subject: string;
   #n = 0;
@@ -62,8 +63,9 @@ export class Journal {
   #settled = 0;
   #drains: { readonly until: number; readonly resolve: () => void }[] = [];
 
-  constructor(broker: Broker, writer: string, events: JournalEvents) {
+  constructor({ broker, clock }: ReadingWorld, writer: string, events: JournalEvents) {
     this.#broker = broker;
+    this.#clock = clock;
     this.writer = writer;
     this.#events = events;
     this.#subject = journalSubject(writer);
@@ -81,7 +83,7 @@ export class Journal {
     if (this.#running || this.#scheduled) return;
     // The rest of this turn's requests join the batch.
     this.#scheduled = true;
-    setImmediate(() => {
+    this.#clock.turn(() => {
       this.#scheduled = false;
       if (!this.#running) void this.#run();
     });
@@ -117,13 +119,13 @@ export class Journal {
         decisions: this.#batch.map((each) => each.decision),
       };
       const bytes = encodeRecord(record);
-      const began = performance.now();
+      const began = this.#clock.monoMs();
       const seq = await this.#store(bytes, record.n);
       if (seq === undefined) continue;
       this.#advance(seq, record.n, bytes);
       const batch = this.#batch;
       this.#batch = [];
-      this.#events.stored(seq, batch.length, (performance.now() - began) / 1000, {
+      this.#events.stored(seq, batch.length, (this.#clock.monoMs() - began) / 1000, {
         n: this.#n,
         hash: this.#before,
         seq,
@@ -163,7 +165,7 @@ export class Journal {
       } catch (error) {
         const outcome = await this.#outcome(bytes, n, error as Error);
         if (outcome !== 'again') return outcome;
-        if (attempt > 0) await delay(Math.min(1_000, 20 * 2 ** attempt));
+        if (attempt > 0) await delay(this.#clock, Math.min(1_000, 20 * 2 ** attempt));
       }
     }
   }
@@ -183,7 +185,7 @@ export class Journal {
   }
 
   async #pace(error: Error): Promise<'again'> {
-    if (error instanceof BrokerError && error.kind === 'refused') await delay(250);
+    if (error instanceof BrokerError && error.kind === 'refused') await delay(this.#clock, 250);
     return 'again';
   }
 
@@ -192,7 +194,7 @@ export class Journal {
       try {
         return await this.#broker.lastOn(JOURNAL_STREAM, this.#subject);
       } catch {
-        await delay(Math.min(1_000, 50 * 2 ** Math.min(attempt, 5)));
+        await delay(this.#clock, Math.min(1_000, 50 * 2 ** Math.min(attempt, 5)));
       }
     }
   }
@@ -221,14 +223,15 @@ export class Journal {
     for (let attempt = 0; ; attempt++) {
       const found: { seq: number; data: Uint8Array }[] = [];
       try {
-        await readUntil(this.#broker, JOURNAL_STREAM, [this.#subject], from, until, ({ seq, data }) => {
+        const world = { broker: this.#broker, clock: this.#clock };
+        await readUntil(world, JOURNAL_STREAM, [this.#subject], from, until, ({ seq, data }) => {
           found.push({ seq, data });
         });
         if (found.at(-1)?.seq === until) return found;
       } catch {
         // The server is away: it is asked again.
       }
-      await delay(Math.min(1_000, 50 * 2 ** Math.min(attempt, 5)));
+      await delay(this.#clock, Math.min(1_000, 50 * 2 ** Math.min(attempt, 5)));
     }
   }
 
@@ -262,7 +265,7 @@ export class Journal {
  * next append fails. Repeats until the fence is in.
  */
 export async function fenceWriter(
-  broker: Broker,
+  { broker, clock }: ReadingWorld,
   writer: string,
   by: string,
   parts: readonly (readonly [number, number])[],
@@ -283,7 +286,8 @@ export async function fenceWriter(
       return;
     } catch (error) {
       if (attempt > 100 || (error instanceof BrokerError && error.kind === 'refused')) throw error;
-      if (error instanceof BrokerError && error.kind === 'unknown') await delay(Math.min(1_000, 20 * (attempt + 1)));
+      if (error instanceof BrokerError && error.kind === 'unknown')
+        await delay(clock, Math.min(1_000, 20 * (attempt + 1)));
     }
   }
 }

@@ -4,8 +4,8 @@
  * Invariant K1: one stream message is parked at most once: its subject names where it came from, and is expected to be new.
  */
 import { PARKED_STREAM } from '../config/topology.ts';
-import { type Broker, BrokerError, type StoredMessage } from './connection.ts';
-import { readUntil } from './follower.ts';
+import { type Broker, BrokerError, type StoredMessage } from './broker.ts';
+import { type ReadingWorld, readUntil } from './follower.ts';
 
 export const PARK_REASONS = ['too-old', 'id-conflict', 'unreadable', 'invalid', 'subject-mismatch'] as const;
 export type ParkReason = (typeof PARK_REASONS)[number];
@@ -57,11 +57,11 @@ function quoted(text: string): string {
 }
 
 /** `STREAM.seq` of every stored message that was parked because of its id: what a replay must not count. */
-export async function parkedConflicts(broker: Broker): Promise<Set<string>> {
+export async function parkedConflicts(world: ReadingWorld): Promise<Set<string>> {
   const conflicts = new Set<string>();
-  const stream = await broker.stream(PARKED_STREAM);
+  const stream = await world.broker.stream(PARKED_STREAM);
   if (stream === undefined || stream.messages === 0) return conflicts;
-  await readUntil(broker, PARKED_STREAM, ['parked.>'], stream.firstSeq, stream.lastSeq, (message) => {
+  await readUntil(world, PARKED_STREAM, ['parked.>'], stream.firstSeq, stream.lastSeq, (message) => {
     if (message.header('Holdfast-Reason') === 'id-conflict') conflicts.add(message.subject.slice('parked.'.length));
   });
   return conflicts;

@@ -12,7 +12,7 @@ import {
   PARKED_STREAM,
   PARTITIONS_METADATA,
 } from '../config/topology.ts';
-import type { Broker, StreamFacts } from './connection.ts';
+import type { NatsBroker, NatsStreamFacts } from './connection.ts';
 
 export class ProvisionError extends Error {
   override readonly name = 'ProvisionError';
@@ -23,11 +23,11 @@ export interface Provisioned {
   readonly created: Readonly<Record<string, string>>;
 }
 
-type Wanted = Parameters<Broker['addStream']>[0];
+type Wanted = Parameters<NatsBroker['addStream']>[0];
 
 /** Makes what is missing and verifies the rest. Several nodes may do so at once. */
 export async function provision(
-  broker: Broker,
+  broker: NatsBroker,
   options: { partitions: number; replicas: number },
 ): Promise<Provisioned> {
   const created: Record<string, string> = {};
@@ -74,7 +74,7 @@ export function wantedStreams(options: { partitions: number; replicas: number })
   ] as Wanted[];
 }
 
-async function reconcile(broker: Broker, wanted: Wanted, found: StreamFacts): Promise<void> {
+async function reconcile(broker: NatsBroker, wanted: Wanted, found: NatsStreamFacts): Promise<void> {
   const differs = (what: string, is: unknown, should: unknown, remedy: string) =>
     new ProvisionError(
       `stream ${wanted.name}: ${what} is ${JSON.stringify(is)}, but must be ${JSON.stringify(should)}; ${remedy}`,

@@ -1,7 +1,7 @@
 /** Facts in JetStream: putting many there, and reading them as fast as the client alone can. */
 import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, headers, nanos } from '@nats-io/transport-node';
-import { Broker } from '../../streams/connection.ts';
+import { NatsBroker } from '../../streams/connection.ts';
 import { provision } from '../../streams/provision.ts';
 import { factSubject } from '../../streams/subjects.ts';
 import { skuName } from './requests.ts';
@@ -17,7 +17,7 @@ export interface FactsOptions {
 
 /** Provisions the streams and fills SALES with sales of one unit each. */
 export async function publishFacts(options: FactsOptions): Promise<void> {
-  const broker = await Broker.connect(options.nats, 'bench');
+  const broker = await NatsBroker.connect(options.nats, 'bench');
   await provision(broker, { partitions: 32, replicas: 1 });
   await broker.close();
   const nc = await connect({ servers: options.nats });

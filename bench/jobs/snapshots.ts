@@ -6,8 +6,9 @@ import { SeenIds } from '../../actors/seen.ts';
 import { Snapshotter } from '../../actors/snapshotter.ts';
 import { applyFact } from '../../actors/stock/evolve.ts';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
+import { SteadyClock } from '../../src/clock.ts';
 import { RedisSnapshots } from '../../src/snapshots-redis.ts';
-import { Broker } from '../../streams/connection.ts';
+import { NatsBroker } from '../../streams/connection.ts';
 import { hash64 } from '../../streams/hash.ts';
 import { provision } from '../../streams/provision.ts';
 import { partitionOf } from '../../streams/subjects.ts';
@@ -39,7 +40,7 @@ export async function writeSnapshots(options: SnapshotWorld & Shape): Promise<{ 
     partitions: PARTITIONS,
     created,
     tip: () => ({ writer: 'bench', n: 0, hash: '', seq: 0 }),
-    nowMs: () => Date.now(),
+    clock: new SteadyClock(),
     turnMs: 4,
   };
   const began = performance.now();
@@ -78,7 +79,8 @@ export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: 
   const store = await RedisSnapshots.open(options.redis, () => undefined);
   const seen = new SeenIds();
   const world = {
-    broker: undefined as unknown as Broker,
+    broker: undefined as unknown as NatsBroker,
+    clock: new SteadyClock(),
     store,
     seen,
     partitions: PARTITIONS,
@@ -94,7 +96,7 @@ export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: 
       partitions: PARTITIONS,
       created,
       tip: () => ({ writer: 'bench', n: 0, hash: '', seq: 0 }),
-      nowMs: () => Date.now(),
+      clock: new SteadyClock(),
       turnMs: 4,
     });
     await loadSnapshot(world, { partition, snapshotter });
@@ -108,7 +110,7 @@ export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: 
 const kept: Partition[] = [];
 
 async function streams(nats: string) {
-  const broker = await Broker.connect(nats, 'bench');
+  const broker = await NatsBroker.connect(nats, 'bench');
   const { created } = await provision(broker, { partitions: PARTITIONS, replicas: 1 });
   const lastSeqs: Record<string, number> = {};
   for (const name of Object.keys(created)) lastSeqs[name] = (await broker.stream(name))?.lastSeq ?? 0;

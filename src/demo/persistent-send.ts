@@ -1,5 +1,5 @@
 /** Sending that does not give up: a demo outlives a restart of its node. */
-import type { Clock } from '../../actors/ports.ts';
+import type { Clock } from '../../streams/clock.ts';
 import type { FactsAnswer } from '../../streams/requests.ts';
 import type { SentFact } from '../replay/entry.ts';
 import type { Send } from '../replay/send.ts';

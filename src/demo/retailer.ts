@@ -5,9 +5,9 @@
  * (retailer-state.ts), so it goes on after a stop, and after a crash sends again exactly what may not have arrived.
  */
 
-import type { Clock } from '../../actors/ports.ts';
 import type { Demo } from '../../config/demo/demo.ts';
 import { LIMITS } from '../../config/limits.ts';
+import type { Clock } from '../../streams/clock.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import type { SentFact } from '../replay/entry.ts';
 import { Pace } from '../replay/pace.ts';

@@ -6,9 +6,9 @@
  */
 import { setMaxListeners } from 'node:events';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import type { Clock } from '../../actors/ports.ts';
 import type { Demo } from '../../config/demo/demo.ts';
 import { LIMITS } from '../../config/limits.ts';
+import type { Clock } from '../../streams/clock.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import type { SentFact } from '../replay/entry.ts';
 import type { Send } from '../replay/send.ts';

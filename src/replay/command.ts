@@ -1,7 +1,7 @@
 /** `holdfast replay`: options, progress and summary for a person at a terminal or a script. The one file that imports cli-progress. */
 import { statSync } from 'node:fs';
 import progress from 'cli-progress';
-import type { Clock } from '../../actors/ports.ts';
+import type { Clock } from '../../streams/clock.ts';
 import { isName } from '../../streams/facts.ts';
 import { SteadyClock } from '../clock.ts';
 import { httpSender } from './http-sender.ts';

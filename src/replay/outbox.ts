@@ -4,7 +4,7 @@
  *  B1 A batch is sent again with the same facts and stamps, so what was stored the first time is a duplicate.
  *  B2 Each batch ends in exactly one of settled and lost. Once one is lost, nothing more is sent.
  */
-import type { Clock } from '../../actors/ports.ts';
+import type { Clock } from '../../streams/clock.ts';
 import type { FactsAnswer } from '../../streams/requests.ts';
 import type { SentFact } from './entry.ts';
 import { type Send, SendError } from './send.ts';

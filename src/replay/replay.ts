@@ -4,8 +4,9 @@
  *  R1 Every entry of the files ends in exactly one of accepted, duplicates, refused, skipped and unsent.
  *  R2 The exit code is 0 only if everything that is a fact was stored; a duplicate is stored, a skipped row is no fact.
  */
-import type { Clock } from '../../actors/ports.ts';
+
 import { LIMITS } from '../../config/limits.ts';
+import type { Clock } from '../../streams/clock.ts';
 import type { FactsAnswer } from '../../streams/requests.ts';
 import { type Batch, Outbox, type OutboxBounds, type Parcel } from './outbox.ts';
 import { Pace, type Speed } from './pace.ts';

@@ -1,5 +1,5 @@
 /** Waiting that a signal ends. */
-import type { Clock } from '../../actors/ports.ts';
+import type { Clock } from '../../streams/clock.ts';
 
 /** Resolves after so many milliseconds, or at once when the signal is or gets aborted; never rejects. */
 export function wait(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {

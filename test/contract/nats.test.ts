@@ -2,7 +2,7 @@
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
 import { Packr } from 'msgpackr';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Broker } from '../../streams/connection.ts';
+import { NatsBroker } from '../../streams/connection.ts';
 import { ProvisionError, provision } from '../../streams/provision.ts';
 import { encodeToken, factSubject, partitionOf } from '../../streams/subjects.ts';
 import { ask } from '../fixtures/http-caller.ts';
@@ -12,13 +12,13 @@ import { freshNats, freshRedis } from '../fixtures/servers.ts';
 const packr = new Packr({ useRecords: false });
 let node: NodeProcess;
 let nc: NatsConnection;
-let broker: Broker;
+let broker: NatsBroker;
 beforeAll(async () => {
   const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
   node = await NodeProcess.at({ nats, redis });
   await node.up();
   nc = await connect({ servers: nats.url });
-  broker = await Broker.connect(nats.url, 'test');
+  broker = await NatsBroker.connect(nats.url, 'test');
 });
 afterAll(async () => {
   await broker?.close();

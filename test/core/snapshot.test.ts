@@ -10,7 +10,8 @@ import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
 import { audit } from '../../actors/stock/invariants.ts';
 import { statusOf } from '../../actors/stock/reservation.ts';
 import type { StockBook } from '../../actors/stock/state.ts';
-import type { Broker } from '../../streams/connection.ts';
+import { SteadyClock } from '../../src/clock.ts';
+import type { NatsBroker } from '../../streams/connection.ts';
 import type { StockDecision } from '../../streams/decisions.ts';
 import type { Fact } from '../../streams/facts.ts';
 import { hash64 } from '../../streams/hash.ts';
@@ -156,7 +157,8 @@ function stateOf(book: StockBook): unknown {
 function worldOf(store: SnapshotStore, seen: SeenIds, more: Partial<RecoveryWorld> = {}): RecoveryWorld {
   const lastSeqs = { SALES: 1e6, RECEIPTS: 1e6, TRANSFERS: 1e6, RETURNS: 1e6, COUNTS: 1e6, JOURNAL: 1e6 };
   return {
-    broker: undefined as unknown as Broker,
+    broker: undefined as unknown as NatsBroker,
+    clock: new SteadyClock(),
     store,
     seen,
     partitions: 1,
@@ -169,7 +171,13 @@ function worldOf(store: SnapshotStore, seen: SeenIds, more: Partial<RecoveryWorl
 
 function snapshotterOf(partition: Partition, seen: SeenIds, store: SnapshotStore): Snapshotter {
   const tip = () => ({ writer: 'w', n: 0, hash: '', seq: 0 });
-  return new Snapshotter(partition, seen, store, { partitions: 1, created: CREATED, tip, nowMs: () => 1, turnMs: 0 });
+  return new Snapshotter(partition, seen, store, {
+    partitions: 1,
+    created: CREATED,
+    tip,
+    clock: new SteadyClock(),
+    turnMs: 0,
+  });
 }
 
 describe('a snapshot', () => {

@@ -1,14 +1,10 @@
-/** An engine with its desks, without the fronts, wired as src/node.ts wires it. */
-import { Desk } from '../../actors/desk.ts';
-import { Engine } from '../../actors/engine.ts';
-import { explain } from '../../actors/explain.ts';
-import { StreamFactDesk } from '../../actors/fact-desk.ts';
-import { Ownership } from '../../actors/ownership.ts';
+/** A core on real servers, without the fronts. */
+import { buildCore } from '../../actors/core.ts';
 import { NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
 import { SteadyClock } from '../../src/clock.ts';
 import { NatsPeers, serveOwner } from '../../src/peers.ts';
 import { RedisSnapshots } from '../../src/snapshots-redis.ts';
-import { Broker, nonce } from '../../streams/connection.ts';
+import { NatsBroker, nonce } from '../../streams/connection.ts';
 import { provision } from '../../streams/provision.ts';
 
 export type TestEngine = Awaited<ReturnType<typeof freshEngine>>;
@@ -20,7 +16,7 @@ export async function freshEngine(
   more: { partitions?: number; leaseTtlMs?: number; snapshotIntervalMs?: number; horizonMs?: number | undefined } = {},
 ) {
   const clock = new SteadyClock();
-  const broker = await Broker.connect(nats, name);
+  const broker = await NatsBroker.connect(nats, name);
   const store = await RedisSnapshots.open(redis, () => undefined);
   const partitions = more.partitions ?? 32;
   const { created } = await provision(broker, { partitions, replicas: 1 });
@@ -29,31 +25,25 @@ export async function freshEngine(
   const leaseTtlMs = more.leaseTtlMs ?? 3_000;
   const nodes = await broker.keys(NODES_BUCKET, { ttlMs: leaseTtlMs, replicas: 1 });
   const owners = await broker.keys(OWNERS_BUCKET, { replicas: 1 });
-  const ownership = new Ownership(
-    nodes,
-    owners,
-    clock,
-    () => ({ name, writer, http: '', process: undefined }),
-    leaseTtlMs,
-    () => false,
-  );
   const none = () => undefined;
   const notes: string[] = [];
-  const horizonMs = 'horizonMs' in more ? more.horizonMs : 7 * 86_400_000;
-  const engine = new Engine({
+  const { ownership, engine, desk, facts, serve, serves } = buildCore({
     broker,
-    store,
     clock,
-    ownership,
+    store,
+    nodes,
+    owners,
     peers,
-    writer,
+    self: () => ({ name, writer, http: '', process: undefined }),
+    isDead: () => false,
     created,
     settings: {
       partitions,
-      horizonMs,
+      horizonMs: 'horizonMs' in more ? more.horizonMs : 7 * 86_400_000,
       leaseTtlMs,
       snapshotIntervalMs: more.snapshotIntervalMs ?? 500,
       reservationMemoryMs: 7 * 86_400_000,
+      laneTimeMs: 3 * 86_400_000,
     },
     events: {
       applied: none,
@@ -69,30 +59,6 @@ export async function freshEngine(
       failed: (why) => notes.push(`failed ${why}`),
     },
   });
-  const desk = new Desk(
-    {
-      partitions: engine.partitions,
-      count: partitions,
-      clock,
-      laneTimeMs: 3 * 86_400_000,
-      peers,
-      leased: () => ownership.leased,
-      explain: (partition, sku, location) =>
-        explain({ broker, partition, conflicts: engine.intake.conflicts, horizonMs, clock }, sku, location),
-    },
-    engine.reservations,
-  );
-  const facts = new StreamFactDesk({
-    broker,
-    intake: engine.intake,
-    owns: (number) => engine.partitions.get(number)?.serving === true,
-    peers,
-    park: (parking) => engine.park(parking),
-    parked: none,
-    clock,
-    partitions,
-    horizonMs,
-  });
   const served = new Map<number, { stop(): void }>();
   engine.onServed = (numbers) => {
     for (const each of served.values()) each.stop();
@@ -103,8 +69,8 @@ export async function freshEngine(
         serveOwner(
           broker,
           number,
-          () => engine.partitions.get(number)?.serving === true,
-          (op, body) => desk.serve(op, body),
+          () => serves(number),
+          (operation, body) => serve(number, operation, body),
         ),
       );
   };

@@ -5,7 +5,7 @@ import { connect } from '@nats-io/transport-node';
 import { createClient, RESP_TYPES } from 'redis';
 import { beforeEach, expect, it } from 'vitest';
 import { decodeManifest } from '../../actors/snapshot.ts';
-import { Broker } from '../../streams/connection.ts';
+import { NatsBroker } from '../../streams/connection.ts';
 import { askUntilDecided } from '../fixtures/http-caller.ts';
 import { NodeProcess, type Servers } from '../fixtures/node-process.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
@@ -85,7 +85,7 @@ it('keeps the replay at a start short: the snapshot of a partition where nothing
 }, 60_000);
 
 it('parks what cannot even be quoted, and what is too large to be kept beside its reason', async () => {
-  const broker = await Broker.connect(servers.nats.url, 'device');
+  const broker = await NatsBroker.connect(servers.nats.url, 'device');
   // The message of the parser ends in half of a surrogate pair.
   await broker.publish('sale.x.A', Buffer.from('{"id":😀}'), { headers: { 'Content-Type': 'application/json' } });
   await broker.publish('sale.x.A', Buffer.alloc(broker.server.maxPayload - 200, 0x20));

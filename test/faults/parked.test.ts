@@ -2,20 +2,20 @@
 import { Packr } from 'msgpackr';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../../config/topology.ts';
-import { Broker } from '../../streams/connection.ts';
+import { NatsBroker } from '../../streams/connection.ts';
 import { ask, askUntilDecided } from '../fixtures/http-caller.ts';
 import { NodeProcess, type Servers } from '../fixtures/node-process.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
 
 let servers: Servers;
 let node: NodeProcess;
-let broker: Broker;
+let broker: NatsBroker;
 beforeAll(async () => {
   const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
   servers = { nats, redis };
   node = await NodeProcess.at(servers);
   await node.up();
-  broker = await Broker.connect(nats.url, 'devices');
+  broker = await NatsBroker.connect(nats.url, 'devices');
 });
 
 const now = () => new Date().toISOString();

@@ -1,5 +1,5 @@
 /** A clock that stands still until it is told to go on, or that leaps to the next timer whenever somebody waits. */
-import type { Clock } from '../../actors/ports.ts';
+import type { Clock } from '../../streams/clock.ts';
 
 interface Timer {
   readonly atMs: number;
@@ -38,6 +38,10 @@ export class FakeClock implements Clock {
     return () => {
       this.#timers = this.#timers.filter((each) => each !== timer);
     };
+  }
+
+  turn(call: () => void): void {
+    setImmediate(call);
   }
 
   /** Goes on to a moment, ringing what is due on the way. */

@@ -11,7 +11,7 @@ import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
 import { audit } from '../../actors/stock/invariants.ts';
 import { SteadyClock } from '../../src/clock.ts';
 import { RedisSnapshots } from '../../src/snapshots-redis.ts';
-import type { Broker } from '../../streams/connection.ts';
+import type { NatsBroker } from '../../streams/connection.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { freshRedis } from '../fixtures/servers.ts';
 
@@ -85,7 +85,7 @@ it('a million actors and a million holds fit, and are there again after a restar
     partitions: PARTITIONS,
     created: CREATED,
     tip: () => ({ writer: 'w', n: 0, hash: '', seq: 0 }),
-    nowMs: () => 1,
+    clock,
     turnMs: 50,
   };
   for (const partition of partitions) expect(await new Snapshotter(partition, seen, store, context).take()).toBe(true);
@@ -93,7 +93,8 @@ it('a million actors and a million holds fit, and are there again after a restar
   const began = performance.now();
   const lastSeqs = Object.fromEntries(Object.keys(CREATED).map((name) => [name, 0]));
   const world = {
-    broker: undefined as unknown as Broker,
+    broker: undefined as unknown as NatsBroker,
+    clock,
     store,
     seen: new SeenIds(),
     partitions: PARTITIONS,

@@ -1,0 +1,81 @@
+/**
+ * The core of a node, put together from its ports: ownership, engine, desks, and the answers that other nodes ask for. What it stands on
+ * is given: src/node.ts gives NATS and Redis, a simulation what it likes.
+ */
+import type { FactStream } from '../config/topology.ts';
+import type { Broker, Keys } from '../streams/broker.ts';
+import type { Clock } from '../streams/clock.ts';
+import { Desk } from './desk.ts';
+import { Engine, type EngineEvents, type EngineSettings } from './engine.ts';
+import { explain } from './explain.ts';
+import { StreamFactDesk } from './fact-desk.ts';
+import { type NodeInfo, Ownership } from './ownership.ts';
+import type { Peers } from './ports.ts';
+import type { SnapshotStore } from './snapshotter.ts';
+
+export interface CoreWorld {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly store: SnapshotStore;
+  /** Keys of live nodes, which expire, and of the partitions' owners. */
+  readonly nodes: Keys;
+  readonly owners: Keys;
+  readonly peers: Peers;
+  readonly self: () => NodeInfo;
+  /** Whether a process of this machine is certainly gone. */
+  readonly isDead: (process: string) => boolean;
+  /** Identity of every stream: when it was made. */
+  readonly created: Readonly<Record<string, string>>;
+  readonly settings: EngineSettings & { readonly laneTimeMs: number };
+  readonly events: EngineEvents;
+}
+
+export interface Core {
+  readonly ownership: Ownership;
+  readonly engine: Engine;
+  readonly desk: Desk;
+  readonly facts: StreamFactDesk;
+  /** What another node asks of a partition that it takes to be ours. */
+  readonly serve: (partition: number, operation: string, body: unknown) => Promise<unknown>;
+  /** Whether requests of other nodes for a partition are answered here. */
+  readonly serves: (partition: number) => boolean;
+}
+
+/** Puts a core together; nothing runs before `engine.start()`. */
+export function buildCore(world: CoreWorld): Core {
+  const { broker, clock, peers, settings } = world;
+  const { partitions, horizonMs, leaseTtlMs } = settings;
+  const ownership = new Ownership(world.nodes, world.owners, clock, world.self, leaseTtlMs, world.isDead);
+  const engine = new Engine({ ...world, ownership, writer: world.self().writer });
+  const serves = (number: number) => engine.partitions.get(number)?.serving === true;
+  const desk = new Desk(
+    {
+      partitions: engine.partitions,
+      count: partitions,
+      clock,
+      laneTimeMs: settings.laneTimeMs,
+      peers,
+      leased: () => ownership.leased,
+      explain: (partition, sku, location) =>
+        explain({ broker, clock, partition, conflicts: engine.intake.conflicts, horizonMs }, sku, location),
+    },
+    engine.reservations,
+  );
+  const facts = new StreamFactDesk({
+    broker,
+    intake: engine.intake,
+    owns: serves,
+    peers,
+    park: (parking) => engine.park(parking),
+    parked: (reason) => engine.countParked(reason),
+    clock,
+    partitions,
+    horizonMs,
+  });
+  const serve = async (partition: number, operation: string, body: unknown) => {
+    if (operation !== 'verdict') return desk.serve(operation, body);
+    const { stream, seq } = body as { stream: FactStream; seq: number };
+    return { verdict: await engine.intake.verdict(stream, seq, partition) };
+  };
+  return { ownership, engine, desk, facts, serve, serves };
+}

@@ -1,0 +1,85 @@
+/**
+ * The broker as a port: streams that are published to, read and followed, and key-value buckets with compare-and-set. The real one is
+ * streams/connection.ts, on NATS; a simulation has its own.
+ *
+ * Trouble is sorted into what the caller should do: `conflict` (an expectation failed), `unknown` (may be stored or not), `refused` (the
+ * server said no, and why).
+ */
+export type Headers = Readonly<Record<string, string>>;
+
+export class BrokerError extends Error {
+  override readonly name = 'BrokerError';
+  readonly kind: 'conflict' | 'unknown' | 'refused';
+  constructor(kind: 'conflict' | 'unknown' | 'refused', message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+export interface StoredMessage {
+  readonly seq: number;
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** When the stream took it, in microseconds since 1970. */
+  readonly recordedAt: number;
+  header(name: string): string | undefined;
+}
+export interface FollowedMessage extends StoredMessage {
+  /** Messages of the stream behind this one that match the filter. */
+  readonly pending: number;
+  readonly deliverySeq: number;
+}
+export interface StreamFacts {
+  /** Identity: when the stream was made. */
+  readonly created: string;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly messages: number;
+}
+export interface Following {
+  /** Messages that match the filter and were not delivered when it began. */
+  readonly pending: number;
+  /** Stream's last sequence when it began. */
+  close(): void;
+}
+export interface KeyEntry {
+  readonly key: string;
+  readonly value: string;
+  readonly revision: number;
+  readonly createdMs: number;
+}
+
+export interface PublishOptions {
+  readonly headers?: Headers;
+  /** The sequence that must be the last on this very subject; 0: none yet. */
+  readonly expectLast?: number;
+  readonly timeoutMs?: number;
+}
+
+export interface Broker {
+  readonly server: { readonly version: string; readonly url: string; readonly maxPayload: number };
+  /** Stores a message; its sequence. Rejects with a BrokerError. */
+  publish(subject: string, data: Uint8Array, options?: PublishOptions): Promise<number>;
+  stream(name: string): Promise<StreamFacts | undefined>;
+  /** The last message on a subject, read through the stream's leader; undefined if there is none. */
+  lastOn(stream: string, subject: string): Promise<StoredMessage | undefined>;
+  message(stream: string, seq: number): Promise<StoredMessage | undefined>;
+  /**
+   * Delivers what the stream holds from a sequence on, then what comes. It does not come back by itself: `alive` is called with every
+   * sign of life of the server, and the caller starts anew.
+   */
+  follow(
+    stream: string,
+    options: { filters: readonly string[]; from: number; batch: number },
+    handlers: { message: (message: FollowedMessage) => void; alive: () => void },
+  ): Promise<Following>;
+}
+
+/** A key-value bucket: compare-and-set by revision, which only grows. */
+export interface Keys {
+  get(key: string): Promise<KeyEntry | undefined>;
+  all(): Promise<KeyEntry[]>;
+  /** The new revision. `expected` undefined: whatever is there; 0: nothing may be there; else: that revision must be. */
+  put(key: string, value: string, expected?: number): Promise<number>;
+  delete(key: string): Promise<void>;
+}

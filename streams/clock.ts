@@ -1,0 +1,42 @@
+/**
+ * Time, as everything below the fronts is given it, so that a simulation can own it.
+ *
+ * Wall time is for stamps, monotonic time for leases, watchdogs and durations.
+ */
+export interface Clock {
+  /** Milliseconds since 1970, never going back: a jump of the system's clock expires nothing. */
+  nowMs(): number;
+  /** Monotonic milliseconds of this process. */
+  monoMs(): number;
+  /** Calls back after so many milliseconds; returns what cancels it. */
+  after(ms: number, call: () => void): () => void;
+  /** Calls back when the present turn of the event loop is over. */
+  turn(call: () => void): void;
+}
+
+/** Resolves after so many milliseconds, or as soon as the signal is given. */
+export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve();
+    const end = () => {
+      cancel();
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    signal?.addEventListener('abort', end);
+  });
+}
+
+/** Calls again and again, so many milliseconds apart, until what it returns is called. */
+export function every(clock: Clock, ms: number, call: () => void): () => void {
+  let cancel: () => void = () => undefined;
+  const arm = () => {
+    cancel = clock.after(ms, () => {
+      arm();
+      call();
+    });
+  };
+  arm();
+  return () => cancel();
+}
