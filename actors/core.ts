@@ -47,7 +47,8 @@ export function buildCore(world: CoreWorld): Core {
   const { partitions, horizonMs, leaseTtlMs } = settings;
   const ownership = new Ownership(world.nodes, world.owners, clock, world.self, leaseTtlMs, world.isDead);
   const engine = new Engine({ ...world, ownership, writer: world.self().writer });
-  const serves = (number: number) => engine.partitions.get(number)?.serving === true;
+  // A node whose lease ran out may not know yet that another one owns what it holds: what it says of a part would be old.
+  const serves = (number: number) => engine.partitions.get(number)?.serving === true && ownership.leased;
   const desk = new Desk(
     {
       partitions: engine.partitions,

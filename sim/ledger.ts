@@ -1,0 +1,102 @@
+/** What the stored facts come to, by definition: each id once, the first that was stored; counts by their time. Slow and plain on purpose. */
+export interface SentFact {
+  readonly id: string;
+  readonly type: 'sale' | 'receipt' | 'transfer' | 'count' | 'adjustment' | 'return';
+  readonly sku: string;
+  readonly location: string;
+  readonly occurredAt: string;
+  readonly qty?: number;
+  readonly delta?: number;
+  readonly counted?: number;
+  readonly damaged?: number;
+  readonly disposition?: string;
+  readonly reservation?: string;
+  readonly phase?: 'shipped' | 'received';
+  readonly transfer?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly reason?: string;
+}
+
+export class Ledger {
+  readonly facts = new Map<string, SentFact>();
+  /** Ids of which another fact was stored later. */
+  readonly conflicts: string[] = [];
+  readonly #byKey = new Map<string, SentFact[]>();
+  readonly #sold = new Map<string, number>();
+  readonly #sellable = new Map<string, number>();
+
+  take(fact: SentFact): void {
+    const known = this.facts.get(fact.id);
+    if (known !== undefined) {
+      if (JSON.stringify(known) !== JSON.stringify(fact)) this.conflicts.push(fact.id);
+      return;
+    }
+    this.facts.set(fact.id, fact);
+    const key = `${fact.sku} ${fact.location}`;
+    const all = this.#byKey.get(key) ?? [];
+    all.push(fact);
+    this.#byKey.set(key, all);
+    this.#sellable.delete(key);
+    if (fact.reservation !== undefined) {
+      const name = `${fact.reservation} ${fact.sku}`;
+      this.#sold.set(name, (this.#sold.get(name) ?? 0) + (fact.qty ?? 0));
+    }
+  }
+
+  /** Units that sales took on account of a reservation. */
+  sold(reservation: string, sku: string): number {
+    return this.#sold.get(`${reservation} ${sku}`) ?? 0;
+  }
+
+  sellable(sku: string, location: string): number {
+    const key = `${sku} ${location}`;
+    let units = this.#sellable.get(key);
+    if (units === undefined) {
+      units = sellableOf(this.#byKey.get(key) ?? []);
+      this.#sellable.set(key, units);
+    }
+    return units;
+  }
+
+  known(sku: string, location: string): boolean {
+    return this.#byKey.has(`${sku} ${location}`);
+  }
+
+  inTransit(sku: string, location: string): number {
+    const open = new Map<string, number>();
+    for (const fact of this.facts.values()) {
+      if (fact.type !== 'transfer' || fact.sku !== sku || fact.to !== location) continue;
+      const moved = fact.phase === 'shipped' ? (fact.qty ?? 0) : -(fact.qty ?? 0) - (fact.damaged ?? 0);
+      open.set(fact.transfer ?? '', (open.get(fact.transfer ?? '') ?? 0) + moved);
+    }
+    return [...open.values()].reduce((sum, each) => sum + Math.max(0, each), 0);
+  }
+}
+
+function sellableOf(facts: readonly SentFact[]): number {
+  const at = (fact: SentFact) => Date.parse(fact.occurredAt);
+  const counts = facts.filter((fact) => fact.type === 'count');
+  counts.sort((a, b) => at(a) - at(b) || (a.id < b.id ? -1 : 1));
+  const count = counts.at(-1);
+  const since = facts.filter((fact) => fact.type !== 'count' && (count === undefined || at(fact) > at(count)));
+  return since.reduce((sum, fact) => sum + moved(fact), count?.counted ?? 0);
+}
+
+function moved(fact: SentFact): number {
+  const qty = fact.qty ?? 0;
+  switch (fact.type) {
+    case 'sale':
+      return -qty;
+    case 'receipt':
+      return qty;
+    case 'transfer':
+      return fact.phase === 'shipped' ? -qty : qty;
+    case 'return':
+      return fact.disposition === 'restock' ? qty : 0;
+    case 'adjustment':
+      return fact.delta ?? 0;
+    case 'count':
+      return 0;
+  }
+}

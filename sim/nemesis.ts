@@ -1,0 +1,135 @@
+/** What goes wrong, when, and for how long: drawn from the seed out of the faults that are on. Everything it breaks, `heal` mends. */
+
+import type { SimNode } from './node.ts';
+import type { FaultName } from './options.ts';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+export class Nemesis {
+  /** Faults so far, by name. */
+  readonly counts = new Map<FaultName, number>();
+  readonly #world: World;
+  readonly #random: Random;
+  #stopped = false;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#random = world.random.fork('nemesis');
+    this.#supervise();
+    if (world.options.faults.length > 0) this.#next();
+  }
+
+  heal(): void {
+    this.#stopped = true;
+    const { server, shelves, nodes } = this.#world;
+    server.resume();
+    server.start();
+    shelves.away = false;
+    for (const node of nodes) {
+      node.link.heal();
+      node.host.wake();
+      node.host.offMs = this.#world.options.skewMs(node.name);
+      if (!node.running) node.start();
+    }
+  }
+
+  /** A process that ended is started again after a while. */
+  #supervise(): void {
+    this.#world.scheduler.after(500, () => {
+      this.#supervise();
+      if (this.#stopped) {
+        for (const node of this.#world.nodes) if (!node.running) node.start();
+        return;
+      }
+      for (const node of this.#world.nodes) if (!node.running && this.#random.chance(0.3)) node.start();
+    });
+  }
+
+  #next(): void {
+    const { options, scheduler } = this.#world;
+    scheduler.after(this.#random.between(0.2, 1.8) * options.faultEveryMs, () => {
+      if (this.#stopped) return;
+      const fault = this.#random.pick(options.faults);
+      this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
+      this.#world.note(`fault ${fault}`);
+      this.#strike(fault);
+      this.#next();
+    });
+  }
+
+  #strike(fault: FaultName): void {
+    const { server, shelves, scheduler, nodes } = this.#world;
+    const random = this.#random;
+    const node = random.pick(nodes);
+    const later = (ms: number, undo: () => void) => void scheduler.after(ms, undo);
+    switch (fault) {
+      case 'kill':
+        if (node.running) node.kill();
+        return;
+      case 'leave':
+        if (node.running) node.stop();
+        return;
+      case 'pause':
+        return this.#pause(node);
+      case 'cut':
+        return this.#cut(node);
+      case 'slow-link':
+        node.link.up.slowMs = random.pick([20, 300]);
+        node.link.down.slowMs = random.pick([0, 20, 300]);
+        later(random.between(500, 8_000), () => node.link.heal());
+        return;
+      case 'server-crash':
+        if (!server.up) return;
+        server.crash();
+        later(server.mode === 'cluster' ? random.between(4_000, 7_000) : random.between(300, 3_000), () =>
+          server.start(),
+        );
+        return;
+      case 'server-pause':
+        server.pause();
+        later(random.between(100, 8_000), () => server.resume());
+        return;
+      case 'store-away':
+        shelves.away = true;
+        later(random.between(500, 6_000), () => {
+          shelves.away = false;
+        });
+        return;
+      case 'store-empty':
+        shelves.empty();
+        return;
+      case 'store-older':
+        if (random.chance(0.5)) shelves.dump();
+        else shelves.restore();
+        return;
+      case 'store-damage':
+        shelves.damage(random);
+        return;
+      case 'clock-jump':
+        node.host.offMs += random.pick([-86_400_000, -3_600_000, 3_600_000, 86_400_000]);
+        // It is set right again before another process could start by it.
+        later(random.between(100, 400), () => {
+          node.host.offMs = this.#world.options.skewMs(node.name);
+        });
+        return;
+    }
+  }
+
+  #pause(node: SimNode): void {
+    const { host } = node;
+    const { leaseTtlMs } = this.#world.options.settings;
+    host.sleep();
+    const ms = this.#random.pick([0.02, 0.3, 1.2, 2.5]) * leaseTtlMs * this.#random.between(0.5, 1.5);
+    this.#world.scheduler.after(ms, () => host.wake());
+  }
+
+  #cut(node: SimNode): void {
+    const { link } = node;
+    const weather = this.#random.pick(['drop', 'clog'] as const);
+    const way = this.#random.pick(['up', 'down', 'both'] as const);
+    if (way !== 'down') link.up.weather = weather;
+    if (way !== 'up') link.down.weather = weather;
+    const { leaseTtlMs } = this.#world.options.settings;
+    this.#world.scheduler.after(this.#random.pick([0.1, 0.6, 2]) * leaseTtlMs, () => link.heal());
+  }
+}

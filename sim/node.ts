@@ -1,0 +1,181 @@
+/**
+ * A simulated node: the real core (engine, desks, ownership, journal, snapshots) on the ports of a simulated world. Its name stays, its
+ * process comes and goes.
+ */
+import { buildCore, type Core } from '../actors/core.ts';
+import type { Peers } from '../actors/ports.ts';
+import { Refusal, undecided } from '../actors/refusal.ts';
+import { LIMITS } from '../config/limits.ts';
+import { NODES_BUCKET, OWNERS_BUCKET } from '../config/topology.ts';
+import { delay, every } from '../streams/clock.ts';
+import { decodeBody, encodeBody, MSGPACK_TYPE } from '../streams/codec.ts';
+import { Connection, SimBroker, SimKeys } from './broker.ts';
+import { Host } from './host.ts';
+import { Link } from './link.ts';
+import { SimStore } from './store.ts';
+import type { World } from './world.ts';
+
+interface Envelope {
+  readonly ok?: unknown;
+  readonly refusal?: { kind: Refusal['kind']; detail: string; shortages?: Refusal['shortages'] };
+}
+
+export class SimNode {
+  readonly name: string;
+  readonly #world: World;
+  #starts = 0;
+  host: Host;
+  link: Link;
+  core: Core | undefined;
+  /** Why its last process ended, if it ended by itself. */
+  ended: string | undefined;
+
+  constructor(name: string, world: World) {
+    this.name = name;
+    this.#world = world;
+    this.host = new Host(name, world.scheduler, 0);
+    this.host.die();
+    this.link = new Link(this.host, world.scheduler, world.random.fork(`${name} link`));
+  }
+
+  get running(): boolean {
+    return this.host.alive;
+  }
+
+  get ready(): boolean {
+    return this.host.alive && this.core?.engine.readiness.ready === true;
+  }
+
+  /** Starts a process anew. */
+  start(): void {
+    const { scheduler, random, server, shelves, options } = this.#world;
+    this.#starts += 1;
+    this.ended = undefined;
+    const start = `${this.name}-${this.#starts}`;
+    const host = new Host(this.name, scheduler, options.skewMs(this.name));
+    const link = new Link(host, scheduler, random.fork(`${start} link`));
+    this.host = host;
+    this.link = link;
+    this.core = undefined;
+    const connection = new Connection(host, link, server);
+    const broker = new SimBroker(connection);
+    const peers: Peers = { ask: (partition, operation, body) => this.#ask(connection, partition, operation, body) };
+    const nothing = () => undefined;
+    const core = buildCore({
+      broker,
+      clock: host.clock,
+      store: new SimStore(shelves, host, scheduler, random.fork(`${start} store`)),
+      nodes: new SimKeys(connection, NODES_BUCKET),
+      owners: new SimKeys(connection, OWNERS_BUCKET),
+      peers,
+      self: () => ({ name: this.name, writer: start, http: '', process: options.oneMachine ? start : undefined }),
+      isDead: (process) => this.#world.isDead(process),
+      created: server.log.created,
+      settings: options.settings,
+      events: {
+        applied: nothing,
+        duplicate: nothing,
+        parked: nothing,
+        expired: nothing,
+        journaled: nothing,
+        snapshot: nothing,
+        recovered: nothing,
+        followerRestarted: nothing,
+        breach: (what) => this.#world.fail(`the self-audit of ${start} found: ${what}`),
+        note: (level, message, detail) => this.#world.note(`${start} ${level} ${message} ${JSON.stringify(detail)}`),
+        failed: (why) => this.#end(host, why),
+      },
+    });
+    core.engine.onServed = (numbers) =>
+      link.toServer(() => server.reach(() => this.#world.subscribe(this, host, numbers)));
+    this.#world.processes.set(start, host);
+    void (async () => {
+      for (;;) {
+        try {
+          if ((await core.ownership.namesake()) === undefined) break;
+        } catch {
+          // Asked again.
+        }
+        await delay(host.clock, 200);
+      }
+      this.core = core;
+      every(host.clock, 60_000, () => host.clock.follow());
+      await core.engine.start();
+    })().catch((error: Error) => this.#end(host, error.message));
+  }
+
+  /** kill -9. */
+  kill(): void {
+    this.host.die();
+    this.#world.unsubscribe(this);
+  }
+
+  /** SIGTERM. */
+  stop(): void {
+    const { host, core } = this;
+    host.reach(() => {
+      if (core === undefined) this.#end(host, 'stopped');
+      else void core.engine.stop().then(() => this.#end(host, 'stopped'));
+    });
+  }
+
+  /** A request of another node, or of this one, as it arrives. */
+  serve(partition: number, bytes: Uint8Array, answer: (bytes: Uint8Array) => void): void {
+    const { core } = this;
+    if (core === undefined) return;
+    const refuse = ({ kind, message, shortages }: Refusal): Envelope => ({
+      refusal: { kind, detail: message, ...(shortages === undefined ? {} : { shortages }) },
+    });
+    const send = (envelope: Envelope) => answer(encodeBody(envelope, MSGPACK_TYPE));
+    if (!core.serves(partition)) {
+      send(refuse(undecided(`partition ${partition} is moving`)));
+      return;
+    }
+    const { operation, body } = decodeBody(bytes, MSGPACK_TYPE) as { operation: string; body: unknown };
+    core.serve(partition, operation, body).then(
+      (ok) => send({ ok }),
+      (error) => {
+        if (error instanceof Refusal) send(refuse(error));
+        else this.#world.fail(`${this.name} failed at ${operation}: ${(error as Error).stack}`);
+      },
+    );
+  }
+
+  #end(host: Host, why: string): void {
+    if (!host.alive) return;
+    this.#world.note(`${this.name} ended: ${why}`);
+    host.die();
+    if (host === this.host) {
+      this.ended = why;
+      this.#world.unsubscribe(this);
+    }
+  }
+
+  async #ask(connection: Connection, partition: number, operation: string, body: unknown): Promise<unknown> {
+    const bytes = encodeBody({ operation, body }, MSGPACK_TYPE);
+    let answered: Uint8Array;
+    try {
+      answered = await connection.ask<Uint8Array>((_log, answer) => {
+        const owners = this.#world.subscribers(partition);
+        if (owners.length === 0) answer(new Error('no responders'));
+        for (const { node, host } of owners) {
+          node.link.toHost(() => {
+            if (node.host !== host) return;
+            node.serve(partition, bytes, (back) =>
+              node.link.toServer(() => this.#world.server.reach(() => answer(back))),
+            );
+          });
+        }
+      }, LIMITS.requestMs + 500);
+    } catch {
+      throw undecided(`partition ${partition} has no owner now`);
+    }
+    const { ok, refusal } = decodeBody(answered, MSGPACK_TYPE) as Envelope;
+    if (refusal === undefined) return ok;
+    throw new Refusal(
+      refusal.kind,
+      refusal.detail,
+      refusal.shortages === undefined ? {} : { shortages: refusal.shortages },
+    );
+  }
+}

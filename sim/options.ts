@@ -1,0 +1,76 @@
+/** What a seed draws: the size of its world, how fast it is, and which faults are on. */
+import type { EngineSettings } from '../actors/engine.ts';
+import type { Random } from './random.ts';
+
+export const FAULTS = [
+  'kill',
+  'pause',
+  'leave',
+  'cut',
+  'slow-link',
+  'server-crash',
+  'server-pause',
+  'store-away',
+  'store-empty',
+  'store-older',
+  'store-damage',
+  'clock-jump',
+] as const;
+export type FaultName = (typeof FAULTS)[number];
+
+export interface Options {
+  readonly mode: 'single' | 'cluster';
+  readonly nodes: number;
+  readonly callers: number;
+  readonly devices: number;
+  readonly safetyMs: number;
+  /** Milliseconds between two faults, about. */
+  readonly faultEveryMs: number;
+  readonly faults: readonly FaultName[];
+  /** Whether nodes can tell that a process of another node is dead. */
+  readonly oneMachine: boolean;
+  readonly skewMs: (node: string) => number;
+  /** SKUs that only get receipts, and sales of what was confirmed: what is promised of them must be there. */
+  readonly scarce: readonly string[];
+  readonly busy: readonly string[];
+  readonly locations: readonly string[];
+  readonly settings: EngineSettings & { readonly laneTimeMs: number };
+}
+
+const DAY_MS = 86_400_000;
+
+export function draw(random: Random, chosen: readonly FaultName[] | undefined): Options {
+  const skew = random.fork('skew');
+  const skews = new Map<string, number>();
+  const names = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}${i + 1}`);
+  return {
+    mode: random.chance(0.5) ? 'single' : 'cluster',
+    nodes: random.whole(1, 3),
+    callers: random.whole(2, 6),
+    devices: random.whole(1, 2),
+    safetyMs: random.pick([5_000, 15_000, 40_000]),
+    faultEveryMs: random.pick([400, 1_500, 5_000]),
+    faults: chosen ?? FAULTS.filter(() => random.chance(0.4)),
+    oneMachine: random.chance(0.5),
+    skewMs: (node) => {
+      if (!skews.has(node)) skews.set(node, Math.round(skew.between(-1_500, 1_500)));
+      return skews.get(node) as number;
+    },
+    scarce: names('S', random.pick([1, 3, 6])),
+    busy: names('B', random.pick([1, 4])),
+    locations: names('L', random.whole(1, 2)),
+    settings: {
+      partitions: random.pick([1, 4, 8]),
+      horizonMs: 7 * DAY_MS,
+      leaseTtlMs: random.pick([3_000, 15_000]),
+      snapshotIntervalMs: random.pick([300, 3_000]),
+      reservationMemoryMs: 7 * DAY_MS,
+      laneTimeMs: 3 * DAY_MS,
+    },
+  };
+}
+
+/** For people: everything that was drawn. */
+export function describe({ settings, skewMs: _, ...options }: Options): string {
+  return JSON.stringify({ ...options, ...settings });
+}

@@ -1,0 +1,204 @@
+/**
+ * One seed: a safety phase in which things go wrong all the time and the invariants hold after every step, then everything heals and the
+ * world must come to rest: all partitions served, every caller answered, and the numbers exactly what was stored.
+ */
+import { JOURNAL_STREAM } from '../config/topology.ts';
+import { decodeRecord } from '../streams/decisions.ts';
+import { Caller, Versions } from './caller.ts';
+import { Device } from './device.ts';
+import { FreeBounds } from './free-bounds.ts';
+import { Nemesis } from './nemesis.ts';
+import { describe, draw, type FaultName, type Options } from './options.ts';
+import { Random } from './random.ts';
+import { Violation, World } from './world.ts';
+
+export interface Result {
+  readonly seed: number;
+  readonly failure: string | undefined;
+  readonly options: string;
+  readonly virtualMs: number;
+  readonly events: number;
+  readonly faults: number;
+  /** Decisions in the journal, and facts in the streams: what the run was about. */
+  readonly decisions: number;
+  readonly facts: number;
+  /** The newest notes of the run, for people. */
+  readonly notes: readonly string[];
+  /** Hash-like: two runs of one seed must agree in it. */
+  readonly trace: string;
+}
+
+/** Longest that nodes may take to serve everything after all is well again, beyond the lease. */
+const SETTLE_MS = 10_000;
+const FINISH_MS = 60_000;
+
+export async function runSeed(seed: number, chosen?: readonly FaultName[]): Promise<Result> {
+  const random = new Random(seed);
+  const options = draw(random.fork('options'), chosen);
+  const world = new World(random, options);
+  const versions = new Versions((what) => world.fail(what));
+  const callers = Array.from({ length: options.callers }, (_, i) => new Caller(`c${i + 1}`, world, versions));
+  const devices = Array.from({ length: options.devices }, (_, i) => new Device(`d${i + 1}`, world, callers));
+  world.freeBounds = new FreeBounds(world.witness, options.locations, () => world.scheduler.nowMs);
+  let nemesis: Nemesis | undefined;
+  let failure: string | undefined;
+  try {
+    nemesis = await live(world, options, callers, devices);
+    await rest(world, options, nemesis, callers, devices);
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    failure = error.message;
+  }
+  const { scheduler, witness } = world;
+  return {
+    seed,
+    failure,
+    options: describe(options),
+    virtualMs: scheduler.nowMs,
+    events: scheduler.events,
+    faults: nemesis === undefined ? 0 : [...nemesis.counts.values()].reduce((sum, count) => sum + count, 0),
+    decisions: witness.decisions,
+    facts: witness.ledger.facts.size,
+    notes: [...world.notes.slice(-80), ...historyOf(world, failure)],
+    trace: `${scheduler.events}/${witness.decisions}/${witness.ledger.facts.size}/${scheduler.nowMs.toFixed(4)}`,
+  };
+}
+
+/** What the journal holds of the reservation that a failure names. */
+function historyOf(world: World, failure: string | undefined): string[] {
+  const id = /\b(c\d+-\d+)\b/.exec(failure ?? '')?.[1];
+  if (id === undefined) return [];
+  const { messages } = world.server.log.streams.get(JOURNAL_STREAM) ?? { messages: [] };
+  return messages.flatMap(({ seq, data, recordedAt }) => {
+    const { writer, decisions } = decodeRecord(data);
+    return decisions
+      .filter((decision) => decision.kind !== 'fenced' && decision.id === id)
+      .map((decision) => `${(recordedAt / 1e6).toFixed(3)} JOURNAL.${seq} ${writer} ${JSON.stringify(decision)}`);
+  });
+}
+
+/** The safety phase. */
+async function live(
+  world: World,
+  options: Options,
+  callers: readonly Caller[],
+  devices: readonly Device[],
+): Promise<Nemesis> {
+  const { scheduler, check } = world;
+  for (const node of world.nodes) node.start();
+  let stocked = false;
+  void devices[0]?.stock().then(() => {
+    stocked = true;
+  });
+  await scheduler.run(60_000, check, () => stocked && world.settled);
+  if (!stocked || !world.settled) throw new Violation('nodes do not come up in a world without faults');
+  const nemesis = new Nemesis(world);
+  const until = scheduler.nowMs + options.safetyMs;
+  const stopped = () => scheduler.nowMs >= until;
+  let working = callers.length + devices.length;
+  for (const each of [...callers, ...devices]) {
+    void each.work(stopped).then(() => {
+      working -= 1;
+    });
+  }
+  await scheduler.run(until, check);
+  nemesis.heal();
+  const healed = scheduler.nowMs;
+  await scheduler.run(healed + options.settings.leaseTtlMs + SETTLE_MS, check, () => world.settled);
+  if (!world.settled)
+    throw new Violation(`not every partition is served ${SETTLE_MS} ms and a lease after all is well`);
+  await scheduler.run(scheduler.nowMs + FINISH_MS, check, () => working === 0);
+  if (working > 0) throw new Violation(`${working} callers are not answered ${FINISH_MS} ms after all is well`);
+  return nemesis;
+}
+
+/** What must hold when nothing happens any more, and again after every process has been started anew. */
+async function rest(
+  world: World,
+  options: Options,
+  nemesis: Nemesis,
+  callers: readonly Caller[],
+  devices: readonly Device[],
+): Promise<void> {
+  const { scheduler, check, random } = world;
+  // The short holds are over, and every follower has reached the end.
+  await scheduler.run(scheduler.nowMs + 25_000, check);
+  await audit(world, callers, devices);
+  for (const node of world.nodes) node.kill();
+  if (random.fork('rest').chance(0.5)) world.shelves.empty();
+  nemesis.heal();
+  await scheduler.run(scheduler.nowMs + 2 * options.settings.leaseTtlMs + SETTLE_MS, check, () => world.settled);
+  if (!world.settled) throw new Violation('nodes that were all killed do not come up again');
+  await audit(world, callers, devices);
+}
+
+async function audit(world: World, callers: readonly Caller[], devices: readonly Device[]): Promise<void> {
+  const { scheduler, check } = world;
+  let done = false;
+  const wrong: string[] = [];
+  void (async () => {
+    wrong.push(...auditFacts(world, devices));
+    for (const caller of callers) wrong.push(...(await auditCaller(world, caller)));
+    wrong.push(...(await auditStock(world, callers[0] as Caller)));
+    done = true;
+  })().catch((error: Error) => world.fail(`the audit fails: ${error.stack}`));
+  await scheduler.run(scheduler.nowMs + FINISH_MS, check, () => done);
+  if (!done) throw new Violation('the audit gets no answers');
+  if (wrong.length > 0) throw new Violation(wrong.slice(0, 5).join('; '));
+}
+
+/** What was acknowledged is stored; what came under a used id is parked, once. */
+function auditFacts(world: World, devices: readonly Device[]): string[] {
+  const { ledger, parked } = world.witness;
+  const wrong: string[] = [];
+  for (const device of devices) {
+    for (const id of device.acknowledged.keys()) if (!ledger.facts.has(id)) wrong.push(`fact ${id} is lost`);
+  }
+  const [expected, found] = [ledger.conflicts.toSorted(), parked.toSorted()];
+  if (JSON.stringify(expected) !== JSON.stringify(found))
+    wrong.push(`parked are ${found.join()}, should be ${expected.join()} (I14)`);
+  return wrong;
+}
+
+async function auditCaller(world: World, caller: Caller): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const [id, told] of caller.told) {
+    const outcome = await caller.decide((core) => core.desk.reservation(id));
+    if ('refusal' in outcome) {
+      wrong.push(`reservation ${id} was ${told.status} and is ${outcome.refusal.kind} (I3)`);
+      continue;
+    }
+    const { status, lines } = outcome.value;
+    const left = told.status === 'held' ? told.expiresAtMs - world.nowMs : Number.POSITIVE_INFINITY;
+    const expected = told.sold ? 'fulfilled' : left < 0 ? 'expired' : told.status;
+    // About its last moment a hold may be the one or the other, by the skew of clocks.
+    if (status !== expected && Math.abs(left) > 5_000)
+      wrong.push(`reservation ${id} should be ${expected} and is ${status}`);
+    if (JSON.stringify(lines) !== JSON.stringify(told.lines)) wrong.push(`reservation ${id} has other lines`);
+  }
+  return wrong;
+}
+
+async function auditStock(world: World, caller: Caller): Promise<string[]> {
+  const { ledger } = world.witness;
+  const wrong: string[] = [];
+  for (const sku of [...world.options.scarce, ...world.options.busy]) {
+    for (const location of world.options.locations) {
+      const outcome = await caller.decide((core) => core.desk.stock(sku, location));
+      if ('refusal' in outcome) {
+        if (ledger.known(sku, location)) wrong.push(`${sku} at ${location} is ${outcome.refusal.kind}`);
+        continue;
+      }
+      const { sellable, held, allocated, inTransit } = outcome.value;
+      const found = { sellable, inTransit, held, allocated };
+      const expected = {
+        sellable: ledger.sellable(sku, location),
+        inTransit: ledger.inTransit(sku, location),
+        ...world.witness.claims(sku, location),
+      };
+      if (JSON.stringify(found) !== JSON.stringify(expected))
+        wrong.push(`${sku} at ${location} is ${JSON.stringify(found)}, should be ${JSON.stringify(expected)}`);
+    }
+  }
+  return wrong;
+}

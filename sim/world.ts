@@ -1,0 +1,114 @@
+/** One simulated world of a seed: scheduler, server, store, nodes, and what they subscribe to. */
+import { NODES_BUCKET, OWNERS_BUCKET } from '../config/topology.ts';
+import type { FreeBounds } from './free-bounds.ts';
+import { EPOCH_MS, type Host } from './host.ts';
+import { SimNode } from './node.ts';
+import type { Options } from './options.ts';
+import type { Random } from './random.ts';
+import { Scheduler } from './scheduler.ts';
+import { LogServer } from './server.ts';
+import { ServerProcess } from './server-process.ts';
+import { Shelves } from './store.ts';
+import { Witness } from './witness.ts';
+
+/** Something that must never be. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+interface Subscriber {
+  readonly node: SimNode;
+  readonly host: Host;
+}
+
+export class World {
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly options: Options;
+  readonly witness: Witness;
+  readonly server: ServerProcess;
+  readonly shelves = new Shelves();
+  readonly nodes: SimNode[];
+  /** Every process that was started, by its mark. */
+  readonly processes = new Map<string, Host>();
+  readonly notes: string[] = [];
+  declare freeBounds: FreeBounds;
+  readonly #subscribed = new Map<SimNode, { host: Host; numbers: ReadonlySet<number> }>();
+  #failure: Violation | undefined;
+
+  constructor(random: Random, options: Options) {
+    this.random = random;
+    this.options = options;
+    this.scheduler = new Scheduler(random.fork('order'));
+    const log = new LogServer(options.settings.partitions, () => this.scheduler.nowMs);
+    this.witness = new Witness(
+      options.settings.partitions,
+      (what) => this.fail(what),
+      () => this.scheduler.nowMs,
+    );
+    log.onStored = (stream, message) => this.witness.stored(stream, message);
+    log.bucket(NODES_BUCKET, options.settings.leaseTtlMs);
+    log.bucket(OWNERS_BUCKET, Number.POSITIVE_INFINITY);
+    this.server = new ServerProcess(log, options.mode, this.scheduler, random.fork('server'));
+    this.nodes = Array.from({ length: options.nodes }, (_, i) => new SimNode(`n${i + 1}`, this));
+    // Clients come back a moment after the server, and subscribe again.
+    this.server.onUp.add(() => {
+      const before = [...this.#subscribed];
+      this.#subscribed.clear();
+      for (const [node, { host, numbers }] of before) {
+        this.scheduler.after(random.between(50, 400), () => {
+          if (host.alive && !this.#subscribed.has(node)) this.#subscribed.set(node, { host, numbers });
+        });
+      }
+    });
+  }
+
+  /** The true wall time. */
+  get nowMs(): number {
+    return EPOCH_MS + this.scheduler.nowMs;
+  }
+
+  fail(what: string): void {
+    this.#failure ??= new Violation(what);
+  }
+
+  /** Throws what has gone wrong. */
+  readonly check = (): void => {
+    if (this.#failure !== undefined) throw this.#failure;
+  };
+
+  note(text: string): void {
+    this.notes.push(`${(this.scheduler.nowMs / 1000).toFixed(3)} ${text}`);
+    if (this.notes.length > 2_000) this.notes.splice(0, 1_000);
+  }
+
+  isDead(process: string): boolean {
+    return this.processes.get(process)?.alive === false;
+  }
+
+  subscribe(node: SimNode, host: Host, numbers: readonly number[]): void {
+    if (node.host === host) this.#subscribed.set(node, { host, numbers: new Set(numbers) });
+  }
+
+  unsubscribe(node: SimNode): void {
+    this.#subscribed.delete(node);
+  }
+
+  subscribers(partition: number): Subscriber[] {
+    return [...this.#subscribed].flatMap(([node, { host, numbers }]) =>
+      numbers.has(partition) ? [{ node, host }] : [],
+    );
+  }
+
+  /** Whether every process runs and every partition is served. */
+  get settled(): boolean {
+    let served = 0;
+    for (const { running, core } of this.nodes) {
+      if (!running || core === undefined || !core.ownership.leased) return false;
+      const { owned } = core.engine.readiness;
+      if (owned < core.engine.partitions.size) return false;
+      served += owned;
+    }
+    return served === this.options.settings.partitions;
+  }
+}
