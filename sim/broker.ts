@@ -2,7 +2,7 @@
 import {
   type Broker,
   BrokerError,
-  type FollowedMessage,
+  type FollowHandlers,
   type Following,
   type KeyEntry,
   type Keys,
@@ -88,7 +88,7 @@ export class SimBroker implements Broker {
   async follow(
     stream: string,
     options: { filters: readonly string[]; from: number; batch: number },
-    handlers: { message: (message: FollowedMessage) => void; alive: () => void },
+    handlers: FollowHandlers,
   ): Promise<Following> {
     const { link, server } = this.#connection;
     let closed = false;
@@ -106,6 +106,10 @@ export class SimBroker implements Broker {
           if (!closed) handlers.alive();
         }),
     };
+    const broken = () => {
+      if (!closed) handlers.broken();
+    };
+    link.broken.add(broken);
     const pending = await this.#connection.call((log) => {
       const waiting = log.pending(consumer);
       server.add(consumer);
@@ -115,6 +119,7 @@ export class SimBroker implements Broker {
       pending,
       close: () => {
         closed = true;
+        link.broken.delete(broken);
         link.toServer(() => server.log.consumers.delete(consumer));
       },
     };

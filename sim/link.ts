@@ -42,6 +42,8 @@ class Direction {
 export class Link {
   readonly up: Direction;
   readonly down: Direction;
+  /** Told when the connection was lost and is there again. */
+  readonly broken = new Set<() => void>();
   readonly #host: Host;
 
   constructor(host: Host, scheduler: Scheduler, random: Random) {
@@ -59,7 +61,15 @@ export class Link {
   }
 
   heal(): void {
+    const lost = this.up.weather === 'drop' || this.down.weather === 'drop';
     this.up.heal();
     this.down.heal();
+    if (lost) this.reconnected();
+  }
+
+  reconnected(): void {
+    this.toHost(() => {
+      for (const tell of [...this.broken]) tell();
+    });
   }
 }

@@ -1,7 +1,8 @@
-/** `npm run sim`: seeds through the simulated world. */
+/** `npm run sim`: seeds through the simulated world, or seeded bugs through the simulation. */
 import { parseArgs } from 'node:util';
+import { mutate } from './mutate.ts';
 import { FAULTS, type FaultName } from './options.ts';
-import { runSeed } from './run.ts';
+import { type Result, runSeed } from './run.ts';
 
 const { values } = parseArgs({
   options: {
@@ -10,20 +11,40 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '200' },
     faults: { type: 'string' },
     twice: { type: 'boolean', default: false },
+    stop: { type: 'boolean', default: false },
+    mutants: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    at: { type: 'string', default: '2' },
     help: { type: 'boolean', default: false },
   },
 });
 
-if (values.help) {
-  console.log(`npm run sim -- [--seed N] [--from N --seeds COUNT] [--faults ${FAULTS.join(',')}] [--twice]
+const HELP = `npm run sim -- [--seed N] [--from N --seeds COUNT] [--faults ${FAULTS.join(',')}] [--twice] [--stop]
+npm run sim -- --mutants [--only TEXT] [--seeds COUNT] [--at N]
 
   --seed N     that seed alone, with what happened at its end
   --seeds N    so many seeds, beginning with --from (1)
   --faults     only these faults, all on; without it each seed draws its own
-  --twice      every seed twice: both runs must be the same, event by event`);
-} else process.exitCode = await main();
+  --twice      every seed twice: both runs must be the same, event by event
+  --stop       ends at the first seed that fails
+  --mutants    puts each seeded bug into a copy of the program and says after how many seeds it is caught
+  --only TEXT  only the seeded bugs whose name contains it
+  --at N       so many of them at once`;
 
-async function main(): Promise<number> {
+if (values.help) console.log(HELP);
+else process.exitCode = values.mutants ? await mutants() : await seeds();
+
+async function mutants(): Promise<number> {
+  const caught = await mutate(values.only, Number(values.seeds), Number(values.at));
+  const missed = caught.filter(({ after }) => after === undefined);
+  const counts = caught.flatMap(({ after }) => after ?? []).sort((a, b) => a - b);
+  console.log(
+    `${counts.length} of ${caught.length} seeded bugs caught, half of them within ${counts[counts.length >> 1] ?? 0} seeds`,
+  );
+  return missed.length === 0 ? 0 : 1;
+}
+
+async function seeds(): Promise<number> {
   const chosen = values.faults?.split(',') as FaultName[] | undefined;
   const one = values.seed !== undefined;
   const from = Number(one ? values.seed : values.from);
@@ -35,15 +56,12 @@ async function main(): Promise<number> {
     const result = await runSeed(seed, chosen);
     sum.seeds += 1;
     for (const name of ['virtualMs', 'events', 'faults', 'decisions', 'facts'] as const) sum[name] += result[name];
-    if (values.twice && (await runSeed(seed, chosen)).trace !== result.trace) {
-      console.log(`seed ${seed}: two runs differ`);
-      failed.push(seed);
-    }
     if (one) console.log([result.options, ...result.notes].join('\n'));
-    if (result.failure !== undefined) {
-      failed.push(seed);
-      console.log(`seed ${seed}: ${result.failure}\n  npm run sim -- --seed ${seed}`);
-    }
+    const failure = result.failure ?? (values.twice ? await difference(result, chosen) : undefined);
+    if (failure === undefined) continue;
+    failed.push(seed);
+    console.log(`seed ${seed}: ${failure}`);
+    if (values.stop) break;
   }
   const seconds = (performance.now() - began) / 1000;
   console.log(
@@ -51,4 +69,12 @@ async function main(): Promise<number> {
       `${sum.events} events, ${sum.faults} faults, ${sum.decisions} decisions, ${sum.facts} facts in ${seconds.toFixed(0)} s`,
   );
   return failed.length === 0 ? 0 : 1;
+}
+
+async function difference(
+  { seed, trace }: Result,
+  chosen: readonly FaultName[] | undefined,
+): Promise<string | undefined> {
+  const again = await runSeed(seed, chosen);
+  return again.trace === trace ? undefined : `two runs differ: ${trace} and ${again.trace}`;
 }

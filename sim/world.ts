@@ -57,7 +57,9 @@ export class World {
       this.#subscribed.clear();
       for (const [node, { host, numbers }] of before) {
         this.scheduler.after(random.between(50, 400), () => {
-          if (host.alive && !this.#subscribed.has(node)) this.#subscribed.set(node, { host, numbers });
+          if (!host.alive) return;
+          node.link.reconnected();
+          if (!this.#subscribed.has(node)) this.#subscribed.set(node, { host, numbers });
         });
       }
     });

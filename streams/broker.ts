@@ -36,6 +36,11 @@ export interface StreamFacts {
   readonly lastSeq: number;
   readonly messages: number;
 }
+export interface FollowHandlers {
+  readonly message: (message: FollowedMessage) => void;
+  readonly alive: () => void;
+  readonly broken: () => void;
+}
 export interface Following {
   /** Messages that match the filter and were not delivered when it began. */
   readonly pending: number;
@@ -65,13 +70,14 @@ export interface Broker {
   lastOn(stream: string, subject: string): Promise<StoredMessage | undefined>;
   message(stream: string, seq: number): Promise<StoredMessage | undefined>;
   /**
-   * Delivers what the stream holds from a sequence on, then what comes. It does not come back by itself: `alive` is called with every
-   * sign of life of the server, and the caller starts anew.
+   * Delivers what the stream holds from a sequence on, then what comes. It does not come back by itself: the caller starts anew when
+   * `alive`, called with every sign of life of the server, falls silent, and when `broken` says that the connection was lost and is
+   * there again: what was on its way then is lost, and on a quiet stream nothing else would show it.
    */
   follow(
     stream: string,
     options: { filters: readonly string[]; from: number; batch: number },
-    handlers: { message: (message: FollowedMessage) => void; alive: () => void },
+    handlers: FollowHandlers,
   ): Promise<Following>;
 }
 

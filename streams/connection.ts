@@ -30,6 +30,7 @@ import {
   type Broker,
   BrokerError,
   type FollowedMessage,
+  type FollowHandlers,
   type Following,
   type Headers,
   type KeyEntry,
@@ -66,11 +67,20 @@ export class NatsBroker implements Broker {
   readonly #nc: NatsConnection;
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
+  /** Told when the connection was lost and is there again. */
+  readonly #following = new Set<() => void>();
 
   private constructor(nc: NatsConnection, jsm: JetStreamManager) {
     this.#nc = nc;
     this.#js = jetstream(nc);
     this.#jsm = jsm;
+    void this.#watch();
+  }
+
+  async #watch(): Promise<void> {
+    for await (const { type } of this.#nc.status()) {
+      if (type === 'reconnect') for (const broken of [...this.#following]) broken();
+    }
   }
 
   /** @param servers URLs with commas; @param waitOnFirst keeps trying to connect instead of failing at once */
@@ -182,7 +192,7 @@ export class NatsBroker implements Broker {
   async follow(
     stream: string,
     options: { filters: readonly string[]; from: number; batch: number },
-    handlers: { message: (message: FollowedMessage) => void; alive: () => void },
+    handlers: FollowHandlers,
   ): Promise<Following> {
     let ms: ConsumerMessages | undefined;
     try {
@@ -213,9 +223,11 @@ export class NatsBroker implements Broker {
         for await (const status of statuses) if (status.type === 'heartbeat') handlers.alive();
       })();
       const consuming = ms;
+      this.#following.add(handlers.broken);
       return {
         pending: info.num_pending,
         close: () => {
+          this.#following.delete(handlers.broken);
           void consuming.close().catch(() => undefined);
           void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
         },

@@ -4,7 +4,7 @@
  * Invariants:
  *  W1 Messages come in stream order, none twice, none left out: a message out of delivery order makes it start anew.
  *  W2 It starts anew behind its position when it has heard nothing for followerSilenceMs: an ordered consumer does not
- *     come back by itself when the server that hosts it is killed.
+ *     come back by itself when the server that hosts it is killed. So it does when the connection broke: what was on its way is lost.
  */
 import { LIMITS } from '../config/limits.ts';
 import type { Broker, FollowedMessage, Following } from './broker.ts';
@@ -123,7 +123,13 @@ export class Follower {
       const following = await this.#broker.follow(
         this.#stream,
         { filters: this.#filters, from: this.#position + 1, batch: LIMITS.factsPerPull },
-        { message: (message) => this.#take(generation, message), alive: () => this.#alive(generation) },
+        {
+          message: (message) => this.#take(generation, message),
+          alive: () => this.#alive(generation),
+          broken: () => {
+            if (generation === this.#generation) this.#again('the connection broke');
+          },
+        },
       );
       if (generation !== this.#generation) return following.close();
       this.#following = following;
@@ -197,6 +203,7 @@ export async function readUntil(
           alive: () => {
             heardAt = clock.monoMs();
           },
+          broken: () => end(new Error(`the connection broke while ${stream} was read`)),
           message: (each) => {
             if (done) return;
             heardAt = clock.monoMs();

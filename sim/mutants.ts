@@ -1,0 +1,258 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: edits quote the text of the program
+/**
+ * Bugs that the simulation must catch: each an edit of the program's own text, in a copy of it. `find` must stand in the file exactly once.
+ * Most of them are what a first version gets wrong; some were here once.
+ */
+export interface Edit {
+  readonly file: string;
+  readonly find: string;
+  readonly put: string;
+}
+export interface Mutant {
+  readonly name: string;
+  readonly edits: readonly Edit[];
+}
+
+const edit = (file: string, find: string, put: string): Edit => ({ file, find, put });
+const mutant = (name: string, file: string, find: string, put: string): Mutant => ({
+  name,
+  edits: [edit(file, find, put)],
+});
+
+const JOURNAL = 'streams/journal.ts';
+const FOLLOWER = 'streams/follower.ts';
+const ENGINE = 'actors/engine.ts';
+const GRANTS = 'actors/grants.ts';
+const RESERVATIONS = 'actors/reservations.ts';
+const OWNERSHIP = 'actors/ownership.ts';
+const INTAKE = 'actors/intake.ts';
+const RECOVERY = 'actors/recovery.ts';
+const SNAPSHOTTER = 'actors/snapshotter.ts';
+const SNAPSHOT = 'actors/snapshot.ts';
+const STATE = 'actors/stock/state.ts';
+const EVOLVE = 'actors/stock/evolve.ts';
+
+export const MUTANTS: readonly Mutant[] = [
+  mutant(
+    'the answer comes before the append',
+    GRANTS,
+    '    return new Promise((resolve, reject) => {\n      log.append(',
+    `    return new Promise((resolve, reject) => {
+      for (const [number] of decision.parts) {
+        const partition = partitions.get(number);
+        if (partition !== undefined) applyDecision(partition.book, decision);
+      }
+      settle();
+      resolve();
+      if (log.inFlight >= 0) return log.append(decision, () => undefined, reject);
+      log.append(`,
+  ),
+  mutant(
+    'a time-out of the append counts as not stored',
+    JOURNAL,
+    '        const outcome = await this.#outcome(bytes, n, error as Error);',
+    `        if ((error as BrokerError).kind === 'unknown') {
+          for (const each of this.#batch.splice(0)) {
+            each.dropped('timed out');
+            this.#settle(1);
+          }
+          return undefined;
+        }
+        const outcome = await this.#outcome(bytes, n, error as Error);`,
+  ),
+  mutant('the append has no expectation', JOURNAL, '{ expectLast: this.#lastSeq }', '{}'),
+  mutant(
+    'it serves before the fence is in',
+    ENGINE,
+    'await this.#fence(claims);',
+    'void this.#fence(claims).catch(() => undefined);',
+  ),
+  mutant('nobody is fenced', ENGINE, 'await this.#fence(claims);', ''),
+  {
+    name: 'what the streams hold is read before the fence',
+    edits: [
+      edit(
+        ENGINE,
+        'await this.#fence(claims);',
+        'const early = await this.#recoveryWorld();\n    await this.#fence(claims);',
+      ),
+      edit(ENGINE, 'const world = await this.#recoveryWorld();', 'const world = early;'),
+    ],
+  },
+  mutant('a fence drops no decision', JOURNAL, '        this.#dropFor(fence.parts);\n', ''),
+  mutant('a fence takes no partition', JOURNAL, '        this.#events.fenced(fence.parts);\n', ''),
+  mutant('a fence is taken for all that is held', JOURNAL, 'this.#dropFor(fence.parts);', 'this.#dropFor([]);'),
+  mutant('the journal is not replayed', ENGINE, 'tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);', 'tips, 0);'),
+  mutant('own decisions of an earlier time are not waited for', ENGINE, '      await this.journal.drained();\n', ''),
+  mutant(
+    'positions of a snapshot are those of when it is written',
+    SNAPSHOTTER,
+    'positions: { ...positions },',
+    'positions,',
+  ),
+  mutant(
+    'a changed page is not dirty',
+    STATE,
+    '    if (page.awaited) this.beforeAwaited?.(item.page);\n    page.dirty = true;',
+    '    if (page.awaited) this.beforeAwaited?.(item.page);',
+  ),
+  mutant(
+    'a page in a snapshot may change before it is written',
+    STATE,
+    '    if (page.awaited) this.beforeAwaited?.(item.page);\n    page.dirty = true;',
+    '    page.dirty = true;',
+  ),
+  mutant(
+    'a damaged page is used',
+    SNAPSHOT,
+    'if (bytes.length !== ref.bytes || crc32(bytes) !== ref.crc)',
+    'if (bytes.length < 0)',
+  ),
+  mutant(
+    'a damaged manifest is used',
+    SNAPSHOT,
+    'bytes.length < 8 || crc32(bytes.subarray(4)) !== bytes.readUInt32BE(0)',
+    'bytes.length < 0',
+  ),
+  mutant('copies of a fact count', INTAKE, "if (known === 'duplicate') {", "if (String(known) === 'never') {"),
+  mutant('ids are not in the snapshot', RECOVERY, '    world.seen.load(partition.number, words, ref.latest);\n', ''),
+  mutant('another fact under a used id counts', INTAKE, "if (known === 'conflict' || ", 'if ('),
+  mutant(
+    'a gap in delivery is passed over',
+    FOLLOWER,
+    "if (message.deliverySeq !== this.#expected) return this.#again('a gap in delivery');",
+    '',
+  ),
+  mutant(
+    'a silent follower waits for ever',
+    FOLLOWER,
+    "> LIMITS.followerSilenceMs) this.#again('silence');",
+    "> 1e12) this.#again('silence');",
+  ),
+  mutant(
+    'the clock follows the system at once',
+    'src/clock.ts',
+    'return Math.floor(this.#anchorMs + this.#system.monoMs());',
+    'return Math.floor(this.#system.wallMs());',
+  ),
+  {
+    name: 'what is confirmed expires',
+    edits: [
+      edit(
+        'actors/expiry.ts',
+        'return part.granted && part.confirmedAtMs === 0 && !hasEnded(part);',
+        'return part.granted && !hasEnded(part);',
+      ),
+      edit(
+        GRANTS,
+        "if (part.confirmedAtMs > 0 || !needsStep([part], 'expired')) return false;",
+        "if (!needsStep([part], 'expired')) return false;",
+      ),
+    ],
+  },
+  mutant(
+    'an expiry is not journaled',
+    GRANTS,
+    "    await this.#store({ kind: 'expired', id: part.id, atMs, parts: [[partition.number, partition.book.epoch]] });",
+    "    applyDecision(partition.book, { kind: 'expired', id: part.id, atMs, parts: [[partition.number, partition.book.epoch]] });",
+  ),
+  mutant(
+    'holds of the owner before do not expire',
+    ENGINE,
+    '    for (const part of partition.book.parts.values()) this.expiry.watch(part);\n',
+    '',
+  ),
+  mutant(
+    'a lease never ends',
+    OWNERSHIP,
+    'return this.#clock.monoMs() < this.#leasedUntil;',
+    'return this.#leasedUntil > 0;',
+  ),
+  mutant(
+    'a lease counts from its answer',
+    OWNERSHIP,
+    'this.#leasedUntil = sent + this.#leaseMs;',
+    'this.#leasedUntil = this.#clock.monoMs() + sent * 0 + this.#leaseMs;',
+  ),
+  mutant('a lease that ran out counts again at once', OWNERSHIP, '    if (lapsed) await reconfirm();\n', ''),
+  mutant(
+    'partitions are taken from owners that live',
+    OWNERSHIP,
+    '        continue;\n      const claim = await',
+    '        await Promise.resolve();\n      const claim = await',
+  ),
+  mutant(
+    'an owner key is written without comparing',
+    OWNERSHIP,
+    'const epoch = await this.#put(partition, info, revision);',
+    'const epoch = await this.#owners.put(`p.${partition}`, JSON.stringify(info)).catch(() => revision * 0 || undefined);',
+  ),
+  mutant('writers that an earlier claim left unfenced are forgotten', OWNERSHIP, '...(owner?.fence ?? []), ', ''),
+  mutant(
+    'a partition that leaves takes decisions',
+    GRANTS,
+    'if (decision.parts.some(([number]) => partitions.get(number)?.leaving !== false)) {',
+    'if (decision.parts.length < 0) {',
+  ),
+  mutant(
+    'a partition is handed over with decisions in flight',
+    ENGINE,
+    '    this.#served();\n    await this.#drained();',
+    '    this.#served();',
+  ),
+  mutant(
+    'what is on its way to the journal is promised again',
+    'actors/stock/availability.ts',
+    'return available(key) - key.pending;',
+    'return available(key);',
+  ),
+  mutant('an attempt undoes what a later one was granted', GRANTS, 'part.expiresAtMs === expiresAtMs && ', ''),
+  mutant(
+    'a part at home passes for the whole',
+    EVOLVE,
+    'return lines.length === 0 || spread.every(',
+    'return lines.length >= 0 || spread.every(',
+  ),
+  mutant(
+    'an id is granted again',
+    RESERVATIONS,
+    '    if (known !== undefined) {\n      if (known.content.hi',
+    '    if (known !== undefined && known.spread.length < 0) {\n      if (known.content.hi',
+  ),
+  mutant(
+    'other content under an id gets the grant of the first',
+    RESERVATIONS,
+    '      if (known.content.hi !== content.hi || known.content.lo !== content.lo) throw conflict(id);\n',
+    '',
+  ),
+  mutant(
+    'a released line is still claimed',
+    'actors/stock/reservation.ts',
+    '    line.key[part.bucket] -= line.claimed;\n    line.key[bucket] += claim;',
+    '    line.key[bucket] += claim;',
+  ),
+  mutant(
+    'the last count to arrive holds',
+    'actors/stock/movements.ts',
+    'if (count.at !== than.at) return count.at > than.at;',
+    'if (count.at !== than.at) return true;',
+  ),
+  mutant(
+    'a version has no epoch',
+    'actors/desk.ts',
+    'version: `${book.epoch}.${book.seq}`',
+    'version: `1.${book.seq}`',
+  ),
+  mutant(
+    'a node without its lease answers for its parts',
+    'actors/core.ts',
+    '?.serving === true && ownership.leased;',
+    '?.serving === true;',
+  ),
+  mutant(
+    'an ended hold can be confirmed',
+    GRANTS,
+    "const refusal = step === 'confirmed' ? confirmRefusal(parts, this.#world.clock.nowMs()) : undefined;",
+    'const refusal = undefined;',
+  ),
+];
