@@ -71,6 +71,7 @@ export function draw(random: Random, chosen: readonly FaultName[] | undefined): 
 }
 
 /** For people: everything that was drawn. */
-export function describe({ settings, skewMs: _, ...options }: Options): string {
+export function describe({ settings, ...options }: Options): string {
+  // Functions are left out by JSON.
   return JSON.stringify({ ...options, ...settings });
 }
