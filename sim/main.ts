@@ -58,6 +58,7 @@ async function seeds(): Promise<number> {
     for (const name of ['virtualMs', 'events', 'faults', 'decisions', 'facts'] as const) sum[name] += result[name];
     if (one) console.log([result.options, ...result.notes].join('\n'));
     const failure = result.failure ?? (values.twice ? await difference(result, chosen) : undefined);
+    if (values.stop) console.log(`seed ${seed} done`);
     if (failure === undefined) continue;
     failed.push(seed);
     console.log(`seed ${seed}: ${failure}`);

@@ -71,9 +71,9 @@ async function run({ name, edits }: Mutant, seeds: number): Promise<Catch> {
   }
 }
 
-/** Seeds that were finished when a run broke off, and the one that broke it. */
+/** Seeds that were finished when a run broke off. */
 function seedsIn(text: string): number {
-  return [...text.matchAll(/^at seed (\d+)/gm)].length + 1;
+  return [...text.matchAll(/^seed \d+ done$/gm)].length;
 }
 
 function outputOf(args: readonly string[]): Promise<{ code: number | null; text: string }> {

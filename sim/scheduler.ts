@@ -9,6 +9,8 @@ import type { Random } from './random.ts';
 
 /** Below the resolution of any delay here: it orders what falls on one moment. */
 const TIE_MS = 1e-4;
+/** A world that makes so many events turns round for ever. */
+const MOST_EVENTS = 5_000_000;
 
 export class Scheduler {
   nowMs = 0;
@@ -40,6 +42,7 @@ export class Scheduler {
       const run = this.#heap.pop() as () => void;
       this.nowMs = Math.max(this.nowMs, at);
       this.events += 1;
+      if (this.events > MOST_EVENTS) throw new Error('the world never comes to rest');
       run();
       // Every promise that this event resolved runs to its end before the next event.
       await settled();
