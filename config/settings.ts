@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { parseRedisAddress, REDIS_ADDRESS_RULE } from './redis-address.ts';
 
 const HOST_PORT = /^(\[[0-9a-fA-F:]+\]|[^:\s/]+):(\d{1,5})$/;
 const hostPort = z.string().refine((text) => Number(HOST_PORT.exec(text)?.[2] ?? Number.NaN) <= 65_535, {
@@ -68,9 +69,9 @@ export const SETTINGS = {
   redis: setting(
     'REDIS_URL',
     '--redis',
-    url('redis', 'rediss'),
+    z.string().refine((text) => parseRedisAddress(text) !== undefined, { error: REDIS_ADDRESS_RULE }),
     'redis://127.0.0.1:6379',
-    'Redis, for snapshots: a copy that saves time at start',
+    'Redis, for snapshots: a copy that saves time at start; one server, or redis+sentinel://H1:26379,H2:26379/MASTER, or redis+cluster://H1:6379,H2:6379',
   ),
   natsMonitor: setting(
     'NATS_MONITOR_URL',

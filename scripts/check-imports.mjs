@@ -19,8 +19,8 @@ const DOORS = [
   },
   {
     packages: /^(redis|@redis\/.*)$/,
-    files: ['src/snapshots-redis.ts'],
-    instead: 'use the SnapshotStore port (actors/ports.ts)',
+    files: ['src/redis-connection.ts'],
+    instead: 'use what src/redis-connection.ts exports, or the SnapshotStore port (actors/snapshotter.ts)',
   },
   {
     packages: /^prom-client$/,

@@ -20,6 +20,8 @@ export interface StartRedisOptions {
   readonly port?: number;
   /** Directives that override config/redis/local.conf, for instance { maxmemory: '10mb' }. */
   readonly config?: Readonly<Record<string, string>>;
+  /** Runs as a Sentinel; `config` then says what it watches, for instance { 'sentinel monitor m': '127.0.0.1 6379 2' }. */
+  readonly sentinel?: boolean;
   /** The server programs to use; default: found or fetched (find.ts). */
   readonly binaries?: { readonly redis: Program };
   readonly report?: (line: string) => void;
@@ -40,7 +42,7 @@ export async function startRedis(options: StartRedisOptions): Promise<ServerHand
     report,
     configName: 'redis.conf',
     config: ({ port }, dataSeenAt, host) => redisConfig(port, dataSeenAt, host, options.config ?? {}),
-    args: (configFile) => [configFile],
+    args: (configFile) => (options.sentinel === true ? [configFile, '--sentinel'] : [configFile]),
     probe: async ({ port }, pid) => isReady(await firstAnswer(port, 'PING\r\nINFO server\r\n', isComplete), pid),
     url: ({ port }) => `redis://127.0.0.1:${port}`,
   });
