@@ -25,6 +25,9 @@ import { SeenIds } from './seen.ts';
 import { type SnapshotStore, Snapshotter } from './snapshotter.ts';
 import { audit } from './stock/invariants.ts';
 
+/** So many partitions in a row whose snapshot fails end a round: the store is away, and encoding more is work for nothing. */
+const SNAPSHOT_FAILURES = 3;
+
 export interface EngineSettings {
   readonly partitions: number;
   readonly horizonMs: number | undefined;
@@ -387,8 +390,10 @@ export class Engine {
   }
 
   async #snapshotAll(): Promise<void> {
-    for (const [number, snapshotter] of this.#snapshotters) {
-      if (!this.partitions.has(number)) continue;
+    let failed: unknown;
+    let inARow = 0;
+    for (const [number, snapshotter] of [...this.#snapshotters]) {
+      if (!this.partitions.has(number) || inARow === SNAPSHOT_FAILURES) continue;
       const partition = this.partitions.get(number) as Partition;
       maintain(partition, this.seen, {
         nowMs: this.#clock.nowMs(),
@@ -396,8 +401,19 @@ export class Engine {
         caughtUp: FACT_STREAM_NAMES.every((stream) => this.lag(stream) === 0),
       });
       const began = this.#clock.monoMs();
-      if (await snapshotter.take()) this.#events.snapshot((this.#clock.monoMs() - began) / 1000);
+      try {
+        if (await snapshotter.take()) this.#events.snapshot((this.#clock.monoMs() - began) / 1000);
+        inARow = 0;
+      } catch (error) {
+        failed = error;
+        inARow += 1;
+        // Last in the next round: of a store of several servers one may be away, and the others' partitions go on.
+        if (this.#snapshotters.get(number) !== snapshotter) continue;
+        this.#snapshotters.delete(number);
+        this.#snapshotters.set(number, snapshotter);
+      }
     }
+    if (failed !== undefined) throw failed;
   }
 
   async #audit(): Promise<void> {
