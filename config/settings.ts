@@ -78,7 +78,7 @@ export const SETTINGS = {
     '--nats-monitor',
     url('http', 'https'),
     'http://127.0.0.1:8222',
-    'monitoring address of NATS, which alone tells whether it syncs before it acknowledges',
+    'monitoring address of NATS, which alone tells whether it syncs before it acknowledges; of a cluster those of all servers, with commas',
   ),
   http: setting('HOLDFAST_HTTP', '--http', hostPort, '127.0.0.1:8080', 'where HTTP listens'),
   name: setting(

@@ -52,12 +52,13 @@ export async function examine(settings: Settings): Promise<Finding[]> {
 async function examineNats(broker: NatsBroker, settings: Settings): Promise<Finding> {
   const what = `NATS ${broker.server.version} at ${settings.nats}`;
   try {
-    const says = await checkDurability(broker, settings);
-    const proven = says.includes('sync always');
-    const remedy = proven
-      ? ''
-      : 'set sync_interval: always in nats.conf, and NATS_MONITOR_URL to its monitoring address';
-    return { what, state: proven ? 'good' : 'warning', says, remedy };
+    const { level, says } = await checkDurability(broker, settings);
+    const remedy = {
+      proven: '',
+      partly: 'start the server again, or take it out of the cluster and of NATS_MONITOR_URL',
+      relaxed: 'set sync_interval: always in nats.conf, and NATS_MONITOR_URL to the monitoring address of every server',
+    }[level];
+    return { what, state: level === 'proven' ? 'good' : 'warning', says, remedy };
   } catch (error) {
     return { what, state: 'bad', says: (error as Error).message, remedy: 'see the README, "In production"' };
   }

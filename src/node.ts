@@ -51,7 +51,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     fail = resolve;
   });
   try {
-    log.info({}, await checkDurability(broker, settings));
+    const { level, says } = await checkDurability(broker, settings);
+    log[level === 'partly' ? 'warn' : 'info']({}, says);
     const provisioned = await provision(broker, settings);
     const writer = `${settings.name}-${nonce()}`;
     let http = '';
