@@ -145,14 +145,18 @@ export class Engine {
   get readiness(): Readiness {
     const reasons: string[] = [];
     const all = [...this.partitions.values()];
-    const served = all.filter((partition) => partition.serving).length;
+    const owns = all
+      .filter((partition) => partition.serving)
+      .map((partition) => ({ partition: partition.number, epoch: partition.book.epoch }))
+      .sort((a, b) => a.partition - b.partition);
+    const served = owns.length;
     if (this.#lost !== undefined) reasons.push(this.#lost);
     if (!this.#ownership.leased) reasons.push('the lease is not confirmed: NATS does not answer');
     if (all.length === 0) reasons.push('it owns no partition yet');
     else if (served < all.length)
       reasons.push(`${all.length - served} of its ${all.length} partitions are catching up`);
     if (this.#stopping) reasons.push('it is stopping');
-    return { ready: reasons.length === 0, reasons, owned: served, partitions: this.#settings.partitions };
+    return { ready: reasons.length === 0, reasons, owned: served, partitions: this.#settings.partitions, owns };
   }
 
   /** Messages that each fact stream still has for this node. */

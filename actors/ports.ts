@@ -78,8 +78,11 @@ export interface Readiness {
   readonly ready: boolean;
   /** Why not, in plain words. */
   readonly reasons: readonly string[];
+  /** How many partitions are served here, and of how many in all. */
   readonly owned: number;
   readonly partitions: number;
+  /** Those that are served here, by number, with the epoch in which this node decides for them. */
+  readonly owns: readonly { readonly partition: number; readonly epoch: number }[];
 }
 
 /** A parked fact as operators see it. */

@@ -1,17 +1,12 @@
 /**
  * `holdfast doctor`: looks at NATS, Redis, streams, lag, ownership and clocks, and says in plain words what is wrong and what to do.
  */
+import { shownRedisAddress } from '../config/redis-address.ts';
 import type { Settings } from '../config/settings.ts';
-import {
-  FACT_STREAM_NAMES,
-  JOURNAL_STREAM,
-  NODES_BUCKET,
-  OWNERS_BUCKET,
-  PARKED_STREAM,
-  PARTITIONS_METADATA,
-} from '../config/topology.ts';
+import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, PARTITIONS_METADATA } from '../config/topology.ts';
 import { NatsBroker } from '../streams/connection.ts';
 import { checkDurability } from './durability.ts';
+import { type LiveNode, ranges, viewOwnership } from './ownership-view.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
 
 export interface Finding {
@@ -20,6 +15,16 @@ export interface Finding {
   readonly says: string;
   /** What to do about it; '' if nothing. */
   readonly remedy: string;
+  /** Of a node: its row in the table of owners. */
+  readonly owner?: Owner;
+  /** Of the partitions: those that no live node owns. */
+  readonly unowned?: readonly number[];
+}
+export interface Owner {
+  readonly name: string;
+  readonly http: string;
+  /** In ascending order; the epoch is null while the node has not said it: it takes over, or cannot be reached from here. */
+  readonly partitions: readonly { readonly partition: number; readonly epoch: number | null }[];
 }
 
 /** Clocks further apart than this make stamps and expiry differ visibly between nodes. */
@@ -65,7 +70,7 @@ async function examineNats(broker: NatsBroker, settings: Settings): Promise<Find
 }
 
 async function examineRedis(settings: Settings): Promise<Finding> {
-  const what = `Redis at ${settings.redis}`;
+  const what = `Redis at ${shownRedisAddress(settings.redis)}`;
   let trouble = '';
   const store = await RedisSnapshots.open(settings.redis, (why) => {
     trouble = why;
@@ -105,6 +110,13 @@ async function examineStreams(broker: NatsBroker, settings: Settings): Promise<F
         says: `${held}; the settings say ${settings.partitions}`,
         remedy: `set HOLDFAST_PARTITIONS=${partitions}`,
       });
+    } else if ((stream.config.num_replicas ?? 1) < settings.replicas) {
+      findings.push({
+        what: `stream ${name}`,
+        state: 'warning',
+        says: `${held}; the settings say ${settings.replicas}`,
+        remedy: `streams keep the copies that they were made with; with the nats tool: nats stream edit ${name} --replicas ${settings.replicas}`,
+      });
     } else if (name === PARKED_STREAM && stream.messages > 0) {
       findings.push({
         what: `stream ${name}`,
@@ -117,35 +129,38 @@ async function examineStreams(broker: NatsBroker, settings: Settings): Promise<F
   return findings;
 }
 
-interface Node {
-  readonly name: string;
-  readonly writer: string;
-  readonly http: string;
-}
-
 async function examineNodes(broker: NatsBroker, settings: Settings): Promise<Finding[]> {
-  const entries = await (
-    await broker.keys(NODES_BUCKET, { ttlMs: settings.leaseTtl, replicas: settings.replicas })
-  ).all();
-  const nodes = entries.map((entry) => JSON.parse(entry.value) as Node);
-  const owners = await (await broker.keys(OWNERS_BUCKET, { replicas: settings.replicas })).all();
-  const writers = new Set(nodes.map((node) => node.writer));
-  const owned = owners.filter((entry) => writers.has((JSON.parse(entry.value) as { writer: string }).writer)).length;
+  const { nodes, owned, unowned } = await viewOwnership(broker, settings);
   const findings: Finding[] = [];
   if (nodes.length === 0)
     findings.push({ what: 'nodes', state: 'bad', says: 'no node is alive', remedy: 'start one: holdfast node' });
-  for (const node of nodes) findings.push(await examineNode(node));
-  const all = owned === settings.partitions;
+  for (const node of nodes) findings.push(await examineNode(node, owned.get(node.name) ?? []));
+  const count = settings.partitions - unowned.length;
   findings.push({
     what: 'partitions',
-    state: all ? 'good' : 'bad',
-    says: `${owned} of ${settings.partitions} have a live owner`,
-    remedy: all ? '' : 'a node that died is replaced when its lease ends; if this lasts, look at the logs of the nodes',
+    state: unowned.length === 0 ? 'good' : 'bad',
+    says:
+      unowned.length === 0
+        ? `${count} of ${settings.partitions} have a live owner`
+        : `${count} of ${settings.partitions} have a live owner; nobody owns ${ranges(unowned)}`,
+    remedy:
+      unowned.length === 0
+        ? ''
+        : 'a node that died is replaced when its lease ends; if this lasts, look at the logs of the nodes',
+    unowned,
   });
   return findings;
 }
 
-async function examineNode(node: Node): Promise<Finding> {
+async function examineNode(node: LiveNode, owned: readonly number[]): Promise<Finding> {
+  const epochs = new Map<number, number>();
+  const finding = await askNode(node, epochs);
+  const partitions = owned.map((partition) => ({ partition, epoch: epochs.get(partition) ?? null }));
+  return { ...finding, owner: { name: node.name, http: node.http, partitions } };
+}
+
+/** @param epochs is filled with what the node says of the partitions that it serves */
+async function askNode(node: LiveNode, epochs: Map<number, number>): Promise<Finding> {
   const what = `node ${node.name} at ${node.http}`;
   try {
     const sent = Date.now();
@@ -156,8 +171,9 @@ async function examineNode(node: Node): Promise<Finding> {
     );
     const received = Date.now();
     const skew = Math.round(Date.parse(ready?.headers.get('date') ?? '') - (sent + received) / 2);
+    const body = (await ready?.json()) as { reasons?: string[]; owns?: { partition: number; epoch: number }[] };
+    for (const { partition, epoch } of body.owns ?? []) epochs.set(partition, epoch);
     if (ready?.status !== 200) {
-      const body = (await ready?.json()) as { reasons?: string[] };
       return {
         what,
         state: 'bad',

@@ -74,9 +74,15 @@ export const explainAnswer = z
   .meta({ id: 'Explanation' });
 
 export const healthAnswer = z.object({ status: z.literal('alive'), name: z.string() }).meta({ id: 'Health' });
-export const readinessAnswer = z
-  .object({ ready: z.literal(true), owned: z.int(), partitions: z.int() })
-  .meta({ id: 'Readiness' });
+const ownership = {
+  owned: z.int().meta({ description: 'how many partitions are served here' }),
+  partitions: z.int().meta({ description: 'how many there are in all' }),
+  name: z.string().meta({ description: "this node's name" }),
+  owns: z
+    .array(z.object({ partition: z.int(), epoch: z.int() }))
+    .meta({ description: 'the partitions served here, and the epoch in which this node decides for each' }),
+};
+export const readinessAnswer = z.object({ ready: z.literal(true), ...ownership }).meta({ id: 'Readiness' });
 export const notReadyAnswer = z
   .object({
     type: z.literal('not-ready'),
@@ -84,8 +90,7 @@ export const notReadyAnswer = z
     status: z.literal(503),
     detail: z.string(),
     reasons: z.array(z.string()),
-    owned: z.int(),
-    partitions: z.int(),
+    ...ownership,
   })
   .meta({ id: 'NotReady' });
 

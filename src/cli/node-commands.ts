@@ -2,9 +2,10 @@
 import { type Command, Option } from 'commander';
 import { loadSettings, SETTINGS, type SettingName } from '../../config/settings.ts';
 import type { Finding } from '../doctor.ts';
+import { ranges } from '../ownership-view.ts';
 import { findHttp, runningUp } from './address.ts';
 import type { CliRun } from './io.ts';
-import { printable } from './table.ts';
+import { printable, table } from './table.ts';
 
 type Flags = Partial<Record<SettingName | 'config', string>>;
 type Given = Readonly<Record<string, unknown>>;
@@ -73,13 +74,38 @@ async function runDoctor(run: CliRun, given: Given): Promise<void> {
   const { examine } = await import('../doctor.ts');
   const findings = await examine(settings);
   if (findings.some(({ state }) => state === 'bad')) run.exitCode = 1;
-  run.stdout.write(given.json === true ? `${JSON.stringify(findings)}\n` : findings.map(findingText).join(''));
+  run.stdout.write(
+    given.json === true
+      ? `${JSON.stringify(findings)}\n`
+      : `${findings.map(findingText).join('')}${ownersText(findings)}`,
+  );
 }
 
 function findingText({ what, state, says, remedy }: Finding): string {
   const mark = { good: 'good   ', warning: 'WARNING', bad: 'BAD    ' }[state];
   const line = printable(`${mark}  ${what}: ${says}`);
   return remedy === '' ? `${line}\n` : `${line}\n         ${printable(`What to do: ${remedy}`)}\n`;
+}
+
+/** Who owns what: a row for each node, and one for what nobody owns. */
+function ownersText(findings: readonly Finding[]): string {
+  const rows = findings.flatMap(({ owner }) => {
+    if (owner === undefined) return [];
+    const { name, http, partitions } = owner;
+    const epochs = partitions.flatMap(({ epoch }) => (epoch === null ? [] : [epoch])).sort((a, b) => a - b);
+    const quiet = partitions.length - epochs.length;
+    const said = epochs.length === 0 ? '' : `${epochs[0]}–${epochs.at(-1)}`;
+    const late = quiet === 0 ? '' : `${said === '' ? '' : ', '}${quiet} not served yet`;
+    return [[name, http, partitions.length, ranges(partitions.map(({ partition }) => partition)), `${said}${late}`]];
+  });
+  const unowned = findings.flatMap((finding) => finding.unowned ?? []);
+  if (unowned.length > 0) rows.push(['nobody', '', unowned.length, ranges(unowned), '']);
+  if (rows.length === 0) return '';
+  const columns = ['NODE', 'HTTP', 'COUNT', 'PARTITIONS', 'EPOCHS'].map((title) => ({
+    title,
+    align: title === 'COUNT' ? ('right' as const) : ('left' as const),
+  }));
+  return `\n${table(columns, rows)}`;
 }
 
 /** One option for each setting, from the table that loads them. */

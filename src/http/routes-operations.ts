@@ -28,7 +28,20 @@ const ready: Operation = {
   tag: 'operations',
   summary: 'The node owns its partitions and has caught up',
   answers: {
-    200: { description: 'It serves', schema: readinessAnswer, example: { ready: true, owned: 32, partitions: 32 } },
+    200: {
+      description: 'It serves',
+      schema: readinessAnswer,
+      example: {
+        ready: true,
+        owned: 2,
+        partitions: 32,
+        name: 'node-1',
+        owns: [
+          { partition: 3, epoch: 41 },
+          { partition: 9, epoch: 44 },
+        ],
+      },
+    },
     503: {
       description: 'It does not, and why',
       schema: notReadyAnswer,
@@ -36,8 +49,10 @@ const ready: Operation = {
       example: {
         ...problem('not-ready', 'partitions 3 and 9 are still being recovered'),
         reasons: ['partitions 3 and 9 are still being recovered'],
-        owned: 30,
+        owned: 1,
         partitions: 32,
+        name: 'node-1',
+        owns: [{ partition: 4, epoch: 45 }],
       },
     },
   },
@@ -95,10 +110,10 @@ export interface OperationsWorld {
 export function addOperationsRoutes(app: FastifyInstance, { readiness, metrics, name }: OperationsWorld): void {
   addRoute(app, health, async () => ({ status: 'alive', name }));
   addRoute(app, ready, async (_request, reply) => {
-    const { ready: serves, reasons, owned, partitions } = readiness();
-    if (serves) return { ready: true, owned, partitions };
+    const { ready: serves, reasons, owned, partitions, owns } = readiness();
+    if (serves) return { ready: true, owned, partitions, name, owns };
     const detail = reasons.length === 0 ? 'the node is starting' : reasons.join('; ');
-    return sendProblem(reply, Object.assign(problem('not-ready', detail), { reasons, owned, partitions }));
+    return sendProblem(reply, Object.assign(problem('not-ready', detail), { reasons, owned, partitions, name, owns }));
   });
   addRoute(app, metricsText, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()));
   addRoute(app, openApi, async (_request, reply) => reply.type('application/json').send(openApiText(OPERATIONS)));

@@ -21,7 +21,9 @@ export function front(name = 'node-1'): Front {
   const desk = new MemoryDesk().put('85123A', 'store-12', 5).put('85123A', 'dc-1', 12);
   const metrics = new Metrics();
   const logged: string[] = [];
-  const built: { ready: Readiness } = { ready: { ready: true, reasons: [], owned: 32, partitions: 32 } };
+  const built: { ready: Readiness } = {
+    ready: { ready: true, reasons: [], owned: 1, partitions: 32, owns: [{ partition: 3, epoch: 41 }] },
+  };
   const app = buildHttp({
     desk,
     facts,

@@ -13,8 +13,20 @@ it('says that it lives', async () => {
 
 it('says whether it is ready, and if not why', async () => {
   const it_ = front();
-  expect((await it_.app.inject('/readyz')).json()).toEqual({ ready: true, owned: 32, partitions: 32 });
-  it_.ready = { ready: false, reasons: ['partition 3 recovers', 'NATS is away'], owned: 31, partitions: 32 };
+  expect((await it_.app.inject('/readyz')).json()).toEqual({
+    ready: true,
+    owned: 1,
+    partitions: 32,
+    name: 'node-1',
+    owns: [{ partition: 3, epoch: 41 }],
+  });
+  it_.ready = {
+    ready: false,
+    reasons: ['partition 3 recovers', 'NATS is away'],
+    owned: 1,
+    partitions: 32,
+    owns: [{ partition: 4, epoch: 45 }],
+  };
   const answer = await it_.app.inject('/readyz');
   expect([answer.statusCode, answer.headers['retry-after'], answer.headers['content-type']]).toEqual([
     503,
@@ -25,7 +37,9 @@ it('says whether it is ready, and if not why', async () => {
     type: 'not-ready',
     detail: 'partition 3 recovers; NATS is away',
     reasons: ['partition 3 recovers', 'NATS is away'],
-    owned: 31,
+    owned: 1,
+    name: 'node-1',
+    owns: [{ partition: 4, epoch: 45 }],
   });
 });
 
