@@ -1,0 +1,94 @@
+/** Three nats-servers under two nodes and callers: killed, paused and started again, they lose and double nothing. */
+import { beforeAll, expect, it } from 'vitest';
+import { JOURNAL_STREAM } from '../../config/topology.ts';
+import { Auditor, type Load, names } from '../fixtures/auditor.ts';
+import { NatsCluster } from '../fixtures/nats-cluster.ts';
+import { NodeProcess } from '../fixtures/node-process.ts';
+import { freshRedis } from '../fixtures/servers.ts';
+
+const shape = { callers: 16, scarce: names('S', 8), busy: names('B', 8), locations: ['dc', 'shop'] };
+let cluster: NatsCluster;
+let nodes: NodeProcess[];
+
+beforeAll(async () => {
+  cluster = await NatsCluster.start();
+  const [redis, [nats]] = [await freshRedis(), cluster.servers];
+  if (nats === undefined) throw new Error('no server');
+  const env = {
+    NATS_URL: cluster.url,
+    NATS_MONITOR_URL: cluster.monitorUrl,
+    HOLDFAST_REPLICAS: '3',
+    HOLDFAST_DURABILITY: 'strict',
+    // Longer than an election and than the time in which a client gives up a server that does not answer.
+    HOLDFAST_LEASE: '15s',
+  };
+  nodes = [
+    await NodeProcess.at({ nats, redis }, { name: 'one', env }),
+    await NodeProcess.at({ nats, redis }, { name: 'two', env }),
+  ];
+  for (const node of nodes) {
+    node.start();
+    await node.serves(60_000);
+  }
+}, 180_000);
+
+async function more(load: Load, count: number, timeout = 90_000): Promise<void> {
+  const from = load.done();
+  await expect.poll(load.done, { timeout }).toBeGreaterThan(from + count);
+}
+
+const allOwned = async () => {
+  const all = await Promise.all(nodes.map((node) => node.readiness()));
+  return all.every((each) => each?.ready === true) ? all.reduce((sum, each) => sum + (each?.owned ?? 0), 0) : -1;
+};
+
+it('keeps what is promised while its leader dies, another server is paused, and each comes back', async () => {
+  const [one, two] = nodes as [NodeProcess, NodeProcess];
+  expect(one.logged('3 copies, 3 servers sync always').length).toBe(1);
+  await expect.poll(allOwned, { timeout: 60_000 }).toBe(32);
+  const auditor = new Auditor(shape);
+  let turn = 0;
+  const urls = () => (turn++ % 2 === 0 ? one.url : two.url);
+  await auditor.stock(urls, 200);
+  const load = auditor.load(urls);
+  await more(load, 100);
+
+  // The leader of the journal dies under load; the two others elect another, and the lease outlives the election.
+  const leader = await cluster.leaderOf(JOURNAL_STREAM);
+  await leader.kill();
+  await more(load, 100);
+  await leader.restart();
+  await cluster.healthy();
+  await more(load, 50);
+
+  // The one that leads now stops answering without a closed connection, which only time tells.
+  const second = await cluster.leaderOf(JOURNAL_STREAM);
+  await second.pause();
+  await more(load, 100);
+  second.resume();
+  await cluster.healthy();
+  await more(load, 50);
+
+  // Two at once: nobody can decide; what callers are told then is "undecided", and afterwards it goes on.
+  const third = await cluster.leaderOf(JOURNAL_STREAM);
+  const [other] = cluster.others(third);
+  await Promise.all([third.kill(), other?.pause()]);
+  await expect
+    .poll(async () => (await one.readiness())?.reasons, { timeout: 40_000 })
+    .toContainEqual(expect.stringMatching(/lease/));
+  other?.resume();
+  await third.restart();
+  await cluster.healthy();
+  await more(load, 100);
+  await load.stop();
+  await auditor.audit(one.url);
+  await auditor.audit(two.url);
+  expect(auditor.granted).toBeGreaterThan(100);
+
+  // What is in memory is what the log says.
+  for (const node of nodes) await node.kill();
+  for (const node of nodes) node.start();
+  await expect.poll(allOwned, { timeout: 60_000 }).toBe(32);
+  await auditor.audit(two.url);
+  for (const node of nodes) expect(await node.stop()).toBe(0);
+}, 400_000);
