@@ -3,6 +3,7 @@ import { armFailpoint } from '../config/failpoints.ts';
 import { loadSettings, type SettingName } from '../config/settings.ts';
 import { createLog } from './log.ts';
 import { startNode } from './node.ts';
+import { parentGone, reportToParent } from './sibling-nodes.ts';
 
 export type Flags = Readonly<Partial<Record<SettingName | 'config', string | undefined>>>;
 
@@ -11,7 +12,7 @@ export async function runNode(flags: Flags): Promise<number> {
   const settings = loadSettings(flags, process.env);
   armFailpoint(process.env.HOLDFAST_FAILPOINT);
   const log = createLog({ level: settings.logLevel, name: settings.name });
-  const ended = signalled();
+  const ended = Promise.race([signalled(), parentGone()]);
   const starting = startNode(settings, log);
   const node = await Promise.race([starting, ended.then(() => undefined)]);
   if (node === undefined) {
@@ -22,7 +23,9 @@ export async function runNode(flags: Flags): Promise<number> {
     return 0;
   }
   log.info({ http: node.http }, 'HTTP listens');
+  const silence = reportToParent(node);
   const why = await Promise.race([ended.then(() => undefined), node.failed]);
+  silence();
   await node.stop();
   log.info({}, 'stopped');
   return why === undefined ? 0 : 1;

@@ -1,13 +1,14 @@
 /**
- * `holdfast up`: everything on one machine: private NATS and Redis under the data folder, one node, and the demo retailer.
+ * `holdfast up`: everything on one machine: private NATS and Redis under the data folder, one node or several, and the demo retailer.
  *
- * What ends it ends all of it, in order: callers, node, servers. A second run goes on from where the first one stopped.
+ * What ends it ends all of it, in order: callers, nodes, servers. A second run goes on from where the first one stopped.
  */
 import { setMaxListeners } from 'node:events';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DEMO } from '../config/demo/demo.ts';
 import { armFailpoint } from '../config/failpoints.ts';
+import { shownRedisAddress } from '../config/redis-address.ts';
 import { isGiven, loadSettings, type Settings } from '../config/settings.ts';
 import { FACT_STREAM_NAMES } from '../config/topology.ts';
 import { EMPTY_LIVE_LINE, foldLive, formatLive } from '../dashboards/live-line.ts';
@@ -26,11 +27,14 @@ import type { ServerHandle } from './servers/local-server.ts';
 import { startNats } from './servers/nats.ts';
 import { packageRoot } from './servers/package-root.ts';
 import { startRedis } from './servers/redis.ts';
+import { addressBeside, type Sibling, startSibling } from './sibling-nodes.ts';
 
 export interface UpFlags {
   /** Begin anew: what an earlier run left is removed. */
   readonly fresh?: boolean | undefined;
   readonly noDemo?: boolean | undefined;
+  /** How many nodes share the partitions; 1 unless it is given. */
+  readonly nodes?: number | undefined;
 }
 /** Folders that `up` makes under the data folder, and --fresh removes. */
 const FOLDERS = ['nats', 'redis', 'demo.json'] as const;
@@ -38,13 +42,14 @@ const LINE_EVERY_MS = 1_000;
 
 /** Resolves with the exit code, after a signal has ended all of it. */
 export async function runUp(flags: Flags & UpFlags): Promise<number> {
-  const { fresh, noDemo, ...given } = flags;
-  const settings = loadSettings(given, {
+  const { fresh, noDemo, nodes = 1, ...given } = flags;
+  const env = {
     HOLDFAST_LOG: 'warn',
     HOLDFAST_NAME: 'up',
     HOLDFAST_HORIZON: noDemo === true ? '7d' : DEMO.horizon,
     ...process.env,
-  });
+  };
+  const settings = loadSettings(given, env);
   armFailpoint(process.env.HOLDFAST_FAILPOINT);
   const data = resolve(settings.data);
   const running = readRunFile(data);
@@ -58,12 +63,21 @@ export async function runUp(flags: Flags & UpFlags): Promise<number> {
   mkdirSync(data, { recursive: true });
   const ended = signalled();
   const servers: ServerHandle[] = [];
+  const siblings: Sibling[] = [];
   let node: RunningNode | undefined;
   try {
     const addresses = await startServers(settings, given, data, servers);
     node = await start({ ...settings, ...addresses }, given);
     writeRunFile(data, { http: node.http, ...addresses, pid: process.pid, process: processMark() });
-    announce(node.http, addresses, data);
+    const first = node;
+    for (let n = 1; n < nodes; n++) {
+      const http = await addressBeside(first.http, n);
+      const name = `${settings.name.slice(0, 44)}-${n + 1}`;
+      const told = (how: string) =>
+        say(`\n  The node ${name} has ended (${how}); the others take its partitions over.`);
+      siblings.push(await startSibling(name, { ...given, ...addresses, http }, env, told));
+    }
+    announce([first.http, ...siblings.map(({ http }) => http)], addresses, data);
     const crash = Promise.race(
       servers.map(
         (server) =>
@@ -75,18 +89,18 @@ export async function runUp(flags: Flags & UpFlags): Promise<number> {
     const stop = new AbortController();
     // Every simulated caller waits on it.
     setMaxListeners(0, stop.signal);
-    const demo = noDemo === true ? Promise.resolve() : runDemo(node, data, stop.signal);
+    const demo = noDemo === true ? Promise.resolve() : runDemo(first, siblings, data, stop.signal);
     const failed = demo.then(
       () => new Promise<string>(() => undefined),
       (error) => `the demo failed: ${(error as Error).message}`,
     );
-    const why = await Promise.race([ended.then(() => undefined), node.failed, crash, failed]);
+    const why = await Promise.race([ended.then(() => undefined), first.failed, crash, failed]);
     say(why === undefined ? '\nStopping …' : `\nStopping: ${why}`);
     stop.abort();
     await demo.catch(() => undefined);
-    return why === undefined ? 0 : 1;
+    return why === undefined && !siblings.some((sibling) => sibling.failed) ? 0 : 1;
   } finally {
-    await node?.stop();
+    await Promise.all([node?.stop(), ...siblings.map((sibling) => sibling.stop())]);
     removeRunFile(data);
     await Promise.all(servers.map((server) => server.stop()));
   }
@@ -129,17 +143,21 @@ async function start(settings: Settings, given: Flags): Promise<RunningNode> {
   }
 }
 
-function announce(http: string, { nats, redis }: Addresses, data: string): void {
+function announce(nodes: readonly string[], { nats, redis }: Addresses, data: string): void {
+  const [http = '', ...others] = nodes;
   say(
     [
       '',
-      '  Holdfast is up.',
+      others.length === 0 ? '  Holdfast is up.' : `  Holdfast is up, on ${nodes.length} nodes.`,
       '',
       `    live page   http://${http}/`,
       `    API         http://${http}/v1/atp/85123A    (all of it: http://${http}/openapi.json)`,
       `    metrics     http://${http}/metrics`,
+      ...others.map(
+        (other, i) => `    node ${i + 2}      http://${other}/           (metrics: http://${other}/metrics)`,
+      ),
       `    NATS        ${nats}`,
-      `    Redis       ${redis}`,
+      `    Redis       ${shownRedisAddress(redis)}`,
       `    data        ${data}`,
       '',
       '  Ctrl-C stops all of it; the next start goes on from here.',
@@ -149,14 +167,20 @@ function announce(http: string, { nats, redis }: Addresses, data: string): void 
 }
 
 /** The retailer of config/demo: real sales of one month with compressed time, made-up opening stock, and simulated callers. */
-async function runDemo(node: RunningNode, data: string, signal: AbortSignal): Promise<void> {
+async function runDemo(
+  node: RunningNode,
+  siblings: readonly Sibling[],
+  data: string,
+  signal: AbortSignal,
+): Promise<void> {
   const file = join(packageRoot(), DEMO.month);
   if (!existsSync(file)) throw new Error(`${DEMO.month} is missing from this installation`);
   while (!node.engine.readiness.ready && !signal.aborted) await new Promise((done) => setTimeout(done, 20));
   const month = await readMonth(file);
-  const base = `http://${node.http}`;
+  // Callers take the nodes in turn: any of them answers for all partitions.
+  const bases = [node, ...siblings].map(({ http }) => `http://${http}`);
   const clock = new SteadyClock();
-  const world = { month, send: httpSender(base), call: apiOf([base]), clock, signal };
+  const world = { month, send: httpSender(bases), call: apiOf(bases), clock, signal };
   const retailer = new Retailer({
     ...world,
     demo: DEMO,
@@ -167,7 +191,7 @@ async function runDemo(node: RunningNode, data: string, signal: AbortSignal): Pr
   say(
     `  The demo retailer replays a month of real sales (see config/demo/ATTRIBUTION.md); its opening stock is made up.`,
   );
-  const line = showLive(node, retailer, storefront, clock);
+  const line = showLive([node, ...siblings], retailer, storefront, clock);
   try {
     await Promise.all([retailer.run(), storefront.run()]);
   } finally {
@@ -176,13 +200,18 @@ async function runDemo(node: RunningNode, data: string, signal: AbortSignal): Pr
 }
 
 /** A line that is written over on a terminal; elsewhere one every ten seconds. */
-function showLive(node: RunningNode, retailer: Retailer, storefront: Storefront, clock: SteadyClock): NodeJS.Timeout {
+function showLive(
+  nodes: readonly (RunningNode | Sibling)[],
+  retailer: Retailer,
+  storefront: Storefront,
+  clock: SteadyClock,
+): NodeJS.Timeout {
   const terminal = process.stdout.isTTY === true;
   let live = EMPTY_LIVE_LINE;
   let ticks = 0;
   return setInterval(() => {
     const { atpRequests, reservations, atpMsP99, sales } = storefront.counters();
-    const lagMessages = FACT_STREAM_NAMES.reduce((sum, stream) => sum + node.engine.lag(stream), 0);
+    const lagMessages = nodes.reduce((sum, node) => sum + lagOf(node), 0);
     live = foldLive(live, {
       atMs: clock.nowMs(),
       facts: retailer.counters().facts + sales,
@@ -196,6 +225,11 @@ function showLive(node: RunningNode, retailer: Retailer, storefront: Storefront,
     if (terminal) process.stdout.write(`\r  ${text}\u001b[K`);
     else if (ticks % 10 === 1) process.stdout.write(`  ${text}\n`);
   }, LINE_EVERY_MS);
+}
+
+function lagOf(node: RunningNode | Sibling): number {
+  if ('lagMessages' in node) return node.lagMessages;
+  return FACT_STREAM_NAMES.reduce((sum, stream) => sum + node.engine.lag(stream), 0);
 }
 
 function say(text: string): void {

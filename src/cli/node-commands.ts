@@ -1,5 +1,5 @@
 /** `up`, `node`, `replay`, `doctor`: running Holdfast. What each does is loaded when it is called. */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { loadSettings, SETTINGS, type SettingName } from '../../config/settings.ts';
 import type { Finding } from '../doctor.ts';
 import { ranges } from '../ownership-view.ts';
@@ -10,6 +10,8 @@ import { printable, table } from './table.ts';
 type Flags = Partial<Record<SettingName | 'config', string>>;
 type Given = Readonly<Record<string, unknown>>;
 
+/** Nodes of one `up`: each is a process of some 100 MB, and more than cores are of no use. */
+const MOST_NODES = 16;
 const NAMES = Object.keys(SETTINGS) as SettingName[];
 
 interface ReplayOptions {
@@ -24,12 +26,14 @@ interface ReplayOptions {
 export function addNodeCommands(program: Command, run: CliRun): void {
   const up = program
     .command('up')
-    .description('everything on this machine: private NATS and Redis, one node, and the demo retailer')
+    .description('everything on this machine: private NATS and Redis, a node or several, and the demo retailer')
     .option('--fresh', 'begin anew: remove what an earlier run left')
-    .option('--no-demo', 'start empty');
+    .option('--no-demo', 'start empty')
+    .option('--nodes <n>', `so many nodes, that share the partitions: 1 to ${MOST_NODES}; default 1`, nodeCount);
   settingOptions(up, NAMES).action(async (given: Given) => {
     const { runUp } = await import('../up.ts');
-    run.exitCode = await runUp({ ...flagsOf(given), fresh: given.fresh === true, noDemo: given.demo === false });
+    const nodes = given.nodes as number | undefined;
+    run.exitCode = await runUp({ ...flagsOf(given), fresh: given.fresh === true, noDemo: given.demo === false, nodes });
   });
   const node = program.command('node').description('one node, on NATS and Redis that are there already');
   settingOptions(node, NAMES).action(async (given: Given) => {
@@ -106,6 +110,13 @@ function ownersText(findings: readonly Finding[]): string {
     align: title === 'COUNT' ? ('right' as const) : ('left' as const),
   }));
   return `\n${table(columns, rows)}`;
+}
+
+function nodeCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || count > MOST_NODES)
+    throw new InvalidArgumentError(`It must be a whole number from 1 to ${MOST_NODES}.`);
+  return count;
 }
 
 /** One option for each setting, from the table that loads them. */

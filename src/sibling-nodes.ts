@@ -1,0 +1,156 @@
+/**
+ * Further nodes of `up --nodes N`: processes of their own, as nodes on other machines would be, beside the one that `up` itself runs.
+ *
+ * Invariants:
+ *  S1 A sibling ends with its parent, however that ends: its channel to the parent closes, and it stops by itself.
+ *  S2 It has a process group of its own: Ctrl-C reaches it through its parent only, once, after which it stops cleanly.
+ *  S3 One that ends by itself is told of and does not end the others: they take its partitions over.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { join } from 'node:path';
+import { SETTINGS, type SettingName } from '../config/settings.ts';
+import { FACT_STREAM_NAMES } from '../config/topology.ts';
+import type { RunningNode } from './node.ts';
+import { packageRoot } from './servers/package-root.ts';
+import { canListen } from './servers/ports.ts';
+
+/** What a sibling tells its parent: where it listens, and then how many messages it has still to fold. */
+interface Report {
+  readonly http: string;
+  readonly lagMessages: number;
+}
+export interface Sibling {
+  readonly name: string;
+  readonly pid: number;
+  /** HOST:PORT. */
+  readonly http: string;
+  /** As it said last; 0 once it has ended. */
+  readonly lagMessages: number;
+  /** Ended by itself. */
+  readonly failed: boolean;
+  /** SIGTERM; resolves when it has ended. */
+  stop(): Promise<void>;
+}
+export type SiblingFlags = Readonly<Partial<Record<SettingName | 'config', string | undefined>>>;
+
+/** In a sibling's environment: others too may run a node with a channel to themselves. */
+const MARK = 'HOLDFAST_SIBLING';
+const isSibling = () => process.env[MARK] === '1' && process.send !== undefined;
+
+const REPORT_EVERY_MS = 1_000;
+const READY_WITHIN_MS = 60_000;
+/** A sibling whose parent has gone, and its servers with it, may find nobody to hand its partitions to. */
+const ORPHAN_STOPS_WITHIN_MS = 20_000;
+
+/**
+ * Starts one and resolves when it listens.
+ * @param flags settings by name, as on the command line; the environment goes to it as it is
+ * @param ended called when it ends by itself
+ */
+export async function startSibling(
+  name: string,
+  flags: SiblingFlags,
+  env: NodeJS.ProcessEnv,
+  ended: (how: string) => void,
+): Promise<Sibling> {
+  const args = Object.entries({ ...flags, name }).flatMap(([setting, value]) =>
+    value === undefined ? [] : [setting === 'config' ? '--config' : SETTINGS[setting as SettingName].flag, value],
+  );
+  const child = fork(join(packageRoot(), 'bin', 'holdfast.js'), ['node', ...args], {
+    env: { ...env, [MARK]: '1' },
+    detached: true,
+    // Its log joins that of the parent, which keeps stdout for people.
+    stdio: ['ignore', 2, 2, 'ipc'],
+    execArgv: [],
+  });
+  let last: Report = { http: '', lagMessages: 0 };
+  let stopping = false;
+  let failed = false;
+  const exited = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+  });
+  void exited.then((how) => {
+    last = { ...last, lagMessages: 0 };
+    if (stopping || last.http === '') return;
+    failed = true;
+    ended(how);
+  });
+  await firstReport(child, exited, name, (report) => {
+    last = report;
+  });
+  return {
+    name,
+    pid: child.pid ?? 0,
+    http: last.http,
+    get lagMessages() {
+      return last.lagMessages;
+    },
+    get failed() {
+      return failed;
+    },
+    stop: async () => {
+      stopping = true;
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
+
+async function firstReport(
+  child: ChildProcess,
+  exited: Promise<string>,
+  name: string,
+  take: (report: Report) => void,
+): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const heard = new Promise<undefined>((resolve) => {
+    child.on('message', (report) => {
+      take(report as Report);
+      resolve(undefined);
+    });
+  });
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`did not listen within ${READY_WITHIN_MS / 1000} s`), READY_WITHIN_MS);
+  });
+  const wrong = await Promise.race([heard, late, exited.then((how) => `ended while starting: ${how}`)]);
+  clearTimeout(timer);
+  if (wrong === undefined) return;
+  child.kill('SIGKILL');
+  throw new Error(`the node ${name} ${wrong}; its log says why`);
+}
+
+/** In a sibling: tells the parent how it does. Does nothing in a process without one. Returns what ends it. */
+export function reportToParent(node: RunningNode): () => void {
+  if (!isSibling()) return () => undefined;
+  const report = () => {
+    if (!process.connected) return;
+    const lagMessages = FACT_STREAM_NAMES.reduce((sum, stream) => sum + node.engine.lag(stream), 0);
+    const said: Report = { http: node.http, lagMessages };
+    // A parent that has just gone is noticed by parentGone.
+    process.send?.(said, () => undefined);
+  };
+  report();
+  const timer = setInterval(report, REPORT_EVERY_MS);
+  return () => clearInterval(timer);
+}
+
+/** In a sibling: resolves when its parent has gone (S1). Never in a process without one. */
+export function parentGone(): Promise<void> {
+  return new Promise((resolve) => {
+    if (!isSibling()) return;
+    process.once('disconnect', () => {
+      setTimeout(() => process.exit(1), ORPHAN_STOPS_WITHIN_MS).unref();
+      resolve();
+    });
+  });
+}
+
+/** HOST:PORT for the n-th node after this one: the port that follows by so much if it is free, else any free one. */
+export async function addressBeside(first: string, n: number): Promise<string> {
+  const split = first.lastIndexOf(':');
+  const host = first.slice(0, split);
+  const port = Number(first.slice(split + 1)) + n;
+  const free = port <= 65_535 && (await canListen(port, host.replace(/^\[|\]$/g, '')));
+  return `${host}:${free ? port : 0}`;
+}
