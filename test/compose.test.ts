@@ -10,11 +10,17 @@ import { promisify } from 'node:util';
 import { Ajv2020, type AnySchemaObject } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { parseRedisAddress } from '../config/redis-address.ts';
+import { loadSettings } from '../config/settings.ts';
 import { findServer } from '../src/servers/find.ts';
 import { packageRoot } from '../src/servers/package-root.ts';
+import { NatsCluster } from './fixtures/nats-cluster.ts';
+import { command, info } from './fixtures/redis-sets.ts';
 import { freshFolder, freshNats, freshRedis } from './fixtures/servers.ts';
 
 interface Service {
+  readonly profiles?: readonly string[];
+  readonly command?: readonly string[];
   readonly image?: string;
   readonly build?: unknown;
   readonly ports?: readonly string[];
@@ -31,7 +37,7 @@ interface Compose {
 
 const root = packageRoot();
 const text = readFileSync(join(root, 'docker-compose.yml'), 'utf8');
-const compose = parse(text) as Compose;
+const compose = parse(text, { merge: true }) as Compose;
 const services = Object.entries(compose.services);
 const run = promisify(execFile);
 
@@ -56,8 +62,29 @@ describe('docker-compose.yml', () => {
     expect(validate({ services: { nats: { depends_on: { redis: { condition: 'service_ok' } } } } })).toBe(false);
   });
 
-  it('has the five services', () => {
-    expect(Object.keys(compose.services).sort()).toEqual(['grafana', 'holdfast', 'nats', 'prometheus', 'redis']);
+  it('has the five services, and those of a cluster only when they are asked for', () => {
+    const named = (profile: string | undefined) =>
+      services.flatMap(([name, { profiles }]) => (profiles?.[0] === profile ? [name] : [])).sort();
+    expect(named(undefined)).toEqual(['grafana', 'holdfast', 'nats', 'prometheus', 'redis']);
+    const three = (name: string) => [`${name}-1`, `${name}-2`, `${name}-3`];
+    expect(named('cluster')).toEqual([
+      ...three('holdfast'),
+      ...three('nats'),
+      'redis-1',
+      'redis-2',
+      ...three('sentinel'),
+    ]);
+  });
+
+  it('starts with the nodes of the cluster all that they need, and nothing of the single ones', () => {
+    const needed = new Set<string>();
+    const need = (name: string) => {
+      needed.add(name);
+      for (const other of Object.keys(compose.services[name]?.depends_on ?? {})) need(other);
+    };
+    for (const n of [1, 2, 3]) need(`holdfast-${n}`);
+    const cluster = services.flatMap(([name, { profiles }]) => (profiles?.[0] === 'cluster' ? [name] : []));
+    expect([...needed].sort()).toEqual(cluster.sort());
   });
 
   it.each(services)(
@@ -107,6 +134,41 @@ describe('docker-compose.yml', () => {
   });
 });
 
+describe('the nodes of the cluster', () => {
+  const nodes = [1, 2, 3].map((n) => compose.services[`holdfast-${n}`] as Service);
+  const hosts = (urls: string) => [...urls.matchAll(/(?:\/\/|,)([a-z]+-\d):\d+/g)].map(([, host]) => host);
+
+  it('have names and ports of their own, and settings that the program takes', () => {
+    const loaded = nodes.map(({ environment }) => loadSettings({}, environment ?? {}));
+    expect(loaded.map(({ name }) => name)).toEqual(['node-1', 'node-2', 'node-3']);
+    for (const settings of loaded) expect(settings).toMatchObject({ replicas: 3, durability: 'strict' });
+    expect(new Set(nodes.flatMap(({ ports }) => ports)).size).toBe(3);
+  });
+
+  it('name every NATS server, as its client and for its monitoring, and every Sentinel', () => {
+    for (const { environment = {} } of nodes) {
+      expect(hosts(environment.NATS_URL ?? '')).toEqual(['nats-1', 'nats-2', 'nats-3']);
+      expect(hosts(environment.NATS_MONITOR_URL ?? '')).toEqual(['nats-1', 'nats-2', 'nats-3']);
+      const redis = parseRedisAddress(environment.REDIS_URL ?? '');
+      expect(redis).toMatchObject({
+        kind: 'sentinel',
+        master: 'stock',
+        sentinels: [1, 2, 3].map((n) => ({ host: `sentinel-${n}`, port: 26_379 })),
+      });
+    }
+  });
+
+  it('keep each server’s data in a volume of its own', () => {
+    for (const name of ['nats', 'redis', 'sentinel']) {
+      const mounted = services.flatMap(([service, { volumes = [], profiles }]) =>
+        profiles !== undefined && service.startsWith(`${name}-`) ? volumes.filter((each) => !each.startsWith('.')) : [],
+      );
+      expect(new Set(mounted).size).toBe(mounted.length);
+      expect(mounted.length).toBe(name === 'redis' ? 2 : 3);
+    }
+  });
+});
+
 describe('the mounted configurations', () => {
   const nats = join(root, 'config', 'nats');
 
@@ -148,6 +210,48 @@ describe('the mounted configurations', () => {
     expect(extra).toContain(folder);
     const jsz = (await (await fetch(`${server.monitorUrl}/jsz`)).json()) as { config: Record<string, unknown> };
     expect(jsz.config).toMatchObject({ sync_always: true });
+  });
+
+  it('three servers with the block of config/nats/cluster.conf find each other, and the file says sync always', async () => {
+    const conf = readFileSync(join(nats, 'cluster.conf'), 'utf8');
+    expect(conf).toMatch(/^\s*sync_interval: always$/m);
+    expect(conf).toMatch(/^max_payload: 8MB$/m);
+    const block = /^cluster \{[\s\S]*?^\}/m.exec(conf)?.[0] ?? '';
+    const cluster = await NatsCluster.start(undefined, (own, all) =>
+      all.reduce(
+        (text, port, i) => text.replace(`nats-${i + 1}:6222`, `127.0.0.1:${port}`),
+        block.replace('0.0.0.0:6222', `127.0.0.1:${own}`),
+      ),
+    );
+    const [server] = cluster.servers;
+    const jsz = (await (await fetch(`${server?.monitorUrl}/jsz`)).json()) as { meta_cluster: Record<string, unknown> };
+    expect(jsz.meta_cluster).toMatchObject({ name: 'holdfast', cluster_size: 3 });
+  }, 60_000);
+
+  it('a Sentinel with config/redis/sentinel.conf watches the master, and the replica starts with its command', async () => {
+    const master = await freshRedis();
+    const words = compose.services['redis-2']?.command ?? [];
+    expect(words.slice(-3)).toEqual(['--replicaof', 'redis-1', '6379']);
+    const lines = readFileSync(join(root, 'config', 'redis', 'sentinel.conf'), 'utf8').split('\n');
+    const directives = lines
+      .filter((line) => line.startsWith('sentinel '))
+      .map((line) => line.replace('redis-1 6379', `127.0.0.1 ${master.port}`));
+    expect(directives.length).toBe(5);
+    // The last words are the value; what stands before them is the directive.
+    const config = Object.fromEntries(
+      directives.map((line) => {
+        const count = line.includes(' monitor ') ? 3 : line.includes(' stock ') ? 3 : 2;
+        const parts = line.split(' ');
+        return [parts.slice(0, count).join(' '), parts.slice(count).join(' ')];
+      }),
+    );
+    const sentinel = await freshRedis({ sentinel: true, config });
+    const address = await command(sentinel, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'stock');
+    expect(address).toEqual(['127.0.0.1', String(master.port)]);
+    const replica = await freshRedis({
+      config: { replicaof: `127.0.0.1 ${master.port}`, 'replica-announce-ip': '127.0.0.1' },
+    });
+    await expect.poll(() => info(replica, 'replication'), { timeout: 20_000 }).toContain('master_link_status:up');
   });
 
   it('redis-server starts with config/redis/compose.conf', async () => {
