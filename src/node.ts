@@ -19,6 +19,7 @@ import { Answers } from './answers.ts';
 import { SteadyClock } from './clock.ts';
 import { checkDurability } from './durability.ts';
 import { buildHttp, closeHttp } from './http/server.ts';
+import { agreeOnLease } from './lease.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { NatsPeers, serveOwner } from './peers.ts';
@@ -108,6 +109,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       },
     });
     await awaitNamesake(ownership, settings);
+    await agreeOnLease(broker, ownership, settings.leaseTtl);
     serveOwned(engine, broker, answers);
     measure(engine, metrics);
     const parked = parkedFacts(broker, facts);
