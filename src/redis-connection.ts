@@ -34,6 +34,8 @@ const FIRST_MS = 3_000;
 const CONNECT_MS = 3_000;
 /** How long it is taken for granted that the master is the one that the Sentinels named. */
 const MASTER_KNOWN_MS = 2_000;
+/** So long after a connection could not be made nothing new is tried: a node that starts asks once for each of its partitions. */
+const FAILED_FOR_MS = 1_000;
 /** A command's socket that hears nothing for so long is given up. */
 const SILENT_MS = 30_000;
 const PING_EVERY_MS = 10_000;
@@ -79,15 +81,22 @@ class Renewed implements RedisConnection {
   #open: { commands: RedisCommands; close(): void } | undefined;
   #opening: Promise<RedisCommands> | undefined;
   #closed = false;
+  #failed: { readonly why: Error; readonly atMs: number } | undefined;
 
   constructor(source: Source) {
     this.#source = source;
   }
 
   async commands(): Promise<RedisCommands> {
-    this.#opening ??= this.#renew().finally(() => {
-      this.#opening = undefined;
-    });
+    if (this.#failed !== undefined && performance.now() - this.#failed.atMs < FAILED_FOR_MS) throw this.#failed.why;
+    this.#opening ??= this.#renew()
+      .catch((why: Error) => {
+        this.#failed = { why, atMs: performance.now() };
+        throw why;
+      })
+      .finally(() => {
+        this.#opening = undefined;
+      });
     return this.#opening;
   }
 
