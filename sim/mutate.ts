@@ -61,11 +61,9 @@ async function run({ name, edits }: Mutant, seeds: number): Promise<Catch> {
     const failed = /^seed (\d+): (.*)$/m.exec(output.text);
     if (failed !== null) return { name, after: Number(failed[1]), said: (failed[2] ?? '').slice(0, 160) };
     if (output.code === 0) return { name, after: undefined, said: output.text.trim().split('\n').at(-1) ?? '' };
-    return {
-      name,
-      after: seedsIn(output.text),
-      said: `it ${output.code === null ? 'never ends' : 'fails'}: ${output.text.slice(-160).trim()}`,
-    };
+    const done = seedsIn(output.text);
+    if (output.code === null) return { name, after: undefined, said: `not in ${done} seeds, ${LONGEST_MS / 1000} s` };
+    return { name, after: done + 1, said: `it fails: ${output.text.slice(-160).trim()}` };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
