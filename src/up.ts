@@ -6,6 +6,7 @@
 import { setMaxListeners } from 'node:events';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DEMO } from '../config/demo/demo.ts';
 import { armFailpoint } from '../config/failpoints.ts';
 import { shownRedisAddress } from '../config/redis-address.ts';
@@ -39,6 +40,8 @@ export interface UpFlags {
 /** Folders that `up` makes under the data folder, and --fresh removes. */
 const FOLDERS = ['nats', 'redis', 'demo.json'] as const;
 const LINE_EVERY_MS = 1_000;
+/** A start that has not come so far says what it waits for, and goes on waiting. */
+const READY_WITHIN_MS = 5_000;
 
 /** Resolves with the exit code, after a signal has ended all of it. */
 export async function runUp(flags: Flags & UpFlags): Promise<number> {
@@ -77,7 +80,6 @@ export async function runUp(flags: Flags & UpFlags): Promise<number> {
         say(`\n  The node ${name} has ended (${how}); the others take its partitions over.`);
       siblings.push(await startSibling(name, { ...given, ...addresses, http }, env, told));
     }
-    announce([first.http, ...siblings.map(({ http }) => http)], addresses, data);
     const crash = Promise.race(
       servers.map(
         (server) =>
@@ -89,7 +91,10 @@ export async function runUp(flags: Flags & UpFlags): Promise<number> {
     const stop = new AbortController();
     // Every simulated caller waits on it.
     setMaxListeners(0, stop.signal);
-    const demo = noDemo === true ? Promise.resolve() : runDemo(first, siblings, data, stop.signal);
+    const all = [first.http, ...siblings.map(({ http }) => http)];
+    const demo = served(first, all, addresses, data, stop.signal).then(() =>
+      noDemo === true || stop.signal.aborted ? undefined : runDemo(first, siblings, data, stop.signal),
+    );
     const failed = demo.then(
       () => new Promise<string>(() => undefined),
       (error) => `the demo failed: ${(error as Error).message}`,
@@ -143,12 +148,35 @@ async function start(settings: Settings, given: Flags): Promise<RunningNode> {
   }
 }
 
-function announce(nodes: readonly string[], { nats, redis }: Addresses, data: string): void {
+/** Announces the addresses when the node serves; when that takes long, at once with the reason, and again when it does. */
+async function served(
+  node: RunningNode,
+  all: readonly string[],
+  addresses: Addresses,
+  data: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const up = all.length === 1 ? 'Holdfast is up.' : `Holdfast is up, on ${all.length} nodes.`;
+  const late = performance.now() + READY_WITHIN_MS;
+  let told = '';
+  while (!signal.aborted) {
+    const { ready, reasons } = node.engine.readiness;
+    if (ready) return announce(up, all, addresses, data);
+    const why = reasons.join('; ');
+    if (performance.now() > late && told === '') {
+      announce(`Holdfast does not serve yet: ${why}.`, all, addresses, data);
+      told = why;
+    }
+    await delay(20, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+function announce(how: string, nodes: readonly string[], { nats, redis }: Addresses, data: string): void {
   const [http = '', ...others] = nodes;
   say(
     [
       '',
-      others.length === 0 ? '  Holdfast is up.' : `  Holdfast is up, on ${nodes.length} nodes.`,
+      `  ${how}`,
       '',
       `    live page   http://${http}/`,
       `    API         http://${http}/v1/atp/85123A    (all of it: http://${http}/openapi.json)`,
@@ -175,7 +203,6 @@ async function runDemo(
 ): Promise<void> {
   const file = join(packageRoot(), DEMO.month);
   if (!existsSync(file)) throw new Error(`${DEMO.month} is missing from this installation`);
-  while (!node.engine.readiness.ready && !signal.aborted) await new Promise((done) => setTimeout(done, 20));
   const month = await readMonth(file);
   // Callers take the nodes in turn: any of them answers for all partitions.
   const bases = [node, ...siblings].map(({ http }) => `http://${http}`);
