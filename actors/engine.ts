@@ -164,11 +164,11 @@ export class Engine {
     return this.#followers.lag(stream);
   }
 
-  /** Age in seconds of the oldest snapshot of a partition that has changed since. */
+  /** Age in seconds of the oldest snapshot of a partition that has changed since; without one, since it was taken over. */
   get snapshotAgeSeconds(): number {
     let oldest = 0;
     for (const partition of this.partitions.values()) {
-      if (!partition.serving || partition.book.seq === partition.snapshotSeq) continue;
+      if (!partition.serving || !partition.changed) continue;
       oldest = Math.max(oldest, (this.#clock.nowMs() - partition.snapshotAtMs) / 1000);
     }
     return oldest;
@@ -300,7 +300,7 @@ export class Engine {
   }
 
   #prepare({ partition: number, epoch }: Claim): Recovering {
-    const partition = new Partition(number);
+    const partition = new Partition(number, this.#clock.nowMs());
     partition.book.epoch = epoch;
     const snapshotter = new Snapshotter(partition, this.seen, this.#store, {
       partitions: this.#settings.partitions,

@@ -24,12 +24,18 @@ export class Partition {
   leaving = false;
   /** Facts on their way to PARKED: a snapshot waits for them. */
   readonly parking = new Set<Promise<void>>();
-  /** Wall time of the last snapshot, 0 if there is none yet. */
+  /** Wall time of the last snapshot; before the first one, of when the partition was taken over. */
   snapshotAtMs = 0;
-  /** Change number at the last snapshot, to tell whether another one is due. */
+  /** Change number at the last snapshot taken here, to tell whether another one is due; -1 before the first. */
   snapshotSeq = -1;
 
-  constructor(number: number) {
+  /** Something was folded since the last snapshot, be it one that was loaded. */
+  get changed(): boolean {
+    return this.book.seq !== Math.max(0, this.snapshotSeq);
+  }
+
+  constructor(number: number, nowMs = 0) {
+    this.snapshotAtMs = nowMs;
     this.number = number;
     this.book = new StockBook(number);
     this.positions = Object.fromEntries(FACT_STREAM_NAMES.map((stream) => [stream, 0])) as Record<FactStream, number>;

@@ -282,14 +282,14 @@ describe('nats-server', () => {
 });
 
 describe('redis-server', () => {
-  it('serves, writes nothing to disk, and comes back empty on the same port', async () => {
+  it('serves, and comes back on the same port: empty when it was killed, with what it held when it was stopped', async () => {
     const redis = await freshRedis({ config: { maxmemory: '50mb' } });
     const client = createClient({ url: redis.url });
     client.on('error', () => undefined);
     await client.connect();
     expect(await client.configGet(['appendonly', 'save', 'maxmemory', 'maxmemory-policy'])).toEqual({
       appendonly: 'no',
-      save: '',
+      save: '300 1',
       maxmemory: String(50 * 1024 * 1024),
       'maxmemory-policy': 'noeviction',
     });
@@ -299,6 +299,9 @@ describe('redis-server', () => {
     await redis.restart();
     expect(redis.port).toBe(port);
     await vi.waitFor(async () => expect(await client.get('k')).toBeNull());
+    await client.set('k', 'w');
+    await redis.restart();
+    await vi.waitFor(async () => expect(await client.get('k')).toBe('w'));
     client.destroy();
   });
 });

@@ -2,9 +2,47 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expect, it } from 'vitest';
-import { ask } from './fixtures/http-caller.ts';
+import { ask, askUntilDecided } from './fixtures/http-caller.ts';
 import { freshFolder, freshNats } from './fixtures/servers.ts';
 import { UpProcess } from './fixtures/up-process.ts';
+
+const FACTS = 3_000;
+
+/** Sum of a metric's series. */
+async function metric(url: string, name: string): Promise<number> {
+  const { body } = await ask(url, 'GET', '/metrics');
+  const values = [...String(body).matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].map(([, value]) =>
+    Number(value),
+  );
+  if (values.length === 0) throw new Error(`there is no metric ${name}`);
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+it('a second run goes on from the snapshots of the first one, and reads hardly a fact again', async () => {
+  const data = freshFolder('up');
+  const first = new UpProcess(data);
+  await first.says('Holdfast is up.');
+  expect(await metric(first.url, 'holdfast_snapshot_age_seconds')).toBe(0);
+  for (let sent = 0; sent < FACTS; sent += 1_000) {
+    const facts = Array.from({ length: 1_000 }, (_, i) => ({
+      id: `f${sent + i}`,
+      type: 'receipt',
+      sku: `S${i % 97}`,
+      location: 'x',
+      occurredAt: new Date().toISOString(),
+      qty: 1,
+    }));
+    expect((await askUntilDecided(() => first.url, 'POST', '/v1/facts', facts)).body.accepted).toBe(1_000);
+  }
+  // No snapshot is older than its partition's take-over, which was seconds ago.
+  expect(await metric(first.url, 'holdfast_snapshot_age_seconds')).toBeLessThan(120);
+  expect(await first.stop()).toEqual({ code: 0, signal: null });
+  const second = new UpProcess(data);
+  await second.says('Holdfast is up.');
+  expect((await ask(second.url, 'GET', '/v1/stock/S0/x')).body.sellable).toBe(Math.ceil(1_000 / 97) * 3);
+  expect(await metric(second.url, 'holdfast_facts_applied_total')).toBeLessThan(FACTS / 10);
+  expect(await second.stop()).toEqual({ code: 0, signal: null });
+}, 120_000);
 
 it('says that it is up when it serves, not before', async () => {
   const up = new UpProcess(freshFolder('up'));

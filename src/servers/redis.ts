@@ -1,6 +1,6 @@
 /**
  * A local redis-server, on loopback, for `holdfast up` and for tests. It holds snapshots, which are copies of what the
- * log can say again, so it writes nothing to disk (config/redis/local.conf says more).
+ * log can say again, so it writes to disk now and then and at SIGTERM only (config/redis/local.conf says more).
  *
  * Invariant: a probe counts only when the process that answers is the one that was started.
  */
