@@ -307,11 +307,18 @@ function free(value: string | undefined): string {
   return value === undefined ? '' : `${value.length}:${value}`;
 }
 
-/** One form for 2.5, "2.5" and "2.50". */
-function amount(value: string | number | undefined): string {
+/** One form for each amount, however it is spelled: no exponent, no zeros that say nothing, no negative zero. */
+export function amount(value: string | number | undefined): string {
   if (value === undefined) return '';
   if (Number.isSafeInteger(value)) return String(value);
-  const plain = typeof value === 'number' ? String(value) : value;
-  if (!plain.includes('.') || plain.includes('e')) return plain.replace(/^(-?)0+(?=\d)/, '$1');
-  return plain.replace(/^(-?)0+(?=\d)/, '$1').replace(/\.?0+$/, '');
+  const [, sign, whole = '', fraction = '', exponent = '0'] = AMOUNT.exec(String(value)) ?? [];
+  const digits = whole + fraction;
+  const point = whole.length + Number(exponent);
+  const units = digits.slice(0, Math.max(0, point)).padEnd(point, '0').replace(/^0+/, '');
+  const rest = `${'0'.repeat(Math.max(0, -point))}${digits.slice(Math.max(0, point))}`.replace(/0+$/, '');
+  const plain = `${units === '' ? '0' : units}${rest === '' ? '' : `.${rest}`}`;
+  return plain === '0' ? plain : `${sign}${plain}`;
 }
+
+/** A decimal string, or a number as JavaScript writes it. */
+const AMOUNT = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/;
