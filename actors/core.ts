@@ -2,6 +2,7 @@
  * The core of a node, put together from its ports: ownership, engine, desks, and the answers that other nodes ask for. What it stands on
  * is given: src/node.ts gives NATS and Redis, a simulation what it likes.
  */
+import { LIMITS } from '../config/limits.ts';
 import type { FactStream } from '../config/topology.ts';
 import type { Broker, Keys } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
@@ -65,9 +66,9 @@ export function buildCore(world: CoreWorld): Core {
   const facts = new StreamFactDesk({
     broker,
     intake: engine.intake,
-    owns: serves,
     peers,
     park: (parking) => engine.park(parking),
+    stopping: () => engine.stopping,
     parked: (reason) => engine.countParked(reason),
     clock,
     partitions,
@@ -76,7 +77,7 @@ export function buildCore(world: CoreWorld): Core {
   const serve = async (partition: number, operation: string, body: unknown) => {
     if (operation !== 'verdict') return desk.serve(operation, body);
     const { stream, seq } = body as { stream: FactStream; seq: number };
-    return { verdict: await engine.intake.verdict(stream, seq, partition) };
+    return { verdict: await engine.intake.verdict(stream, seq, partition, LIMITS.verdictMs) };
   };
   return { ownership, engine, desk, facts, serve, serves };
 }

@@ -159,6 +159,11 @@ export class Engine {
     return { ready: reasons.length === 0, reasons, owned: served, partitions: this.#settings.partitions, owns };
   }
 
+  /** It takes no more: what waits for it is not decided here. */
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
   /** Messages that each fact stream still has for this node. */
   lag(stream: FactStream): number {
     return this.#followers.lag(stream);
@@ -198,6 +203,7 @@ export class Engine {
     this.onServed([]);
     await Promise.race([this.#drained(), delay(this.#clock, 3_000)]);
     this.#followers.close();
+    this.intake.giveUp();
     await Promise.race([this.#snapshotAll().catch(() => undefined), delay(this.#clock, 5_000)]);
     this.#stopSignal.abort();
     this.expiry.stop();

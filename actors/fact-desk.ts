@@ -1,16 +1,19 @@
 /**
  * The fact desk: facts that come over HTTP go into their stream, and are answered with the verdict of their owner.
  *
- * A fact counts as accepted once it is stored. If its owner's verdict does not come in time (no owner now), it is accepted and
- * folded later; a conflict that is found then is parked.
+ * Invariants:
+ *  D1 What is stored or parked is the bytes as they were sent.
+ *  D2 Of facts with one id in one request the first is judged first: the next is stored only after its verdict.
+ *  D3 Without a verdict there is no answer (undecided): all may be sent again, and what was stored then counts as a duplicate.
  */
 import { LIMITS } from '../config/limits.ts';
 import { type FactStream, streamOf } from '../config/topology.ts';
 import { type Broker, BrokerError } from '../streams/broker.ts';
-import type { Clock } from '../streams/clock.ts';
-import { parseFact } from '../streams/facts.ts';
+import { type Clock, delay } from '../streams/clock.ts';
+import { type Fact, parseFact } from '../streams/facts.ts';
 import { hash64 } from '../streams/hash.ts';
 import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
+import { type SentBody, typeHeaders } from '../streams/sent.ts';
 import { factSubject, partitionOf } from '../streams/subjects.ts';
 import type { Intake, Verdict } from './intake.ts';
 import type { FactDesk, Peers } from './ports.ts';
@@ -19,10 +22,11 @@ import { undecided } from './refusal.ts';
 export interface FactWorld {
   readonly broker: Broker;
   readonly intake: Intake;
-  readonly owns: (partition: number) => boolean;
   readonly peers: Peers;
   readonly park: (parking: Parking) => Promise<unknown>;
   readonly parked: (reason: ParkReason) => void;
+  /** The node is stopping: no verdict comes here any more. */
+  readonly stopping: () => boolean;
   readonly clock: Clock;
   readonly partitions: number;
   readonly horizonMs: number | undefined;
@@ -43,65 +47,99 @@ export class StreamFactDesk implements FactDesk {
     this.#world = world;
   }
 
-  async submit(values: readonly unknown[]): Promise<{ accepted: number; duplicates: number; rejected: Rejection[] }> {
-    const outcomes = await Promise.all(values.map((value) => this.#submit(value)));
+  async submit(facts: readonly SentBody[]): Promise<{ accepted: number; duplicates: number; rejected: Rejection[] }> {
+    const before = new Map<string, Promise<Outcome>>();
+    const outcomes = await Promise.all(facts.map((sent) => this.#submit(sent, before)));
     const rejected = outcomes.flatMap((outcome, index) => (typeof outcome === 'object' ? [{ index, ...outcome }] : []));
     const count = (wanted: Outcome) => outcomes.filter((outcome) => outcome === wanted).length;
     return { accepted: count('accepted'), duplicates: count('duplicate'), rejected };
   }
 
   /** Publishes a parked fact again; the horizon does not hold for it. */
-  async resubmit(value: unknown): Promise<void> {
-    const parsed = parseFact(value);
+  async resubmit(sent: SentBody): Promise<void> {
+    const parsed = parseFact(sent.value);
     if (!parsed.ok) throw new Error(parsed.message);
-    const { type, location, sku } = parsed.fact;
-    await this.#world.broker.publish(factSubject(type, location, sku), bytesOf(value), {
-      headers: { [RESUBMIT_HEADER]: 'yes' },
+    await this.#world.broker.publish(subjectOf(parsed.fact), sent.bytes, {
+      headers: { ...typeHeaders(sent), [RESUBMIT_HEADER]: 'yes' },
     });
   }
 
-  async #submit(value: unknown): Promise<Outcome> {
-    const parsed = parseFact(value);
-    if (!parsed.ok) return this.#reject(value, 'invalid', parsed.message);
+  /** @param before what becomes of the last fact of each id so far (D2) */
+  #submit(sent: SentBody, before: Map<string, Promise<Outcome>>): Promise<Outcome> {
+    const parsed = parseFact(sent.value);
+    if (!parsed.ok) return this.#reject(sent, 'invalid', parsed.message);
     const { fact } = parsed;
-    const oldest =
-      this.#world.horizonMs === undefined
-        ? Number.NEGATIVE_INFINITY
-        : (this.#world.clock.nowMs() - this.#world.horizonMs) * 1000;
-    if (fact.at < oldest) return this.#reject(value, 'too-old', 'occurredAt is older than the idempotency horizon');
+    if (fact.at < this.#oldest()) {
+      return this.#reject(sent, 'too-old', 'occurredAt is older than the idempotency horizon');
+    }
+    const earlier = before.get(fact.id);
+    const outcome = earlier === undefined ? this.#store(sent, fact) : earlier.then(() => this.#store(sent, fact));
+    before.set(fact.id, outcome);
+    return outcome;
+  }
+
+  #oldest(): number {
+    const { horizonMs, clock } = this.#world;
+    return horizonMs === undefined ? Number.NEGATIVE_INFINITY : (clock.nowMs() - horizonMs) * 1000;
+  }
+
+  async #store(sent: SentBody, fact: Fact): Promise<Outcome> {
     const stream = streamOf(fact.type) as FactStream;
-    const seq = await this.#publish(factSubject(fact.type, fact.location, fact.sku), bytesOf(value));
+    const seq = await this.#publish(subjectOf(fact), sent);
     const verdict = await this.#verdict(stream, seq, partitionOf(fact.sku, this.#world.partitions));
-    if (verdict === undefined || verdict === 'applied') return 'accepted';
+    if (verdict === 'applied') return 'accepted';
     if (verdict === 'duplicate') return 'duplicate';
     return { code: verdict.parked, message: verdict.message };
   }
 
-  async #verdict(stream: FactStream, seq: number, partition: number): Promise<Verdict | undefined> {
-    if (this.#world.owns(partition)) return this.#world.intake.verdict(stream, seq, partition);
-    try {
-      return ((await this.#world.peers.ask(partition, 'verdict', { stream, seq, partition })) as { verdict?: Verdict })
-        .verdict;
-    } catch {
-      return undefined;
+  /** Held here: when intake has come so far. Elsewhere: what the owner says, asked again while there is none. */
+  async #verdict(stream: FactStream, seq: number, partition: number): Promise<Verdict> {
+    const { intake, clock, stopping } = this.#world;
+    const until = clock.monoMs() + LIMITS.verdictMs;
+    for (;;) {
+      const leftMs = until - clock.monoMs();
+      if (leftMs <= 0 || stopping()) break;
+      const verdict = intake.holds(partition)
+        ? await intake.verdict(stream, seq, partition, leftMs)
+        : await this.#ask(stream, seq, partition, leftMs);
+      if (verdict === 'unknown') break;
+      if (verdict !== undefined) return verdict;
+      await delay(clock, Math.min(LIMITS.verdictAgainMs, leftMs));
     }
+    throw undecided(
+      'every fact is stored, but the owner of one has not said whether it counts; send all of them again, which is harmless',
+    );
   }
 
-  async #reject(value: unknown, reason: ParkReason, message: string): Promise<Outcome> {
-    const bytes = bytesOf(value);
-    const { hi, lo } = hash64(bytes.toString('utf8'));
+  async #ask(
+    stream: FactStream,
+    seq: number,
+    partition: number,
+    withinMs: number,
+  ): Promise<Verdict | 'unknown' | undefined> {
+    const asked = this.#world.peers.ask(partition, 'verdict', { stream, seq }).then(
+      (answer) => (answer as { verdict?: Verdict | 'unknown' | null }).verdict ?? undefined,
+      () => undefined,
+    );
+    const over = new AbortController();
+    const late = delay(this.#world.clock, withinMs, over.signal).then(() => undefined);
+    return Promise.race([asked, late]).finally(() => over.abort());
+  }
+
+  async #reject({ bytes, type }: SentBody, reason: ParkReason, message: string): Promise<Outcome> {
+    const { hi, lo } = hash64(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
     const source = `http.${reason}-${hi.toString(16)}${lo.toString(16).padStart(8, '0')}`;
     this.#world.parked(reason);
-    await this.#world.park({ source, subject: 'http', reason, message, contentType: 'application/json', bytes });
+    await this.#world.park({ source, subject: 'http', reason, message, contentType: type, bytes });
     return { code: reason, message };
   }
 
-  async #publish(subject: string, bytes: Uint8Array): Promise<number> {
+  async #publish(subject: string, sent: SentBody): Promise<number> {
     while (this.#inFlight >= LIMITS.factPublishesInFlight)
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#inFlight += 1;
     try {
-      return await this.#world.broker.publish(subject, bytes);
+      return await this.#world.broker.publish(subject, sent.bytes, { headers: typeHeaders(sent) });
     } catch (error) {
       if (error instanceof BrokerError)
         throw undecided(`not every fact could be stored (${error.message}); send all of them again`);
@@ -113,6 +151,6 @@ export class StreamFactDesk implements FactDesk {
   }
 }
 
-function bytesOf(value: unknown): Buffer {
-  return Buffer.from(JSON.stringify(value) ?? 'null');
+function subjectOf({ type, location, sku }: Fact): string {
+  return factSubject(type, location, sku);
 }

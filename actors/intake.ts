@@ -11,7 +11,7 @@ import { LIMITS } from '../config/limits.ts';
 import type { FactStream } from '../config/topology.ts';
 import type { FollowedMessage } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
-import { decodeBody } from '../streams/codec.ts';
+import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { type FactType, parseFact } from '../streams/facts.ts';
 import { hash64 } from '../streams/hash.ts';
 import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
@@ -39,7 +39,7 @@ export class Intake {
   readonly #events: IntakeEvents;
   readonly #horizonMicros: number;
   readonly #exceptions = new Map<string, Verdict>();
-  readonly #waiters = new Map<string, (verdict: Verdict) => void>();
+  readonly #waiters = new Map<string, Set<(verdict: Verdict | undefined) => void>>();
   /** `STREAM.seq` that an earlier run parked for their ids: they stay out (T2). */
   readonly conflicts = new Set<string>();
   parkingInFlight = 0;
@@ -75,22 +75,46 @@ export class Intake {
     if (this.#waiters.size > 0) this.#tell(`${stream}.${seq}`, verdict);
   }
 
-  /** The verdict on a stored fact of an owned partition, or undefined if it does not come in time. */
-  async verdict(stream: FactStream, seq: number, partition: number): Promise<Verdict | undefined> {
+  /** Whether a partition is held here, served or catching up. */
+  holds(partition: number): boolean {
+    return this.#partitions.has(partition);
+  }
+
+  /**
+   * The verdict on a stored fact of a partition that is held here; undefined if it does not come within so many milliseconds, `unknown` if
+   * an owner before this one gave it.
+   */
+  async verdict(
+    stream: FactStream,
+    seq: number,
+    partition: number,
+    withinMs: number,
+  ): Promise<Verdict | 'unknown' | undefined> {
     const key = `${stream}.${seq}`;
-    const owned = this.#partitions.get(partition);
-    if (owned === undefined) return undefined;
-    if (owned.positions[stream] >= seq) return this.#exceptions.get(key) ?? 'applied';
+    const held = this.#partitions.get(partition);
+    if (held === undefined) return undefined;
+    if (seq <= held.loadedPositions[stream]) return this.#exceptions.get(key) ?? 'unknown';
+    if (held.positions[stream] >= seq) return this.#exceptions.get(key) ?? 'applied';
     return new Promise((resolve) => {
-      const cancel = this.#clock.after(LIMITS.verdictMs, () => {
-        this.#waiters.delete(key);
-        resolve(undefined);
-      });
-      this.#waiters.set(key, (verdict) => {
+      const waiting = this.#waiters.get(key) ?? new Set();
+      this.#waiters.set(key, waiting);
+      const tell = (verdict: Verdict | undefined) => {
         cancel();
         resolve(verdict);
+      };
+      const cancel = this.#clock.after(withinMs, () => {
+        waiting.delete(tell);
+        if (waiting.size === 0) this.#waiters.delete(key);
+        resolve(undefined);
       });
+      waiting.add(tell);
     });
+  }
+
+  /** No more messages are taken: whoever waits for a verdict is told that none comes. */
+  giveUp(): void {
+    for (const waiting of this.#waiters.values()) for (const tell of waiting) tell(undefined);
+    this.#waiters.clear();
   }
 
   #judge(stream: FactStream, message: FollowedMessage, tokens: readonly string[], partition: Partition): Verdict {
@@ -146,7 +170,7 @@ export class Intake {
       subject: message.subject,
       reason,
       message: why,
-      contentType: message.header('Content-Type') ?? 'application/json',
+      contentType: message.header('Content-Type') ?? (isMsgpack(message.data, undefined) ? MSGPACK_TYPE : JSON_TYPE),
       bytes: message.data,
     }).then(() => {
       this.parkingInFlight -= 1;
@@ -166,7 +190,7 @@ export class Intake {
   }
 
   #tell(key: string, verdict: Verdict): void {
-    this.#waiters.get(key)?.(verdict);
+    for (const tell of this.#waiters.get(key) ?? []) tell(verdict);
     this.#waiters.delete(key);
   }
 }

@@ -16,6 +16,8 @@ export class Partition {
   readonly book: StockBook;
   /** Last sequence of each fact stream that is folded, or has nothing for this partition. */
   readonly positions: Record<FactStream, number>;
+  /** Up to where the snapshot that was loaded knew the streams: these verdicts were given elsewhere. */
+  readonly loadedPositions: Record<FactStream, number>;
   /** Last sequence of JOURNAL up to which every decision for this partition is folded. */
   journalSeq = 0;
   /** Answers requests. */
@@ -38,6 +40,11 @@ export class Partition {
     this.snapshotAtMs = nowMs;
     this.number = number;
     this.book = new StockBook(number);
-    this.positions = Object.fromEntries(FACT_STREAM_NAMES.map((stream) => [stream, 0])) as Record<FactStream, number>;
+    this.positions = zeros();
+    this.loadedPositions = zeros();
   }
+}
+
+function zeros(): Record<FactStream, number> {
+  return Object.fromEntries(FACT_STREAM_NAMES.map((stream) => [stream, 0])) as Record<FactStream, number>;
 }

@@ -11,6 +11,7 @@ import type {
   SkuStockAnswer,
   StockAnswer,
 } from '../streams/requests.ts';
+import type { SentBody } from '../streams/sent.ts';
 
 /** Group commit. Outcomes come in the order of the appends. */
 export interface DecisionLog {
@@ -65,8 +66,11 @@ export type ExplainBucket = (typeof EXPLAIN_BUCKETS)[number];
 
 /** Taking facts in over HTTP: stores them, waits for the verdict of their owner. */
 export interface FactDesk {
-  /** `values` are decoded facts, as sent; answers after every accepted one is durable. */
-  submit(values: readonly unknown[]): Promise<{
+  /**
+   * Stores facts with the bytes that they were sent as; answers after every accepted one is durable. Rejects with undecided, which sending
+   * all of them again resolves, when one could not be stored or its owner's verdict does not come in time.
+   */
+  submit(facts: readonly SentBody[]): Promise<{
     accepted: number;
     duplicates: number;
     rejected: { index: number; code: string; message: string }[];
@@ -101,5 +105,5 @@ export interface ParkedFacts {
   /** Parked facts after a sequence, oldest first. */
   list(after: number, limit: number): Promise<readonly ParkedFact[]>;
   /** Publishes it anew, or a corrected fact in its place; past the horizon too, since a person asks for it. */
-  resubmit(seq: number, corrected: unknown): Promise<void>;
+  resubmit(seq: number, corrected: SentBody | undefined): Promise<void>;
 }

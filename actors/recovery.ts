@@ -158,6 +158,7 @@ async function fill(
     world.seen.load(partition.number, words, ref.latest);
   });
   Object.assign(partition.positions, manifest.positions);
+  Object.assign(partition.loadedPositions, manifest.positions);
   partition.journalSeq = manifest.journalSeq;
   partition.snapshotAtMs = manifest.atMs;
   const named = new Set(refs.map((ref) => ref.name));
@@ -178,7 +179,7 @@ function reset(world: RecoveryWorld, partition: Partition): void {
   book.homes.clear();
   book.pages.length = 0;
   Object.assign(book, { keyCount: fresh.keyCount });
-  for (const stream of FACT_STREAM_NAMES) partition.positions[stream] = 0;
+  for (const stream of FACT_STREAM_NAMES) partition.positions[stream] = partition.loadedPositions[stream] = 0;
   partition.journalSeq = 0;
 }
 

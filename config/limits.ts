@@ -19,8 +19,10 @@ export const LIMITS = {
   waitingPerReservation: 64,
   /** How long a request waits for its decision before it is answered 503; its units stay held until the outcome is known. */
   requestMs: 5_000,
-  /** How long an HTTP fact waits for its owner's verdict before it counts as accepted: it is stored, and is folded later. */
-  verdictMs: 3_000,
+  /** How long an HTTP fact waits for its owner's verdict; then 503: it is stored, but whether it counted is not known here. */
+  verdictMs: 5_000,
+  /** Pause before an owner that does not answer is asked for a verdict again. */
+  verdictAgainMs: 50,
   /** Verdicts other than "applied" kept for fronts that ask late; the oldest go first. */
   verdictsKept: 200_000,
   /** Facts on their way to PARKED; more: the follower stops until they are stored. */

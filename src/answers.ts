@@ -25,6 +25,7 @@ import {
   type StockAnswer,
   stockRequest,
 } from '../streams/requests.ts';
+import { elementsOf, type SentBody } from '../streams/sent.ts';
 import { isTooDeep } from './bodies.ts';
 import type { Metrics, ReservationOutcome } from './metrics.ts';
 import { type ParkedAnswer, parkedParams, parkedQuery } from './operator-requests.ts';
@@ -55,17 +56,15 @@ export class Answers {
   }
 
   /** One fact or a list of them; each is judged on its own. */
-  async submitFacts(body: unknown): Promise<FactsAnswer> {
-    const facts = Array.isArray(body) ? (body as unknown[]) : [present(body)];
-    if (facts.length > LIMITS.factsPerRequest) {
-      throw new Refusal(
-        'too-large',
-        `${facts.length} facts in one request; at most ${LIMITS.factsPerRequest} are taken`,
-      );
+  async submitFacts(body: SentBody | undefined): Promise<FactsAnswer> {
+    const sent = sentBody(body);
+    const count = Array.isArray(sent.value) ? sent.value.length : 1;
+    if (count > LIMITS.factsPerRequest) {
+      throw new Refusal('too-large', `${count} facts in one request; at most ${LIMITS.factsPerRequest} are taken`);
     }
-    if (facts.length === 0) return { accepted: 0, duplicates: 0, rejected: [] };
-    refuseDepth(body);
-    return this.#facts.submit(facts);
+    if (count === 0) return { accepted: 0, duplicates: 0, rejected: [] };
+    refuseDepth(sent.value);
+    return this.#facts.submit(Array.isArray(sent.value) ? elementsOf(sent) : [sent]);
   }
 
   async atp(body: unknown): Promise<AtpAnswer> {
@@ -150,12 +149,13 @@ export class Answers {
     return { parked: [...parked], next: last?.seq ?? null };
   }
 
-  /** @param corrected a fact to take its place, or undefined to submit it as it is */
-  async resubmit(params: unknown, corrected: unknown): Promise<{ seq: number; resubmitted: true }> {
+  /** @param body a fact to take its place, or undefined to submit it as it is */
+  async resubmit(params: unknown, body: SentBody | undefined): Promise<{ seq: number; resubmitted: true }> {
     const { seq } = valid(parkedParams, params);
+    const corrected = body?.value === undefined ? undefined : body;
     if (corrected !== undefined) {
-      refuseDepth(corrected);
-      const fact = parseFact(corrected);
+      refuseDepth(corrected.value);
+      const fact = parseFact(corrected.value);
       if (!fact.ok)
         throw invalid([
           { field: fact.field === '' ? 'body' : fact.field, message: withoutField(fact.message, fact.field) },
@@ -217,6 +217,11 @@ function fieldName(path: readonly PropertyKey[]): string {
 function withoutField(message: string, field: string): string {
   const prefix = field === '' ? 'the fact ' : `${field} `;
   return message.startsWith(prefix) ? message.slice(prefix.length) : message;
+}
+
+function sentBody(body: SentBody | undefined): SentBody {
+  present(body?.value);
+  return body as SentBody;
 }
 
 function present(body: unknown): unknown {

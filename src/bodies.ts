@@ -8,6 +8,7 @@
  */
 import { Refusal } from '../actors/refusal.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
+import type { BodyType } from '../streams/sent.ts';
 import { msgpackFault } from './msgpack-shape.ts';
 
 /** Arrays and objects in each other; more: 400. */
@@ -16,7 +17,7 @@ const MAX_DEPTH = 64;
 const MSGPACK_NAMES = new Set([MSGPACK_TYPE, 'application/x-msgpack', 'application/vnd.msgpack']);
 
 /** The form that a content type stands for; undefined if it is none that can be read. Parameters such as charset are ignored. */
-export function formOf(contentType: string): typeof JSON_TYPE | typeof MSGPACK_TYPE | undefined {
+export function formOf(contentType: string): BodyType | undefined {
   const semicolon = contentType.indexOf(';');
   const type = (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
   if (type === JSON_TYPE) return JSON_TYPE;
@@ -24,12 +25,12 @@ export function formOf(contentType: string): typeof JSON_TYPE | typeof MSGPACK_T
 }
 
 /** The form of a body without a content type, by its first byte. */
-export function sniffedForm(bytes: Uint8Array): typeof JSON_TYPE | typeof MSGPACK_TYPE {
+export function sniffedForm(bytes: Uint8Array): BodyType {
   return isMsgpack(bytes, undefined) ? MSGPACK_TYPE : JSON_TYPE;
 }
 
 /** Decodes a body; an empty one is undefined. */
-export function readBody(bytes: Uint8Array, form: typeof JSON_TYPE | typeof MSGPACK_TYPE): unknown {
+export function readBody(bytes: Uint8Array, form: BodyType): unknown {
   if (bytes.length === 0) return undefined;
   const name = form === JSON_TYPE ? 'JSON' : 'MessagePack';
   if (form === MSGPACK_TYPE) {

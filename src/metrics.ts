@@ -36,7 +36,8 @@ const STREAMS = [...FACT_STREAM_NAMES, JOURNAL_STREAM] as const;
 export type MeasuredStream = (typeof STREAMS)[number];
 
 const GAUGES = {
-  snapshot_age_seconds: 'Age of the oldest snapshot of a partition that has changed since; before its first one, since it was taken over.',
+  snapshot_age_seconds:
+    'Age of the oldest snapshot of a partition that has changed since; before its first one, since it was taken over.',
   actors: 'Stock keys (SKU at location) in memory on this node.',
   partitions_owned: 'Partitions that this node owns.',
   seen_ids: 'Fact ids remembered within the idempotency horizon.',

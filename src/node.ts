@@ -11,10 +11,12 @@ import type { ParkedFacts } from '../actors/ports.ts';
 import { Refusal } from '../actors/refusal.ts';
 import type { Settings } from '../config/settings.ts';
 import { FACT_STREAM_NAMES, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
-import { decodeBody } from '../streams/codec.ts';
+import type { StoredMessage } from '../streams/broker.ts';
+import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
 import { describeParked, listParked } from '../streams/parked.ts';
 import { provision } from '../streams/provision.ts';
+import type { SentBody } from '../streams/sent.ts';
 import { Answers } from './answers.ts';
 import { SteadyClock } from './clock.ts';
 import { checkDurability } from './durability.ts';
@@ -232,6 +234,13 @@ function measure(engine: Engine, metrics: Metrics): void {
   for (const stream of FACT_STREAM_NAMES) metrics.lag(stream, () => engine.lag(stream));
 }
 
+/** A parked fact as it came; throws if it cannot be read. */
+function sentOf(parked: StoredMessage): SentBody {
+  const { contentType } = describeParked(parked);
+  const type = isMsgpack(parked.data, contentType) ? MSGPACK_TYPE : JSON_TYPE;
+  return { value: decodeBody(parked.data, contentType), bytes: parked.data, type };
+}
+
 function parkedFacts(broker: NatsBroker, facts: StreamFactDesk): ParkedFacts {
   return {
     list: async (after, limit) =>
@@ -250,10 +259,8 @@ function parkedFacts(broker: NatsBroker, facts: StreamFactDesk): ParkedFacts {
     resubmit: async (seq, corrected) => {
       const parked = await broker.message(PARKED_STREAM, seq);
       if (parked === undefined) throw new Refusal('not-found', `no fact is parked at ${seq}`);
-      let value = corrected;
       try {
-        value ??= decodeBody(parked.data, describeParked(parked).contentType);
-        await facts.resubmit(value);
+        await facts.resubmit(corrected ?? sentOf(parked));
       } catch (error) {
         if (error instanceof Refusal) throw error;
         throw new Refusal(

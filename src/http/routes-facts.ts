@@ -37,8 +37,9 @@ const submitFacts: Operation = {
   tag: 'facts',
   summary: 'Report facts',
   description:
-    `One fact or an array of up to ${LIMITS.factsPerRequest}. Each counts once, however often it is sent. The answer comes after every accepted fact is durable. ` +
-    'One that cannot be read, is older than the idempotency horizon (too-old) or comes under an id that was used with other content (id-conflict) is parked and named in `rejected`; it never refuses the rest.',
+    `One fact or an array of up to ${LIMITS.factsPerRequest}. Each counts once, however often it is sent; of several with one id in one request the first holds. The answer comes after every accepted fact is durable and its owner has said what became of it. ` +
+    'One that cannot be read, is older than the idempotency horizon (too-old) or comes under an id that was used with other content (id-conflict) is parked, with its bytes as they were sent, and named in `rejected`; it never refuses the rest. ' +
+    '503: what became of one is not known; send all of them again, which is harmless.',
   body: {
     schema: z.union([factSchema, z.array(factSchema).max(LIMITS.factsPerRequest)]),
     examples: { one: SALE, several: [SALE, RECEIPT] },
@@ -108,7 +109,7 @@ const resubmitParked: Operation = {
 export const FACT_OPERATIONS = [submitFacts, listParked, resubmitParked];
 
 export function addFactRoutes(app: FastifyInstance, answers: Answers): void {
-  addRoute(app, submitFacts, (request) => answers.submitFacts(request.body));
+  addRoute(app, submitFacts, (request) => answers.submitFacts(request.sent));
   addRoute(app, listParked, (request) => answers.listParked(request.query));
-  addRoute(app, resubmitParked, (request) => answers.resubmit(request.params, request.body));
+  addRoute(app, resubmitParked, (request) => answers.resubmit(request.params, request.sent));
 }

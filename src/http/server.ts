@@ -9,6 +9,7 @@ import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import type { FactDesk, ParkedFacts, Readiness, StockDesk } from '../../actors/ports.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
+import type { SentBody } from '../../streams/sent.ts';
 import { Answers } from '../answers.ts';
 import { formOf, readBody, sniffedForm } from '../bodies.ts';
 import type { Log } from '../log.ts';
@@ -75,25 +76,32 @@ export async function closeHttp(app: FastifyInstance): Promise<void> {
   }
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The body as it was sent; undefined if there is none. */
+    sent: SentBody | undefined;
+  }
+}
+
 type Done = (error: Error | null, body?: unknown) => void;
 
 function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
+  app.decorateRequest('sent', undefined);
   for (const type of [JSON_TYPE, MSGPACK_TYPE, '*']) {
     app.addContentTypeParser(type, { parseAs: 'buffer' }, (request: FastifyRequest, bytes: Buffer, done: Done) => {
-      let body: unknown;
       try {
-        body = decoded(request, bytes);
+        request.sent = decoded(request, bytes);
       } catch (error) {
         done(error as Error);
         return;
       }
-      done(null, body);
+      done(null, request.sent.value);
     });
   }
 }
 
-function decoded(request: FastifyRequest, bytes: Buffer): unknown {
+function decoded(request: FastifyRequest, bytes: Buffer): SentBody {
   const { 'content-type': type, 'content-encoding': encoding } = request.headers;
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw new FrontProblem(
@@ -101,11 +109,10 @@ function decoded(request: FastifyRequest, bytes: Buffer): unknown {
       `Content-Encoding ${encoding} is not supported; send the body as it is`,
     );
   }
-  if (type === undefined) return readBody(bytes, sniffedForm(bytes));
-  const form = formOf(type);
-  if (form !== undefined) return readBody(bytes, form);
+  const form = type === undefined ? sniffedForm(bytes) : formOf(type);
+  if (form !== undefined) return { value: readBody(bytes, form), bytes, type: form };
   throw new FrontProblem(
     'unsupported-media-type',
-    `Content-Type is ${type.slice(0, 200)}; send application/json or application/msgpack`,
+    `Content-Type is ${type?.slice(0, 200)}; send application/json or application/msgpack`,
   );
 }

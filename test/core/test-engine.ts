@@ -6,6 +6,7 @@ import { NatsPeers, serveOwner } from '../../src/peers.ts';
 import { RedisSnapshots } from '../../src/snapshots-redis.ts';
 import { NatsBroker, nonce } from '../../streams/connection.ts';
 import { provision } from '../../streams/provision.ts';
+import { sentAsJson } from '../../streams/sent.ts';
 
 export type TestEngine = Awaited<ReturnType<typeof freshEngine>>;
 
@@ -27,7 +28,14 @@ export async function freshEngine(
   const owners = await broker.keys(OWNERS_BUCKET, { replicas: 1 });
   const none = () => undefined;
   const notes: string[] = [];
-  const { ownership, engine, desk, facts, serve, serves } = buildCore({
+  const {
+    ownership,
+    engine,
+    desk,
+    facts: factDesk,
+    serve,
+    serves,
+  } = buildCore({
     broker,
     clock,
     store,
@@ -84,7 +92,7 @@ export async function freshEngine(
   return {
     engine,
     desk,
-    facts,
+    facts: { submit: (values: readonly unknown[]) => factDesk.submit(values.map(sentAsJson)) },
     broker,
     peers,
     ownership,

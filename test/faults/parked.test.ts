@@ -187,3 +187,39 @@ it('what was parked counts when a person submits it again: as it is, or correcte
   await expect.poll(() => sellable(sku)).toBe(12);
   expect((await ask(node.url, 'POST', '/v1/parked/999999/resubmit')).status).toBe(404);
 });
+
+it('what comes over HTTP is stored and parked as it was sent, and submitted again from these bytes', async () => {
+  const old = new Date(Date.now() - 9 * 86_400_000).toISOString();
+  const text = (id: string, at: string, qty: string) =>
+    `{ "id":"${id}","type":"receipt","sku":"bytes","location":"x","occurredAt":"${at}","qty":${qty},"big":12345678901234567890,"more":1e400 }`;
+  const texts = [text('bytes-1', now(), '1'), text('bytes-2', now(), '1e400'), text('bytes-3', old, '10')];
+  const post = async (type: string, body: string | Uint8Array) =>
+    (await fetch(`${node.url}/v1/facts`, { method: 'POST', headers: { 'Content-Type': type }, body })).json();
+  expect(await post('application/json; charset=utf-8', `\ufeff[${texts.join(' ,\n')}]`)).toMatchObject({
+    accepted: 1,
+    rejected: [
+      { index: 1, code: 'invalid' },
+      { index: 2, code: 'too-old' },
+    ],
+  });
+  const last = (await broker.stream('RECEIPTS'))?.lastSeq ?? 0;
+  expect(Buffer.from((await broker.message('RECEIPTS', last))?.data ?? []).toString()).toBe(texts[0]);
+  // A single body goes as it is, its byte order mark too; MessagePack stays MessagePack.
+  expect(await post('application/json', `\ufeff ${text('bytes-4', now(), '100')}`)).toMatchObject({ accepted: 1 });
+  const packed = packr.pack({ ...good('receipt', 'bytes'), id: 'bytes-5', occurredAt: old, qty: 1_000 });
+  expect(await post('application/msgpack', packed)).toMatchObject({ rejected: [{ code: 'too-old' }] });
+  expect(await post('application/msgpack', packr.pack([packr.unpack(packed)]))).toMatchObject({
+    rejected: [{ code: 'too-old' }],
+  });
+  // A device that says nothing of its MessagePack.
+  const silent = packr.pack({ ...good('receipt', 'bytes'), id: 'bytes-6', occurredAt: old, qty: 10_000 });
+  const source = `RECEIPTS.${await broker.publish('receipt.x.bytes', silent)}`;
+  await expect.poll(async () => (await parked()).some((each) => each.source === source)).toBe(true);
+  const mine = (await parked()).filter((each) => Buffer.from(each.bytes, 'base64').toString().includes('bytes-'));
+  const expected = [Buffer.from(texts[1] as string), Buffer.from(texts[2] as string), packed, silent];
+  expect(mine.map((each) => each.bytes)).toEqual(expected.map((bytes) => bytes.toString('base64')));
+  await expect.poll(() => sellable('bytes')).toBe(101);
+  const again = await Promise.all(mine.map(({ seq }) => ask(node.url, 'POST', `/v1/parked/${seq}/resubmit`)));
+  expect(again.map(({ status }) => status)).toEqual([422, 200, 200, 200]);
+  await expect.poll(() => sellable('bytes')).toBe(11_111);
+});

@@ -43,6 +43,22 @@ it('passes facts on as they came, with fields that nobody knows', async () => {
   expect(it_.facts.taken).toEqual([sent]);
 });
 
+it('passes on the bytes of each fact as they were sent, not what was read of them', async () => {
+  const odd = `{ "id":"a","type":"sale","sku":"85123A","location":"store-12","occurredAt":"2026-11-24T09:15:00Z","qty":2.0,
+    "big":12345678901234567890,"more":[1e400, {"]":"\\",[\\\\"}] }`;
+  const other = odd.replace('"a"', '"b"');
+  for (const payload of [odd, `\ufeff[ ${odd.replace('"a"', '"c"')}\n,\t${other} ]`]) {
+    const answer = await it_.app.inject({
+      method: 'POST',
+      url: '/v1/facts',
+      headers: { 'content-type': 'application/json' },
+      payload,
+    });
+    expect(answer.statusCode, answer.body).toBe(200);
+  }
+  expect(it_.facts.takenBytes).toEqual([odd, odd.replace('"a"', '"c"'), other]);
+});
+
 it('takes 1,000 facts, and refuses 1,001 with 413', async () => {
   const many = Array.from({ length: 1001 }, (_, n) => ({ ...SALE, id: String(n) }));
   expect((await post('/v1/facts', many.slice(0, 1000))).json().accepted).toBe(1000);

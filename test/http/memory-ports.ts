@@ -13,6 +13,7 @@ import type {
   SkuStockAnswer,
   StockAnswer,
 } from '../../streams/requests.ts';
+import type { SentBody } from '../../streams/sent.ts';
 
 const AS_OF = '2026-11-24T09:15:00.123Z';
 
@@ -124,21 +125,24 @@ export class MemoryDesk implements StockDesk {
 
 export class MemoryFacts implements FactDesk, ParkedFacts {
   readonly taken: unknown[] = [];
+  /** The bytes of each, as text. */
+  readonly takenBytes: string[] = [];
   readonly parked: ParkedFact[] = [];
   readonly resubmitted: { seq: number; corrected: unknown }[] = [];
   failure: Error | undefined;
   readonly #ids = new Set<string>();
 
-  async submit(values: readonly unknown[]) {
+  async submit(facts: readonly SentBody[]) {
     if (this.failure !== undefined) throw this.failure;
     const answer = { accepted: 0, duplicates: 0, rejected: [] as { index: number; code: string; message: string }[] };
-    values.forEach((value, index) => {
+    facts.forEach(({ value, bytes }, index) => {
       const parsed = parseFact(value);
       if (!parsed.ok) answer.rejected.push({ index, code: 'invalid', message: parsed.message });
       else if (this.#ids.has(parsed.fact.id)) answer.duplicates += 1;
       else {
         this.#ids.add(parsed.fact.id);
         this.taken.push(value);
+        this.takenBytes.push(Buffer.from(bytes).toString());
         answer.accepted += 1;
       }
     });
@@ -149,9 +153,9 @@ export class MemoryFacts implements FactDesk, ParkedFacts {
     return this.parked.filter(({ seq }) => seq > after).slice(0, limit);
   }
 
-  async resubmit(seq: number, corrected: unknown): Promise<void> {
+  async resubmit(seq: number, corrected: SentBody | undefined): Promise<void> {
     if (!this.parked.some((fact) => fact.seq === seq)) throw new Refusal('not-found', `there is no parked fact ${seq}`);
-    this.resubmitted.push({ seq, corrected });
+    this.resubmitted.push({ seq, corrected: corrected?.value });
   }
 }
 
