@@ -10,6 +10,7 @@ import { Desk } from './desk.ts';
 import { Engine, type EngineEvents, type EngineSettings } from './engine.ts';
 import { explain } from './explain.ts';
 import { StreamFactDesk } from './fact-desk.ts';
+import { Horizons } from './horizons.ts';
 import { type NodeInfo, Ownership } from './ownership.ts';
 import type { Peers } from './ports.ts';
 import type { SnapshotStore } from './snapshotter.ts';
@@ -21,6 +22,8 @@ export interface CoreWorld {
   /** Keys of live nodes, which expire, and of the partitions' owners. */
   readonly nodes: Keys;
   readonly owners: Keys;
+  /** The list of horizons in force. */
+  readonly horizons: Keys;
   readonly peers: Peers;
   readonly self: () => NodeInfo;
   /** Whether a process of this machine is certainly gone. */
@@ -45,9 +48,10 @@ export interface Core {
 /** Puts a core together; nothing runs before `engine.start()`. */
 export function buildCore(world: CoreWorld): Core {
   const { broker, clock, peers, settings } = world;
-  const { partitions, horizonMs, leaseTtlMs } = settings;
+  const { partitions, leaseTtlMs } = settings;
+  const horizons = new Horizons(world.horizons, settings.horizonMs);
   const ownership = new Ownership(world.nodes, world.owners, clock, world.self, leaseTtlMs, world.isDead);
-  const engine = new Engine({ ...world, ownership, writer: world.self().writer });
+  const engine = new Engine({ ...world, horizons, ownership, writer: world.self().writer });
   // A node whose lease ran out may not know yet that another one owns what it holds: what it says of a part would be old.
   const serves = (number: number) => engine.partitions.get(number)?.serving === true && ownership.leased;
   const desk = new Desk(
@@ -59,7 +63,7 @@ export function buildCore(world: CoreWorld): Core {
       peers,
       leased: () => ownership.leased,
       explain: (partition, sku, location) =>
-        explain({ broker, clock, partition, conflicts: engine.intake.conflicts, horizonMs }, sku, location),
+        explain({ broker, clock, partition, conflicts: engine.intake.conflicts, horizons }, sku, location),
     },
     engine.reservations,
   );
@@ -72,7 +76,7 @@ export function buildCore(world: CoreWorld): Core {
     parked: (reason) => engine.countParked(reason),
     clock,
     partitions,
-    horizonMs,
+    horizons,
   });
   const serve = async (partition: number, operation: string, body: unknown) => {
     if (operation !== 'verdict') return desk.serve(operation, body);

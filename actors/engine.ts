@@ -14,6 +14,7 @@ import { type Parking, type ParkReason, park, parkedConflicts } from '../streams
 import { partitionOf } from '../streams/subjects.ts';
 import { Expiry } from './expiry.ts';
 import { Followers } from './followers.ts';
+import { afterAllStored, type Horizons } from './horizons.ts';
 import { Intake, type IntakeEvents } from './intake.ts';
 import { maintain } from './maintenance.ts';
 import type { Claim, Ownership } from './ownership.ts';
@@ -59,6 +60,7 @@ export class Engine {
   readonly #store: SnapshotStore;
   readonly #clock: Clock;
   readonly #ownership: Ownership;
+  readonly #horizons: Horizons;
   readonly #settings: EngineSettings;
   readonly #events: EngineEvents;
   readonly #created: Readonly<Record<string, string>>;
@@ -77,6 +79,7 @@ export class Engine {
     store: SnapshotStore;
     clock: Clock;
     ownership: Ownership;
+    horizons: Horizons;
     peers: Peers;
     writer: string;
     created: Readonly<Record<string, string>>;
@@ -87,6 +90,7 @@ export class Engine {
     this.#store = world.store;
     this.#clock = world.clock;
     this.#ownership = world.ownership;
+    this.#horizons = world.horizons;
     this.#settings = world.settings;
     this.#events = world.events;
     this.#created = world.created;
@@ -96,7 +100,7 @@ export class Engine {
       this.seen,
       (parking) => this.park(parking),
       world.events,
-      world.settings.horizonMs,
+      world.horizons,
     );
     this.#followers = new Followers({
       broker: world.broker,
@@ -132,6 +136,7 @@ export class Engine {
 
   /** Begins to renew the lease, to claim, to snapshot and to audit. */
   async start(): Promise<void> {
+    if (await this.#horizons.declare(() => this.#nextHorizonFrom())) this.#noteHorizon();
     await this.#renew();
     const { leaseTtlMs, snapshotIntervalMs } = this.#settings;
     this.#loops = [
@@ -236,6 +241,33 @@ export class Engine {
       }
       this.#drop(lost);
     });
+    await this.#followHorizons();
+  }
+
+  /** Another node has brought another horizon: what was forgotten that it asks for, or judged without it, is built again from the log. */
+  async #followHorizons(): Promise<void> {
+    const change = await this.#horizons.refresh();
+    if (change === 'same') return;
+    this.#noteHorizon();
+    const wanted = this.#horizons.widestMsSince(this.#clock.nowMs() * 1000);
+    const unfit = [...this.partitions.values()].filter((each) => change === 'late' || each.remembersMs < wanted);
+    const numbers = unfit.map((partition) => partition.number);
+    this.#drop(numbers);
+    await this.#ownership.handBack(numbers);
+  }
+
+  #noteHorizon(): void {
+    this.#events.note('info', 'the idempotency horizon has changed', this.#horizons.describe());
+  }
+
+  /**
+   * The moment, in microseconds, from which this node's horizon may hold: after all that is stored; and when other nodes live, which judge
+   * by what they know, after they have surely read of it or lost their leases.
+   */
+  async #nextHorizonFrom(): Promise<number> {
+    const from = await afterAllStored(this.#broker, this.#clock.nowMs());
+    const others = (await this.#ownership.live()).filter((node) => node.writer !== this.journal.writer);
+    return others.length === 0 ? from : from + 2 * this.#settings.leaseTtlMs * 1000;
   }
 
   async #assign(): Promise<void> {
@@ -257,6 +289,7 @@ export class Engine {
     try {
       // What this node itself still had on its way for these, from an earlier time, is in the journal before its end is read.
       await this.journal.drained();
+      await this.#followHorizons();
       const world = await this.#recoveryWorld();
       for (const source of await parkedConflicts({ broker: this.#broker, clock: this.#clock }))
         this.intake.conflicts.add(source);
@@ -311,6 +344,7 @@ export class Engine {
     const snapshotter = new Snapshotter(partition, this.seen, this.#store, {
       partitions: this.#settings.partitions,
       created: this.#created,
+      horizonsKnown: () => this.#horizons.known,
       tip: () => ({ writer: this.journal.writer, ...this.#tip }),
       clock: this.#clock,
       turnMs: LIMITS.snapshotTurnMs,
@@ -343,6 +377,7 @@ export class Engine {
       partitions: this.#settings.partitions,
       created: this.#created,
       lastSeqs,
+      horizons: this.#horizons,
       note: (message, detail) => this.#events.note('warn', message, detail),
     };
   }
@@ -407,7 +442,8 @@ export class Engine {
       const partition = this.partitions.get(number) as Partition;
       maintain(partition, this.seen, {
         nowMs: this.#clock.nowMs(),
-        ...this.#settings,
+        horizonMs: this.#horizons.widestMsSince(this.#clock.nowMs() * 1000),
+        reservationMemoryMs: this.#settings.reservationMemoryMs,
         caughtUp: FACT_STREAM_NAMES.every((stream) => this.lag(stream) === 0),
       });
       const began = this.#clock.monoMs();

@@ -13,6 +13,7 @@ import { type ReadingWorld, readUntil } from '../streams/follower.ts';
 import { formatInstant } from '../streams/instant.ts';
 import { RESUBMIT_HEADER } from '../streams/parked.ts';
 import { storedFactSubject } from '../streams/subjects.ts';
+import type { Horizons } from './horizons.ts';
 import { HORIZON_SLACK_MICROS } from './intake.ts';
 import type { Partition } from './partition.ts';
 import { EXPLAIN_BUCKETS, type ExplainAnswer, type ExplainBucket, type ExplainStep } from './ports.ts';
@@ -25,7 +26,7 @@ export interface ExplainWorld extends ReadingWorld {
   readonly partition: Partition;
   /** `STREAM.seq` of messages that were parked for their ids. */
   readonly conflicts: ReadonlySet<string>;
-  readonly horizonMs: number | undefined;
+  readonly horizons: Pick<Horizons, 'microsAt'>;
 }
 interface Told {
   readonly fact: Fact;
@@ -134,8 +135,6 @@ async function readFacts(
   const told = new Map<string, Told>();
   const notes: string[] = [];
   let parked = 0;
-  const horizon =
-    world.horizonMs === undefined ? Number.POSITIVE_INFINITY : world.horizonMs * 1000 + HORIZON_SLACK_MICROS;
   for (const stream of FACT_STREAM_NAMES) {
     const take = (message: FollowedMessage) => {
       const fact = readFact(message);
@@ -144,7 +143,9 @@ async function readFacts(
         return;
       }
       if (!concerns(fact.fact, sku, location)) return;
-      const tooOld = fact.fact.at < message.recordedAt - horizon && message.header(RESUBMIT_HEADER) === undefined;
+      const { recordedAt } = message;
+      const oldest = recordedAt - world.horizons.microsAt(recordedAt) - HORIZON_SLACK_MICROS;
+      const tooOld = fact.fact.at < oldest && message.header(RESUBMIT_HEADER) === undefined;
       if (tooOld || world.conflicts.has(`${stream}.${message.seq}`)) parked += 1;
       else if (!told.has(fact.fact.id)) told.set(fact.fact.id, fact);
     };

@@ -15,6 +15,7 @@ import { hash64 } from '../streams/hash.ts';
 import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
 import { type SentBody, typeHeaders } from '../streams/sent.ts';
 import { factSubject, partitionOf } from '../streams/subjects.ts';
+import type { Horizons } from './horizons.ts';
 import type { Intake, Verdict } from './intake.ts';
 import type { FactDesk, Peers } from './ports.ts';
 import { undecided } from './refusal.ts';
@@ -29,7 +30,7 @@ export interface FactWorld {
   readonly stopping: () => boolean;
   readonly clock: Clock;
   readonly partitions: number;
-  readonly horizonMs: number | undefined;
+  readonly horizons: Pick<Horizons, 'microsNow'>;
 }
 interface Rejection {
   readonly index: number;
@@ -79,8 +80,8 @@ export class StreamFactDesk implements FactDesk {
   }
 
   #oldest(): number {
-    const { horizonMs, clock } = this.#world;
-    return horizonMs === undefined ? Number.NEGATIVE_INFINITY : (clock.nowMs() - horizonMs) * 1000;
+    const nowMs = this.#world.clock.nowMs();
+    return nowMs * 1000 - this.#world.horizons.microsNow(nowMs);
   }
 
   async #store(sent: SentBody, fact: Fact): Promise<Outcome> {

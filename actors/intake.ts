@@ -3,7 +3,8 @@
  *
  * Invariants:
  *  T1 Every message gets one verdict: applied, duplicate, or parked with a reason. received = applied + duplicates + parked.
- *  T2 A verdict depends on the message, the ids seen and the stream's own stamp of arrival only: a replay gives the same.
+ *  T2 A verdict depends on the message, the ids seen, the stream's own stamp of arrival and the horizon in force then: a replay gives
+ *     the same, whatever the setting is by now.
  *  T3 A position moves past a parked message at once, but no snapshot is taken before the message stands in PARKED.
  */
 import { failpoint } from '../config/failpoints.ts';
@@ -16,6 +17,7 @@ import { type FactType, parseFact } from '../streams/facts.ts';
 import { hash64 } from '../streams/hash.ts';
 import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
 import { encodeToken } from '../streams/subjects.ts';
+import type { Horizons } from './horizons.ts';
 import type { Partition } from './partition.ts';
 import type { SeenIds } from './seen.ts';
 import { applyFact } from './stock/evolve.ts';
@@ -37,28 +39,27 @@ export class Intake {
   readonly #seen: SeenIds;
   readonly #park: (parking: Parking) => Promise<unknown>;
   readonly #events: IntakeEvents;
-  readonly #horizonMicros: number;
+  readonly #horizons: Pick<Horizons, 'microsAt'>;
   readonly #exceptions = new Map<string, Verdict>();
   readonly #waiters = new Map<string, Set<(verdict: Verdict | undefined) => void>>();
   /** `STREAM.seq` that an earlier run parked for their ids: they stay out (T2). */
   readonly conflicts = new Set<string>();
   parkingInFlight = 0;
 
-  /** @param horizonMs idempotency horizon, undefined when it is off */
   constructor(
     clock: Clock,
     partitions: ReadonlyMap<number, Partition>,
     seen: SeenIds,
     park: (parking: Parking) => Promise<unknown>,
     events: IntakeEvents,
-    horizonMs: number | undefined,
+    horizons: Pick<Horizons, 'microsAt'>,
   ) {
     this.#clock = clock;
     this.#partitions = partitions;
     this.#seen = seen;
     this.#park = park;
     this.#events = events;
-    this.#horizonMicros = horizonMs === undefined ? Number.POSITIVE_INFINITY : horizonMs * 1000 + HORIZON_SLACK_MICROS;
+    this.#horizons = horizons;
   }
 
   take(stream: FactStream, message: FollowedMessage): void {
@@ -137,7 +138,9 @@ export class Intake {
         `the body says ${fact.type} of ${fact.sku} at ${fact.location}, the subject something else`,
       );
     }
-    if (fact.at < message.recordedAt - this.#horizonMicros && message.header(RESUBMIT_HEADER) === undefined) {
+    const { recordedAt } = message;
+    const oldest = recordedAt - this.#horizons.microsAt(recordedAt) - HORIZON_SLACK_MICROS;
+    if (fact.at < oldest && message.header(RESUBMIT_HEADER) === undefined) {
       return put('too-old', 'occurredAt is older than the idempotency horizon');
     }
     const id = hash64(fact.id, 1);

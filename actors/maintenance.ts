@@ -9,7 +9,8 @@ const SLACK_MS = 3_600_000;
 
 export interface Forgetting {
   readonly nowMs: number;
-  readonly horizonMs: number | undefined;
+  /** The widest idempotency horizon that is in force or to come; infinite when it is off. */
+  readonly horizonMs: number;
   readonly reservationMemoryMs: number;
   /** No stream has facts left for this node: only then is it known how old a fact can still come. */
   readonly caughtUp: boolean;
@@ -18,16 +19,17 @@ export interface Forgetting {
 /** Returns how many reservations were forgotten. */
 export function maintain(partition: Partition, seen: SeenIds, rules: Forgetting): number {
   const { book } = partition;
-  if (rules.horizonMs !== undefined && rules.caughtUp) {
+  if (rules.horizonMs !== Number.POSITIVE_INFINITY && rules.caughtUp) {
     const before = (rules.nowMs - rules.horizonMs - SLACK_MS) * 1000;
-    seen.forgetBefore(partition.number, before);
+    let forgot = seen.forgetBefore(partition.number, before) > 0;
     for (const entry of book.skus.values()) {
       for (const key of entry.keys) {
         if (key.movements.length < 2 || (key.movements[0] as number) >= before) continue;
         book.touch(entry);
-        compact(key, before);
+        forgot = compact(key, before) || forgot;
       }
     }
+    if (forgot) partition.remembersMs = Math.min(partition.remembersMs, rules.horizonMs);
   }
   return forgetReservations(partition, rules.nowMs - rules.reservationMemoryMs);
 }

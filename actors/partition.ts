@@ -24,6 +24,8 @@ export class Partition {
   serving = false;
   /** Takes no new requests, but finishes those that it has. */
   leaving = false;
+  /** The narrowest horizon by which ids and movements were forgotten; infinite while nothing was. */
+  remembersMs = Number.POSITIVE_INFINITY;
   /** Facts on their way to PARKED: a snapshot waits for them. */
   readonly parking = new Set<Promise<void>>();
   /** Wall time of the last snapshot; before the first one, of when the partition was taken over. */

@@ -5,12 +5,14 @@
  *  Y1 A snapshot is used only if it is whole, of these streams and this partition count, and not ahead of what the streams hold.
  *     Else the one before; else the log alone.
  *  Y2 A log that is shorter than a snapshot knows, or whose chain breaks, stops recovery: it has lost what was acknowledged.
+ *     Nor is one used that has forgotten what a wider horizon asks for, or whose facts were judged by another horizon than the list's.
  *  Y3 Replay folds outcomes in stream order and decides nothing.
  */
 import { failpoint } from '../config/failpoints.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
 import { decodeRecord, recordHash } from '../streams/decisions.ts';
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
+import { type Horizons, horizonText } from './horizons.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import type { SeenIds } from './seen.ts';
 import { checkBlob, decodeManifest, loadPages, type Manifest, SnapshotError } from './snapshot.ts';
@@ -30,6 +32,7 @@ export interface RecoveryWorld extends ReadingWorld {
   readonly created: Readonly<Record<string, string>>;
   /** Last sequence of every stream now. */
   readonly lastSeqs: Readonly<Record<string, number>>;
+  readonly horizons: Pick<Horizons, 'changedBy' | 'widestMsSince'>;
   readonly note: (message: string, detail: Record<string, unknown>) => void;
 }
 
@@ -124,6 +127,7 @@ function check(world: RecoveryWorld, number: number, manifest: Manifest): void {
       `stream ${foreign.join(', ')} was made anew, but a snapshot knows what it held before: that is lost`,
     );
   }
+  checkHorizon(world, manifest);
   const behind = [
     ...FACT_STREAM_NAMES.map((name) => [name, manifest.positions[name]] as const),
     [JOURNAL_STREAM, manifest.journalSeq] as const,
@@ -133,6 +137,18 @@ function check(world: RecoveryWorld, number: number, manifest: Manifest): void {
     throw new LostLogError(
       `stream ${name} ends at ${world.lastSeqs[name]}, but a snapshot knows it up to ${seq}: its end has been lost`,
     );
+  }
+}
+
+function checkHorizon({ horizons }: RecoveryWorld, { horizonMs, horizonsKnown, atMs }: Manifest): void {
+  const wanted = horizons.widestMsSince(atMs * 1000);
+  if ((horizonMs ?? Number.POSITIVE_INFINITY) < wanted) {
+    throw new SnapshotError(
+      `it remembers a horizon of ${horizonText(horizonMs ?? null)}, and one of ${horizonText(wanted)} has been in force since`,
+    );
+  }
+  if (horizonsKnown !== undefined && horizons.changedBy(atMs * 1000, horizonsKnown)) {
+    throw new SnapshotError('its node did not know yet that the horizon had changed');
   }
 }
 
@@ -161,6 +177,7 @@ async function fill(
   Object.assign(partition.loadedPositions, manifest.positions);
   partition.journalSeq = manifest.journalSeq;
   partition.snapshotAtMs = manifest.atMs;
+  partition.remembersMs = manifest.horizonMs ?? Number.POSITIVE_INFINITY;
   const named = new Set(refs.map((ref) => ref.name));
   const stray = (await world.store.names(partition.number)).filter((name) => !named.has(name));
   snapshotter.resume(
@@ -181,6 +198,7 @@ function reset(world: RecoveryWorld, partition: Partition): void {
   Object.assign(book, { keyCount: fresh.keyCount });
   for (const stream of FACT_STREAM_NAMES) partition.positions[stream] = partition.loadedPositions[stream] = 0;
   partition.journalSeq = 0;
+  partition.remembersMs = Number.POSITIVE_INFINITY;
 }
 
 function tipBefore(tips: readonly ChainTip[], writer: string, seq: number): ChainTip | undefined {

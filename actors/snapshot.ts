@@ -42,6 +42,10 @@ export interface Manifest {
   readonly tip: ChainTip;
   /** Identity of every stream: when it was made. */
   readonly created: Readonly<Record<string, string>>;
+  /** The horizon, in milliseconds, by which ids and movements were forgotten; null if nothing was, absent in manifests before this. */
+  readonly horizonMs?: number | null;
+  /** Entries of the list of horizons that its facts were judged by; absent likewise. */
+  readonly horizonsKnown?: number;
   readonly pages: readonly PageRef[];
   readonly ids: readonly IdsRef[];
 }

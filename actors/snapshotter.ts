@@ -48,6 +48,7 @@ export interface SnapshotStore {
 export interface SnapshotContext {
   readonly partitions: number;
   readonly created: Readonly<Record<string, string>>;
+  readonly horizonsKnown: () => number;
   readonly tip: () => ChainTip;
   readonly clock: Clock;
   /** Milliseconds of encoding before others have a turn. */
@@ -209,7 +210,7 @@ export class Snapshotter {
   }
 
   #meta() {
-    const { book, positions, journalSeq, number } = this.#partition;
+    const { book, positions, journalSeq, number, remembersMs } = this.#partition;
     return {
       partitions: this.#context.partitions,
       partition: number,
@@ -220,6 +221,8 @@ export class Snapshotter {
       journalSeq,
       tip: this.#context.tip(),
       created: this.#context.created,
+      horizonMs: remembersMs === Number.POSITIVE_INFINITY ? null : remembersMs,
+      horizonsKnown: this.#context.horizonsKnown(),
     };
   }
 

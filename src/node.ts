@@ -10,7 +10,7 @@ import type { Ownership } from '../actors/ownership.ts';
 import type { ParkedFacts } from '../actors/ports.ts';
 import { Refusal } from '../actors/refusal.ts';
 import type { Settings } from '../config/settings.ts';
-import { FACT_STREAM_NAMES, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, HORIZONS_BUCKET, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
 import type { StoredMessage } from '../streams/broker.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
@@ -62,6 +62,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const replicas = settings.replicas;
     const nodes = await broker.keys(NODES_BUCKET, { ttlMs: settings.leaseTtl, replicas });
     const owners = await broker.keys(OWNERS_BUCKET, { replicas });
+    const horizons = await broker.keys(HORIZONS_BUCKET, { replicas });
     const self = () => ({ name: settings.name, writer, http, process: processMark() });
     const { ownership, engine, desk, facts, ...answers } = buildCore({
       broker,
@@ -69,6 +70,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       store,
       nodes,
       owners,
+      horizons,
       peers: new NatsPeers(broker),
       self,
       isDead,

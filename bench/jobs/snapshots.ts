@@ -39,6 +39,7 @@ export async function writeSnapshots(options: SnapshotWorld & Shape): Promise<{ 
   const context = {
     partitions: PARTITIONS,
     created,
+    horizonsKnown: () => 1,
     tip: () => ({ writer: 'bench', n: 0, hash: '', seq: 0 }),
     clock: new SteadyClock(),
     turnMs: 4,
@@ -86,6 +87,7 @@ export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: 
     partitions: PARTITIONS,
     created,
     lastSeqs,
+    horizons: { changedBy: () => false, widestMsSince: () => Number.POSITIVE_INFINITY },
     note: (message, detail) => console.error(message, detail),
   } satisfies RecoveryWorld;
   const began = performance.now();
@@ -95,6 +97,7 @@ export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: 
     const snapshotter = new Snapshotter(partition, seen, store, {
       partitions: PARTITIONS,
       created,
+      horizonsKnown: () => 1,
       tip: () => ({ writer: 'bench', n: 0, hash: '', seq: 0 }),
       clock: new SteadyClock(),
       turnMs: 4,

@@ -51,6 +51,9 @@ class MemoryStore implements SnapshotStore {
   }
 }
 
+/** As if the horizon had always been off, and nothing ever forgotten. */
+const NO_HORIZON = { changedBy: () => false, widestMsSince: () => Number.POSITIVE_INFINITY };
+
 type Input = { readonly fact: Fact } | { readonly decision: StockDecision };
 
 const inputs = fc
@@ -164,6 +167,7 @@ function worldOf(store: SnapshotStore, seen: SeenIds, more: Partial<RecoveryWorl
     partitions: 1,
     created: CREATED,
     lastSeqs,
+    horizons: NO_HORIZON,
     note: () => undefined,
     ...more,
   };
@@ -174,6 +178,7 @@ function snapshotterOf(partition: Partition, seen: SeenIds, store: SnapshotStore
   return new Snapshotter(partition, seen, store, {
     partitions: 1,
     created: CREATED,
+    horizonsKnown: () => 1,
     tip,
     clock: new SteadyClock(),
     turnMs: 0,

@@ -1,6 +1,6 @@
 /** A core on real servers, without the fronts. */
 import { buildCore } from '../../actors/core.ts';
-import { NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
+import { HORIZONS_BUCKET, NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
 import { SteadyClock } from '../../src/clock.ts';
 import { NatsPeers, serveOwner } from '../../src/peers.ts';
 import { RedisSnapshots } from '../../src/snapshots-redis.ts';
@@ -26,6 +26,7 @@ export async function freshEngine(
   const leaseTtlMs = more.leaseTtlMs ?? 3_000;
   const nodes = await broker.keys(NODES_BUCKET, { ttlMs: leaseTtlMs, replicas: 1 });
   const owners = await broker.keys(OWNERS_BUCKET, { replicas: 1 });
+  const horizons = await broker.keys(HORIZONS_BUCKET, { replicas: 1 });
   const none = () => undefined;
   const notes: string[] = [];
   const {
@@ -41,6 +42,7 @@ export async function freshEngine(
     store,
     nodes,
     owners,
+    horizons,
     peers,
     self: () => ({ name, writer, http: '', process: undefined }),
     isDead: () => false,

@@ -84,6 +84,7 @@ it('a million actors and a million holds fit, and are there again after a restar
   const context = {
     partitions: PARTITIONS,
     created: CREATED,
+    horizonsKnown: () => 1,
     tip: () => ({ writer: 'w', n: 0, hash: '', seq: 0 }),
     clock,
     turnMs: 50,
@@ -100,6 +101,7 @@ it('a million actors and a million holds fit, and are there again after a restar
     partitions: PARTITIONS,
     created: CREATED,
     lastSeqs,
+    horizons: { changedBy: () => false, widestMsSince: () => Number.POSITIVE_INFINITY },
     note: () => undefined,
   };
   let [keys, held] = [0, 0];
