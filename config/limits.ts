@@ -5,6 +5,10 @@
 export const LIMITS = {
   /** Bytes of an HTTP or NATS body; more: 413. */
   bodyBytes: 8 * 1024 * 1024,
+  /** Bytes of a body that is too large that are read and thrown away, so that its sender gets the 413; more: the connection is cut. */
+  discardedBytes: 64 * 1024 * 1024,
+  /** And how long that may take. */
+  discardMs: 10_000,
   /** Facts in one POST /v1/facts; more: 413. */
   factsPerRequest: 1000,
   /** Publishes of facts on their way to JetStream at once; more wait their turn. */

@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ProblemBody } from '../../streams/requests.ts';
 import type { Log } from '../log.ts';
 import { FrontProblem, PROBLEM_TYPE, problem, problemOf } from '../problems.ts';
+import { discard } from './discard.ts';
 
 /** What a caller does with an undecided request is to ask again soon. */
 const RETRY_AFTER_SECONDS = '1';
@@ -19,7 +20,8 @@ export function sendProblem(reply: FastifyReply, body: ProblemBody): FastifyRepl
 
 /** Sets the handlers of errors and of unknown routes. */
 export function answerProblems(app: FastifyInstance, log: Log): void {
-  app.setErrorHandler((error, request, reply) => {
+  app.setErrorHandler(async (error, request, reply) => {
+    if (isTooLarge(error) && !(await discard(request.raw))) reply.header('Connection', 'close');
     const body = problemOf(translated(error));
     if (body.status === 500)
       log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'an HTTP request failed');
@@ -55,11 +57,14 @@ function clientDetail(code: string | undefined): string {
   return 'this is not a well-formed HTTP/1.1 request';
 }
 
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'FST_ERR_CTP_BODY_TOO_LARGE';
+}
+
 /** The framework's own errors as ours; what is neither stays what it is. */
 function translated(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error;
-  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-    return new FrontProblem('too-large', 'the body is larger than 8 MiB');
+  if (isTooLarge(error)) return new FrontProblem('too-large', 'the body is larger than 8 MiB');
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
     return new FrontProblem('unsupported-media-type', 'the Content-Type is not well-formed');
   const status = 'statusCode' in error ? error.statusCode : undefined;
