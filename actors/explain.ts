@@ -145,7 +145,8 @@ async function readFacts(
       if (!concerns(fact.fact, sku, location)) return;
       const { recordedAt } = message;
       const oldest = recordedAt - world.horizons.microsAt(recordedAt) - HORIZON_SLACK_MICROS;
-      const tooOld = fact.fact.at < oldest && message.header(RESUBMIT_HEADER) === undefined;
+      const tooOld =
+        fact.fact.at < oldest && (fact.fact.type === 'count' || message.header(RESUBMIT_HEADER) === undefined);
       if (tooOld || world.conflicts.has(`${stream}.${message.seq}`)) parked += 1;
       else if (!told.has(fact.fact.id)) told.set(fact.fact.id, fact);
     };

@@ -18,7 +18,7 @@ import { factSubject, partitionOf } from '../streams/subjects.ts';
 import type { Horizons } from './horizons.ts';
 import type { Intake, Verdict } from './intake.ts';
 import type { FactDesk, Peers } from './ports.ts';
-import { undecided } from './refusal.ts';
+import { Refusal, undecided } from './refusal.ts';
 
 export interface FactWorld {
   readonly broker: Broker;
@@ -56,11 +56,23 @@ export class StreamFactDesk implements FactDesk {
     return { accepted: count('accepted'), duplicates: count('duplicate'), rejected };
   }
 
-  /** Publishes a parked fact again; the horizon does not hold for it. */
+  /** Publishes a parked fact again; the horizon does not hold for it, except for a count, which has no place among older facts any more. */
   async resubmit(sent: SentBody): Promise<void> {
     const parsed = parseFact(sent.value);
     if (!parsed.ok) throw new Error(parsed.message);
-    await this.#world.broker.publish(subjectOf(parsed.fact), sent.bytes, {
+    const { fact } = parsed;
+    if (fact.type === 'count' && fact.at < this.#oldest()) {
+      throw new Refusal(
+        'invalid-request',
+        'a count that is older than the idempotency horizon cannot be placed among the facts around it any more; send a newer count, or an adjustment',
+        {
+          errors: [
+            { field: 'occurredAt', message: 'is older than the idempotency horizon, which a count must not be' },
+          ],
+        },
+      );
+    }
+    await this.#world.broker.publish(subjectOf(fact), sent.bytes, {
       headers: { ...typeHeaders(sent), [RESUBMIT_HEADER]: 'yes' },
     });
   }

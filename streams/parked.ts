@@ -10,7 +10,7 @@ import { type ReadingWorld, readUntil } from './follower.ts';
 export const PARK_REASONS = ['too-old', 'id-conflict', 'unreadable', 'invalid', 'subject-mismatch'] as const;
 export type ParkReason = (typeof PARK_REASONS)[number];
 
-/** Set on a fact that a person submits again: the horizon does not hold for it. */
+/** Set on a fact that a person submits again: the horizon does not hold for it, unless it is a count. */
 export const RESUBMIT_HEADER = 'Holdfast-Resubmit';
 
 export interface Parking {

@@ -97,7 +97,8 @@ const resubmitParked: Operation = {
   tag: 'facts',
   summary: 'Submit a parked fact again, as it is or corrected',
   description:
-    'Without a body it is published as it came, past the horizon too; with a body, that fact takes its place.',
+    'Without a body it is published as it came, past the horizon too; with a body, that fact takes its place. A count that is older than the horizon is refused: ' +
+    'it cannot be placed among the facts around it any more; send a newer count, or an adjustment.',
   params: parkedParams,
   body: { schema: factSchema, examples: { corrected: SALE }, required: false },
   answers: {

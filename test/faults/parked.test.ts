@@ -223,3 +223,41 @@ it('what comes over HTTP is stored and parked as it was sent, and submitted agai
   expect(again.map(({ status }) => status)).toEqual([422, 200, 200, 200]);
   await expect.poll(() => sellable('bytes')).toBe(11_111);
 });
+
+it('facts past the horizon come to the same in whatever order they are submitted again around a count, which is not', async () => {
+  const day = 86_400_000;
+  const ago = (days: number) => new Date(Date.now() - days * day).toISOString();
+  const orders = [
+    [0, 1, 2],
+    [2, 1, 0],
+    [1, 2, 0],
+  ];
+  const ends: unknown[] = [];
+  for (const [turn, order] of orders.entries()) {
+    const sku = `order-${turn}`;
+    const old = [
+      good('receipt', sku, { id: `${sku}-r`, occurredAt: ago(9), qty: 10 }),
+      good('count', sku, { id: `${sku}-c`, occurredAt: ago(10), counted: 3 }),
+      good('sale', sku, { id: `${sku}-s`, occurredAt: ago(11), qty: 4 }),
+    ];
+    expect((await ask(node.url, 'POST', '/v1/facts', old)).body.rejected).toHaveLength(3);
+    const mine = (await parked()).filter((each) => Buffer.from(each.bytes, 'base64').toString().includes(`"${sku}-`));
+    const answers = [];
+    for (const index of order) {
+      const seq = mine.find((each) => Buffer.from(each.bytes, 'base64').equals(json(old[index])))?.seq;
+      const { status, body } = await ask(node.url, 'POST', `/v1/parked/${seq}/resubmit`);
+      answers[index] = status;
+      if (status === 422) {
+        expect(body.detail).toContain('send a newer count, or an adjustment');
+        // Nor when a device or an older node publishes it so.
+        const headers = { 'Holdfast-Resubmit': 'yes' };
+        const source = `COUNTS.${await broker.publish(`count.x.${sku}`, json(old[index]), { headers })}`;
+        await expect.poll(async () => (await parked()).find((each) => each.source === source)?.reason).toBe('too-old');
+      } else await expect.poll(() => sellable(sku)).toBeDefined();
+    }
+    expect(answers).toEqual([200, 422, 200]);
+    await expect.poll(() => sellable(sku)).toBe(6);
+    ends.push((await ask(node.url, 'GET', `/v1/explain/${sku}/x`)).body.adds);
+  }
+  expect(ends).toEqual([true, true, true]);
+});
