@@ -31,16 +31,19 @@ export async function runNode(flags: Flags): Promise<number> {
   return why === undefined ? 0 : 1;
 }
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. Takes the place of what bin/holdfast.js does meanwhile. */
 export function signalled(): Promise<void> {
   return new Promise((resolve) => {
     let times = 0;
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      const before = process.listeners(signal);
       process.on(signal, () => {
         times += 1;
         if (times === 1) resolve();
         else process.exit(1);
       });
+      // Never without any: between the last one and the next the signal itself would end the process, or be lost.
+      for (const each of before) process.removeListener(signal, each);
     }
   });
 }

@@ -1,7 +1,8 @@
 /** `holdfast up` as a person runs it: when it says that it is up, what a second run starts from, and how a signal ends it. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ask, askUntilDecided } from './fixtures/http-caller.ts';
 import { freshFolder, freshNats } from './fixtures/servers.ts';
 import { UpProcess } from './fixtures/up-process.ts';
@@ -71,3 +72,30 @@ it('says why it does not serve, and a signal ends it all the same', async () => 
   expect((await ask(second.url, 'GET', '/readyz')).status).toBe(503);
   expect(await second.stop()).toEqual({ code: 0, signal: null });
 }, 90_000);
+
+describe('a signal in its first second', () => {
+  it.each([100, 300, 800])(
+    'after %i ms ends it with 0',
+    async (ms) => {
+      const up = new UpProcess(freshFolder('up'));
+      await up.begun();
+      // The moment is what is tested: whatever it is doing then.
+      await delay(ms);
+      expect(await up.stop()).toEqual({ code: 0, signal: null });
+    },
+    60_000,
+  );
+
+  it.each([100, 300, 800])(
+    'after %i ms ends a node with 0, servers or none',
+    async (ms) => {
+      const { NATS_URL, REDIS_URL } = { NATS_URL: 'nats://127.0.0.1:1', REDIS_URL: 'redis://127.0.0.1:1' };
+      const node = new UpProcess('', { command: ['node'], env: { NATS_URL, REDIS_URL, HOLDFAST_HTTP: '127.0.0.1:0' } });
+      await node.begun();
+      await delay(ms);
+      node.signal(ms === 300 ? 'SIGINT' : 'SIGTERM');
+      expect(await node.ended).toEqual({ code: 0, signal: null });
+    },
+    60_000,
+  );
+});
