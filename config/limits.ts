@@ -20,7 +20,7 @@ export const LIMITS = {
   /** Decisions waiting for the journal; more requests: 503 with Retry-After. */
   decisionsWaiting: 20_000,
   /** Requests waiting for another step of the same reservation; more: 503. */
-  waitingPerReservation: 64,
+  waitingPerReservation: 2_000,
   /** How long a request waits for its decision before it is answered 503; its units stay held until the outcome is known. */
   requestMs: 5_000,
   /** How long an HTTP fact waits for its owner's verdict; then 503: it is stored, but whether it counted is not known here. */
