@@ -10,6 +10,7 @@ export const PROBLEM_TYPE = 'application/problem+json';
 export const PROBLEMS = {
   ...REFUSALS,
   'bad-request': { status: 400, title: 'The request cannot be read' },
+  'method-not-allowed': { status: 405, title: 'The path does not take this method' },
   'unsupported-media-type': { status: 415, title: 'The body is neither JSON nor MessagePack' },
   'not-ready': { status: 503, title: 'The node does not serve yet' },
   'internal-error': { status: 500, title: 'A fault in Holdfast' },

@@ -8,6 +8,8 @@ import type { ProblemBody } from '../../streams/requests.ts';
 import type { Log } from '../log.ts';
 import { FrontProblem, PROBLEM_TYPE, problem, problemOf } from '../problems.ts';
 import { discard } from './discard.ts';
+import { methodsOf } from './methods.ts';
+import type { Operation } from './operation.ts';
 
 /** What a caller does with an undecided request is to ask again soon. */
 const RETRY_AFTER_SECONDS = '1';
@@ -19,7 +21,8 @@ export function sendProblem(reply: FastifyReply, body: ProblemBody): FastifyRepl
 }
 
 /** Sets the handlers of errors and of unknown routes. */
-export function answerProblems(app: FastifyInstance, log: Log): void {
+export function answerProblems(app: FastifyInstance, log: Log, operations: readonly Operation[]): void {
+  const methods = methodsOf(operations);
   app.setErrorHandler(async (error, request, reply) => {
     if (isTooLarge(error) && !(await discard(request.raw))) reply.header('Connection', 'close');
     const body = problemOf(translated(error));
@@ -28,6 +31,12 @@ export function answerProblems(app: FastifyInstance, log: Log): void {
     return sendProblem(reply, body);
   });
   app.setNotFoundHandler((request, reply) => {
+    const allowed = methods(pathOf(request)).join(', ');
+    if (allowed !== '') {
+      reply.header('Allow', allowed);
+      sendProblem(reply, problem('method-not-allowed', `${pathOf(request)} takes ${allowed}, not ${request.method}`));
+      return;
+    }
     sendProblem(
       reply,
       problem('not-found', `there is no ${request.method} ${pathOf(request)}; /openapi.json lists what there is`),

@@ -17,7 +17,7 @@ import type { Metrics } from '../metrics.ts';
 import { FrontProblem } from '../problems.ts';
 import { answerProblems, clientProblem, frameworkProblem } from './problems.ts';
 import { addFactRoutes } from './routes-facts.ts';
-import { addOperationsRoutes } from './routes-operations.ts';
+import { addOperationsRoutes, OPERATIONS } from './routes-operations.ts';
 import { addReservationRoutes } from './routes-reservations.ts';
 import { addStockRoutes } from './routes-stock.ts';
 
@@ -50,7 +50,7 @@ export function buildHttp(world: HttpWorld): FastifyInstance {
     clientErrorHandler: clientProblem,
   });
   readBodies(app);
-  answerProblems(app, world.log);
+  answerProblems(app, world.log, OPERATIONS);
   const answers = new Answers(world);
   addFactRoutes(app, answers);
   addStockRoutes(app, answers);

@@ -1,7 +1,7 @@
 /** Routes for operators, unknown routes, the OpenAPI document, and a real socket. */
 import { connect } from 'node:net';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { OPERATIONS } from '../../src/http/routes-operations.ts';
 import { PROBLEMS } from '../../src/problems.ts';
 import { front } from './front.ts';
@@ -58,11 +58,10 @@ it('serves a page that names the node, escaped', async () => {
 
 it.each([
   ['GET', '/nope'],
-  ['PUT', '/v1/facts'],
-  ['GET', '/v1/facts'],
-  ['DELETE', '/v1/atp/x'],
-  ['OPTIONS', '/v1/atp/x'],
+  ['PUT', '/v1/fact'],
+  ['OPTIONS', '/v1'],
   ['GET', '/v1/atp/x/'],
+  ['DELETE', '/v1/atp/x/'],
 ] as const)('answers %s %s, which there is not, with a 404 problem', async (method, url) => {
   const answer = await front().app.inject({ method, url });
   expect([answer.statusCode, answer.headers['content-type'], answer.json().type]).toEqual([
@@ -142,4 +141,33 @@ it('answers bytes that are no HTTP with a problem, over a real socket, and serve
   } finally {
     await app.close();
   }
+});
+
+describe('a method that a path does not take', () => {
+  it.each([
+    ['PUT', '/v1/facts', 'POST'],
+    ['GET', '/v1/facts?x=1', 'POST'],
+    ['DELETE', '/v1/atp/85123A', 'GET, HEAD'],
+    ['PATCH', '/v1/reservations/cart-77', 'GET, HEAD, DELETE'],
+    ['GET', '/v1/reservations/cart-77/confirm', 'POST'],
+    ['POST', '/v1/stock/a%2Fb/c', 'GET, HEAD'],
+    ['OPTIONS', '/v1/reservations', 'POST'],
+    ['POST', '/', 'GET, HEAD'],
+  ] as const)('%s %s is 405 with Allow %s', async (method, url, allowed) => {
+    const answer = await front().app.inject({ method, url });
+    expect([answer.statusCode, answer.headers['content-type'], answer.json().type]).toEqual([
+      405,
+      'application/problem+json',
+      'method-not-allowed',
+    ]);
+    expect(String(answer.headers.allow).split(', ').sort()).toEqual(allowed.split(', ').sort());
+  });
+
+  it.each(['/v1/facts/', '/v1/atp/a/', '/v1/reservations/a/b/c', '/v2/facts', '/V1/facts'])(
+    'of a path that is not there, such as %s, is 404',
+    async (url) => {
+      for (const method of ['GET', 'POST', 'PUT'] as const)
+        expect((await front().app.inject({ method, url })).statusCode, method).toBe(404);
+    },
+  );
 });
