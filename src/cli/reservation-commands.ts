@@ -1,11 +1,12 @@
 /** `reserve`, `confirm`, `release`: promises, typed at a desk. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { PURPOSES, type ReservationAnswer } from '../../streams/requests.ts';
+import { PURPOSES, type ReservationAnswer, reservationRequest, reservationStep } from '../../streams/requests.ts';
 import { path } from './client.ts';
 import { askDesk, type DeskOptions, deskCommand } from './desk.ts';
 import type { CliRun } from './io.ts';
 import { LINE_FORM, parseLine, type TypedLine } from './line-option.ts';
 import { table } from './table.ts';
+import { checkTyped } from './typed.ts';
 
 interface ReserveOptions extends DeskOptions {
   readonly id: string;
@@ -31,6 +32,7 @@ export function addReservationCommands(program: Command, run: CliRun): void {
     .action(async (options: ReserveOptions) => {
       const { id, line, channel, purpose, ttl, partial } = options;
       const body = { id, channel, purpose, ttlSeconds: ttl, partial, lines: line };
+      checkTyped(reservationRequest, body);
       await askDesk<ReservationAnswer>(
         run,
         options,
@@ -41,12 +43,14 @@ export function addReservationCommands(program: Command, run: CliRun): void {
   deskCommand(program, 'confirm', 'held becomes allocated and no longer expires')
     .argument('<id>', "the reservation's id")
     .action(async (id: string, options: DeskOptions) => {
+      checkTyped(reservationStep, { id });
       const ask = path('v1', 'reservations', id, 'confirm');
       await askDesk<ReservationAnswer>(run, options, (client) => client.ask('POST', ask), reservationText);
     });
   deskCommand(program, 'release', 'give held or allocated units back')
     .argument('<id>', "the reservation's id")
     .action(async (id: string, options: DeskOptions) => {
+      checkTyped(reservationStep, { id });
       const ask = path('v1', 'reservations', id);
       await askDesk<ReservationAnswer>(run, options, (client) => client.ask('DELETE', ask), reservationText);
     });

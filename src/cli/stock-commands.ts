@@ -1,12 +1,19 @@
 /** `atp`, `stock`, `explain`: what is there, what may be promised, and why. */
 import type { Command } from 'commander';
 import type { ExplainAnswer } from '../../actors/ports.ts';
-import type { AtpAnswer, SkuStockAnswer, StockAnswer } from '../../streams/requests.ts';
+import {
+  type AtpAnswer,
+  atpRequest,
+  type SkuStockAnswer,
+  type StockAnswer,
+  stockRequest,
+} from '../../streams/requests.ts';
 import { path } from './client.ts';
 import { askDesk, type DeskOptions, deskCommand } from './desk.ts';
 import { explainTable } from './explain-table.ts';
 import type { CliRun } from './io.ts';
 import { table } from './table.ts';
+import { checkTyped } from './typed.ts';
 
 interface AtpOptions extends DeskOptions {
   readonly location?: readonly string[];
@@ -25,18 +32,15 @@ export function addStockCommands(program: Command, run: CliRun): void {
     .option('--by <date>', 'with what is on its way by then, such as 2026-12-01')
     .action(async (skus: string[], options: AtpOptions) => {
       const { location, channel, by } = options;
-      const lines = skus.map((sku) => ({ sku, locations: location }));
-      await askDesk<AtpAnswer>(
-        run,
-        options,
-        (client) => client.ask('POST', '/v1/atp', { lines, channel, by }),
-        atpTable,
-      );
+      const body = { lines: skus.map((sku) => ({ sku, locations: location })), channel, by };
+      checkTyped(atpRequest, body);
+      await askDesk<AtpAnswer>(run, options, (client) => client.ask('POST', '/v1/atp', body), atpTable);
     });
   deskCommand(program, 'stock', 'what is there, held and on its way')
     .argument('<sku>', 'the SKU')
     .argument('[location]', 'only there')
     .action(async (sku: string, location: string | undefined, options: DeskOptions) => {
+      checkTyped(stockRequest, { sku, location });
       if (location === undefined) {
         const ask = path('v1', 'stock', sku);
         await askDesk<SkuStockAnswer>(
@@ -59,6 +63,7 @@ export function addStockCommands(program: Command, run: CliRun): void {
     .argument('<sku>', 'the SKU')
     .argument('<location>', 'the location')
     .action(async (sku: string, location: string, options: DeskOptions) => {
+      checkTyped(stockRequest, { sku, location });
       const ask = path('v1', 'explain', sku, location);
       await askDesk<ExplainAnswer>(run, options, (client) => client.ask('GET', ask), explainTable);
     });
