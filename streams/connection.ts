@@ -39,6 +39,7 @@ import {
   type StoredMessage,
   type StreamFacts,
 } from './broker.ts';
+import { EndpointStats } from './endpoint-stats.ts';
 
 export interface NatsStreamFacts extends StreamFacts {
   readonly config: Partial<StreamConfig>;
@@ -285,12 +286,16 @@ export class NatsBroker implements Broker {
     description: string,
     endpoints: readonly ServiceEndpoint[],
   ): Promise<{ stop(): Promise<void> }> {
-    const service = await new Svcm(this.#nc as never).add({ name, version, description });
+    const stats = new Map<string, EndpointStats>();
+    const statsHandler = async (endpoint: { subject: string }) => stats.get(endpoint.subject)?.show(endpoint);
+    const service = await new Svcm(this.#nc as never).add({ name, version, description, statsHandler });
     for (const { group, name: endpoint, handler } of endpoints) {
+      const counted = new EndpointStats();
+      stats.set(`${group}.${endpoint}`, counted);
       service.addGroup(group).addEndpoint(endpoint, {
         handler: (error, message) => {
           if (error !== null) return;
-          void answer(message as unknown as Msg, handler);
+          void answer(message as unknown as Msg, handler, counted);
         },
       });
     }
@@ -400,7 +405,8 @@ class Delivered implements FollowedMessage {
   }
 }
 
-async function answer(message: Msg, handler: ServiceEndpoint['handler']): Promise<void> {
+async function answer(message: Msg, handler: ServiceEndpoint['handler'], stats: EndpointStats): Promise<void> {
+  const began = performance.now();
   const reply = await handler(message.data, headerOf(message.headers, 'Content-Type'));
   const headers = newHeaders();
   headers.set('Content-Type', reply.contentType);
@@ -409,6 +415,10 @@ async function answer(message: Msg, handler: ServiceEndpoint['handler']): Promis
     headers.set('Nats-Service-Error', reply.errorText ?? '');
   }
   message.respond(reply.body, { headers });
+  stats.count(
+    performance.now() - began,
+    reply.errorCode === undefined ? undefined : `${reply.errorCode} ${reply.errorText ?? ''}`,
+  );
 }
 
 function toHeaders(plain: Headers): MsgHdrs {
