@@ -5,7 +5,7 @@ export const JSON_TYPE = 'application/json';
 export const MSGPACK_TYPE = 'application/msgpack';
 const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 
-/** Decodes a body; throws if it is none. Without a content type the first byte tells: JSON begins with `{`, `[` or a blank. */
+/** Decodes a body; throws if it is none. Without a content type the first byte tells: JSON begins with `{`, `[`, a blank or a byte order mark. */
 export function decodeBody(bytes: Uint8Array, contentType: string | undefined): unknown {
   if (isMsgpack(bytes, contentType)) return packr.unpack(bytes);
   return JSON.parse(textOf(bytes));
@@ -14,6 +14,8 @@ export function decodeBody(bytes: Uint8Array, contentType: string | undefined): 
 export function isMsgpack(bytes: Uint8Array, contentType: string | undefined): boolean {
   if (contentType !== undefined && contentType !== '') return contentType.startsWith(MSGPACK_TYPE);
   const first = bytes[0];
+  // A byte order mark. Its first byte alone would be MessagePack's -17, which is no body.
+  if (first === BYTE_ORDER_MARK && bytes[1] === 0xbb && bytes[2] === 0xbf) return false;
   return (
     first !== undefined &&
     first !== 0x7b &&

@@ -155,6 +155,57 @@ it.each(['json', 'msgpack'] as const)(
   },
 );
 
+it('three hundred requests with one id, in one go, get one grant', async () => {
+  const sku = 'at-once';
+  const receipt = { id: sku, type: 'receipt', sku, location: 'x', occurredAt: now(), qty: 9 };
+  expect((await ask(node.url, 'POST', '/v1/facts', receipt)).body.accepted).toBe(1);
+  const body = { id: 'at-once', lines: [{ sku, qty: 2 }] };
+  const all = Array.from({ length: 300 }, () => request('reservation.place', body, 'json'));
+  const answers = await Promise.all(all);
+  expect(new Set(answers.map(({ code }) => code))).toEqual(new Set(['']));
+  expect(new Set(answers.map((answer) => JSON.stringify(answer.body))).size).toBe(1);
+  expect((await request('stock.get', { sku, location: 'x' }, 'json')).body.held).toBe(2);
+});
+
+it('counts errors and time of its endpoints in STATS', async () => {
+  const stats = async () => {
+    const { endpoints } = (await nc.request('$SRV.STATS.holdfast', undefined, { timeout: 2_000 })).json<{
+      endpoints: {
+        subject: string;
+        num_requests: number;
+        num_errors: number;
+        last_error?: string;
+        processing_time: number;
+        average_processing_time: number;
+      }[];
+    }>();
+    return endpoints.find(({ subject }) => subject === 'reservation.confirm');
+  };
+  const before = await stats();
+  for (const id of ['nobody-1', 'nobody-2'])
+    expect((await request('reservation.confirm', { id }, 'json')).code).toBe('404');
+  const after = await stats();
+  expect((after?.num_requests ?? 0) - (before?.num_requests ?? 0)).toBe(2);
+  expect((after?.num_errors ?? 0) - (before?.num_errors ?? 0)).toBe(2);
+  expect(after?.last_error).toMatch(/^404 /);
+  expect(after?.processing_time).toBeGreaterThan(before?.processing_time ?? 0);
+  expect(after?.average_processing_time).toBeGreaterThan(0);
+});
+
+it('reads JSON with a byte order mark, facts and requests, without a content type too', async () => {
+  const fact = { id: 'bom', type: 'receipt', sku: 'bom', location: 'x', occurredAt: now(), qty: 4 };
+  await broker.publish('receipt.x.bom', Buffer.from(`\ufeff${JSON.stringify(fact)}`));
+  await expect.poll(async () => (await ask(node.url, 'GET', '/v1/stock/bom/x')).body.sellable).toBe(4);
+  const reply = await nc.request('stock.get', '\ufeff{"sku":"bom","location":"x"}', { timeout: 5_000 });
+  expect([reply.headers?.get('Content-Type'), reply.json<{ sellable: number }>().sellable]).toEqual([
+    'application/json',
+    4,
+  ]);
+  const bytes = Buffer.from(`\ufeff${JSON.stringify(fact)}`);
+  const answer = await fetch(`${node.url}/v1/facts`, { method: 'POST', body: bytes });
+  expect(await answer.json()).toEqual({ accepted: 0, duplicates: 1, rejected: [] });
+});
+
 it('is a NATS micro service: PING, INFO and STATS answer', async () => {
   for (const verb of ['PING', 'INFO', 'STATS']) {
     const reply = (await nc.request(`$SRV.${verb}.holdfast`, undefined, { timeout: 2_000 })).json<{
