@@ -108,11 +108,12 @@ describe.each(FACT_STREAM_NAMES)('in %s', (stream: FactStream) => {
       const seq = await broker.publish(subject, bytes);
       await broker.publish(`${type}.x.${encoded}`, json(good(type, sku)));
       await expect.poll(() => sellable(sku), { timeout: 10_000, message: what }).toBe(type === 'sale' ? -1 : 1);
-      const found = (await parked()).filter((each) => each.source === `${stream}.${seq}`);
-      expect(
-        found.map((each) => each.reason),
-        what,
-      ).toEqual([poison.reason]);
+      // The fact behind it does not wait until it stands in PARKED; a snapshot would.
+      const mine = async () => (await parked()).filter((each) => each.source === `${stream}.${seq}`);
+      await expect
+        .poll(async () => (await mine()).map((each) => each.reason), { timeout: 10_000, message: what })
+        .toEqual([poison.reason]);
+      const found = await mine();
       expect(Buffer.from(found[0]?.bytes ?? '', 'base64').equals(bytes), what).toBe(true);
       expect(found[0]?.message).not.toBe('');
     }
