@@ -311,7 +311,9 @@ function free(value: string | undefined): string {
 export function amount(value: string | number | undefined): string {
   if (value === undefined) return '';
   if (Number.isSafeInteger(value)) return String(value);
-  const [, sign, whole = '', fraction = '', exponent = '0'] = AMOUNT.exec(String(value)) ?? [];
+  const written = String(value);
+  if (CANONICAL.test(written)) return written;
+  const [, sign, whole = '', fraction = '', exponent = '0'] = AMOUNT.exec(written) ?? [];
   const digits = whole + fraction;
   const point = whole.length + Number(exponent);
   const units = digits.slice(0, Math.max(0, point)).padEnd(point, '0').replace(/^0+/, '');
@@ -320,5 +322,7 @@ export function amount(value: string | number | undefined): string {
   return plain === '0' ? plain : `${sign}${plain}`;
 }
 
+/** Nearly every price, which is what it is already. */
+const CANONICAL = /^(?:0|[1-9]\d*)(?:\.\d*[1-9])?$/;
 /** A decimal string, or a number as JavaScript writes it. */
 const AMOUNT = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/;
