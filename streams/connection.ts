@@ -59,6 +59,9 @@ export interface ServiceEndpoint {
 const CONFLICTS = new Set([10071, 10164]);
 const UNKNOWN_OUTCOMES = new Set([10158, 10163, 10167]);
 
+/** Longest wait for all keys of a bucket. */
+const ALL_KEYS_MS = 4_000;
+
 /** A nonce for names that must be new at every start. */
 export function nonce(): string {
   return nuid.next();
@@ -338,10 +341,19 @@ export class NatsKeys implements Keys {
       try {
         if (info.num_pending === 0) return entries;
         const consumer = this.#js.consumers.getConsumerFromInfo(info);
-        for await (const message of await consumer.fetch({ max_messages: info.num_pending, expires: 2_000 })) {
+        const messages = await consumer.fetch({ max_messages: info.num_pending, expires: 2_000 });
+        // A fetch over a connection that breaks may end early, or not at all.
+        const late = setTimeout(() => void messages.close(), ALL_KEYS_MS);
+        let read = 0;
+        for await (const message of messages) {
+          read += 1;
           const entry = entryOf(message, this.#bucket);
           if (entry !== undefined) entries.push(entry);
         }
+        clearTimeout(late);
+        // Part of a bucket must not pass for all of it: who is missing would be taken for dead.
+        if (read < info.num_pending)
+          throw new BrokerError('unknown', `${read} of ${info.num_pending} keys of ${this.#bucket} came`);
       } finally {
         void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
       }
