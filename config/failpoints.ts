@@ -13,6 +13,10 @@ export const FAILPOINTS = [
   'mid-replay',
   'claimed',
   'fenced',
+  'baseline-half-written',
+  'baseline-before-swap',
+  'trim-announced',
+  'trim-half-done',
 ] as const;
 export type Failpoint = (typeof FAILPOINTS)[number];
 

@@ -19,6 +19,13 @@ export const NODES_BUCKET = 'holdfast_nodes';
 export const OWNERS_BUCKET = 'holdfast_owners';
 export const HORIZONS_BUCKET = 'holdfast_horizons';
 
+/** Key-value bucket that says which baselines are in force, and the object store that holds them. */
+export const BASELINES_BUCKET = 'holdfast_baselines';
+export const BASELINES_OBJECTS = 'holdfast_baselines';
+
+/** Metadata of JOURNAL that says up to where each stream may have been trimmed: JSON, sequence by stream. */
+export const TRIMMED_METADATA = 'holdfast-trimmed';
+
 /** Stream metadata that says for how many partitions subjects were made; another number needs other streams. */
 export const PARTITIONS_METADATA = 'holdfast-partitions';
 

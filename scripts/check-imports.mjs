@@ -13,6 +13,11 @@ const FLOORS = ['src', 'dashboards', 'actors', 'streams', 'config'];
 /** Each third-party client stands behind one door: the files (or folders, ending in /) that may import it. */
 const DOORS = [
   {
+    packages: /^@nats-io\/obj$/,
+    files: ['streams/objects.ts'],
+    instead: 'use what streams/objects.ts exports, or add it there',
+  },
+  {
     packages: /^@nats-io\//,
     files: ['streams/connection.ts'],
     instead: 'use what streams/connection.ts exports, or add it there',

@@ -35,6 +35,8 @@ export interface StreamFacts {
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly messages: number;
+  /** What whoever made or changed it wrote beside it. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 export interface FollowHandlers {
   readonly message: (message: FollowedMessage) => void;

@@ -40,6 +40,7 @@ import {
   type StreamFacts,
 } from './broker.ts';
 import { EndpointStats } from './endpoint-stats.ts';
+import { Objects } from './objects.ts';
 
 export interface NatsStreamFacts extends StreamFacts {
   readonly config: Partial<StreamConfig>;
@@ -141,6 +142,7 @@ export class NatsBroker implements Broker {
       const { config, created, state } = await this.#jsm.streams.info(name);
       return {
         config,
+        metadata: config.metadata,
         created: String(created),
         firstSeq: state.first_seq,
         lastSeq: state.last_seq,
@@ -162,6 +164,26 @@ export class NatsBroker implements Broker {
 
   async updateStream(name: string, config: Partial<StreamConfig>): Promise<void> {
     await this.#jsm.streams.update(name, config).catch((error) => Promise.reject(sorted(error)));
+  }
+
+  /** Removes messages below a sequence, of one subject if it is given: never one at or behind it, however late the request comes. */
+  async purgeBelow(stream: string, seq: number, subject?: string): Promise<number> {
+    const query = subject === undefined ? { seq } : { seq, filter: subject };
+    const { purged } = await this.#jsm.streams.purge(stream, query).catch((error) => Promise.reject(sorted(error)));
+    return purged;
+  }
+
+  /** Subjects that a stream holds under a prefix that ends in a dot. */
+  async subjects(stream: string, prefix: string): Promise<string[]> {
+    const info = await this.#jsm.streams
+      .info(stream, { subjects_filter: `${prefix}>` })
+      .catch((error) => Promise.reject(sorted(error)));
+    return Object.keys(info.state.subjects ?? {});
+  }
+
+  /** Opens an object store, made if it is missing. */
+  async objects(bucket: string, replicas: number): Promise<Objects> {
+    return Objects.open(this.#js, bucket, replicas).catch((error) => Promise.reject(sorted(error)));
   }
 
   async lastOn(stream: string, subject: string): Promise<StoredMessage | undefined> {

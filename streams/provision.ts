@@ -66,7 +66,9 @@ export function wantedStreams(options: { partitions: number; replicas: number })
       dest: `{{wildcard(1)}}.{{partition(${options.partitions},3)}}.{{wildcard(2)}}.{{wildcard(3)}}`,
     },
   }));
-  const kept = { ...base, deny_delete: true, deny_purge: true };
+  // No deny_purge: the server never takes it back (error 10052), so a journal with it could never be trimmed. `holdfast trim` alone
+  // purges, by subject and below a sequence.
+  const kept = { ...base, deny_delete: true };
   return [
     ...facts,
     { ...kept, name: JOURNAL_STREAM, subjects: ['journal.*'] },
