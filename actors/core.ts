@@ -6,19 +6,24 @@ import { LIMITS } from '../config/limits.ts';
 import type { FactStream } from '../config/topology.ts';
 import type { Broker, Keys } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
+import type { Baselines } from './baseline.ts';
 import { Desk } from './desk.ts';
 import { Engine, type EngineEvents, type EngineSettings } from './engine.ts';
 import { explain } from './explain.ts';
 import { StreamFactDesk } from './fact-desk.ts';
 import { Horizons } from './horizons.ts';
+import { type OwnerPoint, POINT_OPERATION } from './owner-points.ts';
 import { type NodeInfo, Ownership } from './ownership.ts';
 import type { Peers } from './ports.ts';
+import { undecided } from './refusal.ts';
 import type { SnapshotStore } from './snapshotter.ts';
 
 export interface CoreWorld {
   readonly broker: Broker;
   readonly clock: Clock;
   readonly store: SnapshotStore;
+  /** Copies of the whole state that trimmed streams go on from; a world whose streams are never trimmed has none. */
+  readonly baselines: Baselines;
   /** Keys of live nodes, which expire, and of the partitions' owners. */
   readonly nodes: Keys;
   readonly owners: Keys;
@@ -63,7 +68,11 @@ export function buildCore(world: CoreWorld): Core {
       peers,
       leased: () => ownership.leased,
       explain: (partition, sku, location) =>
-        explain({ broker, clock, partition, conflicts: engine.intake.conflicts, horizons }, sku, location),
+        explain(
+          { broker, clock, baselines: world.baselines, partition, conflicts: engine.intake.conflicts, horizons },
+          sku,
+          location,
+        ),
     },
     engine.reservations,
   );
@@ -79,9 +88,23 @@ export function buildCore(world: CoreWorld): Core {
     horizons,
   });
   const serve = async (partition: number, operation: string, body: unknown) => {
+    if (operation === POINT_OPERATION) return pointOfOwner(engine, partition, settings);
     if (operation !== 'verdict') return desk.serve(operation, body);
     const { stream, seq } = body as { stream: FactStream; seq: number };
     return { verdict: await engine.intake.verdict(stream, seq, partition, LIMITS.verdictMs) };
   };
   return { ownership, engine, desk, facts, serve, serves };
+}
+
+/** How far this owner is, for commands that look at the streams. */
+function pointOfOwner(engine: Engine, number: number, { reservationMemoryMs }: EngineSettings): OwnerPoint {
+  const partition = engine.partitions.get(number);
+  if (partition === undefined) throw undecided(`partition ${number} is moving`);
+  return {
+    writer: engine.journal.writer,
+    epoch: partition.book.epoch,
+    positions: { ...partition.positions },
+    journalSeq: partition.journalSeq,
+    reservationMemoryMs,
+  };
 }

@@ -6,12 +6,13 @@
  */
 import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
-import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, type FactStream } from '../config/topology.ts';
 import type { Broker } from '../streams/broker.ts';
 import { type Clock, delay } from '../streams/clock.ts';
 import { fenceWriter, Journal } from '../streams/journal.ts';
 import { type Parking, type ParkReason, park, parkedConflicts } from '../streams/parked.ts';
 import { partitionOf } from '../streams/subjects.ts';
+import type { Baselines } from './baseline.ts';
 import { Expiry } from './expiry.ts';
 import { Followers } from './followers.ts';
 import { afterAllStored, type Horizons } from './horizons.ts';
@@ -20,11 +21,13 @@ import { maintain } from './maintenance.ts';
 import type { Claim, Ownership } from './ownership.ts';
 import { Partition } from './partition.ts';
 import type { Peers, Readiness } from './ports.ts';
-import { LostLogError, loadSnapshot, type Recovering, type RecoveryWorld, replayJournal } from './recovery.ts';
+import { Quarantine } from './quarantine.ts';
+import { LostLogError, type Recovering, type RecoveryWorld } from './recovery.ts';
 import { Reservations } from './reservations.ts';
 import { SeenIds } from './seen.ts';
 import { type SnapshotStore, Snapshotter } from './snapshotter.ts';
 import { audit } from './stock/invariants.ts';
+import { recoverPartitions, recoveryWorld, refuseIfTrimmed, refuseWiderHorizon } from './take-over.ts';
 
 /** So many partitions in a row whose snapshot fails end a round: the store is away, and encoding more is work for nothing. */
 const SNAPSHOT_FAILURES = 3;
@@ -58,6 +61,7 @@ export class Engine {
   readonly expiry: Expiry;
   readonly #broker: Broker;
   readonly #store: SnapshotStore;
+  readonly #baselines: Baselines;
   readonly #clock: Clock;
   readonly #ownership: Ownership;
   readonly #horizons: Horizons;
@@ -68,7 +72,7 @@ export class Engine {
   readonly #followers: Followers;
   #tip = { n: 0, hash: '', seq: 0 };
   #stopping = false;
-  #lost: string | undefined;
+  readonly quarantine: Quarantine;
   #loops: Promise<void>[] = [];
   readonly #stopSignal = new AbortController();
   /** Called when the set of served partitions changes. */
@@ -77,6 +81,7 @@ export class Engine {
   constructor(world: {
     broker: Broker;
     store: SnapshotStore;
+    baselines: Baselines;
     clock: Clock;
     ownership: Ownership;
     horizons: Horizons;
@@ -88,12 +93,14 @@ export class Engine {
   }) {
     this.#broker = world.broker;
     this.#store = world.store;
+    this.#baselines = world.baselines;
     this.#clock = world.clock;
     this.#ownership = world.ownership;
     this.#horizons = world.horizons;
     this.#settings = world.settings;
     this.#events = world.events;
     this.#created = world.created;
+    this.quarantine = new Quarantine(() => world.clock.monoMs());
     this.intake = new Intake(
       world.clock,
       this.partitions,
@@ -136,6 +143,7 @@ export class Engine {
 
   /** Begins to renew the lease, to claim, to snapshot and to audit. */
   async start(): Promise<void> {
+    await refuseWiderHorizon(this.#broker, this.#baselines, this.#settings.horizonMs);
     if (await this.#horizons.declare(() => this.#nextHorizonFrom())) this.#noteHorizon();
     await this.#renew();
     const { leaseTtlMs, snapshotIntervalMs } = this.#settings;
@@ -143,7 +151,7 @@ export class Engine {
       this.#every(leaseTtlMs / 3, () => this.#renew()),
       this.#every(Math.min(1_000, leaseTtlMs / 15), () => this.#assign(), true),
       this.#every(snapshotIntervalMs, () => this.#snapshotAll(), false),
-      this.#every(60_000, () => this.#audit(), false),
+      this.#every(60_000, () => this.audit(), false),
     ];
   }
 
@@ -155,9 +163,9 @@ export class Engine {
       .map((partition) => ({ partition: partition.number, epoch: partition.book.epoch }))
       .sort((a, b) => a.partition - b.partition);
     const served = owns.length;
-    if (this.#lost !== undefined) reasons.push(this.#lost);
+    reasons.push(...this.quarantine.reasons);
     if (!this.#ownership.leased) reasons.push('the lease is not confirmed: NATS does not answer');
-    if (all.length === 0) reasons.push('it owns no partition yet');
+    if (all.length === 0 && this.quarantine.size === 0) reasons.push('it owns no partition yet');
     else if (served < all.length)
       reasons.push(`${all.length - served} of its ${all.length} partitions are catching up`);
     if (this.#stopping) reasons.push('it is stopping');
@@ -213,7 +221,8 @@ export class Engine {
     this.#stopSignal.abort();
     this.expiry.stop();
     await Promise.race([Promise.all(this.#loops), delay(this.#clock, 2_000)]);
-    if (this.journal.inFlight === 0) await this.#ownership.handBack([...this.partitions.keys()]).catch(() => undefined);
+    if (this.journal.inFlight === 0)
+      await this.#ownership.handBack([...this.partitions.keys(), ...this.quarantine.keys()]).catch(() => undefined);
     await this.#ownership.leave().catch(() => undefined);
   }
 
@@ -272,10 +281,16 @@ export class Engine {
 
   async #assign(): Promise<void> {
     if (this.#stopping || !this.#ownership.leased) return;
+    const due = new Set(this.quarantine.due());
+    const kept = this.quarantine.keys().filter((number) => !due.has(number));
     const { claims, surplus } = await this.#ownership.assign(
       this.#settings.partitions,
-      new Set(this.partitions.keys()),
+      new Set([...this.partitions.keys(), ...kept]),
     );
+    for (const { partition } of claims) due.delete(partition);
+    // What was due and is not claimed anew is another node's: handed back, in case it waits for that.
+    for (const number of due) this.quarantine.release(number);
+    if (due.size > 0) await this.#ownership.handBack([...due]);
     if (surplus.length > 0) await this.#giveUp(surplus);
     if (claims.length > 0 && !this.#stopping) await this.#takeOver(claims);
   }
@@ -293,40 +308,42 @@ export class Engine {
       const world = await this.#recoveryWorld();
       for (const source of await parkedConflicts({ broker: this.#broker, clock: this.#clock }))
         this.intake.conflicts.add(source);
-      const tips = [];
-      for (const each of recovering) {
-        const tip = await loadSnapshot(world, each);
-        if (tip !== undefined) tips.push(tip);
-      }
-      const partitions = recovering.map((each) => each.partition);
-      const decisions = await replayJournal(world, partitions, tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);
+      const { partitions, lost: unfit, decisions, starts } = await recoverPartitions(world, recovering);
+      for (const [number, why] of unfit) this.#isolate(number, why);
       for (const partition of partitions) this.partitions.set(partition.number, partition);
       this.#followers.restart();
       const given = () => !partitions.some((partition) => this.partitions.get(partition.number) === partition);
       await this.#followers.reach(world.lastSeqs, () => this.#stopSignal.signal.aborted || given());
+      await refuseIfTrimmed(this.#broker, starts);
       const lost: number[] = [];
       for (const claim of claims) if (!(await this.#ownership.cleared(claim))) lost.push(claim.partition);
       this.#drop(lost);
+      for (const number of lost) this.quarantine.release(number);
       for (const partition of partitions) this.#serve(partition);
-      this.#lost = undefined;
       this.#served();
       const seconds = (this.#clock.monoMs() - began) / 1000;
-      this.#events.recovered(seconds, claims.length);
+      this.#events.recovered(seconds, partitions.length);
       this.#events.note('info', 'partitions are served', {
-        partitions: claims.length,
+        partitions: partitions.length,
         seconds: Number(seconds.toFixed(3)),
         decisions,
       });
     } catch (error) {
       this.#drop(claims.map((claim) => claim.partition));
-      await this.#ownership.handBack(claims.map((claim) => claim.partition)).catch(() => undefined);
       if (error instanceof LostLogError) {
-        this.#lost = error.message;
-        this.#events.note('error', 'refuses to serve: the log has lost what was acknowledged', { why: error.message });
-        await delay(this.#clock, 5_000, this.#stopSignal.signal);
+        for (const { partition } of claims) this.#isolate(partition, error.message);
+        return;
       }
+      await this.#ownership.handBack(claims.map((claim) => claim.partition)).catch(() => undefined);
       throw error;
     }
+  }
+
+  /** This one is not served until a later try finds it whole; the others go on. */
+  #isolate(number: number, why: string): void {
+    this.#drop([number]);
+    this.quarantine.put(number, why);
+    this.#events.note('error', 'refuses to serve: the log has lost what was acknowledged', { partition: number, why });
   }
 
   async #fence(claims: readonly Claim[]): Promise<void> {
@@ -356,30 +373,33 @@ export class Engine {
   /** From here on it answers, and its holds expire: those whose time ran out while nobody served, at once. */
   #serve(partition: Partition): void {
     if (this.partitions.get(partition.number) !== partition) return;
+    const suspect = this.quarantine.suspects.has(partition.number);
+    const breach = suspect ? audit(partition.book)[0] : undefined;
+    if (breach !== undefined) {
+      this.#drop([partition.number]);
+      return this.quarantine.suspect(partition.number, `its book does not add up: ${breach.invariant} ${breach.what}`);
+    }
+    this.quarantine.release(partition.number);
     partition.serving = true;
     for (const part of partition.book.parts.values()) this.expiry.watch(part);
     partition.book.onHold = (part) => this.expiry.watch(part);
   }
 
-  async #recoveryWorld(): Promise<RecoveryWorld> {
-    const lastSeqs: Record<string, number> = {};
-    for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM]) {
-      const stream = await this.#broker.stream(name);
-      if (stream === undefined || stream.created !== this.#created[name])
-        throw new LostLogError(`stream ${name} is not the one this node started with`);
-      lastSeqs[name] = stream.lastSeq;
-    }
-    return {
-      broker: this.#broker,
-      clock: this.#clock,
-      store: this.#store,
-      seen: this.seen,
-      partitions: this.#settings.partitions,
-      created: this.#created,
-      lastSeqs,
-      horizons: this.#horizons,
-      note: (message, detail) => this.#events.note('warn', message, detail),
-    };
+  #recoveryWorld(): Promise<RecoveryWorld> {
+    return recoveryWorld(
+      {
+        broker: this.#broker,
+        clock: this.#clock,
+        store: this.#store,
+        seen: this.seen,
+        partitions: this.#settings.partitions,
+        created: this.#created,
+        horizons: this.#horizons,
+        suspects: this.quarantine.suspects,
+        note: (message, detail) => this.#events.note('warn', message, detail),
+      },
+      this.#baselines,
+    );
   }
 
   /** Another node should own these: finish what is in flight, snapshot, hand back. */
@@ -399,6 +419,7 @@ export class Engine {
       }),
     );
     this.#drop(numbers);
+    for (const number of numbers) this.quarantine.release(number);
     await this.#ownership.handBack(numbers);
     this.#events.note('info', 'partitions handed to another node', { partitions: numbers.length });
   }
@@ -462,16 +483,20 @@ export class Engine {
     if (failed !== undefined) throw failed;
   }
 
-  async #audit(): Promise<void> {
+  /** Checks the invariants of every book that is served. One that does not add up is thrown away and built again, or quarantined. */
+  async audit(): Promise<void> {
     for (const partition of [...this.partitions.values()]) {
       if (!partition.serving) continue;
       const breaches = audit(partition.book);
       await delay(this.#clock, 50);
-      if (breaches.length === 0) continue;
-      for (const { invariant, what } of breaches.slice(0, 10)) this.#events.breach(`${invariant} ${what}`);
-      // A book that does not add up is not served: it is thrown away and built again from its log.
+      if (breaches.length === 0) {
+        this.quarantine.suspects.delete(partition.number);
+        continue;
+      }
+      const told = breaches.slice(0, 10).map(({ invariant, what }) => `${invariant} ${what}`);
+      for (const each of told) this.#events.breach(each);
       this.#drop([partition.number]);
-      await this.#ownership.handBack([partition.number]);
+      this.quarantine.suspect(partition.number, `its book does not add up: ${told[0]}`);
     }
   }
 

@@ -3,26 +3,31 @@
  * that end in the present numbers.
  *
  * The facts are read again from the streams, up to where the partition has folded them, and folded by themselves; if the end is not
- * what the book says, the answer says so.
+ * what the book says, the answer says so. What has been trimmed is told in one opening step: the numbers of a baseline.
  */
-import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
 import type { FollowedMessage } from '../streams/broker.ts';
 import { decodeBody } from '../streams/codec.ts';
 import { type Fact, type FactType, parseFact } from '../streams/facts.ts';
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
+import { type Hash64, hash64 } from '../streams/hash.ts';
 import { formatInstant } from '../streams/instant.ts';
 import { RESUBMIT_HEADER } from '../streams/parked.ts';
 import { storedFactSubject } from '../streams/subjects.ts';
+import { floorsOf, readStreams } from '../streams/trimmed.ts';
+import { type Baselines, covers, loadPart, type Point, pointOf } from './baseline.ts';
 import type { Horizons } from './horizons.ts';
 import { HORIZON_SLACK_MICROS } from './intake.ts';
-import type { Partition } from './partition.ts';
+import { Partition } from './partition.ts';
 import { EXPLAIN_BUCKETS, type ExplainAnswer, type ExplainBucket, type ExplainStep } from './ports.ts';
 import { Refusal } from './refusal.ts';
+import { SeenIds } from './seen.ts';
 import { stockView } from './stock/availability.ts';
 import { applyFact } from './stock/evolve.ts';
 import { StockBook, type StockKey } from './stock/state.ts';
 
 export interface ExplainWorld extends ReadingWorld {
+  readonly baselines: Baselines;
   readonly partition: Partition;
   /** `STREAM.seq` of messages that were parked for their ids. */
   readonly conflicts: ReadonlySet<string>;
@@ -30,22 +35,45 @@ export interface ExplainWorld extends ReadingWorld {
 }
 interface Told {
   readonly fact: Fact;
+  readonly content: Hash64;
   readonly detail: string;
 }
 type Totals = Record<ExplainBucket, number>;
+const FACT_BUCKETS = ['sellable', 'damaged', 'inspection', 'inTransit'] as const;
+
+/** The baseline that the streams go on from. */
+interface Opening extends Point {
+  readonly id: string;
+  readonly atMs: number;
+  readonly book: StockBook;
+  readonly seen: SeenIds;
+}
 
 /** Rejects with not-found if nothing is known of the key. */
 export async function explain(world: ExplainWorld, sku: string, location: string): Promise<ExplainAnswer> {
+  const answer = await explainOnce(world, sku, location);
+  // The streams may have been trimmed while they were read.
+  return answer.adds ? answer : explainOnce(world, sku, location);
+}
+
+async function explainOnce(world: ExplainWorld, sku: string, location: string): Promise<ExplainAnswer> {
   const key = world.partition.book.findKey(sku, location);
   if (key === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku} at location ${location}`);
+  const opening = await openingOf(world);
   // One moment: the numbers, how far the streams are folded, and the reservations.
   const stock = stockView(key);
   const positions = { ...world.partition.positions };
   const claims = claimSteps(world.partition.book, key);
   const asOf = formatInstant(world.clock.nowMs() * 1000);
-  const { told, notes } = await readFacts(world, sku, location, positions);
-  const steps: Omit<ExplainStep, 'total'>[] = [...factSteps(told, sku, location), ...claims];
+  const { told, notes } = await readFacts(world, sku, location, positions, opening);
+  // Before facts are folded on top of it.
+  const first = opening === undefined ? [] : [openingStep(opening, sku, location)];
+  const steps: Omit<ExplainStep, 'total'>[] = [...factSteps(told, sku, location, opening), ...claims];
   steps.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+  steps.unshift(...first);
+  if (opening !== undefined) {
+    notes.push(`facts before baseline ${opening.id} are summed up in it: they have been trimmed`);
+  }
   const total: Totals = { sellable: 0, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0 };
   const summed = steps.map((step) => {
     for (const bucket of EXPLAIN_BUCKETS) total[bucket] += step.change[bucket] ?? 0;
@@ -56,9 +84,26 @@ export async function explain(world: ExplainWorld, sku: string, location: string
   return { sku, location, asOf, steps: summed, stock, adds, notes };
 }
 
+/** What reservations claim is told by their own steps, which the book remembers. */
+function openingStep({ id, atMs, book }: Opening, sku: string, location: string): Omit<ExplainStep, 'total'> {
+  const key = book.findKey(sku, location);
+  const change: Partial<Totals> = {};
+  if (key !== undefined) {
+    const stock = stockView(key);
+    for (const bucket of FACT_BUCKETS) if (stock[bucket] !== 0) change[bucket] = stock[bucket];
+  }
+  const detail = 'all facts before it, summed up; they have been trimmed from the streams';
+  return { at: formatInstant(atMs * 1000), what: 'baseline', id, detail, change };
+}
+
 /** Facts in the order of their moments; what a fact changed is what the book says after it, less what it said before. */
-function factSteps(told: readonly Told[], sku: string, location: string): Omit<ExplainStep, 'total'>[] {
-  const book = new StockBook(0);
+function factSteps(
+  told: readonly Told[],
+  sku: string,
+  location: string,
+  opening: Opening | undefined,
+): Omit<ExplainStep, 'total'>[] {
+  const book = opening?.book ?? new StockBook(0);
   const key = book.key(sku, location);
   const inOrder = [...told].sort(
     (a, b) =>
@@ -72,7 +117,7 @@ function factSteps(told: readonly Told[], sku: string, location: string): Omit<E
     applyFact(book, withoutReservation(fact));
     const after = stockView(key);
     const change: Partial<Totals> = {};
-    for (const bucket of ['sellable', 'damaged', 'inspection', 'inTransit'] as const) {
+    for (const bucket of FACT_BUCKETS) {
       if (after[bucket] !== before[bucket]) change[bucket] = after[bucket] - before[bucket];
     }
     const covered = fact.type !== 'count' && counts.some((count) => count.fact.at === fact.at);
@@ -131,6 +176,7 @@ async function readFacts(
   sku: string,
   location: string,
   positions: Readonly<Record<FactStream, number>>,
+  opening: Opening | undefined,
 ): Promise<{ told: Told[]; notes: string[] }> {
   const told = new Map<string, Told>();
   const notes: string[] = [];
@@ -148,7 +194,7 @@ async function readFacts(
       const tooOld =
         fact.fact.at < oldest && (fact.fact.type === 'count' || message.header(RESUBMIT_HEADER) === undefined);
       if (tooOld || world.conflicts.has(`${stream}.${message.seq}`)) parked += 1;
-      else if (!told.has(fact.fact.id)) told.set(fact.fact.id, fact);
+      else if (!told.has(fact.fact.id) && !isKnown(opening, fact)) told.set(fact.fact.id, fact);
     };
     const types = FACT_STREAMS[stream] as readonly FactType[];
     // Shipments to this location stand under the location that they left.
@@ -156,10 +202,36 @@ async function readFacts(
       storedFactSubject(type, world.partition.number, type === 'transfer' ? '*' : location, sku),
     );
     const last = (await world.broker.stream(stream))?.lastSeq ?? 0;
-    await readUntil(world, stream, filters, 1, Math.min(positions[stream], last), take);
+    const from = (opening?.positions[stream] ?? 0) + 1;
+    await readUntil(world, stream, filters, from, Math.min(positions[stream], last), take);
   }
   if (parked > 0) notes.push(`${parked} facts for this key are parked and not counted; see GET /v1/parked`);
   return { told: [...told.values()], notes };
+}
+
+/** A copy of a fact that the baseline has counted. */
+function isKnown(opening: Opening | undefined, { fact, content }: Told): boolean {
+  return opening?.seen.check(hash64(fact.id, 1), content) === 'duplicate';
+}
+
+/** The oldest baseline that the streams go on from, if they no longer hold all; rejects if none does. */
+async function openingOf({ broker, baselines, partition }: ExplainWorld): Promise<Opening | undefined> {
+  const floors = pointOf({ ...floorsOf(await readStreams(broker)), [JOURNAL_STREAM]: 0 });
+  if (covers(pointOf({}), floors)) return undefined;
+  for (const { baseline, part } of (await baselines(() => undefined)).reverse()) {
+    if (!covers(baseline, floors)) continue;
+    const [fresh, seen] = [new Partition(partition.number), new SeenIds()];
+    loadPart(await part(partition.number), fresh, seen);
+    return {
+      id: baseline.id,
+      atMs: baseline.atMs,
+      positions: baseline.positions,
+      journalSeq: 0,
+      book: fresh.book,
+      seen,
+    };
+  }
+  throw new Error('the streams have been trimmed, and no baseline holds what came before');
 }
 
 function concerns(fact: Fact, sku: string, location: string): boolean {
@@ -171,7 +243,9 @@ function readFact(message: FollowedMessage): Told | undefined {
   try {
     const value = decodeBody(message.data, message.header('Content-Type'));
     const parsed = parseFact(value);
-    return parsed.ok ? { fact: parsed.fact, detail: detailOf(value as Record<string, unknown>) } : undefined;
+    return parsed.ok
+      ? { fact: parsed.fact, content: parsed.content, detail: detailOf(value as Record<string, unknown>) }
+      : undefined;
   } catch {
     return undefined;
   }

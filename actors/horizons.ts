@@ -137,3 +137,17 @@ export async function afterAllStored(broker: Pick<Broker, 'stream' | 'message'>,
 export function horizonText(ms: number | null): string {
   return ms === null || ms === Number.POSITIVE_INFINITY ? 'off' : `${ms / 1000} s`;
 }
+
+/**
+ * Whether a copy of the state that stood at a moment still knows all that is asked for: it has forgotten nothing that a wider horizon since
+ * would need, and its facts were judged by all that was in force.
+ * @param copy `horizonMs`: the narrowest horizon by which it forgot, null if it never did
+ */
+export function remembersEnough(
+  copy: { readonly atMs: number; readonly horizonMs: number | null; readonly horizonsKnown: number },
+  horizons: Pick<Horizons, 'changedBy' | 'widestMsSince'>,
+): boolean {
+  const micros = copy.atMs * 1000;
+  const remembered = copy.horizonMs ?? Number.POSITIVE_INFINITY;
+  return remembered >= horizons.widestMsSince(micros) && !horizons.changedBy(micros, copy.horizonsKnown);
+}

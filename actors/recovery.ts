@@ -7,22 +7,35 @@
  *  Y2 A log that is shorter than a snapshot knows, or whose chain breaks, stops recovery: it has lost what was acknowledged.
  *     Nor is one used that has forgotten what a wider horizon asks for, or whose facts were judged by another horizon than the list's.
  *  Y3 Replay folds outcomes in stream order and decides nothing.
+ *  Y4 What ends before the floor of a stream (what trimming may have removed) is not used: a newer one, or a baseline, or nobody serves.
+ *  Y5 A loss stops the partitions that it concerns: all, where the end of a stream is gone; where a chain breaks, those that have not
+ *     folded what stands behind the break.
  */
 import { failpoint } from '../config/failpoints.ts';
-import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
-import { decodeRecord, recordHash } from '../streams/decisions.ts';
+import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
+import type { StoredMessage } from '../streams/broker.ts';
+import { decodeRecord, type JournalRecord, recordHash } from '../streams/decisions.ts';
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
+import type { Floors } from '../streams/trimmed.ts';
+import { type BaselineSource, loadPart, type Point } from './baseline.ts';
 import { type Horizons, horizonText } from './horizons.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import type { SeenIds } from './seen.ts';
-import { checkBlob, decodeManifest, loadPages, type Manifest, SnapshotError } from './snapshot.ts';
+import { decodeManifest, loadStored, type Manifest, SnapshotError } from './snapshot.ts';
 import type { SnapshotStore, Snapshotter } from './snapshotter.ts';
 import { applyDecision } from './stock/evolve.ts';
+import { audit } from './stock/invariants.ts';
 import { StockBook } from './stock/state.ts';
 
 /** The log has lost something that was acknowledged: nobody may serve from it. */
 export class LostLogError extends Error {
   override readonly name = 'LostLogError';
+  /** Partitions that the loss concerns; undefined: all. */
+  readonly concerns: readonly number[] | undefined;
+  constructor(message: string, concerns?: readonly number[]) {
+    super(message);
+    this.concerns = concerns;
+  }
 }
 
 export interface RecoveryWorld extends ReadingWorld {
@@ -34,6 +47,12 @@ export interface RecoveryWorld extends ReadingWorld {
   readonly lastSeqs: Readonly<Record<string, number>>;
   readonly horizons: Pick<Horizons, 'changedBy' | 'widestMsSince'>;
   readonly note: (message: string, detail: Record<string, unknown>) => void;
+  /** Sequence of each stream up to which it may have been trimmed; nothing has been if it is left out. */
+  readonly floors?: Floors;
+  /** Baselines in force, the newest first. */
+  readonly baselines?: readonly BaselineSource[];
+  /** Partitions whose last book did not add up: whatever is loaded for them is audited first. */
+  readonly suspects?: ReadonlySet<number>;
 }
 
 export interface Recovering {
@@ -41,8 +60,58 @@ export interface Recovering {
   readonly snapshotter: Snapshotter;
 }
 
-/** Loads what can be loaded of a partition; returns the chain tip that its snapshot knew, undefined without a snapshot. */
-export async function loadSnapshot(
+/**
+ * Loads what can be loaded of a partition: a snapshot, else a baseline, else nothing. Returns the chain tip that its snapshot knew,
+ * undefined without a snapshot. Rejects with a LostLogError if the streams no longer hold what comes behind it.
+ */
+export async function loadSnapshot(world: RecoveryWorld, recovering: Recovering): Promise<ChainTip | undefined> {
+  const tip = await loadFromStore(world, recovering);
+  if (tip !== undefined || (await loadFromBaselines(world, recovering))) return tip;
+  const gone = trimmedBehind(world, { positions: recovering.partition.positions, journalSeq: 0 });
+  if (gone === undefined) return undefined;
+  const { number } = recovering.partition;
+  throw new LostLogError(
+    `${gone}, and neither a snapshot nor a baseline of partition ${number} holds what came before`,
+    [number],
+  );
+}
+
+async function loadFromBaselines(world: RecoveryWorld, { partition, snapshotter }: Recovering): Promise<boolean> {
+  for (const { baseline, part } of world.baselines ?? []) {
+    try {
+      const bytes = await part(partition.number);
+      const manifest = loadPart(bytes, partition, world.seen);
+      check(world, partition.number, manifest);
+      auditIfSuspect(world, partition);
+      partition.snapshotAtMs = manifest.atMs;
+      snapshotter.forget();
+      world.note('a partition starts from a baseline', { partition: partition.number, baseline: baseline.id });
+      return true;
+    } catch (error) {
+      reset(world, partition);
+      if (error instanceof LostLogError) throw error;
+      world.note('a baseline is not used', { partition: partition.number, why: (error as Error).message });
+    }
+  }
+  return false;
+}
+
+/** Says which stream no longer holds what comes behind a point; undefined if all do. */
+function trimmedBehind(world: RecoveryWorld, point: Point): string | undefined {
+  for (const [name, floor] of Object.entries(world.floors ?? {})) {
+    const reached = name === JOURNAL_STREAM ? point.journalSeq : point.positions[name as FactStream];
+    if (reached < floor) return `stream ${name} begins behind ${floor}`;
+  }
+  return undefined;
+}
+
+function auditIfSuspect(world: RecoveryWorld, partition: Partition): void {
+  if (world.suspects?.has(partition.number) !== true) return;
+  const breach = audit(partition.book)[0];
+  if (breach !== undefined) throw new SnapshotError(`it does not add up: ${breach.invariant} ${breach.what}`);
+}
+
+async function loadFromStore(
   world: RecoveryWorld,
   { partition, snapshotter }: Recovering,
 ): Promise<ChainTip | undefined> {
@@ -50,7 +119,7 @@ export async function loadSnapshot(
   try {
     manifests = await world.store.manifests(partition.number);
   } catch (error) {
-    world.note('snapshots cannot be read; the log alone gives the same state', {
+    world.note('snapshots cannot be read; a baseline or the log gives the same state', {
       partition: partition.number,
       why: (error as Error).message,
     });
@@ -61,6 +130,7 @@ export async function loadSnapshot(
       const manifest = decodeManifest(bytes);
       check(world, partition.number, manifest);
       await fill(world, partition, snapshotter, manifest);
+      auditIfSuspect(world, partition);
       return manifest.tip;
     } catch (error) {
       if (error instanceof LostLogError) throw error;
@@ -83,9 +153,11 @@ export async function replayJournal(
   const wanted = new Map(partitions.map((partition) => [partition.number, partition]));
   const chain = new Map<string, Omit<ChainTip, 'writer'>>();
   let decisions = 0;
+  const behind = (seq: number) =>
+    partitions.filter((partition) => partition.journalSeq < seq).map((partition) => partition.number);
   await readUntil(world, JOURNAL_STREAM, ['journal.*'], from, target, (message) => {
     failpoint('mid-replay');
-    const record = decodeRecord(message.data);
+    const record = readRecord(message, behind);
     const read = chain.get(record.writer);
     const known = read ?? tipBefore(tips, record.writer, message.seq);
     // Between a snapshot's tip and what is read here there may be records that need no reading, such as fences.
@@ -95,6 +167,7 @@ export async function replayJournal(
     if (!follows && !unread) {
       throw new LostLogError(
         `JOURNAL breaks at sequence ${message.seq}: record ${record.n} of ${record.writer} does not follow record ${known?.n ?? 0}`,
+        behind(message.seq),
       );
     }
     chain.set(record.writer, { n: record.n, hash: recordHash(message.data), seq: message.seq });
@@ -110,6 +183,14 @@ export async function replayJournal(
   });
   for (const partition of partitions) partition.journalSeq = Math.max(partition.journalSeq, target);
   return decisions;
+}
+
+function readRecord({ seq, data }: StoredMessage, behind: (seq: number) => number[]): JournalRecord {
+  try {
+    return decodeRecord(data);
+  } catch (error) {
+    throw new LostLogError(`JOURNAL cannot be read at sequence ${seq}: ${(error as Error).message}`, behind(seq));
+  }
 }
 
 function check(world: RecoveryWorld, number: number, manifest: Manifest): void {
@@ -138,6 +219,8 @@ function check(world: RecoveryWorld, number: number, manifest: Manifest): void {
       `stream ${name} ends at ${world.lastSeqs[name]}, but a snapshot knows it up to ${seq}: its end has been lost`,
     );
   }
+  const gone = trimmedBehind(world, manifest);
+  if (gone !== undefined) throw new SnapshotError(`${gone}, and it ends before that`);
 }
 
 function checkHorizon({ horizons }: RecoveryWorld, { horizonMs, horizonsKnown, atMs }: Manifest): void {
@@ -158,27 +241,13 @@ async function fill(
   snapshotter: Snapshotter,
   manifest: Manifest,
 ): Promise<void> {
-  const refs = [...manifest.pages, ...manifest.ids];
-  const blobs = await world.store.read(
-    partition.number,
-    refs.map((ref) => ref.name),
-  );
-  const whole = refs.map((ref, i) => checkBlob(ref, blobs[i]));
-  loadPages(
-    partition.book,
-    manifest.pages.map((ref, i) => ({ page: ref.page, bytes: whole[i] as Buffer })),
-  );
-  manifest.ids.forEach((ref, i) => {
-    const bytes = whole[manifest.pages.length + i] as Buffer;
-    const words = new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-    world.seen.load(partition.number, words, ref.latest);
-  });
+  await loadStored(world.store, manifest, partition.book, world.seen);
   Object.assign(partition.positions, manifest.positions);
   Object.assign(partition.loadedPositions, manifest.positions);
   partition.journalSeq = manifest.journalSeq;
   partition.snapshotAtMs = manifest.atMs;
   partition.remembersMs = manifest.horizonMs ?? Number.POSITIVE_INFINITY;
-  const named = new Set(refs.map((ref) => ref.name));
+  const named = new Set([...manifest.pages, ...manifest.ids].map((ref) => ref.name));
   const stray = (await world.store.names(partition.number)).filter((name) => !named.has(name));
   snapshotter.resume(
     manifest,

@@ -106,6 +106,33 @@ export function loadPages(book: StockBook, pages: readonly { page: number; bytes
   for (const page of book.pages) page.dirty = false;
 }
 
+/** A copy that is aligned for words of four bytes. */
+export function idWords(bytes: Buffer): Uint32Array {
+  return new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+}
+
+/** Loads what a manifest names into an empty book and among the ids. Throws a SnapshotError if anything is not whole. */
+export async function loadStored(
+  store: { read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]> },
+  manifest: Manifest,
+  book: StockBook,
+  seen: { load(partition: number, words: Uint32Array, latest: number): void },
+): Promise<void> {
+  const refs = [...manifest.pages, ...manifest.ids];
+  const blobs = await store.read(
+    manifest.partition,
+    refs.map((ref) => ref.name),
+  );
+  const whole = refs.map((ref, i) => checkBlob(ref, blobs[i]));
+  loadPages(
+    book,
+    manifest.pages.map((ref, i) => ({ page: ref.page, bytes: whole[i] as Buffer })),
+  );
+  manifest.ids.forEach((ref, i) => {
+    seen.load(manifest.partition, idWords(whole[manifest.pages.length + i] as Buffer), ref.latest);
+  });
+}
+
 function itemTuple(item: PageItem): Tuple {
   switch (item.kind) {
     case 'sku':

@@ -65,6 +65,8 @@ export class SimNode {
       broker,
       clock: host.clock,
       store: new SimStore(shelves, host, scheduler, random.fork(`${start} store`)),
+      // Nobody trims here.
+      baselines: async () => [],
       nodes: new SimKeys(connection, NODES_BUCKET),
       owners: new SimKeys(connection, OWNERS_BUCKET),
       horizons: new SimKeys(connection, HORIZONS_BUCKET),

@@ -1,0 +1,67 @@
+/**
+ * Partitions that this node owns and may not serve, each with its reason. The others go on.
+ *
+ * Invariants:
+ *  QU1 The claim is kept: another node would find the same log. It is tried again now and then, since a stream may come back from a
+ *      copy, and given to whoever should own it.
+ *  QU2 A partition whose book did not add up is rebuilt once at once; if it fails again it stays here.
+ */
+
+/** Between two tries of a partition that the log cannot give back. */
+const RETRY_MS = 15_000;
+
+interface Held {
+  readonly why: string;
+  readonly retryAt: number;
+}
+
+export class Quarantine {
+  readonly #held = new Map<number, Held>();
+  readonly #monoMs: () => number;
+  /** Partitions whose last book did not add up. */
+  readonly suspects = new Set<number>();
+
+  /** @param monoMs monotonic milliseconds */
+  constructor(monoMs: () => number) {
+    this.#monoMs = monoMs;
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  keys(): number[] {
+    return [...this.#held.keys()];
+  }
+
+  put(number: number, why: string): void {
+    this.#held.set(number, { why, retryAt: this.#monoMs() + RETRY_MS });
+  }
+
+  /** Its book does not add up: the first time it is to be rebuilt at once, from something that does. */
+  suspect(number: number, why: string): void {
+    const again = this.suspects.has(number);
+    this.suspects.add(number);
+    this.#held.set(number, { why, retryAt: again ? this.#monoMs() + RETRY_MS : 0 });
+  }
+
+  release(number: number): void {
+    this.#held.delete(number);
+  }
+
+  /** Those that are to be tried again now. */
+  due(): number[] {
+    const now = this.#monoMs();
+    return this.keys().filter((number) => (this.#held.get(number) as Held).retryAt <= now);
+  }
+
+  /** One sentence for each reason, with its partitions. */
+  get reasons(): string[] {
+    const byReason = new Map<string, number[]>();
+    for (const [number, { why }] of this.#held) byReason.set(why, [...(byReason.get(why) ?? []), number]);
+    return [...byReason].map(([why, numbers]) => {
+      const all = numbers.sort((a, b) => a - b).join(', ');
+      return `quarantined, not served: partition${numbers.length === 1 ? '' : 's'} ${all}: ${why}`;
+    });
+  }
+}

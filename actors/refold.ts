@@ -1,0 +1,159 @@
+/**
+ * Folds partitions from the streams without a node: what a baseline is made of, and what snapshots are compared with.
+ *
+ * Invariants:
+ *  RF1 Verdicts are those of Intake, and every partition has ids of its own: what its owner saw, and what PARKED says, decides.
+ *  RF2 Fact streams are read whole, so a sequence that is missing between two others shows.
+ *  RF3 Partitions may stand at different points; each message is folded into its own exactly once.
+ */
+import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
+import type { JournalRecord } from '../streams/decisions.ts';
+import { type ReadingWorld, readUntil } from '../streams/follower.ts';
+import type { Hash64 } from '../streams/hash.ts';
+import type { Parking } from '../streams/parked.ts';
+import type { Point } from './baseline.ts';
+import type { Horizons } from './horizons.ts';
+import { Intake } from './intake.ts';
+import { Partition } from './partition.ts';
+import { SeenIds } from './seen.ts';
+import { applyDecision } from './stock/evolve.ts';
+
+/** A fact stream has lost a message between two others. */
+export class HoleError extends Error {
+  override readonly name = 'HoleError';
+  readonly stream: FactStream;
+  readonly seq: number;
+  constructor(stream: FactStream, seq: number) {
+    super(`${stream} lacks sequence ${seq}: it is there before and behind`);
+    this.stream = stream;
+    this.seq = seq;
+  }
+}
+
+/** Ids with the moment of each fact, so that it can be told which of them may be forgotten. */
+export class DatedIds extends SeenIds {
+  /** Latest moment of facts whose ids were added, by id, microseconds. */
+  readonly moments = new Map<string, number>();
+  override add(partition: number, id: Hash64, content: Hash64, at: number): void {
+    super.add(partition, id, content, at);
+    this.moments.set(idText(id), at);
+  }
+  /** Of ids that a baseline knows the moment is gone: only without a horizon are they sure to be kept. */
+  override load(partition: number, words: Uint32Array, latest: number): void {
+    super.load(partition, words, latest);
+    for (let at = 0; at < words.length; at += 4) this.moments.set(`${words[at]}.${words[at + 1]}`, -Number.MAX_VALUE);
+  }
+}
+
+export function idText(id: Hash64): string {
+  return `${id.hi}.${id.lo}`;
+}
+
+export interface RefoldWorld extends ReadingWorld {
+  readonly partitions: number;
+  readonly horizons: Pick<Horizons, 'microsAt'>;
+  /** `STREAM.seq` of messages that were parked for their ids. */
+  readonly conflicts: ReadonlySet<string>;
+  /** Keeps the moment of every id, which takes memory. */
+  readonly dated: boolean;
+}
+
+export class Fold {
+  readonly partition: Partition;
+  readonly seen: SeenIds;
+  readonly intake: Intake;
+
+  constructor(number: number, world: RefoldWorld, refold: { parked: Parking[]; facts: number }) {
+    this.partition = new Partition(number);
+    this.seen = world.dated ? new DatedIds() : new SeenIds();
+    const park = async (parking: Parking) => void refold.parked.push(parking);
+    const count = () => {
+      refold.facts += 1;
+    };
+    const events = { applied: count, duplicate: count, parked: count };
+    this.intake = new Intake(world.clock, new Map([[number, this.partition]]), this.seen, park, events, world.horizons);
+    for (const source of world.conflicts) this.intake.conflicts.add(source);
+  }
+
+  get point(): Point {
+    return { positions: { ...this.partition.positions }, journalSeq: this.partition.journalSeq };
+  }
+}
+
+export class Refold {
+  readonly folds: Fold[];
+  /** What the streams hold that cannot be counted, in the order it was met. */
+  readonly parked: Parking[] = [];
+  /** Latest stamp of a message that was read, milliseconds. */
+  atMs = 0;
+  facts = 0;
+  decisions = 0;
+  readonly #world: RefoldWorld;
+
+  constructor(world: RefoldWorld) {
+    this.#world = world;
+    this.folds = Array.from({ length: world.partitions }, (_, number) => this.fresh(number));
+  }
+
+  /** An empty fold of a partition, to begin anew with. */
+  fresh(number: number): Fold {
+    return new Fold(number, this.#world, this);
+  }
+
+  /**
+   * Folds on to a point for each partition, all of them at or behind where it stands. Rejects with a HoleError, and with what `record`
+   * throws; that is called for every record of JOURNAL that is read.
+   */
+  async advance(
+    target: (partition: number) => Point,
+    record: (message: { seq: number; subject: string; data: Uint8Array }) => JournalRecord,
+  ): Promise<void> {
+    const targets = this.folds.map((_, number) => target(number));
+    for (const stream of FACT_STREAM_NAMES) await this.#readFacts(stream, targets);
+    await this.#readJournal(targets, record);
+  }
+
+  async #readFacts(stream: FactStream, targets: readonly Point[]): Promise<void> {
+    const from = Math.min(...this.folds.map((fold) => fold.partition.positions[stream])) + 1;
+    const until = Math.max(...targets.map((point) => point.positions[stream]));
+    let before = from - 1;
+    await readUntil(this.#world, stream, [], from, until, (message) => {
+      if (message.seq !== before + 1) throw new HoleError(stream, before + 1);
+      before = message.seq;
+      const tokens = message.subject.split('.');
+      // As in Intake: what no transform touched belongs to partition 0.
+      const number = tokens.length === 4 ? Number(tokens[1]) : 0;
+      const fold = this.folds[number];
+      if (fold === undefined || message.seq > (targets[number] as Point).positions[stream]) return;
+      this.atMs = Math.max(this.atMs, Math.floor(message.recordedAt / 1000));
+      fold.intake.take(stream, message);
+    });
+    if (before < until) throw new HoleError(stream, before + 1);
+    for (const [number, fold] of this.folds.entries())
+      fold.partition.positions[stream] = (targets[number] as Point).positions[stream];
+  }
+
+  async #readJournal(
+    targets: readonly Point[],
+    record: (message: { seq: number; subject: string; data: Uint8Array }) => JournalRecord,
+  ): Promise<void> {
+    const from = Math.min(...this.folds.map((fold) => fold.partition.journalSeq)) + 1;
+    const until = Math.max(...targets.map((point) => point.journalSeq));
+    await readUntil(this.#world, JOURNAL_STREAM, ['journal.*'], from, until, (message) => {
+      const { decisions } = record(message);
+      this.atMs = Math.max(this.atMs, Math.floor(message.recordedAt / 1000));
+      for (const decision of decisions) {
+        if (decision.kind === 'fenced') continue;
+        for (const [number] of decision.parts) {
+          const fold = this.folds[number];
+          if (fold === undefined || message.seq <= fold.partition.journalSeq) continue;
+          if (message.seq > (targets[number] as Point).journalSeq) continue;
+          applyDecision(fold.partition.book, decision);
+          this.decisions += 1;
+        }
+      }
+    });
+    for (const [number, fold] of this.folds.entries())
+      fold.partition.journalSeq = (targets[number] as Point).journalSeq;
+  }
+}
