@@ -1,10 +1,13 @@
 /**
  * `holdfast doctor`: looks at NATS, Redis, streams, lag, ownership and clocks, and says in plain words what is wrong and what to do.
  */
+import { covers, pointOf } from '../actors/baseline.ts';
+import { BaselineStore } from '../actors/baseline-store.ts';
 import { shownRedisAddress } from '../config/redis-address.ts';
 import type { Settings } from '../config/settings.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, PARTITIONS_METADATA } from '../config/topology.ts';
 import { NatsBroker } from '../streams/connection.ts';
+import { floorsOf, readStreams } from '../streams/trimmed.ts';
 import { checkDurability } from './durability.ts';
 import { type LiveNode, ranges, viewOwnership } from './ownership-view.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
@@ -47,7 +50,8 @@ export async function examine(settings: Settings): Promise<Finding[]> {
     findings.unshift(await examineNats(broker, settings));
     const streams = await examineStreams(broker, settings);
     findings.push(...streams);
-    if (streams.every((finding) => finding.state !== 'bad')) findings.push(...(await examineNodes(broker, settings)));
+    if (streams.every((finding) => finding.state !== 'bad'))
+      findings.push(await examineBaselines(broker), ...(await examineNodes(broker, settings)));
   } finally {
     await broker.close();
   }
@@ -127,6 +131,28 @@ async function examineStreams(broker: NatsBroker, settings: Settings): Promise<F
     } else findings.push({ what: `stream ${name}`, state: 'good', says: held, remedy: '' });
   }
   return findings;
+}
+
+/** What recovery has beside the streams, and whether the streams need it. */
+async function examineBaselines(broker: NatsBroker): Promise<Finding> {
+  const floors = pointOf(floorsOf(await readStreams(broker)));
+  const trimmed = !covers(pointOf({}), floors);
+  const generations = (await (await BaselineStore.find(broker))?.generations()) ?? [];
+  const whole = generations.flatMap(({ baseline }) => (baseline === undefined ? [] : [baseline]));
+  const what = 'baselines';
+  const damage = generations.find((each) => each.damage !== undefined)?.damage;
+  if (trimmed && !whole.some((each) => covers(each, floors))) {
+    const says = `the streams have been trimmed, and no whole baseline holds what came before${damage === undefined ? '' : `; ${damage}`}`;
+    return { what, state: 'bad', says, remedy: 'keep the nodes running and make one now: holdfast baseline' };
+  }
+  if (damage !== undefined)
+    return { what, state: 'warning', says: damage, remedy: 'make a new one: holdfast baseline' };
+  const newest = whole[0];
+  const says =
+    newest === undefined
+      ? 'none: the streams hold everything'
+      : `${whole.length}, the newest of ${new Date(newest.atMs).toISOString()}; the streams are ${trimmed ? 'trimmed' : 'not trimmed'}`;
+  return { what, state: 'good', says, remedy: '' };
 }
 
 async function examineNodes(broker: NatsBroker, settings: Settings): Promise<Finding[]> {

@@ -40,6 +40,8 @@ const GAUGES = {
     'Age of the oldest snapshot of a partition that has changed since; before its first one, since it was taken over.',
   actors: 'Stock keys (SKU at location) in memory on this node.',
   partitions_owned: 'Partitions that this node owns.',
+  partitions_quarantined:
+    'Partitions that this node owns and does not serve, because the log has lost what was acknowledged or the book does not add up.',
   seen_ids: 'Fact ids remembered within the idempotency horizon.',
   reservations_live: 'Reservations in memory that are held or allocated.',
   journal_waiting: 'Decisions that wait for the journal.',

@@ -3,6 +3,7 @@
  * and ends all of it in order.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { baselineSources } from '../actors/baseline-store.ts';
 import { buildCore, type Core } from '../actors/core.ts';
 import type { Engine } from '../actors/engine.ts';
 import type { StreamFactDesk } from '../actors/fact-desk.ts';
@@ -68,6 +69,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       broker,
       clock,
       store,
+      baselines: (note) => baselineSources(broker, note),
       nodes,
       owners,
       horizons,
@@ -226,6 +228,7 @@ function measure(engine: Engine, metrics: Metrics): void {
     sum((book) => book.keyCount),
   );
   metrics.gauge('partitions_owned', () => engine.readiness.owned);
+  metrics.gauge('partitions_quarantined', () => engine.quarantine.size);
   metrics.gauge('snapshot_age_seconds', () => engine.snapshotAgeSeconds);
   metrics.gauge('seen_ids', () => engine.seen.size);
   metrics.gauge(

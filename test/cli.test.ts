@@ -56,6 +56,8 @@ describe('wrong usage', () => {
     [['parked', 'resubmit', 'x'], 'whole number'],
     [['parked', 'resubmit', '4', '--corrected', '/nonexistent'], 'cannot be read as JSON'],
     [['atp', 'x', '--http', 'nonsense'], '--http is "nonsense", but must be HOST:PORT'],
+    [['trim', '--older', 'x'], 'too many arguments'],
+    [['verify', '--partitions', '0'], '--partitions is "0", but must be'],
     [['node', '--horizon', 'soon'], '--horizon is "soon", but must be off'],
     [['replay'], "missing required argument 'file'"],
   ])('%j ends with 2 and says what is wrong', async (args, says) => {
@@ -64,13 +66,25 @@ describe('wrong usage', () => {
   });
 });
 
-it.each(['up', 'node', 'replay', 'doctor', 'atp', 'stock', 'explain', 'reserve', 'confirm', 'release', 'parked'])(
-  '%s has --help',
-  async (command) => {
-    const { code, out } = await holdfast([command, '--help']);
-    expect([code, out]).toEqual([0, expect.stringContaining(`Usage: holdfast ${command}`)]);
-  },
-);
+it.each([
+  'up',
+  'node',
+  'replay',
+  'doctor',
+  'atp',
+  'stock',
+  'explain',
+  'reserve',
+  'confirm',
+  'release',
+  'parked',
+  'baseline',
+  'trim',
+  'verify',
+])('%s has --help', async (command) => {
+  const { code, out } = await holdfast([command, '--help']);
+  expect([code, out]).toEqual([0, expect.stringContaining(`Usage: holdfast ${command}`)]);
+});
 
 describe('at a desk', () => {
   it('prints aligned tables', async () => {

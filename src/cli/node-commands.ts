@@ -1,6 +1,6 @@
 /** `up`, `node`, `replay`, `doctor`: running Holdfast. What each does is loaded when it is called. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { loadSettings, SETTINGS, type SettingName } from '../../config/settings.ts';
+import { loadSettings, SETTINGS, type SettingName, type Settings } from '../../config/settings.ts';
 import type { Finding } from '../doctor.ts';
 import { ranges } from '../ownership-view.ts';
 import { findHttp, runningUp } from './address.ts';
@@ -8,7 +8,7 @@ import type { CliRun } from './io.ts';
 import { printable, table } from './table.ts';
 
 type Flags = Partial<Record<SettingName | 'config', string>>;
-type Given = Readonly<Record<string, unknown>>;
+export type Given = Readonly<Record<string, unknown>>;
 
 /** Nodes of one `up`: each is a process of some 100 MB, and more than cores are of no use. */
 const MOST_NODES = 16;
@@ -68,13 +68,7 @@ export function addNodeCommands(program: Command, run: CliRun): void {
 }
 
 async function runDoctor(run: CliRun, given: Given): Promise<void> {
-  const flags = flagsOf(given);
-  const told = loadSettings(flags, run.env);
-  const up = runningUp(flags, run.env, told);
-  const settings =
-    up === undefined
-      ? told
-      : loadSettings({ ...flags, nats: up.nats, redis: up.redis, natsMonitor: up.natsMonitor }, run.env);
+  const settings = serverSettings(given, run.env);
   const { examine } = await import('../doctor.ts');
   const findings = await examine(settings);
   if (findings.some(({ state }) => state === 'bad')) run.exitCode = 1;
@@ -119,8 +113,17 @@ function nodeCount(text: string): number {
   return count;
 }
 
+/** Settings of a command that looks at the servers: those of the running `up` where none names one. Throws a SettingError for a wrong one. */
+export function serverSettings(given: Given, env: CliRun['env']): Settings {
+  const flags = flagsOf(given);
+  const told = loadSettings(flags, env);
+  const up = runningUp(flags, env, told);
+  if (up === undefined) return told;
+  return loadSettings({ ...flags, nats: up.nats, redis: up.redis, natsMonitor: up.natsMonitor }, env);
+}
+
 /** One option for each setting, from the table that loads them. */
-function settingOptions(command: Command, names: readonly SettingName[]): Command {
+export function settingOptions(command: Command, names: readonly SettingName[] = NAMES): Command {
   for (const name of names) {
     const { flag, env, fallback, why } = SETTINGS[name];
     command.addOption(new Option(`${flag} <value>`, `${why} (${env}; default ${fallback})`));

@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import { SettingError } from '../../config/settings.ts';
 import { VERSION } from '../version.ts';
+import { addInspectionCommands } from './inspection-commands.ts';
 import { type CliIo, type CliRun, UsageError } from './io.ts';
 import { addNodeCommands } from './node-commands.ts';
 import { addParkedCommands } from './parked-commands.ts';
@@ -35,6 +36,7 @@ function programOf(run: CliRun): Command {
   addStockCommands(program, run);
   addReservationCommands(program, run);
   addParkedCommands(program, run);
+  addInspectionCommands(program, run);
   return program.addHelpText('after', '\nExit codes: 0 good, 1 failed, 2 wrong usage.');
 }
 

@@ -1,4 +1,5 @@
 /** A core on real servers, without the fronts. */
+import { baselineSources } from '../../actors/baseline-store.ts';
 import { buildCore } from '../../actors/core.ts';
 import { HORIZONS_BUCKET, NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
 import { SteadyClock } from '../../src/clock.ts';
@@ -40,6 +41,7 @@ export async function freshEngine(
     broker,
     clock,
     store,
+    baselines: (note) => baselineSources(broker, note),
     nodes,
     owners,
     horizons,

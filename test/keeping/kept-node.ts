@@ -1,0 +1,128 @@
+/** A node process on servers of its own, with what tests of baselines do to it: facts, reservations, commands. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { createClient, RESP_TYPES } from 'redis';
+import { loadSettings, type Settings } from '../../config/settings.ts';
+import { runCli } from '../../src/cli/program.ts';
+import { NatsBroker } from '../../streams/connection.ts';
+import { askUntilDecided } from '../fixtures/http-caller.ts';
+import { type NodeOptions, NodeProcess, type Servers } from '../fixtures/node-process.ts';
+import { freshNats, freshRedis } from '../fixtures/servers.ts';
+
+export class KeptNode {
+  readonly servers: Servers;
+  readonly node: NodeProcess;
+  readonly broker: NatsBroker;
+  readonly url = () => this.node.url;
+
+  private constructor(servers: Servers, node: NodeProcess, broker: NatsBroker) {
+    this.servers = servers;
+    this.node = node;
+    this.broker = broker;
+  }
+
+  static async up(options: NodeOptions = {}): Promise<KeptNode> {
+    const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
+    const node = await NodeProcess.at({ nats, redis }, options);
+    await node.up();
+    return new KeptNode({ nats, redis }, node, await NatsBroker.connect(nats.url, 'test'));
+  }
+
+  get env(): Record<string, string> {
+    return { NATS_URL: this.servers.nats.url, REDIS_URL: this.servers.redis.url };
+  }
+
+  get settings(): Settings {
+    return loadSettings({}, this.env);
+  }
+
+  /** A receipt of each SKU at dc, then a sale of one unit. */
+  async facts(tag: string, skus: readonly string[], qty = 10): Promise<void> {
+    const occurredAt = new Date().toISOString();
+    const facts = skus.flatMap((sku) => [
+      { id: `${tag}-r-${sku}`, type: 'receipt', sku, location: 'dc', occurredAt, qty },
+      { id: `${tag}-s-${sku}`, type: 'sale', sku, location: 'dc', occurredAt, qty: 1 },
+    ]);
+    for (let i = 0; i < facts.length; i += 1000) {
+      const { status, body } = await askUntilDecided(this.url, 'POST', '/v1/facts', facts.slice(i, i + 1000));
+      if (status !== 200 || body.rejected.length > 0) throw new Error(`facts: ${status} ${JSON.stringify(body)}`);
+    }
+  }
+
+  async reserve(id: string, sku: string, qty: number): Promise<number> {
+    const body = { id, ttlSeconds: 3600, lines: [{ sku, qty }] };
+    return (await askUntilDecided(this.url, 'POST', '/v1/reservations', body)).status;
+  }
+
+  /** What the node answers for all these: what must be the same after whatever happened. */
+  async numbers(skus: readonly string[]): Promise<unknown[]> {
+    const answers = await Promise.all(
+      skus.map((sku) => askUntilDecided(this.url, 'GET', `/v1/stock/${encodeURIComponent(sku)}/dc`)),
+    );
+    return answers.map(({ body }) => [body.sku, body.sellable, body.held, body.allocated, body.available]);
+  }
+
+  /** Runs a command of the command line as it is, with --json; what it printed, read. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of an answer
+  async holdfast(...args: string[]): Promise<{ code: number; answer: any; err: string }> {
+    let out = '';
+    let err = '';
+    const stderr = { write: (text: string) => (err += text) } as unknown as NodeJS.WritableStream;
+    const stdout = { write: (text: string) => (out += text) };
+    const code = await runCli([...args, '--json'], { stdout, stderr, env: this.env });
+    return { code, answer: out === '' ? undefined : JSON.parse(out), err };
+  }
+
+  /** The snapshots as Redis holds them: hash to field to bytes. */
+  async snapshots(): Promise<Map<string, Record<string, Buffer>>> {
+    return this.#redis(async (client) => {
+      const found = new Map<string, Record<string, Buffer>>();
+      for (const key of await client.keys('holdfast:*'))
+        found.set(String(key), (await client.hGetAll(key)) as unknown as Record<string, Buffer>);
+      return found;
+    });
+  }
+
+  /** Puts these in place of what Redis holds; none: as if it had never been. */
+  async setSnapshots(snapshots: ReadonlyMap<string, Record<string, Buffer>> = new Map()): Promise<void> {
+    await this.#redis(async (client) => {
+      await client.flushAll();
+      for (const [key, fields] of snapshots) await client.hSet(key, fields);
+    });
+  }
+
+  async #redis<T>(work: (client: ReturnType<typeof binaryClient>) => Promise<T>): Promise<T> {
+    const client = binaryClient(this.servers.redis.url);
+    await client.connect();
+    try {
+      return await work(client);
+    } finally {
+      client.destroy();
+    }
+  }
+
+  /** Runs the compiled program, which dies at a failpoint; resolves with its exit code or signal. */
+  async program(args: readonly string[], failpoint: string): Promise<number | string> {
+    const bin = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
+    const env = { ...process.env, ...this.env, HOLDFAST_FAILPOINT: failpoint };
+    const child = spawn(process.execPath, [bin, ...args], { env, stdio: 'ignore' });
+    return new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code ?? -1)));
+  }
+
+  /** Messages that each stream holds. */
+  async messages(): Promise<Record<'SALES' | 'RECEIPTS' | 'JOURNAL', number>> {
+    const held = { SALES: 0, RECEIPTS: 0, JOURNAL: 0 };
+    for (const name of ['SALES', 'RECEIPTS', 'JOURNAL'] as const)
+      held[name] = (await this.broker.stream(name))?.messages ?? -1;
+    return held;
+  }
+
+  async close(): Promise<void> {
+    await this.node.kill();
+    await this.broker.close();
+  }
+}
+
+function binaryClient(url: string) {
+  return createClient({ url }).withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
+}
