@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/setup/servers.ts'],
+    setupFiles: ['test/setup/processes.ts'],
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 60_000,
