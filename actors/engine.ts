@@ -7,7 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
-import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
 import type { Broker } from '../streams/connection.ts';
 import { fenceWriter, Journal } from '../streams/journal.ts';
 import { type Parking, type ParkReason, park, parkedConflicts } from '../streams/parked.ts';
@@ -16,6 +16,7 @@ import { Expiry } from './expiry.ts';
 import { Followers } from './followers.ts';
 import { Intake, type IntakeEvents } from './intake.ts';
 import { maintain } from './maintenance.ts';
+import type { Marks } from './marks.ts';
 import type { Claim, Ownership } from './ownership.ts';
 import { Partition } from './partition.ts';
 import type { Clock, Peers, Readiness } from './ports.ts';
@@ -54,6 +55,7 @@ export class Engine {
   readonly expiry: Expiry;
   readonly #broker: Broker;
   readonly #store: SnapshotStore;
+  readonly #marks: Marks;
   readonly #clock: Clock;
   readonly #ownership: Ownership;
   readonly #settings: EngineSettings;
@@ -72,6 +74,7 @@ export class Engine {
   constructor(world: {
     broker: Broker;
     store: SnapshotStore;
+    marks: Marks;
     clock: Clock;
     ownership: Ownership;
     peers: Peers;
@@ -82,6 +85,7 @@ export class Engine {
   }) {
     this.#broker = world.broker;
     this.#store = world.store;
+    this.#marks = world.marks;
     this.#clock = world.clock;
     this.#ownership = world.ownership;
     this.#settings = world.settings;
@@ -134,6 +138,7 @@ export class Engine {
       this.#every(Math.min(1_000, leaseTtlMs / 15), () => this.#assign(), true),
       this.#every(snapshotIntervalMs, () => this.#snapshotAll(), false),
       this.#every(60_000, () => this.#audit(), false),
+      this.#every(LIMITS.marksEveryMs, () => this.#mark().catch(() => undefined), false),
     ];
   }
 
@@ -188,6 +193,7 @@ export class Engine {
     for (const partition of this.partitions.values()) partition.leaving = true;
     this.onServed([]);
     await Promise.race([this.#drained(), delay(3_000)]);
+    await Promise.race([this.#mark().catch(() => undefined), delay(1_000)]);
     this.#followers.close();
     await Promise.race([this.#snapshotAll().catch(() => undefined), delay(5_000)]);
     this.#stopSignal.abort();
@@ -233,9 +239,10 @@ export class Engine {
     if (claims.length > 0 && !this.#stopping) await this.#takeOver(claims);
   }
 
-  async #takeOver(claims: readonly Claim[]): Promise<void> {
+  async #takeOver(won: readonly Claim[]): Promise<void> {
     const began = performance.now();
     failpoint('claimed');
+    const claims = await this.#checked(won);
     await this.#fence(claims);
     failpoint('fenced');
     const recovering = claims.map((claim) => this.#prepare(claim));
@@ -271,13 +278,30 @@ export class Engine {
     } catch (error) {
       this.#drop(claims.map((claim) => claim.partition));
       await this.#ownership.handBack(claims.map((claim) => claim.partition)).catch(() => undefined);
-      if (error instanceof LostLogError) {
-        this.#lost = error.message;
-        this.#events.note('error', 'refuses to serve: the log has lost what was acknowledged', { why: error.message });
-        await delay(5_000, undefined, { signal: this.#stopSignal.signal }).catch(() => undefined);
-      }
+      if (error instanceof LostLogError) await this.#refuse(error);
       throw error;
     }
+  }
+
+  /** Before anything is written: the streams hold what marks know of, and no claim has an epoch that was used before. */
+  async #checked(claims: readonly Claim[]): Promise<Claim[]> {
+    try {
+      const highest = await this.#marks.check(await this.#lastSeqs());
+      const raised = [];
+      for (const claim of claims) raised.push(await this.#ownership.above(claim, highest));
+      return raised.filter((claim) => claim !== undefined);
+    } catch (error) {
+      // The claims stay as they are: their writers are still to be fenced, and the owner keys say so.
+      if (error instanceof LostLogError) await this.#refuse(error);
+      throw error;
+    }
+  }
+
+  /** Says why nothing is served, and waits a while before that is tried again. */
+  async #refuse(error: LostLogError): Promise<void> {
+    this.#lost = error.message;
+    this.#events.note('error', 'refuses to serve: the log has lost what was acknowledged', { why: error.message });
+    await delay(5_000, undefined, { signal: this.#stopSignal.signal }).catch(() => undefined);
   }
 
   async #fence(claims: readonly Claim[]): Promise<void> {
@@ -310,21 +334,25 @@ export class Engine {
     partition.book.onHold = (part) => this.expiry.watch(part);
   }
 
-  async #recoveryWorld(): Promise<RecoveryWorld> {
+  async #lastSeqs(): Promise<Record<string, number>> {
     const lastSeqs: Record<string, number> = {};
-    for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM]) {
+    for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
       const stream = await this.#broker.stream(name);
       if (stream === undefined || stream.created !== this.#created[name])
         throw new LostLogError(`stream ${name} is not the one this node started with`);
       lastSeqs[name] = stream.lastSeq;
     }
+    return lastSeqs;
+  }
+
+  async #recoveryWorld(): Promise<RecoveryWorld> {
     return {
       broker: this.#broker,
       store: this.#store,
       seen: this.seen,
       partitions: this.#settings.partitions,
       created: this.#created,
-      lastSeqs,
+      lastSeqs: await this.#lastSeqs(),
       note: (message, detail) => this.#events.note('warn', message, detail),
     };
   }
@@ -406,6 +434,17 @@ export class Engine {
       this.#drop([partition.number]);
       await this.#ownership.handBack([partition.number]);
     }
+  }
+
+  /** Writes down how far the streams are known to be stored, and the epochs that are in use. */
+  async #mark(): Promise<void> {
+    const held = [...this.partitions.values()];
+    if (held.length === 0) return;
+    const ends: Record<string, number> = {
+      [JOURNAL_STREAM]: Math.max(this.#tip.seq, ...held.map((partition) => partition.journalSeq)),
+    };
+    for (const stream of FACT_STREAM_NAMES) ends[stream] = this.#followers.position(stream);
+    await this.#marks.write(ends, Math.max(...held.map((partition) => partition.book.epoch)));
   }
 
   #expire(due: Parameters<ConstructorParameters<typeof Expiry>[1]>[0]): void {

@@ -47,6 +47,11 @@ export class Followers {
     return Number.isFinite(pending) ? pending : 0;
   }
 
+  /** Up to where a fact stream is followed. */
+  position(stream: FactStream): number {
+    return this.#followers.get(stream)?.position ?? 0;
+  }
+
   close(): void {
     for (const follower of this.#followers.values()) follower.close();
   }

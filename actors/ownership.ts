@@ -149,6 +149,17 @@ export class Ownership {
     return { claims, surplus };
   }
 
+  /**
+   * The claim with an epoch above one that is known to have been used: a bucket whose file was damaged may have forgotten its last
+   * revisions, and would give them again. Undefined if somebody else was quicker.
+   */
+  async above(claim: Claim, used: number): Promise<Claim | undefined> {
+    const info: OwnerInfo = { writer: this.#self.writer, node: this.#self.name, fence: claim.fence };
+    let epoch: number | undefined = claim.epoch;
+    while (epoch !== undefined && epoch <= used) epoch = await this.#put(claim.partition, info, epoch);
+    return epoch === undefined ? undefined : { ...claim, epoch };
+  }
+
   /** The fences of a claim are in: nobody else can write for it. Its epoch stays that of the claim. */
   async cleared(claim: Claim): Promise<boolean> {
     const info: OwnerInfo = { writer: this.#self.writer, node: this.#self.name, fence: [] };

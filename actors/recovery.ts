@@ -82,8 +82,13 @@ export async function replayJournal(
   const wanted = new Map(partitions.map((partition) => [partition.number, partition]));
   const chain = new Map<string, Omit<ChainTip, 'writer'>>();
   let decisions = 0;
+  let reached = from - 1;
   await readUntil(world.broker, JOURNAL_STREAM, ['journal.*'], from, target, (message) => {
     failpoint('mid-replay');
+    // Nothing is ever deleted from JOURNAL: a number that is left out is a record that is lost.
+    if (message.seq !== reached + 1)
+      throw new LostLogError(`JOURNAL lacks what stood at sequence ${reached + 1}: the next is ${message.seq}`);
+    reached = message.seq;
     const record = decodeRecord(message.data);
     const read = chain.get(record.writer);
     const known = read ?? tipBefore(tips, record.writer, message.seq);
@@ -107,6 +112,7 @@ export async function replayJournal(
       }
     }
   });
+  if (reached < target && target >= from) throw new LostLogError(`JOURNAL lacks what stood at sequence ${reached + 1}`);
   for (const partition of partitions) partition.journalSeq = Math.max(partition.journalSeq, target);
   return decisions;
 }

@@ -17,6 +17,7 @@ export const PARKED_STREAM = 'PARKED';
 /** Buckets of the key-value store. */
 export const NODES_BUCKET = 'holdfast_nodes';
 export const OWNERS_BUCKET = 'holdfast_owners';
+export const MARKS_BUCKET = 'holdfast_marks';
 
 /** Stream metadata that says for how many partitions subjects were made; another number needs other streams. */
 export const PARTITIONS_METADATA = 'holdfast-partitions';

@@ -7,11 +7,12 @@ import { Desk } from '../actors/desk.ts';
 import { Engine } from '../actors/engine.ts';
 import { explain } from '../actors/explain.ts';
 import { StreamFactDesk } from '../actors/fact-desk.ts';
+import { Marks } from '../actors/marks.ts';
 import { Ownership } from '../actors/ownership.ts';
 import type { ParkedFacts } from '../actors/ports.ts';
 import { Refusal } from '../actors/refusal.ts';
 import type { Settings } from '../config/settings.ts';
-import { FACT_STREAM_NAMES, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
 import { decodeBody } from '../streams/codec.ts';
 import { Broker, nonce } from '../streams/connection.ts';
 import { describeParked, listParked } from '../streams/parked.ts';
@@ -63,9 +64,11 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const self = () => ({ name: settings.name, writer, http, process: processMark() });
     const ownership = new Ownership(nodes, owners, clock, self, settings.leaseTtl, isDead);
     await awaitNamesake(ownership, settings);
+    const marks = new Marks(await broker.keys(MARKS_BUCKET, { replicas }), broker, settings.name, provisioned.created);
     const engine = new Engine({
       broker,
       store,
+      marks,
       clock,
       ownership,
       peers,

@@ -3,8 +3,9 @@ import { Desk } from '../../actors/desk.ts';
 import { Engine } from '../../actors/engine.ts';
 import { explain } from '../../actors/explain.ts';
 import { StreamFactDesk } from '../../actors/fact-desk.ts';
+import { Marks } from '../../actors/marks.ts';
 import { Ownership } from '../../actors/ownership.ts';
-import { NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
+import { MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
 import { SteadyClock } from '../../src/clock.ts';
 import { NatsPeers, serveOwner } from '../../src/peers.ts';
 import { RedisSnapshots } from '../../src/snapshots-redis.ts';
@@ -43,6 +44,7 @@ export async function freshEngine(
   const engine = new Engine({
     broker,
     store,
+    marks: new Marks(await broker.keys(MARKS_BUCKET, { replicas: 1 }), broker, name, created),
     clock,
     ownership,
     peers,
