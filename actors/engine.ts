@@ -9,6 +9,7 @@ import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
 import type { Broker } from '../streams/connection.ts';
+import { JournalRecordError } from '../streams/decisions.ts';
 import { fenceWriter, Journal } from '../streams/journal.ts';
 import { type Parking, type ParkReason, park, parkedConflicts } from '../streams/parked.ts';
 import { partitionOf } from '../streams/subjects.ts';
@@ -237,13 +238,14 @@ export class Engine {
     );
     if (surplus.length > 0) await this.#giveUp(surplus);
     if (claims.length > 0 && !this.#stopping) await this.#takeOver(claims);
+    // Whatever could not be taken over is another node's by now.
+    else this.#lost = undefined;
   }
 
   async #takeOver(won: readonly Claim[]): Promise<void> {
     const began = performance.now();
     failpoint('claimed');
-    const claims = await this.#checked(won);
-    await this.#fence(claims);
+    const claims = await this.#fenced(won);
     failpoint('fenced');
     const recovering = claims.map((claim) => this.#prepare(claim));
     try {
@@ -278,28 +280,35 @@ export class Engine {
     } catch (error) {
       this.#drop(claims.map((claim) => claim.partition));
       await this.#ownership.handBack(claims.map((claim) => claim.partition)).catch(() => undefined);
-      if (error instanceof LostLogError) await this.#refuse(error);
+      await this.#refuse(error as Error);
       throw error;
     }
   }
 
-  /** Before anything is written: the streams hold what marks know of, and no claim has an epoch that was used before. */
-  async #checked(claims: readonly Claim[]): Promise<Claim[]> {
+  /**
+   * The streams hold what marks know of, and no claim has an epoch that was used before: only then the fences are written, from which
+   * on nobody else can write for these.
+   */
+  async #fenced(claims: readonly Claim[]): Promise<Claim[]> {
     try {
       const highest = await this.#marks.check(await this.#lastSeqs());
       const raised = [];
       for (const claim of claims) raised.push(await this.#ownership.above(claim, highest));
-      return raised.filter((claim) => claim !== undefined);
+      const checked = raised.filter((claim) => claim !== undefined);
+      await this.#fence(checked);
+      return checked;
     } catch (error) {
       // The claims stay as they are: their writers are still to be fenced, and the owner keys say so.
-      if (error instanceof LostLogError) await this.#refuse(error);
+      await this.#refuse(error as Error);
       throw error;
     }
   }
 
   /** Says why nothing is served, and waits a while before that is tried again. */
-  async #refuse(error: LostLogError): Promise<void> {
-    this.#lost = error.message;
+  async #refuse(error: Error): Promise<void> {
+    const lost = error instanceof LostLogError || error instanceof JournalRecordError;
+    this.#lost = lost ? error.message : `partitions cannot be taken over yet: ${error.message}`;
+    if (!lost) return;
     this.#events.note('error', 'refuses to serve: the log has lost what was acknowledged', { why: error.message });
     await delay(5_000, undefined, { signal: this.#stopSignal.signal }).catch(() => undefined);
   }

@@ -38,7 +38,13 @@ export class Followers {
   async reach(targets: Readonly<Record<string, number>>, pointless: () => boolean): Promise<void> {
     const behind = () =>
       FACT_STREAM_NAMES.some((stream) => (this.#followers.get(stream)?.position ?? 0) < (targets[stream] ?? 0));
-    while (behind() && !pointless()) await delay(2);
+    let [at, since] = [-1, performance.now()];
+    while (behind() && !pointless()) {
+      await delay(2);
+      const now = FACT_STREAM_NAMES.reduce((sum, stream) => sum + this.position(stream), 0);
+      if (now !== at) [at, since] = [now, performance.now()];
+      else if (performance.now() - since > LIMITS.readStallMs) throw new Error(this.#stuck(targets));
+    }
   }
 
   /** Messages that the stream still has for this node, as far as is known. */
@@ -54,6 +60,13 @@ export class Followers {
 
   close(): void {
     for (const follower of this.#followers.values()) follower.close();
+  }
+
+  #stuck(targets: Readonly<Record<string, number>>): string {
+    const behind = FACT_STREAM_NAMES.filter((stream) => this.position(stream) < (targets[stream] ?? 0));
+    return behind
+      .map((name) => `stream ${name} gives nothing behind ${this.position(name)} of ${targets[name]}`)
+      .join('; ');
   }
 
   #restart(stream: FactStream): void {

@@ -165,6 +165,8 @@ export async function readUntil(
   await new Promise<void>((resolve, reject) => {
     let following: Following | undefined;
     let heardAt = performance.now();
+    let readAt = heardAt;
+    let reached = from - 1;
     let expected = 1;
     let done = false;
     const end = (error?: Error) => {
@@ -178,6 +180,9 @@ export async function readUntil(
     const watchdog = setInterval(() => {
       if (performance.now() - heardAt > LIMITS.followerSilenceMs)
         end(new Error(`${stream} fell silent while it was read`));
+      // The server lives and says that it has more, but cannot read it.
+      if (performance.now() - readAt > LIMITS.readStallMs)
+        end(new Error(`stream ${stream} gives nothing behind ${reached} of ${until}`));
     }, 250);
     broker
       .follow(
@@ -189,7 +194,8 @@ export async function readUntil(
           },
           message: (each) => {
             if (done) return;
-            heardAt = performance.now();
+            heardAt = readAt = performance.now();
+            reached = each.seq;
             if (each.deliverySeq !== expected) return end(new Error(`${stream} has a gap in delivery at ${each.seq}`));
             expected += 1;
             try {

@@ -1,6 +1,6 @@
 /** What a node says of everything that was written to it: taken before a fault, compared after it. */
 import { compareVersions } from '../../test/fixtures/auditor.ts';
-import { ask, askUntilDecided } from '../../test/fixtures/http-caller.ts';
+import { askUntilDecided } from '../../test/fixtures/http-caller.ts';
 
 export interface Truth {
   /** Body of GET /v1/stock/{sku}, by SKU. */
@@ -33,7 +33,7 @@ export async function takeTruth(url: string, known: Known): Promise<Truth> {
     read('/v1/parked'),
   ]);
   const lines = known.skus.map((sku) => ({ sku }));
-  const atp = await ask(url, 'POST', '/v1/atp', { lines });
+  const atp = await askUntilDecided(() => url, 'POST', '/v1/atp', { lines }, 10_000);
   if (atp.status !== 200) throw new Error(`ATP: ${atp.status} ${JSON.stringify(atp.body)}`);
   const versions = new Map<string, string>();
   for (const { sku, version } of atp.body.lines as { sku: string; version: string }[]) versions.set(sku, version);
@@ -46,7 +46,7 @@ export function differences(before: Truth, now: Truth): string[] {
   for (const what of ['stock', 'reservations'] as const) {
     for (const [name, said] of before[what]) {
       const says = now[what].get(name);
-      if (says !== said) wrong.push(`${what} ${name} was ${said} and is ${says}`);
+      if (says !== said) wrong.push(`${what} ${name} is ${says}, and was ${said}`);
     }
   }
   for (const [sku, version] of before.versions) {
