@@ -5,7 +5,9 @@
  * kernel's cache of the inner file system, and not in the copy. The copy takes the place of the disk.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, renameSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Rig } from './rig.ts';
 
 const MEBIBYTES = 96;
@@ -24,7 +26,10 @@ export class LoopDisk {
 
   constructor(rig: Rig, name: string) {
     this.folder = rig.path(name);
-    this.#image = rig.path(`${name}.img`);
+    // In memory, so that the speed of this machine's disk does not matter; what is lost is what the inner file system had not written.
+    const memory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'holdfast-faults-'));
+    rig.defer(() => rmSync(memory, { recursive: true, force: true }));
+    this.#image = join(memory, `${name}.img`);
     mkdirSync(this.folder);
     execFileSync('truncate', ['-s', `${MEBIBYTES}M`, this.#image]);
     execFileSync('mkfs.ext4', ['-q', '-F', this.#image]);

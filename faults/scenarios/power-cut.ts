@@ -27,7 +27,7 @@ async function cutPower({ rig, trials, say }: Run): Promise<Outcome> {
   const { disk, servers, node } = await onDisk(rig, 'always');
   const auditor = new Auditor({ callers: 16, scarce: names('S', 8), busy: names('B', 8), locations: ['dc', 'shop'] });
   const url = () => node.url;
-  await node.up();
+  await node.up({}, 60_000);
   await auditor.stock(url, 3_000);
   const random = chance(3);
   for (let trial = 0; trial < trials; trial++) {
@@ -39,7 +39,7 @@ async function cutPower({ rig, trials, say }: Run): Promise<Outcome> {
       () => 'the load goes on',
     );
     await cut(disk, servers, node);
-    await node.up();
+    await node.up({}, 60_000);
     const from = load.done();
     await until(
       () => load.done() > from + 30,
@@ -72,7 +72,7 @@ async function onDisk(
   };
   const servers = await prepareServers(
     rig.nats({ dataDir: folder('nats'), config: { syncInterval } }),
-    rig.redis({ dataDir: folder('redis'), config: { appendonly: 'yes', appendfsync: 'everysec' } }),
+    rig.redis({ dataDir: folder('redis'), config: { save: '1 1' } }),
   );
   return { disk, servers, node: await rig.node(servers) };
 }
@@ -83,13 +83,15 @@ async function cut(disk: LoopDisk, { nats, redis }: Servers, node: NodeProcess):
   disk.freeze();
   await Promise.all([node.kill(), nats.kill(), redis.kill()]);
   disk.thaw();
-  await Promise.all([nats.restart(), redis.restart()]);
+  // One after the other, so that none is starting when the other has failed.
+  await nats.restart();
+  await redis.restart();
 }
 
 /** The same with NATS as it comes, which acknowledges before it syncs. */
 async function defaultSync(rig: Rig, broken: string[]): Promise<Record<string, number | string>> {
   const { disk, servers, node } = await onDisk(rig, '2m');
-  await node.up();
+  await node.up({}, 60_000);
   const auditor = new Auditor({ callers: 16, scarce: names('S', 8), busy: names('B', 8), locations: ['dc', 'shop'] });
   await auditor.stock(() => node.url, 3_000);
   const load = auditor.load(() => node.url);
