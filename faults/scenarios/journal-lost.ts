@@ -18,7 +18,7 @@ export const journalLost: Scenario = {
   holds:
     'NATS refuses purge and delete; full is 503 for reservations while facts go on, and ends with room; every loss is refused with its reason',
   trials: 7,
-  slice: 7,
+  slice: 3,
   run: loseJournal,
 };
 
@@ -81,11 +81,6 @@ async function ended(load: UnderLoad, node: NodeProcess): Promise<string[]> {
 }
 
 const CHECKS: Record<string, Check> = {
-  purged: async ({ servers, node, load }) => [
-    ...(await refusedBy(servers, 'purge JOURNAL', (manager) => manager.streams.purge('JOURNAL'))),
-    ...(await refusedBy(servers, 'delete a record', (manager) => manager.streams.deleteMessage('JOURNAL', 3))),
-    ...(await ended(load, node)),
-  ],
   full: async ({ servers, load }) => {
     const bytes = await manage(servers, async (manager) => {
       const { state } = await manager.streams.info('JOURNAL');
@@ -94,6 +89,16 @@ const CHECKS: Record<string, Check> = {
     });
     return roomAgain(servers, load, bytes);
   },
+  'JOURNAL alone older, Redis emptied': async (all) => {
+    const older = await olderCopy(all);
+    const journal = join('jetstream', 'jetstream', '$G', 'streams', 'JOURNAL');
+    return restored(all, join(older, journal), join(all.servers.nats.dataDir, journal), true);
+  },
+  purged: async ({ servers, node, load }) => [
+    ...(await refusedBy(servers, 'purge JOURNAL', (manager) => manager.streams.purge('JOURNAL'))),
+    ...(await refusedBy(servers, 'delete a record', (manager) => manager.streams.deleteMessage('JOURNAL', 3))),
+    ...(await ended(load, node)),
+  ],
   'deleted under load': async ({ servers, node }) => {
     await manage(servers, (manager) => manager.streams.delete('JOURNAL'));
     await until(
@@ -103,11 +108,6 @@ const CHECKS: Record<string, Check> = {
     );
     node.start();
     return refuses(node);
-  },
-  'JOURNAL alone older, Redis emptied': async (all) => {
-    const older = await olderCopy(all);
-    const journal = join('jetstream', 'jetstream', '$G', 'streams', 'JOURNAL');
-    return restored(all, join(older, journal), join(all.servers.nats.dataDir, journal), true);
   },
   'all of NATS older': async (all) => restored(all, await olderCopy(all), all.servers.nats.dataDir, false),
   'deleted, Redis emptied': async ({ servers, node, load }) => {
