@@ -219,10 +219,13 @@ export class Engine {
   }
 
   async #renew(): Promise<void> {
-    await this.#ownership.renew(async () => {
+    await this.#ownership.renew(async (still) => {
       const held = [...this.partitions.keys()];
       const lost: number[] = [];
-      for (const number of held) if (!(await this.#ownership.reconfirm(number))) lost.push(number);
+      for (const number of held) {
+        if (!(await this.#ownership.reconfirm(number))) lost.push(number);
+        await still();
+      }
       if (held.length > 0) {
         this.#events.note('warn', 'the lease had run out', { kept: held.length - lost.length, lost: lost.length });
       }

@@ -106,8 +106,8 @@ export class Marks {
         `stream ${name} holds another message at ${mark.seq} than it did: its end was lost and written anew; ${REMEDY}`,
       );
     }
-    // Operators may take parked facts out, and a trimmed stream begins later.
-    if (message !== undefined || name === PARKED_STREAM) return;
+    if (message !== undefined) return;
+    // A trimmed stream begins later.
     if (mark.seq >= ((await this.#broker.stream(name))?.firstSeq ?? 0))
       throw new LostLogError(`stream ${name} lacks message ${mark.seq}, which it is known to have held; ${REMEDY}`);
   }

@@ -85,14 +85,28 @@ export class Ownership {
 
   /**
    * Renews the key that says this node lives. After a lease that ran out (a pause, a cut) others may have taken over, or be about to:
-   * then `reconfirm` must have settled for every partition who owns it before the lease counts again.
+   * then `reconfirm` must have settled for every partition who owns it before the lease counts again. It calls `held` between partitions.
    */
-  async renew(reconfirm: () => Promise<void>): Promise<void> {
-    const sent = this.#clock.monoMs();
+  async renew(reconfirm: (held: () => Promise<void>) => Promise<void>): Promise<void> {
+    let sent = this.#clock.monoMs();
     const lapsed = !this.leased;
-    await this.#nodes.put(this.#self.name, JSON.stringify(this.#self));
-    if (lapsed) await reconfirm();
+    await this.#tell();
+    if (lapsed) {
+      // On a slow disk it may take longer than a lease lasts: the node's key is renewed meanwhile, without a gap.
+      await reconfirm(async () => {
+        const now = this.#clock.monoMs();
+        if (now - sent < this.#leaseMs / 3) return;
+        await this.#tell();
+        if (this.#clock.monoMs() - sent > this.#leaseMs)
+          throw new Error('the lease ran out while it was confirmed anew');
+        sent = now;
+      });
+    }
     this.#leasedUntil = sent + this.#leaseMs;
+  }
+
+  async #tell(): Promise<void> {
+    await this.#nodes.put(this.#self.name, JSON.stringify(this.#self));
   }
 
   /**
