@@ -183,7 +183,7 @@ export type Verdict =
 const PASSING = /catching up|owns no partition yet|lease is not confirmed/;
 
 /** Whether a node that was started on damaged data serves what was true, or refuses and says why. */
-export async function judge(node: NodeProcess, { truth, known }: Prepared, withinMs = 15_000): Promise<Verdict> {
+export async function judge(node: NodeProcess, { truth, known }: Prepared, withinMs = 60_000): Promise<Verdict> {
   const until = performance.now() + withinMs;
   let last: string | undefined;
   while (performance.now() < until) {
