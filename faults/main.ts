@@ -10,7 +10,7 @@ import { endNodes } from '../test/fixtures/node-process.ts';
 import { CATALOGUE } from './catalogue.ts';
 import { perform, type Result } from './perform.ts';
 import { markdown, type Report } from './report.ts';
-import { Rig } from './rig/rig.ts';
+import { endRigs, Rig } from './rig/rig.ts';
 
 const HELP = `npm run faults -- [--list] [--only NAME]… [--trials N] [--minutes M] [--slice]
 
@@ -47,7 +47,8 @@ async function main(): Promise<number> {
     return 2;
   }
   process.once('exit', endNodes);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void endRigs().finally(() => process.exit(1)));
   const servers = await versions();
   const results: Result[] = [];
   for (const scenario of CATALOGUE) {

@@ -5,9 +5,7 @@
  * kernel's cache of the inner file system, and not in the copy. The copy takes the place of the disk.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, renameSync } from 'node:fs';
 import type { Rig } from './rig.ts';
 
 const MEBIBYTES = 96;
@@ -27,9 +25,7 @@ export class LoopDisk {
   constructor(rig: Rig, name: string) {
     this.folder = rig.path(name);
     // In memory, so that the speed of this machine's disk does not matter; what is lost is what the inner file system had not written.
-    const memory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'holdfast-faults-'));
-    rig.defer(() => rmSync(memory, { recursive: true, force: true }));
-    this.#image = join(memory, `${name}.img`);
+    this.#image = rig.memoryPath(`${name}.img`);
     mkdirSync(this.folder);
     execFileSync('truncate', ['-s', `${MEBIBYTES}M`, this.#image]);
     execFileSync('mkfs.ext4', ['-q', '-F', this.#image]);

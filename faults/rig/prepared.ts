@@ -24,7 +24,7 @@ export interface Prepared {
 
 const LOCATIONS = ['dc', 'shop'];
 /** No snapshot between those that a test asks for. */
-const SELDOM = { HOLDFAST_SNAPSHOT_INTERVAL: '1d' };
+const SELDOM = { HOLDFAST_SNAPSHOT_INTERVAL: '1d', HOLDFAST_LEASE: '15s' };
 
 /**
  * - `stopped`: everything ended cleanly, snapshots know all.
@@ -34,7 +34,10 @@ const SELDOM = { HOLDFAST_SNAPSHOT_INTERVAL: '1d' };
  * - `flushed-stopped`: as `killed-stopped`, and Redis has nothing.
  */
 export async function prepare(rig: Rig, seed = 1): Promise<Prepared[]> {
-  const servers = await rig.servers();
+  const servers = await prepareServers(
+    rig.nats({ dataDir: rig.memoryPath('nats') }),
+    rig.redis({ dataDir: rig.memoryPath('redis') }),
+  );
   const node = await rig.node(servers, { env: SELDOM });
   const load = new Load(seed);
   await node.up();
@@ -42,7 +45,7 @@ export async function prepare(rig: Rig, seed = 1): Promise<Prepared[]> {
   await mustEnd(node);
   const prepared: Prepared[] = [];
   const keep = async (name: string, truth: Truth) => {
-    const [nats, redis] = [rig.path(`${name}-nats`), rig.path(`${name}-redis`)];
+    const [nats, redis] = [rig.memoryPath(`${name}-nats`), rig.memoryPath(`${name}-redis`)];
     cpSync(servers.nats.dataDir, nats, { recursive: true });
     cpSync(servers.redis.dataDir, redis, { recursive: true });
     prepared.push({ name, nats, redis, truth, known: { ...load.known } });
@@ -65,7 +68,7 @@ export async function prepare(rig: Rig, seed = 1): Promise<Prepared[]> {
   await keep('killed-stopped', later);
   for (const name of ['killed', 'killed-stopped']) {
     const from = prepared.find((each) => each.name === name) as Prepared;
-    const redis = rig.path(`${name}-flushed`);
+    const redis = rig.memoryPath(`${name}-flushed`);
     cpSync(from.redis, redis, { recursive: true });
     rmSync(join(redis, 'dump.rdb'));
     prepared.push({ ...from, name: name === 'killed' ? 'flushed' : 'flushed-stopped', redis });
@@ -183,7 +186,7 @@ export type Verdict =
 const PASSING = /catching up|owns no partition yet|lease is not confirmed/;
 
 /** Whether a node that was started on damaged data serves what was true, or refuses and says why. */
-export async function judge(node: NodeProcess, { truth, known }: Prepared, withinMs = 60_000): Promise<Verdict> {
+export async function judge(node: NodeProcess, { truth, known }: Prepared, withinMs = 120_000): Promise<Verdict> {
   const until = performance.now() + withinMs;
   let last: string | undefined;
   while (performance.now() < until) {

@@ -1,8 +1,8 @@
 /**
  * What one run of a scenario has started: servers, nodes, folders, whatever else is to be undone. All of it goes at the end, the
- * newest first, also after a failure.
+ * newest first, also after a failure or when the run is told to end.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ServerHandle } from '../../src/servers/local-server.ts';
@@ -10,20 +10,31 @@ import { type StartNatsOptions, startNats } from '../../src/servers/nats.ts';
 import { type StartRedisOptions, startRedis } from '../../src/servers/redis.ts';
 import { type NodeOptions, NodeProcess, type Servers } from '../../test/fixtures/node-process.ts';
 
+const MEMORY = '/dev/shm';
+const open = new Set<Rig>();
+
+/** Ends what all runs have started. */
+export async function endRigs(): Promise<void> {
+  await Promise.all([...open].map((rig) => rig.end()));
+}
+
 export class Rig {
   readonly #undo: (() => unknown)[] = [];
-  #folder: string | undefined;
+  readonly #folders = new Map<string, string>();
   #count = 0;
 
-  /** A folder that does not exist yet, for a server's data or whatever else. */
+  constructor() {
+    open.add(this);
+  }
+
+  /** A folder or file that does not exist yet, for a server's data or whatever else. */
   path(name: string): string {
-    if (this.#folder === undefined) {
-      const folder = mkdtempSync(join(tmpdir(), 'holdfast-faults-'));
-      this.defer(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
-      this.#folder = folder;
-    }
-    this.#count += 1;
-    return join(this.#folder, `${this.#count}-${name}`);
+    return this.#in(tmpdir(), name);
+  }
+
+  /** The same in memory, where there is such a place: for trials that do not depend on a disk, and should not wait for one. */
+  memoryPath(name: string): string {
+    return this.#in(existsSync(MEMORY) ? MEMORY : tmpdir(), name);
   }
 
   async nats(options: Partial<StartNatsOptions> = {}): Promise<ServerHandle> {
@@ -52,6 +63,7 @@ export class Rig {
   }
 
   async end(): Promise<void> {
+    open.delete(this);
     for (const undo of this.#undo.splice(0).reverse()) {
       try {
         await undo();
@@ -59,6 +71,18 @@ export class Rig {
         console.error(`clearing up: ${(error as Error).message}`);
       }
     }
+  }
+
+  #in(place: string, name: string): string {
+    let folder = this.#folders.get(place);
+    if (folder === undefined) {
+      const made = mkdtempSync(join(place, 'holdfast-faults-'));
+      this.defer(() => rmSync(made, { recursive: true, force: true, maxRetries: 5 }));
+      this.#folders.set(place, made);
+      folder = made;
+    }
+    this.#count += 1;
+    return join(folder, `${this.#count}-${name}`);
   }
 
   #kept(handle: ServerHandle): ServerHandle {

@@ -38,7 +38,7 @@ export async function untilServed(url: string, skus: readonly string[], withinMs
 }
 
 /** All nodes are ready and own all partitions among them. */
-export async function balanced(nodes: readonly NodeProcess[], withinMs = 30_000): Promise<void> {
+export async function balanced(nodes: readonly NodeProcess[], withinMs = 120_000): Promise<void> {
   let last: unknown;
   await until(
     async () => {

@@ -20,7 +20,7 @@ export interface Known {
 /** Rejects if anything has no answer. */
 export async function takeTruth(url: string, known: Known): Promise<Truth> {
   const read = async (path: string) => {
-    const { status, body } = await askUntilDecided(() => url, 'GET', path, undefined, 10_000);
+    const { status, body } = await askUntilDecided(() => url, 'GET', path, undefined, 120_000);
     // The order of locations is that of arrival, which a replay need not repeat.
     body?.locations?.sort((a: { location: string }, b: { location: string }) => a.location.localeCompare(b.location));
     return `${status} ${JSON.stringify(body)}`;
@@ -33,7 +33,7 @@ export async function takeTruth(url: string, known: Known): Promise<Truth> {
     read('/v1/parked'),
   ]);
   const lines = known.skus.map((sku) => ({ sku }));
-  const atp = await askUntilDecided(() => url, 'POST', '/v1/atp', { lines }, 10_000);
+  const atp = await askUntilDecided(() => url, 'POST', '/v1/atp', { lines }, 120_000);
   if (atp.status !== 200) throw new Error(`ATP: ${atp.status} ${JSON.stringify(atp.body)}`);
   const versions = new Map<string, string>();
   for (const { sku, version } of atp.body.lines as { sku: string; version: string }[]) versions.set(sku, version);

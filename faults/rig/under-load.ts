@@ -25,7 +25,7 @@ export class UnderLoad {
   }
 
   /** So many operations more are decided. */
-  async more(count: number, withinMs = 60_000): Promise<void> {
+  async more(count: number, withinMs = 120_000): Promise<void> {
     const from = this.done;
     await until(
       () => this.done > from + count,

@@ -57,7 +57,7 @@ async function fillDisk({ rig, trials, say }: Run): Promise<Outcome> {
     await servers.nats.restart();
     await until(
       async () => (await node.readiness())?.ready === true,
-      60_000,
+      120_000,
       () => `it serves again: ${node.tail()}`,
     );
     await load.more(50);

@@ -47,7 +47,7 @@ async function troubleDisk({ rig, trials, say }: Run): Promise<Outcome> {
           };
           return (await ask(node.url, 'POST', '/v1/facts', fact, 8_000)).status !== 200;
         },
-        60_000,
+        120_000,
         () => 'a fact is not acknowledged',
       );
       await end();

@@ -57,7 +57,7 @@ async function floodNode({ rig, trials, say }: Run): Promise<Outcome> {
     const ratio = stormy.perSecond / calm.perSecond;
     await until(
       async () => (await ask(node.url, 'GET', '/v1/atp/HOT')).status === 200,
-      30_000,
+      120_000,
       () => 'it answers after the flood',
     );
     const { body } = await askUntilDecided(() => node.url, 'GET', '/v1/stock/HOT/x');

@@ -46,7 +46,7 @@ async function damageFiles({ rig, trials, say }: Run): Promise<Outcome> {
 }
 
 async function damaged(rig: Rig, state: Prepared, random: () => number): Promise<{ verdict: Verdict; what: string }> {
-  const [natsDir, redisDir] = [rig.path('nats'), rig.path('redis')];
+  const [natsDir, redisDir] = [rig.memoryPath('nats'), rig.memoryPath('redis')];
   cpSync(state.nats, natsDir, { recursive: true });
   cpSync(state.redis, redisDir, { recursive: true });
   const what = hurt(natsDir, random);
@@ -61,7 +61,7 @@ async function damaged(rig: Rig, state: Prepared, random: () => number): Promise
       return { verdict: { is: 'refused', why: `nats-server: ${(error as Error).message}` }, what };
     }
     ended.push(() => nats.kill());
-    const node = await rig.node({ nats, redis }, { env: { HOLDFAST_LEASE: '2s' } });
+    const node = await rig.node({ nats, redis }, { env: { HOLDFAST_LEASE: '15s' } });
     ended.push(() => node.kill());
     node.start();
     return { verdict: await judge(node, state), what };

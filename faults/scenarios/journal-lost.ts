@@ -66,7 +66,7 @@ async function refuses(node: NodeProcess): Promise<string[]> {
       reasons = (await node.readiness())?.reasons ?? [];
       return reasons.some((reason) => /lost|lacks|anew|not the one|another message/.test(reason));
     },
-    30_000,
+    120_000,
     () => `it says what is lost: ${reasons.join('; ')} ${node.tail(4)}`,
   );
   const { status } = await ask(node.url, 'GET', '/v1/atp/S1');
@@ -103,7 +103,7 @@ const CHECKS: Record<string, Check> = {
     await manage(servers, (manager) => manager.streams.delete('JOURNAL'));
     await until(
       () => !node.alive,
-      30_000,
+      120_000,
       () => `the node gives up: ${node.tail(4)}`,
     );
     node.start();

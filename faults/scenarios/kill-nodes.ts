@@ -46,7 +46,7 @@ async function killOneOfThree({ rig, trials, say }: Run): Promise<Outcome> {
     const from = load.done();
     await until(
       () => load.done() > from + 100,
-      30_000,
+      120_000,
       () => 'the load goes on',
     );
     const victim = pick(random, nodes);

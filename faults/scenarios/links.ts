@@ -37,7 +37,7 @@ async function hurtLinks({ rig, trials, say }: Run): Promise<Outcome> {
     const began = performance.now();
     await hurt(kind, proxy, near, load);
     await load.more(20);
-    await balanced([far, near], 60_000);
+    await balanced([far, near], 120_000);
     await load.more(50);
     took.push(`${kind} ${Math.round(performance.now() - began)} ms`);
     say(`${took.at(-1)} until both serve again`);
@@ -51,7 +51,7 @@ async function hurt(kind: (typeof KINDS)[number], proxy: TcpProxy, near: NodePro
   const takenOver = () =>
     until(
       async () => (await near.readiness())?.owned === PARTITIONS,
-      60_000,
+      120_000,
       () => `${near.name} owns all: ${near.tail()}`,
     );
   switch (kind) {

@@ -27,7 +27,7 @@ async function cutPower({ rig, trials, say }: Run): Promise<Outcome> {
   const { disk, servers, node } = await onDisk(rig, 'always');
   const auditor = new Auditor({ callers: 16, scarce: names('S', 8), busy: names('B', 8), locations: ['dc', 'shop'] });
   const url = () => node.url;
-  await node.up({}, 60_000);
+  await node.up({}, 120_000);
   await auditor.stock(url, 3_000);
   const random = chance(3);
   for (let trial = 0; trial < trials; trial++) {
@@ -35,15 +35,15 @@ async function cutPower({ rig, trials, say }: Run): Promise<Outcome> {
     const more = 60 + Math.floor(random() * 300);
     await until(
       () => load.done() > more,
-      60_000,
+      120_000,
       () => 'the load goes on',
     );
     await cut(disk, servers, node);
-    await node.up({}, 60_000);
+    await node.up({}, 120_000);
     const from = load.done();
     await until(
       () => load.done() > from + 30,
-      60_000,
+      120_000,
       () => 'the load goes on after the cut',
     );
     await load.stop();
@@ -91,7 +91,7 @@ async function cut(disk: LoopDisk, { nats, redis }: Servers, node: NodeProcess):
 /** The same with NATS as it comes, which acknowledges before it syncs. */
 async function defaultSync(rig: Rig, broken: string[]): Promise<Record<string, number | string>> {
   const { disk, servers, node } = await onDisk(rig, '2m');
-  await node.up({}, 60_000);
+  await node.up({}, 120_000);
   const auditor = new Auditor({ callers: 16, scarce: names('S', 8), busy: names('B', 8), locations: ['dc', 'shop'] });
   await auditor.stock(() => node.url, 3_000);
   const load = auditor.load(() => node.url);
@@ -117,7 +117,7 @@ async function defaultSync(rig: Rig, broken: string[]): Promise<Record<string, n
     async () =>
       (await node.readiness())?.ready === true ||
       ((await node.readiness())?.reasons ?? []).some((each) => /lost|anew|lacks/.test(each)),
-    30_000,
+    120_000,
     () => `it serves or says what is lost: ${node.tail()}`,
   );
   const readiness = await node.readiness();

@@ -62,7 +62,7 @@ async function hurtRedis({ rig, trials, say }: Run): Promise<Outcome> {
     await heal(servers);
     await until(
       async () => Number(await redisCommand(servers.redis, 'DBSIZE').catch(() => 0)) === 32,
-      60_000,
+      120_000,
       () => `snapshots of all partitions follow after ${name}: ${node.tail(4)}`,
     );
     await load.more(50);

@@ -50,7 +50,7 @@ async function slowlyRead({ rig, trials, say }: Run): Promise<Outcome> {
     // What a closed connection had pending is gone with it: the server holds no more than its bound for each.
     await until(
       async () => (await slowConsumers(servers.nats.monitorUrl)) >= NATS_READERS,
-      60_000,
+      120_000,
       () => 'NATS cuts them off',
     );
     for (const reader of readers) reader.destroy();

@@ -41,12 +41,12 @@ async function damageSnapshots({ rig, trials, say }: Run): Promise<Outcome> {
 }
 
 async function damaged(rig: Rig, state: Prepared, random: () => number): Promise<{ verdict: Verdict; what: string }> {
-  const [natsDir, redisDir] = [rig.path('nats'), rig.path('redis')];
+  const [natsDir, redisDir] = [rig.memoryPath('nats'), rig.memoryPath('redis')];
   cpSync(state.nats, natsDir, { recursive: true });
   cpSync(state.redis, redisDir, { recursive: true });
   const [nats, redis] = await Promise.all([rig.nats({ dataDir: natsDir }), rig.redis({ dataDir: redisDir })]);
   const what = await hurt(redis, random);
-  const node = await rig.node({ nats, redis }, { env: { HOLDFAST_LEASE: '2s' } });
+  const node = await rig.node({ nats, redis }, { env: { HOLDFAST_LEASE: '15s' } });
   try {
     node.start();
     return { verdict: await judge(node, state), what };

@@ -38,7 +38,7 @@ async function soakNodes({ rig, minutes, say }: Run): Promise<Outcome> {
     await delay(Math.min(EVERY_MS, Math.max(0, end - performance.now())));
     const fault = minute < FAULTS.length ? (FAULTS[minute] as string) : pick(random, FAULTS);
     await inject(fault, servers, watched, other);
-    await balanced([watched, other], 60_000);
+    await balanced([watched, other], 120_000);
     await load.more(30);
     counts.set(fault, (counts.get(fault) ?? 0) + 1);
     say(`minute ${minute + 1}: ${fault}; ${load.done} operations, ${Math.round(memory.samples.at(-1)?.mib ?? 0)} MiB`);
