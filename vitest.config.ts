@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/setup/servers.ts'],
+    setupFiles: ['test/setup/processes.ts'],
     pool: 'forks',
     // A bound against hanging, not a measure: a busy machine may be five times slower than a quiet one.
     testTimeout: 120_000,

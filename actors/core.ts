@@ -12,6 +12,7 @@ import { Engine, type EngineEvents, type EngineSettings } from './engine.ts';
 import { explain } from './explain.ts';
 import { StreamFactDesk } from './fact-desk.ts';
 import { Horizons } from './horizons.ts';
+import { Marks } from './marks.ts';
 import { type OwnerPoint, POINT_OPERATION } from './owner-points.ts';
 import { type NodeInfo, Ownership } from './ownership.ts';
 import type { Peers } from './ports.ts';
@@ -27,6 +28,8 @@ export interface CoreWorld {
   /** Keys of live nodes, which expire, and of the partitions' owners. */
   readonly nodes: Keys;
   readonly owners: Keys;
+  /** How far the streams are known to have come. */
+  readonly marks: Keys;
   /** The list of horizons in force. */
   readonly horizons: Keys;
   readonly peers: Peers;
@@ -56,7 +59,8 @@ export function buildCore(world: CoreWorld): Core {
   const { partitions, leaseTtlMs } = settings;
   const horizons = new Horizons(world.horizons, settings.horizonMs);
   const ownership = new Ownership(world.nodes, world.owners, clock, world.self, leaseTtlMs, world.isDead);
-  const engine = new Engine({ ...world, horizons, ownership, writer: world.self().writer });
+  const marks = new Marks(world.marks, broker, world.self().name, world.created);
+  const engine = new Engine({ ...world, marks, horizons, ownership, writer: world.self().writer });
   // A node whose lease ran out may not know yet that another one owns what it holds: what it says of a part would be old.
   const serves = (number: number) => engine.partitions.get(number)?.serving === true && ownership.leased;
   const desk = new Desk(

@@ -6,9 +6,10 @@
  */
 import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
-import { FACT_STREAM_NAMES, type FactStream } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
 import type { Broker } from '../streams/broker.ts';
 import { type Clock, delay } from '../streams/clock.ts';
+import { JournalRecordError } from '../streams/decisions.ts';
 import { fenceWriter, Journal } from '../streams/journal.ts';
 import { type Parking, type ParkReason, park, parkedConflicts } from '../streams/parked.ts';
 import { partitionOf } from '../streams/subjects.ts';
@@ -18,6 +19,7 @@ import { Followers } from './followers.ts';
 import { afterAllStored, type Horizons } from './horizons.ts';
 import { Intake, type IntakeEvents } from './intake.ts';
 import { maintain } from './maintenance.ts';
+import type { Marks } from './marks.ts';
 import type { Claim, Ownership } from './ownership.ts';
 import { Partition } from './partition.ts';
 import type { Peers, Readiness } from './ports.ts';
@@ -62,12 +64,15 @@ export class Engine {
   readonly #broker: Broker;
   readonly #store: SnapshotStore;
   readonly #baselines: Baselines;
+  readonly #marks: Marks;
   readonly #clock: Clock;
   readonly #ownership: Ownership;
   readonly #horizons: Horizons;
   readonly #settings: EngineSettings;
   readonly #events: EngineEvents;
   readonly #created: Readonly<Record<string, string>>;
+  /** Why a take-over that is tried again does not get on; undefined if none is. */
+  #stalled: string | undefined;
   readonly #snapshotters = new Map<number, Snapshotter>();
   readonly #followers: Followers;
   #tip = { n: 0, hash: '', seq: 0 };
@@ -82,6 +87,7 @@ export class Engine {
     broker: Broker;
     store: SnapshotStore;
     baselines: Baselines;
+    marks: Marks;
     clock: Clock;
     ownership: Ownership;
     horizons: Horizons;
@@ -94,6 +100,7 @@ export class Engine {
     this.#broker = world.broker;
     this.#store = world.store;
     this.#baselines = world.baselines;
+    this.#marks = world.marks;
     this.#clock = world.clock;
     this.#ownership = world.ownership;
     this.#horizons = world.horizons;
@@ -152,6 +159,7 @@ export class Engine {
       this.#every(Math.min(1_000, leaseTtlMs / 15), () => this.#assign(), true),
       this.#every(snapshotIntervalMs, () => this.#snapshotAll(), false),
       this.#every(60_000, () => this.audit(), false),
+      this.#every(LIMITS.marksEveryMs, () => this.#mark().catch(() => undefined), false),
     ];
   }
 
@@ -164,6 +172,7 @@ export class Engine {
       .sort((a, b) => a.partition - b.partition);
     const served = owns.length;
     reasons.push(...this.quarantine.reasons);
+    if (this.#stalled !== undefined) reasons.push(this.#stalled);
     if (!this.#ownership.leased) reasons.push('the lease is not confirmed: NATS does not answer');
     if (all.length === 0 && this.quarantine.size === 0) reasons.push('it owns no partition yet');
     else if (served < all.length)
@@ -215,6 +224,7 @@ export class Engine {
     for (const partition of this.partitions.values()) partition.leaving = true;
     this.onServed([]);
     await Promise.race([this.#drained(), delay(this.#clock, 3_000)]);
+    await Promise.race([this.#mark().catch(() => undefined), delay(this.#clock, 1_000)]);
     this.#followers.close();
     this.intake.giveUp();
     await Promise.race([this.#snapshotAll().catch(() => undefined), delay(this.#clock, 5_000)]);
@@ -241,10 +251,13 @@ export class Engine {
   }
 
   async #renew(): Promise<void> {
-    await this.#ownership.renew(async () => {
+    await this.#ownership.renew(async (still) => {
       const held = [...this.partitions.keys()];
       const lost: number[] = [];
-      for (const number of held) if (!(await this.#ownership.reconfirm(number))) lost.push(number);
+      for (const number of held) {
+        if (!(await this.#ownership.reconfirm(number))) lost.push(number);
+        await still();
+      }
       if (held.length > 0) {
         this.#events.note('warn', 'the lease had run out', { kept: held.length - lost.length, lost: lost.length });
       }
@@ -293,12 +306,15 @@ export class Engine {
     if (due.size > 0) await this.#ownership.handBack([...due]);
     if (surplus.length > 0) await this.#giveUp(surplus);
     if (claims.length > 0 && !this.#stopping) await this.#takeOver(claims);
+    // Whatever could not be taken over is another node's by now.
+    else this.#stalled = undefined;
   }
 
-  async #takeOver(claims: readonly Claim[]): Promise<void> {
+  async #takeOver(won: readonly Claim[]): Promise<void> {
     const began = this.#clock.monoMs();
     failpoint('claimed');
-    await this.#fence(claims);
+    const claims = await this.#fenced(won);
+    if (claims === undefined) return;
     failpoint('fenced');
     const recovering = claims.map((claim) => this.#prepare(claim));
     try {
@@ -320,6 +336,7 @@ export class Engine {
       this.#drop(lost);
       for (const number of lost) this.quarantine.release(number);
       for (const partition of partitions) this.#serve(partition);
+      this.#stalled = undefined;
       this.#served();
       const seconds = (this.#clock.monoMs() - began) / 1000;
       this.#events.recovered(seconds, partitions.length);
@@ -335,6 +352,7 @@ export class Engine {
         return;
       }
       await this.#ownership.handBack(claims.map((claim) => claim.partition)).catch(() => undefined);
+      this.#stalled = `partitions cannot be taken over yet: ${(error as Error).message}`;
       throw error;
     }
   }
@@ -344,6 +362,29 @@ export class Engine {
     this.#drop([number]);
     this.quarantine.put(number, why);
     this.#events.note('error', 'refuses to serve: the log has lost what was acknowledged', { partition: number, why });
+  }
+
+  /**
+   * The streams hold what marks know of, and no claim has an epoch that was used before: only then the fences are written, from which
+   * on nobody else can write for these. Where a stream has lost what a mark knows of, the claims stay as they are: their writers are
+   * still to be fenced, and the owner keys say so.
+   */
+  async #fenced(claims: readonly Claim[]): Promise<Claim[] | undefined> {
+    try {
+      const highest = await this.#marks.check(await this.#lastSeqs());
+      const raised = [];
+      for (const claim of claims) raised.push(await this.#ownership.above(claim, highest));
+      const checked = raised.filter((claim) => claim !== undefined);
+      await this.#fence(checked);
+      return checked;
+    } catch (error) {
+      if (error instanceof LostLogError || error instanceof JournalRecordError) {
+        for (const { partition } of claims) this.#isolate(partition, error.message);
+        return undefined;
+      }
+      this.#stalled = `partitions cannot be taken over yet: ${(error as Error).message}`;
+      throw error;
+    }
   }
 
   async #fence(claims: readonly Claim[]): Promise<void> {
@@ -383,6 +424,17 @@ export class Engine {
     partition.serving = true;
     for (const part of partition.book.parts.values()) this.expiry.watch(part);
     partition.book.onHold = (part) => this.expiry.watch(part);
+  }
+
+  async #lastSeqs(): Promise<Record<string, number>> {
+    const lastSeqs: Record<string, number> = {};
+    for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
+      const stream = await this.#broker.stream(name);
+      if (stream === undefined || stream.created !== this.#created[name])
+        throw new LostLogError(`stream ${name} is not the one this node started with`);
+      lastSeqs[name] = stream.lastSeq;
+    }
+    return lastSeqs;
   }
 
   #recoveryWorld(): Promise<RecoveryWorld> {
@@ -498,6 +550,17 @@ export class Engine {
       this.#drop([partition.number]);
       this.quarantine.suspect(partition.number, `its book does not add up: ${told[0]}`);
     }
+  }
+
+  /** Writes down how far the streams are known to be stored, and the epochs that are in use. */
+  async #mark(): Promise<void> {
+    const held = [...this.partitions.values()];
+    if (held.length === 0) return;
+    const ends: Record<string, number> = {
+      [JOURNAL_STREAM]: Math.max(this.#tip.seq, ...held.map((partition) => partition.journalSeq)),
+    };
+    for (const stream of FACT_STREAM_NAMES) ends[stream] = this.#followers.position(stream);
+    await this.#marks.write(ends, Math.max(...held.map((partition) => partition.book.epoch)));
   }
 
   #expire(due: Parameters<ConstructorParameters<typeof Expiry>[1]>[0]): void {

@@ -36,7 +36,14 @@ export class Followers {
   async reach(targets: Readonly<Record<string, number>>, pointless: () => boolean): Promise<void> {
     const behind = () =>
       FACT_STREAM_NAMES.some((stream) => (this.#followers.get(stream)?.position ?? 0) < (targets[stream] ?? 0));
-    while (behind() && !pointless()) await delay(this.#world.clock, 2);
+    const { clock } = this.#world;
+    let [at, since] = [-1, clock.monoMs()];
+    while (behind() && !pointless()) {
+      await delay(clock, 2);
+      const now = FACT_STREAM_NAMES.reduce((sum, stream) => sum + this.position(stream), 0);
+      if (now !== at) [at, since] = [now, clock.monoMs()];
+      else if (clock.monoMs() - since > LIMITS.readStallMs) throw new Error(this.#stuck(targets));
+    }
   }
 
   /** Messages that the stream still has for this node, as far as is known. */
@@ -45,8 +52,20 @@ export class Followers {
     return Number.isFinite(pending) ? pending : 0;
   }
 
+  /** Up to where a fact stream is followed. */
+  position(stream: FactStream): number {
+    return this.#followers.get(stream)?.position ?? 0;
+  }
+
   close(): void {
     for (const follower of this.#followers.values()) follower.close();
+  }
+
+  #stuck(targets: Readonly<Record<string, number>>): string {
+    const behind = FACT_STREAM_NAMES.filter((stream) => this.position(stream) < (targets[stream] ?? 0));
+    return behind
+      .map((name) => `stream ${name} gives nothing behind ${this.position(name)} of ${targets[name]}`)
+      .join('; ');
   }
 
   #restart(stream: FactStream): void {

@@ -85,14 +85,28 @@ export class Ownership {
 
   /**
    * Renews the key that says this node lives. After a lease that ran out (a pause, a cut) others may have taken over, or be about to:
-   * then `reconfirm` must have settled for every partition who owns it before the lease counts again.
+   * then `reconfirm` must have settled for every partition who owns it before the lease counts again. It calls `held` between partitions.
    */
-  async renew(reconfirm: () => Promise<void>): Promise<void> {
-    const sent = this.#clock.monoMs();
+  async renew(reconfirm: (held: () => Promise<void>) => Promise<void>): Promise<void> {
+    let sent = this.#clock.monoMs();
     const lapsed = !this.leased;
-    await this.#nodes.put(this.#self.name, JSON.stringify(this.#self));
-    if (lapsed) await reconfirm();
+    await this.#tell();
+    if (lapsed) {
+      // On a slow disk it may take longer than a lease lasts: the node's key is renewed meanwhile, without a gap.
+      await reconfirm(async () => {
+        const now = this.#clock.monoMs();
+        if (now - sent < this.#leaseMs / 3) return;
+        await this.#tell();
+        if (this.#clock.monoMs() - sent > this.#leaseMs)
+          throw new Error('the lease ran out while it was confirmed anew');
+        sent = now;
+      });
+    }
     this.#leasedUntil = sent + this.#leaseMs;
+  }
+
+  async #tell(): Promise<void> {
+    await this.#nodes.put(this.#self.name, JSON.stringify(this.#self));
   }
 
   /**
@@ -149,18 +163,33 @@ export class Ownership {
     return { claims, surplus };
   }
 
+  /**
+   * The claim with an epoch above one that is known to have been used: a bucket whose file was damaged may have forgotten its last
+   * revisions, and would give them again. Undefined if somebody else was quicker.
+   */
+  async above(claim: Claim, used: number): Promise<Claim | undefined> {
+    const info: OwnerInfo = { writer: this.#self.writer, node: this.#self.name, fence: claim.fence };
+    let epoch: number | undefined = claim.epoch;
+    while (epoch !== undefined && epoch <= used) epoch = await this.#put(claim.partition, info, epoch);
+    return epoch === undefined ? undefined : { ...claim, epoch };
+  }
+
   /** The fences of a claim are in: nobody else can write for it. Its epoch stays that of the claim. */
   async cleared(claim: Claim): Promise<boolean> {
     const info: OwnerInfo = { writer: this.#self.writer, node: this.#self.name, fence: [] };
     return (await this.#put(claim.partition, info, claim.epoch)) !== undefined;
   }
 
-  /** Hands partitions back, with nothing left to fence: this node has folded and stored all it decided. */
+  /**
+   * Hands partitions back: this node has folded and stored all it decided. What it has not come to fence stays in the list: a take-over
+   * that failed half-way must not forget it.
+   */
   async handBack(partitions: readonly number[]): Promise<void> {
     for (const partition of partitions) {
       const entry = await this.#owners.get(`p.${partition}`);
-      if (entry === undefined || (JSON.parse(entry.value) as OwnerInfo).writer !== this.#self.writer) continue;
-      await this.#put(partition, { writer: '', node: '', fence: [] }, entry.revision);
+      const info = entry === undefined ? undefined : (JSON.parse(entry.value) as OwnerInfo);
+      if (entry === undefined || info?.writer !== this.#self.writer) continue;
+      await this.#put(partition, { writer: '', node: '', fence: info.fence }, entry.revision);
     }
   }
 

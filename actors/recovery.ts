@@ -155,8 +155,17 @@ export async function replayJournal(
   let decisions = 0;
   const behind = (seq: number) =>
     partitions.filter((partition) => partition.journalSeq < seq).map((partition) => partition.number);
+  let reached = from - 1;
   await readUntil(world, JOURNAL_STREAM, ['journal.*'], from, target, (message) => {
     failpoint('mid-replay');
+    // Trimming removes only what lies before a start: a number that is left out behind it is a record that is lost.
+    if (message.seq !== reached + 1) {
+      throw new LostLogError(
+        `JOURNAL lacks what stood at sequence ${reached + 1}: the next is ${message.seq}`,
+        behind(message.seq),
+      );
+    }
+    reached = message.seq;
     const record = readRecord(message, behind);
     const read = chain.get(record.writer);
     const known = read ?? tipBefore(tips, record.writer, message.seq);
@@ -181,6 +190,7 @@ export async function replayJournal(
       }
     }
   });
+  if (reached < target && target >= from) throw new LostLogError(`JOURNAL lacks what stood at sequence ${reached + 1}`);
   for (const partition of partitions) partition.journalSeq = Math.max(partition.journalSeq, target);
   return decisions;
 }

@@ -35,6 +35,10 @@ export const LIMITS = {
   factsPerPull: 4096,
   /** A follower that hears nothing for so long starts anew behind its position. */
   followerSilenceMs: 2_500,
+  /** How often a node writes down how far the streams are: what a crash and damage to a disk together can hide. */
+  marksEveryMs: 250,
+  /** A stream that gives no message for so long though it says it has some: the take-over fails, says so and is tried again. */
+  readStallMs: 5_000,
   /** Holds that expire in one go; the rest follow in the next turn of the event loop. */
   expiriesPerTurn: 2_000,
   /** Actors checked in one turn of the self-audit. */

@@ -25,6 +25,7 @@ export const BASELINES_OBJECTS = 'holdfast_baselines';
 
 /** Metadata of JOURNAL that says up to where each stream may have been trimmed: JSON, sequence by stream. */
 export const TRIMMED_METADATA = 'holdfast-trimmed';
+export const MARKS_BUCKET = 'holdfast_marks';
 
 /** Stream metadata that says for how many partitions subjects were made; another number needs other streams. */
 export const PARTITIONS_METADATA = 'holdfast-partitions';

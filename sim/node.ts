@@ -6,7 +6,7 @@ import { buildCore, type Core } from '../actors/core.ts';
 import type { Peers } from '../actors/ports.ts';
 import { Refusal, undecided } from '../actors/refusal.ts';
 import { LIMITS } from '../config/limits.ts';
-import { HORIZONS_BUCKET, NODES_BUCKET, OWNERS_BUCKET } from '../config/topology.ts';
+import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET } from '../config/topology.ts';
 import { delay, every } from '../streams/clock.ts';
 import { decodeBody, encodeBody, MSGPACK_TYPE } from '../streams/codec.ts';
 import { Connection, SimBroker, SimKeys } from './broker.ts';
@@ -69,6 +69,7 @@ export class SimNode {
       baselines: async () => [],
       nodes: new SimKeys(connection, NODES_BUCKET),
       owners: new SimKeys(connection, OWNERS_BUCKET),
+      marks: new SimKeys(connection, MARKS_BUCKET),
       horizons: new SimKeys(connection, HORIZONS_BUCKET),
       peers,
       self: () => ({ name: this.name, writer: start, http: '', process: options.oneMachine ? start : undefined }),

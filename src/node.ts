@@ -11,7 +11,14 @@ import type { Ownership } from '../actors/ownership.ts';
 import type { ParkedFacts } from '../actors/ports.ts';
 import { Refusal } from '../actors/refusal.ts';
 import type { Settings } from '../config/settings.ts';
-import { FACT_STREAM_NAMES, HORIZONS_BUCKET, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
+import {
+  FACT_STREAM_NAMES,
+  HORIZONS_BUCKET,
+  MARKS_BUCKET,
+  NODES_BUCKET,
+  OWNERS_BUCKET,
+  PARKED_STREAM,
+} from '../config/topology.ts';
 import type { StoredMessage } from '../streams/broker.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
@@ -67,6 +74,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const self = () => ({ name: settings.name, writer, http, process: processMark() });
     const { ownership, engine, desk, facts, ...answers } = buildCore({
       broker,
+      marks: await broker.keys(MARKS_BUCKET, { replicas }),
       clock,
       store,
       baselines: (note) => baselineSources(broker, note),

@@ -181,6 +181,8 @@ export async function readUntil(
   await new Promise<void>((resolve, reject) => {
     let following: Following | undefined;
     let heardAt = clock.monoMs();
+    let readAt = heardAt;
+    let reached = from - 1;
     let expected = 1;
     let done = false;
     const end = (error?: Error) => {
@@ -194,6 +196,9 @@ export async function readUntil(
     const unwatch = every(clock, 250, () => {
       if (clock.monoMs() - heardAt > LIMITS.followerSilenceMs)
         end(new Error(`${stream} fell silent while it was read`));
+      // The server lives and says that it has more, but cannot read it.
+      if (clock.monoMs() - readAt > LIMITS.readStallMs)
+        end(new Error(`stream ${stream} gives nothing behind ${reached} of ${until}`));
     });
     broker
       .follow(
@@ -206,7 +211,8 @@ export async function readUntil(
           broken: () => end(new Error(`the connection broke while ${stream} was read`)),
           message: (each) => {
             if (done) return;
-            heardAt = clock.monoMs();
+            heardAt = readAt = clock.monoMs();
+            reached = each.seq;
             if (each.deliverySeq !== expected) return end(new Error(`${stream} has a gap in delivery at ${each.seq}`));
             expected += 1;
             try {

@@ -25,6 +25,9 @@ import {
 import { type ReadingWorld, readUntil } from './follower.ts';
 import { journalSubject } from './subjects.ts';
 
+/** A server that has just come up may not know its streams yet. */
+const TRIES_BEFORE_GONE = 4;
+
 interface Waiting {
   readonly decision: StockDecision;
   readonly stored: () => void;
@@ -174,6 +177,7 @@ export class Journal {
   async #outcome(bytes: Buffer, n: number, error: Error): Promise<number | undefined | 'again'> {
     // A refusal that says why (stream full, message too big) stored nothing; the batch waits and is tried again.
     const tail = await this.#tail();
+    if (tail === 'gone') return this.#stop('the stream JOURNAL is gone');
     const hash = recordHash(bytes);
     if (tail === undefined) {
       if (this.#n === 0) return this.#pace(error);
@@ -194,9 +198,18 @@ export class Journal {
       try {
         return await this.#broker.lastOn(JOURNAL_STREAM, this.#subject);
       } catch {
+        if (attempt >= TRIES_BEFORE_GONE && (await this.#isGone())) return 'gone';
         await delay(this.#clock, Math.min(1_000, 50 * 2 ** Math.min(attempt, 5)));
       }
     }
+  }
+
+  /** The server answers, and has no such stream. */
+  async #isGone(): Promise<boolean> {
+    return this.#broker.stream(JOURNAL_STREAM).then(
+      (stream) => stream === undefined,
+      () => false,
+    );
   }
 
   /** Reads what others appended behind our last record: fences, or our own record and then fences. */

@@ -1,7 +1,7 @@
 /** A core on real servers, without the fronts. */
 import { baselineSources } from '../../actors/baseline-store.ts';
 import { buildCore } from '../../actors/core.ts';
-import { HORIZONS_BUCKET, NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
+import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
 import { SteadyClock } from '../../src/clock.ts';
 import { NatsPeers, serveOwner } from '../../src/peers.ts';
 import { RedisSnapshots } from '../../src/snapshots-redis.ts';
@@ -45,6 +45,7 @@ export async function freshEngine(
     nodes,
     owners,
     horizons,
+    marks: await broker.keys(MARKS_BUCKET, { replicas: 1 }),
     peers,
     self: () => ({ name, writer, http: '', process: undefined }),
     isDead: () => false,

@@ -1,0 +1,37 @@
+/** Performs one scenario: the result says what happened, whatever happened. */
+import { Rig } from './rig/rig.ts';
+import type { Outcome, Scenario } from './scenario.ts';
+
+export interface Result extends Outcome {
+  readonly name: string;
+  readonly injects: string;
+  readonly holds: string;
+  readonly verdict: 'held' | 'FAILED' | 'skipped';
+  /** Why it was skipped. */
+  readonly reason?: string;
+  readonly seconds: number;
+}
+
+/** @param trials undefined: as many as a whole run has */
+export async function perform(
+  scenario: Scenario,
+  options: { trials?: number | undefined; minutes: number; say: (line: string) => void },
+): Promise<Result> {
+  const { name, injects, holds } = scenario;
+  const reason = scenario.lacks?.();
+  if (reason !== undefined)
+    return { name, injects, holds, verdict: 'skipped', reason, trials: 0, broken: [], figures: {}, seconds: 0 };
+  const rig = new Rig();
+  const began = performance.now();
+  let outcome: Outcome;
+  try {
+    const { trials = scenario.trials, minutes, say } = options;
+    outcome = await scenario.run({ rig, trials, minutes, say });
+  } catch (error) {
+    outcome = { trials: 0, broken: [(error as Error).stack ?? String(error)], figures: {} };
+  } finally {
+    await rig.end();
+  }
+  const seconds = Math.round((performance.now() - began) / 100) / 10;
+  return { name, injects, holds, verdict: outcome.broken.length === 0 ? 'held' : 'FAILED', ...outcome, seconds };
+}

@@ -1,0 +1,92 @@
+/**
+ * What one run of a scenario has started: servers, nodes, folders, whatever else is to be undone. All of it goes at the end, the
+ * newest first, also after a failure or when the run is told to end.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ServerHandle } from '../../src/servers/local-server.ts';
+import { type StartNatsOptions, startNats } from '../../src/servers/nats.ts';
+import { type StartRedisOptions, startRedis } from '../../src/servers/redis.ts';
+import { type NodeOptions, NodeProcess, type Servers } from '../../test/fixtures/node-process.ts';
+
+const MEMORY = '/dev/shm';
+const open = new Set<Rig>();
+
+/** Ends what all runs have started. */
+export async function endRigs(): Promise<void> {
+  await Promise.all([...open].map((rig) => rig.end()));
+}
+
+export class Rig {
+  readonly #undo: (() => unknown)[] = [];
+  readonly #folders = new Map<string, string>();
+  #count = 0;
+
+  constructor() {
+    open.add(this);
+  }
+
+  /** A folder or file that does not exist yet, for a server's data or whatever else. */
+  path(name: string): string {
+    return this.#in(tmpdir(), name);
+  }
+
+  /** The same in memory, where there is such a place: for trials that do not depend on a disk, and should not wait for one. */
+  memoryPath(name: string): string {
+    return this.#in(existsSync(MEMORY) ? MEMORY : tmpdir(), name);
+  }
+
+  async nats(options: Partial<StartNatsOptions> = {}): Promise<ServerHandle> {
+    return this.#kept(await startNats({ dataDir: this.path('nats'), ...options }));
+  }
+
+  async redis(options: Partial<StartRedisOptions> = {}): Promise<ServerHandle> {
+    return this.#kept(await startRedis({ dataDir: this.path('redis'), ...options }));
+  }
+
+  async servers(): Promise<Servers> {
+    const [nats, redis] = await Promise.all([this.nats(), this.redis()]);
+    return { nats, redis };
+  }
+
+  /** A node's place; it is not started. */
+  async node(servers: Servers, options: NodeOptions = {}): Promise<NodeProcess> {
+    const node = await NodeProcess.at(servers, options);
+    this.defer(() => node.kill());
+    return node;
+  }
+
+  /** Runs at the end; what was given last runs first. */
+  defer(undo: () => unknown): void {
+    this.#undo.push(undo);
+  }
+
+  async end(): Promise<void> {
+    open.delete(this);
+    for (const undo of this.#undo.splice(0).reverse()) {
+      try {
+        await undo();
+      } catch (error) {
+        console.error(`clearing up: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  #in(place: string, name: string): string {
+    let folder = this.#folders.get(place);
+    if (folder === undefined) {
+      const made = mkdtempSync(join(place, 'holdfast-faults-'));
+      this.defer(() => rmSync(made, { recursive: true, force: true, maxRetries: 5 }));
+      this.#folders.set(place, made);
+      folder = made;
+    }
+    this.#count += 1;
+    return join(folder, `${this.#count}-${name}`);
+  }
+
+  #kept(handle: ServerHandle): ServerHandle {
+    this.defer(() => handle.kill());
+    return handle;
+  }
+}

@@ -1,0 +1,60 @@
+/** Whether every partition is served, as a client sees it: one SKU of each partition answers. */
+import { partitionOf } from '../../streams/subjects.ts';
+import { ask, askUntilDecided } from '../../test/fixtures/http-caller.ts';
+import type { NodeProcess } from '../../test/fixtures/node-process.ts';
+import { until } from '../../test/fixtures/until.ts';
+
+export const PARTITIONS = 32;
+
+/** One SKU per partition. */
+export function probeSkus(count = PARTITIONS): string[] {
+  const found = new Map<number, string>();
+  for (let i = 0; found.size < count; i++) {
+    const sku = `PROBE-${i}`;
+    if (!found.has(partitionOf(sku, count))) found.set(partitionOf(sku, count), sku);
+  }
+  return [...found.values()];
+}
+
+/** Something is known of every SKU, so that its ATP is 200. */
+export async function stockProbes(url: string, skus: readonly string[], qty = 1): Promise<void> {
+  const occurredAt = new Date().toISOString();
+  const facts = skus.map((sku) => ({ id: `probe-${sku}`, type: 'receipt', sku, location: 'x', occurredAt, qty }));
+  const { status, body } = await askUntilDecided(() => url, 'POST', '/v1/facts', facts);
+  if (status !== 200 || body.rejected.length > 0) throw new Error(`probes: ${status} ${JSON.stringify(body)}`);
+}
+
+/** Milliseconds until one request for all partitions is answered, each by its owner. */
+export async function untilServed(url: string, skus: readonly string[], withinMs: number): Promise<number> {
+  const began = performance.now();
+  const lines = skus.map((sku) => ({ sku }));
+  await until(
+    async () => (await ask(url, 'POST', '/v1/atp', { lines }, 1_000)).status === 200,
+    withinMs,
+    () => 'every partition is served',
+    10,
+  );
+  return performance.now() - began;
+}
+
+/** All nodes are ready and own all partitions among them. */
+export async function balanced(nodes: readonly NodeProcess[], withinMs = 120_000): Promise<void> {
+  let last: unknown;
+  await until(
+    async () => {
+      const all = await Promise.all(nodes.map((node) => node.readiness()));
+      last = all;
+      return (
+        all.every((each) => each?.ready === true && each.owned > 0) &&
+        all.reduce((sum, each) => sum + (each?.owned ?? 0), 0) === PARTITIONS
+      );
+    },
+    withinMs,
+    () => `${nodes.length} nodes own all partitions: ${JSON.stringify(last)}`,
+  );
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? Number.NaN;
+}

@@ -1,0 +1,55 @@
+/** Nodes under the auditor's load while something is done to them; afterwards every node must say exactly what was acknowledged. */
+import { Auditor, type Load, names } from '../../test/fixtures/auditor.ts';
+import type { NodeProcess } from '../../test/fixtures/node-process.ts';
+import { until } from '../../test/fixtures/until.ts';
+
+export class UnderLoad {
+  readonly auditor: Auditor;
+  readonly nodes: readonly NodeProcess[];
+  #turn = 0;
+  #load: Load | undefined;
+
+  /** The nodes serve already. */
+  constructor(nodes: readonly NodeProcess[], callers = 12, tag = 'a') {
+    this.nodes = nodes;
+    this.auditor = new Auditor({ callers, scarce: names('S', 8), busy: names('B', 8), locations: ['dc', 'shop'] }, tag);
+  }
+
+  async start(): Promise<void> {
+    await this.auditor.stock(this.#url, 5_000);
+    this.#load = this.auditor.load(this.#url);
+  }
+
+  get done(): number {
+    return this.#load?.done() ?? 0;
+  }
+
+  /** So many operations more are decided. */
+  async more(count: number, withinMs = 120_000): Promise<void> {
+    const from = this.done;
+    await until(
+      () => this.done > from + count,
+      withinMs,
+      () => `the load goes on (${this.done - from} of ${count}): ${this.nodes.map((node) => node.tail(3)).join('\n')}`,
+    );
+  }
+
+  /** Callers finish what they have begun; what differs from what they were told, of every node. */
+  async findings(): Promise<string[]> {
+    await this.#load?.stop();
+    const found: string[] = [];
+    for (const node of this.nodes) {
+      if (!node.alive) continue;
+      found.push(...(await this.auditor.findings(node.url)).map((what) => `${node.name}: ${what}`));
+    }
+    return found;
+  }
+
+  /** Nodes in turn; one that does not run is passed over. */
+  readonly #url = (): string => {
+    const alive = this.nodes.filter((node) => node.alive);
+    const from = alive.length === 0 ? this.nodes : alive;
+    this.#turn += 1;
+    return (from[this.#turn % from.length] as NodeProcess).url;
+  };
+}
