@@ -40,6 +40,9 @@ export interface EngineSettings {
   readonly leaseTtlMs: number;
   readonly snapshotIntervalMs: number;
   readonly reservationMemoryMs: number;
+  /** Milliseconds of page encoding in one turn, and items on a page of a snapshot: a simulation makes them small. */
+  readonly snapshotTurnMs?: number;
+  readonly itemsPerPage?: number;
 }
 /** What the engine tells the world: metrics and logs. */
 export interface EngineEvents extends IntakeEvents {
@@ -399,13 +402,14 @@ export class Engine {
   #prepare({ partition: number, epoch }: Claim): Recovering {
     const partition = new Partition(number, this.#clock.nowMs());
     partition.book.epoch = epoch;
+    partition.book.itemsPerPage = this.#settings.itemsPerPage ?? partition.book.itemsPerPage;
     const snapshotter = new Snapshotter(partition, this.seen, this.#store, {
       partitions: this.#settings.partitions,
       created: this.#created,
       horizonsKnown: () => this.#horizons.known,
       tip: () => ({ writer: this.journal.writer, ...this.#tip }),
       clock: this.#clock,
-      turnMs: LIMITS.snapshotTurnMs,
+      turnMs: this.#settings.snapshotTurnMs ?? LIMITS.snapshotTurnMs,
     });
     this.#snapshotters.set(number, snapshotter);
     return { partition, snapshotter };

@@ -5,7 +5,8 @@
  * Invariants:
  *  G1 What is granted is held in memory (pending) from the decision to its outcome, and answered only when it is stored.
  *  G2 A decision names its partitions with their epochs, and is folded into each when it is stored, in the journal's order.
- *  G3 An attempt at a reservation across owners is named by its expiry: it undoes only what is still its own.
+ *  G3 An attempt at a reservation across owners is named by its expiry: it undoes only what is still its own, and is granted nothing
+ *     behind a later one.
  */
 import { LIMITS } from '../config/limits.ts';
 import type { Clock } from '../streams/clock.ts';
@@ -75,10 +76,12 @@ export class Grants {
   async grantSome(ask: Ask): Promise<ReservationPart[]> {
     const { id } = ask.request;
     const here = [...new Set(ask.lines.map((line) => partitionOf(line.sku, this.#world.count)))];
+    // An attempt may come late, when what a later one was granted has ended already: it must not hold it again.
+    if (this.#partsOf(id, here).some((part) => part.expiresAtMs > ask.expiresAtMs || isOver(part, ask)))
+      throw undecided(`a later attempt at reservation ${id} is under way, or over`);
     const live = this.livePart(id, here);
     if (live !== undefined) {
       if (live.content.hi !== ask.content.hi || live.content.lo !== ask.content.lo) throw conflict(id);
-      if (ask.expiresAtMs < live.expiresAtMs) throw undecided(`a later attempt at reservation ${id} is under way`);
       if (ask.expiresAtMs > live.expiresAtMs) await this.#adopt(ask, here);
       return this.parts(id, here);
     }
@@ -140,12 +143,17 @@ export class Grants {
 
   /** The reservation's parts in these partitions; refuses if there are none. */
   parts(id: string, numbers: readonly number[]): ReservationPart[] {
+    const parts = this.#partsOf(id, numbers);
+    if (parts.length === 0) throw unknown(id);
+    return parts;
+  }
+
+  #partsOf(id: string, numbers: readonly number[]): ReservationPart[] {
     const parts: ReservationPart[] = [];
     for (const number of numbers) {
       const part = this.partition(number).book.parts.get(id);
       if (part?.granted === true) parts.push(part);
     }
-    if (parts.length === 0) throw unknown(id);
     return parts;
   }
 
@@ -239,6 +247,11 @@ export class Grants {
       );
     });
   }
+}
+
+/** What this very attempt was granted has ended: it was undone. */
+function isOver(part: ReservationPart, { expiresAtMs }: Ask): boolean {
+  return hasEnded(part) && part.expiresAtMs === expiresAtMs;
 }
 
 export function conflict(id: string): Refusal {

@@ -26,7 +26,6 @@ const GRANTS = 'actors/grants.ts';
 const RESERVATIONS = 'actors/reservations.ts';
 const OWNERSHIP = 'actors/ownership.ts';
 const INTAKE = 'actors/intake.ts';
-const RECOVERY = 'actors/recovery.ts';
 const SNAPSHOTTER = 'actors/snapshotter.ts';
 const SNAPSHOT = 'actors/snapshot.ts';
 const STATE = 'actors/stock/state.ts';
@@ -64,17 +63,17 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'it serves before the fence is in',
     ENGINE,
-    'await this.#fence(claims);',
-    'void this.#fence(claims).catch(() => undefined);',
+    'await this.#fence(checked);',
+    'void this.#fence(checked).catch(() => undefined);',
   ),
-  mutant('nobody is fenced', ENGINE, 'await this.#fence(claims);', ''),
+  mutant('nobody is fenced', ENGINE, 'await this.#fence(checked);', ''),
   {
     name: 'what the streams hold is read before the fence',
     edits: [
       edit(
         ENGINE,
-        'await this.#fence(claims);',
-        'const early = await this.#recoveryWorld();\n    await this.#fence(claims);',
+        'const claims = await this.#fenced(won);',
+        'const early = await this.#recoveryWorld();\n    const claims = await this.#fenced(won);',
       ),
       edit(ENGINE, 'const world = await this.#recoveryWorld();', 'const world = early;'),
     ],
@@ -82,7 +81,12 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('a fence drops no decision', JOURNAL, '        this.#dropFor(fence.parts);\n', ''),
   mutant('a fence takes no partition', JOURNAL, '        this.#events.fenced(fence.parts);\n', ''),
   mutant('a fence is taken for all that is held', JOURNAL, 'this.#dropFor(fence.parts);', 'this.#dropFor([]);'),
-  mutant('the journal is not replayed', ENGINE, 'tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);', 'tips, 0);'),
+  mutant(
+    'the journal is not replayed',
+    'actors/take-over.ts',
+    'tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);',
+    'tips, 0);',
+  ),
   mutant('own decisions of an earlier time are not waited for', ENGINE, '      await this.journal.drained();\n', ''),
   mutant(
     'positions of a snapshot are those of when it is written',
@@ -115,7 +119,24 @@ export const MUTANTS: readonly Mutant[] = [
     'bytes.length < 0',
   ),
   mutant('copies of a fact count', INTAKE, "if (known === 'duplicate') {", "if (String(known) === 'never') {"),
-  mutant('ids are not in the snapshot', RECOVERY, '    world.seen.load(partition.number, words, ref.latest);\n', ''),
+  mutant(
+    'ids are not in the snapshot',
+    SNAPSHOT,
+    '    seen.load(manifest.partition, idWords(whole[manifest.pages.length + i] as Buffer), ref.latest);\n',
+    '',
+  ),
+  mutant(
+    'a connection that was lost is taken for whole',
+    FOLLOWER,
+    "            if (generation === this.#generation) this.#again('the connection broke');\n",
+    '',
+  ),
+  mutant(
+    'an attempt that comes late is granted what was ended',
+    GRANTS,
+    'part.expiresAtMs > ask.expiresAtMs || isOver(part, ask)',
+    'part.expiresAtMs < 0',
+  ),
   mutant('another fact under a used id counts', INTAKE, "if (known === 'conflict' || ", 'if ('),
   mutant(
     'a gap in delivery is passed over',
@@ -148,6 +169,11 @@ export const MUTANTS: readonly Mutant[] = [
         "if (part.confirmedAtMs > 0 || !needsStep([part], 'expired')) return false;",
         "if (!needsStep([part], 'expired')) return false;",
       ),
+      edit(
+        'actors/stock/decide.ts',
+        "return step === 'released' || parts.some((part) => part.confirmedAtMs === 0);",
+        "return step !== 'confirmed' || parts.some((part) => part.confirmedAtMs === 0);",
+      ),
     ],
   },
   mutant(
@@ -174,7 +200,12 @@ export const MUTANTS: readonly Mutant[] = [
     'this.#leasedUntil = sent + this.#leaseMs;',
     'this.#leasedUntil = this.#clock.monoMs() + sent * 0 + this.#leaseMs;',
   ),
-  mutant('a lease that ran out counts again at once', OWNERSHIP, '    if (lapsed) await reconfirm();\n', ''),
+  mutant(
+    'a lease that ran out counts again at once',
+    OWNERSHIP,
+    '    if (lapsed) {\n',
+    '    if (lapsed && sent < 0) {\n',
+  ),
   mutant(
     'partitions are taken from owners that live',
     OWNERSHIP,

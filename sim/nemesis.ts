@@ -119,7 +119,7 @@ export class Nemesis {
     const { host } = node;
     const { leaseTtlMs } = this.#world.options.settings;
     host.sleep();
-    const ms = this.#random.pick([0.02, 0.3, 1.2, 2.5]) * leaseTtlMs * this.#random.between(0.5, 1.5);
+    const ms = this.#random.pick([0.02, 0.3, 1, 1.2, 2.5]) * leaseTtlMs * this.#random.between(0.5, 1.5);
     this.#world.scheduler.after(ms, () => host.wake());
   }
 
@@ -130,6 +130,8 @@ export class Nemesis {
     if (way !== 'down') link.up.weather = weather;
     if (way !== 'up') link.down.weather = weather;
     const { leaseTtlMs } = this.#world.options.settings;
-    this.#world.scheduler.after(this.#random.pick([0.1, 0.6, 2]) * leaseTtlMs, () => link.heal());
+    // About a lease long is when another node takes over, and what was on its way arrives in the middle of it.
+    const leases = this.#random.pick([0.1, 0.6, this.#random.between(0.9, 1.6), 2]);
+    this.#world.scheduler.after(leases * leaseTtlMs, () => link.heal());
   }
 }

@@ -66,6 +66,9 @@ export function draw(random: Random, chosen: readonly FaultName[] | undefined): 
       snapshotIntervalMs: random.pick([300, 3_000]),
       reservationMemoryMs: 7 * DAY_MS,
       laneTimeMs: 3 * DAY_MS,
+      // So small that a snapshot is taken in many turns, with changes between them.
+      snapshotTurnMs: 0,
+      itemsPerPage: random.pick([1, 4, 256]),
     },
   };
 }
