@@ -56,6 +56,8 @@ export class Ownership {
   readonly #leaseMs: number;
   readonly #isDead: (process: string) => boolean;
   #leasedUntil = Number.NEGATIVE_INFINITY;
+  /** Revision of this node's key as it wrote it last. */
+  #told: number | undefined;
 
   /** @param isDead whether a process of this machine is certainly gone: its lease need not be waited for */
   constructor(
@@ -105,8 +107,27 @@ export class Ownership {
     this.#leasedUntil = sent + this.#leaseMs;
   }
 
+  /**
+   * Says that this node lives, over what it said last: what a process that has died had on its way, and what arrives late, must not
+   * stand in place of what its successor said.
+   */
   async #tell(): Promise<void> {
-    await this.#nodes.put(this.#self.name, JSON.stringify(this.#self));
+    const { name, writer } = this.#self;
+    for (;;) {
+      this.#told ??= (await this.#nodes.get(name))?.revision ?? 0;
+      try {
+        this.#told = await this.#nodes.put(name, JSON.stringify(this.#self), this.#told);
+        return;
+      } catch (error) {
+        if ((error as { kind?: string }).kind !== 'conflict') throw error;
+        const entry = await this.#nodes.get(name);
+        // It has expired, or an answer was lost. At the first time it may be what a process before this one had on its way.
+        const first = this.#leasedUntil === Number.NEGATIVE_INFINITY;
+        if (!first && entry !== undefined && (JSON.parse(entry.value) as NodeInfo).writer !== writer)
+          throw new Error(`another process has taken the name of this node, ${name}`, { cause: error });
+        this.#told = entry?.revision ?? 0;
+      }
+    }
   }
 
   /**

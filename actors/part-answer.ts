@@ -48,7 +48,8 @@ export function answerOf(id: string, parts: readonly PartAnswer[], shortages?: r
 
 function wholeStatus(parts: readonly PartAnswer[]): ReservationStatus {
   if (parts.every((part) => part.fulfilled)) return 'fulfilled';
-  for (const status of ['released', 'expired'] as const)
+  // A confirmation that came too late for one part released the others: what its caller was told is that it has expired.
+  for (const status of ['expired', 'released'] as const)
     if (parts.some((part) => part.status === status)) return status;
   return parts.every((part) => part.confirmed) ? 'allocated' : 'held';
 }

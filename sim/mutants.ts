@@ -201,6 +201,12 @@ export const MUTANTS: readonly Mutant[] = [
     'this.#leasedUntil = this.#clock.monoMs() + sent * 0 + this.#leaseMs;',
   ),
   mutant(
+    'what a dead process said late counts',
+    OWNERSHIP,
+    'JSON.stringify(this.#self), this.#told);',
+    'JSON.stringify(this.#self));',
+  ),
+  mutant(
     'a lease that ran out counts again at once',
     OWNERSHIP,
     '    if (lapsed) {\n',

@@ -64,15 +64,15 @@ export async function runSeed(seed: number, chosen?: readonly FaultName[]): Prom
   };
 }
 
-/** What the journal holds of the reservation that a failure names. */
+/** What the journal holds of the reservation that a failure names, and its fences. */
 function historyOf(world: World, failure: string | undefined): string[] {
-  const id = /\b(c\d+-\d+)\b/.exec(failure ?? '')?.[1];
-  if (id === undefined) return [];
+  if (failure === undefined) return [];
+  const id = /\b(c\d+-\d+)\b/.exec(failure)?.[1];
   const { messages } = world.server.log.streams.get(JOURNAL_STREAM) ?? { messages: [] };
   return messages.flatMap(({ seq, data, recordedAt }) => {
     const { writer, decisions } = decodeRecord(data);
     return decisions
-      .filter((decision) => decision.kind !== 'fenced' && decision.id === id)
+      .filter((decision) => decision.kind === 'fenced' || decision.id === id)
       .map((decision) => `${(recordedAt / 1e6).toFixed(3)} JOURNAL.${seq} ${writer} ${JSON.stringify(decision)}`);
   });
 }
