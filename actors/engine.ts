@@ -25,6 +25,7 @@ import { Partition } from './partition.ts';
 import type { Peers, Readiness } from './ports.ts';
 import { Quarantine } from './quarantine.ts';
 import { LostLogError, type Recovering, type RecoveryWorld } from './recovery.ts';
+import { undecided } from './refusal.ts';
 import { Reservations } from './reservations.ts';
 import { SeenIds } from './seen.ts';
 import { type SnapshotStore, Snapshotter } from './snapshotter.ts';
@@ -204,7 +205,7 @@ export class Engine {
     return oldest;
   }
 
-  /** Stores what cannot be counted, whatever it takes. */
+  /** Stores what cannot be counted, whatever it takes. Rejects if the node ends before: then it is not known to be stored. */
   async park(parking: Parking): Promise<void> {
     for (let attempt = 0; !this.#stopSignal.signal.aborted; attempt++) {
       try {
@@ -214,6 +215,7 @@ export class Engine {
         await delay(this.#clock, Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)));
       }
     }
+    throw undecided('the node has stopped before what cannot be counted was set aside; send it again');
   }
 
   countParked(reason: ParkReason): void {

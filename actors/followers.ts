@@ -93,7 +93,10 @@ export class Followers {
   #pauseForParking(follower: Follower): void {
     follower.pause();
     const waitFor = [...this.#world.partitions.values()].flatMap((partition) => [...partition.parking]);
-    void Promise.all(waitFor).then(() => follower.resume());
+    Promise.all(waitFor).then(
+      () => follower.resume(),
+      () => undefined,
+    );
   }
 }
 

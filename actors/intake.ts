@@ -180,6 +180,8 @@ export class Intake {
       this.parkingInFlight -= 1;
       partition.parking.delete(done);
     });
+    // Where it fails it stays here, so that no snapshot is past it.
+    done.catch(() => undefined);
     partition.parking.add(done);
     return { parked: reason, message: why };
   }

@@ -26,7 +26,7 @@ export class Partition {
   leaving = false;
   /** The narrowest horizon by which ids and movements were forgotten; infinite while nothing was. */
   remembersMs = Number.POSITIVE_INFINITY;
-  /** Facts on their way to PARKED: a snapshot waits for them. */
+  /** Facts on their way to PARKED: a snapshot that is past them waits for them, and is none if one cannot be stored. */
   readonly parking = new Set<Promise<void>>();
   /** Wall time of the last snapshot; before the first one, of when the partition was taken over. */
   snapshotAtMs = 0;

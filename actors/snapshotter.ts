@@ -111,7 +111,6 @@ export class Snapshotter {
     if (!this.due) return false;
     this.#busy = true;
     try {
-      await Promise.all(this.#partition.parking);
       return await this.#take();
     } finally {
       this.#busy = false;
@@ -139,6 +138,8 @@ export class Snapshotter {
     }
     const ids = this.#copyIds(suffix);
     const meta = this.#meta();
+    // Its positions are past these; those that come while it is written are behind them.
+    const parking = [...this.#partition.parking];
     const seq = book.seq;
     const written: string[] = [];
     try {
@@ -168,6 +169,7 @@ export class Snapshotter {
       failpoint('snapshot-half-written');
       await this.#store.write(this.#partition.number, blobs.slice(half));
       failpoint('snapshot-before-swap');
+      await Promise.all(parking);
       const manifest: Manifest = { ...meta, pages: [...pages.values()], ids: [...ids.refs.values()] };
       const names = new Set([...manifest.pages, ...manifest.ids].map((ref: BlobRef) => ref.name));
       const before = this.#kept[0] ?? new Set<string>();

@@ -94,6 +94,13 @@ export const MUTANTS: readonly Mutant[] = [
     'positions: { ...positions },',
     'positions,',
   ),
+  mutant('a snapshot does not wait for what is parked', SNAPSHOTTER, '      await Promise.all(parking);\n', ''),
+  mutant(
+    'what was not parked when a node stopped counts as parked',
+    ENGINE,
+    "    throw undecided('the node has stopped before",
+    "    if (parking === undefined) throw undecided('the node has stopped before",
+  ),
   mutant(
     'a changed page is not dirty',
     STATE,

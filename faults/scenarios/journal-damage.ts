@@ -85,7 +85,7 @@ function hurt(natsDir: string, random: () => number): string {
   else {
     const content = readFileSync(path);
     if (kind.endsWith('bit')) flip(content, at, 1 << Math.floor(random() * 8));
-    else if (kind === 'sector') content.fill(0, at - (at % 512), at - (at % 512) + 512);
+    else if (kind === 'sector') content.fill(0, at - (at % 512), Math.min(bytes, at - (at % 512) + 512));
     else for (let i = 0; i < 8; i++) flip(content, Math.floor(random() * bytes), 0xff);
     writeFileSync(path, content);
   }

@@ -62,12 +62,14 @@ async function hurt(redis: ServerHandle, random: () => number): Promise<string> 
   const many = 1 + Math.floor(random() * 8);
   const done: string[] = [];
   await withRedis(redis.url, async (client) => {
-    const keys = (await client.keys('holdfast:*')).map(String).sort();
     for (let i = 0; i < many; i++) {
+      // What an earlier turn has emptied or deleted cannot be hurt again.
+      const keys = (await client.keys('holdfast:*')).map(String).sort();
+      if (keys.length === 0) return;
       const key = pick(random, keys);
       const fields = (await client.hKeys(key)).map(String).sort();
       const manifests = fields.filter((name) => name === 'm0' || name === 'm1');
-      const field = random() < 0.3 ? pick(random, manifests) : pick(random, fields);
+      const field = random() < 0.3 && manifests.length > 0 ? pick(random, manifests) : pick(random, fields);
       const value = (await client.hGet(key, field)) as unknown as Buffer | null;
       if (value === null) continue;
       done.push(`${key} ${field}`);
