@@ -109,7 +109,8 @@ export class Witness {
     for (const decision of record.decisions) {
       for (const [partition, epoch] of decision.parts) {
         const known = this.#epochs.get(partition) ?? 0;
-        if (epoch < known)
+        // A fence that comes late, of a claim that another one has followed, ends what is ended already.
+        if (epoch < known && decision.kind !== 'fenced')
           this.#fail(
             `${record.writer} decides for partition ${partition} in epoch ${epoch}, which ${known} ended (I8)`,
           );
