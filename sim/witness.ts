@@ -4,12 +4,12 @@
  *
  * Invariants that it holds at every message:
  *  I2 Of a scarce SKU at a location no more is promised than its facts have brought.
- *  I8 Records of a writer are dense and chained; behind a fence, or a record of a later epoch, comes none of an earlier one.
+ *  I8 Records of a writer are dense and chained; behind a fence against it, or a decision of a later epoch, comes none of an earlier one.
  *  I10 No hold expires before its time, but for the skew of clocks.
  */
 import { createHash } from 'node:crypto';
 import { JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
-import { decodeRecord, type Granted } from '../streams/decisions.ts';
+import { type Decision, decodeRecord, type Granted } from '../streams/decisions.ts';
 import { EPOCH_MS } from './host.ts';
 import { Ledger, type SentFact } from './ledger.ts';
 import type { Message } from './server.ts';
@@ -37,7 +37,11 @@ export class Witness {
   /** Ids of facts that stand in PARKED. */
   readonly parked: string[] = [];
   decisions = 0;
+  /** Latest epoch of a partition that anything in the journal names. */
   readonly #epochs = new Map<number, number>();
+  /** By partition: of its latest decision. By writer and partition: of the latest fence against it. */
+  readonly #decided = new Map<number, number>();
+  readonly #fences = new Map<string, number>();
   readonly #chains = new Map<string, { n: number; hash: string }>();
   readonly #partitions: number;
   readonly #fail: (what: string) => void;
@@ -107,15 +111,7 @@ export class Witness {
     const hash = createHash('sha256').update(message.data).digest('hex').slice(0, 32);
     this.#chains.set(record.writer, { n: record.n, hash });
     for (const decision of record.decisions) {
-      for (const [partition, epoch] of decision.parts) {
-        const known = this.#epochs.get(partition) ?? 0;
-        // A fence that comes late, of a claim that another one has followed, ends what is ended already.
-        if (epoch < known && decision.kind !== 'fenced')
-          this.#fail(
-            `${record.writer} decides for partition ${partition} in epoch ${epoch}, which ${known} ended (I8)`,
-          );
-        this.#epochs.set(partition, Math.max(known, epoch));
-      }
+      this.#inEpoch(record.writer, decision);
       if (decision.kind === 'fenced') continue;
       this.decisions += 1;
       if (decision.kind === 'granted') this.#granted(decision);
@@ -126,6 +122,25 @@ export class Witness {
           decision.parts.map(([partition]) => partition),
           decision.atMs,
         );
+    }
+  }
+
+  /**
+   * Behind a fence on a writer's subject, and behind a decision of a later epoch, comes none of an earlier one. What a node had on its
+   * way when it lost a partition and claimed it anew may still come, if nobody else came to fence it and to decide.
+   */
+  #inEpoch(writer: string, { kind, parts }: Decision): void {
+    for (const [partition, epoch] of parts) {
+      this.#epochs.set(partition, Math.max(this.epochOf(partition), epoch));
+      const fences = `${writer} ${partition}`;
+      if (kind === 'fenced') {
+        this.#fences.set(fences, Math.max(this.#fences.get(fences) ?? 0, epoch));
+        continue;
+      }
+      const ended = Math.max(this.#fences.get(fences) ?? 0, this.#decided.get(partition) ?? 0);
+      if (epoch < ended)
+        this.#fail(`${writer} decides for partition ${partition} in epoch ${epoch}, which ${ended} ended (I8)`);
+      this.#decided.set(partition, epoch);
     }
   }
 
