@@ -8,7 +8,7 @@ import type { Broker, Keys } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
 import type { Baselines } from './baseline.ts';
 import { Desk } from './desk.ts';
-import { Engine, type EngineEvents, type EngineSettings } from './engine.ts';
+import { Engine, type EngineEvents, type EngineSettings, type MakeWatch } from './engine.ts';
 import { explain } from './explain.ts';
 import { StreamFactDesk } from './fact-desk.ts';
 import { Horizons } from './horizons.ts';
@@ -40,6 +40,8 @@ export interface CoreWorld {
   readonly created: Readonly<Record<string, string>>;
   readonly settings: EngineSettings & { readonly laneTimeMs: number };
   readonly events: EngineEvents;
+  /** Who watches the partitions; nobody if it is left out. */
+  readonly watch?: MakeWatch;
 }
 
 export interface Core {

@@ -31,6 +31,10 @@ import { SeenIds } from './seen.ts';
 import { type SnapshotStore, Snapshotter } from './snapshotter.ts';
 import { audit } from './stock/invariants.ts';
 import { recoverPartitions, recoveryWorld, refuseIfTrimmed, refuseWiderHorizon } from './take-over.ts';
+import type { PartitionWatch } from './watch.ts';
+
+/** A watch for a partition that is about to be taken over: empty, as its book is. */
+export type MakeWatch = (partition: number) => PartitionWatch;
 
 /** So many partitions in a row whose snapshot fails end a round: the store is away, and encoding more is work for nothing. */
 const SNAPSHOT_FAILURES = 3;
@@ -74,6 +78,7 @@ export class Engine {
   readonly #horizons: Horizons;
   readonly #settings: EngineSettings;
   readonly #events: EngineEvents;
+  readonly #watch: MakeWatch | undefined;
   readonly #created: Readonly<Record<string, string>>;
   /** Why a take-over that is tried again does not get on; undefined if none is. */
   #stalled: string | undefined;
@@ -100,6 +105,7 @@ export class Engine {
     created: Readonly<Record<string, string>>;
     settings: EngineSettings;
     events: EngineEvents;
+    watch?: MakeWatch | undefined;
   }) {
     this.#broker = world.broker;
     this.#store = world.store;
@@ -110,6 +116,7 @@ export class Engine {
     this.#horizons = world.horizons;
     this.#settings = world.settings;
     this.#events = world.events;
+    this.#watch = world.watch;
     this.#created = world.created;
     this.quarantine = new Quarantine(() => world.clock.monoMs());
     this.intake = new Intake(
@@ -404,6 +411,7 @@ export class Engine {
   #prepare({ partition: number, epoch }: Claim): Recovering {
     const partition = new Partition(number, this.#clock.nowMs());
     partition.book.epoch = epoch;
+    partition.watch = this.#watch?.(number);
     partition.book.itemsPerPage = this.#settings.itemsPerPage ?? partition.book.itemsPerPage;
     const snapshotter = new Snapshotter(partition, this.seen, this.#store, {
       partitions: this.#settings.partitions,

@@ -18,9 +18,9 @@ import type { Partition } from './partition.ts';
 import type { DecisionLog } from './ports.ts';
 import { Refusal, undecided } from './refusal.ts';
 import { confirmRefusal, needsStep, plan, type Taken, type WantedLine } from './stock/decide.ts';
-import { applyDecision } from './stock/evolve.ts';
 import { hasEnded } from './stock/reservation.ts';
 import type { ReservationPart, StockBook } from './stock/state.ts';
+import { foldDecision } from './watch.ts';
 
 export interface GrantsWorld {
   readonly partitions: ReadonlyMap<number, Partition>;
@@ -236,7 +236,7 @@ export class Grants {
           settle();
           for (const [number] of decision.parts) {
             const partition = partitions.get(number);
-            if (partition !== undefined) applyDecision(partition.book, decision);
+            if (partition !== undefined) foldDecision(partition, decision);
           }
           resolve();
         },

@@ -20,7 +20,7 @@ import { encodeToken } from '../streams/subjects.ts';
 import type { Horizons } from './horizons.ts';
 import type { Partition } from './partition.ts';
 import type { SeenIds } from './seen.ts';
-import { applyFact } from './stock/evolve.ts';
+import { foldFact } from './watch.ts';
 
 /** A front checks the horizon when a fact comes in, its owner when the stream has stamped it: what the one lets in, the other must. */
 export const HORIZON_SLACK_MICROS = 60_000_000;
@@ -155,7 +155,7 @@ export class Intake {
       return put('id-conflict', `the id ${fact.id} was used before with other content`);
     }
     this.#seen.add(partition.number, id, parsed.content, fact.at);
-    applyFact(partition.book, fact);
+    foldFact(partition, fact, recordedAt);
     this.#events.applied(fact.type);
     return 'applied';
   }

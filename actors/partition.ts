@@ -1,6 +1,7 @@
 /** One partition as its owner holds it: the book, and up to where streams and journal are folded into it. */
 import { FACT_STREAM_NAMES, type FactStream } from '../config/topology.ts';
 import { StockBook } from './stock/state.ts';
+import type { PartitionWatch } from './watch.ts';
 
 /** Where a writer's chain stood: its n-th record, and that record's hash. */
 export interface ChainTip {
@@ -28,6 +29,8 @@ export class Partition {
   remembersMs = Number.POSITIVE_INFINITY;
   /** Facts on their way to PARKED: a snapshot that is past them waits for them, and is none if one cannot be stored. */
   readonly parking = new Set<Promise<void>>();
+  /** What folds beside the book; undefined where nobody watches. */
+  watch: PartitionWatch | undefined;
   /** Wall time of the last snapshot; before the first one, of when the partition was taken over. */
   snapshotAtMs = 0;
   /** Change number at the last snapshot taken here, to tell whether another one is due; -1 before the first. */

@@ -21,11 +21,11 @@ import { type BaselineSource, loadPart, type Point } from './baseline.ts';
 import { type Horizons, horizonText } from './horizons.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import type { SeenIds } from './seen.ts';
-import { decodeManifest, loadStored, type Manifest, SnapshotError } from './snapshot.ts';
+import { blobsOf, decodeManifest, loadStored, loadWatch, type Manifest, SnapshotError } from './snapshot.ts';
 import type { SnapshotStore, Snapshotter } from './snapshotter.ts';
-import { applyDecision } from './stock/evolve.ts';
 import { audit } from './stock/invariants.ts';
 import { StockBook } from './stock/state.ts';
+import { foldDecision } from './watch.ts';
 
 /** The log has lost something that was acknowledged: nobody may serve from it. */
 export class LostLogError extends Error {
@@ -83,6 +83,7 @@ async function loadFromBaselines(world: RecoveryWorld, { partition, snapshotter 
       const manifest = loadPart(bytes, partition, world.seen);
       check(world, partition.number, manifest);
       auditIfSuspect(world, partition);
+      partition.watch?.load(partition.book, undefined);
       partition.snapshotAtMs = manifest.atMs;
       snapshotter.forget();
       world.note('a partition starts from a baseline', { partition: partition.number, baseline: baseline.id });
@@ -185,7 +186,7 @@ export async function replayJournal(
       for (const [number] of decision.parts) {
         const partition = wanted.get(number);
         if (partition === undefined || message.seq <= partition.journalSeq) continue;
-        applyDecision(partition.book, decision);
+        foldDecision(partition, decision);
         decisions += 1;
       }
     }
@@ -252,12 +253,13 @@ async function fill(
   manifest: Manifest,
 ): Promise<void> {
   await loadStored(world.store, manifest, partition.book, world.seen);
+  partition.watch?.load(partition.book, await loadWatch(world.store, manifest));
   Object.assign(partition.positions, manifest.positions);
   Object.assign(partition.loadedPositions, manifest.positions);
   partition.journalSeq = manifest.journalSeq;
   partition.snapshotAtMs = manifest.atMs;
   partition.remembersMs = manifest.horizonMs ?? Number.POSITIVE_INFINITY;
-  const named = new Set([...manifest.pages, ...manifest.ids].map((ref) => ref.name));
+  const named = new Set(blobsOf(manifest).map((ref) => ref.name));
   const stray = (await world.store.names(partition.number)).filter((name) => !named.has(name));
   snapshotter.resume(
     manifest,
@@ -278,6 +280,7 @@ function reset(world: RecoveryWorld, partition: Partition): void {
   for (const stream of FACT_STREAM_NAMES) partition.positions[stream] = partition.loadedPositions[stream] = 0;
   partition.journalSeq = 0;
   partition.remembersMs = Number.POSITIVE_INFINITY;
+  partition.watch?.load(book, undefined);
 }
 
 function tipBefore(tips: readonly ChainTip[], writer: string, seq: number): ChainTip | undefined {

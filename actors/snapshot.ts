@@ -48,6 +48,13 @@ export interface Manifest {
   readonly horizonsKnown?: number;
   readonly pages: readonly PageRef[];
   readonly ids: readonly IdsRef[];
+  /** What the partition's watch keeps; absent where nobody watched. */
+  readonly watch?: BlobRef;
+}
+
+/** Everything that a manifest names. */
+export function blobsOf({ pages, ids, watch }: Manifest): BlobRef[] {
+  return watch === undefined ? [...pages, ...ids] : [...pages, ...ids, watch];
 }
 
 export class SnapshotError extends Error {
@@ -131,6 +138,16 @@ export async function loadStored(
   manifest.ids.forEach((ref, i) => {
     seen.load(manifest.partition, idWords(whole[manifest.pages.length + i] as Buffer), ref.latest);
   });
+}
+
+/** What a watch kept at a manifest's moment; undefined if there is none that is whole (V3 of watch.ts). */
+export async function loadWatch(
+  store: { read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]> },
+  { partition, watch }: Manifest,
+): Promise<Buffer | undefined> {
+  if (watch === undefined) return undefined;
+  const [bytes] = await store.read(partition, [watch.name]);
+  return bytes !== undefined && bytes.length === watch.bytes && crc32(bytes) === watch.crc ? bytes : undefined;
 }
 
 function itemTuple(item: PageItem): Tuple {

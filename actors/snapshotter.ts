@@ -10,15 +10,7 @@ import { FACT_STREAM_NAMES } from '../config/topology.ts';
 import type { Clock } from '../streams/clock.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import type { SeenIds } from './seen.ts';
-import {
-  type BlobRef,
-  blobRef,
-  encodeManifest,
-  encodePage,
-  type IdsRef,
-  type Manifest,
-  type PageRef,
-} from './snapshot.ts';
+import { blobRef, blobsOf, encodeManifest, encodePage, type IdsRef, type Manifest, type PageRef } from './snapshot.ts';
 
 /** A partition in which nothing changes is snapshotted too when it is so many messages behind: the oldest snapshot says where a start begins to read. */
 const MESSAGES_BEHIND = 10_000;
@@ -83,7 +75,7 @@ export class Snapshotter {
   resume(manifest: Manifest, chunks: readonly number[], stray: readonly string[]): void {
     this.#pages = new Map(manifest.pages.map((ref) => [ref.page, ref]));
     this.#ids = new Map(manifest.ids.map((ref, i) => [chunks[i] as number, ref]));
-    this.#kept = [new Set([...manifest.pages, ...manifest.ids].map((ref) => ref.name))];
+    this.#kept = [new Set(blobsOf(manifest).map((ref) => ref.name))];
     this.#stray = [...stray];
     this.#reached = manifest;
   }
@@ -137,6 +129,7 @@ export class Snapshotter {
       awaited.push(index);
     }
     const ids = this.#copyIds(suffix);
+    const watch = this.#keepWatch(suffix);
     const meta = this.#meta();
     // Its positions are past these; those that come while it is written are behind them.
     const parking = [...this.#partition.parking];
@@ -152,7 +145,7 @@ export class Snapshotter {
         began = clock.monoMs();
       }
       const pages = new Map(this.#pages);
-      const blobs = ids.blobs;
+      const blobs = watch === undefined ? ids.blobs : [...ids.blobs, watch];
       for (const index of awaited) {
         const bytes = encoded.get(index) as Buffer;
         if ((book.pages[index]?.items.size ?? 0) === 0 && bytes.length < 2) {
@@ -170,8 +163,13 @@ export class Snapshotter {
       await this.#store.write(this.#partition.number, blobs.slice(half));
       failpoint('snapshot-before-swap');
       await Promise.all(parking);
-      const manifest: Manifest = { ...meta, pages: [...pages.values()], ids: [...ids.refs.values()] };
-      const names = new Set([...manifest.pages, ...manifest.ids].map((ref: BlobRef) => ref.name));
+      const manifest: Manifest = {
+        ...meta,
+        pages: [...pages.values()],
+        ids: [...ids.refs.values()],
+        ...(watch === undefined ? {} : { watch: blobRef(watch.name, watch.bytes) }),
+      };
+      const names = new Set(blobsOf(manifest).map((ref) => ref.name));
       const before = this.#kept[0] ?? new Set<string>();
       const drop = [...(this.#kept[1] ?? []), ...this.#stray].filter((name) => !names.has(name) && !before.has(name));
       const expectOne = this.#kept.length > 0 && !this.#whole;
@@ -209,6 +207,11 @@ export class Snapshotter {
       for (const chunk of this.#seen.chunksOf(this.#partition.number)) chunk.dirty = true;
       throw error;
     }
+  }
+
+  #keepWatch(suffix: string): { name: string; bytes: Buffer } | undefined {
+    const kept = this.#partition.watch?.keep();
+    return kept === undefined ? undefined : { name: `w.${suffix}`, bytes: Buffer.from(kept) };
   }
 
   #meta() {

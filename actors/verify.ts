@@ -16,7 +16,7 @@ import { conflictsOf, type KeepingRules, parkedSources } from './make-baseline.t
 import { Partition } from './partition.ts';
 import { type Fold, HoleError, Refold } from './refold.ts';
 import { SeenIds } from './seen.ts';
-import { decodeManifest, loadStored } from './snapshot.ts';
+import { blobsOf, decodeManifest, loadStored } from './snapshot.ts';
 import type { SnapshotStore } from './snapshotter.ts';
 import { audit } from './stock/invariants.ts';
 
@@ -403,8 +403,7 @@ class ReadError extends Error {
 
 function namesIn(manifest: Buffer): string[] {
   try {
-    const { pages, ids } = decodeManifest(manifest);
-    return [...pages, ...ids].map(({ name }) => name);
+    return blobsOf(decodeManifest(manifest)).map(({ name }) => name);
   } catch {
     return [];
   }
