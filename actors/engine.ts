@@ -237,7 +237,9 @@ export class Engine {
     this.expiry.stop();
     await Promise.race([Promise.all(this.#loops), delay(this.#clock, 2_000)]);
     if (this.journal.inFlight === 0)
-      await this.#ownership.handBack([...this.partitions.keys(), ...this.quarantine.keys()]).catch(() => undefined);
+      await this.#ownership
+        .handBack([...this.partitions.keys(), ...this.quarantine.keys()], true)
+        .catch(() => undefined);
     await this.#ownership.leave().catch(() => undefined);
   }
 
@@ -280,7 +282,7 @@ export class Engine {
     const unfit = [...this.partitions.values()].filter((each) => change === 'late' || each.remembersMs < wanted);
     const numbers = unfit.map((partition) => partition.number);
     this.#drop(numbers);
-    await this.#ownership.handBack(numbers);
+    await this.#ownership.handBack(numbers, false);
   }
 
   #noteHorizon(): void {
@@ -306,9 +308,8 @@ export class Engine {
       new Set([...this.partitions.keys(), ...kept]),
     );
     for (const { partition } of claims) due.delete(partition);
-    // What was due and is not claimed anew is another node's: handed back, in case it waits for that.
+    // What was due and is not claimed anew is another node's.
     for (const number of due) this.quarantine.release(number);
-    if (due.size > 0) await this.#ownership.handBack([...due]);
     if (surplus.length > 0) await this.#giveUp(surplus);
     if (claims.length > 0 && !this.#stopping) await this.#takeOver(claims);
     // Whatever could not be taken over is another node's by now.
@@ -356,7 +357,12 @@ export class Engine {
         for (const { partition } of claims) this.#isolate(partition, error.message);
         return;
       }
-      await this.#ownership.handBack(claims.map((claim) => claim.partition)).catch(() => undefined);
+      await this.#ownership
+        .handBack(
+          claims.map((claim) => claim.partition),
+          false,
+        )
+        .catch(() => undefined);
       this.#stalled = `partitions cannot be taken over yet: ${(error as Error).message}`;
       throw error;
     }
@@ -478,7 +484,7 @@ export class Engine {
     );
     this.#drop(numbers);
     for (const number of numbers) this.quarantine.release(number);
-    await this.#ownership.handBack(numbers);
+    await this.#ownership.handBack(numbers, true);
     this.#events.note('info', 'partitions handed to another node', { partitions: numbers.length });
   }
 

@@ -173,9 +173,13 @@ export class Ownership {
         if (!should && names.includes(this.#self.name)) surplus.push(partition);
         continue;
       }
-      if (!should) continue;
       const entry = owners.get(`p.${partition}`);
       const owner = entry === undefined ? undefined : (JSON.parse(entry.value) as OwnerInfo);
+      if (!should) {
+        // A claim whose answer was lost: nobody decides for it here, and whoever should own it waits for that.
+        if (owner?.writer === this.#self.writer) await this.#leave(partition, owner, entry?.revision ?? 0, false);
+        continue;
+      }
       if (owner !== undefined && owner.writer !== '' && owner.writer !== this.#self.writer && writers.has(owner.writer))
         continue;
       const claim = await this.#claim(partition, entry?.revision ?? 0, owner);
@@ -202,15 +206,15 @@ export class Ownership {
   }
 
   /**
-   * Hands partitions back: this node has folded and stored all it decided. What it has not come to fence stays in the list: a take-over
-   * that failed half-way must not forget it.
+   * Hands partitions back. What this node has not come to fence stays in the list: a take-over that failed half-way must not forget it.
+   * @param drained whether everything that this node decided for them is folded and stored; else it is to be fenced itself
    */
-  async handBack(partitions: readonly number[]): Promise<void> {
+  async handBack(partitions: readonly number[], drained: boolean): Promise<void> {
     for (const partition of partitions) {
       const entry = await this.#owners.get(`p.${partition}`);
       const info = entry === undefined ? undefined : (JSON.parse(entry.value) as OwnerInfo);
       if (entry === undefined || info?.writer !== this.#self.writer) continue;
-      await this.#put(partition, { writer: '', node: '', fence: info.fence }, entry.revision);
+      await this.#leave(partition, info, entry.revision, drained);
     }
   }
 
@@ -227,6 +231,12 @@ export class Ownership {
       table.set(Number(entry.key.slice(2)), { node: owner.node, epoch: entry.revision });
     }
     return table;
+  }
+
+  async #leave(partition: number, { fence }: OwnerInfo, revision: number, drained: boolean): Promise<void> {
+    const { writer } = this.#self;
+    const left = drained || fence.includes(writer) ? fence : [...fence, writer];
+    await this.#put(partition, { writer: '', node: '', fence: left }, revision);
   }
 
   async #claim(partition: number, revision: number, owner: OwnerInfo | undefined): Promise<Claim | undefined> {

@@ -169,14 +169,18 @@ export class Reservations {
   ): Promise<ReservationAnswer> {
     const { status } = answerOf(id, await this.#gather(id, spread));
     if (step === 'confirmed' && (status === 'released' || status === 'expired')) throw cannotConfirm(id, status);
-    try {
-      for (const number of spread) await this.#stepAt(number, id, step);
-    } catch (error) {
-      // One part's time was over before it could be confirmed: the reservation has expired as a whole.
-      if (error instanceof Refusal && error.kind === 'already-expired') {
-        await Promise.allSettled(spread.map((number) => this.#stepAt(number, id, 'released')));
+    for (const number of spread) {
+      try {
+        await this.#stepAt(number, id, step);
+      } catch (error) {
+        // One part's time was over before it could be confirmed: the reservation has expired as a whole. By the clocks of the others'
+        // owners it may not be over yet, so these are released.
+        if (error instanceof Refusal && error.kind === 'already-expired') {
+          const end = (each: number) => this.#stepAt(each, id, each === number ? 'expired' : 'released');
+          await Promise.allSettled(spread.map(end));
+        }
+        throw error;
       }
-      throw error;
     }
     await this.#grants.rememberStep(id, step, this.#homeOf(id));
     return answerOf(id, await this.#gather(id, spread), shortages);
