@@ -94,6 +94,24 @@ export const MUTANTS: readonly Mutant[] = [
     'positions: { ...positions },',
     'positions,',
   ),
+  mutant(
+    'pages of a snapshot that a newer one refused count as written',
+    SNAPSHOTTER,
+    "      if (outcome === 'older') {\n        unwritten();\n",
+    "      if (outcome === 'older') {\n",
+  ),
+  mutant(
+    'what is handed back with decisions in flight is not fenced',
+    OWNERSHIP,
+    'const left = drained || fence.includes(writer) ? fence : [...fence, writer];',
+    'const left = drained || fence.length >= 0 ? fence : [...fence, writer];',
+  ),
+  mutant(
+    'a claim whose answer was lost stays',
+    OWNERSHIP,
+    'if (owner?.writer === this.#self.writer) await this.#leave(',
+    'if (owner?.writer === this.#self.writer && partition < 0) await this.#leave(',
+  ),
   mutant('a snapshot does not wait for what is parked', SNAPSHOTTER, '      await Promise.all(parking);\n', ''),
   mutant(
     'what was not parked when a node stopped counts as parked',
