@@ -382,7 +382,7 @@ export class Engine {
    */
   async #fenced(claims: readonly Claim[]): Promise<Claim[] | undefined> {
     try {
-      const highest = await this.#marks.check(await this.#lastSeqs());
+      const highest = await this.#marks.check(() => this.#lastSeqs());
       const raised = [];
       for (const claim of claims) raised.push(await this.#ownership.above(claim, highest));
       const checked = raised.filter((claim) => claim !== undefined);
