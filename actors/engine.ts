@@ -127,6 +127,10 @@ export class Engine {
       partitions: this.partitions,
       count: world.settings.partitions,
       restarted: world.events.followerRestarted,
+      lost: (stream, seq) => {
+        const why = `stream ${stream} does not give message ${seq}, which it must have: it is damaged; restore it`;
+        for (const number of [...this.partitions.keys()]) this.#isolate(number, why);
+      },
     });
     this.journal = new Journal(world, world.writer, {
       fenced: (parts) => {
@@ -344,10 +348,12 @@ export class Engine {
       for (const partition of partitions) this.#serve(partition);
       this.#stalled = undefined;
       this.#served();
+      const served = partitions.filter(({ serving }) => serving).length;
+      if (served === 0) return;
       const seconds = (this.#clock.monoMs() - began) / 1000;
-      this.#events.recovered(seconds, partitions.length);
+      this.#events.recovered(seconds, served);
       this.#events.note('info', 'partitions are served', {
-        partitions: partitions.length,
+        partitions: served,
         seconds: Number(seconds.toFixed(3)),
         decisions,
       });
