@@ -152,6 +152,7 @@ export class Engine {
       log: this.journal,
       peers: world.peers,
       expired: world.events.expired,
+      leased: () => world.ownership.leased,
     });
     this.expiry = new Expiry(world.clock, (due) => this.#expire(due));
   }

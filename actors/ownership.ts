@@ -91,8 +91,9 @@ export class Ownership {
    */
   async renew(reconfirm: (held: () => Promise<void>) => Promise<void>): Promise<void> {
     let sent = this.#clock.monoMs();
-    const lapsed = !this.leased;
     await this.#tell();
+    // Also one that ran out while the renewal was on its way: it may have been stored after others saw this node as gone.
+    const lapsed = !this.leased;
     if (lapsed) {
       // On a slow disk it may take longer than a lease lasts: the node's key is renewed meanwhile, without a gap.
       await reconfirm(async () => {

@@ -112,6 +112,18 @@ export const MUTANTS: readonly Mutant[] = [
     'if (owner?.writer === this.#self.writer) await this.#leave(',
     'if (owner?.writer === this.#self.writer && partition < 0) await this.#leave(',
   ),
+  mutant(
+    'whoever waited for a turn needs no lease',
+    RESERVATIONS,
+    "if (!this.#world.leased()) throw undecided('this node cannot confirm its lease');",
+    'if (this.#world.leased === undefined) throw undecided();',
+  ),
+  mutant(
+    'a lease that runs out while it is renewed counts on',
+    OWNERSHIP,
+    '    const lapsed = !this.leased;\n    if (lapsed) {',
+    '    const lapsed = this.#leasedUntil < sent;\n    if (lapsed) {',
+  ),
   mutant('a snapshot does not wait for what is parked', SNAPSHOTTER, '      await Promise.all(parking);\n', ''),
   mutant(
     'what was not parked when a node stopped counts as parked',
