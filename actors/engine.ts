@@ -308,10 +308,12 @@ export class Engine {
     if (this.#stopping || !this.#ownership.leased) return;
     const due = new Set(this.quarantine.due());
     const kept = this.quarantine.keys().filter((number) => !due.has(number));
-    const { claims, surplus } = await this.#ownership.assign(
-      this.#settings.partitions,
-      new Set([...this.partitions.keys(), ...kept]),
-    );
+    const { claims, surplus } = await this.#ownership
+      .assign(this.#settings.partitions, new Set([...this.partitions.keys(), ...kept]))
+      .catch((error: Error) => {
+        if (this.partitions.size === 0) this.#stalled = `no partition can be claimed: ${error.message}`;
+        throw error;
+      });
     for (const { partition } of claims) due.delete(partition);
     // What was due and is not claimed anew is another node's.
     for (const number of due) this.quarantine.release(number);

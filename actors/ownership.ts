@@ -9,6 +9,7 @@
  *  O2 The lease counts from the moment a renewal was sent, by the monotonic clock, and ends before others take over.
  *  O3 A lease that ran out counts again only after the owner keys of all partitions held have been written anew.
  */
+import { NODES_BUCKET, OWNERS_BUCKET } from '../config/topology.ts';
 import type { Keys } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
 import { hash64 } from '../streams/hash.ts';
@@ -46,6 +47,13 @@ export function rendezvous(partition: number, nodes: readonly string[]): string 
     }
   }
   return best;
+}
+
+/** A damaged file: nats-server takes what is written, and does not give it back. */
+function unkept(bucket: string): Error {
+  return new Error(
+    `bucket ${bucket} does not keep what is written to it: its file is damaged; end all nodes, delete the bucket (stream KV_${bucket}) and start them again`,
+  );
 }
 
 export class Ownership {
@@ -164,6 +172,7 @@ export class Ownership {
   async assign(partitions: number, mine: ReadonlySet<number>): Promise<{ claims: Claim[]; surplus: number[] }> {
     const live = await this.live();
     const names = live.map((node) => node.name);
+    if (this.leased && !names.includes(this.#self.name)) throw unkept(NODES_BUCKET);
     const writers = new Set(live.map((node) => node.writer));
     const owners = new Map((await this.#owners.all()).map((entry) => [entry.key, entry]));
     const claims: Claim[] = [];
@@ -200,10 +209,15 @@ export class Ownership {
     return epoch === undefined ? undefined : { ...claim, epoch };
   }
 
-  /** The fences of a claim are in: nobody else can write for it. Its epoch stays that of the claim. */
+  /**
+   * The fences of a claim are in: nobody else can write for it. Its epoch stays that of the claim.
+   * @throws if the bucket has not kept the claim, and has nothing newer either
+   */
   async cleared(claim: Claim): Promise<boolean> {
     const info: OwnerInfo = { writer: this.#self.writer, node: this.#self.name, fence: [] };
-    return (await this.#put(claim.partition, info, claim.epoch)) !== undefined;
+    if ((await this.#put(claim.partition, info, claim.epoch)) !== undefined) return true;
+    if (((await this.#owners.get(`p.${claim.partition}`))?.revision ?? 0) <= claim.epoch) throw unkept(OWNERS_BUCKET);
+    return false;
   }
 
   /**
