@@ -1,43 +1,37 @@
 /**
- * The engine of a node: takes partitions over, follows the streams for them, decides, snapshots, audits, hands back.
- *
- * Take-over of a set of partitions: claim (compare-and-set) → fence every writer that may still write → load snapshots → replay
- * JOURNAL to what it held after the fences → follow the facts to what the streams held after the fences → serve.
+ * The engine of a node: takes partitions over, follows the streams for them, decides, snapshots, audits, hands back. It holds them;
+ * how each of these is done stands in files of their own.
  */
-import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
-import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
 import type { Broker } from '../streams/broker.ts';
 import { type Clock, delay } from '../streams/clock.ts';
-import { JournalRecordError } from '../streams/decisions.ts';
-import { fenceWriter, Journal } from '../streams/journal.ts';
-import { type Parking, type ParkReason, park, parkedConflicts } from '../streams/parked.ts';
+import { Journal } from '../streams/journal.ts';
+import { type Parking, type ParkReason, park } from '../streams/parked.ts';
 import { partitionOf } from '../streams/subjects.ts';
 import type { Baselines } from './baseline.ts';
 import { Expiry } from './expiry.ts';
 import { Followers } from './followers.ts';
 import { afterAllStored, type Horizons } from './horizons.ts';
 import { Intake, type IntakeEvents } from './intake.ts';
-import { maintain } from './maintenance.ts';
 import type { Marks } from './marks.ts';
 import type { Claim, Ownership } from './ownership.ts';
 import { Partition } from './partition.ts';
 import type { Peers, Readiness } from './ports.ts';
 import { Quarantine } from './quarantine.ts';
-import { LostLogError, type Recovering, type RecoveryWorld } from './recovery.ts';
+import { refuseWiderHorizon } from './recover-partitions.ts';
+import type { Recovering } from './recovery.ts';
 import { undecided } from './refusal.ts';
 import { Reservations } from './reservations.ts';
 import { SeenIds } from './seen.ts';
-import { type SnapshotStore, Snapshotter } from './snapshotter.ts';
+import { SnapshotRounds } from './snapshot-rounds.ts';
+import type { SnapshotStore } from './snapshotter.ts';
 import { audit } from './stock/invariants.ts';
-import { recoverPartitions, recoveryWorld, refuseIfTrimmed, refuseWiderHorizon } from './take-over.ts';
+import { TakeOver } from './take-over.ts';
 import type { PartitionWatch } from './watch.ts';
 
 /** A watch for a partition that is about to be taken over: empty, as its book is. */
 export type MakeWatch = (partition: number) => PartitionWatch;
-
-/** So many partitions in a row whose snapshot fails end a round: the store is away, and encoding more is work for nothing. */
-const SNAPSHOT_FAILURES = 3;
 
 export interface EngineSettings {
   readonly partitions: number;
@@ -70,7 +64,6 @@ export class Engine {
   readonly journal: Journal;
   readonly expiry: Expiry;
   readonly #broker: Broker;
-  readonly #store: SnapshotStore;
   readonly #baselines: Baselines;
   readonly #marks: Marks;
   readonly #clock: Clock;
@@ -79,10 +72,8 @@ export class Engine {
   readonly #settings: EngineSettings;
   readonly #events: EngineEvents;
   readonly #watch: MakeWatch | undefined;
-  readonly #created: Readonly<Record<string, string>>;
-  /** Why a take-over that is tried again does not get on; undefined if none is. */
-  #stalled: string | undefined;
-  readonly #snapshotters = new Map<number, Snapshotter>();
+  readonly #snapshots: SnapshotRounds;
+  readonly #takeOver: TakeOver;
   readonly #followers: Followers;
   #tip = { n: 0, hash: '', seq: 0 };
   #stopping = false;
@@ -108,7 +99,6 @@ export class Engine {
     watch?: MakeWatch | undefined;
   }) {
     this.#broker = world.broker;
-    this.#store = world.store;
     this.#baselines = world.baselines;
     this.#marks = world.marks;
     this.#clock = world.clock;
@@ -117,7 +107,6 @@ export class Engine {
     this.#settings = world.settings;
     this.#events = world.events;
     this.#watch = world.watch;
-    this.#created = world.created;
     this.quarantine = new Quarantine(() => world.clock.monoMs());
     this.intake = new Intake(
       world.clock,
@@ -134,6 +123,10 @@ export class Engine {
       partitions: this.partitions,
       count: world.settings.partitions,
       restarted: world.events.followerRestarted,
+      lost: (stream, seq) => {
+        const why = `stream ${stream} does not give message ${seq}, which it must have: it is damaged; restore it`;
+        for (const number of [...this.partitions.keys()]) this.#isolate(number, why);
+      },
     });
     this.journal = new Journal(world, world.writer, {
       fenced: (parts) => {
@@ -155,8 +148,43 @@ export class Engine {
       log: this.journal,
       peers: world.peers,
       expired: world.events.expired,
+      leased: () => world.ownership.leased,
     });
     this.expiry = new Expiry(world.clock, (due) => this.#expire(due));
+    const { seen, partitions } = this;
+    const count = world.settings.partitions;
+    this.#snapshots = new SnapshotRounds({
+      ...world,
+      seen,
+      partitions,
+      count,
+      reservationMemoryMs: world.settings.reservationMemoryMs,
+      turnMs: world.settings.snapshotTurnMs,
+      tip: () => ({ writer: this.journal.writer, ...this.#tip }),
+      lag: (stream) => this.lag(stream),
+      taken: world.events.snapshot,
+    });
+    this.#takeOver = new TakeOver({
+      ...world,
+      seen,
+      partitions,
+      count,
+      journal: this.journal,
+      intake: this.intake,
+      followers: this.#followers,
+      quarantine: this.quarantine,
+      recovered: world.events.recovered,
+      note: world.events.note,
+      holder: {
+        prepare: (claim) => this.#prepare(claim),
+        followHorizons: () => this.#followHorizons(),
+        serve: (partition) => this.#serve(partition),
+        served: () => this.#served(),
+        drop: (numbers) => this.#drop(numbers),
+        isolate: (number, why) => this.#isolate(number, why),
+        stopping: () => this.#stopSignal.signal.aborted,
+      },
+    });
   }
 
   /** Begins to renew the lease, to claim, to snapshot and to audit. */
@@ -168,7 +196,7 @@ export class Engine {
     this.#loops = [
       this.#every(leaseTtlMs / 3, () => this.#renew()),
       this.#every(Math.min(1_000, leaseTtlMs / 15), () => this.#assign(), true),
-      this.#every(snapshotIntervalMs, () => this.#snapshotAll(), false),
+      this.#every(snapshotIntervalMs, () => this.#snapshots.round(), false),
       this.#every(60_000, () => this.audit(), false),
       this.#every(LIMITS.marksEveryMs, () => this.#mark().catch(() => undefined), false),
     ];
@@ -183,7 +211,7 @@ export class Engine {
       .sort((a, b) => a.partition - b.partition);
     const served = owns.length;
     reasons.push(...this.quarantine.reasons);
-    if (this.#stalled !== undefined) reasons.push(this.#stalled);
+    if (this.#takeOver.stalled !== undefined) reasons.push(this.#takeOver.stalled);
     if (!this.#ownership.leased) reasons.push('the lease is not confirmed: NATS does not answer');
     if (all.length === 0 && this.quarantine.size === 0) reasons.push('it owns no partition yet');
     else if (served < all.length)
@@ -204,12 +232,7 @@ export class Engine {
 
   /** Age in seconds of the oldest snapshot of a partition that has changed since; without one, since it was taken over. */
   get snapshotAgeSeconds(): number {
-    let oldest = 0;
-    for (const partition of this.partitions.values()) {
-      if (!partition.serving || !partition.changed) continue;
-      oldest = Math.max(oldest, (this.#clock.nowMs() - partition.snapshotAtMs) / 1000);
-    }
-    return oldest;
+    return this.#snapshots.ageSeconds;
   }
 
   /** Stores what cannot be counted, whatever it takes. Rejects if the node ends before: then it is not known to be stored. */
@@ -239,12 +262,14 @@ export class Engine {
     await Promise.race([this.#mark().catch(() => undefined), delay(this.#clock, 1_000)]);
     this.#followers.close();
     this.intake.giveUp();
-    await Promise.race([this.#snapshotAll().catch(() => undefined), delay(this.#clock, 5_000)]);
+    await Promise.race([this.#snapshots.round().catch(() => undefined), delay(this.#clock, 5_000)]);
     this.#stopSignal.abort();
     this.expiry.stop();
     await Promise.race([Promise.all(this.#loops), delay(this.#clock, 2_000)]);
     if (this.journal.inFlight === 0)
-      await this.#ownership.handBack([...this.partitions.keys(), ...this.quarantine.keys()]).catch(() => undefined);
+      await this.#ownership
+        .handBack([...this.partitions.keys(), ...this.quarantine.keys()], true)
+        .catch(() => undefined);
     await this.#ownership.leave().catch(() => undefined);
   }
 
@@ -287,7 +312,7 @@ export class Engine {
     const unfit = [...this.partitions.values()].filter((each) => change === 'late' || each.remembersMs < wanted);
     const numbers = unfit.map((partition) => partition.number);
     this.#drop(numbers);
-    await this.#ownership.handBack(numbers);
+    await this.#ownership.handBack(numbers, false);
   }
 
   #noteHorizon(): void {
@@ -308,65 +333,19 @@ export class Engine {
     if (this.#stopping || !this.#ownership.leased) return;
     const due = new Set(this.quarantine.due());
     const kept = this.quarantine.keys().filter((number) => !due.has(number));
-    const { claims, surplus } = await this.#ownership.assign(
-      this.#settings.partitions,
-      new Set([...this.partitions.keys(), ...kept]),
-    );
-    for (const { partition } of claims) due.delete(partition);
-    // What was due and is not claimed anew is another node's: handed back, in case it waits for that.
-    for (const number of due) this.quarantine.release(number);
-    if (due.size > 0) await this.#ownership.handBack([...due]);
-    if (surplus.length > 0) await this.#giveUp(surplus);
-    if (claims.length > 0 && !this.#stopping) await this.#takeOver(claims);
-    // Whatever could not be taken over is another node's by now.
-    else this.#stalled = undefined;
-  }
-
-  async #takeOver(won: readonly Claim[]): Promise<void> {
-    const began = this.#clock.monoMs();
-    failpoint('claimed');
-    const claims = await this.#fenced(won);
-    if (claims === undefined) return;
-    failpoint('fenced');
-    const recovering = claims.map((claim) => this.#prepare(claim));
-    try {
-      // What this node itself still had on its way for these, from an earlier time, is in the journal before its end is read.
-      await this.journal.drained();
-      await this.#followHorizons();
-      const world = await this.#recoveryWorld();
-      for (const source of await parkedConflicts({ broker: this.#broker, clock: this.#clock }))
-        this.intake.conflicts.add(source);
-      const { partitions, lost: unfit, decisions, starts } = await recoverPartitions(world, recovering);
-      for (const [number, why] of unfit) this.#isolate(number, why);
-      for (const partition of partitions) this.partitions.set(partition.number, partition);
-      this.#followers.restart();
-      const given = () => !partitions.some((partition) => this.partitions.get(partition.number) === partition);
-      await this.#followers.reach(world.lastSeqs, () => this.#stopSignal.signal.aborted || given());
-      await refuseIfTrimmed(this.#broker, starts);
-      const lost: number[] = [];
-      for (const claim of claims) if (!(await this.#ownership.cleared(claim))) lost.push(claim.partition);
-      this.#drop(lost);
-      for (const number of lost) this.quarantine.release(number);
-      for (const partition of partitions) this.#serve(partition);
-      this.#stalled = undefined;
-      this.#served();
-      const seconds = (this.#clock.monoMs() - began) / 1000;
-      this.#events.recovered(seconds, partitions.length);
-      this.#events.note('info', 'partitions are served', {
-        partitions: partitions.length,
-        seconds: Number(seconds.toFixed(3)),
-        decisions,
+    const { claims, surplus } = await this.#ownership
+      .assign(this.#settings.partitions, new Set([...this.partitions.keys(), ...kept]))
+      .catch((error: Error) => {
+        if (this.partitions.size === 0) this.#takeOver.stalled = `no partition can be claimed: ${error.message}`;
+        throw error;
       });
-    } catch (error) {
-      this.#drop(claims.map((claim) => claim.partition));
-      if (error instanceof LostLogError) {
-        for (const { partition } of claims) this.#isolate(partition, error.message);
-        return;
-      }
-      await this.#ownership.handBack(claims.map((claim) => claim.partition)).catch(() => undefined);
-      this.#stalled = `partitions cannot be taken over yet: ${(error as Error).message}`;
-      throw error;
-    }
+    for (const { partition } of claims) due.delete(partition);
+    // What was due and is not claimed anew is another node's.
+    for (const number of due) this.quarantine.release(number);
+    if (surplus.length > 0) await this.#giveUp(surplus);
+    if (claims.length > 0 && !this.#stopping) await this.#takeOver.perform(claims);
+    // Whatever could not be taken over is another node's by now.
+    else this.#takeOver.stalled = undefined;
   }
 
   /** This one is not served until a later try finds it whole; the others go on. */
@@ -376,53 +355,12 @@ export class Engine {
     this.#events.note('error', 'refuses to serve: the log has lost what was acknowledged', { partition: number, why });
   }
 
-  /**
-   * The streams hold what marks know of, and no claim has an epoch that was used before: only then the fences are written, from which
-   * on nobody else can write for these. Where a stream has lost what a mark knows of, the claims stay as they are: their writers are
-   * still to be fenced, and the owner keys say so.
-   */
-  async #fenced(claims: readonly Claim[]): Promise<Claim[] | undefined> {
-    try {
-      const highest = await this.#marks.check(await this.#lastSeqs());
-      const raised = [];
-      for (const claim of claims) raised.push(await this.#ownership.above(claim, highest));
-      const checked = raised.filter((claim) => claim !== undefined);
-      await this.#fence(checked);
-      return checked;
-    } catch (error) {
-      if (error instanceof LostLogError || error instanceof JournalRecordError) {
-        for (const { partition } of claims) this.#isolate(partition, error.message);
-        return undefined;
-      }
-      this.#stalled = `partitions cannot be taken over yet: ${(error as Error).message}`;
-      throw error;
-    }
-  }
-
-  async #fence(claims: readonly Claim[]): Promise<void> {
-    const byWriter = new Map<string, [number, number][]>();
-    for (const { partition, epoch, fence } of claims) {
-      for (const writer of fence) byWriter.set(writer, [...(byWriter.get(writer) ?? []), [partition, epoch]]);
-    }
-    for (const [writer, parts] of byWriter)
-      await fenceWriter({ broker: this.#broker, clock: this.#clock }, writer, this.journal.writer, parts);
-  }
-
   #prepare({ partition: number, epoch }: Claim): Recovering {
     const partition = new Partition(number, this.#clock.nowMs());
     partition.book.epoch = epoch;
     partition.watch = this.#watch?.(number);
     partition.book.itemsPerPage = this.#settings.itemsPerPage ?? partition.book.itemsPerPage;
-    const snapshotter = new Snapshotter(partition, this.seen, this.#store, {
-      partitions: this.#settings.partitions,
-      created: this.#created,
-      horizonsKnown: () => this.#horizons.known,
-      tip: () => ({ writer: this.journal.writer, ...this.#tip }),
-      clock: this.#clock,
-      turnMs: this.#settings.snapshotTurnMs ?? LIMITS.snapshotTurnMs,
-    });
-    this.#snapshotters.set(number, snapshotter);
-    return { partition, snapshotter };
+    return { partition, snapshotter: this.#snapshots.begin(partition) };
   }
 
   /** From here on it answers, and its holds expire: those whose time ran out while nobody served, at once. */
@@ -440,34 +378,6 @@ export class Engine {
     partition.book.onHold = (part) => this.expiry.watch(part);
   }
 
-  async #lastSeqs(): Promise<Record<string, number>> {
-    const lastSeqs: Record<string, number> = {};
-    for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
-      const stream = await this.#broker.stream(name);
-      if (stream === undefined || stream.created !== this.#created[name])
-        throw new LostLogError(`stream ${name} is not the one this node started with`);
-      lastSeqs[name] = stream.lastSeq;
-    }
-    return lastSeqs;
-  }
-
-  #recoveryWorld(): Promise<RecoveryWorld> {
-    return recoveryWorld(
-      {
-        broker: this.#broker,
-        clock: this.#clock,
-        store: this.#store,
-        seen: this.seen,
-        partitions: this.#settings.partitions,
-        created: this.#created,
-        horizons: this.#horizons,
-        suspects: this.quarantine.suspects,
-        note: (message, detail) => this.#events.note('warn', message, detail),
-      },
-      this.#baselines,
-    );
-  }
-
   /** Another node should own these: finish what is in flight, snapshot, hand back. */
   async #giveUp(numbers: readonly number[]): Promise<void> {
     for (const number of numbers) {
@@ -476,17 +386,10 @@ export class Engine {
     }
     this.#served();
     await this.#drained();
-    await Promise.all(
-      numbers.map(async (number) => {
-        await this.#snapshotters
-          .get(number)
-          ?.take()
-          .catch(() => false);
-      }),
-    );
+    await this.#snapshots.take(numbers);
     this.#drop(numbers);
     for (const number of numbers) this.quarantine.release(number);
-    await this.#ownership.handBack(numbers);
+    await this.#ownership.handBack(numbers, true);
     this.#events.note('info', 'partitions handed to another node', { partitions: numbers.length });
   }
 
@@ -505,7 +408,7 @@ export class Engine {
         changed = true;
       }
       this.partitions.delete(number);
-      this.#snapshotters.delete(number);
+      this.#snapshots.end(number);
       this.seen.drop(number);
     }
     if (!changed) return;
@@ -519,34 +422,6 @@ export class Engine {
         .filter((partition) => partition.serving && !partition.leaving)
         .map((partition) => partition.number),
     );
-  }
-
-  async #snapshotAll(): Promise<void> {
-    let failed: unknown;
-    let inARow = 0;
-    for (const [number, snapshotter] of [...this.#snapshotters]) {
-      if (!this.partitions.has(number) || inARow === SNAPSHOT_FAILURES) continue;
-      const partition = this.partitions.get(number) as Partition;
-      maintain(partition, this.seen, {
-        nowMs: this.#clock.nowMs(),
-        horizonMs: this.#horizons.widestMsSince(this.#clock.nowMs() * 1000),
-        reservationMemoryMs: this.#settings.reservationMemoryMs,
-        caughtUp: FACT_STREAM_NAMES.every((stream) => this.lag(stream) === 0),
-      });
-      const began = this.#clock.monoMs();
-      try {
-        if (await snapshotter.take()) this.#events.snapshot((this.#clock.monoMs() - began) / 1000);
-        inARow = 0;
-      } catch (error) {
-        failed = error;
-        inARow += 1;
-        // Last in the next round: of a store of several servers one may be away, and the others' partitions go on.
-        if (this.#snapshotters.get(number) !== snapshotter) continue;
-        this.#snapshotters.delete(number);
-        this.#snapshotters.set(number, snapshotter);
-      }
-    }
-    if (failed !== undefined) throw failed;
   }
 
   /** Checks the invariants of every book that is served. One that does not add up is thrown away and built again, or quarantined. */

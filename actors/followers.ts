@@ -17,6 +17,8 @@ export interface FollowersWorld extends ReadingWorld {
   /** P: partitions in all. */
   readonly count: number;
   readonly restarted: (stream: FactStream, why: string) => void;
+  /** A stream has lost a message. */
+  readonly lost: (stream: FactStream, seq: number) => void;
 }
 
 export class Followers {
@@ -69,7 +71,7 @@ export class Followers {
   }
 
   #restart(stream: FactStream): void {
-    const { intake, partitions, count, restarted } = this.#world;
+    const { intake, partitions, count, restarted, lost } = this.#world;
     this.#followers.get(stream)?.close();
     this.#followers.delete(stream);
     const held = [...partitions.values()];
@@ -85,6 +87,7 @@ export class Followers {
         for (const partition of held) partition.positions[stream] = Math.max(partition.positions[stream], seq);
       },
       restarted: (why) => restarted(stream, why),
+      lost: (seq) => lost(stream, seq),
     });
     this.#followers.set(stream, follower);
     follower.start();

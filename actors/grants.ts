@@ -30,7 +30,7 @@ export interface GrantsWorld {
   readonly log: DecisionLog;
 }
 
-export type Step = 'confirmed' | 'released';
+export type Step = 'confirmed' | 'released' | 'expired';
 
 /** Lines of a reservation that one owner is asked for. */
 export interface Ask {

@@ -71,16 +71,19 @@ export class Marks {
 
   /**
    * The highest epoch that any node has served in, as far as marks tell.
+   * @param lastSeqs reads where the streams end, which is after the marks are read: those of other nodes go on meanwhile
    * @throws LostLogError if a stream lacks what a mark knows to have been in it
    */
-  async check(lastSeqs: Readonly<Record<string, number>>): Promise<number> {
+  async check(lastSeqs: () => Promise<Readonly<Record<string, number>>>): Promise<number> {
     let epoch = 0;
-    for (const { key, value } of await this.#keys.all()) {
+    const written = await this.#keys.all();
+    const ends = await lastSeqs();
+    for (const { key, value } of written) {
       const marks = JSON.parse(value) as NodeMarks;
       epoch = Math.max(epoch, marks.epoch);
       for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
         const mark = marks.streams[name];
-        if (mark !== undefined) await this.#checkOne(name, mark, lastSeqs[name] ?? 0);
+        if (mark !== undefined) await this.#checkOne(name, mark, ends[name] ?? 0);
       }
       // What it knew before is not to be forgotten by what it writes next.
       if (key === this.#node && this.#written === '') {

@@ -9,6 +9,7 @@
  *  O2 The lease counts from the moment a renewal was sent, by the monotonic clock, and ends before others take over.
  *  O3 A lease that ran out counts again only after the owner keys of all partitions held have been written anew.
  */
+import { NODES_BUCKET, OWNERS_BUCKET } from '../config/topology.ts';
 import type { Keys } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
 import { hash64 } from '../streams/hash.ts';
@@ -46,6 +47,13 @@ export function rendezvous(partition: number, nodes: readonly string[]): string 
     }
   }
   return best;
+}
+
+/** A damaged file: nats-server takes what is written, and does not give it back. */
+function unkept(bucket: string): Error {
+  return new Error(
+    `bucket ${bucket} does not keep what is written to it: its file is damaged; end all nodes, delete the bucket (stream KV_${bucket}) and start them again`,
+  );
 }
 
 export class Ownership {
@@ -91,8 +99,9 @@ export class Ownership {
    */
   async renew(reconfirm: (held: () => Promise<void>) => Promise<void>): Promise<void> {
     let sent = this.#clock.monoMs();
-    const lapsed = !this.leased;
     await this.#tell();
+    // Also one that ran out while the renewal was on its way: it may have been stored after others saw this node as gone.
+    const lapsed = !this.leased;
     if (lapsed) {
       // On a slow disk it may take longer than a lease lasts: the node's key is renewed meanwhile, without a gap.
       await reconfirm(async () => {
@@ -163,6 +172,7 @@ export class Ownership {
   async assign(partitions: number, mine: ReadonlySet<number>): Promise<{ claims: Claim[]; surplus: number[] }> {
     const live = await this.live();
     const names = live.map((node) => node.name);
+    if (this.leased && !names.includes(this.#self.name)) throw unkept(NODES_BUCKET);
     const writers = new Set(live.map((node) => node.writer));
     const owners = new Map((await this.#owners.all()).map((entry) => [entry.key, entry]));
     const claims: Claim[] = [];
@@ -173,9 +183,13 @@ export class Ownership {
         if (!should && names.includes(this.#self.name)) surplus.push(partition);
         continue;
       }
-      if (!should) continue;
       const entry = owners.get(`p.${partition}`);
       const owner = entry === undefined ? undefined : (JSON.parse(entry.value) as OwnerInfo);
+      if (!should) {
+        // A claim whose answer was lost: nobody decides for it here, and whoever should own it waits for that.
+        if (owner?.writer === this.#self.writer) await this.#leave(partition, owner, entry?.revision ?? 0, false);
+        continue;
+      }
       if (owner !== undefined && owner.writer !== '' && owner.writer !== this.#self.writer && writers.has(owner.writer))
         continue;
       const claim = await this.#claim(partition, entry?.revision ?? 0, owner);
@@ -195,22 +209,27 @@ export class Ownership {
     return epoch === undefined ? undefined : { ...claim, epoch };
   }
 
-  /** The fences of a claim are in: nobody else can write for it. Its epoch stays that of the claim. */
+  /**
+   * The fences of a claim are in: nobody else can write for it. Its epoch stays that of the claim.
+   * @throws if the bucket has not kept the claim, and has nothing newer either
+   */
   async cleared(claim: Claim): Promise<boolean> {
     const info: OwnerInfo = { writer: this.#self.writer, node: this.#self.name, fence: [] };
-    return (await this.#put(claim.partition, info, claim.epoch)) !== undefined;
+    if ((await this.#put(claim.partition, info, claim.epoch)) !== undefined) return true;
+    if (((await this.#owners.get(`p.${claim.partition}`))?.revision ?? 0) <= claim.epoch) throw unkept(OWNERS_BUCKET);
+    return false;
   }
 
   /**
-   * Hands partitions back: this node has folded and stored all it decided. What it has not come to fence stays in the list: a take-over
-   * that failed half-way must not forget it.
+   * Hands partitions back. What this node has not come to fence stays in the list: a take-over that failed half-way must not forget it.
+   * @param drained whether everything that this node decided for them is folded and stored; else it is to be fenced itself
    */
-  async handBack(partitions: readonly number[]): Promise<void> {
+  async handBack(partitions: readonly number[], drained: boolean): Promise<void> {
     for (const partition of partitions) {
       const entry = await this.#owners.get(`p.${partition}`);
       const info = entry === undefined ? undefined : (JSON.parse(entry.value) as OwnerInfo);
       if (entry === undefined || info?.writer !== this.#self.writer) continue;
-      await this.#put(partition, { writer: '', node: '', fence: info.fence }, entry.revision);
+      await this.#leave(partition, info, entry.revision, drained);
     }
   }
 
@@ -227,6 +246,12 @@ export class Ownership {
       table.set(Number(entry.key.slice(2)), { node: owner.node, epoch: entry.revision });
     }
     return table;
+  }
+
+  async #leave(partition: number, { fence }: OwnerInfo, revision: number, drained: boolean): Promise<void> {
+    const { writer } = this.#self;
+    const left = drained || fence.includes(writer) ? fence : [...fence, writer];
+    await this.#put(partition, { writer: '', node: '', fence: left }, revision);
   }
 
   async #claim(partition: number, revision: number, owner: OwnerInfo | undefined): Promise<Claim | undefined> {

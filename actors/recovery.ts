@@ -81,7 +81,7 @@ async function loadFromBaselines(world: RecoveryWorld, { partition, snapshotter 
     try {
       const bytes = await part(partition.number);
       const manifest = loadPart(bytes, partition, world.seen);
-      check(world, partition.number, manifest);
+      await check(world, partition.number, manifest);
       auditIfSuspect(world, partition);
       partition.watch?.load(partition.book, undefined);
       partition.snapshotAtMs = manifest.atMs;
@@ -129,7 +129,7 @@ async function loadFromStore(
   for (const bytes of manifests) {
     try {
       const manifest = decodeManifest(bytes);
-      check(world, partition.number, manifest);
+      await check(world, partition.number, manifest);
       await fill(world, partition, snapshotter, manifest);
       auditIfSuspect(world, partition);
       return manifest.tip;
@@ -204,7 +204,7 @@ function readRecord({ seq, data }: StoredMessage, behind: (seq: number) => numbe
   }
 }
 
-function check(world: RecoveryWorld, number: number, manifest: Manifest): void {
+async function check(world: RecoveryWorld, number: number, manifest: Manifest): Promise<void> {
   if (manifest.partition !== number || manifest.partitions !== world.partitions) {
     throw new SnapshotError(`it is of partition ${manifest.partition} of ${manifest.partitions}`);
   }
@@ -220,14 +220,17 @@ function check(world: RecoveryWorld, number: number, manifest: Manifest): void {
     );
   }
   checkHorizon(world, manifest);
-  const behind = [
+  const known = [
     ...FACT_STREAM_NAMES.map((name) => [name, manifest.positions[name]] as const),
     [JOURNAL_STREAM, manifest.journalSeq] as const,
-  ].find(([name, seq]) => seq > (world.lastSeqs[name] ?? 0));
-  if (behind !== undefined) {
-    const [name, seq] = behind;
+  ];
+  for (const [name, seq] of known) {
+    if (seq <= (world.lastSeqs[name] ?? 0)) continue;
+    // An owner that does not know yet that it is deposed follows the facts, and may have written it since the ends were read.
+    const end = (await world.broker.stream(name))?.lastSeq ?? 0;
+    if (seq <= end) continue;
     throw new LostLogError(
-      `stream ${name} ends at ${world.lastSeqs[name]}, but a snapshot knows it up to ${seq}: its end has been lost`,
+      `stream ${name} ends at ${end}, but a snapshot knows it up to ${seq}: its end has been lost`,
     );
   }
   const gone = trimmedBehind(world, manifest);

@@ -7,6 +7,8 @@
  *  V3 Lines of other owners are granted by each for itself, with the same expiry; if one refuses, the others are released. A crash
  *     between leaves holds that a retry with the same id completes or time releases. The caller never sees a part as the whole: the
  *     home entry is written last.
+ *  V4 Whoever waited for a turn may have slept: an attempt, and its expiry by which owners of parts tell an earlier from a later one, is
+ *     made under a lease that is confirmed. So one by a deposed home is older than its successor's, and takes nothing over.
  */
 import type { Shortage } from '../streams/decisions.ts';
 import { type Hash64, hash64 } from '../streams/hash.ts';
@@ -25,7 +27,7 @@ import {
 import { answerOf, type PartAnswer, partAnswer } from './part-answer.ts';
 import type { Partition } from './partition.ts';
 import type { Peers } from './ports.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal, undecided } from './refusal.ts';
 import { isAlone } from './stock/evolve.ts';
 import type { ReservationPart } from './stock/state.ts';
 import { Turns } from './turns.ts';
@@ -34,6 +36,8 @@ export interface ReservationWorld extends GrantsWorld {
   readonly peers: Peers;
   /** A hold expired. */
   readonly expired: () => void;
+  /** Whether this node's lease is confirmed now. */
+  readonly leased: () => boolean;
 }
 interface Placed {
   /** False if the id was granted before. */
@@ -57,6 +61,7 @@ export class Reservations {
 
   step(id: string, step: Step): Promise<ReservationAnswer> {
     return this.#turns.take(id, async () => {
+      this.#mustBeLeased();
       const { spread, shortages } = this.#found(id);
       if (!spread.every((number) => this.#grants.owns(number))) return this.#stepAcross(id, step, spread, shortages);
       const parts = await this.#grants.step(id, step, spread, [this.#homeOf(id)]);
@@ -102,6 +107,8 @@ export class Reservations {
   async #place(request: ReservationRequest): Promise<Placed> {
     const { id } = request;
     const content = contentOf(request);
+    const expiresAtMs = this.#world.clock.nowMs() + request.ttlSeconds * 1000;
+    this.#mustBeLeased();
     const known = this.#known(id);
     if (known !== undefined) {
       if (known.content.hi !== content.hi || known.content.lo !== content.lo) throw conflict(id);
@@ -109,7 +116,6 @@ export class Reservations {
     }
     const lines = request.lines.map(({ sku, qty, locations, split }, index) => ({ index, sku, qty, locations, split }));
     const spread = [...new Set(lines.map((line) => partitionOf(line.sku, this.#world.count)))];
-    const expiresAtMs = this.#world.clock.nowMs() + request.ttlSeconds * 1000;
     const ask: Ask = { request, content, home: this.#homeOf(id), spread, lines, expiresAtMs };
     const across =
       !spread.every((number) => this.#grants.owns(number)) || this.#grants.livePart(id, spread) !== undefined;
@@ -169,14 +175,18 @@ export class Reservations {
   ): Promise<ReservationAnswer> {
     const { status } = answerOf(id, await this.#gather(id, spread));
     if (step === 'confirmed' && (status === 'released' || status === 'expired')) throw cannotConfirm(id, status);
-    try {
-      for (const number of spread) await this.#stepAt(number, id, step);
-    } catch (error) {
-      // One part's time was over before it could be confirmed: the reservation has expired as a whole.
-      if (error instanceof Refusal && error.kind === 'already-expired') {
-        await Promise.allSettled(spread.map((number) => this.#stepAt(number, id, 'released')));
+    for (const number of spread) {
+      try {
+        await this.#stepAt(number, id, step);
+      } catch (error) {
+        // One part's time was over before it could be confirmed: the reservation has expired as a whole. By the clocks of the others'
+        // owners it may not be over yet, so these are released.
+        if (error instanceof Refusal && error.kind === 'already-expired') {
+          const end = (each: number) => this.#stepAt(each, id, each === number ? 'expired' : 'released');
+          await Promise.allSettled(spread.map(end));
+        }
+        throw error;
       }
-      throw error;
     }
     await this.#grants.rememberStep(id, step, this.#homeOf(id));
     return answerOf(id, await this.#gather(id, spread), shortages);
@@ -194,6 +204,10 @@ export class Reservations {
     const away = spread.filter((number) => !this.#grants.owns(number));
     const asked = away.map((number) => this.#world.peers.ask(number, 'getPart', { id, spread: [number] }));
     return [...parts, ...((await Promise.all(asked)) as PartAnswer[][]).flat()];
+  }
+
+  #mustBeLeased(): void {
+    if (!this.#world.leased()) throw undecided('this node cannot confirm its lease');
   }
 
   #homeOf(id: string): number {

@@ -135,6 +135,18 @@ export class Snapshotter {
     const parking = [...this.#partition.parking];
     const seq = book.seq;
     const written: string[] = [];
+    // What is not in force must be written next time; what was stored of it stays nameless and is dropped then.
+    const unwritten = () => {
+      this.#stray.push(...written);
+      for (const index of awaited) {
+        const page = book.pages[index];
+        if (page !== undefined) {
+          page.dirty = true;
+          page.awaited = false;
+        }
+      }
+      for (const chunk of this.#seen.chunksOf(this.#partition.number)) chunk.dirty = true;
+    };
     try {
       const { clock } = this.#context;
       let began = clock.monoMs();
@@ -180,7 +192,10 @@ export class Snapshotter {
         drop,
         expectOne,
       );
-      if (outcome === 'older') return false;
+      if (outcome === 'older') {
+        unwritten();
+        return false;
+      }
       if (outcome === 'lost') {
         this.forget();
         throw new Error('the store has lost the snapshot before; the next one is written whole');
@@ -195,16 +210,7 @@ export class Snapshotter {
       this.#partition.snapshotAtMs = meta.atMs;
       return true;
     } catch (error) {
-      // What was not stored must be written next time; what was stored stays nameless and is dropped then.
-      this.#stray.push(...written);
-      for (const index of awaited) {
-        const page = book.pages[index];
-        if (page !== undefined) {
-          page.dirty = true;
-          page.awaited = false;
-        }
-      }
-      for (const chunk of this.#seen.chunksOf(this.#partition.number)) chunk.dirty = true;
+      unwritten();
       throw error;
     }
   }

@@ -1,96 +1,193 @@
 /**
- * Recovery of the partitions of one take-over, each by itself: what the log has lost for one stops that one, the others go on.
+ * Take-over of a set of partitions: claim (compare-and-set, actors/ownership.ts) → fence every writer that may still write → load
+ * snapshots → replay JOURNAL to what it held after the fences → follow the facts to what the streams held after the fences → serve.
+ *
+ * Invariants:
+ *  TO1 What the streams hold is read after the fences: nothing that anybody else decides comes behind it.
+ *  TO2 Where something acknowledged is lost, nothing is served; the claims stay, and their writers are still to be fenced.
+ *  TO3 A take-over that fails otherwise hands its claims back, with this node's writer to be fenced, and is tried again.
  */
-import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
+import { failpoint } from '../config/failpoints.ts';
+import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
 import type { Broker } from '../streams/broker.ts';
-import { floorsOf, readStreams } from '../streams/trimmed.ts';
-import { type Baselines, covers, type Point, pointOf } from './baseline.ts';
-import { horizonText } from './horizons.ts';
-import type { ChainTip, Partition } from './partition.ts';
-import { LostLogError, loadSnapshot, type Recovering, type RecoveryWorld, replayJournal } from './recovery.ts';
+import type { Clock } from '../streams/clock.ts';
+import { JournalRecordError } from '../streams/decisions.ts';
+import { fenceWriter, type Journal } from '../streams/journal.ts';
+import { parkedConflicts } from '../streams/parked.ts';
+import type { Baselines } from './baseline.ts';
+import type { Followers } from './followers.ts';
+import type { Horizons } from './horizons.ts';
+import type { Intake } from './intake.ts';
+import type { Marks } from './marks.ts';
+import type { Claim, Ownership } from './ownership.ts';
+import type { Partition } from './partition.ts';
+import type { Quarantine } from './quarantine.ts';
+import { recoverPartitions, recoveryWorld, refuseIfTrimmed } from './recover-partitions.ts';
+import { LostLogError, type Recovering } from './recovery.ts';
+import type { SeenIds } from './seen.ts';
+import type { SnapshotStore } from './snapshotter.ts';
 
-export interface Recovered {
-  readonly partitions: readonly Partition[];
-  /** Partitions that may not be served, and why. */
-  readonly lost: ReadonlyMap<number, string>;
-  /** Decisions that were replayed. */
-  readonly decisions: number;
-  /** Where reading began: none of the streams may have been trimmed beyond it meanwhile. */
-  readonly starts: readonly Point[];
+export interface TakeOverWorld {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly store: SnapshotStore;
+  readonly baselines: Baselines;
+  readonly marks: Marks;
+  readonly ownership: Ownership;
+  readonly horizons: Horizons;
+  readonly journal: Journal;
+  readonly intake: Intake;
+  readonly followers: Followers;
+  readonly quarantine: Quarantine;
+  readonly seen: SeenIds;
+  readonly created: Readonly<Record<string, string>>;
+  /** P: partitions in all. */
+  readonly count: number;
+  /** Those that this node holds, served or catching up. */
+  readonly partitions: Map<number, Partition>;
+  readonly holder: Holder;
+  readonly recovered: (seconds: number, partitions: number) => void;
+  readonly note: (level: 'info' | 'warn', message: string, detail: Record<string, unknown>) => void;
 }
 
-/** Rejects for what is no loss, such as a server that does not answer: then it is tried again. */
-export async function recoverPartitions(world: RecoveryWorld, recovering: readonly Recovering[]): Promise<Recovered> {
-  const numbers = recovering.map(({ partition }) => partition.number);
-  const lost = new Map<number, string>();
-  const lose = (error: unknown) => {
-    if (!(error instanceof LostLogError)) throw error;
-    // What concerns all says more than what was found of one before.
-    for (const number of error.concerns ?? numbers) lost.set(number, error.message);
-    return error.concerns === undefined;
-  };
-  const tips: ChainTip[] = [...(world.baselines?.[0]?.baseline.writers ?? [])];
-  for (const each of recovering) {
+/** What the engine does for a take-over. */
+export interface Holder {
+  /** An empty partition in the epoch of the claim, and who takes its snapshots. */
+  readonly prepare: (claim: Claim) => Recovering;
+  readonly followHorizons: () => Promise<void>;
+  /** From here on it answers. */
+  readonly serve: (partition: Partition) => void;
+  /** The set of served partitions has changed. */
+  readonly served: () => void;
+  readonly drop: (numbers: readonly number[]) => void;
+  /** Not served until a later try finds it whole; the others go on. */
+  readonly isolate: (number: number, why: string) => void;
+  readonly stopping: () => boolean;
+}
+
+export class TakeOver {
+  readonly #world: TakeOverWorld;
+  /** Why the last one, which is tried again, does not get on; undefined if none is. */
+  stalled: string | undefined;
+
+  constructor(world: TakeOverWorld) {
+    this.#world = world;
+  }
+
+  /** Rejects for what is no loss, such as a server that does not answer: then the partitions are claimed again. */
+  async perform(won: readonly Claim[]): Promise<void> {
+    const { broker, clock, ownership, journal, intake, followers, quarantine, partitions, holder } = this.#world;
+    const began = clock.monoMs();
+    failpoint('claimed');
+    const claims = await this.#fenced(won);
+    if (claims === undefined) return;
+    failpoint('fenced');
+    const recovering = claims.map((claim) => holder.prepare(claim));
     try {
-      const tip = await loadSnapshot(world, each);
-      if (tip !== undefined) tips.push(tip);
+      // What this node itself still had on its way for these, from an earlier time, is in the journal before its end is read.
+      await journal.drained();
+      await holder.followHorizons();
+      const world = await this.#recoveryWorld();
+      for (const source of await parkedConflicts({ broker, clock })) intake.conflicts.add(source);
+      const recovered = await recoverPartitions(world, recovering);
+      for (const [number, why] of recovered.lost) holder.isolate(number, why);
+      for (const partition of recovered.partitions) partitions.set(partition.number, partition);
+      followers.restart();
+      const given = () => !recovered.partitions.some((partition) => partitions.get(partition.number) === partition);
+      await followers.reach(world.lastSeqs, () => holder.stopping() || given());
+      await refuseIfTrimmed(broker, recovered.starts);
+      const lost: number[] = [];
+      for (const claim of claims) if (!(await ownership.cleared(claim))) lost.push(claim.partition);
+      holder.drop(lost);
+      for (const number of lost) quarantine.release(number);
+      for (const partition of recovered.partitions) holder.serve(partition);
+      this.stalled = undefined;
+      holder.served();
+      this.#tell(recovered.partitions, (clock.monoMs() - began) / 1000, recovered.decisions);
     } catch (error) {
-      if (lose(error)) break;
+      const numbers = claims.map((claim) => claim.partition);
+      holder.drop(numbers);
+      if (error instanceof LostLogError) {
+        for (const number of numbers) holder.isolate(number, error.message);
+        return;
+      }
+      await ownership.handBack(numbers, false).catch(() => undefined);
+      this.#stall(error as Error);
+      throw error;
     }
   }
-  for (;;) {
-    const partitions = recovering.map(({ partition }) => partition).filter(({ number }) => !lost.has(number));
-    const starts = partitions.map(({ positions, journalSeq }) => ({ positions: { ...positions }, journalSeq }));
-    if (partitions.length === 0) return { partitions, lost, decisions: 0, starts };
+
+  #tell(partitions: readonly Partition[], seconds: number, decisions: number): void {
+    const served = partitions.filter(({ serving }) => serving).length;
+    if (served === 0) return;
+    this.#world.recovered(seconds, served);
+    const detail = { partitions: served, seconds: Number(seconds.toFixed(3)), decisions };
+    this.#world.note('info', 'partitions are served', detail);
+  }
+
+  /**
+   * The streams hold what marks know of, and no claim has an epoch that was used before: only then the fences are written, from which
+   * on nobody else can write for these (TO2).
+   */
+  async #fenced(claims: readonly Claim[]): Promise<Claim[] | undefined> {
+    const { marks, ownership, holder } = this.#world;
     try {
-      const decisions = await replayJournal(world, partitions, tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);
-      return { partitions, lost, decisions, starts };
+      const highest = await marks.check(() => this.#lastSeqs());
+      const raised = [];
+      for (const claim of claims) raised.push(await ownership.above(claim, highest));
+      const checked = raised.filter((claim) => claim !== undefined);
+      await this.#fence(checked);
+      return checked;
     } catch (error) {
-      // Those that are left have folded what stands behind the break, and nothing was folded into them meanwhile.
-      lose(error);
+      if (error instanceof LostLogError || error instanceof JournalRecordError) {
+        for (const { partition } of claims) holder.isolate(partition, error.message);
+        return undefined;
+      }
+      this.#stall(error as Error);
+      throw error;
     }
   }
-}
 
-/** Rejects if something was trimmed that was still to be read: trimming announces itself before it removes (TR1). */
-export async function refuseIfTrimmed(broker: Broker, starts: readonly Point[]): Promise<void> {
-  const floors = pointOf(floorsOf(await readStreams(broker)));
-  if (starts.every((start) => covers(start, floors))) return;
-  throw new Error('the streams were trimmed while they were read; it starts over');
-}
-
-/**
- * Rejects, with a sentence for people, if a horizon is wider than that by which every baseline that the trimmed streams go on from has
- * forgotten: what it asks for is nowhere any more.
- * @param horizonMs undefined: off
- */
-export async function refuseWiderHorizon(
-  broker: Broker,
-  baselines: Baselines,
-  horizonMs: number | undefined,
-): Promise<void> {
-  const floors = pointOf(floorsOf(await readStreams(broker)));
-  if (covers(pointOf({}), floors)) return;
-  const usable = (await baselines(() => undefined)).filter(({ baseline }) => covers(baseline, floors));
-  const widest = Math.max(...usable.map(({ baseline }) => baseline.horizonMs ?? Number.POSITIVE_INFINITY));
-  if (usable.length === 0 || (horizonMs ?? Number.POSITIVE_INFINITY) <= widest) return;
-  throw new Error(
-    `HOLDFAST_HORIZON is ${horizonText(horizonMs ?? null)}, but the streams have been trimmed to a baseline that has forgotten what is older than ${horizonText(widest)}; set that, or less`,
-  );
-}
-
-/** What recovery needs to know of the streams now. Rejects with a LostLogError if one is not that with which the node started. */
-export async function recoveryWorld(
-  world: Omit<RecoveryWorld, 'lastSeqs' | 'floors' | 'baselines'>,
-  baselines: Baselines,
-): Promise<RecoveryWorld> {
-  const streams = await readStreams(world.broker);
-  const lastSeqs: Record<string, number> = {};
-  for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM]) {
-    const stream = streams.get(name);
-    if (stream === undefined || stream.created !== world.created[name])
-      throw new LostLogError(`stream ${name} is not the one this node started with`);
-    lastSeqs[name] = stream.lastSeq;
+  async #fence(claims: readonly Claim[]): Promise<void> {
+    const { broker, clock, journal } = this.#world;
+    const byWriter = new Map<string, [number, number][]>();
+    for (const { partition, epoch, fence } of claims) {
+      for (const writer of fence) byWriter.set(writer, [...(byWriter.get(writer) ?? []), [partition, epoch]]);
+    }
+    for (const [writer, parts] of byWriter) await fenceWriter({ broker, clock }, writer, journal.writer, parts);
   }
-  return { ...world, lastSeqs, floors: floorsOf(streams), baselines: await baselines(world.note) };
+
+  #stall(error: Error): void {
+    this.stalled = `partitions cannot be taken over yet: ${error.message}`;
+  }
+
+  async #lastSeqs(): Promise<Record<string, number>> {
+    const { broker, created } = this.#world;
+    const lastSeqs: Record<string, number> = {};
+    for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
+      const stream = await broker.stream(name);
+      if (stream === undefined || stream.created !== created[name])
+        throw new LostLogError(`stream ${name} is not the one this node started with`);
+      lastSeqs[name] = stream.lastSeq;
+    }
+    return lastSeqs;
+  }
+
+  #recoveryWorld() {
+    const { broker, clock, store, seen, count, created, horizons, quarantine, note, baselines } = this.#world;
+    return recoveryWorld(
+      {
+        broker,
+        clock,
+        store,
+        seen,
+        partitions: count,
+        created,
+        horizons,
+        suspects: quarantine.suspects,
+        note: (message, detail) => note('warn', message, detail),
+      },
+      baselines,
+    );
+  }
 }

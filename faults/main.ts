@@ -17,6 +17,7 @@ const HELP = `npm run faults -- [--list] [--only NAME]… [--trials N] [--minute
   --list        names the scenarios and ends
   --only NAME   performs this one; may be repeated; results of the others are kept
   --trials N    injects so often instead of what each scenario has for a whole run
+  --first N     number of the first trial (0), of scenarios that draw each one by its number
   --minutes M   length of the soak (60)
   --slice       the few trials that npm test runs
 
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     list: { type: 'boolean' },
     only: { type: 'string', multiple: true },
     trials: { type: 'string' },
+    first: { type: 'string' },
     minutes: { type: 'string' },
     slice: { type: 'boolean' },
     help: { type: 'boolean' },
@@ -56,6 +58,7 @@ async function main(): Promise<number> {
     console.log(`… ${scenario.name}`);
     const result = await perform(scenario, {
       trials: values.slice === true ? scenario.slice : values.trials === undefined ? undefined : trials,
+      first: Number(values.first ?? 0),
       minutes,
       say: (line) => console.log(`  ${line}`),
     });

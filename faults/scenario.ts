@@ -11,6 +11,8 @@ export interface Run {
   readonly rig: Rig;
   /** How often the fault is injected. */
   readonly trials: number;
+  /** Number of the first trial, which is the seed of its chance: one that went wrong can be injected again. */
+  readonly first: number;
   /** Length of those that last a time instead of counting trials. */
   readonly minutes: number;
   /** Tells whoever watches how far it is. */

@@ -22,6 +22,7 @@ const mutant = (name: string, file: string, find: string, put: string): Mutant =
 const JOURNAL = 'streams/journal.ts';
 const FOLLOWER = 'streams/follower.ts';
 const ENGINE = 'actors/engine.ts';
+const TAKE_OVER = 'actors/take-over.ts';
 const GRANTS = 'actors/grants.ts';
 const RESERVATIONS = 'actors/reservations.ts';
 const OWNERSHIP = 'actors/ownership.ts';
@@ -62,20 +63,20 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('the append has no expectation', JOURNAL, '{ expectLast: this.#lastSeq }', '{}'),
   mutant(
     'it serves before the fence is in',
-    ENGINE,
+    TAKE_OVER,
     'await this.#fence(checked);',
     'void this.#fence(checked).catch(() => undefined);',
   ),
-  mutant('nobody is fenced', ENGINE, 'await this.#fence(checked);', ''),
+  mutant('nobody is fenced', TAKE_OVER, 'await this.#fence(checked);', ''),
   {
     name: 'what the streams hold is read before the fence',
     edits: [
       edit(
-        ENGINE,
+        TAKE_OVER,
         'const claims = await this.#fenced(won);',
         'const early = await this.#recoveryWorld();\n    const claims = await this.#fenced(won);',
       ),
-      edit(ENGINE, 'const world = await this.#recoveryWorld();', 'const world = early;'),
+      edit(TAKE_OVER, 'const world = await this.#recoveryWorld();', 'const world = early;'),
     ],
   },
   mutant('a fence drops no decision', JOURNAL, '        this.#dropFor(fence.parts);\n', ''),
@@ -83,16 +84,46 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('a fence is taken for all that is held', JOURNAL, 'this.#dropFor(fence.parts);', 'this.#dropFor([]);'),
   mutant(
     'the journal is not replayed',
-    'actors/take-over.ts',
+    'actors/recover-partitions.ts',
     'tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);',
     'tips, 0);',
   ),
-  mutant('own decisions of an earlier time are not waited for', ENGINE, '      await this.journal.drained();\n', ''),
+  mutant('own decisions of an earlier time are not waited for', TAKE_OVER, '      await journal.drained();\n', ''),
   mutant(
     'positions of a snapshot are those of when it is written',
     SNAPSHOTTER,
     'positions: { ...positions },',
     'positions,',
+  ),
+  mutant(
+    'pages of a snapshot that a newer one refused count as written',
+    SNAPSHOTTER,
+    "      if (outcome === 'older') {\n        unwritten();\n",
+    "      if (outcome === 'older') {\n",
+  ),
+  mutant(
+    'what is handed back with decisions in flight is not fenced',
+    OWNERSHIP,
+    'const left = drained || fence.includes(writer) ? fence : [...fence, writer];',
+    'const left = drained || fence.length >= 0 ? fence : [...fence, writer];',
+  ),
+  mutant(
+    'a claim whose answer was lost stays',
+    OWNERSHIP,
+    'if (owner?.writer === this.#self.writer) await this.#leave(',
+    'if (owner?.writer === this.#self.writer && partition < 0) await this.#leave(',
+  ),
+  mutant(
+    'whoever waited for a turn needs no lease',
+    RESERVATIONS,
+    "if (!this.#world.leased()) throw undecided('this node cannot confirm its lease');",
+    'if (this.#world.leased === undefined) throw undecided();',
+  ),
+  mutant(
+    'a lease that runs out while it is renewed counts on',
+    OWNERSHIP,
+    '    const lapsed = !this.leased;\n    if (lapsed) {',
+    '    const lapsed = this.#leasedUntil < sent;\n    if (lapsed) {',
   ),
   mutant('a snapshot does not wait for what is parked', SNAPSHOTTER, '      await Promise.all(parking);\n', ''),
   mutant(

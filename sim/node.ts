@@ -86,7 +86,12 @@ export class SimNode {
         recovered: nothing,
         followerRestarted: nothing,
         breach: (what) => this.#world.fail(`the self-audit of ${start} found: ${what}`),
-        note: (level, message, detail) => this.#world.note(`${start} ${level} ${message} ${JSON.stringify(detail)}`),
+        note: (level, message, detail) => {
+          const text = `${start} ${level} ${message} ${JSON.stringify(detail)}`;
+          this.#world.note(text);
+          // Nothing that was acknowledged is ever lost in this world.
+          if (level === 'error') this.#world.fail(text);
+        },
         failed: (why) => this.#end(host, why),
       },
     });

@@ -59,7 +59,7 @@ export async function runSeed(seed: number, chosen?: readonly FaultName[]): Prom
     faults: nemesis === undefined ? 0 : [...nemesis.counts.values()].reduce((sum, count) => sum + count, 0),
     decisions: witness.decisions,
     facts: witness.ledger.facts.size,
-    notes: [...world.notes.slice(-80), ...historyOf(world, failure)],
+    notes: [...world.notes.slice(-80), ...historyOf(world, failure), ...world.standing],
     trace: `${scheduler.events}/${witness.decisions}/${witness.ledger.facts.size}/${scheduler.nowMs.toFixed(4)}`,
   };
 }

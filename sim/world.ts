@@ -106,6 +106,14 @@ export class World {
   }
 
   /** Whether every process runs and every partition is served. */
+  /** How each node stands, for people. */
+  get standing(): string[] {
+    return this.nodes.map(({ name, running, core }) => {
+      if (!running || core === undefined) return `${name}: ${running ? 'starting' : 'not running'}`;
+      return `${name}: ${core.engine.readiness.reasons.join('; ')}; serves ${core.engine.readiness.owned}`;
+    });
+  }
+
   get settled(): boolean {
     let served = 0;
     for (const { running, core } of this.nodes) {

@@ -5,6 +5,9 @@
  *  W1 Messages come in stream order, none twice, none left out: a message out of delivery order makes it start anew.
  *  W2 It starts anew behind its position when it has heard nothing for followerSilenceMs: an ordered consumer does not
  *     come back by itself when the server that hosts it is killed. So it does when the connection broke: what was on its way is lost.
+ *  W3 Without a filter, numbers are dense behind the stream's first: nats-server passes over a message that it cannot read any more
+ *     without a word. A number that is left out twice is lost, and nothing behind it is delivered. (With filters the count of what is
+ *     pending never comes to 0 then, so the end is not reached.)
  */
 import { LIMITS } from '../config/limits.ts';
 import type { Broker, FollowedMessage, Following } from './broker.ts';
@@ -15,6 +18,8 @@ export interface FollowerHandlers {
   /** Nothing is left to deliver as of now: everything up to this sequence of the stream has been seen. */
   readonly caughtUp: (lastSeq: number) => void;
   readonly restarted: (why: string) => void;
+  /** The stream does not give this message, and must have it. The follower has stopped. */
+  readonly lost: (seq: number) => void;
 }
 
 /** What reading streams needs. */
@@ -35,8 +40,11 @@ export class Follower {
   #heardAt: number;
   #expected = 1;
   #pending = Number.POSITIVE_INFINITY;
-  /** Stream's last sequence before the present consumer was made. */
+  /** Stream's first and last sequence before the present consumer was made. */
+  #firstAtBegin = 0;
   #lastAtBegin = 0;
+  /** The message that was left out last; 0: none was. */
+  #missing = 0;
   #closed = false;
   #starting = false;
   #paused = false;
@@ -118,7 +126,9 @@ export class Follower {
     this.#expected = 1;
     try {
       // Read before the consumer is made: what it does not deliver of these has nothing for this filter.
-      const last = (await this.#broker.stream(this.#stream))?.lastSeq ?? 0;
+      const stream = await this.#broker.stream(this.#stream);
+      const last = stream?.lastSeq ?? 0;
+      this.#firstAtBegin = stream?.firstSeq ?? 0;
       this.#lastAtBegin = last;
       const following = await this.#broker.follow(
         this.#stream,
@@ -154,11 +164,26 @@ export class Follower {
     this.#heardAt = this.#clock.monoMs();
     this.#pending = message.pending;
     if (message.seq > this.#position) {
+      if (this.#filters.length === 0 && this.#leavesOut(message.seq)) return;
       this.#handlers.message(message);
       this.#position = message.seq;
     }
     // Whatever the stream held when the consumer was made has been delivered, or does not match the filter.
     if (message.pending === 0) this.#reach(Math.max(message.seq, this.#lastAtBegin));
+  }
+
+  /** W3. What is trimmed while it is read is seen when it starts anew. */
+  #leavesOut(seq: number): boolean {
+    const next = Math.max(this.#position + 1, this.#firstAtBegin);
+    if (seq <= next) return false;
+    if (this.#missing !== next) {
+      this.#missing = next;
+      this.#again(`message ${next} was left out`);
+      return true;
+    }
+    this.close();
+    this.#handlers.lost(next);
+    return true;
   }
 
   #reach(seq: number): void {

@@ -19,12 +19,14 @@ export const journalDamage: Scenario = {
 
 const KINDS = ['bit', 'bit', 'bit', 'bytes', 'sector', 'tail', 'tail', 'half', 'index+bit', 'index+tail'] as const;
 
-async function damageFiles({ rig, trials, say }: Run): Promise<Outcome> {
+async function damageFiles({ rig, trials, first, say }: Run): Promise<Outcome> {
   const states = await prepare(rig);
   const broken: string[] = [];
   const counts = { equal: 0, refused: 0, wrong: 0 };
-  const reasons = new Map<string, number>();
-  await inLanes(3, trials, async (trial) => {
+  /** How often a reason was given, and in which trial first. */
+  const reasons = new Map<string, { count: number; first: number }>();
+  await inLanes(3, trials, async (each) => {
+    const trial = first + each;
     const random = chance(trial + 1);
     const state = pick(random, states);
     const { verdict, what } = await damaged(rig, state, random);
@@ -32,12 +34,13 @@ async function damageFiles({ rig, trials, say }: Run): Promise<Outcome> {
     if (verdict.is === 'wrong') broken.push(`trial ${trial} (${state.name}, ${what}): ${verdict.why}`);
     if (verdict.is === 'refused') {
       const kind = verdict.why.replaceAll(/\d+/g, 'N').slice(0, 80);
-      reasons.set(kind, (reasons.get(kind) ?? 0) + 1);
+      const known = reasons.get(kind);
+      reasons.set(kind, { count: (known?.count ?? 0) + 1, first: known?.first ?? trial });
     }
     if (verdict.is === 'wrong') say(broken.at(-1) as string);
-    else if ((trial + 1) % 20 === 0) say(`${trial + 1} of ${trials}: ${JSON.stringify(counts)}`);
+    else if ((each + 1) % 20 === 0) say(`${each + 1} of ${trials}: ${JSON.stringify(counts)}`);
   });
-  for (const [reason, count] of reasons) say(`${count} × ${reason}`);
+  for (const [reason, { count, first: at }] of reasons) say(`${count} × (trial ${at}) ${reason}`);
   return {
     trials,
     broken,

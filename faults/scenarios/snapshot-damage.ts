@@ -19,11 +19,12 @@ export const snapshotDamage: Scenario = {
 
 const KINDS = ['bit', 'bit', 'cut', 'gone', 'emptied', 'swapped', 'epoch', 'older'] as const;
 
-async function damageSnapshots({ rig, trials, say }: Run): Promise<Outcome> {
+async function damageSnapshots({ rig, trials, first, say }: Run): Promise<Outcome> {
   const states = (await prepare(rig)).filter(({ name }) => !name.startsWith('flushed'));
   const broken: string[] = [];
   const counts = { equal: 0, refused: 0, wrong: 0 };
-  await inLanes(3, trials, async (trial) => {
+  await inLanes(3, trials, async (each) => {
+    const trial = first + each;
     const random = chance(trial + 1);
     const state = pick(random, states);
     const { verdict, what } = await damaged(rig, state, random);
@@ -31,7 +32,7 @@ async function damageSnapshots({ rig, trials, say }: Run): Promise<Outcome> {
     if (verdict.is === 'wrong') {
       broken.push(`trial ${trial} (${state.name}, ${what}): ${verdict.why}`);
       say(broken.at(-1) as string);
-    } else if ((trial + 1) % 20 === 0) say(`${trial + 1} of ${trials}: ${JSON.stringify(counts)}`);
+    } else if ((each + 1) % 20 === 0) say(`${each + 1} of ${trials}: ${JSON.stringify(counts)}`);
   });
   return {
     trials,

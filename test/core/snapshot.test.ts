@@ -160,7 +160,7 @@ function stateOf(book: StockBook): unknown {
 function worldOf(store: SnapshotStore, seen: SeenIds, more: Partial<RecoveryWorld> = {}): RecoveryWorld {
   const lastSeqs = { SALES: 1e6, RECEIPTS: 1e6, TRANSFERS: 1e6, RETURNS: 1e6, COUNTS: 1e6, JOURNAL: 1e6 };
   return {
-    broker: undefined as unknown as NatsBroker,
+    broker: { stream: async () => undefined } as unknown as NatsBroker,
     clock: new SteadyClock(),
     store,
     seen,

@@ -91,6 +91,7 @@ it('waits for its own intake while it catches up, however many ask', async () =>
     message: (message) => front.intake.take('RECEIPTS', message),
     caughtUp: none,
     restarted: none,
+    lost: none,
   });
   follower.start();
   const [one, three] = await Promise.all(answers);

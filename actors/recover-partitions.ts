@@ -1,0 +1,96 @@
+/**
+ * Recovery of the partitions of one take-over, each by itself: what the log has lost for one stops that one, the others go on.
+ */
+import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
+import type { Broker } from '../streams/broker.ts';
+import { floorsOf, readStreams } from '../streams/trimmed.ts';
+import { type Baselines, covers, type Point, pointOf } from './baseline.ts';
+import { horizonText } from './horizons.ts';
+import type { ChainTip, Partition } from './partition.ts';
+import { LostLogError, loadSnapshot, type Recovering, type RecoveryWorld, replayJournal } from './recovery.ts';
+
+export interface Recovered {
+  readonly partitions: readonly Partition[];
+  /** Partitions that may not be served, and why. */
+  readonly lost: ReadonlyMap<number, string>;
+  /** Decisions that were replayed. */
+  readonly decisions: number;
+  /** Where reading began: none of the streams may have been trimmed beyond it meanwhile. */
+  readonly starts: readonly Point[];
+}
+
+/** Rejects for what is no loss, such as a server that does not answer: then it is tried again. */
+export async function recoverPartitions(world: RecoveryWorld, recovering: readonly Recovering[]): Promise<Recovered> {
+  const numbers = recovering.map(({ partition }) => partition.number);
+  const lost = new Map<number, string>();
+  const lose = (error: unknown) => {
+    if (!(error instanceof LostLogError)) throw error;
+    // What concerns all says more than what was found of one before.
+    for (const number of error.concerns ?? numbers) lost.set(number, error.message);
+    return error.concerns === undefined;
+  };
+  const tips: ChainTip[] = [...(world.baselines?.[0]?.baseline.writers ?? [])];
+  for (const each of recovering) {
+    try {
+      const tip = await loadSnapshot(world, each);
+      if (tip !== undefined) tips.push(tip);
+    } catch (error) {
+      if (lose(error)) break;
+    }
+  }
+  for (;;) {
+    const partitions = recovering.map(({ partition }) => partition).filter(({ number }) => !lost.has(number));
+    const starts = partitions.map(({ positions, journalSeq }) => ({ positions: { ...positions }, journalSeq }));
+    if (partitions.length === 0) return { partitions, lost, decisions: 0, starts };
+    try {
+      const decisions = await replayJournal(world, partitions, tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);
+      return { partitions, lost, decisions, starts };
+    } catch (error) {
+      // Those that are left have folded what stands behind the break, and nothing was folded into them meanwhile.
+      lose(error);
+    }
+  }
+}
+
+/** Rejects if something was trimmed that was still to be read: trimming announces itself before it removes (TR1). */
+export async function refuseIfTrimmed(broker: Broker, starts: readonly Point[]): Promise<void> {
+  const floors = pointOf(floorsOf(await readStreams(broker)));
+  if (starts.every((start) => covers(start, floors))) return;
+  throw new Error('the streams were trimmed while they were read; it starts over');
+}
+
+/**
+ * Rejects, with a sentence for people, if a horizon is wider than that by which every baseline that the trimmed streams go on from has
+ * forgotten: what it asks for is nowhere any more.
+ * @param horizonMs undefined: off
+ */
+export async function refuseWiderHorizon(
+  broker: Broker,
+  baselines: Baselines,
+  horizonMs: number | undefined,
+): Promise<void> {
+  const floors = pointOf(floorsOf(await readStreams(broker)));
+  if (covers(pointOf({}), floors)) return;
+  const usable = (await baselines(() => undefined)).filter(({ baseline }) => covers(baseline, floors));
+  const widest = Math.max(...usable.map(({ baseline }) => baseline.horizonMs ?? Number.POSITIVE_INFINITY));
+  if (usable.length === 0 || (horizonMs ?? Number.POSITIVE_INFINITY) <= widest) return;
+  throw new Error(
+    `HOLDFAST_HORIZON is ${horizonText(horizonMs ?? null)}, but the streams have been trimmed to a baseline that has forgotten what is older than ${horizonText(widest)}; set that, or less`,
+  );
+}
+
+/** What recovery needs to know of the streams now. Rejects with a LostLogError if one is not that with which the node started. */
+export async function recoveryWorld(
+  world: Omit<RecoveryWorld, 'lastSeqs' | 'floors' | 'baselines'>,
+  baselines: Baselines,
+): Promise<RecoveryWorld> {
+  const streams = await readStreams(world.broker);
+  const lastSeqs: Record<string, number> = {};
+  for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM]) {
+    const stream = streams.get(name);
+    if (stream === undefined || stream.created !== world.created[name])
+      throw new LostLogError(`stream ${name} is not the one this node started with`);
+    lastSeqs[name] = stream.lastSeq;
+  }
+  return { ...world, lastSeqs, floors: floorsOf(streams), baselines: await baselines(world.note) };
+}
