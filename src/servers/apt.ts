@@ -9,7 +9,7 @@
  *     cache and log are the fetch's, and the hooks that a system may run after an update are cleared.
  *  T2 A tree is handed on only after its program has been run and has said a version that will do.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type AptSource, readAptSources, showAptSource } from './apt-sources.ts';
 import { type CommandOutcome, run } from './command.ts';
@@ -100,7 +100,54 @@ async function fetchInto(
   sources: readonly AptSource[],
   tools: Tools,
 ): Promise<Trial> {
-  const work = mkdtempSync(join(folder, `fetch-${kind}-`));
+  return withTree({ name: kind, packages: PACKAGES[kind] }, folder, sources, tools, async (tree) => {
+    const proven = await tryTree(kind, tree);
+    return 'program' in proven ? await settle(kind, tree, folder) : proven;
+  });
+}
+
+export interface Wanted {
+  /** Where it is kept: FOLDER/NAME. */
+  readonly name: string;
+  readonly packages: readonly string[];
+}
+
+/**
+ * Unpacks other packages of the system's own suites into FOLDER/NAME, with the libraries that the system lacks: what tests need and no
+ * node does. FOLDER/NAME appears by one rename, so it is whole or absent.
+ *
+ * @returns the tree, or why there is none
+ */
+export async function unpackFromApt(
+  wanted: Wanted,
+  fetch: AptFetch,
+): Promise<{ readonly tree: string } | { readonly refused: string }> {
+  const folder = resolve(fetch.folder);
+  const place = join(folder, wanted.name);
+  if (existsSync(place)) return { tree: place };
+  const tools = findTools(fetch.tool);
+  if (!tools) return { refused: 'no Debian-like system: apt-get, apt-cache, dpkg-deb and dpkg-query are not all here' };
+  const [own] = candidateSources('redis', readAptSources(fetch.etcApt), osRelease());
+  if (own === undefined) return { refused: 'the apt sources name no mirror of the distribution' };
+  return withLock(folder, fetch.report, async () => {
+    if (existsSync(place)) return { tree: place };
+    fetch.report(`${wanted.name}: fetching ${wanted.packages.join(', ')}`);
+    return withTree(wanted, folder, own, tools, async (tree) => {
+      renameSync(tree, place);
+      return { tree: place };
+    });
+  });
+}
+
+/** Downloads and unpacks packages into a folder of this fetch, and gives it on while it is there. */
+async function withTree<Outcome>(
+  { name, packages }: Wanted,
+  folder: string,
+  sources: readonly AptSource[],
+  tools: Tools,
+  use: (tree: string) => Promise<Outcome>,
+): Promise<Outcome | { readonly refused: string }> {
+  const work = mkdtempSync(join(folder, `fetch-${name}-`));
   try {
     const config = writeAptConfig(work, sources);
     const apt = (file: string, args: readonly string[], timeoutMs: number) =>
@@ -108,17 +155,16 @@ async function fetchInto(
 
     const updated = await apt(tools.aptGet, ['update'], UPDATE_LIMIT_MS);
     if (!updated.ok) return { refused: `update: ${updated.why}` };
-    const depends = await apt(tools.aptCache, ['depends', '--recurse', ...PACKAGES[kind]], UNPACK_LIMIT_MS);
+    const depends = await apt(tools.aptCache, ['depends', '--recurse', ...packages], UNPACK_LIMIT_MS);
     if (!depends.ok) return { refused: `depends: ${depends.why}` };
-    const libraries = neededLibraries(PACKAGES[kind], depends.stdout, await installedPackages(tools));
-    const downloaded = await apt(tools.aptGet, ['download', ...PACKAGES[kind], ...libraries], DOWNLOAD_LIMIT_MS);
+    const libraries = neededLibraries(packages, depends.stdout, await installedPackages(tools));
+    const downloaded = await apt(tools.aptGet, ['download', ...packages, ...libraries], DOWNLOAD_LIMIT_MS);
     if (!downloaded.ok) return { refused: `download: ${downloaded.why}` };
 
     const tree = join(work, 'tree');
     const unpacked = await unpack(work, tree, tools);
     if (!unpacked.ok) return { refused: `unpack: ${unpacked.why}` };
-    const proven = await tryTree(kind, tree);
-    return 'program' in proven ? await settle(kind, tree, folder) : proven;
+    return await use(tree);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -165,7 +211,7 @@ function writeAptConfig(work: string, sources: readonly AptSource[]): string {
 }
 
 /**
- * Walks "depends --recurse" from the packages along libraries only, and leaves out what the system has and libc
+ * Walks "depends --recurse" from the packages along libraries only, and leaves out what the system has, scripts for browsers, and libc
  * itself: a second libc beside the system's loader would not start.
  */
 export function neededLibraries(roots: readonly string[], depends: string, installed: ReadonlySet<string>): string[] {
@@ -184,7 +230,7 @@ export function neededLibraries(roots: readonly string[], depends: string, insta
   const needed = new Set<string>();
   const visit = (name: string): void => {
     for (const next of edges.get(name) ?? []) {
-      if (!next.startsWith('lib') || /^libc6|^libc-|^libgcc/.test(next) || installed.has(next) || needed.has(next))
+      if (!next.startsWith('lib') || /^libc6|^libc-|^libgcc|^libjs-/.test(next) || installed.has(next) || needed.has(next))
         continue;
       if (!edges.has(next)) continue;
       needed.add(next);
