@@ -18,6 +18,7 @@ import {
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
 import { FACT_TYPES, type FactType } from '../streams/facts.ts';
 import { PARK_REASONS, type ParkReason } from '../streams/parked.ts';
+import { PROBLEMS, type ProblemKind } from './problems.ts';
 
 export const RESERVATION_OUTCOMES = [
   'held',
@@ -39,14 +40,28 @@ const GAUGES = {
   snapshot_age_seconds:
     'Age of the oldest snapshot of a partition that has changed since; before its first one, since it was taken over.',
   actors: 'Stock keys (SKU at location) in memory on this node.',
-  partitions_owned: 'Partitions that this node owns.',
+  partitions: 'Partitions of the system, whoever owns them.',
+  partitions_owned: 'Partitions that this node owns and serves.',
   partitions_quarantined:
     'Partitions that this node owns and does not serve, because the log has lost what was acknowledged or the book does not add up.',
   seen_ids: 'Fact ids remembered within the idempotency horizon.',
-  reservations_live: 'Reservations in memory that are held or allocated.',
+  reservations_remembered:
+    'Reservations in memory, counted in each partition that they touch: held, allocated, and ended ones that a repeat may still ask for.',
   journal_waiting: 'Decisions that wait for the journal.',
+  ready: '1 if this node serves all partitions that it should, as /readyz says; else 0.',
+  lease_held: '1 while the lease of this node is confirmed by NATS; without it nothing is decided here.',
+  durability_strict:
+    '1 if it was proven at start that the servers sync to disk before they acknowledge; 0 if a power cut may lose the newest answers.',
 } as const;
 export type GaugeName = keyof typeof GAUGES;
+
+/** What a caller asks for, as faults are counted by. */
+export const OPERATIONS = ['facts', 'atp', 'reservation', 'stock'] as const;
+export type MeasuredOperation = (typeof OPERATIONS)[number];
+
+/** Servers that a node stands on. */
+export const SERVERS = ['nats', 'redis'] as const;
+export type MeasuredServer = (typeof SERVERS)[number];
 
 /** 100 µs to 5 s. */
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -64,10 +79,17 @@ export class Metrics {
   readonly #parked: Record<ParkReason, number>;
   readonly #reservations: Record<ReservationOutcome, number>;
   readonly #restarts: Record<MeasuredStream, number>;
+  readonly #requests: Record<MeasuredOperation, number>;
+  readonly #faults: Record<MeasuredOperation, number>;
+  readonly #problems: Record<ProblemKind, number>;
+  readonly #unanswered: Record<MeasuredServer, number>;
+  /** Seconds of the latest round trip; undefined while the server does not answer. */
+  readonly #roundTrips = new Map<MeasuredServer, number | undefined>();
   readonly #lags = zeros(STREAMS) as Record<MeasuredStream, number | (() => number)>;
   readonly #gauges = new Map<GaugeName, () => number>();
   #duplicates = 0;
   #breaches = 0;
+  readonly #facts: Histogram;
   readonly #atp: Histogram;
   readonly #reservation: Histogram;
   readonly #batch: Histogram;
@@ -104,6 +126,36 @@ export class Metrics {
       STREAMS,
     );
     this.#counter('self_audit_breaches_total', 'Derived totals that did not equal their parts.', () => this.#breaches);
+    this.#requests = this.#counters(
+      'requests_total',
+      'Readable requests, over HTTP and NATS.',
+      'operation',
+      OPERATIONS,
+    );
+    this.#faults = this.#counters(
+      'request_faults_total',
+      'Requests that got no answer because of the system: undecided, not ready, or a fault (503 and 500).',
+      'operation',
+      OPERATIONS,
+    );
+    this.#problems = this.#counters(
+      'problems_total',
+      'Requests that were answered with a problem, by its type.',
+      'problem',
+      Object.keys(PROBLEMS) as ProblemKind[],
+    );
+    this.#unanswered = this.#counters(
+      'server_pings_failed_total',
+      'Pings that a server did not answer in time.',
+      'server',
+      SERVERS,
+    );
+    this.#servers();
+    this.#facts = this.#histogram(
+      'facts_request_seconds',
+      'Time from a readable request with facts to the verdict on each, stored and folded.',
+      SECONDS,
+    );
     this.#atp = this.#histogram('atp_request_seconds', 'Time from a readable ATP request to its answer.', SECONDS);
     this.#reservation = this.#histogram(
       'reservation_seconds',
@@ -142,6 +194,10 @@ export class Metrics {
     this.#reservations[outcome] += times;
   }
 
+  factsSeconds(seconds: number): void {
+    this.#facts.observe(seconds);
+  }
+
   atpSeconds(seconds: number): void {
     this.#atp.observe(seconds);
   }
@@ -172,6 +228,35 @@ export class Metrics {
 
   selfAuditBreach(): void {
     this.#breaches += 1;
+  }
+
+  request(operation: MeasuredOperation): void {
+    this.#requests[operation] += 1;
+  }
+
+  /** A request that the system, not the caller, is to blame for. */
+  requestFault(operation: MeasuredOperation): void {
+    this.#faults[operation] += 1;
+  }
+
+  problem(kind: ProblemKind): void {
+    this.#problems[kind] += 1;
+  }
+
+  /** @param seconds of the round trip; undefined if there was no answer in time */
+  serverPinged(server: MeasuredServer, seconds: number | undefined): void {
+    if (seconds === undefined) this.#unanswered[server] += 1;
+    this.#roundTrips.set(server, seconds);
+  }
+
+  /** Which program this is, and the name of the node: joined to other series by their instance. */
+  build(version: string, node: string): void {
+    new Gauge({
+      name: 'holdfast_build_info',
+      help: 'Always 1; its labels say which version runs, and the name of the node.',
+      labelNames: ['version', 'node'],
+      registers: [this.#registry],
+    }).set({ version, node }, 1);
   }
 
   /** Says where a gauge is read, each time somebody asks. */
@@ -237,6 +322,30 @@ export class Metrics {
           const lag = lags[stream];
           this.set({ stream }, typeof lag === 'number' ? lag : lag());
         }
+      },
+    });
+  }
+
+  /** A server is up when its latest ping was answered; how long one that is away would take is not known, so its series is left out. */
+  #servers(): void {
+    const roundTrips = this.#roundTrips;
+    new Gauge({
+      name: 'holdfast_server_up',
+      help: '1 if the server answered the latest ping of this node, else 0.',
+      labelNames: ['server'],
+      registers: [this.#registry],
+      collect() {
+        for (const server of SERVERS) this.set({ server }, roundTrips.get(server) === undefined ? 0 : 1);
+      },
+    });
+    new Gauge({
+      name: 'holdfast_server_round_trip_seconds',
+      help: 'Round trip of the latest ping to a server that answers.',
+      labelNames: ['server'],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [server, seconds] of roundTrips) if (seconds !== undefined) this.set({ server }, seconds);
       },
     });
   }

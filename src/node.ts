@@ -11,14 +11,7 @@ import type { Ownership } from '../actors/ownership.ts';
 import type { ParkedFacts } from '../actors/ports.ts';
 import { Refusal } from '../actors/refusal.ts';
 import type { Settings } from '../config/settings.ts';
-import {
-  FACT_STREAM_NAMES,
-  HORIZONS_BUCKET,
-  MARKS_BUCKET,
-  NODES_BUCKET,
-  OWNERS_BUCKET,
-  PARKED_STREAM,
-} from '../config/topology.ts';
+import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
 import type { StoredMessage } from '../streams/broker.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
@@ -31,10 +24,12 @@ import { checkDurability } from './durability.ts';
 import { buildHttp, closeHttp } from './http/server.ts';
 import { agreeOnLease } from './lease.ts';
 import type { Log } from './log.ts';
+import { measure } from './measure.ts';
 import { Metrics } from './metrics.ts';
 import { NatsPeers, serveOwner } from './peers.ts';
 import { isDead, processMark } from './process-mark.ts';
 import { requestEndpoints } from './requests.ts';
+import { pingServers } from './server-pings.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
 import { VERSION } from './version.ts';
 
@@ -62,8 +57,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     fail = resolve;
   });
   try {
-    const { level, says } = await checkDurability(broker, settings);
-    log[level === 'partly' ? 'warn' : 'info']({}, says);
+    const durability = await checkDurability(broker, settings);
+    log[durability.level === 'partly' ? 'warn' : 'info']({}, durability.says);
     const provisioned = await provision(broker, settings);
     const writer = `${settings.name}-${nonce()}`;
     let http = '';
@@ -125,7 +120,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     await awaitNamesake(ownership, settings);
     await agreeOnLease(broker, ownership, settings.leaseTtl);
     serveOwned(engine, broker, answers);
-    measure(engine, metrics);
+    measure(engine, ownership, durability, metrics);
+    metrics.build(VERSION, settings.name);
     const parked = parkedFacts(broker, facts);
     const server = buildHttp({
       desk,
@@ -142,13 +138,15 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       'holdfast',
       VERSION,
       'Stock, available to promise, reservations',
-      requestEndpoints(new Answers({ desk, facts, parked, metrics }), log),
+      requestEndpoints(new Answers({ desk, facts, parked, metrics }), metrics, log),
     );
     const following = setInterval(() => clock.follow(), 60_000);
+    const endPings = pingServers({ nats: () => broker.flush(), redis: () => store.ping() }, metrics);
     let stopping: Promise<void> | undefined;
     void broker.closed.then(() => stopping ?? fail('the connection to NATS is closed for good'));
     const stop = async () => {
       clearInterval(following);
+      endPings();
       await service.stop().catch(() => undefined);
       await engine.stop();
       await closeHttp(server);
@@ -226,25 +224,6 @@ function serveOwned(engine: Engine, broker: NatsBroker, { serve, serves }: Pick<
       );
     }
   };
-}
-
-function measure(engine: Engine, metrics: Metrics): void {
-  const sum = (of: (book: { keyCount: number; parts: ReadonlyMap<string, unknown> }) => number) => () =>
-    [...engine.partitions.values()].reduce((units, partition) => units + of(partition.book), 0);
-  metrics.gauge(
-    'actors',
-    sum((book) => book.keyCount),
-  );
-  metrics.gauge('partitions_owned', () => engine.readiness.owned);
-  metrics.gauge('partitions_quarantined', () => engine.quarantine.size);
-  metrics.gauge('snapshot_age_seconds', () => engine.snapshotAgeSeconds);
-  metrics.gauge('seen_ids', () => engine.seen.size);
-  metrics.gauge(
-    'reservations_live',
-    sum((book) => book.parts.size),
-  );
-  metrics.gauge('journal_waiting', () => engine.journal.inFlight);
-  for (const stream of FACT_STREAM_NAMES) metrics.lag(stream, () => engine.lag(stream));
 }
 
 /** A parked fact as it came; throws if it cannot be read. */

@@ -50,7 +50,7 @@ export function buildHttp(world: HttpWorld): FastifyInstance {
     clientErrorHandler: clientProblem,
   });
   readBodies(app);
-  answerProblems(app, world.log, OPERATIONS);
+  answerProblems(app, world, OPERATIONS);
   const answers = new Answers(world);
   addFactRoutes(app, answers);
   addStockRoutes(app, answers);

@@ -9,7 +9,16 @@
  *     cache and log are the fetch's, and the hooks that a system may run after an update are cleared.
  *  T2 A tree is handed on only after its program has been run and has said a version that will do.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type AptSource, readAptSources, showAptSource } from './apt-sources.ts';
 import { type CommandOutcome, run } from './command.ts';
@@ -230,7 +239,12 @@ export function neededLibraries(roots: readonly string[], depends: string, insta
   const needed = new Set<string>();
   const visit = (name: string): void => {
     for (const next of edges.get(name) ?? []) {
-      if (!next.startsWith('lib') || /^libc6|^libc-|^libgcc|^libjs-/.test(next) || installed.has(next) || needed.has(next))
+      if (
+        !next.startsWith('lib') ||
+        /^libc6|^libc-|^libgcc|^libjs-/.test(next) ||
+        installed.has(next) ||
+        needed.has(next)
+      )
         continue;
       if (!edges.has(next)) continue;
       needed.add(next);
