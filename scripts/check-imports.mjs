@@ -32,6 +32,11 @@ const DOORS = [
     files: ['src/metrics.ts', 'src/metrics/registry.ts'],
     instead: 'use the metrics facade',
   },
+  {
+    packages: /^@grafana\//,
+    files: ['dashboards/grafana/board.ts'],
+    instead: 'describe the panel as data, and draw it in dashboards/grafana/board.ts',
+  },
   { packages: /^(fastify|@fastify\/.*|fastify-.*)$/, files: ['src/http/'], instead: 'put the route under src/http/' },
   { packages: /^pino$/, files: ['src/log.ts', 'src/logger.ts'], instead: 'take a logger as an argument' },
   { packages: /^commander$/, files: ['src/cli.ts', 'src/cli/'], instead: 'put it into src/cli/' },
