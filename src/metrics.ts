@@ -3,7 +3,8 @@
  *
  * Invariants:
  *  M1 Every series with a known label value is there from the start, at 0: a rate over a restart is never missing.
- *  M2 Labels are bounded: types, reasons, outcomes, streams; never a SKU, a location or a reservation.
+ *  M2 Labels are bounded: types, reasons, outcomes, streams; never a SKU or a reservation. Locations only in the families of
+ *     src/kpi-metrics.ts, which bounds them.
  *  M3 Counting is adding to a plain number; it is published when somebody asks (collect).
  */
 import {
@@ -12,6 +13,7 @@ import {
   Gauge,
   Histogram,
   type MetricObjectWithValues,
+  type MetricValue,
   type MetricValueWithName,
   Registry,
 } from 'prom-client';
@@ -52,6 +54,7 @@ const GAUGES = {
   lease_held: '1 while the lease of this node is confirmed by NATS; without it nothing is decided here.',
   durability_strict:
     '1 if it was proven at start that the servers sync to disk before they acknowledge; 0 if a power cut may lose the newest answers.',
+  live_clients: 'Readers of the live feed that are connected to this node.',
 } as const;
 export type GaugeName = keyof typeof GAUGES;
 
@@ -67,7 +70,25 @@ export type MeasuredServer = (typeof SERVERS)[number];
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 /** 10 ms to 2 minutes. */
 const RECOVERY_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+/** An hour to a month. */
+const LEAD_SECONDS = [1, 4, 12, 24, 48, 72, 120, 168, 336, 720].map((hours) => hours * 3600);
 const BATCH = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+
+/** Why the live feed closed a reader's connection. */
+export const LIVE_ENDINGS = ['left', 'slow', 'silent', 'misused', 'stopping'] as const;
+export type LiveEnding = (typeof LIVE_ENDINGS)[number];
+
+/** A figure with labels that is read when somebody asks. */
+export interface Family {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'gauge' | 'counter';
+  readonly read: () => Iterable<FamilyValue>;
+}
+export interface FamilyValue {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
 
 /** Gauges of prom-client whose names end like counters, which `promtool check metrics` finds. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
@@ -96,6 +117,10 @@ export class Metrics {
   readonly #append: Histogram;
   readonly #snapshot: Histogram;
   readonly #recovery: Histogram;
+  readonly #transferLead: Histogram;
+  readonly #liveClosed: Record<LiveEnding, number>;
+  #liveMessages = 0;
+  #liveSkipped = 0;
 
   constructor() {
     this.contentType = this.#registry.contentType;
@@ -174,6 +199,23 @@ export class Metrics {
       'Time from taking partitions over to serving them.',
       RECOVERY_SECONDS,
     );
+    this.#transferLead = this.#histogram(
+      'transfer_lead_seconds',
+      'Time from shipped to received of transfers, by the stamps of their devices.',
+      LEAD_SECONDS,
+    );
+    this.#counter('live_messages_total', 'Messages sent to readers of the live feed.', () => this.#liveMessages);
+    this.#counter(
+      'live_skipped_total',
+      'Values that a slow reader of the live feed did not get, because newer ones took their place.',
+      () => this.#liveSkipped,
+    );
+    this.#liveClosed = this.#counters(
+      'live_closed_total',
+      'Connections of the live feed that ended, by reason.',
+      'reason',
+      LIVE_ENDINGS,
+    );
     this.#lag();
     for (const name of Object.keys(GAUGES) as GaugeName[]) this.#namedGauge(name);
   }
@@ -224,6 +266,27 @@ export class Metrics {
 
   followerRestart(stream: MeasuredStream): void {
     this.#restarts[stream] += 1;
+  }
+
+  transferLeadSeconds(seconds: number): void {
+    this.#transferLead.observe(seconds);
+  }
+
+  liveMessage(): void {
+    this.#liveMessages += 1;
+  }
+
+  liveSkipped(): void {
+    this.#liveSkipped += 1;
+  }
+
+  liveClosed(reason: LiveEnding): void {
+    this.#liveClosed[reason] += 1;
+  }
+
+  /** Adds a figure whose labels are known only when it is read; whoever adds it bounds them. */
+  family(family: Family): void {
+    new ReadFamily(family, this.#registry);
   }
 
   selfAuditBreach(): void {
@@ -404,6 +467,22 @@ class PlainHistogram extends Histogram {
       values,
       collect: () => {},
     };
+  }
+}
+
+/** Passes on what is read, without prom-client's table of labels, which would keep those that are gone. */
+class ReadFamily extends Gauge {
+  readonly #family: Family;
+
+  constructor(family: Family, registry: Registry) {
+    super({ name: `holdfast_${family.name}`, help: family.help, registers: [registry] });
+    this.#family = family;
+  }
+
+  override async get(): Promise<MetricObjectWithValues<MetricValue<string>>> {
+    const { name, help, type, read } = this.#family;
+    const values = [...read()].map(({ labels, value }) => ({ labels, value }));
+    return { name: `holdfast_${name}`, help, type: type as never, aggregator: 'sum', values, collect: () => {} };
   }
 }
 

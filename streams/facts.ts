@@ -193,6 +193,8 @@ export interface Return extends Common {
   readonly type: 'return';
   readonly qty: number;
   readonly disposition: (typeof DISPOSITIONS)[number];
+  /** Why it came back, if the device says. */
+  readonly reason?: string | undefined;
 }
 export interface Count extends Common {
   readonly type: 'count';
@@ -276,7 +278,16 @@ function flatten(sent: SentFact): Fact {
       };
     }
     case 'return':
-      return { type: 'return', id, sku, location, at, qty: sent.qty, disposition: sent.disposition };
+      return {
+        type: 'return',
+        id,
+        sku,
+        location,
+        at,
+        qty: sent.qty,
+        disposition: sent.disposition,
+        reason: sent.reason,
+      };
     case 'count':
       return { type: 'count', id, sku, location, at, counted: sent.counted };
     case 'adjustment':
