@@ -16,6 +16,7 @@ import {
   Registry,
 } from 'prom-client';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
+import { ANOMALY_KINDS, type AnomalyKind } from '../streams/anomalies.ts';
 import { FACT_TYPES, type FactType } from '../streams/facts.ts';
 import { PARK_REASONS, type ParkReason } from '../streams/parked.ts';
 
@@ -63,6 +64,8 @@ export class Metrics {
   readonly #applied: Record<FactType, number>;
   readonly #parked: Record<ParkReason, number>;
   readonly #reservations: Record<ReservationOutcome, number>;
+  readonly #anomalies: Record<AnomalyKind, number>;
+  #openAnomalies: () => ReadonlyMap<string, number> = () => new Map();
   readonly #restarts: Record<MeasuredStream, number>;
   readonly #lags = zeros(STREAMS) as Record<MeasuredStream, number | (() => number)>;
   readonly #gauges = new Map<GaugeName, () => number>();
@@ -103,6 +106,8 @@ export class Metrics {
       'stream',
       STREAMS,
     );
+    this.#anomalies = this.#counters('anomalies_total', 'Anomalies opened, by kind.', 'kind', ANOMALY_KINDS);
+    this.#anomalyGauge();
     this.#counter('self_audit_breaches_total', 'Derived totals that did not equal their parts.', () => this.#breaches);
     this.#atp = this.#histogram('atp_request_seconds', 'Time from a readable ATP request to its answer.', SECONDS);
     this.#reservation = this.#histogram(
@@ -168,6 +173,15 @@ export class Metrics {
 
   followerRestart(stream: MeasuredStream): void {
     this.#restarts[stream] += 1;
+  }
+
+  anomalyOpened(kind: AnomalyKind): void {
+    this.#anomalies[kind] += 1;
+  }
+
+  /** Says where the anomalies that are not resolved are counted by kind. */
+  anomaliesOpen(read: () => ReadonlyMap<string, number>): void {
+    this.#openAnomalies = read;
   }
 
   selfAuditBreach(): void {
@@ -237,6 +251,20 @@ export class Metrics {
           const lag = lags[stream];
           this.set({ stream }, typeof lag === 'number' ? lag : lag());
         }
+      },
+    });
+  }
+
+  #anomalyGauge(): void {
+    const read = () => this.#openAnomalies();
+    new Gauge({
+      name: 'holdfast_anomalies_open',
+      help: 'Anomalies that are not resolved, of the partitions that this node owns.',
+      labelNames: ['kind'],
+      registers: [this.#registry],
+      collect() {
+        const counts = read();
+        for (const kind of ANOMALY_KINDS) this.set({ kind }, counts.get(kind) ?? 0);
       },
     });
   }
