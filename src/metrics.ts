@@ -18,6 +18,7 @@ import {
   Registry,
 } from 'prom-client';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
+import { ANOMALY_KINDS, type AnomalyKind } from '../streams/anomalies.ts';
 import { FACT_TYPES, type FactType } from '../streams/facts.ts';
 import { PARK_REASONS, type ParkReason } from '../streams/parked.ts';
 import { PROBLEMS, type ProblemKind } from './problems.ts';
@@ -99,6 +100,8 @@ export class Metrics {
   readonly #applied: Record<FactType, number>;
   readonly #parked: Record<ParkReason, number>;
   readonly #reservations: Record<ReservationOutcome, number>;
+  readonly #anomalies: Record<AnomalyKind, number>;
+  #openAnomalies: () => ReadonlyMap<string, number> = () => new Map();
   readonly #restarts: Record<MeasuredStream, number>;
   readonly #requests: Record<MeasuredOperation, number>;
   readonly #faults: Record<MeasuredOperation, number>;
@@ -150,6 +153,8 @@ export class Metrics {
       'stream',
       STREAMS,
     );
+    this.#anomalies = this.#counters('anomalies_total', 'Anomalies opened, by kind.', 'kind', ANOMALY_KINDS);
+    this.#anomalyGauge();
     this.#counter('self_audit_breaches_total', 'Derived totals that did not equal their parts.', () => this.#breaches);
     this.#requests = this.#counters(
       'requests_total',
@@ -289,6 +294,15 @@ export class Metrics {
     new ReadFamily(family, this.#registry);
   }
 
+  anomalyOpened(kind: AnomalyKind): void {
+    this.#anomalies[kind] += 1;
+  }
+
+  /** Says where the anomalies that are not resolved are counted by kind. */
+  anomaliesOpen(read: () => ReadonlyMap<string, number>): void {
+    this.#openAnomalies = read;
+  }
+
   selfAuditBreach(): void {
     this.#breaches += 1;
   }
@@ -409,6 +423,20 @@ export class Metrics {
       collect() {
         this.reset();
         for (const [server, seconds] of roundTrips) if (seconds !== undefined) this.set({ server }, seconds);
+      },
+    });
+  }
+
+  #anomalyGauge(): void {
+    const read = () => this.#openAnomalies();
+    new Gauge({
+      name: 'holdfast_anomalies_open',
+      help: 'Anomalies that are not resolved, of the partitions that this node owns.',
+      labelNames: ['kind'],
+      registers: [this.#registry],
+      collect() {
+        const counts = read();
+        for (const kind of ANOMALY_KINDS) this.set({ kind }, counts.get(kind) ?? 0);
       },
     });
   }

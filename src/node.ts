@@ -18,6 +18,7 @@ import { NatsBroker, nonce } from '../streams/connection.ts';
 import { describeParked, listParked } from '../streams/parked.ts';
 import { provision } from '../streams/provision.ts';
 import type { SentBody } from '../streams/sent.ts';
+import { anomaliesOf } from './anomalies.ts';
 import { Answers } from './answers.ts';
 import { SteadyClock } from './clock.ts';
 import { checkDurability } from './durability.ts';
@@ -67,6 +68,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const owners = await broker.keys(OWNERS_BUCKET, { replicas });
     const horizons = await broker.keys(HORIZONS_BUCKET, { replicas });
     const self = () => ({ name: settings.name, writer, http, process: processMark() });
+    const peers = new NatsPeers(broker);
+    const anomalies = await anomaliesOf({ broker, clock, peers, metrics, log, settings });
     const { ownership, engine, desk, facts, ...answers } = buildCore({
       broker,
       marks: await broker.keys(MARKS_BUCKET, { replicas }),
@@ -76,7 +79,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       nodes,
       owners,
       horizons,
-      peers: new NatsPeers(broker),
+      peers,
+      watch: (partition) => anomalies.watch(partition),
       self,
       isDead,
       created: provisioned.created,
@@ -119,7 +123,11 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     });
     await awaitNamesake(ownership, settings);
     await agreeOnLease(broker, ownership, settings.leaseTtl);
-    serveOwned(engine, broker, answers);
+    const { serve, serves } = answers;
+    serveOwned(engine, broker, {
+      serves,
+      serve: (number, operation, body) => anomalies.serve(number, operation, body) ?? serve(number, operation, body),
+    });
     measure(engine, ownership, durability, metrics);
     metrics.build(VERSION, settings.name);
     const parked = parkedFacts(broker, facts);
@@ -127,6 +135,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       desk,
       facts,
       parked,
+      anomalies,
       readiness: () => engine.readiness,
       metrics,
       log,
@@ -134,6 +143,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     });
     http = await listen(server, settings.http);
     await engine.start();
+    anomalies.start({ partitions: engine.partitions, leased: () => ownership.leased });
     const service = await broker.service(
       'holdfast',
       VERSION,
@@ -148,6 +158,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       clearInterval(following);
       endPings();
       await service.stop().catch(() => undefined);
+      await anomalies.stop();
       await engine.stop();
       await closeHttp(server);
       store.close();

@@ -296,6 +296,11 @@ export class NatsBroker implements Broker {
     return { stop: () => void subscription.drain().catch(() => undefined) };
   }
 
+  /** Publishes for whoever listens now; it is stored nowhere. */
+  tell(subject: string, data: Uint8Array): void {
+    if (!this.#nc.isClosed()) this.#nc.publish(subject, data);
+  }
+
   async request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     try {
       return (await this.#nc.request(subject, data, { timeout: timeoutMs })).data;

@@ -6,6 +6,7 @@
  *  H2 A request that succeeds logs nothing and passes no hook.
  */
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
+import type { AnomalyDesk } from '../../actors/anomaly-keeper.ts';
 import type { FactDesk, ParkedFacts, Readiness, StockDesk } from '../../actors/ports.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
@@ -16,6 +17,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { FrontProblem } from '../problems.ts';
 import { answerProblems, clientProblem, frameworkProblem } from './problems.ts';
+import { addAnomalyRoutes } from './routes-anomalies.ts';
 import { addFactRoutes } from './routes-facts.ts';
 import { addOperationsRoutes, OPERATIONS } from './routes-operations.ts';
 import { addReservationRoutes } from './routes-reservations.ts';
@@ -31,6 +33,7 @@ export interface HttpWorld {
   readonly desk: StockDesk;
   readonly facts: FactDesk;
   readonly parked: ParkedFacts;
+  readonly anomalies: AnomalyDesk;
   readonly readiness: () => Readiness;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -55,6 +58,7 @@ export function buildHttp(world: HttpWorld): FastifyInstance {
   addFactRoutes(app, answers);
   addStockRoutes(app, answers);
   addReservationRoutes(app, answers);
+  addAnomalyRoutes(app, world.anomalies);
   addOperationsRoutes(app, world);
   return app;
 }

@@ -4,7 +4,7 @@ import type { Readiness } from '../../actors/ports.ts';
 import { buildHttp } from '../../src/http/server.ts';
 import type { Log } from '../../src/log.ts';
 import { Metrics } from '../../src/metrics.ts';
-import { MemoryDesk, MemoryFacts } from './memory-ports.ts';
+import { MemoryDesk, MemoryFacts, NO_ANOMALIES } from './memory-ports.ts';
 
 export interface Front {
   readonly app: FastifyInstance;
@@ -28,6 +28,7 @@ export function front(name = 'node-1'): Front {
     desk,
     facts,
     parked: facts,
+    anomalies: NO_ANOMALIES,
     metrics,
     log: logInto(logged),
     name,
