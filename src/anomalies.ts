@@ -3,7 +3,7 @@ import { AnomalyKeeper } from '../actors/anomaly-keeper.ts';
 import type { Peers } from '../actors/ports.ts';
 import type { Settings } from '../config/settings.ts';
 import { ANOMALIES_BUCKET } from '../config/topology.ts';
-import { type Anomaly, anomalySubject } from '../streams/anomalies.ts';
+import { type Anomaly, anomalySubject, SEVERITIES, type Severity } from '../streams/anomalies.ts';
 import type { Clock } from '../streams/clock.ts';
 import { encodeBody, JSON_TYPE } from '../streams/codec.ts';
 import type { NatsBroker } from '../streams/connection.ts';
@@ -42,6 +42,17 @@ export async function anomaliesOf(world: AnomaliesWorld): Promise<AnomalyKeeper>
     const counts = new Map<string, number>();
     for (const { kind } of keeper.open()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
     return counts;
+  });
+  // What an alert waits for: somebody who takes it up. It has no kind beside it, since one critical anomaly is enough.
+  metrics.family({
+    name: 'anomalies_unacknowledged',
+    help: 'Anomalies that are open and that nobody has acknowledged, of the partitions that this node owns.',
+    type: 'gauge',
+    read: () => {
+      const counts: Record<Severity, number> = { info: 0, warning: 0, critical: 0 };
+      for (const { state, severity } of keeper.open()) if (state === 'open') counts[severity] += 1;
+      return SEVERITIES.map((severity) => ({ labels: { severity }, value: counts[severity] }));
+    },
   });
   return keeper;
 }

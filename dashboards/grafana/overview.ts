@@ -72,12 +72,13 @@ export const OVERVIEW: Board = {
         },
         {
           kind: 'now',
-          title: 'Open anomalies',
-          description: 'Anomalies that nobody has resolved and that have not gone away by themselves.',
+          title: 'Unacknowledged anomalies',
+          description:
+            'Anomalies that are open and that nobody has taken up, of severity warning and critical. A critical one for 5 minutes is an alert.',
           unit: 'none',
           width: 4,
           limits: { warning: 1 },
-          queries: [{ expr: sum('anomalies_open'), legend: 'open' }],
+          queries: [{ expr: sum('anomalies_unacknowledged', 'severity', 'severity!="info"'), legend: '{{severity}}' }],
         },
         {
           kind: 'now',
