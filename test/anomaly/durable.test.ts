@@ -23,7 +23,7 @@ beforeAll(async () => {
   two = await NodeProcess.at({ nats: server, redis }, { name: 'two', env });
   nats = await connect({ servers: server.url });
   nats.subscribe('anomaly.>', {
-    callback: (_, message) => published.push({ subject: message.subject, anomaly: message.json() }),
+    callback: (_, message) => void published.push({ subject: message.subject, anomaly: message.json() }),
   });
   await one.up();
 });
