@@ -148,6 +148,19 @@ export const SETTINGS = {
     '7d',
     'how long ended reservations are remembered, so that a late retry of an id gets its answer',
   ),
+  origins: setting(
+    'HOLDFAST_ORIGINS',
+    '--origins',
+    z
+      .string()
+      .transform((text) => text.split(',').map((each) => each.trim().toLowerCase().replace(/\/$/, '')))
+      .transform((origins) => origins.filter((each) => each !== ''))
+      .refine((origins) => origins.every((each) => /^https?:\/\/[^/\s]+$/.test(each)), {
+        error: 'origins such as https://shop.example, with commas',
+      }),
+    '',
+    'origins of pages that may read the live feed, beside the one that the node serves; with commas',
+  ),
   logLevel: setting(
     'HOLDFAST_LOG',
     '--log',

@@ -192,7 +192,7 @@ function outcomeOfRefusal({ kind }: Refusal): ReservationOutcome {
 }
 
 /** The value as its schema types it; else a refusal that names each wrong field. */
-function valid<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+export function valid<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw invalid(result.error.issues.map(({ path, message }) => ({ field: fieldName(path), message })));
@@ -235,7 +235,7 @@ function refuseDepth(body: unknown): void {
 }
 
 /** A query parameter given twice reads as a list, of which no schema could say what is wrong. */
-function onceEach(query: unknown): unknown {
+export function onceEach(query: unknown): unknown {
   for (const name in query as Record<string, unknown>) {
     if (Array.isArray((query as Record<string, unknown>)[name]))
       throw invalid([{ field: name, message: 'must be given once only' }]);

@@ -19,6 +19,8 @@ import {
   OWNERS_BUCKET,
   PARKED_STREAM,
 } from '../config/topology.ts';
+import { NO_ANOMALIES } from '../dashboards/feed/anomaly-source.ts';
+import type { LiveFeed } from '../dashboards/feed/live-feed.ts';
 import type { StoredMessage } from '../streams/broker.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
@@ -29,7 +31,10 @@ import { Answers } from './answers.ts';
 import { SteadyClock } from './clock.ts';
 import { checkDurability } from './durability.ts';
 import { buildHttp, closeHttp } from './http/server.ts';
+import { exportKpi } from './kpi-metrics.ts';
 import { agreeOnLease } from './lease.ts';
+import { attachLive } from './live-front.ts';
+import { buildLiveFeed, kpiExport, LiveCounts } from './live-system.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { NatsPeers, serveOwner } from './peers.ts';
@@ -37,6 +42,7 @@ import { isDead, processMark } from './process-mark.ts';
 import { requestEndpoints } from './requests.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
 import { VERSION } from './version.ts';
+import { watching } from './watching.ts';
 
 export interface RunningNode {
   /** Where HTTP listens, HOST:PORT. */
@@ -72,7 +78,12 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const owners = await broker.keys(OWNERS_BUCKET, { replicas });
     const horizons = await broker.keys(HORIZONS_BUCKET, { replicas });
     const self = () => ({ name: settings.name, writer, http, process: processMark() });
-    const { ownership, engine, desk, facts, ...answers } = buildCore({
+    const peers = new NatsPeers(broker);
+    const counts = new LiveCounts(metrics, clock);
+    // Both are there before anything is folded, which begins with the engine's start.
+    let live: LiveFeed;
+    let core: Core;
+    core = buildCore({
       broker,
       marks: await broker.keys(MARKS_BUCKET, { replicas }),
       clock,
@@ -81,7 +92,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       nodes,
       owners,
       horizons,
-      peers: new NatsPeers(broker),
+      peers,
       self,
       isDead,
       created: provisioned.created,
@@ -93,6 +104,12 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
         reservationMemoryMs: settings.reservationMemory,
         laneTimeMs: settings.laneTime,
       },
+      watch: watching({
+        counted: counts.counted,
+        serving: (partition) => core.engine.partitions.get(partition)?.serving === true,
+        changed: (sku) => live.changed(sku),
+        others: [],
+      }),
       events: {
         applied: (type) => metrics.factApplied(type),
         duplicate: () => metrics.factDuplicate(),
@@ -122,21 +139,40 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
         },
       },
     });
+    const { ownership, engine, desk, facts } = core;
+    live = buildLiveFeed({
+      name: settings.name,
+      writer,
+      partitions: settings.partitions,
+      clock,
+      broker,
+      peers,
+      core,
+      counts,
+      metrics,
+      anomalies: NO_ANOMALIES,
+      durability: says,
+      http: () => http,
+    });
     await awaitNamesake(ownership, settings);
     await agreeOnLease(broker, ownership, settings.leaseTtl);
-    serveOwned(engine, broker, answers);
+    serveOwned(core, broker, live);
     measure(engine, metrics);
+    exportKpi(metrics, kpiExport(core, clock, counts));
     const parked = parkedFacts(broker, facts);
     const server = buildHttp({
       desk,
       facts,
       parked,
+      system: live,
       readiness: () => engine.readiness,
       metrics,
       log,
       name: settings.name,
     });
+    const endLive = attachLive(server.server, { hub: live.hub, origins: settings.origins, metrics });
     http = await listen(server, settings.http);
+    live.start();
     await engine.start();
     const service = await broker.service(
       'holdfast',
@@ -150,7 +186,9 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const stop = async () => {
       clearInterval(following);
       await service.stop().catch(() => undefined);
+      await endLive();
       await engine.stop();
+      live.stop();
       await closeHttp(server);
       store.close();
       await broker.close();
@@ -208,7 +246,7 @@ async function listen(server: ReturnType<typeof buildHttp>, address: string): Pr
 }
 
 /** Subscribes to the requests of other nodes for the partitions that are served here. */
-function serveOwned(engine: Engine, broker: NatsBroker, { serve, serves }: Pick<Core, 'serve' | 'serves'>): void {
+function serveOwned({ engine, serve, serves }: Core, broker: NatsBroker, live: LiveFeed): void {
   const served = new Map<number, { stop(): void }>();
   engine.onServed = (numbers) => {
     const wanted = new Set(numbers);
@@ -219,12 +257,14 @@ function serveOwned(engine: Engine, broker: NatsBroker, { serve, serves }: Pick<
     }
     for (const number of wanted) {
       if (served.has(number)) continue;
-      const answer = (operation: string, body: unknown) => serve(number, operation, body);
+      const answer = (operation: string, body: unknown) =>
+        live.takes(operation) ? live.serve(number, operation, body) : serve(number, operation, body);
       served.set(
         number,
         serveOwner(broker, number, () => serves(number), answer),
       );
     }
+    live.ownershipChanged();
   };
 }
 

@@ -65,6 +65,7 @@ function openApiDocument(operations: readonly Operation[]): object {
         { name: 'atp', description: 'What may be promised' },
         { name: 'stock', description: 'What is there, and why' },
         { name: 'reservations', description: 'What is promised' },
+        { name: 'live', description: 'The whole system as it is now: what the live page shows' },
         { name: 'operations', description: 'Running a node' },
       ],
       paths,

@@ -10,6 +10,7 @@ import { sendProblem } from './problems.ts';
 import { FACT_OPERATIONS } from './routes-facts.ts';
 import { RESERVATION_OPERATIONS } from './routes-reservations.ts';
 import { STOCK_OPERATIONS } from './routes-stock.ts';
+import { SYSTEM_OPERATIONS } from './routes-system.ts';
 
 const health: Operation = {
   id: 'health',
@@ -94,6 +95,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...FACT_OPERATIONS,
   ...STOCK_OPERATIONS,
   ...RESERVATION_OPERATIONS,
+  ...SYSTEM_OPERATIONS,
   health,
   ready,
   metricsText,

@@ -15,11 +15,13 @@ import { formOf, readBody, sniffedForm } from '../bodies.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { FrontProblem } from '../problems.ts';
+import { SystemAnswers, type SystemView } from '../system-answers.ts';
 import { answerProblems, clientProblem, frameworkProblem } from './problems.ts';
 import { addFactRoutes } from './routes-facts.ts';
 import { addOperationsRoutes, OPERATIONS } from './routes-operations.ts';
 import { addReservationRoutes } from './routes-reservations.ts';
 import { addStockRoutes } from './routes-stock.ts';
+import { addSystemRoutes } from './routes-system.ts';
 
 /** An id of 128 characters of four UTF-8 bytes, each percent-encoded. */
 const LONGEST_PARAMETER = 128 * 4 * 3;
@@ -32,6 +34,7 @@ export interface HttpWorld {
   readonly facts: FactDesk;
   readonly parked: ParkedFacts;
   readonly readiness: () => Readiness;
+  readonly system: SystemView;
   readonly metrics: Metrics;
   readonly log: Log;
   /** The node's name. */
@@ -55,6 +58,7 @@ export function buildHttp(world: HttpWorld): FastifyInstance {
   addFactRoutes(app, answers);
   addStockRoutes(app, answers);
   addReservationRoutes(app, answers);
+  addSystemRoutes(app, new SystemAnswers(world.system));
   addOperationsRoutes(app, world);
   return app;
 }
