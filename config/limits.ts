@@ -57,6 +57,12 @@ export const LIMITS = {
   anomalyStopMs: 2_000,
   /** Tries to store a change of an anomaly that another has changed meanwhile; then 503. */
   anomalyAttempts: 4,
+  /** Readers of the live feed on one node; more: 503. */
+  liveReaders: 5_000,
+  /** Topics of one reader; more: refused, or closed with 1008. */
+  liveTopics: 200,
+  /** Bytes of a message that a reader sends; more: closed with 1009. */
+  liveMessageBytes: 64 * 1024,
   /** Milliseconds of page encoding in one turn while a snapshot is written. */
   snapshotTurnMs: 4,
 } as const;

@@ -182,6 +182,19 @@ export const SETTINGS = {
     '',
     'parameters of the detectors that differ from their defaults, such as phantomTail=1e-5,lateMs=3600000; config/anomalies.ts lists them',
   ),
+  origins: setting(
+    'HOLDFAST_ORIGINS',
+    '--origins',
+    z
+      .string()
+      .transform((text) => text.split(',').map((each) => each.trim().toLowerCase().replace(/\/$/, '')))
+      .transform((origins) => origins.filter((each) => each !== ''))
+      .refine((origins) => origins.every((each) => /^https?:\/\/[^/\s]+$/.test(each)), {
+        error: 'origins such as https://shop.example, with commas',
+      }),
+    '',
+    'origins of pages that may read the live feed, beside the one that the node serves; with commas',
+  ),
   logLevel: setting(
     'HOLDFAST_LOG',
     '--log',

@@ -38,6 +38,7 @@ const DOORS = [
     instead: 'describe the panel as data, and draw it in dashboards/grafana/board.ts',
   },
   { packages: /^(fastify|@fastify\/.*|fastify-.*)$/, files: ['src/http/'], instead: 'put the route under src/http/' },
+  { packages: /^ws$/, files: ['src/live-front.ts'], instead: 'use the hub of dashboards/feed, which knows no sockets' },
   { packages: /^pino$/, files: ['src/log.ts', 'src/logger.ts'], instead: 'take a logger as an argument' },
   { packages: /^commander$/, files: ['src/cli.ts', 'src/cli/'], instead: 'put it into src/cli/' },
   { packages: /^cli-progress$/, files: ['src/replay/command.ts'], instead: 'report progress to src/replay/command.ts' },

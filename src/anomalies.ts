@@ -33,7 +33,7 @@ export async function anomaliesOf(world: AnomaliesWorld): Promise<AnomalyKeeper>
     memoryMs: settings.anomalyMemory,
     changed: (anomaly, opened) => {
       if (opened) metrics.anomalyOpened(anomaly.kind);
-      broker.tell(anomalySubject(anomaly.kind), encodeBody(anomaly, JSON_TYPE));
+      broker.send(anomalySubject(anomaly.kind), encodeBody(anomaly, JSON_TYPE));
       onChange?.(anomaly);
     },
     trouble: (why) => log.warn({ why }, 'anomalies cannot be stored now; it is tried again'),

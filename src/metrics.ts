@@ -91,11 +91,21 @@ export interface FamilyValue {
   readonly value: number;
 }
 
+/** Told of what is asked of this node, as it is counted. */
+export interface AskedListener {
+  atp(seconds: number): void;
+  reservation(seconds: number): void;
+  outcome(outcome: ReservationOutcome, times: number): void;
+  duplicate(times: number): void;
+  parked(reason: ParkReason): void;
+}
+
 /** Gauges of prom-client whose names end like counters, which `promtool check metrics` finds. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
 export class Metrics {
   readonly contentType: string;
+  listener: AskedListener | undefined;
   readonly #registry = new Registry();
   readonly #applied: Record<FactType, number>;
   readonly #parked: Record<ParkReason, number>;
@@ -231,14 +241,17 @@ export class Metrics {
 
   factDuplicate(times = 1): void {
     this.#duplicates += times;
+    this.listener?.duplicate(times);
   }
 
   factParked(reason: ParkReason): void {
     this.#parked[reason] += 1;
+    this.listener?.parked(reason);
   }
 
   reservation(outcome: ReservationOutcome, times = 1): void {
     this.#reservations[outcome] += times;
+    this.listener?.outcome(outcome, times);
   }
 
   factsSeconds(seconds: number): void {
@@ -247,10 +260,12 @@ export class Metrics {
 
   atpSeconds(seconds: number): void {
     this.#atp.observe(seconds);
+    this.listener?.atp(seconds);
   }
 
   reservationSeconds(seconds: number): void {
     this.#reservation.observe(seconds);
+    this.listener?.reservation(seconds);
   }
 
   journalBatch(decisions: number): void {

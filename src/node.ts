@@ -3,6 +3,7 @@
  * and ends all of it in order.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { AnomalyKeeper } from '../actors/anomaly-keeper.ts';
 import { baselineSources } from '../actors/baseline-store.ts';
 import { buildCore, type Core } from '../actors/core.ts';
 import type { Engine } from '../actors/engine.ts';
@@ -12,6 +13,8 @@ import type { ParkedFacts } from '../actors/ports.ts';
 import { Refusal } from '../actors/refusal.ts';
 import type { Settings } from '../config/settings.ts';
 import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
+import { NO_ANOMALIES } from '../dashboards/feed/anomaly-source.ts';
+import type { LiveFeed } from '../dashboards/feed/live-feed.ts';
 import type { StoredMessage } from '../streams/broker.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
@@ -23,7 +26,10 @@ import { Answers } from './answers.ts';
 import { SteadyClock } from './clock.ts';
 import { checkDurability } from './durability.ts';
 import { buildHttp, closeHttp } from './http/server.ts';
+import { exportKpi } from './kpi-metrics.ts';
 import { agreeOnLease } from './lease.ts';
+import { attachLive } from './live-front.ts';
+import { buildLiveFeed, kpiExport, LiveCounts } from './live-system.ts';
 import type { Log } from './log.ts';
 import { measure } from './measure.ts';
 import { Metrics } from './metrics.ts';
@@ -33,6 +39,7 @@ import { requestEndpoints } from './requests.ts';
 import { pingServers } from './server-pings.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
 import { VERSION } from './version.ts';
+import { watching } from './watching.ts';
 
 export interface RunningNode {
   /** Where HTTP listens, HOST:PORT. */
@@ -70,7 +77,11 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const self = () => ({ name: settings.name, writer, http, process: processMark() });
     const peers = new NatsPeers(broker);
     const anomalies = await anomaliesOf({ broker, clock, peers, metrics, log, settings });
-    const { ownership, engine, desk, facts, ...answers } = buildCore({
+    const counts = new LiveCounts(metrics, clock);
+    // Both are there before anything is folded, which begins with the engine's start.
+    let live: LiveFeed;
+    let core: Core;
+    core = buildCore({
       broker,
       marks: await broker.keys(MARKS_BUCKET, { replicas }),
       clock,
@@ -80,7 +91,6 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       owners,
       horizons,
       peers,
-      watch: (partition) => anomalies.watch(partition),
       self,
       isDead,
       created: provisioned.created,
@@ -92,6 +102,12 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
         reservationMemoryMs: settings.reservationMemory,
         laneTimeMs: settings.laneTime,
       },
+      watch: watching({
+        counted: counts.counted,
+        serving: (partition) => core.engine.partitions.get(partition)?.serving === true,
+        changed: (sku) => live.changed(sku),
+        others: [(partition) => anomalies.watch(partition)],
+      }),
       events: {
         applied: (type) => metrics.factApplied(type),
         duplicate: () => metrics.factDuplicate(),
@@ -121,27 +137,42 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
         },
       },
     });
+    const { ownership, engine, desk, facts } = core;
+    live = buildLiveFeed({
+      name: settings.name,
+      writer,
+      partitions: settings.partitions,
+      clock,
+      broker,
+      peers,
+      core,
+      counts,
+      metrics,
+      anomalies: NO_ANOMALIES,
+      durability: durability.says,
+      http: () => http,
+    });
     await awaitNamesake(ownership, settings);
     await agreeOnLease(broker, ownership, settings.leaseTtl);
-    const { serve, serves } = answers;
-    serveOwned(engine, broker, {
-      serves,
-      serve: (number, operation, body) => anomalies.serve(number, operation, body) ?? serve(number, operation, body),
-    });
+    serveOwned(core, broker, live, anomalies);
     measure(engine, ownership, durability, metrics);
     metrics.build(VERSION, settings.name);
+    exportKpi(metrics, kpiExport(core, clock, counts));
     const parked = parkedFacts(broker, facts);
     const server = buildHttp({
       desk,
       facts,
       parked,
       anomalies,
+      system: live,
       readiness: () => engine.readiness,
       metrics,
       log,
       name: settings.name,
     });
+    const endLive = attachLive(server.server, { hub: live.hub, origins: settings.origins, metrics });
     http = await listen(server, settings.http);
+    live.start();
     await engine.start();
     anomalies.start({ partitions: engine.partitions, leased: () => ownership.leased });
     const service = await broker.service(
@@ -159,7 +190,9 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       endPings();
       await service.stop().catch(() => undefined);
       await anomalies.stop();
+      await endLive();
       await engine.stop();
+      live.stop();
       await closeHttp(server);
       store.close();
       await broker.close();
@@ -217,7 +250,12 @@ async function listen(server: ReturnType<typeof buildHttp>, address: string): Pr
 }
 
 /** Subscribes to the requests of other nodes for the partitions that are served here. */
-function serveOwned(engine: Engine, broker: NatsBroker, { serve, serves }: Pick<Core, 'serve' | 'serves'>): void {
+function serveOwned(
+  { engine, serve, serves }: Core,
+  broker: NatsBroker,
+  live: LiveFeed,
+  anomalies: Pick<AnomalyKeeper, 'serve'>,
+): void {
   const served = new Map<number, { stop(): void }>();
   engine.onServed = (numbers) => {
     const wanted = new Set(numbers);
@@ -228,12 +266,16 @@ function serveOwned(engine: Engine, broker: NatsBroker, { serve, serves }: Pick<
     }
     for (const number of wanted) {
       if (served.has(number)) continue;
-      const answer = (operation: string, body: unknown) => serve(number, operation, body);
+      const answer = (operation: string, body: unknown) =>
+        live.takes(operation)
+          ? live.serve(number, operation, body)
+          : (anomalies.serve(number, operation, body) ?? serve(number, operation, body));
       served.set(
         number,
         serveOwner(broker, number, () => serves(number), answer),
       );
     }
+    live.ownershipChanged();
   };
 }
 

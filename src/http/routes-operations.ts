@@ -11,6 +11,7 @@ import { ANOMALY_OPERATIONS } from './routes-anomalies.ts';
 import { FACT_OPERATIONS } from './routes-facts.ts';
 import { RESERVATION_OPERATIONS } from './routes-reservations.ts';
 import { STOCK_OPERATIONS } from './routes-stock.ts';
+import { SYSTEM_OPERATIONS } from './routes-system.ts';
 
 const health: Operation = {
   id: 'health',
@@ -96,6 +97,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...STOCK_OPERATIONS,
   ...RESERVATION_OPERATIONS,
   ...ANOMALY_OPERATIONS,
+  ...SYSTEM_OPERATIONS,
   health,
   ready,
   metricsText,

@@ -16,12 +16,14 @@ import { formOf, readBody, sniffedForm } from '../bodies.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { FrontProblem } from '../problems.ts';
+import { SystemAnswers, type SystemView } from '../system-answers.ts';
 import { answerProblems, clientProblem, frameworkProblem } from './problems.ts';
 import { addAnomalyRoutes } from './routes-anomalies.ts';
 import { addFactRoutes } from './routes-facts.ts';
 import { addOperationsRoutes, OPERATIONS } from './routes-operations.ts';
 import { addReservationRoutes } from './routes-reservations.ts';
 import { addStockRoutes } from './routes-stock.ts';
+import { addSystemRoutes } from './routes-system.ts';
 
 /** An id of 128 characters of four UTF-8 bytes, each percent-encoded. */
 const LONGEST_PARAMETER = 128 * 4 * 3;
@@ -35,6 +37,7 @@ export interface HttpWorld {
   readonly parked: ParkedFacts;
   readonly anomalies: AnomalyDesk;
   readonly readiness: () => Readiness;
+  readonly system: SystemView;
   readonly metrics: Metrics;
   readonly log: Log;
   /** The node's name. */
@@ -59,6 +62,7 @@ export function buildHttp(world: HttpWorld): FastifyInstance {
   addStockRoutes(app, answers);
   addReservationRoutes(app, answers);
   addAnomalyRoutes(app, world.anomalies);
+  addSystemRoutes(app, new SystemAnswers(world.system));
   addOperationsRoutes(app, world);
   return app;
 }
