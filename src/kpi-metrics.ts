@@ -11,7 +11,8 @@ import type { Counted } from '../dashboards/kpi/counted.ts';
 import type { LocationStanding } from '../dashboards/kpi/kpi-watch.ts';
 import { STANDING, type StandingField } from '../dashboards/kpi/standing.ts';
 import { AGE_DAYS } from '../dashboards/topics.ts';
-import type { FamilyValue, Metrics } from './metrics.ts';
+import type { FamilyValue } from './metrics/exposition.ts';
+import type { Metrics } from './metrics.ts';
 
 /** Locations with a label of their own. */
 const LOCATIONS_NAMED = 200;
@@ -68,8 +69,10 @@ export function exportKpi(metrics: Metrics, kpi: KpiExport): void {
   );
 
   const { counted } = kpi;
-  counter('sold_units_total', 'Units sold.', () => byLocation(counted.sold));
-  counter('returned_units_total', 'Units returned, whatever became of them.', () => byLocation(counted.returned));
+  counter('sold_units_total', 'Units sold.', () => byLocation(counted.sold, kpi.standing()));
+  counter('returned_units_total', 'Units returned, whatever became of them.', () =>
+    byLocation(counted.returned, kpi.standing()),
+  );
   counter('holds_total', 'Lines of reservations that were granted as holds, and how holds ended.', () =>
     Object.entries(counted.holds).map(([outcome, value]) => ({ labels: { outcome }, value })),
   );
@@ -96,7 +99,10 @@ function named(all: readonly LocationStanding[]): readonly LocationStanding[] {
   return [...sorted.slice(0, LOCATIONS_NAMED), rest];
 }
 
-function byLocation(units: ReadonlyMap<string, number>): FamilyValue[] {
+/** A location that has stock and sold nothing is there at 0: its first sale would else be the start of its series, and no rate. */
+function byLocation(counted: ReadonlyMap<string, number>, standing: readonly LocationStanding[]): FamilyValue[] {
+  const units = new Map(standing.map(({ location }) => [location, 0]));
+  for (const [location, value] of counted) units.set(location, value);
   if (units.size <= LOCATIONS_NAMED) return [...units].map(([location, value]) => ({ labels: { location }, value }));
   const sorted = [...units].sort(([a], [b]) => (a < b ? -1 : 1));
   const rest = sorted.slice(LOCATIONS_NAMED).reduce((sum, [, value]) => sum + value, 0);

@@ -80,17 +80,17 @@ export function buildLiveFeed(world: LiveSystemWorld): LiveFeed {
 export function kpiExport({ engine }: Pick<Core, 'engine'>, clock: Clock, counts: LiveCounts): KpiExport {
   const standing = () => {
     const all = new Map<string, { location: string; sums: Float64Array; aged: number[] }>();
+    const nowMs = clock.nowMs();
     for (const partition of engine.partitions.values()) {
       if (!partition.serving) continue;
       for (const at of kpiOf(partition)?.locations.values() ?? []) {
-        const aged = at.aged(clock.nowMs());
-        let sum = all.get(at.location);
+        const sum = all.get(at.location);
         if (sum === undefined) {
-          sum = { location: at.location, sums: new Float64Array(STANDING_LENGTH), aged: aged.map(() => 0) };
-          all.set(at.location, sum);
+          all.set(at.location, { location: at.location, sums: at.standing.slice(), aged: at.aged(nowMs) });
+          continue;
         }
         for (let i = 0; i < STANDING_LENGTH; i++) (sum.sums[i] as number) += at.standing[i] as number;
-        for (let i = 0; i < aged.length; i++) (sum.aged[i] as number) += aged[i] as number;
+        at.aged(nowMs, sum.aged);
       }
     }
     return [...all.values()];

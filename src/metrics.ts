@@ -1,5 +1,5 @@
 /**
- * Metrics: every figure for Prometheus, in a registry of its own. The one file that imports prom-client.
+ * Metrics: every figure for Prometheus by its name, in a registry of the node's own.
  *
  * Invariants:
  *  M1 Every series with a known label value is there from the start, at 0: a rate over a restart is never missing.
@@ -7,20 +7,12 @@
  *     src/kpi-metrics.ts, which bounds them.
  *  M3 Counting is adding to a plain number; it is published when somebody asks (collect).
  */
-import {
-  Counter,
-  collectDefaultMetrics,
-  Gauge,
-  Histogram,
-  type MetricObjectWithValues,
-  type MetricValue,
-  type MetricValueWithName,
-  Registry,
-} from 'prom-client';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
 import { ANOMALY_KINDS, type AnomalyKind } from '../streams/anomalies.ts';
 import { FACT_TYPES, type FactType } from '../streams/facts.ts';
 import { PARK_REASONS, type ParkReason } from '../streams/parked.ts';
+import { type Family, type FamilyValue, Histogram } from './metrics/exposition.ts';
+import { FamilyRegistry } from './metrics/registry.ts';
 import { PROBLEMS, type ProblemKind } from './problems.ts';
 
 export const RESERVATION_OUTCOMES = [
@@ -79,18 +71,6 @@ const BATCH = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 export const LIVE_ENDINGS = ['left', 'slow', 'silent', 'misused', 'stopping'] as const;
 export type LiveEnding = (typeof LIVE_ENDINGS)[number];
 
-/** A figure with labels that is read when somebody asks. */
-export interface Family {
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'gauge' | 'counter';
-  readonly read: () => Iterable<FamilyValue>;
-}
-export interface FamilyValue {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
 /** Told of what is asked of this node, as it is counted. */
 export interface AskedListener {
   atp(seconds: number): void;
@@ -100,13 +80,9 @@ export interface AskedListener {
   parked(reason: ParkReason): void;
 }
 
-/** Gauges of prom-client whose names end like counters, which `promtool check metrics` finds. */
-const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
-
 export class Metrics {
-  readonly contentType: string;
   listener: AskedListener | undefined;
-  readonly #registry = new Registry();
+  readonly #registry = new FamilyRegistry();
   readonly #applied: Record<FactType, number>;
   readonly #parked: Record<ParkReason, number>;
   readonly #reservations: Record<ReservationOutcome, number>;
@@ -119,7 +95,10 @@ export class Metrics {
   readonly #unanswered: Record<MeasuredServer, number>;
   /** Seconds of the latest round trip; undefined while the server does not answer. */
   readonly #roundTrips = new Map<MeasuredServer, number | undefined>();
-  readonly #lags = zeros(STREAMS) as Record<MeasuredStream, number | (() => number)>;
+  readonly #lags = Object.fromEntries(STREAMS.map((stream) => [stream, () => 0])) as Record<
+    MeasuredStream,
+    () => number
+  >;
   readonly #gauges = new Map<GaugeName, () => number>();
   #duplicates = 0;
   #breaches = 0;
@@ -136,9 +115,6 @@ export class Metrics {
   #liveSkipped = 0;
 
   constructor() {
-    this.contentType = this.#registry.contentType;
-    collectDefaultMetrics({ register: this.#registry });
-    for (const name of MISNAMED) this.#registry.removeSingleMetric(name);
     this.#applied = this.#counters('facts_applied_total', 'Facts folded into stock, each once.', 'type', FACT_TYPES);
     this.#counter(
       'facts_duplicate_total',
@@ -164,7 +140,10 @@ export class Metrics {
       STREAMS,
     );
     this.#anomalies = this.#counters('anomalies_total', 'Anomalies opened, by kind.', 'kind', ANOMALY_KINDS);
-    this.#anomalyGauge();
+    this.#read('anomalies_open', 'Anomalies that are not resolved, of the partitions that this node owns.', () => {
+      const counts = this.#openAnomalies();
+      return ANOMALY_KINDS.map((kind) => ({ labels: { kind }, value: counts.get(kind) ?? 0 }));
+    });
     this.#counter('self_audit_breaches_total', 'Derived totals that did not equal their parts.', () => this.#breaches);
     this.#requests = this.#counters(
       'requests_total',
@@ -190,7 +169,13 @@ export class Metrics {
       'server',
       SERVERS,
     );
-    this.#servers();
+    this.#read('server_up', '1 if the server answered the latest ping of this node, else 0.', () =>
+      SERVERS.map((server) => ({ labels: { server }, value: this.#roundTrips.get(server) === undefined ? 0 : 1 })),
+    );
+    // How long one that is away would take is not known: its series is left out.
+    this.#read('server_round_trip_seconds', 'Round trip of the latest ping to a server that answers.', () =>
+      [...this.#roundTrips].flatMap(([server, value]) => (value === undefined ? [] : [{ labels: { server }, value }])),
+    );
     this.#facts = this.#histogram(
       'facts_request_seconds',
       'Time from a readable request with facts to the verdict on each, stored and folded.',
@@ -231,8 +216,13 @@ export class Metrics {
       'reason',
       LIVE_ENDINGS,
     );
-    this.#lag();
-    for (const name of Object.keys(GAUGES) as GaugeName[]) this.#namedGauge(name);
+    this.#read(
+      'stream_lag_messages',
+      'Messages of a stream that are stored and not folded yet, in the partitions that this node owns.',
+      () => STREAMS.map((stream) => ({ labels: { stream }, value: this.#lags[stream]() })),
+    );
+    for (const name of Object.keys(GAUGES) as GaugeName[])
+      this.#read(name, GAUGES[name], () => [{ labels: {}, value: this.#gauges.get(name)?.() ?? 0 }]);
   }
 
   factApplied(type: FactType, times = 1): void {
@@ -306,7 +296,7 @@ export class Metrics {
 
   /** Adds a figure whose labels are known only when it is read; whoever adds it bounds them. */
   family(family: Family): void {
-    new ReadFamily(family, this.#registry);
+    this.#registry.add(family);
   }
 
   anomalyOpened(kind: AnomalyKind): void {
@@ -343,12 +333,9 @@ export class Metrics {
 
   /** Which program this is, and the name of the node: joined to other series by their instance. */
   build(version: string, node: string): void {
-    new Gauge({
-      name: 'holdfast_build_info',
-      help: 'Always 1; its labels say which version runs, and the name of the node.',
-      labelNames: ['version', 'node'],
-      registers: [this.#registry],
-    }).set({ version, node }, 1);
+    this.#read('build_info', 'Always 1; its labels say which version runs, and the name of the node.', () => [
+      { labels: { version, node }, value: 1 },
+    ]);
   }
 
   /** Says where a gauge is read, each time somebody asks. */
@@ -361,9 +348,13 @@ export class Metrics {
     this.#lags[stream] = read;
   }
 
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
   /** The text that Prometheus reads. */
   render(): Promise<string> {
-    return this.#registry.metrics();
+    return this.#registry.render();
   }
 
   #counters<Label extends string>(
@@ -373,159 +364,23 @@ export class Metrics {
     values: readonly Label[],
   ): Record<Label, number> {
     const counts = zeros(values);
-    new Counter({
-      name: `holdfast_${name}`,
-      help,
-      labelNames: [label],
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const value of values) this.inc({ [label]: value }, counts[value]);
-      },
-    });
+    const read = () => values.map((value) => ({ labels: { [label]: value }, value: counts[value] }));
+    this.#registry.add({ name, help, type: 'counter', read });
     return counts;
   }
 
   #counter(name: string, help: string, read: () => number): void {
-    new Counter({
-      name: `holdfast_${name}`,
-      help,
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
+    this.#registry.add({ name, help, type: 'counter', read: () => [{ labels: {}, value: read() }] });
   }
 
-  #histogram(name: string, help: string, buckets: number[]): Histogram {
-    return new PlainHistogram(`holdfast_${name}`, help, buckets, this.#registry);
+  #histogram(name: string, help: string, bounds: readonly number[]): Histogram {
+    const histogram = new Histogram(bounds);
+    this.#registry.add({ name, help, type: 'histogram', read: () => histogram.read() });
+    return histogram;
   }
 
-  #lag(): void {
-    const lags = this.#lags;
-    new Gauge({
-      name: 'holdfast_stream_lag_messages',
-      help: 'Messages of a stream that are stored and not folded yet, in the partitions that this node owns.',
-      labelNames: ['stream'],
-      registers: [this.#registry],
-      collect() {
-        for (const stream of STREAMS) {
-          const lag = lags[stream];
-          this.set({ stream }, typeof lag === 'number' ? lag : lag());
-        }
-      },
-    });
-  }
-
-  /** A server is up when its latest ping was answered; how long one that is away would take is not known, so its series is left out. */
-  #servers(): void {
-    const roundTrips = this.#roundTrips;
-    new Gauge({
-      name: 'holdfast_server_up',
-      help: '1 if the server answered the latest ping of this node, else 0.',
-      labelNames: ['server'],
-      registers: [this.#registry],
-      collect() {
-        for (const server of SERVERS) this.set({ server }, roundTrips.get(server) === undefined ? 0 : 1);
-      },
-    });
-    new Gauge({
-      name: 'holdfast_server_round_trip_seconds',
-      help: 'Round trip of the latest ping to a server that answers.',
-      labelNames: ['server'],
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const [server, seconds] of roundTrips) if (seconds !== undefined) this.set({ server }, seconds);
-      },
-    });
-  }
-
-  #anomalyGauge(): void {
-    const read = () => this.#openAnomalies();
-    new Gauge({
-      name: 'holdfast_anomalies_open',
-      help: 'Anomalies that are not resolved, of the partitions that this node owns.',
-      labelNames: ['kind'],
-      registers: [this.#registry],
-      collect() {
-        const counts = read();
-        for (const kind of ANOMALY_KINDS) this.set({ kind }, counts.get(kind) ?? 0);
-      },
-    });
-  }
-
-  #namedGauge(name: GaugeName): void {
-    const gauges = this.#gauges;
-    new Gauge({
-      name: `holdfast_${name}`,
-      help: GAUGES[name],
-      registers: [this.#registry],
-      collect() {
-        this.set(gauges.get(name)?.() ?? 0);
-      },
-    });
-  }
-}
-
-/** A histogram without labels that counts in plain numbers: prom-client's own hashes its labels at each observation. */
-class PlainHistogram extends Histogram {
-  readonly #bounds: readonly number[];
-  readonly #counts: Float64Array;
-  readonly #name: string;
-  readonly #help: string;
-  #sum = 0;
-
-  constructor(name: string, help: string, buckets: number[], registry: Registry) {
-    super({ name, help, buckets, registers: [registry] });
-    this.#name = name;
-    this.#help = help;
-    this.#bounds = buckets;
-    this.#counts = new Float64Array(buckets.length + 1);
-  }
-
-  override observe(value: unknown): void {
-    const observed = value as number;
-    let bucket = 0;
-    while (bucket < this.#bounds.length && observed > (this.#bounds[bucket] as number)) bucket += 1;
-    (this.#counts[bucket] as number) += 1;
-    this.#sum += observed;
-  }
-
-  override async get(): Promise<MetricObjectWithValues<MetricValueWithName<string>>> {
-    const values: MetricValueWithName<string>[] = [];
-    let count = 0;
-    for (let bucket = 0; bucket <= this.#bounds.length; bucket++) {
-      count += this.#counts[bucket] as number;
-      values.push({ metricName: `${this.#name}_bucket`, labels: { le: this.#bounds[bucket] ?? '+Inf' }, value: count });
-    }
-    values.push({ metricName: `${this.#name}_sum`, labels: {}, value: this.#sum });
-    values.push({ metricName: `${this.#name}_count`, labels: {}, value: count });
-    return {
-      name: this.#name,
-      help: this.#help,
-      type: 'histogram' as never,
-      aggregator: 'sum',
-      values,
-      collect: () => {},
-    };
-  }
-}
-
-/** Passes on what is read, without prom-client's table of labels, which would keep those that are gone. */
-class ReadFamily extends Gauge {
-  readonly #family: Family;
-
-  constructor(family: Family, registry: Registry) {
-    super({ name: `holdfast_${family.name}`, help: family.help, registers: [registry] });
-    this.#family = family;
-  }
-
-  override async get(): Promise<MetricObjectWithValues<MetricValue<string>>> {
-    const { name, help, type, read } = this.#family;
-    const values = [...read()].map(({ labels, value }) => ({ labels, value }));
-    return { name: `holdfast_${name}`, help, type: type as never, aggregator: 'sum', values, collect: () => {} };
+  #read(name: string, help: string, read: () => Iterable<FamilyValue>): void {
+    this.#registry.add({ name, help, type: 'gauge', read });
   }
 }
 

@@ -27,16 +27,16 @@ export class LocationKpi {
     else this.#byDay.set(day, now);
   }
 
-  /** Units on hand by age, one more than AGE_DAYS. */
-  aged(nowMs: number): number[] {
+  /** Units on hand by age, one more than AGE_DAYS; added to what is given. */
+  aged(nowMs: number, to: number[] = [...AGE_DAYS.map(() => 0), 0]): number[] {
     const today = dayOf(nowMs);
-    const aged = [...AGE_DAYS.map(() => 0), 0];
     for (const [day, units] of this.#byDay) {
       const age = Math.max(0, today - day);
-      const index = AGE_DAYS.findIndex((days) => age <= days);
-      (aged[index < 0 ? AGE_DAYS.length : index] as number) += units;
+      let index = 0;
+      while (index < AGE_DAYS.length && age > (AGE_DAYS[index] as number)) index += 1;
+      (to[index] as number) += units;
     }
-    return aged;
+    return to;
   }
 }
 

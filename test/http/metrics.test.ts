@@ -115,3 +115,23 @@ it('leaves out how long a server takes that does not answer', async () => {
   expect(text).not.toContain('holdfast_server_round_trip_seconds{server="redis"}');
   expect(text).toContain('holdfast_server_pings_failed_total{server="redis"} 1\n');
 });
+
+it('writes any label value so that it can be read, and refuses a second family of a name', async () => {
+  const metrics = new Metrics();
+  const family = {
+    name: 'tried',
+    help: 'With a \\ and a\nline.',
+    type: 'gauge',
+    read: () => [
+      { labels: { location: 'a "b" \\ c\nd', bucket: 'held' }, value: 1.5 },
+      { labels: {}, value: Number.POSITIVE_INFINITY },
+    ],
+  } as const;
+  metrics.family(family);
+  expect(await lines(metrics, '# HELP holdfast_tried')).toEqual(['# HELP holdfast_tried With a \\\\ and a\\nline.']);
+  expect(await lines(metrics, 'holdfast_tried')).toEqual([
+    'holdfast_tried{location="a \\"b\\" \\\\ c\\nd",bucket="held"} 1.5',
+    'holdfast_tried +Inf',
+  ]);
+  expect(() => metrics.family(family)).toThrow('the metric tried is there already');
+});

@@ -3,7 +3,7 @@
  * that are held, confirmed, released, left to expire and refused, and requests that are wrong. Enough for every figure to move.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { ask } from '../fixtures/http-caller.ts';
+import { type Answer, ask } from '../fixtures/http-caller.ts';
 
 /** Between two rounds, so that a busy machine is left alone. */
 const PAUSE_MS = 100;
@@ -19,6 +19,8 @@ export class ShopDay {
   constructor(url: string) {
     this.#url = url;
     this.#ended = this.#run();
+    // Told by close(); until then it is nobody's.
+    this.#ended.catch(() => undefined);
   }
 
   /** Rejects with what went wrong in the loop. */
@@ -42,17 +44,19 @@ export class ShopDay {
     const at = (agoMs = 0) => new Date(now - agoMs).toISOString();
     const shop = { sku: 'mug', location: 'shop', occurredAt: at() };
     const transfer = { type: 'transfer', sku: 'mug', transfer: `t${round}`, from: 'dc', to: 'shop', qty: 4 };
-    await this.#post('/v1/facts', [
+    const counted = await this.#post('/v1/facts', [
       { id: `r${round}`, type: 'receipt', sku: 'mug', location: 'dc', occurredAt: at(7_200_000), qty: 50, damaged: 1 },
       { id: `o${round}`, ...transfer, location: 'dc', occurredAt: at(5_400_000), phase: 'shipped' },
       { id: `i${round}`, ...transfer, location: 'shop', occurredAt: at(60_000), phase: 'received', damaged: 1 },
       { id: `s${round}`, type: 'sale', ...shop, qty: 1, unitPrice: '2.55', currency: 'GBP' },
-      { id: `b${round}`, type: 'return', ...shop, qty: 1, disposition: 'sellable', reason: 'too small' },
+      { id: `b${round}`, type: 'return', ...shop, qty: 1, disposition: 'restock', reason: 'too small' },
       { id: `a${round}`, type: 'adjustment', ...shop, delta: -1, reason: 'breakage' },
       { id: `c${round}`, type: 'count', sku: 'bowl', location: 'shop', occurredAt: at(), counted: round % 2 },
       // More sold than was ever there: a negative stock key, and an anomaly.
       { id: `n${round}`, type: 'sale', sku: 'plate', location: 'shop', occurredAt: at(), qty: 5 },
     ]);
+    const rejected = counted.status === 200 ? counted.body.rejected : [];
+    if (rejected.length > 0) throw new Error(`facts of the day were refused: ${JSON.stringify(rejected)}`);
     await this.#post('/v1/facts', {
       id: `s${round}`,
       type: 'sale',
@@ -85,7 +89,7 @@ export class ShopDay {
     await this.#post('/v1/atp', { lines: 7 });
   }
 
-  async #post(path: string, body?: unknown): Promise<void> {
-    await ask(this.#url, 'POST', path, body);
+  #post(path: string, body?: unknown): Promise<Answer> {
+    return ask(this.#url, 'POST', path, body);
   }
 }
