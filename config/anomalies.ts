@@ -28,12 +28,14 @@ export const ANOMALY_DEFAULTS = {
 
   /** Time after which what a stock key sold counts for 1/e: a month, so that a season's rate is learned and left. */
   rateMemoryMs: 28 * DAY_MS,
+  /** The same of the recent rate: where it is less, it is what a phantom is judged by, since a season that ends is none. */
+  recentMemoryMs: 10 * DAY_MS,
   /** Nobody's rate is known better than that of a gamma with so many events: rates drift by about 1/√12 from week to week. */
   rateCertainty: 12,
   /** P(no sale for so long) from which stock on the book is taken for a phantom. */
   phantomTail: 1e-4,
   /** Decayed sales below which a stock key sells too seldom to tell. */
-  phantomEvents: 8,
+  phantomEvents: 20,
   /** No sale for less than this is no phantom, however fast it sells. */
   phantomMinMs: DAY_MS,
   /** P(at least so many sales in a day) from which it is a spike, and the one above which it is over. */
@@ -51,17 +53,17 @@ export const ANOMALY_DEFAULTS = {
   returnPriorShare: 0.08,
   returnPriorWeight: 20,
 
-  /** |ln price − the key's usual| in multiples of its usual deviation from which a price is told of, and the one that ends it. */
-  priceZ: 8,
-  priceClearZ: 3,
-  /** And at least this in ln: 0.7 is half or double. Lists differ by quantity and channel by less. */
+  /** ln of how many times a price must be outside the band of usual ones: 0.7 is double or half. */
   priceLog: 0.7,
-  /** Usual deviation is taken for at least this: a price that never moved would else be told of for a penny. */
-  priceFloor: 0.05,
-  /** Weight of a new price in what is usual. */
+  /** The same while fewer than `priceSales` sales are known: another list may ask three times as much. */
+  priceLogNew: 1.4,
+  priceSales: 40,
+  /** Sales below which nothing is usual yet. */
+  priceSalesLeast: 20,
+  /** Weight of a new price in the mean, and part of its way that an unusual one widens the band. */
   priceWeight: 0.1,
-  /** Sales that a key's own price must have. */
-  priceSales: 8,
+  /** Part of the way to the mean that the band's ends go at each sale. */
+  priceForget: 0.0005,
   /** Sales in a row at a usual price that end it. */
   priceClearSales: 2,
 
@@ -88,7 +90,7 @@ export const ANOMALY_DEFAULTS = {
   /** Silence of less is none. */
   silentMinMs: HOUR_MS,
   /** Dispersion of how much is heard: days differ, holidays more. */
-  silentCertainty: 3,
+  silentCertainty: 12,
   /** Time that a source must have been known, so that every hour of a week has been seen twice. */
   silentLearnMs: 14 * DAY_MS,
   /** Weight of a new week in the week's pattern. */

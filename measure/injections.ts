@@ -150,9 +150,9 @@ export class Injections {
     this.#label('count_variance', sku, at, at + HOUR);
   }
 
-  /** The stock is not where the book says: nothing is sold for three weeks of a SKU that sold in the four before. */
+  /** The stock is not where the book says: nothing is sold for three weeks of a SKU that sold once a day in the four before. */
   #phantom(): void {
-    const { sku, at } = this.#place(12);
+    const { sku, at } = this.#place(28);
     for (const sale of this.#sales.get(sku) as Sale[])
       if (sale.at >= at && sale.at < at + 21 * DAY) this.removed.add(sale);
     this.#label('phantom_stock', sku, at, at + 21 * DAY);
@@ -223,7 +223,7 @@ export class Injections {
 
   /** A slip of the point, or a wrong price list, for one to three sales: ten times, a tenth, five times. */
   #price(): void {
-    const { sku, at } = this.#place(10);
+    const { sku, at } = this.#place(20);
     const factor = this.#chance.pick([10, 0.1, 5, 0.2]);
     const sales = (this.#sales.get(sku) as Sale[]).filter((sale) => sale.at >= at && Number(sale.unitPrice) > 0);
     const wrong = sales.slice(0, this.#chance.whole(1, 3));

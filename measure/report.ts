@@ -42,7 +42,23 @@ export function markdown(report: Report): string {
     '',
     scoreTable(report),
     '',
+    ...notes(report),
+    '',
   ].join('\n');
+}
+
+/** What the table cannot say. */
+function notes({ scores }: Report): string[] {
+  return scores.flatMap(({ kind, untouched, borneOut, sideEffects }) => [
+    ...(borneOut === null
+      ? []
+      : [
+          `- \`${kind}\`: of the ${untouched} in the untouched months, ${borneOut} are borne out by what came: the SKU sold at most a quarter of what it had. The strict precision counts them as false.`,
+        ]),
+    ...(sideEffects === 0
+      ? []
+      : [`- \`${kind}\`: ${sideEffects} opened on what another injection was done to; they count for neither side.`]),
+  ]);
 }
 
 function share(value: number | null): string {

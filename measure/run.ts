@@ -94,7 +94,7 @@ function deliver(partition: Partition, fact: Fact, at: number): void {
     id: `in-${fact.id}`,
     sku: fact.sku,
     location: DC,
-    at: fact.at - MINUTE,
+    at: at - MINUTE,
     qty,
     damaged: 0,
   };

@@ -11,6 +11,8 @@ import type { Place } from './places.ts';
 import type { Scene } from './scene.ts';
 
 const MINUTE = 60_000_000;
+/** One late device is no late location. */
+const NOT_JUDGED = -1;
 /** Minutes told of one source at once; those beyond are left out: the pattern of a week does not need them. */
 const MINUTES_TOLD = 2_000;
 
@@ -18,6 +20,7 @@ const MINUTES_TOLD = 2_000;
 export interface Heard {
   readonly location: string;
   readonly device: string | undefined;
+  /** Facts whose lateness counts: of a location, those that name no device. */
   facts: number;
   late: number;
   /** Greatest lateness of a fact, in microseconds. */
@@ -42,10 +45,11 @@ export class Hearing {
     const { places } = this.#scene;
     const place = places.of(fact.location);
     const lateness = places.heard(place, fact.at, recordedAt);
-    this.#add(fact.location, undefined, place, lateness, recordedAt);
+    this.#add(fact.location, undefined, place, fact.device === undefined ? lateness : NOT_JUDGED, recordedAt);
     if (fact.device !== undefined) this.#add(fact.location, fact.device, place, lateness, recordedAt);
   }
 
+  /** `lateness` below 0: told of with the device that it came from, and of no account here. */
   #add(location: string, device: string | undefined, place: Place, lateness: number, recordedAt: number): void {
     const name = device === undefined ? location : `${location}\u0001${device}`;
     let heard = this.#heard.get(name);
@@ -54,7 +58,7 @@ export class Hearing {
       heard = { location, device, facts: 0, late: 0, lateness: 0, minutes: [], at: 0, lag: 0, recordedAt };
       this.#heard.set(name, heard);
     }
-    heard.facts += 1;
+    if (lateness !== NOT_JUDGED) heard.facts += 1;
     if (lateness >= this.#scene.parameters.lateMs * 1000) heard.late += 1;
     heard.lateness = Math.max(heard.lateness, lateness);
     const at = recordedAt - place.lag;

@@ -16,6 +16,9 @@ const COLUMNS = {
   /** Decayed sales, and the business time they took: the rate is their ratio. */
   events: Float32Array,
   exposure: Float32Array,
+  /** The same, forgotten sooner: what fades sells at this. */
+  recentEvents: Float32Array,
+  recentExposure: Float32Array,
   /** Business time since when there was stock and no sale. */
   since: Float64Array,
   /** Business time without a sale from which it is a phantom; infinite where it sells too seldom. */
@@ -29,9 +32,10 @@ const COLUMNS = {
   dayEvents: Uint16Array,
   dayReturns: Uint16Array,
   dayUnits: Uint32Array,
-  /** Usual ln price, usual deviation from it, and how many sales tell. */
-  price: Float32Array,
-  priceDeviation: Float32Array,
+  /** Usual ln price and the band of what is usual, and how many sales tell. */
+  priceMean: Float32Array,
+  priceLow: Float32Array,
+  priceHigh: Float32Array,
   priceSales: Uint8Array,
   /** Sales in a row at a usual price since one was not. */
   priceUsual: Uint8Array,

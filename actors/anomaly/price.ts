@@ -1,16 +1,17 @@
 /**
- * price_deviation: a sale at a price far from what this stock key sells at.
+ * price_deviation: a sale at a price far from all that this stock key sells at.
  *
- * Model: ln price has a usual value m and a usual deviation d, both exponentially weighted (EWMA: Roberts, Technometrics 1, 1959), d of
- * absolute deviations, which one outlier moves less than squares (Hampel); z = |ln p − m| ÷ (1.2533 · d), the factor that makes d of a
- * normal its standard deviation. What lies beyond the threshold enters only up to it, so that a lasting new price becomes the usual
- * one after a while, and ends what it raised. Sales in another currency than the key's first tell nothing; a price of 0 is no price.
+ * Model: a key has several usual prices (by quantity, customer, channel), so what is usual is a band of ln price, not a mean: from the least
+ * to the greatest price seen, each drawn towards the exponentially weighted mean (EWMA: Roberts, Technometrics 1, 1959) by a
+ * little at every sale, so that a list that is gone is forgotten. A price more than a margin outside the band is told of; the margin is wider
+ * while few sales are known, since another list may not have been seen yet. Such a price widens the band by a part of the way
+ * only: an outlier hardly moves it, and a lasting new price is usual after some sales, and ends what it raised.
+ *
+ * Sales in another currency than the key's first tell nothing; a price of 0 is no price.
  */
 import type { Sale } from '../../streams/facts.ts';
 import type { StockKey } from '../stock/state.ts';
 import { causeOf, rounded, type Scene, whereOf } from './scene.ts';
-
-const NORMAL = 1.2533;
 
 /** @param row the key's row, which its sale has made */
 export function judgePrice(scene: Scene, key: StockKey, sale: Sale, row: number, recordedAt: number): void {
@@ -18,45 +19,46 @@ export function judgePrice(scene: Scene, key: StockKey, sale: Sale, row: number,
   if (sale.unitPrice === undefined || !(price > 0)) return;
   const { alarms, parameters, states } = scene;
   const c = states.columns;
-  const code = currencyCode(sale.currency);
   const sales = c.priceSales[row] as number;
+  const log = Math.log(price);
+  const code = currencyCode(sale.currency);
   if (sales === 0) {
     c.currency[row] = code;
-    c.price[row] = Math.log(price);
-    c.priceDeviation[row] = 0;
-    c.priceSales[row] = 1;
-    return;
-  }
-  if (c.currency[row] !== code) return;
-  const mean = c.price[row] as number;
-  const usual = NORMAL * Math.max(c.priceDeviation[row] as number, parameters.priceFloor / NORMAL);
-  const off = Math.log(price) - mean;
-  const z = Math.abs(off) / usual;
-  const far = sales >= parameters.priceSales && z >= parameters.priceZ && Math.abs(off) >= parameters.priceLog;
+    c.priceMean[row] = log;
+    c.priceLow[row] = log;
+    c.priceHigh[row] = log;
+  } else if (c.currency[row] !== code) return;
+  const mean = c.priceMean[row] as number;
+  const low = c.priceLow[row] as number;
+  const high = c.priceHigh[row] as number;
+  const outside = Math.max(low - log, log - high, 0);
+  const margin = sales < parameters.priceSales ? parameters.priceLogNew : parameters.priceLog;
+  const far = sales >= parameters.priceSalesLeast && outside >= margin;
   if (far) {
     c.priceUsual[row] = 0;
+    const [from, to] = [rounded(Math.exp(low)), rounded(Math.exp(high))];
     alarms.raise('price_deviation', causeOf(key), {
       ...whereOf(key),
       at: sale.at,
       episode: recordedAt,
       severity: 'warning',
-      says: `Sold at ${price} where ${rounded(Math.exp(mean))} is usual.`,
-      figures: { price, usual: rounded(Math.exp(mean)), z: rounded(z), fact: sale.id },
+      says: `Sold at ${price} where ${from === to ? from : `${from} to ${to}`} is usual.`,
+      figures: { price, from, to, times: rounded(Math.exp(outside)), fact: sale.id },
     });
-  } else if (z <= parameters.priceClearZ || Math.abs(off) < parameters.priceLog / 2) {
+  } else if (outside < margin / 2) {
     const inARow = Math.min(255, (c.priceUsual[row] as number) + 1);
     c.priceUsual[row] = inARow;
     if (inARow === parameters.priceClearSales) alarms.clear('price_deviation', causeOf(key));
   }
+  const part = far ? parameters.priceWeight : 1;
+  const drawn = parameters.priceForget;
+  c.priceLow[row] = log < low ? low - part * outside : low + drawn * (mean - low);
+  c.priceHigh[row] = log > high ? high + part * outside : high - drawn * (high - mean);
   const weight = Math.max(parameters.priceWeight, 1 / (sales + 1));
-  const bound =
-    sales >= parameters.priceSales
-      ? Math.max(parameters.priceZ * usual, parameters.priceLog)
-      : Number.POSITIVE_INFINITY;
-  const taken = Math.sign(off) * Math.min(Math.abs(off), bound);
-  c.price[row] = mean + weight * taken;
-  c.priceDeviation[row] =
-    (c.priceDeviation[row] as number) + weight * (Math.abs(taken) - (c.priceDeviation[row] as number));
+  c.priceMean[row] = Math.min(
+    c.priceHigh[row] as number,
+    Math.max(c.priceLow[row] as number, mean + weight * (log - mean)),
+  );
   c.priceSales[row] = Math.min(255, sales + 1);
 }
 

@@ -6,7 +6,7 @@
  * `rateCertainty` events, since rates drift. Counts to come are then negative binomial (probability.ts; Gelman et al., Bayesian Data
  * Analysis, 2.6; Ehrenberg, The pattern of consumer purchases, 1959).
  *  Spike: P(X ≥ sales of today) is below `spikeTail`. It ends a day after the last day that was not below `spikeClearTail`.
- *  Phantom: there is stock on the book and P(no sale for so long) is below `phantomTail` (the idea: Kang and Gershwin, Information
+ *  Phantom: there is stock on the book and P(no sale for so long), at the lesser of the rate and the recent one, is below `phantomTail` (the idea: Kang and Gershwin, Information
  *   inaccuracy in inventory systems, IIE Transactions 37, 2005; DeHoratius, Mersereau and Schrage, M&SOM 10(2), 2008). A sale, a count or
  *   the end of the stock ends it. Time without stock tells nothing and is left out.
  *  Returns: the same with the key's decayed returns, which begin as one at the location's share of returns of the key's own rate.
@@ -39,13 +39,14 @@ export function judgeSale(scene: Scene, key: StockKey, sale: Sale, recordedAt: n
   if (minute === last) return row;
   decay(scene, row, minute);
   if (c.out[row] === 0) {
-    if (last > 0) c.exposure[row] = (c.exposure[row] as number) + (place.lines - (c.since[row] as number));
+    if (last > 0) expose(scene, row, place);
     c.events[row] = (c.events[row] as number) + 1;
+    c.recentEvents[row] = (c.recentEvents[row] as number) + 1;
   }
   c.since[row] = place.lines;
   c.soldMinute[row] = Math.max(minute, last);
   if (day === c.day[row]) c.dayEvents[row] = Math.min(0xffff, (c.dayEvents[row] as number) + 1);
-  c.patience[row] = patience(scene, row);
+  c.patience[row] = patience(scene, row, place);
   place.returnLines += 1;
   if (place.day === day && place.days >= parameters.learnDays) judgeSpike(scene, key, row, place, sale.at, recordedAt);
   return row;
@@ -89,7 +90,7 @@ export function judgeStock(scene: Scene, key: StockKey, had: boolean, isCounted:
   const c = scene.states.columns;
   const place = scene.places.all[c.place[row] as number] as Place;
   if (had && !has) {
-    c.exposure[row] = (c.exposure[row] as number) + Math.max(0, place.lines - (c.since[row] as number));
+    expose(scene, row, place);
     c.out[row] = 1;
   } else if (has) c.out[row] = 0;
   c.since[row] = place.lines;
@@ -115,7 +116,7 @@ export function judgeSilenceOfKeys(scene: Scene, wall: number): void {
 
 function tellPhantom(scene: Scene, key: StockKey, row: number, place: Place, sold: number): void {
   const c = scene.states.columns;
-  const { mean, certainty } = rate(scene, row, 0, 0);
+  const { mean, certainty } = leastRate(scene, row, place);
   const expected = mean * (place.lines - (c.since[row] as number));
   scene.alarms.raise('phantom_stock', causeOf(key), {
     ...whereOf(key),
@@ -204,6 +205,15 @@ function rate(
   return { mean: events / exposure, certainty: Math.min(events, scene.parameters.rateCertainty) };
 }
 
+/** The rate, or the recent one where that is less: what fades out is no phantom. */
+function leastRate(scene: Scene, row: number, place: Place): { mean: number; certainty: number } {
+  const { mean, certainty } = rate(scene, row, 0, 0);
+  const c = scene.states.columns;
+  const least = (place.dailyLines * scene.parameters.learnDays) / 2;
+  const recent = ((c.recentEvents[row] as number) + HALF) / Math.max(1, c.recentExposure[row] as number, least);
+  return { mean: Math.min(mean, recent), certainty };
+}
+
 /** Never less than the days the location takes to be known: a new key is compared with a week without it. */
 function exposureOf(scene: Scene, row: number): number {
   const c = scene.states.columns;
@@ -212,10 +222,10 @@ function exposureOf(scene: Scene, row: number): number {
 }
 
 /** Business time without a sale that has the probability `phantomTail`. */
-function patience(scene: Scene, row: number): number {
+function patience(scene: Scene, row: number, place: Place): number {
   const { parameters, states } = scene;
   if ((states.columns.events[row] as number) < parameters.phantomEvents) return Number.POSITIVE_INFINITY;
-  const { mean, certainty } = rate(scene, row, 0, 0);
+  const { mean, certainty } = leastRate(scene, row, place);
   return silentMean(parameters.phantomTail, certainty) / mean;
 }
 
@@ -236,4 +246,15 @@ function decay(scene: Scene, row: number, minute: number): void {
   c.events[row] = (c.events[row] as number) * left;
   c.exposure[row] = (c.exposure[row] as number) * left;
   c.returns[row] = (c.returns[row] as number) * left;
+  const recent = Math.exp((-passed * 60_000) / scene.parameters.recentMemoryMs);
+  c.recentEvents[row] = (c.recentEvents[row] as number) * recent;
+  c.recentExposure[row] = (c.recentExposure[row] as number) * recent;
+}
+
+/** Business time that the key had stock in. */
+function expose(scene: Scene, row: number, place: Place): void {
+  const c = scene.states.columns;
+  const passed = Math.max(0, place.lines - (c.since[row] as number));
+  c.exposure[row] = (c.exposure[row] as number) + passed;
+  c.recentExposure[row] = (c.recentExposure[row] as number) + passed;
 }

@@ -155,6 +155,7 @@ export class Sources {
   }
 
   #judgeLate(source: Source, { facts, late, lateness, at, recordedAt }: Heard): void {
+    if (facts === 0) return;
     const { alarms, parameters } = this.#scene;
     const weight = 1 - (1 - parameters.lateWeight) ** facts;
     source.lateShare += weight * (late / facts - source.lateShare);
