@@ -10,6 +10,8 @@
  *      what becomes of an allocation afterwards does not count here.
  *  KP4 Last inbound, and whether a key had stock once, do not depend on the order of facts. A count or an adjustment upwards tells of
  *      stock that was there, and dates it only where nothing came in.
+ *  KP5 What a count differed by, and how a lead time was, is told when the fact is folded, from what was folded before it. Folding the log
+ *      anew after all snapshots were lost may read the streams in another order, and then tell these differently.
  */
 
 import { bookAsOf } from '../../actors/stock/movements.ts';
