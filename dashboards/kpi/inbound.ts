@@ -44,7 +44,9 @@ export class Inbound {
   keep(book: StockBook): Int16Array {
     const days = new Int16Array(book.keyCount);
     let next = 0;
-    for (const key of inOrder(book)) days[next++] = this.#days.get(key) ?? 0;
+    eachInOrder(book, (key) => {
+      days[next++] = this.#days.get(key) ?? 0;
+    });
     return days;
   }
 
@@ -53,16 +55,17 @@ export class Inbound {
     if (days.length !== book.keyCount) return undefined;
     const inbound = new Inbound();
     let next = 0;
-    for (const key of inOrder(book)) {
+    eachInOrder(book, (key) => {
       const day = days[next++] as number;
       if (day !== 0) inbound.#days.set(key, day);
-    }
+    });
     return inbound;
   }
 }
 
-function* inOrder(book: StockBook): Generator<StockKey> {
-  for (const page of book.pages) for (const item of page.items) if (item.kind === 'sku') yield* item.keys;
+function eachInOrder(book: StockBook, call: (key: StockKey) => void): void {
+  for (const page of book.pages)
+    for (const item of page.items) if (item.kind === 'sku') for (const key of item.keys) call(key);
 }
 
 function lastGain({ movements }: StockKey): number | undefined {

@@ -10,6 +10,8 @@
  *      what becomes of an allocation afterwards does not count here.
  *  KP4 Last inbound, and whether a key had stock once, do not depend on the order of facts. A count or an adjustment upwards tells of
  *      stock that was there, and dates it only where nothing came in.
+ *  KP5 What a count differed by, and how a lead time was, is told when the fact is folded, from what was folded before it. Folding the log
+ *      anew after all snapshots were lost may read the streams in another order, and then tell these differently.
  */
 
 import { bookAsOf } from '../../actors/stock/movements.ts';
@@ -62,7 +64,10 @@ export class KpiWatch implements PartitionWatch {
   readonly #world: KpiWorld;
   #book: StockBook | undefined;
   #inbound = new Inbound();
+  /** Keys that the fold may change, and of each its location and the day of its last inbound. */
   readonly #touched: StockKey[] = [];
+  readonly #places: LocationKpi[] = [];
+  readonly #days: number[] = [];
   /** Lines that are held before a fold and may not be after it. */
   readonly #held: PartLine[] = [];
   #bookCounted: number | undefined;
@@ -73,22 +78,25 @@ export class KpiWatch implements PartitionWatch {
 
   beforeFact(book: StockBook, fact: Fact): void {
     this.#begin(book);
-    this.#touch(book.findKey(fact.sku, fact.location));
+    const key = book.findKey(fact.sku, fact.location);
+    this.#touch(key);
     if (fact.type === 'transfer' && fact.phase === 'shipped') this.#touch(book.findKey(fact.sku, fact.to));
     else if (fact.type === 'sale' && fact.reservation !== undefined) this.#touchPart(book.parts.get(fact.reservation));
-    else if (fact.type === 'count') this.#bookCounted = bookOf(book, fact.sku, fact.location, fact.at);
+    else if (fact.type === 'count') this.#bookCounted = key === undefined ? undefined : bookAsOf(key, fact.at);
     this.#move(-1);
   }
 
   afterFact(book: StockBook, fact: Fact, recordedAt: number): void {
     const atMs = Math.floor(recordedAt / 1000);
-    const key = book.findKey(fact.sku, fact.location) as StockKey;
-    this.#touch(key);
+    // The fact's own key is the first that was touched, unless the fact has brought it about.
+    if (this.#touched[0]?.sku.name !== fact.sku || this.#touched[0].location !== fact.location)
+      this.#touchFirst(book, fact);
+    const key = this.#touched[0] as StockKey;
+    const at = this.#places[0] as LocationKpi;
     if (fact.type === 'transfer' && fact.phase === 'shipped') this.#touch(book.findKey(fact.sku, fact.to));
     this.#date(key, fact, atMs);
     this.#move(1);
     if (this.sinceMs === undefined || atMs < this.sinceMs) this.sinceMs = atMs;
-    const at = this.#location(fact.location);
     at.heardAtMs = Math.max(at.heardAtMs, atMs);
     this.seconds.add(atMs);
     this.#happened(at, atMs, TYPE_FIELDS[fact.type], 1);
@@ -131,9 +139,10 @@ export class KpiWatch implements PartitionWatch {
       at.heardAtMs = heardAtMs;
       at.windows = windows;
     }
-    this.#touched.length = 0;
-    for (const entry of book.skus.values()) for (const key of entry.keys) this.#touched.push(key);
+    this.#begin(book);
+    for (const entry of book.skus.values()) for (const key of entry.keys) this.#add(key);
     this.#move(1);
+    this.#begin(book);
     this.changes += 1;
     for (const at of this.locations.values()) at.changedAt = this.changes;
   }
@@ -152,6 +161,8 @@ export class KpiWatch implements PartitionWatch {
   #begin(book: StockBook): void {
     this.#book = book;
     this.#touched.length = 0;
+    this.#places.length = 0;
+    this.#days.length = 0;
     this.#held.length = 0;
   }
 
@@ -160,7 +171,22 @@ export class KpiWatch implements PartitionWatch {
   }
 
   #touch(key: StockKey | undefined): void {
-    if (key !== undefined && !this.#touched.includes(key)) this.#touched.push(key);
+    if (key !== undefined && !this.#touched.includes(key)) this.#add(key);
+  }
+
+  #add(key: StockKey): void {
+    this.#touched.push(key);
+    this.#places.push(this.#location(key.location));
+    this.#days.push(this.#inbound.dayOf(key));
+  }
+
+  /** A key that is new with this fact; others that it touches come behind it. */
+  #touchFirst(book: StockBook, fact: Fact): void {
+    const rest = this.#touched.splice(0);
+    this.#places.length = 0;
+    this.#days.length = 0;
+    this.#touch(book.findKey(fact.sku, fact.location));
+    for (const key of rest) this.#touch(key);
   }
 
   #touchPart(part: ReservationPart | undefined): void {
@@ -174,10 +200,10 @@ export class KpiWatch implements PartitionWatch {
   /** Takes the touched keys out of the sums, or puts them in. */
   #move(sign: 1 | -1): void {
     if (sign === 1) this.changes += 1;
-    for (const key of this.#touched) {
-      const at = this.#location(key.location);
-      const day = this.#inbound.dayOf(key);
-      const onHand = addKey(at.standing, key, sign, day !== 0);
+    for (let i = 0; i < this.#touched.length; i++) {
+      const at = this.#places[i] as LocationKpi;
+      const day = this.#days[i] as number;
+      const onHand = addKey(at.standing, this.#touched[i] as StockKey, sign, day !== 0);
       if (onHand > 0) at.age(day, sign * onHand);
       at.changedAt = this.changes;
     }
@@ -207,6 +233,7 @@ export class KpiWatch implements PartitionWatch {
     const day = toldApart(dayOf(fact.at / 1000), dayOf(recordedMs));
     const came = fact.type !== 'count' && fact.type !== 'adjustment';
     this.#inbound.note(key, day, came);
+    this.#days[0] = this.#inbound.dayOf(key);
   }
 
   #tell(at: LocationKpi, key: StockKey, fact: Fact, atMs: number): void {
@@ -267,12 +294,6 @@ export class KpiWatch implements PartitionWatch {
     counted.counts[variance === 0 ? 'exact' : 'variance'] += 1;
     counted.varianceUnits += variance;
   }
-}
-
-/** Units that the book says were sellable at a moment; undefined where it has heard of nothing. */
-function bookOf(book: StockBook, sku: string, location: string, at: number): number | undefined {
-  const key = book.findKey(sku, location);
-  return key === undefined ? undefined : bookAsOf(key, at);
 }
 
 function bringsIn(fact: Fact): boolean {

@@ -60,7 +60,9 @@ export type KeptWindows = [all: KeptSums, rings: readonly (readonly [index: numb
 export class Windows {
   readonly all: Sums = emptySums();
   readonly #rings: (Bucket | undefined)[][] = RINGS.map(() => []);
-  readonly #found: Sums[] = [];
+  /** Buckets of the moment that was asked for last: those of the shortest ring's bucket, which every other bucket is a multiple of. */
+  #found: Sums[] = [];
+  #foundIndex = -1;
 
   /** Adds to every window that holds this moment. */
   add(atMs: number, field: number, units: number): void {
@@ -122,11 +124,17 @@ export class Windows {
     return windows;
   }
 
-  /** The list is used anew by the next call. */
   #at(atMs: number): readonly Sums[] {
-    const found = this.#found;
-    found.length = 1;
-    found[0] = this.all;
+    const shortest = Math.floor(atMs / RINGS[0][0]);
+    if (shortest !== this.#foundIndex) {
+      this.#found = this.#find(atMs);
+      this.#foundIndex = shortest;
+    }
+    return this.#found;
+  }
+
+  #find(atMs: number): Sums[] {
+    const found: Sums[] = [this.all];
     for (const [ring, [size, count]] of RINGS.entries()) {
       const index = Math.floor(atMs / size);
       const buckets = this.#rings[ring] as (Bucket | undefined)[];
