@@ -1,6 +1,6 @@
 /**
  * A real Prometheus scrapes a running node: what it reads has no fault, every query of every dashboard finds data, every series that an
- * alert speaks of is there, and no alert fires on a system that is well.
+ * alert speaks of is there, and alerts are raised by what they are for.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -111,5 +111,19 @@ describe('alerts', () => {
       WITHIN_MS,
       () => 'every rule was evaluated',
     );
+  });
+
+  const raised = (alert: string) => async () => (await prometheus.query(`ALERTS{alertname="${alert}"}`)).length > 0;
+
+  it('are raised by facts that are parked, and not while all is well', async () => {
+    await until(raised('HoldfastFactsParked'), WITHIN_MS, () => 'parked facts are noticed', 200);
+    for (const alert of ['HoldfastNodeDown', 'HoldfastPartitionWithoutOwner', 'HoldfastSelfAuditBreach']) {
+      expect(await raised(alert)(), alert).toBe(false);
+    }
+  });
+
+  it('are raised by a node that is killed', async () => {
+    await node.kill();
+    await until(raised('HoldfastNodeDown'), WITHIN_MS, () => 'the killed node is noticed', 200);
   });
 });
