@@ -84,6 +84,8 @@ export interface Panel {
   /** Of 24 columns. */
   readonly width: 3 | 4 | 6 | 8 | 12 | 24;
   readonly limits?: Limits;
+  /** A click on a series opens this view of the page, of the series' own label. */
+  readonly opens?: { readonly view: 'locations/' | 'anomalies?kind='; readonly label: 'location' | 'kind' };
 }
 export interface Section {
   readonly title: string;
@@ -168,6 +170,13 @@ function linkToPage(): DashboardLinkBuilder {
     .targetBlank(true);
 }
 
+function linkToView({ view, label }: NonNullable<Panel['opens']>): DashboardLinkBuilder {
+  return new DashboardLinkBuilder(`The ${label} on the live page`)
+    .type(DashboardLinkType.Link)
+    .url(`${PAGE}#/${view}\${__field.labels.${label}:percentencode}`)
+    .targetBlank(true);
+}
+
 function firingAlerts(): AnnotationQueryBuilder {
   return new AnnotationQueryBuilder()
     .name('Firing alerts')
@@ -186,6 +195,7 @@ function panelOf(panel: Panel): Stat | Timeseries | BarGauge | Heatmap {
     .height(HEIGHTS[panel.kind])
     .unit(panel.unit)
     .thresholds(thresholds(panel.limits));
+  if (panel.opens !== undefined) built.dataLinks([linkToView(panel.opens)]);
   panel.queries.forEach(({ expr, legend }, index) => {
     const query = new DataqueryBuilder()
       .refId(String.fromCharCode(65 + index))

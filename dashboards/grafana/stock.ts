@@ -79,6 +79,7 @@ export const STOCK: Board = {
           description: 'Anomalies that are not resolved. Acknowledge and resolve them on the page.',
           unit: 'none',
           width: 8,
+          opens: { view: 'anomalies?kind=', label: 'kind' },
           limits: { warning: 1 },
           queries: [{ expr: `sum by (kind) (holdfast_anomalies_open{${NODE}})`, legend: '{{kind}}' }],
         },
@@ -89,6 +90,7 @@ export const STOCK: Board = {
             'A step in many kinds at once is usually one cause: a device, a delivery, a system that sends wrong facts.',
           unit: 'none',
           width: 8,
+          opens: { view: 'anomalies?kind=', label: 'kind' },
           queries: [{ expr: `sum by (kind) (holdfast_anomalies_open{${NODE}})`, legend: '{{kind}}' }],
         },
         {
@@ -97,6 +99,7 @@ export const STOCK: Board = {
           description: 'How many were opened, by kind, as a rate over the shown step.',
           unit: 'none',
           width: 8,
+          opens: { view: 'anomalies?kind=', label: 'kind' },
           queries: [{ expr: `3600 * ${rate('anomalies_total', 'kind')}`, legend: '{{kind}}' }],
         },
       ],
@@ -128,6 +131,7 @@ export const STOCK: Board = {
           description: 'The 20 locations with most. Locations beyond the first 200 by name count as other.',
           unit: 'suffix: units',
           width: 8,
+          opens: { view: 'locations/', label: 'location' },
           queries: [{ expr: `topk(20, ${located('units', 'location', 'bucket="atp"')})`, legend: '{{location}}' }],
         },
         {
@@ -136,6 +140,7 @@ export const STOCK: Board = {
           description: 'The 20 locations with most stock keys that have nothing sellable.',
           unit: 'none',
           width: 8,
+          opens: { view: 'locations/', label: 'location' },
           queries: [{ expr: `topk(20, ${located('stock_outs', 'location')})`, legend: '{{location}}' }],
         },
         {
@@ -144,6 +149,7 @@ export const STOCK: Board = {
           description: 'The 20 locations with most stock keys below 0: where to count first.',
           unit: 'none',
           width: 8,
+          opens: { view: 'locations/', label: 'location' },
           limits: { warning: 1 },
           queries: [{ expr: `topk(20, ${located('negative_stock_keys', 'location')})`, legend: '{{location}}' }],
         },
@@ -158,6 +164,7 @@ export const STOCK: Board = {
           description: 'Units sold each second, by location.',
           unit: 'suffix: units/s',
           width: 8,
+          opens: { view: 'locations/', label: 'location' },
           queries: [{ expr: moved('sold_units_total'), legend: '{{location}}' }],
         },
         {
@@ -166,6 +173,7 @@ export const STOCK: Board = {
           description: 'Units that came back each second, whatever became of them, by location.',
           unit: 'suffix: units/s',
           width: 8,
+          opens: { view: 'locations/', label: 'location' },
           queries: [{ expr: moved('returned_units_total'), legend: '{{location}}' }],
         },
         {

@@ -38,6 +38,13 @@ describe.each(files)('$name', ({ board }) => {
     for (const panel of panels) {
       expect(panel.title, String(panel.id)).toMatch(/\S/);
       expect(panel.description, panel.title).toMatch(/\S.{20,}[.?]$/s);
+      for (const link of panel.fieldConfig?.defaults.links ?? []) {
+        const label = /#\/(?:locations\/|anomalies\?kind=)\$\{__field\.labels\.(\w+):percentencode\}$/.exec(
+          (link as { url: string }).url,
+        )?.[1];
+        for (const target of panel.targets ?? [])
+          expect(target, panel.title).toHaveProperty('legendFormat', `{{${label}}}`);
+      }
       expect(panel.fieldConfig?.defaults.unit, panel.title).toMatch(/\S/);
       for (const target of panel.targets ?? []) expect(target, panel.title).toHaveProperty('legendFormat');
     }
