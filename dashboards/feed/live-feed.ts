@@ -13,7 +13,7 @@ import { changesSubject, NODE_REPORTS_SUBJECT, partitionOf } from '../../streams
 import { mergeAsked } from '../kpi/asked.ts';
 import type { LocationPart } from '../kpi/figures.ts';
 import type { KpiWatch } from '../kpi/kpi-watch.ts';
-import type { SystemTopic } from '../topics.ts';
+import type { AnomalyTopic, SystemTopic } from '../topics.ts';
 import type { AnomalySource } from './anomaly-source.ts';
 import { answerFigures, FiguresFeed } from './figures-feed.ts';
 import { GATHER_OPERATION, Gather, type GatherRequest } from './gather.ts';
@@ -128,10 +128,7 @@ export class LiveFeed {
     this.#ends.push(
       () => reports.stop(),
       () => changes.stop(),
-      anomalies.onChange((anomaly) => {
-        const message = { topic: 'anomaly', at: anomaly.updatedAt, data: anomaly };
-        this.hub.publish(message, { key: anomaly.id, gone: anomaly.state === 'resolved' });
-      }),
+      anomalies.onChange((anomaly) => this.#publishAnomaly(anomaly)),
       every(clock, CONFLATE_MS, () => {
         this.#wanted.flush(clock.nowMs(), clock.monoMs());
         this.hub.drain(clock.monoMs());
@@ -201,8 +198,7 @@ export class LiveFeed {
       case 'system':
         return void this.#sendSystem();
       case 'anomaly':
-        for (const anomaly of this.#world.anomalies.open())
-          this.hub.publish({ topic, at: anomaly.updatedAt, data: anomaly }, { key: anomaly.id, gone: false });
+        for (const anomaly of this.#world.anomalies.open()) this.#publishAnomaly(anomaly);
         return;
       case 'location':
         this.#locations.set(topic, { id: name.id, parts: new Map() });
@@ -242,6 +238,11 @@ export class LiveFeed {
     const message = { topic: `${kind}:${encodeURIComponent(sku)}`, at: new Date(atMs).toISOString(), data };
     if (changed) this.hub.publish(message);
     else this.hub.confirm(message);
+  }
+
+  #publishAnomaly(anomaly: AnomalyTopic): void {
+    const message = { topic: 'anomaly', at: anomaly.updatedAt, data: anomaly };
+    this.hub.publish(message, { key: anomaly.id, gone: anomaly.state === 'resolved' });
   }
 
   async #sendKpi(): Promise<void> {

@@ -3,7 +3,7 @@
  * newest of each partition has the system, wherever partitions are and while they move.
  */
 import { FACT_TYPES } from '../../streams/facts.ts';
-import type { Asked, Happened, KpiTopic, LocationBrief, LocationFigures, WindowName } from '../topics.ts';
+import type { Happened, KpiTopic, LocationBrief, LocationFigures, WindowName } from '../topics.ts';
 import { AGE_DAYS, WINDOWS } from '../topics.ts';
 import type { KpiWatch } from './kpi-watch.ts';
 import type { LocationKpi } from './location-kpi.ts';
@@ -184,8 +184,6 @@ export function locationTopic(
     ageing: aged,
   };
 }
-
-export type AskedWindowsTopic = Readonly<Record<Exclude<WindowName, 'day'>, Asked>>;
 
 function rowOf(at: LocationKpi, nowMs: number): LocationRow {
   return [at.location, Array.from(at.standing), at.heardAtMs, at.windows.factsPerMinute(nowMs)];
