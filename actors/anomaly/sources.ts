@@ -5,7 +5,7 @@
  * Model of silence: how many minutes of each hour of the week a source is heard in is learned as an exponentially weighted mean over
  * weeks (a seasonal EWMA; Winters, Management Science 6, 1960, without trend). What would have been heard during a silence is the sum over its hours;
  * P(nothing) is that of a negative binomial with certainty `silentCertainty` (probability.ts), so nights, Sundays and slow days are none.
- * Any fact ends it. A silence itself teaches nothing before it ends.
+ * Any fact ends it. A silence itself teaches nothing before it ends. A device is silent only where its location is not: a closed shop is one cause.
  *
  * Model of lateness: the exponentially weighted share of facts that came `lateMs` or more later than its location's facts can. Two thresholds.
  *
@@ -21,11 +21,15 @@ const HOUR = 60 * MINUTE;
 const WEEK_HOURS = 168;
 /** Minutes remembered one by one, so that several partitions that heard the same minute count it once. */
 const RECENT = 180;
+/** P(silence of a location for so long) below which its devices are excused. */
+const EXCUSE_TAIL = 0.01;
 
 interface Source {
   readonly location: string;
   readonly device: string | undefined;
   readonly since: number;
+  /** Until then its location was silent as a whole: that is one cause, and no fault of a device. */
+  excused: number;
   /** Latest own time, lag, and when that was stored. */
   at: number;
   lag: number;
@@ -57,6 +61,7 @@ export class Sources {
     const { alarms } = this.#scene;
     const name = nameOf(source);
     if (heard.at > source.at) alarms.clear('device_silent', name);
+    if (source.device === undefined) this.#excuse(source, heard.at);
     source.at = Math.max(source.at, heard.at);
     source.lag = Math.min(source.lag, heard.lag);
     source.recordedAt = Math.max(source.recordedAt, heard.recordedAt);
@@ -64,17 +69,22 @@ export class Sources {
     this.#judgeLate(source, heard);
   }
 
+  /** Up to when a source's silence tells of it: of a device, as long as its location is heard. */
+  #knownUntil({ location, device }: Source, now: number): number {
+    return device === undefined ? now : Math.min(now, this.#sources.get(location)?.at ?? now);
+  }
+
   /** Looks for silence. @param wall microseconds since 1970 */
   tick(wall: number): void {
     const { alarms, parameters } = this.#scene;
     for (const [name, source] of this.#sources) {
-      const now = wall - source.lag;
-      const silence = now - source.at;
-      if (silence < parameters.silentMinMs * 1000) continue;
-      if (silence > parameters.silentForgetMs * 1000) {
+      const now = this.#knownUntil(source, wall - source.lag);
+      const silence = now - Math.max(source.at, source.excused);
+      if (wall - source.lag - source.at > parameters.silentForgetMs * 1000) {
         this.#forget(name);
         continue;
       }
+      if (silence < parameters.silentMinMs * 1000) continue;
       if (source.at - source.since < parameters.silentLearnMs * 1000) continue;
       if (alarms.get('device_silent', name) !== undefined) continue;
       const expected = expectedOf(source, now);
@@ -96,6 +106,15 @@ export class Sources {
     }
   }
 
+  /** The location is heard again: if its silence was improbable, it says nothing of its devices. */
+  #excuse(location: Source, at: number): void {
+    const { parameters } = this.#scene;
+    if (at - location.at < parameters.silentMinMs * 1000) return;
+    if (silenceTail(expectedOf(location, at), parameters.silentCertainty) > EXCUSE_TAIL) return;
+    for (const source of this.#sources.values())
+      if (source.device !== undefined && source.location === location.location) source.excused = at;
+  }
+
   #of({ location, device, at, lag, recordedAt }: Heard): Source {
     const name = nameOf({ location, device });
     let source = this.#sources.get(name);
@@ -108,6 +127,7 @@ export class Sources {
         location,
         device,
         since: at,
+        excused: 0,
         at,
         lag,
         recordedAt,
@@ -201,7 +221,7 @@ function unpacked(text: string): Float32Array {
 function expectedOf(source: Source, now: number): number {
   let sum = 0;
   const last = now / HOUR;
-  for (let from = source.at / HOUR; from < last; ) {
+  for (let from = Math.max(source.at, source.excused) / HOUR; from < last; ) {
     const end = Math.min(last, Math.floor(from) + 1);
     sum += (end - from) * (source.week[Math.floor(from) % WEEK_HOURS] as number);
     from = end;
