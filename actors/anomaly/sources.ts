@@ -21,14 +21,12 @@ const HOUR = 60 * MINUTE;
 const WEEK_HOURS = 168;
 /** Minutes remembered one by one, so that several partitions that heard the same minute count it once. */
 const RECENT = 180;
-/** P(silence of a location for so long) below which its devices are excused. */
-const EXCUSE_TAIL = 0.01;
 
 interface Source {
   readonly location: string;
   readonly device: string | undefined;
   readonly since: number;
-  /** Until then its location was silent as a whole: that is one cause, and no fault of a device. */
+  /** Minutes expected since it was heard, of hours in which its location was silent as a whole: that is one cause, and no fault of a device. */
   excused: number;
   /** Latest own time, lag, and when that was stored. */
   at: number;
@@ -60,7 +58,10 @@ export class Sources {
     const source = this.#of(heard);
     const { alarms } = this.#scene;
     const name = nameOf(source);
-    if (heard.at > source.at) alarms.clear('device_silent', name);
+    if (heard.at > source.at) {
+      alarms.clear('device_silent', name);
+      source.excused = 0;
+    }
     if (source.device === undefined) this.#excuse(source, heard.at);
     source.at = Math.max(source.at, heard.at);
     source.lag = Math.min(source.lag, heard.lag);
@@ -79,7 +80,7 @@ export class Sources {
     const { alarms, parameters } = this.#scene;
     for (const [name, source] of this.#sources) {
       const now = this.#knownUntil(source, wall - source.lag);
-      const silence = now - Math.max(source.at, source.excused);
+      const silence = now - source.at;
       if (wall - source.lag - source.at > parameters.silentForgetMs * 1000) {
         this.#forget(name);
         continue;
@@ -87,32 +88,32 @@ export class Sources {
       if (silence < parameters.silentMinMs * 1000) continue;
       if (source.at - source.since < parameters.silentLearnMs * 1000) continue;
       if (alarms.get('device_silent', name) !== undefined) continue;
-      const expected = expectedOf(source, now);
-      const tail = silenceTail(expected, parameters.silentCertainty);
+      const minutes = Math.max(0, expected(source, source.at, now) - source.excused);
+      const tail = silenceTail(minutes, parameters.silentCertainty);
       if (tail > parameters.silentTail) continue;
       alarms.raise('device_silent', name, {
         location: source.location,
         at: source.at,
         episode: source.recordedAt,
         severity: source.device === undefined ? 'critical' : 'warning',
-        says: `Nothing heard of ${spoken(source)}, where facts in ${Math.round(expected)} minutes were to be expected since.`,
+        says: `Nothing heard of ${spoken(source)}, where facts in ${Math.round(minutes)} minutes were to be expected since.`,
         figures: {
           ...deviceOf(source),
           lastHeard: source.at,
-          expectedMinutes: Math.round(expected),
+          expectedMinutes: Math.round(minutes),
           probability: rounded(tail),
         },
       });
     }
   }
 
-  /** The location is heard again: if its silence was improbable, it says nothing of its devices. */
+  /** The location is heard again after hours: they tell nothing of its devices. */
   #excuse(location: Source, at: number): void {
-    const { parameters } = this.#scene;
-    if (at - location.at < parameters.silentMinMs * 1000) return;
-    if (silenceTail(expectedOf(location, at), parameters.silentCertainty) > EXCUSE_TAIL) return;
-    for (const source of this.#sources.values())
-      if (source.device !== undefined && source.location === location.location) source.excused = at;
+    if (at - location.at < this.#scene.parameters.silentMinMs * 1000) return;
+    for (const source of this.#sources.values()) {
+      if (source.device !== undefined && source.location === location.location)
+        source.excused += expected(source, Math.max(source.at, location.at), at);
+    }
   }
 
   #of({ location, device, at, lag, recordedAt }: Heard): Source {
@@ -217,11 +218,11 @@ function unpacked(text: string): Float32Array {
   return new Float32Array(bytes.buffer);
 }
 
-/** Minutes that would have been heard since the source was, by its week. */
-function expectedOf(source: Source, now: number): number {
+/** Minutes that would have been heard from one moment to another, by the source's week. */
+function expected(source: Source, since: number, until: number): number {
   let sum = 0;
-  const last = now / HOUR;
-  for (let from = Math.max(source.at, source.excused) / HOUR; from < last; ) {
+  const last = until / HOUR;
+  for (let from = since / HOUR; from < last; ) {
     const end = Math.min(last, Math.floor(from) + 1);
     sum += (end - from) * (source.week[Math.floor(from) % WEEK_HOURS] as number);
     from = end;
