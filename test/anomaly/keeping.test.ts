@@ -107,10 +107,18 @@ it('goes on after a restart at any point as if nothing had happened', () => {
       const { watch } = shop;
       const both = [watch, restarted];
       shop.partition.watch = {
-        beforeFact: (...given) => both.forEach((each) => each.beforeFact(...given)),
-        afterFact: (...given) => both.forEach((each) => each.afterFact(...given)),
-        beforeDecision: (...given) => both.forEach((each) => each.beforeDecision(...given)),
-        afterDecision: (...given) => both.forEach((each) => each.afterDecision(...given)),
+        beforeFact: (...given) => {
+          for (const each of both) each.beforeFact(...given);
+        },
+        afterFact: (...given) => {
+          for (const each of both) each.afterFact(...given);
+        },
+        beforeDecision: (...given) => {
+          for (const each of both) each.beforeDecision(...given);
+        },
+        afterDecision: (...given) => {
+          for (const each of both) each.afterDecision(...given);
+        },
         load: () => undefined,
         keep: () => watch.keep(),
       };
