@@ -79,6 +79,8 @@ export function stepped(stored: StoredAnomaly, step: PersonStep, { by, why }: Pe
 }
 
 /** As others are told of it. */
-export function shown({ episode: _, ...anomaly }: StoredAnomaly): Anomaly {
+export function shown(stored: StoredAnomaly): Anomaly {
+  const { episode, ...anomaly }: Anomaly & { episode?: number } = stored;
+  void episode;
   return anomaly;
 }

@@ -166,22 +166,20 @@ export class AnomalyWatch implements PartitionWatch {
 
   keep(): Uint8Array {
     const { alarms, places, states } = this.#scene;
-    const rows = states.keep();
-    const rest = Buffer.from(
-      JSON.stringify({
-        alarms: alarms.keep(),
-        places: places.keep(),
-        arrivals: this.#arrivals.keep(),
-        hearing: this.#hearing.keep(),
-        sources: this.#sources.keep(),
-        hoarding: this.#hoarding.keep(),
-      }),
-    );
-    const kept = Buffer.allocUnsafe(HEAD_BYTES + rows.length + rest.length);
+    const others = JSON.stringify({
+      places: places.keep(),
+      arrivals: this.#arrivals.keep(),
+      hearing: this.#hearing.keep(),
+      sources: this.#sources.keep(),
+      hoarding: this.#hoarding.keep(),
+    });
+    const rest = Buffer.from(`{"alarms":${alarms.keep()},${others.slice(1)}`);
+    const rows = states.keptBytes;
+    const kept = Buffer.allocUnsafe(HEAD_BYTES + rows + rest.length);
     kept.writeUInt8(VERSION, 0);
-    kept.writeUInt32LE(rows.length, 1);
-    kept.set(rows, HEAD_BYTES);
-    kept.set(rest, HEAD_BYTES + rows.length);
+    kept.writeUInt32LE(rows, 1);
+    states.keep(kept.subarray(HEAD_BYTES, HEAD_BYTES + rows));
+    kept.set(rest, HEAD_BYTES + rows);
     return kept;
   }
 

@@ -53,8 +53,8 @@ export const ANOMALY_DEFAULTS = {
   returnPriorShare: 0.08,
   returnPriorWeight: 20,
 
-  /** ln of how many times a price must be outside the band of usual ones: 0.7 is double or half. */
-  priceLog: 0.7,
+  /** ln of how many times a price must be outside the band of usual ones: 0.9 is two and a half times, or two fifths. */
+  priceLog: 0.9,
   /** The same while fewer than `priceSales` sales are known: another list may ask three times as much. */
   priceLogNew: 1.4,
   priceSales: 40,

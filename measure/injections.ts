@@ -82,7 +82,9 @@ export class Injections {
         return this.#silent();
       case 'reservation_hoarding':
         return this.#hoard(id);
-      default:
+      case 'receipt_overdue':
+      case 'pickup_overdue':
+      case 'task_overdue':
         throw new Error(`${kind} has no facts yet`);
     }
   }

@@ -2,7 +2,7 @@
  * Precision and recall of the anomaly detectors: the real months, once as they are and once with labelled anomalies of every kind, played
  * in virtual time through the real reader, the real book and the real watch.
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,13 +12,15 @@ import { ANOMALY_KINDS, type AnomalyKind } from '../streams/anomalies.ts';
 import type { Fact } from '../streams/facts.ts';
 import { Chance } from './chance.ts';
 import { Injections } from './injections.ts';
-import { markdown, type Report } from './report.ts';
+import { markdown, type Report, scoreTable } from './report.ts';
 import { type Played, play } from './run.ts';
 import { Stops, score } from './score.ts';
 import { business, DAY, type Event, realFacts, reported } from './world.ts';
 
 /** Kinds whose facts come with orders, tasks and purchases. */
 const LATER: ReadonlySet<AnomalyKind> = new Set(['receipt_overdue', 'pickup_overdue', 'task_overdue']);
+/** Where the README shows the table. */
+const README_TABLE = /(<!-- anomalies: .*? -->)[\s\S]*?(<!-- \/anomalies -->)/;
 /** Tills are few: not more can be broken or late, one after the other. */
 const MOST: Partial<Record<AnomalyKind, number>> = { late_facts: 20, device_silent: 20 };
 
@@ -30,7 +32,7 @@ const HELP = `npm run anomalies -- [--months A..B] [--from MONTH] [--seed N] [--
   --set …        parameters of the detectors that differ from config/anomalies.ts
   --show KIND    print what was opened of this kind without a reason
 
-The data is looked for in HOLDFAST_DATA and ../shared/data. A run with the defaults writes measure/results/latest.md and latest.json.`;
+The data is looked for in HOLDFAST_DATA and ../shared/data. A run with the defaults writes measure/results/latest.md and latest.json, and the README's table.`;
 
 const { values } = parseArgs({
   options: {
@@ -92,6 +94,9 @@ async function main(): Promise<void> {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'latest.json'), `${JSON.stringify(report, undefined, 2)}\n`);
   writeFileSync(join(folder, 'latest.md'), markdown(report));
+  const readme = join(packageRoot(), 'README.md');
+  const shown = `$1\n\n${scoreTable(report)}\n\n$2`;
+  writeFileSync(readme, readFileSync(readme, 'utf8').replace(README_TABLE, shown));
 }
 
 function world(facts: readonly Fact[], seed: number, injections: Injections | undefined): Event[] {

@@ -29,6 +29,7 @@ export class Alarms {
   readonly #open = new Map<string, Alarm>();
   readonly #counts = new Map<AnomalyKind, number>();
   #changed = new Map<string, Alarm | undefined>();
+  readonly #texts = new WeakMap<Alarm, string>();
 
   constructor(partition: number) {
     this.partition = partition;
@@ -75,8 +76,18 @@ export class Alarms {
     return changed;
   }
 
-  keep(): unknown[] {
-    return [...this.#open.values()];
+  /** As JSON. An alarm's text is made once: most of those that are open have not changed since the last snapshot. */
+  keep(): string {
+    const texts: string[] = [];
+    for (const alarm of this.#open.values()) {
+      let text = this.#texts.get(alarm);
+      if (text === undefined) {
+        text = JSON.stringify(alarm);
+        this.#texts.set(alarm, text);
+      }
+      texts.push(text);
+    }
+    return `[${texts.join(',')}]`;
   }
 
   load(kept: readonly unknown[]): void {

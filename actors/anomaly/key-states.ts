@@ -96,17 +96,20 @@ export class KeyStates {
     this.columns = grown;
   }
 
-  keep(): Uint8Array {
+  /** Bytes that `keep` writes. */
+  get keptBytes(): number {
+    return 4 + this.size * ROW_BYTES;
+  }
+
+  keep(kept: Uint8Array): void {
     const rows = this.size;
-    const kept = new Uint8Array(4 + rows * ROW_BYTES);
-    new DataView(kept.buffer).setUint32(0, rows, true);
+    new DataView(kept.buffer, kept.byteOffset).setUint32(0, rows, true);
     let offset = 4;
     for (const name of NAMES) {
       const { buffer, BYTES_PER_ELEMENT } = this.columns[name];
       kept.set(new Uint8Array(buffer, 0, rows * BYTES_PER_ELEMENT), offset);
       offset += rows * BYTES_PER_ELEMENT;
     }
-    return kept;
   }
 
   clear(): void {

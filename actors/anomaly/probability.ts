@@ -18,7 +18,7 @@ export function countTail(x: number, mean: number, k: number): number {
   let sum = 0;
   for (let i = x; i < x + MAX_TERMS; i++) {
     sum += term;
-    if (term < sum * 1e-6) break;
+    if (term < sum * 1e-9) break;
     term *= (ratio * (i + k)) / (i + 1);
   }
   return Math.min(1, sum);

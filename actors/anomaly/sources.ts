@@ -5,7 +5,7 @@
  * Model of silence: how many minutes of each hour of the week a source is heard in is learned as an exponentially weighted mean over
  * weeks (a seasonal EWMA; Winters, Management Science 6, 1960, without trend). What would have been heard during a silence is the sum over its hours;
  * P(nothing) is that of a negative binomial with certainty `silentCertainty` (probability.ts), so nights, Sundays and slow days are none.
- * Any fact ends it. A silence itself teaches nothing before it ends.
+ * Any fact ends it. A silence itself teaches nothing before it ends. A device is silent only where its location is not: a closed shop is one cause.
  *
  * Model of lateness: the exponentially weighted share of facts that came `lateMs` or more later than its location's facts can. Two thresholds.
  *
@@ -26,6 +26,8 @@ interface Source {
   readonly location: string;
   readonly device: string | undefined;
   readonly since: number;
+  /** Minutes expected since it was heard, of hours in which its location was silent as a whole: that is one cause, and no fault of a device. */
+  excused: number;
   /** Latest own time, lag, and when that was stored. */
   at: number;
   lag: number;
@@ -56,7 +58,11 @@ export class Sources {
     const source = this.#of(heard);
     const { alarms } = this.#scene;
     const name = nameOf(source);
-    if (heard.at > source.at) alarms.clear('device_silent', name);
+    if (heard.at > source.at) {
+      alarms.clear('device_silent', name);
+      source.excused = 0;
+    }
+    if (source.device === undefined) this.#excuse(source, heard.at);
     source.at = Math.max(source.at, heard.at);
     source.lag = Math.min(source.lag, heard.lag);
     source.recordedAt = Math.max(source.recordedAt, heard.recordedAt);
@@ -64,35 +70,49 @@ export class Sources {
     this.#judgeLate(source, heard);
   }
 
+  /** Up to when a source's silence tells of it: of a device, as long as its location is heard. */
+  #knownUntil({ location, device }: Source, now: number): number {
+    return device === undefined ? now : Math.min(now, this.#sources.get(location)?.at ?? now);
+  }
+
   /** Looks for silence. @param wall microseconds since 1970 */
   tick(wall: number): void {
     const { alarms, parameters } = this.#scene;
     for (const [name, source] of this.#sources) {
-      const now = wall - source.lag;
+      const now = this.#knownUntil(source, wall - source.lag);
       const silence = now - source.at;
-      if (silence < parameters.silentMinMs * 1000) continue;
-      if (silence > parameters.silentForgetMs * 1000) {
+      if (wall - source.lag - source.at > parameters.silentForgetMs * 1000) {
         this.#forget(name);
         continue;
       }
+      if (silence < parameters.silentMinMs * 1000) continue;
       if (source.at - source.since < parameters.silentLearnMs * 1000) continue;
       if (alarms.get('device_silent', name) !== undefined) continue;
-      const expected = expectedOf(source, now);
-      const tail = silenceTail(expected, parameters.silentCertainty);
+      const minutes = Math.max(0, expected(source, source.at, now) - source.excused);
+      const tail = silenceTail(minutes, parameters.silentCertainty);
       if (tail > parameters.silentTail) continue;
       alarms.raise('device_silent', name, {
         location: source.location,
         at: source.at,
         episode: source.recordedAt,
         severity: source.device === undefined ? 'critical' : 'warning',
-        says: `Nothing heard of ${spoken(source)}, where facts in ${Math.round(expected)} minutes were to be expected since.`,
+        says: `Nothing heard of ${spoken(source)}, where facts in ${Math.round(minutes)} minutes were to be expected since.`,
         figures: {
           ...deviceOf(source),
           lastHeard: source.at,
-          expectedMinutes: Math.round(expected),
+          expectedMinutes: Math.round(minutes),
           probability: rounded(tail),
         },
       });
+    }
+  }
+
+  /** The location is heard again after hours: they tell nothing of its devices. */
+  #excuse(location: Source, at: number): void {
+    if (at - location.at < this.#scene.parameters.silentMinMs * 1000) return;
+    for (const source of this.#sources.values()) {
+      if (source.device !== undefined && source.location === location.location)
+        source.excused += expected(source, Math.max(source.at, location.at), at);
     }
   }
 
@@ -108,6 +128,7 @@ export class Sources {
         location,
         device,
         since: at,
+        excused: 0,
         at,
         lag,
         recordedAt,
@@ -197,11 +218,11 @@ function unpacked(text: string): Float32Array {
   return new Float32Array(bytes.buffer);
 }
 
-/** Minutes that would have been heard since the source was, by its week. */
-function expectedOf(source: Source, now: number): number {
+/** Minutes that would have been heard from one moment to another, by the source's week. */
+function expected(source: Source, since: number, until: number): number {
   let sum = 0;
-  const last = now / HOUR;
-  for (let from = source.at / HOUR; from < last; ) {
+  const last = until / HOUR;
+  for (let from = since / HOUR; from < last; ) {
     const end = Math.min(last, Math.floor(from) + 1);
     sum += (end - from) * (source.week[Math.floor(from) % WEEK_HOURS] as number);
     from = end;

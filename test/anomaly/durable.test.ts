@@ -85,7 +85,7 @@ it('shows an anomaly that a fact causes, and keeps what people did about it over
     acknowledged: first,
   });
   await fact({ type: 'sale', sku: 'mug', qty: 1 });
-  const updated = await waitFor(one.url, NEGATIVE, ({ data }) => data['sellable'] === -3);
+  const updated = await waitFor(one.url, NEGATIVE, ({ data }) => data.sellable === -3);
   expect(updated).toMatchObject({ state: 'acknowledged', acknowledged: first, at: opened.at });
 
   await two.up();
@@ -97,7 +97,7 @@ it('shows an anomaly that a fact causes, and keeps what people did about it over
     () => `two owns all\n${two.tail()}`,
   );
   await fact({ type: 'sale', sku: 'mug', qty: 1 }, two.url);
-  const moved = await waitFor(two.url, NEGATIVE, ({ data }) => data['sellable'] === -4);
+  const moved = await waitFor(two.url, NEGATIVE, ({ data }) => data.sellable === -4);
   expect(moved).toMatchObject({ id: opened.id, state: 'acknowledged', acknowledged: first });
 });
 
@@ -157,7 +157,7 @@ it('tells of what time brings about, with no fact', async () => {
   await fact({ ...transfer, phase: 'shipped', location: 'dc', qty: 5, eta });
   await waitFor(one.url, 'kind=transfer_overdue&sku=vase');
   await fact({ ...transfer, phase: 'received', location: 'shop', qty: 3 });
-  await waitFor(one.url, 'kind=transfer_short&sku=vase', ({ data }) => data['missing'] === 2);
+  await waitFor(one.url, 'kind=transfer_short&sku=vase', ({ data }) => data.missing === 2);
   expect(await waitFor(one.url, 'state=resolved&kind=transfer_overdue&sku=vase')).toBeDefined();
   const metrics = (await ask(one.url, 'GET', '/metrics')).body + (await ask(two.url, 'GET', '/metrics')).body;
   expect(metrics).toMatch(/holdfast_anomalies_open\{kind="transfer_short"\} 1/);
