@@ -9,16 +9,7 @@
  *     cache and log are the fetch's, and the hooks that a system may run after an update are cleared.
  *  T2 A tree is handed on only after its program has been run and has said a version that will do.
  */
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type AptSource, readAptSources, showAptSource } from './apt-sources.ts';
 import { type CommandOutcome, run } from './command.ts';
@@ -43,7 +34,7 @@ export interface AptFetch {
   readonly etcApt?: string;
 }
 
-interface Tools {
+export interface AptTools {
   readonly aptGet: string;
   readonly aptCache: string;
   readonly dpkgDeb: string;
@@ -107,79 +98,47 @@ async function fetchInto(
   kind: ServerKind,
   folder: string,
   sources: readonly AptSource[],
-  tools: Tools,
+  tools: AptTools,
 ): Promise<Trial> {
-  return withTree({ name: kind, packages: PACKAGES[kind] }, folder, sources, tools, async (tree) => {
-    const proven = await tryTree(kind, tree);
-    return 'program' in proven ? await settle(kind, tree, folder) : proven;
-  });
-}
-
-export interface Wanted {
-  /** Where it is kept: FOLDER/NAME. */
-  readonly name: string;
-  readonly packages: readonly string[];
-}
-
-/**
- * Unpacks other packages of the system's own suites into FOLDER/NAME, with the libraries that the system lacks: what tests need and no
- * node does. FOLDER/NAME appears by one rename, so it is whole or absent.
- *
- * @returns the tree, or why there is none
- */
-export async function unpackFromApt(
-  wanted: Wanted,
-  fetch: AptFetch,
-): Promise<{ readonly tree: string } | { readonly refused: string }> {
-  const folder = resolve(fetch.folder);
-  const place = join(folder, wanted.name);
-  if (existsSync(place)) return { tree: place };
-  const tools = findTools(fetch.tool);
-  if (!tools) return { refused: 'no Debian-like system: apt-get, apt-cache, dpkg-deb and dpkg-query are not all here' };
-  const [own] = candidateSources('redis', readAptSources(fetch.etcApt), osRelease());
-  if (own === undefined) return { refused: 'the apt sources name no mirror of the distribution' };
-  return withLock(folder, fetch.report, async () => {
-    if (existsSync(place)) return { tree: place };
-    fetch.report(`${wanted.name}: fetching ${wanted.packages.join(', ')}`);
-    return withTree(wanted, folder, own, tools, async (tree) => {
-      renameSync(tree, place);
-      return { tree: place };
-    });
-  });
-}
-
-/** Downloads and unpacks packages into a folder of this fetch, and gives it on while it is there. */
-async function withTree<Outcome>(
-  { name, packages }: Wanted,
-  folder: string,
-  sources: readonly AptSource[],
-  tools: Tools,
-  use: (tree: string) => Promise<Outcome>,
-): Promise<Outcome | { readonly refused: string }> {
-  const work = mkdtempSync(join(folder, `fetch-${name}-`));
+  const work = mkdtempSync(join(folder, `fetch-${kind}-`));
   try {
-    const config = writeAptConfig(work, sources);
-    const apt = (file: string, args: readonly string[], timeoutMs: number) =>
-      run(file, [`-c=${config}`, '-q', ...args], { cwd: work, env: { ...process.env, LC_ALL: 'C' }, timeoutMs });
-
-    const updated = await apt(tools.aptGet, ['update'], UPDATE_LIMIT_MS);
-    if (!updated.ok) return { refused: `update: ${updated.why}` };
-    const depends = await apt(tools.aptCache, ['depends', '--recurse', ...packages], UNPACK_LIMIT_MS);
-    if (!depends.ok) return { refused: `depends: ${depends.why}` };
-    const libraries = neededLibraries(packages, depends.stdout, await installedPackages(tools));
-    const downloaded = await apt(tools.aptGet, ['download', ...packages, ...libraries], DOWNLOAD_LIMIT_MS);
-    if (!downloaded.ok) return { refused: `download: ${downloaded.why}` };
-
-    const tree = join(work, 'tree');
-    const unpacked = await unpack(work, tree, tools);
-    if (!unpacked.ok) return { refused: `unpack: ${unpacked.why}` };
-    return await use(tree);
+    const unpacked = await unpackPackages(PACKAGES[kind], work, sources, tools);
+    if ('refused' in unpacked) return unpacked;
+    const proven = await tryTree(kind, unpacked.tree);
+    return 'program' in proven ? await settle(kind, unpacked.tree, folder) : proven;
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-async function unpack(work: string, tree: string, tools: Tools): Promise<CommandOutcome> {
+/**
+ * Downloads packages by name, and the shared libraries that these need and the system lacks, and unpacks all into one tree.
+ * @param work an empty folder; the tree is in it
+ */
+export async function unpackPackages(
+  names: readonly string[],
+  work: string,
+  sources: readonly AptSource[],
+  tools: AptTools,
+): Promise<{ readonly tree: string } | { readonly refused: string }> {
+  const config = writeAptConfig(work, sources);
+  const apt = (file: string, args: readonly string[], timeoutMs: number) =>
+    run(file, [`-c=${config}`, '-q', ...args], { cwd: work, env: { ...process.env, LC_ALL: 'C' }, timeoutMs });
+
+  const updated = await apt(tools.aptGet, ['update'], UPDATE_LIMIT_MS);
+  if (!updated.ok) return { refused: `update: ${updated.why}` };
+  const depends = await apt(tools.aptCache, ['depends', '--recurse', ...names], UNPACK_LIMIT_MS);
+  if (!depends.ok) return { refused: `depends: ${depends.why}` };
+  const libraries = neededLibraries(names, depends.stdout, await installedPackages(tools));
+  const downloaded = await apt(tools.aptGet, ['download', ...names, ...libraries], DOWNLOAD_LIMIT_MS);
+  if (!downloaded.ok) return { refused: `download: ${downloaded.why}` };
+
+  const tree = join(work, 'tree');
+  const unpacked = await unpack(work, tree, tools);
+  return unpacked.ok ? { tree } : { refused: `unpack: ${unpacked.why}` };
+}
+
+async function unpack(work: string, tree: string, tools: AptTools): Promise<CommandOutcome> {
   const packages = readdirSync(work).filter((name) => name.endsWith('.deb'));
   for (const name of packages) {
     const unpacked = await run(tools.dpkgDeb, ['-x', join(work, name), tree], { timeoutMs: UNPACK_LIMIT_MS });
@@ -255,7 +214,7 @@ export function neededLibraries(roots: readonly string[], depends: string, insta
   return [...needed];
 }
 
-async function installedPackages(tools: Tools): Promise<Set<string>> {
+async function installedPackages(tools: AptTools): Promise<Set<string>> {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   const query = ['-W', '-f', '${db:Status-Abbrev} ${Package}\\n'];
   const listed = await run(tools.dpkgQuery, query, { timeoutMs: UNPACK_LIMIT_MS });
@@ -263,13 +222,14 @@ async function installedPackages(tools: Tools): Promise<Set<string>> {
   return new Set(listed.stdout.split('\n').flatMap((line) => /^ii\S*\s+(\S+)/.exec(line)?.[1] ?? []));
 }
 
-function findTools(tool: AptFetch['tool']): Tools | undefined {
+/** The tools that a fetch needs; undefined on a system that is not Debian-like. */
+export function findTools(tool: AptFetch['tool']): AptTools | undefined {
   const [aptGet, aptCache] = [tool('apt-get'), tool('apt-cache')];
   const [dpkgDeb, dpkgQuery] = [tool('dpkg-deb'), tool('dpkg-query')];
   return aptGet && aptCache && dpkgDeb && dpkgQuery ? { aptGet, aptCache, dpkgDeb, dpkgQuery } : undefined;
 }
 
-function osRelease(): Record<string, string> {
+export function osRelease(): Record<string, string> {
   const fields: Record<string, string> = {};
   let text = '';
   try {
