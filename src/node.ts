@@ -172,7 +172,6 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     });
     const endLive = attachLive(server.server, { hub: live.hub, origins: settings.origins, metrics });
     http = await listen(server, settings.http);
-    live.start();
     await engine.start();
     const service = await broker.service(
       'holdfast',
@@ -180,6 +179,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       'Stock, available to promise, reservations',
       requestEndpoints(new Answers({ desk, facts, parked, metrics }), log),
     );
+    live.start();
     const following = setInterval(() => clock.follow(), 60_000);
     let stopping: Promise<void> | undefined;
     void broker.closed.then(() => stopping ?? fail('the connection to NATS is closed for good'));
