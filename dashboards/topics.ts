@@ -75,6 +75,7 @@ export interface Happened {
   readonly returnRate: number | null;
   /** Units returned by reason, the ten greatest; what gives no reason stands under ''. */
   readonly returnReasons: Readonly<Record<string, number>>;
+  /** Lines of reservations: sold without a confirmation counts as confirmed; what becomes of an allocation does not count. */
   readonly holds: {
     readonly granted: number;
     readonly confirmed: number;

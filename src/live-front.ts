@@ -59,6 +59,8 @@ export function attachLive(server: Server, world: LiveFrontWorld): () => Promise
   const pings = setInterval(() => {
     for (const connection of connections) connection.ping();
   }, PING_MS);
+  // A node that cannot start ends without a stop.
+  pings.unref();
   return async () => {
     stopping = true;
     clearInterval(pings);

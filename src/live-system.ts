@@ -160,8 +160,12 @@ function parkedCount(broker: NatsBroker, clock: Clock): () => Promise<number> {
   return async () => {
     const now = clock.monoMs();
     if (now - readAt > PARKED_MS) {
-      known = (await broker.stream(PARKED_STREAM))?.messages ?? 0;
       readAt = now;
+      // While NATS is away the number that was read last is shown, beside why the node is not ready.
+      known = await broker.stream(PARKED_STREAM).then(
+        (stream) => stream?.messages ?? 0,
+        () => known,
+      );
     }
     return known;
   };

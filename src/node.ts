@@ -172,7 +172,6 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     });
     const endLive = attachLive(server.server, { hub: live.hub, origins: settings.origins, metrics });
     http = await listen(server, settings.http);
-    live.start();
     await engine.start();
     anomalies.start({ partitions: engine.partitions, leased: () => ownership.leased });
     const service = await broker.service(
@@ -181,6 +180,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       'Stock, available to promise, reservations',
       requestEndpoints(new Answers({ desk, facts, parked, metrics }), metrics, log),
     );
+    live.start();
     const following = setInterval(() => clock.follow(), 60_000);
     const endPings = pingServers({ nats: () => broker.flush(), redis: () => store.ping() }, metrics);
     let stopping: Promise<void> | undefined;

@@ -61,8 +61,9 @@ export class Gather {
       else away.set(writer, [...(away.get(writer) ?? []), partition]);
     }
     const asking = [...away.values()].map(async (numbers) => {
-      await this.#askNode(numbers, operation, bodyOf, withinMs, found);
-      unknown.push(...numbers.filter((partition) => !found.has(partition)));
+      // One that is late is not asked again for each: it may stand still, and others are waited for by then.
+      if (await this.#askNode(numbers, operation, bodyOf, withinMs, found))
+        unknown.push(...numbers.filter((partition) => !found.has(partition)));
     });
     for (const partition of own) {
       if (!serves(partition)) continue;
@@ -71,9 +72,13 @@ export class Gather {
     }
     await Promise.all(asking);
     const rest = unknown.values();
+    const until = this.#world.clock.monoMs() + withinMs;
     await Promise.all(
       Array.from({ length: ASKED_AT_ONCE }, async () => {
-        for (const partition of rest) await this.#askNode([partition], operation, bodyOf, withinMs, found);
+        for (const partition of rest) {
+          if (this.#world.clock.monoMs() > until) return;
+          await this.#askNode([partition], operation, bodyOf, withinMs, found);
+        }
       }),
     );
     return found;
@@ -90,33 +95,36 @@ export class Gather {
     return { values };
   }
 
+  /** False if no answer came in time. */
   async #askNode<T>(
     partitions: readonly number[],
     operation: string,
     bodyOf: (partitions: readonly number[]) => unknown,
     withinMs: number,
     found: Map<number, T>,
-  ): Promise<void> {
-    // Moved to this node meanwhile.
+  ): Promise<boolean> {
     const [first] = partitions;
-    if (first === undefined) return;
+    if (first === undefined) return true;
+    // Moved to this node meanwhile.
     if (partitions.length === 1 && this.#world.serves(first)) {
       found.set(first, this.#world.answer(first, operation, bodyOf(partitions)) as T);
-      return;
+      return true;
     }
     const request: GatherRequest = { operation, body: bodyOf(partitions), partitions };
     const answer = await this.#inTime(this.#world.peers.ask(first, GATHER_OPERATION, request), withinMs);
-    for (const [partition, value] of (answer as Gathered | undefined)?.values ?? []) found.set(partition, value as T);
+    if (answer === 'late') return false;
+    for (const [partition, value] of answer?.values ?? []) found.set(partition, value as T);
+    return true;
   }
 
-  /** Undefined if no answer comes in time. */
-  #inTime(answer: Promise<unknown>, withinMs: number): Promise<unknown> {
+  /** Undefined if nobody answers for it. */
+  #inTime(answer: Promise<unknown>, withinMs: number): Promise<Gathered | undefined | 'late'> {
     return new Promise((resolve) => {
-      const cancel = this.#world.clock.after(withinMs, () => resolve(undefined));
+      const cancel = this.#world.clock.after(withinMs, () => resolve('late'));
       answer.then(
         (value) => {
           cancel();
-          resolve(value);
+          resolve(value as Gathered);
         },
         () => {
           cancel();

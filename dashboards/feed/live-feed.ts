@@ -275,9 +275,7 @@ export class LiveFeed {
   }
 
   async #sendSystem(): Promise<void> {
-    // What it asks of the streams may fail while NATS is away: the next second asks again.
-    const system = await this.system().catch(() => undefined);
-    if (system !== undefined) this.#publish('system', system);
+    this.#publish('system', await this.system());
   }
 
   #publish(topic: string, data: unknown): void {

@@ -137,6 +137,15 @@ it.each([
   expect(ended).toEqual(['misused']);
 });
 
+it('refuses more readers than a node may have, until one leaves', async () => {
+  const { url, hub } = await bare();
+  const sink = { send: () => undefined, buffered: 0, stuck: () => undefined };
+  const others = Array.from({ length: LIMITS.liveReaders }, () => hub.join(sink));
+  expect(await refusalOf(new LiveReader(url, 'kpi'))).toEqual({ status: 503, type: 'too-many-readers' });
+  hub.leave(others[0] as (typeof others)[number]);
+  await new LiveReader(url, 'kpi').opened();
+});
+
 it('says that it stops, and takes nobody any more', async () => {
   const { url, hub, ended, end } = await bare();
   const readers = await Promise.all(Array.from({ length: 5 }, () => new LiveReader(url, 'kpi').opened()));
