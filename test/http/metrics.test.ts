@@ -21,6 +21,8 @@ it('shows every series of the contract at 0 from the start', async () => {
     'recovery_seconds_count',
     'actors',
     'partitions_owned',
+    'anomalies_total{kind="negative_stock"}',
+    'anomalies_open{kind="pickup_overdue"}',
   ]) {
     expect(text).toContain(`\nholdfast_${series} 0\n`);
   }
