@@ -62,7 +62,7 @@ export class Sources {
       alarms.clear('device_silent', name);
       source.excused = 0;
     }
-    if (source.device === undefined) this.#excuse(source, heard.at);
+    if (source.device === undefined) this.#excuse(source, heard.minutes);
     source.at = Math.max(source.at, heard.at);
     source.lag = Math.min(source.lag, heard.lag);
     source.recordedAt = Math.max(source.recordedAt, heard.recordedAt);
@@ -107,12 +107,20 @@ export class Sources {
     }
   }
 
-  /** The location is heard again after hours: they tell nothing of its devices. */
-  #excuse(location: Source, at: number): void {
-    if (at - location.at < this.#scene.parameters.silentMinMs * 1000) return;
+  /** Hours in which the location was not heard tell nothing of its devices. */
+  #excuse(location: Source, minutes: readonly number[]): void {
+    let last = location.at;
+    for (const minute of minutes) {
+      const at = minute * MINUTE;
+      if (at - last >= this.#scene.parameters.silentMinMs * 1000) this.#excuseDevices(location.location, last, at);
+      last = Math.max(last, at);
+    }
+  }
+
+  #excuseDevices(location: string, from: number, until: number): void {
     for (const source of this.#sources.values()) {
-      if (source.device !== undefined && source.location === location.location)
-        source.excused += expected(source, Math.max(source.at, location.at), at);
+      if (source.device !== undefined && source.location === location)
+        source.excused += expected(source, Math.max(source.at, from), until);
     }
   }
 

@@ -32,6 +32,8 @@ it('shows every series of the contract at 0 from the start', async () => {
     'facts_request_seconds_count',
     'request_faults_total{operation="facts"}',
     'problems_total{problem="undecided"}',
+    'anomalies_total{kind="negative_stock"}',
+    'anomalies_open{kind="pickup_overdue"}',
   ]) {
     expect(text).toContain(`\nholdfast_${series} 0\n`);
   }
