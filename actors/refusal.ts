@@ -16,6 +16,7 @@ export const REFUSALS = {
   'id-conflict': { status: 409, title: 'The id was used before with other content' },
   'already-released': { status: 409, title: 'The reservation is released' },
   'already-expired': { status: 409, title: 'The reservation has expired' },
+  'already-resolved': { status: 409, title: 'The anomaly is resolved' },
   undecided: { status: 503, title: 'Not decided: ask again with the same id' },
 } as const;
 export type RefusalKind = keyof typeof REFUSALS;

@@ -9,12 +9,13 @@ import { RedisSnapshots } from '../src/snapshots-redis.ts';
 import { BenchContext } from './context.ts';
 import type { Figure } from './figure.ts';
 import { factsFigure } from './figures/facts.ts';
+import { liveFigures } from './figures/live.ts';
 import { machineFigure, memoryFigures } from './figures/machine.ts';
 import { RESERVATION_FIGURES, reservationFigures } from './figures/reservations.ts';
 import { restartFigures } from './figures/restart.ts';
 import { loadNow, markdown, type Report } from './report.ts';
 
-const NAMES = [...RESERVATION_FIGURES, 'facts', 'machine', 'memory', 'restart'] as const;
+const NAMES = [...RESERVATION_FIGURES, 'facts', 'machine', 'memory', 'restart', 'live'] as const;
 const DEFAULT_SECONDS = 6;
 const HELP = `npm run bench -- [--only NAME]… [--seconds N] [--json FILE] [--cpu-prof]
 
@@ -69,6 +70,7 @@ async function main(): Promise<number> {
     if (wanted.has('facts')) await measure('facts', () => factsFigure(context));
     if (wanted.has('machine')) await measure('machine', () => machineFigure(context));
     if (wanted.has('memory')) await measure('memory', memoryFigures);
+    if (wanted.has('live')) await measure('live', () => liveFigures(context));
     if (wanted.has('restart')) await measure('restart', () => restartFigures(context));
   } finally {
     await context.servers.end();

@@ -1,16 +1,18 @@
 /** Entry of a child process of the bench: does the jobs it is sent, one message each. */
 import { serveBareHttp, serveEcho } from './jobs/bare.ts';
 import { publishFacts, readFactsBare } from './jobs/facts-stream.ts';
+import { closeReaders, openReaders, paceAtp, receiveAll } from './jobs/live.ts';
 import { loadHttp } from './jobs/load-http.ts';
 import { loadNats } from './jobs/load-nats.ts';
 import { loadPostgres, preparePostgres } from './jobs/load-postgres.ts';
 import { loadRedisLua } from './jobs/load-redis.ts';
 import { foldFacts, measureActors, measureHolds, parseFacts } from './jobs/machine.ts';
-import { awaitFacts, startHoldfast, stopHoldfast, unitsHeld } from './jobs/node.ts';
+import { awaitFacts, memoryUsed, startHoldfast, stopHoldfast, unitsHeld } from './jobs/node.ts';
 import { loadSnapshots, readSnapshotsRaw, writeSnapshots } from './jobs/snapshots.ts';
 
 const jobs = {
   awaitFacts,
+  closeReaders,
   foldFacts,
   loadHttp,
   loadNats,
@@ -19,11 +21,15 @@ const jobs = {
   loadSnapshots,
   measureActors,
   measureHolds,
+  memoryUsed,
+  openReaders,
+  paceAtp,
   parseFacts,
   preparePostgres,
   publishFacts,
   readFactsBare,
   readSnapshotsRaw,
+  receiveAll,
   serveBareHttp,
   serveEcho,
   startHoldfast,

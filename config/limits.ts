@@ -43,6 +43,26 @@ export const LIMITS = {
   expiriesPerTurn: 2_000,
   /** Actors checked in one turn of the self-audit. */
   auditPartitionsPerMinute: 8,
+  /** Pause between looks at the anomalies of the partitions owned here. */
+  anomalyRoundMs: 1_000,
+  /** Changes of anomalies stored in one look; the rest wait for the next. */
+  anomalyChangesPerRound: 500,
+  /** Least time between two updates of the figures of an anomaly that goes on. */
+  anomalyUpdateMs: 5_000,
+  /** How often resolved anomalies that are old enough are removed. */
+  anomalySweepMs: 60_000,
+  /** How long a list of stored anomalies answers those who ask meanwhile. */
+  anomalyListMs: 500,
+  /** Longest wait for what is being stored when the node stops. */
+  anomalyStopMs: 2_000,
+  /** Tries to store a change of an anomaly that another has changed meanwhile; then 503. */
+  anomalyAttempts: 4,
+  /** Readers of the live feed on one node; more: 503. */
+  liveReaders: 5_000,
+  /** Topics of one reader; more: refused, or closed with 1008. */
+  liveTopics: 200,
+  /** Bytes of a message that a reader sends; more: closed with 1009. */
+  liveMessageBytes: 64 * 1024,
   /** Milliseconds of page encoding in one turn while a snapshot is written. */
   snapshotTurnMs: 4,
 } as const;

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { ANOMALY_DEFAULTS, type AnomalyParameters } from './anomalies.ts';
 import { parseRedisAddress, REDIS_ADDRESS_RULE } from './redis-address.ts';
 
 const HOST_PORT = /^(\[[0-9a-fA-F:]+\]|[^:\s/]+):(\d{1,5})$/;
@@ -45,6 +46,20 @@ const duration = (min: string, max: string) => {
     return ms;
   });
 };
+
+/** `name=value,name=value` over the defaults; what is allowed, if it is not that. */
+function parseParameters(text: string): AnomalyParameters | string {
+  const parameters: Record<string, number> = { ...ANOMALY_DEFAULTS };
+  for (const part of text.split(',').map((each) => each.trim())) {
+    if (part === '') continue;
+    const [name = '', value = ''] = part.split('=').map((each) => each.trim());
+    if (!Object.hasOwn(ANOMALY_DEFAULTS, name))
+      return `name=value with names of ${Object.keys(ANOMALY_DEFAULTS).join(', ')}`;
+    if (value === '' || !(Number(value) >= 0)) return `${name}= and a number from 0`;
+    parameters[name] = Number(value);
+  }
+  return parameters as AnomalyParameters;
+}
 
 interface Setting<T extends z.ZodType> {
   readonly env: string;
@@ -147,6 +162,38 @@ export const SETTINGS = {
     duration('1m', '365d'),
     '7d',
     'how long ended reservations are remembered, so that a late retry of an id gets its answer',
+  ),
+  anomalyMemory: setting(
+    'HOLDFAST_ANOMALY_MEMORY',
+    '--anomaly-memory',
+    duration('1s', '365d'),
+    '7d',
+    'how long resolved anomalies are kept',
+  ),
+  anomalies: setting(
+    'HOLDFAST_ANOMALIES',
+    '--anomalies',
+    z.string().transform((text, context) => {
+      const parameters = parseParameters(text);
+      if (typeof parameters !== 'string') return parameters;
+      context.addIssue({ code: 'custom', message: parameters });
+      return z.NEVER;
+    }),
+    '',
+    'parameters of the detectors that differ from their defaults, such as phantomTail=1e-5,lateMs=3600000; config/anomalies.ts lists them',
+  ),
+  origins: setting(
+    'HOLDFAST_ORIGINS',
+    '--origins',
+    z
+      .string()
+      .transform((text) => text.split(',').map((each) => each.trim().toLowerCase().replace(/\/$/, '')))
+      .transform((origins) => origins.filter((each) => each !== ''))
+      .refine((origins) => origins.every((each) => /^https?:\/\/[^/\s]+$/.test(each)), {
+        error: 'origins such as https://shop.example, with commas',
+      }),
+    '',
+    'origins of pages that may read the live feed, beside the one that the node serves; with commas',
   ),
   logLevel: setting(
     'HOLDFAST_LOG',

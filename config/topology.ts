@@ -18,6 +18,7 @@ export const PARKED_STREAM = 'PARKED';
 export const NODES_BUCKET = 'holdfast_nodes';
 export const OWNERS_BUCKET = 'holdfast_owners';
 export const HORIZONS_BUCKET = 'holdfast_horizons';
+export const ANOMALIES_BUCKET = 'holdfast_anomalies';
 
 /** Key-value bucket that says which baselines are in force, and the object store that holds them. */
 export const BASELINES_BUCKET = 'holdfast_baselines';

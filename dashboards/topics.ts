@@ -6,9 +6,19 @@
  *  TP2 What is not known yet is null, never 0: a rate without a denominator, a percentile without a request.
  *  TP3 Orders, tasks and purchases come later: a reader passes over fields that it does not know.
  */
+import type { Anomaly } from '../streams/anomalies.ts';
 import type { FactType } from '../streams/facts.ts';
 import type { ParkReason } from '../streams/parked.ts';
 import type { AtpLine, SkuStockAnswer } from '../streams/requests.ts';
+
+export {
+  ANOMALY_KINDS,
+  type Anomaly,
+  type AnomalyKind,
+  type AnomalyState,
+  SEVERITIES,
+  type Severity,
+} from '../streams/anomalies.ts';
 
 /** One message of the feed. */
 export interface TopicMessage<Data = unknown> {
@@ -65,6 +75,7 @@ export interface Happened {
   readonly returnRate: number | null;
   /** Units returned by reason, the ten greatest; what gives no reason stands under ''. */
   readonly returnReasons: Readonly<Record<string, number>>;
+  /** Lines of reservations: sold without a confirmation counts as confirmed; what becomes of an allocation does not count. */
   readonly holds: {
     readonly granted: number;
     readonly confirmed: number;
@@ -144,48 +155,6 @@ export interface LocationBrief extends Standing {
 
 /** `location:ID`. */
 export type LocationTopic = LocationFigures;
-
-export const ANOMALY_KINDS = [
-  'negative_stock',
-  'shortfall',
-  'count_variance',
-  'phantom_stock',
-  'sales_spike',
-  'return_spike',
-  'receipt_overdue',
-  'receipt_short',
-  'transfer_overdue',
-  'transfer_short',
-  'price_deviation',
-  'late_facts',
-  'device_silent',
-  'pickup_overdue',
-  'task_overdue',
-  'reservation_hoarding',
-] as const;
-export type AnomalyKind = (typeof ANOMALY_KINDS)[number];
-export const SEVERITIES = ['info', 'warning', 'critical'] as const;
-export type Severity = (typeof SEVERITIES)[number];
-/** open → acknowledged → resolved; by itself too, when its cause is gone. */
-export type AnomalyState = 'open' | 'acknowledged' | 'resolved';
-
-export interface Anomaly {
-  readonly id: string;
-  readonly kind: AnomalyKind;
-  readonly severity: Severity;
-  readonly sku?: string;
-  readonly location?: string;
-  /** When it began, ISO 8601. */
-  readonly at: string;
-  /** When it last changed. */
-  readonly updatedAt: string;
-  readonly state: AnomalyState;
-  /** A sentence for people, and the figures behind it. */
-  readonly data: Readonly<Record<string, unknown>> & { readonly says: string };
-  readonly acknowledged?: { readonly by: string; readonly why: string; readonly at: string };
-  /** `by` is absent when it resolved by itself. */
-  readonly resolved?: { readonly by?: string; readonly why: string; readonly at: string };
-}
 
 /** `anomaly`: first one message for every one that is not resolved, then each that changes; a resolved one is sent once more. */
 export type AnomalyTopic = Anomaly;

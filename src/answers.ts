@@ -4,7 +4,7 @@
  *
  * Invariants:
  *  A1 What goes on to the desks has passed its schema; what is refused here names the field.
- *  A2 Every reservation request is counted once, with how it ended.
+ *  A2 Every request is counted once, a reservation's with how it ended; 503 and 500 are the system's faults, the rest are answers.
  */
 import type { z } from 'zod';
 import type { ExplainAnswer, FactDesk, ParkedFacts, StockDesk } from '../actors/ports.ts';
@@ -27,8 +27,9 @@ import {
 } from '../streams/requests.ts';
 import { elementsOf, type SentBody } from '../streams/sent.ts';
 import { isTooDeep } from './bodies.ts';
-import type { Metrics, ReservationOutcome } from './metrics.ts';
+import type { MeasuredOperation, Metrics, ReservationOutcome } from './metrics.ts';
 import { type ParkedAnswer, parkedParams, parkedQuery } from './operator-requests.ts';
+import { problemOf } from './problems.ts';
 
 /** Wrong fields named in one problem; the rest is left out. */
 const ERRORS_NAMED = 20;
@@ -64,22 +65,16 @@ export class Answers {
     }
     if (count === 0) return { accepted: 0, duplicates: 0, rejected: [] };
     refuseDepth(sent.value);
-    return this.#facts.submit(Array.isArray(sent.value) ? elementsOf(sent) : [sent]);
+    return this.#timed('facts', () => this.#facts.submit(Array.isArray(sent.value) ? elementsOf(sent) : [sent]));
   }
 
   async atp(body: unknown): Promise<AtpAnswer> {
-    const start = performance.now();
-    try {
-      return await this.#desk.atp(valid(atpRequest, present(body)));
-    } finally {
-      this.#metrics.atpSeconds((performance.now() - start) / 1000);
-    }
+    return this.#timed('atp', () => this.#desk.atp(valid(atpRequest, present(body))));
   }
 
   /** One SKU; not-found if nothing is known of it anywhere. */
   async atpOfSku(params: unknown, query: unknown): Promise<{ asOf: string } & AtpLine> {
-    const start = performance.now();
-    try {
+    return this.#timed('atp', async () => {
       const { sku } = valid(atpParams, params);
       const { location, channel, by } = valid(atpQuerystring, onceEach(query));
       const line = location === undefined ? { sku } : { sku, locations: [location] };
@@ -93,25 +88,25 @@ export class Answers {
         throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
       }
       return { asOf: answer.asOf, sku: found.sku, atp: found.atp, version: found.version, locations: found.locations };
-    } finally {
-      this.#metrics.atpSeconds((performance.now() - start) / 1000);
-    }
+    });
   }
 
   /** With a location one stock, without one all of the SKU's. */
   async stock(body: unknown): Promise<StockAnswer | SkuStockAnswer> {
     const { sku, location } = valid(stockRequest, present(body));
-    return location === undefined ? this.#desk.skuStock(sku) : this.#desk.stock(sku, location);
+    return this.#blamed<StockAnswer | SkuStockAnswer>('stock', () =>
+      location === undefined ? this.#desk.skuStock(sku) : this.#desk.stock(sku, location),
+    );
   }
 
   async stockAt(params: unknown): Promise<StockAnswer> {
     const { sku, location } = valid(stockKey, params);
-    return this.#desk.stock(sku, location);
+    return this.#blamed('stock', () => this.#desk.stock(sku, location));
   }
 
   async explain(params: unknown): Promise<ExplainAnswer> {
     const { sku, location } = valid(stockKey, params);
-    return this.#desk.explain(sku, location);
+    return this.#blamed('stock', () => this.#desk.explain(sku, location));
   }
 
   async place(body: unknown): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
@@ -139,7 +134,7 @@ export class Answers {
   }
 
   async reservation(params: unknown): Promise<ReservationAnswer> {
-    return this.#desk.reservation(valid(reservationStep, params).id);
+    return this.#blamed('reservation', () => this.#desk.reservation(valid(reservationStep, params).id));
   }
 
   async listParked(query: unknown): Promise<ParkedAnswer> {
@@ -169,7 +164,38 @@ export class Answers {
     return onlyLine(await this.#desk.atp({ lines: [{ sku }] })).locations.length === 0;
   }
 
+  async #timed<T>(operation: 'facts' | 'atp', ask: () => Promise<T>): Promise<T> {
+    this.#metrics.request(operation);
+    const start = performance.now();
+    try {
+      return await ask();
+    } catch (error) {
+      this.#blame(operation, error);
+      throw error;
+    } finally {
+      const seconds = (performance.now() - start) / 1000;
+      if (operation === 'atp') this.#metrics.atpSeconds(seconds);
+      else this.#metrics.factsSeconds(seconds);
+    }
+  }
+
+  /** Counts it, and whether the system is to blame for its end. */
+  async #blamed<T>(operation: MeasuredOperation, ask: () => Promise<T>): Promise<T> {
+    this.#metrics.request(operation);
+    try {
+      return await ask();
+    } catch (error) {
+      this.#blame(operation, error);
+      throw error;
+    }
+  }
+
+  #blame(operation: MeasuredOperation, error: unknown): void {
+    if (problemOf(error).status >= 500) this.#metrics.requestFault(operation);
+  }
+
   async #counted<T>(ask: () => Promise<T>, outcomeOf: (answer: T) => ReservationOutcome): Promise<T> {
+    this.#metrics.request('reservation');
     const start = performance.now();
     let outcome: ReservationOutcome = 'undecided';
     try {
@@ -178,6 +204,7 @@ export class Answers {
       return answer;
     } catch (error) {
       if (error instanceof Refusal) outcome = outcomeOfRefusal(error);
+      this.#blame('reservation', error);
       throw error;
     } finally {
       this.#metrics.reservation(outcome);
@@ -192,7 +219,7 @@ function outcomeOfRefusal({ kind }: Refusal): ReservationOutcome {
 }
 
 /** The value as its schema types it; else a refusal that names each wrong field. */
-function valid<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+export function valid<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw invalid(result.error.issues.map(({ path, message }) => ({ field: fieldName(path), message })));
@@ -224,7 +251,7 @@ function sentBody(body: SentBody | undefined): SentBody {
   return body as SentBody;
 }
 
-function present(body: unknown): unknown {
+export function present(body: unknown): unknown {
   if (body === undefined) throw new Refusal('malformed', 'the body is empty; JSON or MessagePack is expected');
   return body;
 }
@@ -235,7 +262,7 @@ function refuseDepth(body: unknown): void {
 }
 
 /** A query parameter given twice reads as a list, of which no schema could say what is wrong. */
-function onceEach(query: unknown): unknown {
+export function onceEach(query: unknown): unknown {
   for (const name in query as Record<string, unknown>) {
     if (Array.isArray((query as Record<string, unknown>)[name]))
       throw invalid([{ field: name, message: 'must be given once only' }]);

@@ -3,6 +3,7 @@
  * and ends all of it in order.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { AnomalyKeeper } from '../actors/anomaly-keeper.ts';
 import { baselineSources } from '../actors/baseline-store.ts';
 import { buildCore, type Core } from '../actors/core.ts';
 import type { Engine } from '../actors/engine.ts';
@@ -11,32 +12,34 @@ import type { Ownership } from '../actors/ownership.ts';
 import type { ParkedFacts } from '../actors/ports.ts';
 import { Refusal } from '../actors/refusal.ts';
 import type { Settings } from '../config/settings.ts';
-import {
-  FACT_STREAM_NAMES,
-  HORIZONS_BUCKET,
-  MARKS_BUCKET,
-  NODES_BUCKET,
-  OWNERS_BUCKET,
-  PARKED_STREAM,
-} from '../config/topology.ts';
+import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
+import { NO_ANOMALIES } from '../dashboards/feed/anomaly-source.ts';
+import type { LiveFeed } from '../dashboards/feed/live-feed.ts';
 import type { StoredMessage } from '../streams/broker.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
 import { describeParked, listParked } from '../streams/parked.ts';
 import { provision } from '../streams/provision.ts';
 import type { SentBody } from '../streams/sent.ts';
+import { anomaliesOf } from './anomalies.ts';
 import { Answers } from './answers.ts';
 import { SteadyClock } from './clock.ts';
 import { checkDurability } from './durability.ts';
 import { buildHttp, closeHttp } from './http/server.ts';
+import { exportKpi } from './kpi-metrics.ts';
 import { agreeOnLease } from './lease.ts';
+import { attachLive } from './live-front.ts';
+import { buildLiveFeed, kpiExport, LiveCounts } from './live-system.ts';
 import type { Log } from './log.ts';
+import { measure } from './measure.ts';
 import { Metrics } from './metrics.ts';
 import { NatsPeers, serveOwner } from './peers.ts';
 import { isDead, processMark } from './process-mark.ts';
 import { requestEndpoints } from './requests.ts';
+import { pingServers } from './server-pings.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
 import { VERSION } from './version.ts';
+import { watching } from './watching.ts';
 
 export interface RunningNode {
   /** Where HTTP listens, HOST:PORT. */
@@ -62,8 +65,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     fail = resolve;
   });
   try {
-    const { level, says } = await checkDurability(broker, settings);
-    log[level === 'partly' ? 'warn' : 'info']({}, says);
+    const durability = await checkDurability(broker, settings);
+    log[durability.level === 'partly' ? 'warn' : 'info']({}, durability.says);
     const provisioned = await provision(broker, settings);
     const writer = `${settings.name}-${nonce()}`;
     let http = '';
@@ -72,7 +75,13 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const owners = await broker.keys(OWNERS_BUCKET, { replicas });
     const horizons = await broker.keys(HORIZONS_BUCKET, { replicas });
     const self = () => ({ name: settings.name, writer, http, process: processMark() });
-    const { ownership, engine, desk, facts, ...answers } = buildCore({
+    const peers = new NatsPeers(broker);
+    const anomalies = await anomaliesOf({ broker, clock, peers, metrics, log, settings });
+    const counts = new LiveCounts(metrics, clock);
+    // Both are there before anything is folded, which begins with the engine's start.
+    let live: LiveFeed;
+    let core: Core;
+    core = buildCore({
       broker,
       marks: await broker.keys(MARKS_BUCKET, { replicas }),
       clock,
@@ -81,7 +90,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       nodes,
       owners,
       horizons,
-      peers: new NatsPeers(broker),
+      peers,
       self,
       isDead,
       created: provisioned.created,
@@ -93,6 +102,12 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
         reservationMemoryMs: settings.reservationMemory,
         laneTimeMs: settings.laneTime,
       },
+      watch: watching({
+        counted: counts.counted,
+        serving: (partition) => core.engine.partitions.get(partition)?.serving === true,
+        changed: (sku) => live.changed(sku),
+        others: [(partition) => anomalies.watch(partition)],
+      }),
       events: {
         applied: (type) => metrics.factApplied(type),
         duplicate: () => metrics.factDuplicate(),
@@ -122,35 +137,62 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
         },
       },
     });
+    const { ownership, engine, desk, facts } = core;
+    live = buildLiveFeed({
+      name: settings.name,
+      writer,
+      partitions: settings.partitions,
+      clock,
+      broker,
+      peers,
+      core,
+      counts,
+      metrics,
+      anomalies: NO_ANOMALIES,
+      durability: durability.says,
+      http: () => http,
+    });
     await awaitNamesake(ownership, settings);
     await agreeOnLease(broker, ownership, settings.leaseTtl);
-    serveOwned(engine, broker, answers);
-    measure(engine, metrics);
+    serveOwned(core, broker, live, anomalies);
+    measure(engine, ownership, durability, metrics);
+    metrics.build(VERSION, settings.name);
+    exportKpi(metrics, kpiExport(core, clock, counts));
     const parked = parkedFacts(broker, facts);
     const server = buildHttp({
       desk,
       facts,
       parked,
+      anomalies,
+      system: live,
       readiness: () => engine.readiness,
       metrics,
       log,
       name: settings.name,
     });
+    const endLive = attachLive(server.server, { hub: live.hub, origins: settings.origins, metrics });
     http = await listen(server, settings.http);
     await engine.start();
+    anomalies.start({ partitions: engine.partitions, leased: () => ownership.leased });
     const service = await broker.service(
       'holdfast',
       VERSION,
       'Stock, available to promise, reservations',
-      requestEndpoints(new Answers({ desk, facts, parked, metrics }), log),
+      requestEndpoints(new Answers({ desk, facts, parked, metrics }), metrics, log),
     );
+    live.start();
     const following = setInterval(() => clock.follow(), 60_000);
+    const endPings = pingServers({ nats: () => broker.flush(), redis: () => store.ping() }, metrics);
     let stopping: Promise<void> | undefined;
     void broker.closed.then(() => stopping ?? fail('the connection to NATS is closed for good'));
     const stop = async () => {
       clearInterval(following);
+      endPings();
       await service.stop().catch(() => undefined);
+      await anomalies.stop();
+      await endLive();
       await engine.stop();
+      live.stop();
       await closeHttp(server);
       store.close();
       await broker.close();
@@ -208,7 +250,12 @@ async function listen(server: ReturnType<typeof buildHttp>, address: string): Pr
 }
 
 /** Subscribes to the requests of other nodes for the partitions that are served here. */
-function serveOwned(engine: Engine, broker: NatsBroker, { serve, serves }: Pick<Core, 'serve' | 'serves'>): void {
+function serveOwned(
+  { engine, serve, serves }: Core,
+  broker: NatsBroker,
+  live: LiveFeed,
+  anomalies: Pick<AnomalyKeeper, 'serve'>,
+): void {
   const served = new Map<number, { stop(): void }>();
   engine.onServed = (numbers) => {
     const wanted = new Set(numbers);
@@ -219,32 +266,17 @@ function serveOwned(engine: Engine, broker: NatsBroker, { serve, serves }: Pick<
     }
     for (const number of wanted) {
       if (served.has(number)) continue;
-      const answer = (operation: string, body: unknown) => serve(number, operation, body);
+      const answer = (operation: string, body: unknown) =>
+        live.takes(operation)
+          ? live.serve(number, operation, body)
+          : (anomalies.serve(number, operation, body) ?? serve(number, operation, body));
       served.set(
         number,
         serveOwner(broker, number, () => serves(number), answer),
       );
     }
+    live.ownershipChanged();
   };
-}
-
-function measure(engine: Engine, metrics: Metrics): void {
-  const sum = (of: (book: { keyCount: number; parts: ReadonlyMap<string, unknown> }) => number) => () =>
-    [...engine.partitions.values()].reduce((units, partition) => units + of(partition.book), 0);
-  metrics.gauge(
-    'actors',
-    sum((book) => book.keyCount),
-  );
-  metrics.gauge('partitions_owned', () => engine.readiness.owned);
-  metrics.gauge('partitions_quarantined', () => engine.quarantine.size);
-  metrics.gauge('snapshot_age_seconds', () => engine.snapshotAgeSeconds);
-  metrics.gauge('seen_ids', () => engine.seen.size);
-  metrics.gauge(
-    'reservations_live',
-    sum((book) => book.parts.size),
-  );
-  metrics.gauge('journal_waiting', () => engine.journal.inFlight);
-  for (const stream of FACT_STREAM_NAMES) metrics.lag(stream, () => engine.lag(stream));
 }
 
 /** A parked fact as it came; throws if it cannot be read. */

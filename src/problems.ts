@@ -12,6 +12,9 @@ export const PROBLEMS = {
   'bad-request': { status: 400, title: 'The request cannot be read' },
   'method-not-allowed': { status: 405, title: 'The path does not take this method' },
   'unsupported-media-type': { status: 415, title: 'The body is neither JSON nor MessagePack' },
+  'foreign-origin': { status: 403, title: 'Pages of this origin may not read here' },
+  'upgrade-required': { status: 426, title: 'This is a WebSocket' },
+  'too-many-readers': { status: 503, title: 'Too many readers are connected to this node' },
   'not-ready': { status: 503, title: 'The node does not serve yet' },
   'internal-error': { status: 500, title: 'A fault in Holdfast' },
 } as const;

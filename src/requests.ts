@@ -9,14 +9,15 @@ import type { ServiceEndpoint, ServiceReply } from '../streams/connection.ts';
 import type { Answers } from './answers.ts';
 import { formOf, readBody, sniffedForm } from './bodies.ts';
 import type { Log } from './log.ts';
-import { FrontProblem, problemOf } from './problems.ts';
+import type { Metrics } from './metrics.ts';
+import { FrontProblem, type ProblemKind, problemOf } from './problems.ts';
 
 /** Subject `<group>.<name>` each. */
-export function requestEndpoints(answers: Answers, log: Log): ServiceEndpoint[] {
+export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): ServiceEndpoint[] {
   const endpoint = (group: string, name: string, ask: (body: unknown) => Promise<unknown>): ServiceEndpoint => ({
     group,
     name,
-    handler: (data, contentType) => reply(data, contentType, ask, log),
+    handler: (data, contentType) => reply(data, contentType, ask, (kind) => metrics.problem(kind), log),
   });
   return [
     endpoint('atp', 'query', (body) => answers.atp(body)),
@@ -31,6 +32,7 @@ async function reply(
   data: Uint8Array,
   contentType: string | undefined,
   ask: (body: unknown) => Promise<unknown>,
+  counted: (kind: ProblemKind) => void,
   log: Log,
 ): Promise<ServiceReply> {
   const form = contentType === undefined || contentType === '' ? sniffedForm(data) : formOf(contentType);
@@ -44,6 +46,7 @@ async function reply(
     return { body: encodeBody(await ask(readBody(data, form)), form), contentType: form };
   } catch (error) {
     const problem = problemOf(error);
+    counted(problem.type as ProblemKind);
     if (problem.status === 500) log.error({ err: error }, 'a NATS request failed');
     const answerForm = form ?? JSON_TYPE;
     return {

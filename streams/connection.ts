@@ -296,6 +296,21 @@ export class NatsBroker implements Broker {
     return { stop: () => void subscription.drain().catch(() => undefined) };
   }
 
+  /** Sends a message to whoever listens now; what is sent while disconnected is lost. */
+  send(subject: string, data: Uint8Array): void {
+    if (!this.#nc.isClosed()) this.#nc.publish(subject, data);
+  }
+
+  /** Passes on messages of a subject. What it throws is the listener's own fault and ends nothing else. */
+  listen(subject: string, listener: (data: Uint8Array) => void): { stop(): void } {
+    const subscription = this.#nc.subscribe(subject, {
+      callback: (error, message) => {
+        if (error === null) listener(message.data);
+      },
+    });
+    return { stop: () => subscription.unsubscribe() };
+  }
+
   async request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     try {
       return (await this.#nc.request(subject, data, { timeout: timeoutMs })).data;

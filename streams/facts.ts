@@ -167,11 +167,16 @@ interface Common {
   readonly location: string;
   /** occurredAt in microseconds since 1970. */
   readonly at: number;
+  /** Folds into no stock; who watches goes by it. */
+  readonly device?: string | undefined;
 }
 export interface Sale extends Common {
   readonly type: 'sale';
   readonly qty: number;
   readonly reservation: string | undefined;
+  /** As sent, for who watches. */
+  readonly unitPrice?: string | number | undefined;
+  readonly currency?: string | undefined;
 }
 export interface Receipt extends Common {
   readonly type: 'receipt';
@@ -193,6 +198,8 @@ export interface Return extends Common {
   readonly type: 'return';
   readonly qty: number;
   readonly disposition: (typeof DISPOSITIONS)[number];
+  /** Why it came back, if the device says. */
+  readonly reason?: string | undefined;
 }
 export interface Count extends Common {
   readonly type: 'count';
@@ -251,12 +258,23 @@ function misplacedTransfer(sent: z.infer<typeof transferSchema>): UnreadableFact
 
 function flatten(sent: SentFact): Fact {
   const at = parseInstant(sent.occurredAt) ?? 0;
-  const { id, sku, location } = sent;
+  const { id, sku, location, device } = sent;
   switch (sent.type) {
     case 'sale':
-      return { type: 'sale', id, sku, location, at, qty: sent.qty, reservation: sent.reservation };
+      return {
+        type: 'sale',
+        id,
+        sku,
+        location,
+        at,
+        device,
+        qty: sent.qty,
+        reservation: sent.reservation,
+        unitPrice: sent.unitPrice,
+        currency: sent.currency,
+      };
     case 'receipt':
-      return { type: 'receipt', id, sku, location, at, qty: sent.qty, damaged: sent.damaged ?? 0 };
+      return { type: 'receipt', id, sku, location, at, device, qty: sent.qty, damaged: sent.damaged ?? 0 };
     case 'transfer': {
       const eta = sent.eta === undefined ? undefined : parseDateOrInstant(sent.eta);
       const { phase, transfer, from, to } = sent;
@@ -266,6 +284,7 @@ function flatten(sent: SentFact): Fact {
         sku,
         location,
         at,
+        device,
         phase,
         transfer,
         qty: sent.qty,
@@ -276,11 +295,30 @@ function flatten(sent: SentFact): Fact {
       };
     }
     case 'return':
-      return { type: 'return', id, sku, location, at, qty: sent.qty, disposition: sent.disposition };
+      return {
+        type: 'return',
+        id,
+        sku,
+        location,
+        at,
+        device,
+        qty: sent.qty,
+        disposition: sent.disposition,
+        reason: sent.reason,
+      };
     case 'count':
-      return { type: 'count', id, sku, location, at, counted: sent.counted };
+      return { type: 'count', id, sku, location, at, device, counted: sent.counted };
     case 'adjustment':
-      return { type: 'adjustment', id, sku, location, at, delta: sent.delta, bucket: sent.bucket ?? 'sellable' };
+      return {
+        type: 'adjustment',
+        id,
+        sku,
+        location,
+        at,
+        device,
+        delta: sent.delta,
+        bucket: sent.bucket ?? 'sellable',
+      };
   }
 }
 

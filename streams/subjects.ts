@@ -65,3 +65,11 @@ export function journalSubject(writer: string): string {
 export function ownerSubject(partition: number): string {
   return `holdfast.owner.${partition}`;
 }
+
+/** Where every node says how it is, once a second. */
+export const NODE_REPORTS_SUBJECT = 'holdfast.live.nodes';
+
+/** Where a node that has readers of the live feed gets changes of what they read from the owners. */
+export function changesSubject(writer: string): string {
+  return `holdfast.live.changes.${encodeToken(writer)}`;
+}

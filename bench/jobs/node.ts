@@ -69,6 +69,13 @@ export async function unitsHeld(): Promise<{ held: number; least: number }> {
   return { held, least };
 }
 
+/** After a collection: heap and buffers, and what is resident, in MiB. */
+export async function memoryUsed(): Promise<{ heapMiB: number; rssMiB: number }> {
+  globalThis.gc?.();
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { heapMiB: (heapUsed + external) / 2 ** 20, rssMiB: rss / 2 ** 20 };
+}
+
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 2));
 }

@@ -12,7 +12,7 @@ export interface Operation {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** As OpenAPI writes it: `/v1/stock/{sku}`. */
   readonly path: string;
-  readonly tag: 'facts' | 'atp' | 'stock' | 'reservations' | 'operations';
+  readonly tag: 'facts' | 'atp' | 'stock' | 'reservations' | 'anomalies' | 'live' | 'operations';
   readonly summary: string;
   readonly description?: string;
   readonly params?: z.ZodObject;

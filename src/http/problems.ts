@@ -6,7 +6,8 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ProblemBody } from '../../streams/requests.ts';
 import type { Log } from '../log.ts';
-import { FrontProblem, PROBLEM_TYPE, problem, problemOf } from '../problems.ts';
+import type { Metrics } from '../metrics.ts';
+import { FrontProblem, PROBLEM_TYPE, type ProblemKind, problem, problemOf } from '../problems.ts';
 import { discard } from './discard.ts';
 import { methodsOf } from './methods.ts';
 import type { Operation } from './operation.ts';
@@ -20,24 +21,32 @@ export function sendProblem(reply: FastifyReply, body: ProblemBody): FastifyRepl
   return reply.serializer(String).send(JSON.stringify(body));
 }
 
-/** Sets the handlers of errors and of unknown routes. */
-export function answerProblems(app: FastifyInstance, log: Log, operations: readonly Operation[]): void {
+/** Sets the handlers of errors and of unknown routes; every problem of a request is counted. */
+export function answerProblems(
+  app: FastifyInstance,
+  { log, metrics }: { readonly log: Log; readonly metrics: Metrics },
+  operations: readonly Operation[],
+): void {
   const methods = methodsOf(operations);
+  const answer = (reply: FastifyReply, body: ProblemBody) => {
+    metrics.problem(body.type as ProblemKind);
+    return sendProblem(reply, body);
+  };
   app.setErrorHandler(async (error, request, reply) => {
     if (isTooLarge(error) && !(await discard(request.raw))) reply.header('Connection', 'close');
     const body = problemOf(translated(error));
     if (body.status === 500)
       log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'an HTTP request failed');
-    return sendProblem(reply, body);
+    return answer(reply, body);
   });
   app.setNotFoundHandler((request, reply) => {
     const allowed = methods(pathOf(request)).join(', ');
     if (allowed !== '') {
       reply.header('Allow', allowed);
-      sendProblem(reply, problem('method-not-allowed', `${pathOf(request)} takes ${allowed}, not ${request.method}`));
+      answer(reply, problem('method-not-allowed', `${pathOf(request)} takes ${allowed}, not ${request.method}`));
       return;
     }
-    sendProblem(
+    answer(
       reply,
       problem('not-found', `there is no ${request.method} ${pathOf(request)}; /openapi.json lists what there is`),
     );

@@ -7,9 +7,11 @@ import { PROBLEM_TYPE, problem } from '../problems.ts';
 import { openApiText } from './openapi.ts';
 import { addRoute, type Operation } from './operation.ts';
 import { sendProblem } from './problems.ts';
+import { ANOMALY_OPERATIONS } from './routes-anomalies.ts';
 import { FACT_OPERATIONS } from './routes-facts.ts';
 import { RESERVATION_OPERATIONS } from './routes-reservations.ts';
 import { STOCK_OPERATIONS } from './routes-stock.ts';
+import { SYSTEM_OPERATIONS } from './routes-system.ts';
 
 const health: Operation = {
   id: 'health',
@@ -94,6 +96,8 @@ export const OPERATIONS: readonly Operation[] = [
   ...FACT_OPERATIONS,
   ...STOCK_OPERATIONS,
   ...RESERVATION_OPERATIONS,
+  ...ANOMALY_OPERATIONS,
+  ...SYSTEM_OPERATIONS,
   health,
   ready,
   metricsText,

@@ -6,6 +6,7 @@
  *  H2 A request that succeeds logs nothing and passes no hook.
  */
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
+import type { AnomalyDesk } from '../../actors/anomaly-keeper.ts';
 import type { FactDesk, ParkedFacts, Readiness, StockDesk } from '../../actors/ports.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
@@ -15,11 +16,14 @@ import { formOf, readBody, sniffedForm } from '../bodies.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { FrontProblem } from '../problems.ts';
+import { SystemAnswers, type SystemView } from '../system-answers.ts';
 import { answerProblems, clientProblem, frameworkProblem } from './problems.ts';
+import { addAnomalyRoutes } from './routes-anomalies.ts';
 import { addFactRoutes } from './routes-facts.ts';
 import { addOperationsRoutes, OPERATIONS } from './routes-operations.ts';
 import { addReservationRoutes } from './routes-reservations.ts';
 import { addStockRoutes } from './routes-stock.ts';
+import { addSystemRoutes } from './routes-system.ts';
 
 /** An id of 128 characters of four UTF-8 bytes, each percent-encoded. */
 const LONGEST_PARAMETER = 128 * 4 * 3;
@@ -31,7 +35,9 @@ export interface HttpWorld {
   readonly desk: StockDesk;
   readonly facts: FactDesk;
   readonly parked: ParkedFacts;
+  readonly anomalies: AnomalyDesk;
   readonly readiness: () => Readiness;
+  readonly system: SystemView;
   readonly metrics: Metrics;
   readonly log: Log;
   /** The node's name. */
@@ -50,11 +56,13 @@ export function buildHttp(world: HttpWorld): FastifyInstance {
     clientErrorHandler: clientProblem,
   });
   readBodies(app);
-  answerProblems(app, world.log, OPERATIONS);
+  answerProblems(app, world, OPERATIONS);
   const answers = new Answers(world);
   addFactRoutes(app, answers);
   addStockRoutes(app, answers);
   addReservationRoutes(app, answers);
+  addAnomalyRoutes(app, world.anomalies);
+  addSystemRoutes(app, new SystemAnswers(world.system));
   addOperationsRoutes(app, world);
   return app;
 }

@@ -4,12 +4,14 @@ import type { Readiness } from '../../actors/ports.ts';
 import { buildHttp } from '../../src/http/server.ts';
 import type { Log } from '../../src/log.ts';
 import { Metrics } from '../../src/metrics.ts';
-import { MemoryDesk, MemoryFacts } from './memory-ports.ts';
+import { MemoryDesk, MemoryFacts, NO_ANOMALIES } from './memory-ports.ts';
+import { MemorySystem } from './memory-system.ts';
 
 export interface Front {
   readonly app: FastifyInstance;
   readonly desk: MemoryDesk;
   readonly facts: MemoryFacts;
+  readonly system: MemorySystem;
   readonly metrics: Metrics;
   /** Messages of what was logged as an error. */
   readonly logged: string[];
@@ -20,6 +22,7 @@ export function front(name = 'node-1'): Front {
   const facts = new MemoryFacts();
   const desk = new MemoryDesk().put('85123A', 'store-12', 5).put('85123A', 'dc-1', 12);
   const metrics = new Metrics();
+  const system = new MemorySystem();
   const logged: string[] = [];
   const built: { ready: Readiness } = {
     ready: { ready: true, reasons: [], owned: 1, partitions: 32, owns: [{ partition: 3, epoch: 41 }] },
@@ -28,12 +31,14 @@ export function front(name = 'node-1'): Front {
     desk,
     facts,
     parked: facts,
+    anomalies: NO_ANOMALIES,
+    system,
     metrics,
     log: logInto(logged),
     name,
     readiness: () => built.ready,
   });
-  return Object.assign(built, { app, desk, facts, metrics, logged });
+  return Object.assign(built, { app, desk, facts, system, metrics, logged });
 }
 
 export function logInto(errors: string[]): Log {

@@ -2,6 +2,7 @@
  * The ports of the HTTP and NATS fronts in memory: small, exact enough to tell the fronts' own behaviour, with switches for
  * every refusal. What stock does is tested elsewhere.
  */
+import type { AnomalyDesk } from '../../actors/anomaly-keeper.ts';
 import type { ExplainAnswer, FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../../actors/ports.ts';
 import { Refusal, undecided } from '../../actors/refusal.ts';
 import { parseFact } from '../../streams/facts.ts';
@@ -178,3 +179,11 @@ function stockOf(sku: string, location: string, units: number): StockAnswer {
     onOrder: 0,
   };
 }
+
+/** Anomalies in memory: none. */
+export const NO_ANOMALIES: AnomalyDesk = {
+  list: async () => [],
+  step: async (id) => {
+    throw new Refusal('not-found', `there is no anomaly ${id}`);
+  },
+};

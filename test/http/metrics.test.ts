@@ -1,6 +1,8 @@
 /** The metrics that Prometheus reads. */
 import { expect, it } from 'vitest';
 import { Metrics } from '../../src/metrics.ts';
+import { front, SALE } from './front.ts';
+import { NOT_DECIDED } from './memory-ports.ts';
 
 const lines = async (metrics: Metrics, start: string) =>
   (await metrics.render()).split('\n').filter((line) => line.startsWith(start));
@@ -21,6 +23,17 @@ it('shows every series of the contract at 0 from the start', async () => {
     'recovery_seconds_count',
     'actors',
     'partitions_owned',
+    'partitions',
+    'ready',
+    'lease_held',
+    'durability_strict',
+    'server_up{server="redis"}',
+    'server_pings_failed_total{server="nats"}',
+    'facts_request_seconds_count',
+    'request_faults_total{operation="facts"}',
+    'problems_total{problem="undecided"}',
+    'anomalies_total{kind="negative_stock"}',
+    'anomalies_open{kind="pickup_overdue"}',
   ]) {
     expect(text).toContain(`\nholdfast_${series} 0\n`);
   }
@@ -73,4 +86,54 @@ it('names no gauge like a counter, which promtool would find', async () => {
   const gauges = (await new Metrics().render()).match(/^# TYPE \S+ gauge$/gm) ?? [];
   expect(gauges.length).toBeGreaterThan(5);
   expect(gauges.filter((line) => /_total gauge$/.test(line))).toEqual([]);
+});
+
+it('counts a request with facts that is not decided, and every problem over HTTP', async () => {
+  const { app, facts, metrics } = front();
+  facts.failure = NOT_DECIDED;
+  await app.inject({ method: 'POST', url: '/v1/facts', payload: SALE });
+  await app.inject({ method: 'GET', url: '/v1/nothing' });
+  await app.inject({ method: 'GET', url: '/v1/facts' });
+  const text = await metrics.render();
+  for (const line of [
+    'request_faults_total{operation="facts"} 1',
+    'facts_request_seconds_count 1',
+    'problems_total{problem="undecided"} 1',
+    'problems_total{problem="not-found"} 1',
+    'problems_total{problem="method-not-allowed"} 1',
+  ]) {
+    expect(text).toContain(`\nholdfast_${line}\n`);
+  }
+});
+
+it('leaves out how long a server takes that does not answer', async () => {
+  const metrics = new Metrics();
+  metrics.serverPinged('nats', 0.25);
+  metrics.serverPinged('redis', 0.5);
+  metrics.serverPinged('redis', undefined);
+  const text = await metrics.render();
+  expect(text).toContain('holdfast_server_up{server="nats"} 1\nholdfast_server_up{server="redis"} 0\n');
+  expect(text).toContain('holdfast_server_round_trip_seconds{server="nats"} 0.25\n');
+  expect(text).not.toContain('holdfast_server_round_trip_seconds{server="redis"}');
+  expect(text).toContain('holdfast_server_pings_failed_total{server="redis"} 1\n');
+});
+
+it('writes any label value so that it can be read, and refuses a second family of a name', async () => {
+  const metrics = new Metrics();
+  const family = {
+    name: 'tried',
+    help: 'With a \\ and a\nline.',
+    type: 'gauge',
+    read: () => [
+      { labels: { location: 'a "b" \\ c\nd', bucket: 'held' }, value: 1.5 },
+      { labels: {}, value: Number.POSITIVE_INFINITY },
+    ],
+  } as const;
+  metrics.family(family);
+  expect(await lines(metrics, '# HELP holdfast_tried')).toEqual(['# HELP holdfast_tried With a \\\\ and a\\nline.']);
+  expect(await lines(metrics, 'holdfast_tried')).toEqual([
+    'holdfast_tried{location="a \\"b\\" \\\\ c\\nd",bucket="held"} 1.5',
+    'holdfast_tried +Inf',
+  ]);
+  expect(() => metrics.family(family)).toThrow('the metric tried is there already');
 });

@@ -11,13 +11,16 @@ import { MemoryDesk, MemoryFacts, NOT_DECIDED } from './memory-ports.ts';
 const packr = new Packr({ useRecords: false });
 const desk = () => new MemoryDesk().put('85123A', 'store-12', 5);
 let memory: MemoryDesk;
+let metrics: Metrics;
 let ask: (subject: string, data: Uint8Array, contentType?: string) => Promise<ServiceReply>;
 
 beforeEach(() => {
   memory = desk();
   const facts = new MemoryFacts();
+  metrics = new Metrics();
   const endpoints = requestEndpoints(
-    new Answers({ desk: memory, facts, parked: facts, metrics: new Metrics() }),
+    new Answers({ desk: memory, facts, parked: facts, metrics }),
+    metrics,
     logInto([]),
   );
   ask = async (subject, data, contentType) => {
@@ -87,4 +90,30 @@ it('says 503 when it is not decided, and 500 without the inside of a fault', asy
   memory.failure = new Error('secret');
   const reply = await ask('stock.get', json({ sku: 'a' }));
   expect([reply.errorCode, Buffer.from(reply.body).toString().includes('secret')]).toEqual([500, false]);
+});
+
+it('counts problems by their type, and what the system is to blame for by operation', async () => {
+  await ask('stock.get', json({ sku: 'nope' }));
+  memory.failure = NOT_DECIDED;
+  for (const [subject, body] of [
+    ['stock.get', { sku: 'a' }],
+    ['atp.query', { lines: [{ sku: 'a' }] }],
+    ['reservation.place', { id: 'a', lines: [{ sku: 'a', qty: 1 }] }],
+  ] as const) {
+    await ask(subject, json(body));
+  }
+  const text = await metrics.render();
+  for (const line of [
+    'problems_total{problem="not-found"} 1',
+    'problems_total{problem="undecided"} 3',
+    'requests_total{operation="stock"} 2',
+    'requests_total{operation="reservation"} 1',
+    'request_faults_total{operation="stock"} 1',
+    'request_faults_total{operation="atp"} 1',
+    'request_faults_total{operation="reservation"} 1',
+    'request_faults_total{operation="facts"} 0',
+    'atp_request_seconds_count 1',
+  ]) {
+    expect(text).toContain(`\nholdfast_${line}\n`);
+  }
 });

@@ -1,0 +1,251 @@
+/**
+ * device_silent, late_facts: whether a location or a device reports as it always did. Judged where the name of the location belongs
+ * (its home partition), from what all partitions have heard.
+ *
+ * Model of silence: how many minutes of each hour of the week a source is heard in is learned as an exponentially weighted mean over
+ * weeks (a seasonal EWMA; Winters, Management Science 6, 1960, without trend). What would have been heard during a silence is the sum over its hours;
+ * P(nothing) is that of a negative binomial with certainty `silentCertainty` (probability.ts), so nights, Sundays and slow days are none.
+ * Any fact ends it. A silence itself teaches nothing before it ends. A device is silent only where its location is not: a closed shop is one cause.
+ *
+ * Model of lateness: the exponentially weighted share of facts that came `lateMs` or more later than its location's facts can. Two thresholds.
+ *
+ * Time is the source's own (places.ts, PL1). Telling of the same thing twice does no harm: minutes are a set.
+ */
+import { ANOMALY_BOUNDS } from '../../config/anomalies.ts';
+import type { Heard } from './hearing.ts';
+import { silenceTail } from './probability.ts';
+import { rounded, type Scene } from './scene.ts';
+
+const MINUTE = 60_000_000;
+const HOUR = 60 * MINUTE;
+const WEEK_HOURS = 168;
+/** Minutes remembered one by one, so that several partitions that heard the same minute count it once. */
+const RECENT = 180;
+
+interface Source {
+  readonly location: string;
+  readonly device: string | undefined;
+  readonly since: number;
+  /** Minutes expected since it was heard, of hours in which its location was silent as a whole: that is one cause, and no fault of a device. */
+  excused: number;
+  /** Latest own time, lag, and when that was stored. */
+  at: number;
+  lag: number;
+  recordedAt: number;
+  lateShare: number;
+  lateness: number;
+  /** Mean minutes heard, by hour of the week. */
+  readonly week: Float32Array;
+  /** The hour, since 1970, that is being heard, and its minutes so far. */
+  hour: number;
+  minutes: number;
+  recent: number[];
+}
+
+export class Sources {
+  readonly #scene: Scene;
+  #sources = new Map<string, Source>();
+
+  constructor(scene: Scene) {
+    this.#scene = scene;
+  }
+
+  get size(): number {
+    return this.#sources.size;
+  }
+
+  hear(heard: Heard): void {
+    const source = this.#of(heard);
+    const { alarms } = this.#scene;
+    const name = nameOf(source);
+    if (heard.at > source.at) {
+      alarms.clear('device_silent', name);
+      source.excused = 0;
+    }
+    if (source.device === undefined) this.#excuse(source, heard.minutes);
+    source.at = Math.max(source.at, heard.at);
+    source.lag = Math.min(source.lag, heard.lag);
+    source.recordedAt = Math.max(source.recordedAt, heard.recordedAt);
+    for (const minute of heard.minutes) this.#learn(source, minute);
+    this.#judgeLate(source, heard);
+  }
+
+  /** Up to when a source's silence tells of it: of a device, as long as its location is heard. */
+  #knownUntil({ location, device }: Source, now: number): number {
+    return device === undefined ? now : Math.min(now, this.#sources.get(location)?.at ?? now);
+  }
+
+  /** Looks for silence. @param wall microseconds since 1970 */
+  tick(wall: number): void {
+    const { alarms, parameters } = this.#scene;
+    for (const [name, source] of this.#sources) {
+      const now = this.#knownUntil(source, wall - source.lag);
+      const silence = now - source.at;
+      if (wall - source.lag - source.at > parameters.silentForgetMs * 1000) {
+        this.#forget(name);
+        continue;
+      }
+      if (silence < parameters.silentMinMs * 1000) continue;
+      if (source.at - source.since < parameters.silentLearnMs * 1000) continue;
+      if (alarms.get('device_silent', name) !== undefined) continue;
+      const minutes = Math.max(0, expected(source, source.at, now) - source.excused);
+      const tail = silenceTail(minutes, parameters.silentCertainty);
+      if (tail > parameters.silentTail) continue;
+      alarms.raise('device_silent', name, {
+        location: source.location,
+        at: source.at,
+        episode: source.recordedAt,
+        severity: source.device === undefined ? 'critical' : 'warning',
+        says: `Nothing heard of ${spoken(source)}, where facts in ${Math.round(minutes)} minutes were to be expected since.`,
+        figures: {
+          ...deviceOf(source),
+          lastHeard: source.at,
+          expectedMinutes: Math.round(minutes),
+          probability: rounded(tail),
+        },
+      });
+    }
+  }
+
+  /** Hours in which the location was not heard tell nothing of its devices. */
+  #excuse(location: Source, minutes: readonly number[]): void {
+    let last = location.at;
+    for (const minute of minutes) {
+      const at = minute * MINUTE;
+      if (at - last >= this.#scene.parameters.silentMinMs * 1000) this.#excuseDevices(location.location, last, at);
+      last = Math.max(last, at);
+    }
+  }
+
+  #excuseDevices(location: string, from: number, until: number): void {
+    for (const source of this.#sources.values()) {
+      if (source.device !== undefined && source.location === location)
+        source.excused += expected(source, Math.max(source.at, from), until);
+    }
+  }
+
+  #of({ location, device, at, lag, recordedAt }: Heard): Source {
+    const name = nameOf({ location, device });
+    let source = this.#sources.get(name);
+    // The one heard of last stands last, so that the first is the one to forget.
+    if (source !== undefined) this.#sources.delete(name);
+    else {
+      const week = new Float32Array(WEEK_HOURS);
+      const hour = Math.floor(at / HOUR);
+      source = {
+        location,
+        device,
+        since: at,
+        excused: 0,
+        at,
+        lag,
+        recordedAt,
+        lateShare: 0,
+        lateness: 0,
+        week,
+        hour,
+        minutes: 0,
+        recent: [],
+      };
+      if (this.#sources.size >= ANOMALY_BOUNDS.sources) this.#forget(this.#sources.keys().next().value as string);
+    }
+    this.#sources.set(name, source);
+    return source;
+  }
+
+  #forget(name: string): void {
+    this.#sources.delete(name);
+    this.#scene.alarms.clear('device_silent', name);
+    this.#scene.alarms.clear('late_facts', name);
+  }
+
+  #learn(source: Source, minute: number): void {
+    const { recent } = source;
+    if (recent.includes(minute) || minute < (recent[0] ?? 0)) return;
+    recent.push(minute);
+    if (recent.length > RECENT) recent.shift();
+    const hour = Math.floor((minute * MINUTE) / HOUR);
+    if (hour > source.hour) this.#endHour(source, hour);
+    if (hour === source.hour) source.minutes += 1;
+  }
+
+  /** Hours that have passed enter the pattern; at most a week of them, as a longer silence would only say the same again. */
+  #endHour(source: Source, hour: number): void {
+    const weeks = (source.at - source.since) / (WEEK_HOURS * HOUR) + 1;
+    const weight = Math.max(this.#scene.parameters.silentWeight, 1 / weeks);
+    const end = Math.min(hour, source.hour + WEEK_HOURS);
+    for (let each = source.hour; each < end; each++) {
+      const at = each % WEEK_HOURS;
+      const heard = each === source.hour ? source.minutes : 0;
+      source.week[at] = (source.week[at] as number) + weight * (heard - (source.week[at] as number));
+    }
+    source.hour = hour;
+    source.minutes = 0;
+  }
+
+  #judgeLate(source: Source, { facts, late, lateness, at, recordedAt }: Heard): void {
+    if (facts === 0) return;
+    const { alarms, parameters } = this.#scene;
+    const weight = 1 - (1 - parameters.lateWeight) ** facts;
+    source.lateShare += weight * (late / facts - source.lateShare);
+    source.lateness = late > 0 ? lateness : source.lateness;
+    const name = nameOf(source);
+    if (source.lateShare >= parameters.lateShare) {
+      const hours = rounded(source.lateness / HOUR);
+      alarms.raise('late_facts', name, {
+        location: source.location,
+        at,
+        episode: recordedAt,
+        severity: 'info',
+        says: `Facts of ${spoken(source)} come up to ${hours} hours after they happened.`,
+        figures: { ...deviceOf(source), share: rounded(source.lateShare), hours },
+      });
+    } else if (source.lateShare <= parameters.lateClearShare) alarms.clear('late_facts', name);
+  }
+
+  keep(): unknown[] {
+    return [...this.#sources.values()].map((source): Kept => ({ ...source, week: packed(source.week) }));
+  }
+
+  load(kept: readonly unknown[]): void {
+    const sources = (kept as Kept[]).map((source): Source => ({ ...source, week: unpacked(source.week) }));
+    this.#sources = new Map(sources.map((source) => [nameOf(source), source]));
+  }
+}
+
+type Kept = Omit<Source, 'week'> & { readonly week: string };
+
+/** A week as text: as numbers in JSON it would take ten times as long to write. */
+function packed(week: Float32Array): string {
+  return Buffer.from(week.buffer).toString('base64');
+}
+
+function unpacked(text: string): Float32Array {
+  const bytes = new Uint8Array(WEEK_HOURS * 4);
+  bytes.set(Buffer.from(text, 'base64').subarray(0, bytes.length));
+  return new Float32Array(bytes.buffer);
+}
+
+/** Minutes that would have been heard from one moment to another, by the source's week. */
+function expected(source: Source, since: number, until: number): number {
+  let sum = 0;
+  const last = until / HOUR;
+  for (let from = since / HOUR; from < last; ) {
+    const end = Math.min(last, Math.floor(from) + 1);
+    sum += (end - from) * (source.week[Math.floor(from) % WEEK_HOURS] as number);
+    from = end;
+  }
+  return sum;
+}
+
+function nameOf({ location, device }: { location: string; device: string | undefined }): string {
+  return device === undefined ? location : `${location}\u0001${device}`;
+}
+
+function spoken({ location, device }: Source): string {
+  return device === undefined ? location : `device ${device} at ${location}`;
+}
+
+function deviceOf({ device }: Source): { device?: string } {
+  return device === undefined ? {} : { device };
+}

@@ -1,0 +1,12 @@
+/** Where the feed gets anomalies from: those of the whole system, over whichever node they were found. */
+import type { Anomaly } from '../topics.ts';
+
+export interface AnomalySource {
+  /** Those that are not resolved. */
+  open(): readonly Anomaly[];
+  /** Called with each that changes, a resolved one too; returns what ends it. */
+  onChange(listener: (anomaly: Anomaly) => void): () => void;
+}
+
+/** Of a node whose partitions nobody watches for anomalies. */
+export const NO_ANOMALIES: AnomalySource = { open: () => [], onChange: () => () => undefined };

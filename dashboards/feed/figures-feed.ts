@@ -1,0 +1,132 @@
+/**
+ * The system's figures as this node knows them: gathered from the owners of all partitions while somebody looks, each only what has changed.
+ *
+ * Invariants:
+ *  FF1 A partition that nobody serves at the moment keeps its last figures: it neither vanishes nor counts twice.
+ *  FF2 Who asks gets figures that were gathered after the question.
+ */
+import type { Clock } from '../../streams/clock.ts';
+import {
+  KnownFigures,
+  type LocationPart,
+  locationPart,
+  locationTopic,
+  type Mark,
+  type OpenAnomalies,
+  type PartitionFigures,
+  partitionFigures,
+} from '../kpi/figures.ts';
+import type { KpiWatch } from '../kpi/kpi-watch.ts';
+import type { Anomaly, KpiTopic, LocationBrief, LocationFigures } from '../topics.ts';
+import type { Gather } from './gather.ts';
+
+const KPI_OPERATION = 'kpi';
+const LOCATIONS_OPERATION = 'kpi-locations';
+/** Owners that do not answer so soon are left out this time. */
+const GATHER_MS = 1_000;
+
+type LocationParts = readonly (readonly [location: string, part: LocationPart])[];
+
+export interface FiguresWorld {
+  readonly clock: Clock;
+  readonly gather: Gather;
+  readonly asked: () => KpiTopic['asked'];
+  readonly anomalies: () => readonly Anomaly[];
+}
+
+export class FiguresFeed {
+  readonly #world: FiguresWorld;
+  readonly #known = new KnownFigures();
+  #gathering: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor(world: FiguresWorld) {
+    this.#world = world;
+  }
+
+  async kpi(): Promise<KpiTopic> {
+    await this.#refresh();
+    return this.#known.topic(this.#world.asked(), countOpen(this.#world.anomalies()), this.#world.clock.nowMs());
+  }
+
+  async locations(): Promise<LocationBrief[]> {
+    await this.#refresh();
+    return this.#known
+      .briefs(countOpen(this.#world.anomalies()))
+      .sort((a, b) => (a.location < b.location ? -1 : a.location > b.location ? 1 : 0));
+  }
+
+  /** Figures of some locations, in the same order. @param parts what was known of each before, kept up to date here */
+  async locationFigures(
+    names: readonly string[],
+    parts: (location: string) => Map<number, LocationPart>,
+  ): Promise<LocationFigures[]> {
+    const { gather, clock } = this.#world;
+    const found = await gather.ask<LocationParts>(LOCATIONS_OPERATION, () => names, GATHER_MS);
+    const open = countOpen(this.#world.anomalies());
+    return names.map((location) => {
+      const known = parts(location);
+      for (const [partition, values] of found) {
+        const part = values.find(([name]) => name === location)?.[1];
+        if (part !== undefined) known.set(partition, part);
+      }
+      return locationTopic(location, [...known.values()], open.byLocation.get(location) ?? 0, clock.nowMs());
+    });
+  }
+
+  /** One that begins now: one that is under way may have asked before what the caller knows. */
+  #refresh(): Promise<void> {
+    if (this.#gathering === undefined) {
+      this.#gathering = this.#gather().finally(() => {
+        this.#gathering = undefined;
+      });
+      return this.#gathering;
+    }
+    this.#next ??= this.#gathering.then(() => {
+      this.#next = undefined;
+      return this.#refresh();
+    });
+    return this.#next;
+  }
+
+  async #gather(): Promise<void> {
+    const marks = (partitions: readonly number[]) =>
+      partitions.flatMap((partition) => {
+        const mark = this.#known.mark(partition);
+        return mark === undefined ? [] : [[partition, mark]];
+      });
+    const found = await this.#world.gather.ask<PartitionFigures>(KPI_OPERATION, marks, GATHER_MS);
+    for (const figures of found.values()) this.#known.take(figures);
+  }
+}
+
+/** Answers of an owner for one of its partitions; undefined if the operation is none of these. */
+export function answerFigures(
+  kpi: KpiWatch,
+  partition: number,
+  epoch: number,
+  nowMs: number,
+  operation: string,
+  body: unknown,
+): unknown {
+  if (operation === KPI_OPERATION) {
+    const known = (body as readonly (readonly [number, Mark])[]).find(([number]) => number === partition);
+    return partitionFigures(kpi, partition, epoch, nowMs, known?.[1]);
+  }
+  if (operation !== LOCATIONS_OPERATION) return undefined;
+  return (body as readonly string[]).flatMap((location) => {
+    const part = locationPart(kpi, location, nowMs);
+    return part === undefined ? [] : [[location, part]];
+  });
+}
+
+function countOpen(anomalies: readonly Anomaly[]): OpenAnomalies {
+  const byKind: Record<string, number> = {};
+  const byLocation = new Map<string, number>();
+  for (const { kind, location, state } of anomalies) {
+    if (state !== 'open') continue;
+    byKind[kind] = (byKind[kind] ?? 0) + 1;
+    if (location !== undefined) byLocation.set(location, (byLocation.get(location) ?? 0) + 1);
+  }
+  return { byKind, byLocation };
+}

@@ -1,0 +1,271 @@
+/**
+ * From a plain description of a dashboard to Grafana's JSON. The one file that imports Grafana's foundation SDK.
+ *
+ * Invariants:
+ *  GB1 Every panel has a title, a description for people, a unit, and a legend for each query; the types leave none of them out.
+ *  GB2 The same description gives the same bytes: ids and places follow from the order, no clock and no chance.
+ *  GB3 Every query asks the data source that the reader chose, of the nodes that the reader chose.
+ */
+
+import { PanelBuilder as BarGauge } from '@grafana/grafana-foundation-sdk/bargauge';
+import {
+  LegendDisplayMode,
+  LegendPlacement,
+  ReduceDataOptionsBuilder,
+  StackingConfigBuilder,
+  StackingMode,
+  TooltipDisplayMode,
+  VizLegendOptionsBuilder,
+  VizOrientation,
+  VizTooltipOptionsBuilder,
+} from '@grafana/grafana-foundation-sdk/common';
+import {
+  AnnotationQueryBuilder,
+  type Dashboard,
+  DashboardBuilder,
+  DashboardCursorSync,
+  DashboardLinkBuilder,
+  DashboardLinkType,
+  DatasourceVariableBuilder,
+  FieldColorBuilder,
+  FieldColorModeId,
+  QueryVariableBuilder,
+  RowBuilder,
+  type Threshold,
+  ThresholdsConfigBuilder,
+  ThresholdsMode,
+  VariableRefresh,
+  VariableSort,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import {
+  PanelBuilder as Heatmap,
+  HeatmapColorMode,
+  HeatmapColorOptionsBuilder,
+  YAxisConfigBuilder,
+} from '@grafana/grafana-foundation-sdk/heatmap';
+import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
+import { PanelBuilder as Stat } from '@grafana/grafana-foundation-sdk/stat';
+import { PanelBuilder as Timeseries } from '@grafana/grafana-foundation-sdk/timeseries';
+
+export interface Query {
+  readonly expr: string;
+  /** A name, with labels as {{label}}. */
+  readonly legend: string;
+}
+/** Grafana's own ids of units. */
+export type Unit =
+  | 'short'
+  | 'none'
+  | 's'
+  | 'bytes'
+  | 'percentunit'
+  | 'ops'
+  | 'reqps'
+  | 'suffix: units'
+  | 'suffix: units/s'
+  | 'suffix: facts/s';
+
+/** From this value on, the colour says so. */
+export interface Limits {
+  readonly warning?: number;
+  readonly critical?: number;
+  /** Less is worse: a colour from this value downwards. */
+  readonly below?: true;
+}
+
+export interface Panel {
+  /** `now`: one big figure; `time`: lines; `stacked`: parts of a whole over time; `bars`: one bar for each series now; `heat`: a histogram over time. */
+  readonly kind: 'now' | 'time' | 'stacked' | 'bars' | 'heat';
+  readonly title: string;
+  /** What it says, and what a reader should conclude. */
+  readonly description: string;
+  readonly unit: Unit;
+  readonly queries: readonly Query[];
+  /** Of 24 columns. */
+  readonly width: 3 | 4 | 6 | 8 | 12 | 24;
+  readonly limits?: Limits;
+  /** A click on a series opens this view of the page, of the series' own label. */
+  readonly opens?: { readonly view: 'locations/' | 'anomalies?kind='; readonly label: 'location' | 'kind' };
+}
+export interface Section {
+  readonly title: string;
+  readonly panels: readonly Panel[];
+}
+export interface Board {
+  /** File name and address: holdfast-UID. */
+  readonly uid: string;
+  readonly title: string;
+  readonly description: string;
+  /** Whether a reader chooses locations too. */
+  readonly locations: boolean;
+  readonly sections: readonly Section[];
+}
+
+const TAG = 'holdfast';
+/** Where the page of a node is, as compose publishes it; a reader of another installation changes it in one place. */
+const PAGE = 'http://127.0.0.1:8080/';
+const SOURCE = { type: 'prometheus', uid: '$' + '{datasource}' };
+const HEIGHTS: Readonly<Record<Panel['kind'], number>> = { now: 4, time: 8, stacked: 8, bars: 8, heat: 8 };
+
+/** The dashboard as Grafana's file provider reads it. */
+export function dashboardOf(board: Board): Dashboard {
+  const builder = new DashboardBuilder(board.title)
+    .uid(`holdfast-${board.uid}`)
+    .description(board.description)
+    .tags([TAG])
+    .readonly()
+    .tooltip(DashboardCursorSync.Crosshair)
+    .timezone('browser')
+    .time({ from: 'now-1h', to: 'now' })
+    .refresh('10s')
+    .annotation(firingAlerts())
+    .link(linkToBoards())
+    .link(linkToPage())
+    .withVariable(new DatasourceVariableBuilder('datasource').label('Prometheus').type('prometheus'))
+    .withVariable(choice('node', 'Node', 'label_values(holdfast_partitions, instance)'));
+  if (board.locations) {
+    builder.withVariable(choice('location', 'Location', 'label_values(holdfast_units, location)'));
+  }
+  let id = 0;
+  for (const { title, panels } of board.sections) {
+    builder.withRow(new RowBuilder(title).id(++id));
+    for (const panel of panels) builder.withPanel(panelOf(panel).id(++id));
+  }
+  const built = builder.build();
+  // The SDK's default hides links in a menu.
+  for (const link of built.links ?? []) delete link.placement;
+  return built;
+}
+
+/** Several values of a label, all of them at first. */
+function choice(name: string, label: string, query: string): QueryVariableBuilder {
+  return new QueryVariableBuilder(name)
+    .label(label)
+    .query(query)
+    .definition(query)
+    .datasource(SOURCE)
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc)
+    .multi(true)
+    .includeAll(true)
+    .allValue('.*')
+    .current({ selected: true, text: 'All', value: '$__all' });
+}
+
+function linkToBoards(): DashboardLinkBuilder {
+  return new DashboardLinkBuilder('Holdfast dashboards')
+    .type(DashboardLinkType.Dashboards)
+    .tags([TAG])
+    .tooltip('The other dashboards, at the same time and for the same nodes')
+    .includeVars(true)
+    .keepTime(true);
+}
+
+function linkToPage(): DashboardLinkBuilder {
+  return new DashboardLinkBuilder('Live page')
+    .type(DashboardLinkType.Link)
+    .icon('external link')
+    .url(PAGE)
+    .tooltip('The node’s own page: single SKUs, reservations, anomalies, live')
+    .targetBlank(true);
+}
+
+function linkToView({ view, label }: NonNullable<Panel['opens']>): DashboardLinkBuilder {
+  return new DashboardLinkBuilder(`The ${label} on the live page`)
+    .type(DashboardLinkType.Link)
+    .url(`${PAGE}#/${view}\${__field.labels.${label}:percentencode}`)
+    .targetBlank(true);
+}
+
+function firingAlerts(): AnnotationQueryBuilder {
+  return new AnnotationQueryBuilder()
+    .name('Firing alerts')
+    .datasource(SOURCE)
+    .enable(true)
+    .iconColor('red')
+    .expr('ALERTS{alertname=~"Holdfast.*", alertstate="firing"}');
+}
+
+function panelOf(panel: Panel): Stat | Timeseries | BarGauge | Heatmap {
+  const built = drawn(panel)
+    .title(panel.title)
+    .description(panel.description)
+    .datasource(SOURCE)
+    .span(panel.width)
+    .height(HEIGHTS[panel.kind])
+    .unit(panel.unit)
+    .thresholds(thresholds(panel.limits));
+  if (panel.opens !== undefined) built.dataLinks([linkToView(panel.opens)]);
+  panel.queries.forEach(({ expr, legend }, index) => {
+    const query = new DataqueryBuilder()
+      .refId(String.fromCharCode(65 + index))
+      .expr(expr)
+      .legendFormat(legend)
+      .datasource(SOURCE);
+    if (panel.kind === 'heat') query.format(PromQueryFormat.Heatmap);
+    if (panel.kind === 'bars') query.instant();
+    else query.range();
+    built.withTarget(query);
+  });
+  return built;
+}
+
+function drawn({ kind, limits }: Panel): Stat | Timeseries | BarGauge | Heatmap {
+  const last = new ReduceDataOptionsBuilder().calcs(['lastNotNull']);
+  switch (kind) {
+    case 'now':
+      return new Stat()
+        .reduceOptions(last)
+        .colorScheme(limits === undefined ? fixed('text') : new FieldColorBuilder().mode(FieldColorModeId.Thresholds));
+    case 'bars':
+      return new BarGauge()
+        .reduceOptions(last)
+        .orientation(VizOrientation.Horizontal)
+        .colorScheme(limits === undefined ? fixed('blue') : new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
+        .min(0);
+    case 'heat':
+      return new Heatmap()
+        .hideLegend()
+        .yAxis(new YAxisConfigBuilder().unit('s'))
+        .color(new HeatmapColorOptionsBuilder().mode(HeatmapColorMode.Scheme));
+    case 'time':
+      return lines();
+    case 'stacked':
+      return lines().stacking(new StackingConfigBuilder().mode(StackingMode.Normal)).fillOpacity(40);
+  }
+}
+
+function lines(): Timeseries {
+  return new Timeseries()
+    .lineWidth(1)
+    .fillOpacity(8)
+    .axisSoftMin(0)
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName))
+    .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi))
+    .legend(
+      new VizLegendOptionsBuilder()
+        .showLegend(true)
+        .displayMode(LegendDisplayMode.Table)
+        .placement(LegendPlacement.Bottom)
+        .calcs(['lastNotNull', 'max']),
+    );
+}
+
+function fixed(color: string): FieldColorBuilder {
+  return new FieldColorBuilder().mode(FieldColorModeId.Fixed).fixedColor(color);
+}
+
+/** Green, then yellow, then red; the other way round where less is worse. */
+function thresholds({ warning, critical, below }: Limits = {}): ThresholdsConfigBuilder {
+  const steps: Threshold[] = [];
+  if (below === true) {
+    steps.push({ value: null, color: critical === undefined ? 'yellow' : 'red' });
+    if (critical !== undefined) steps.push({ value: critical, color: warning === undefined ? 'green' : 'yellow' });
+    if (warning !== undefined) steps.push({ value: warning, color: 'green' });
+  } else {
+    steps.push({ value: null, color: 'green' });
+    if (warning !== undefined) steps.push({ value: warning, color: 'yellow' });
+    if (critical !== undefined) steps.push({ value: critical, color: 'red' });
+  }
+  return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps);
+}

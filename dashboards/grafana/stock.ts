@@ -1,0 +1,264 @@
+/** Stock and anomalies: how much there is, where it is short, what moved, and what looks wrong. */
+import type { Board } from './board.ts';
+import { NODE, PLACE, quantile, rate, share } from './queries.ts';
+
+const located = (name: string, by = '', ...matchers: string[]) =>
+  `sum${by === '' ? '' : ` by (${by}) `}(holdfast_${name}{${[PLACE, ...matchers].join(', ')}})`;
+const moved = (name: string, window = '$__rate_interval') =>
+  `sum by (location) (rate(holdfast_${name}{${PLACE}}[${window}]))`;
+const over = (name: string, ...matchers: string[]) =>
+  `sum(increase(holdfast_${name}{${[NODE, ...matchers].join(', ')}}[$__range]))`;
+
+export const STOCK: Board = {
+  uid: 'stock',
+  title: 'Holdfast: stock and anomalies',
+  description: 'How much there is and where it is short, what moved, and what looks wrong.',
+  locations: true,
+  sections: [
+    {
+      title: 'Now',
+      panels: [
+        {
+          kind: 'now',
+          title: 'On hand',
+          description: 'Units that are physically there, in any condition.',
+          unit: 'suffix: units',
+          width: 4,
+          queries: [{ expr: located('units', '', 'bucket="on_hand"'), legend: 'on hand' }],
+        },
+        {
+          kind: 'now',
+          title: 'Available to promise',
+          description: 'Units that may be promised now.',
+          unit: 'suffix: units',
+          width: 4,
+          queries: [{ expr: located('units', '', 'bucket="atp"'), legend: 'available to promise' }],
+        },
+        {
+          kind: 'now',
+          title: 'In transit',
+          description: 'Units that left their origin and were not received.',
+          unit: 'suffix: units',
+          width: 4,
+          queries: [{ expr: located('units', '', 'bucket="in_transit"'), legend: 'in transit' }],
+        },
+        {
+          kind: 'now',
+          title: 'Stock-outs',
+          description: 'Stock keys that had stock once and have nothing sellable now.',
+          unit: 'none',
+          width: 4,
+          queries: [{ expr: located('stock_outs'), legend: 'stock-outs' }],
+        },
+        {
+          kind: 'now',
+          title: 'Negative stock keys',
+          description: 'Stock keys whose sellable is below 0: something was sold that no receipt explains. Count them.',
+          unit: 'none',
+          width: 4,
+          limits: { warning: 1, critical: 50 },
+          queries: [{ expr: located('negative_stock_keys'), legend: 'negative' }],
+        },
+        {
+          kind: 'now',
+          title: 'Shortfall',
+          description: 'Units promised beyond what is there.',
+          unit: 'suffix: units',
+          width: 4,
+          limits: { warning: 1, critical: 20 },
+          queries: [{ expr: located('shortfall_units'), legend: 'shortfall' }],
+        },
+      ],
+    },
+    {
+      title: 'Anomalies',
+      panels: [
+        {
+          kind: 'bars',
+          title: 'Open anomalies by kind',
+          description: 'Anomalies that are not resolved. Acknowledge and resolve them on the page.',
+          unit: 'none',
+          width: 8,
+          opens: { view: 'anomalies?kind=', label: 'kind' },
+          limits: { warning: 1 },
+          queries: [{ expr: `sum by (kind) (holdfast_anomalies_open{${NODE}})`, legend: '{{kind}}' }],
+        },
+        {
+          kind: 'stacked',
+          title: 'Open anomalies over time',
+          description:
+            'A step in many kinds at once is usually one cause: a device, a delivery, a system that sends wrong facts.',
+          unit: 'none',
+          width: 8,
+          opens: { view: 'anomalies?kind=', label: 'kind' },
+          queries: [{ expr: `sum by (kind) (holdfast_anomalies_open{${NODE}})`, legend: '{{kind}}' }],
+        },
+        {
+          kind: 'time',
+          title: 'Anomalies raised an hour',
+          description: 'How many were opened, by kind, as a rate over the shown step.',
+          unit: 'none',
+          width: 8,
+          opens: { view: 'anomalies?kind=', label: 'kind' },
+          queries: [{ expr: `3600 * ${rate('anomalies_total', 'kind')}`, legend: '{{kind}}' }],
+        },
+      ],
+    },
+    {
+      title: 'Stock over time',
+      panels: [
+        {
+          kind: 'time',
+          title: 'Units by bucket',
+          description:
+            'On hand is sellable + damaged + inspection. Available to promise is what of the sellable is neither held nor allocated.',
+          unit: 'suffix: units',
+          width: 12,
+          queries: [{ expr: located('units', 'bucket'), legend: '{{bucket}}' }],
+        },
+        {
+          kind: 'stacked',
+          title: 'Age of stock',
+          description:
+            'Units on hand by how long ago their stock key last got any. What only grows older does not sell.',
+          unit: 'suffix: units',
+          width: 12,
+          queries: [{ expr: located('aged_units', 'age'), legend: '{{age}}' }],
+        },
+        {
+          kind: 'bars',
+          title: 'Available to promise by location',
+          description: 'The 20 locations with most. Locations beyond the first 200 by name count as other.',
+          unit: 'suffix: units',
+          width: 8,
+          opens: { view: 'locations/', label: 'location' },
+          queries: [{ expr: `topk(20, ${located('units', 'location', 'bucket="atp"')})`, legend: '{{location}}' }],
+        },
+        {
+          kind: 'bars',
+          title: 'Stock-outs by location',
+          description: 'The 20 locations with most stock keys that have nothing sellable.',
+          unit: 'none',
+          width: 8,
+          opens: { view: 'locations/', label: 'location' },
+          queries: [{ expr: `topk(20, ${located('stock_outs', 'location')})`, legend: '{{location}}' }],
+        },
+        {
+          kind: 'bars',
+          title: 'Negative stock keys by location',
+          description: 'The 20 locations with most stock keys below 0: where to count first.',
+          unit: 'none',
+          width: 8,
+          opens: { view: 'locations/', label: 'location' },
+          limits: { warning: 1 },
+          queries: [{ expr: `topk(20, ${located('negative_stock_keys', 'location')})`, legend: '{{location}}' }],
+        },
+      ],
+    },
+    {
+      title: 'What moved',
+      panels: [
+        {
+          kind: 'time',
+          title: 'Units sold',
+          description: 'Units sold each second, by location.',
+          unit: 'suffix: units/s',
+          width: 8,
+          opens: { view: 'locations/', label: 'location' },
+          queries: [{ expr: moved('sold_units_total'), legend: '{{location}}' }],
+        },
+        {
+          kind: 'time',
+          title: 'Units returned',
+          description: 'Units that came back each second, whatever became of them, by location.',
+          unit: 'suffix: units/s',
+          width: 8,
+          opens: { view: 'locations/', label: 'location' },
+          queries: [{ expr: moved('returned_units_total'), legend: '{{location}}' }],
+        },
+        {
+          kind: 'now',
+          title: 'Return rate',
+          description: 'Units returned ÷ units sold, over the shown time.',
+          unit: 'percentunit',
+          width: 4,
+          queries: [
+            {
+              expr: share(
+                `sum(increase(holdfast_returned_units_total{${PLACE}}[$__range]))`,
+                `sum(increase(holdfast_sold_units_total{${PLACE}}[$__range]))`,
+              ),
+              legend: 'returned ÷ sold',
+            },
+          ],
+        },
+        {
+          kind: 'now',
+          title: 'Conversion of holds',
+          description: 'Holds confirmed ÷ holds that ended, over the shown time, of all locations.',
+          unit: 'percentunit',
+          width: 4,
+          queries: [
+            {
+              expr: share(
+                over('holds_total', 'outcome="confirmed"'),
+                over('holds_total', 'outcome=~"confirmed|released|expired"'),
+              ),
+              legend: 'confirmed ÷ ended',
+            },
+          ],
+        },
+        {
+          kind: 'stacked',
+          title: 'Holds by outcome',
+          description:
+            'Lines granted as holds, and how holds ended, of all locations. Many that expire: carts are left, or the hold time is too short.',
+          unit: 'ops',
+          width: 8,
+          queries: [{ expr: rate('holds_total', 'outcome'), legend: '{{outcome}}' }],
+        },
+        {
+          kind: 'time',
+          title: 'Transfers: shipped to received',
+          description: 'By the stamps of the devices, of transfers received within the shown step, of all locations.',
+          unit: 's',
+          width: 8,
+          queries: [
+            { expr: quantile(0.5, 'transfer_lead_seconds'), legend: 'p50' },
+            { expr: quantile(0.9, 'transfer_lead_seconds'), legend: 'p90' },
+          ],
+        },
+        {
+          kind: 'now',
+          title: 'Damaged in transfers',
+          description: 'Units of transfers that arrived damaged, over the shown time, of all locations.',
+          unit: 'suffix: units',
+          width: 4,
+          queries: [{ expr: over('transfer_damaged_units_total'), legend: 'damaged' }],
+        },
+        {
+          kind: 'now',
+          title: 'Inventory accuracy',
+          description: 'Cycle counts that agreed with the book ÷ cycle counts, over the shown time, of all locations.',
+          unit: 'percentunit',
+          width: 4,
+          limits: { warning: 0.97, critical: 0.9, below: true },
+          queries: [
+            {
+              expr: share(over('counts_total', 'outcome="exact"'), over('counts_total')),
+              legend: 'exact ÷ counts',
+            },
+          ],
+        },
+        {
+          kind: 'time',
+          title: 'Variance of counts',
+          description: 'Units by which cycle counts differed from the book, either way, each second, of all locations.',
+          unit: 'suffix: units/s',
+          width: 24,
+          queries: [{ expr: rate('count_variance_units_total'), legend: 'variance' }],
+        },
+      ],
+    },
+  ],
+};

@@ -1,0 +1,20 @@
+/**
+ * What happened since this node started, for counters: folded while its partition was served here, so that a take-over, which folds the
+ * log again, counts nothing twice.
+ */
+
+/** How a hold can go on. */
+export const HOLD_OUTCOMES = ['granted', 'confirmed', 'released', 'expired'] as const;
+export type HoldOutcome = (typeof HOLD_OUTCOMES)[number];
+
+export class Counted {
+  /** Units by location. */
+  readonly sold = new Map<string, number>();
+  readonly returned = new Map<string, number>();
+  readonly holds: Record<HoldOutcome, number> = { granted: 0, confirmed: 0, released: 0, expired: 0 };
+  readonly counts = { exact: 0, variance: 0 };
+  varianceUnits = 0;
+  transferDamaged = 0;
+  /** Called with the lead time of each transfer that was received, in seconds. */
+  onLead: (seconds: number) => void = () => undefined;
+}

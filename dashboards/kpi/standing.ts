@@ -1,0 +1,88 @@
+/**
+ * How stock keys stand, as sums over some of them: kept by taking away what a key was before a fold and adding what it is after.
+ *
+ * Invariant ST1: the sums equal a scan of the book at any moment between two folds.
+ */
+import { available, inTransit } from '../../actors/stock/availability.ts';
+import type { StockKey } from '../../actors/stock/state.ts';
+import type { Standing } from '../topics.ts';
+
+const FIELDS = [
+  'onHand',
+  'sellable',
+  'damaged',
+  'inspection',
+  'held',
+  'allocated',
+  'atp',
+  'inTransit',
+  'onOrder',
+  'stockKeys',
+  'stockOuts',
+  'negative',
+  'shortfall',
+] as const;
+export type StandingField = (typeof FIELDS)[number];
+
+/** Where each figure stands among the sums. */
+export const STANDING = Object.fromEntries(FIELDS.map((field, index) => [field, index])) as Readonly<
+  Record<StandingField, number>
+>;
+export const STANDING_LENGTH = FIELDS.length;
+
+const { onHand: ON_HAND, sellable: SELLABLE, damaged: DAMAGED, inspection: INSPECTION, held: HELD } = STANDING;
+const { allocated: ALLOCATED, atp: ATP, inTransit: IN_TRANSIT, stockKeys: STOCK_KEYS } = STANDING;
+const { stockOuts: STOCK_OUTS, negative: NEGATIVE, shortfall: SHORTFALL } = STANDING;
+
+/**
+ * Adds a key to sums, or takes it away.
+ * @param sign 1 or −1
+ * @param hadStock whether it ever got any stock: only then can it be out of it
+ * @returns its units on hand
+ */
+export function addKey(sums: Float64Array, key: StockKey, sign: 1 | -1, hadStock: boolean): number {
+  const { sellable, held, allocated, seldom } = key;
+  const damaged = seldom?.damaged ?? 0;
+  const inspection = seldom?.inspection ?? 0;
+  const free = available(key);
+  const onHand = sellable + damaged + inspection;
+  add(sums, ON_HAND, sign * onHand);
+  add(sums, SELLABLE, sign * sellable);
+  add(sums, DAMAGED, sign * damaged);
+  add(sums, INSPECTION, sign * inspection);
+  add(sums, HELD, sign * held);
+  add(sums, ALLOCATED, sign * allocated);
+  add(sums, STOCK_KEYS, sign);
+  if (seldom?.transit !== undefined) add(sums, IN_TRANSIT, sign * inTransit(key));
+  if (free > 0) add(sums, ATP, sign * free);
+  else if (free < 0) add(sums, SHORTFALL, -sign * free);
+  if (sellable < 0) add(sums, NEGATIVE, sign);
+  if (sellable <= 0 && hadStock) add(sums, STOCK_OUTS, sign);
+  return onHand;
+}
+
+/** The figures of sums, as readers get them. */
+export function standingOf(sums: ArrayLike<number>): Standing {
+  const at = (field: StandingField) => (sums[STANDING[field]] as number | undefined) ?? 0;
+  return {
+    units: {
+      onHand: at('onHand'),
+      sellable: at('sellable'),
+      damaged: at('damaged'),
+      inspection: at('inspection'),
+      held: at('held'),
+      allocated: at('allocated'),
+      atp: at('atp'),
+      inTransit: at('inTransit'),
+      onOrder: at('onOrder'),
+    },
+    stockKeys: at('stockKeys'),
+    stockOuts: at('stockOuts'),
+    negative: at('negative'),
+    shortfall: at('shortfall'),
+  };
+}
+
+function add(sums: Float64Array, index: number, units: number): void {
+  (sums[index] as number) += units;
+}

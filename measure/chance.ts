@@ -1,0 +1,9 @@
+/** Seeded chance of a world: the same seed gives the same world and the same injections. */
+import { Random } from '../sim/random.ts';
+
+export class Chance extends Random {
+  /** Normal with mean 0 and standard deviation 1 (Box and Muller). */
+  normal(): number {
+    return Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());
+  }
+}

@@ -1,0 +1,315 @@
+/**
+ * Injected anomalies: what is done to the world, and what should be told of it. Each is one way in which a kind happens in a shop;
+ * its size, place and moment come from a seed.
+ */
+import type { AnomalyKind } from '../streams/anomalies.ts';
+import type { Fact, Sale } from '../streams/facts.ts';
+import type { Chance } from './chance.ts';
+import { arrival, DAY, DC, type Event, granted, HOUR, MINUTE, shipment, step, TILLS } from './world.ts';
+
+export interface Label {
+  readonly kind: AnomalyKind;
+  readonly sku?: string;
+  readonly location: string;
+  readonly device?: string;
+  /** It must be opened in this time, in microseconds since 1970. */
+  readonly from: number;
+  readonly until: number;
+}
+
+/** The real facts, to be changed, and what is added. */
+export class Injections {
+  readonly labels: Label[] = [];
+  readonly events: Event[] = [];
+  /** Real facts that do not happen, come later, or say something else. */
+  readonly removed = new Set<Fact>();
+  readonly delayed = new Map<Fact, number>();
+  readonly replaced = new Map<Fact, Fact>();
+  readonly #chance: Chance;
+  readonly #days: readonly number[];
+  readonly #sales = new Map<string, Sale[]>();
+  readonly #byTill = new Map<string, Fact[]>();
+  readonly #used = new Set<string>();
+  #count = 0;
+
+  /** @param days on which shops were open and injections may happen, since 1970 */
+  constructor(facts: readonly Fact[], days: readonly number[], chance: Chance) {
+    this.#chance = chance;
+    this.#days = days;
+    for (const fact of facts) {
+      if (fact.type === 'sale') {
+        const sales = this.#sales.get(fact.sku);
+        if (sales === undefined) this.#sales.set(fact.sku, [fact]);
+        else sales.push(fact);
+      }
+      const till = fact.device ?? '';
+      const some = this.#byTill.get(till);
+      if (some === undefined) this.#byTill.set(till, [fact]);
+      else some.push(fact);
+    }
+  }
+
+  /** Whether nobody counts a key at a time, since what is injected would be found by it. */
+  uncounted = (sku: string, at: number): boolean =>
+    this.labels.some((label) => label.sku === sku && at >= label.from - DAY && at <= label.until);
+
+  inject(kind: AnomalyKind): void {
+    this.#count += 1;
+    const id = `inject-${this.#count}`;
+    switch (kind) {
+      case 'negative_stock':
+        return this.#negative(id);
+      case 'shortfall':
+        return this.#shortfall(id);
+      case 'count_variance':
+        return this.#variance(id);
+      case 'phantom_stock':
+        return this.#phantom();
+      case 'sales_spike':
+        return this.#spike(id);
+      case 'return_spike':
+        return this.#returns(id);
+      case 'transfer_overdue':
+      case 'transfer_short':
+        return this.#transfer(id, kind);
+      case 'receipt_short':
+        return this.#receipt(id);
+      case 'price_deviation':
+        return this.#price();
+      case 'late_facts':
+        return this.#late();
+      case 'device_silent':
+        return this.#silent();
+      case 'reservation_hoarding':
+        return this.#hoard(id);
+      case 'receipt_overdue':
+      case 'pickup_overdue':
+      case 'task_overdue':
+        throw new Error(`${kind} has no facts yet`);
+    }
+  }
+
+  /** A delivery that nobody booked: more is sold than the book has. */
+  #negative(id: string): void {
+    const { sku, at } = this.#place(1);
+    const over = this.#chance.whole(1, 20);
+    this.events.push({
+      at,
+      make: (book) => ({
+        type: 'sale',
+        id,
+        sku,
+        location: DC,
+        at,
+        qty: Math.max(0, book.findKey(sku, DC)?.sellable ?? 0) + over,
+        reservation: undefined,
+      }),
+    });
+    this.#label('negative_stock', sku, at, at + HOUR);
+  }
+
+  /** Units are promised, and then the stock turns out broken. */
+  #shortfall(id: string): void {
+    const { sku, at } = this.#place(1);
+    this.events.push(
+      granted(id, sku, at - HOUR, 'web', 'order', (sellable) => Math.ceil(sellable / 2)),
+      step(id, 'confirmed', at - HOUR + MINUTE),
+    );
+    this.events.push({
+      at,
+      make: (book) => {
+        const key = book.findKey(sku, DC);
+        if (key === undefined || key.allocated < 2) return undefined;
+        const left = Math.floor((key.held + key.allocated) / 2);
+        return {
+          type: 'adjustment',
+          id: `${id}-a`,
+          sku,
+          location: DC,
+          at,
+          delta: Math.min(-1, left - key.sellable),
+          bucket: 'sellable',
+        };
+      },
+    });
+    this.events.push(step(id, 'released', at + DAY));
+    this.#label('shortfall', sku, at, at + HOUR);
+  }
+
+  /** A fifth to two thirds of the stock is gone, and a count finds out. */
+  #variance(id: string): void {
+    const { sku, at } = this.#place(1);
+    const share = this.#chance.between(0.2, 0.66);
+    this.events.push({
+      at,
+      make: (book) => {
+        const sellable = book.findKey(sku, DC)?.sellable ?? 0;
+        return sellable < 1
+          ? undefined
+          : { type: 'count', id, sku, location: DC, at, counted: Math.floor(sellable * (1 - share)) };
+      },
+    });
+    this.#label('count_variance', sku, at, at + HOUR);
+  }
+
+  /** The stock is not where the book says: nothing is sold for three weeks of a SKU that sold once a day in the four before. */
+  #phantom(): void {
+    const { sku, at } = this.#place(28);
+    for (const sale of this.#sales.get(sku) as Sale[])
+      if (sale.at >= at && sale.at < at + 21 * DAY) this.removed.add(sale);
+    this.#label('phantom_stock', sku, at, at + 21 * DAY);
+  }
+
+  /** Eight to twenty times the usual number of baskets in an afternoon. */
+  #spike(id: string): void {
+    const { sku, at, before } = this.#place(8);
+    const times = Math.max(12, Math.round((before / 24) * this.#chance.between(8, 20)));
+    for (let i = 0; i < times; i++) {
+      const moment = at + Math.floor((i * 5 * HOUR) / times);
+      this.events.push({
+        at: moment,
+        make: {
+          type: 'sale',
+          id: `${id}-${i}`,
+          sku,
+          location: DC,
+          at: moment,
+          qty: this.#chance.whole(1, 4),
+          reservation: undefined,
+        },
+      });
+    }
+    this.events.push({
+      at: at - MINUTE,
+      make: { type: 'receipt', id: `${id}-in`, sku, location: DC, at: at - MINUTE, qty: times * 5, damaged: 0 },
+    });
+    this.#label('sales_spike', sku, at, at + 8 * HOUR);
+  }
+
+  /** A bad batch: four to ten customers bring it back on one day. */
+  #returns(id: string): void {
+    const { sku, at } = this.#place(8);
+    const times = this.#chance.whole(4, 10);
+    for (let i = 0; i < times; i++) {
+      const moment = at + Math.floor((i * 5 * HOUR) / times);
+      this.events.push({
+        at: moment,
+        make: { type: 'return', id: `${id}-${i}`, sku, location: DC, at: moment, qty: 1, disposition: 'inspect' },
+      });
+    }
+    this.#label('return_spike', sku, at, at + 8 * HOUR);
+  }
+
+  /** A lorry that never comes, or with a tenth to two thirds missing. */
+  #transfer(id: string, kind: 'transfer_overdue' | 'transfer_short'): void {
+    const { sku, at } = this.#place(1);
+    const eta = at + 2 * DAY;
+    const qty = this.#chance.whole(12, 60);
+    this.events.push(...shipment(id, sku, at, qty, eta));
+    if (kind === 'transfer_overdue') {
+      this.events.push(arrival(id, sku, eta + 4 * DAY, qty, 0));
+      return this.#label(kind, sku, eta, eta + DAY);
+    }
+    this.events.push(arrival(id, sku, eta, Math.floor(qty * (1 - this.#chance.between(0.1, 0.66))), 0));
+    this.#label(kind, sku, eta, eta + DAY);
+  }
+
+  /** A tenth to a half arrives broken. */
+  #receipt(id: string): void {
+    const { sku, at } = this.#place(1);
+    const qty = this.#chance.whole(12, 60);
+    const damaged = Math.ceil(qty * this.#chance.between(0.1, 0.5));
+    this.events.push({ at, make: { type: 'receipt', id, sku, location: DC, at, qty: qty - damaged, damaged } });
+    this.#label('receipt_short', sku, at, at + HOUR);
+  }
+
+  /** A slip of the point, or a wrong price list, for one to three sales: ten times, a tenth, five times. */
+  #price(): void {
+    const { sku, at } = this.#place(20);
+    const factor = this.#chance.pick([10, 0.1, 5, 0.2]);
+    const sales = (this.#sales.get(sku) as Sale[]).filter((sale) => sale.at >= at && Number(sale.unitPrice) > 0);
+    const wrong = sales.slice(0, this.#chance.whole(1, 3));
+    const last = wrong.at(-1);
+    if (last === undefined) return;
+    for (const sale of wrong)
+      this.replaced.set(sale, { ...sale, unitPrice: Math.max(0.01, Number(sale.unitPrice) * factor) });
+    this.#label('price_deviation', sku, at, last.at + HOUR);
+  }
+
+  /** A till is offline from one morning to the next, and sends all at once. */
+  #late(): void {
+    const place = this.#till(2);
+    if (place === undefined) return;
+    const { till, morning } = place;
+    const until = morning + DAY;
+    for (const fact of this.#byTill.get(till) as Fact[])
+      if (fact.at >= morning && fact.at < until) this.delayed.set(fact, until);
+    this.labels.push({ kind: 'late_facts', location: DC, device: till, from: until, until: until + HOUR });
+  }
+
+  /** A till is broken for a week, and what it would have sold is not sold. */
+  #silent(): void {
+    const place = this.#till(8);
+    if (place === undefined) return;
+    const { till, morning } = place;
+    for (const fact of this.#byTill.get(till) as Fact[])
+      if (fact.at >= morning && fact.at < morning + 7 * DAY) this.removed.add(fact);
+    this.labels.push({ kind: 'device_silent', location: DC, device: till, from: morning, until: morning + 7 * DAY });
+  }
+
+  /** Either a dozen holds of one channel over most of the stock, or a bot that holds a third again and again and never buys. */
+  #hoard(id: string): void {
+    const { sku, at } = this.#place(1);
+    const bot = this.#chance.next() < 0.5;
+    const rounds = bot ? 5 : 1;
+    const holds = bot ? 6 : 12;
+    const share = bot ? 0.08 : 0.08;
+    for (let round = 0; round < rounds; round++) {
+      const begin = at + round * 20 * MINUTE;
+      for (let i = 0; i < holds; i++) {
+        const name = `${id}-${round}-${i}`;
+        const channel = bot ? 'web' : 'marketplace';
+        this.events.push(
+          granted(name, sku, begin + i * 1_000_000, channel, bot ? 'order' : 'promotion', (sellable) =>
+            Math.ceil(sellable * share),
+          ),
+        );
+        this.events.push(step(name, 'expired', begin + 15 * MINUTE));
+      }
+    }
+    this.#label('reservation_hoarding', sku, at, at + 3 * HOUR);
+  }
+
+  #label(kind: AnomalyKind, sku: string, from: number, until: number): void {
+    this.labels.push({ kind, sku, location: DC, from, until });
+  }
+
+  /** A SKU that nothing else is done to, with so many sale events in the 28 days before a moment of an open day. */
+  #place(events: number): { sku: string; at: number; before: number } {
+    const skus = [...this.#sales.keys()];
+    for (;;) {
+      const sku = this.#chance.pick(skus);
+      if (this.#used.has(sku)) continue;
+      const at = this.#chance.pick(this.#days) * DAY + 10 * HOUR + this.#chance.whole(0, 90) * MINUTE;
+      const minutes = new Set<number>();
+      for (const sale of this.#sales.get(sku) as Sale[])
+        if (sale.at < at && sale.at >= at - 28 * DAY) minutes.add(Math.floor(sale.at / MINUTE));
+      if (minutes.size < events) continue;
+      this.#used.add(sku);
+      return { sku, at, before: minutes.size };
+    }
+  }
+
+  /** A till that nothing else is done to for so many days from an open morning on; undefined when there is none left. */
+  #till(days: number): { till: string; morning: number } | undefined {
+    for (let attempt = 0; ; attempt++) {
+      if (attempt > 10_000) return undefined;
+      const till = this.#chance.pick(TILLS);
+      const day = this.#chance.pick(this.#days);
+      const taken = Array.from({ length: days + 8 }, (_, i) => `${till} ${day + i - 4}`);
+      if (taken.some((each) => this.#used.has(each))) continue;
+      for (const each of taken) this.#used.add(each);
+      return { till, morning: day * DAY + 6 * HOUR };
+    }
+  }
+}

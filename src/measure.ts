@@ -1,0 +1,45 @@
+/**
+ * Where the gauges of a node are read. Each is read at every scrape, so each must cost the same with a million stock keys as with one:
+ * sums over partitions, never over what is in them.
+ */
+import type { Engine } from '../actors/engine.ts';
+import type { Ownership } from '../actors/ownership.ts';
+import { FACT_STREAM_NAMES } from '../config/topology.ts';
+import type { Durability } from './durability.ts';
+import type { Metrics } from './metrics.ts';
+
+type Measured = Pick<Engine, 'partitions' | 'readiness' | 'quarantine' | 'snapshotAgeSeconds' | 'lag'> & {
+  readonly seen: { readonly size: number };
+  readonly journal: { readonly inFlight: number };
+};
+
+export function measure(
+  engine: Measured,
+  ownership: Pick<Ownership, 'leased'>,
+  { level }: Durability,
+  metrics: Metrics,
+): void {
+  const sum = (of: (book: { keyCount: number; parts: ReadonlyMap<string, unknown> }) => number) => () => {
+    let units = 0;
+    for (const { book } of engine.partitions.values()) units += of(book);
+    return units;
+  };
+  metrics.gauge(
+    'actors',
+    sum((book) => book.keyCount),
+  );
+  metrics.gauge(
+    'reservations_remembered',
+    sum((book) => book.parts.size),
+  );
+  metrics.gauge('partitions', () => engine.readiness.partitions);
+  metrics.gauge('partitions_owned', () => engine.readiness.owned);
+  metrics.gauge('partitions_quarantined', () => engine.quarantine.size);
+  metrics.gauge('ready', () => (engine.readiness.ready ? 1 : 0));
+  metrics.gauge('lease_held', () => (ownership.leased ? 1 : 0));
+  metrics.gauge('durability_strict', () => (level === 'relaxed' ? 0 : 1));
+  metrics.gauge('snapshot_age_seconds', () => engine.snapshotAgeSeconds);
+  metrics.gauge('seen_ids', () => engine.seen.size);
+  metrics.gauge('journal_waiting', () => engine.journal.inFlight);
+  for (const stream of FACT_STREAM_NAMES) metrics.lag(stream, () => engine.lag(stream));
+}

@@ -1,0 +1,51 @@
+/**
+ * Anomalies: what everyone who speaks of them agrees on: kinds, severities, states, and the shape that is stored, sent and shown.
+ * Data only, so that a browser can have it too.
+ */
+export const ANOMALY_KINDS = [
+  'negative_stock',
+  'shortfall',
+  'count_variance',
+  'phantom_stock',
+  'sales_spike',
+  'return_spike',
+  'receipt_overdue',
+  'receipt_short',
+  'transfer_overdue',
+  'transfer_short',
+  'price_deviation',
+  'late_facts',
+  'device_silent',
+  'pickup_overdue',
+  'task_overdue',
+  'reservation_hoarding',
+] as const;
+export type AnomalyKind = (typeof ANOMALY_KINDS)[number];
+export const SEVERITIES = ['info', 'warning', 'critical'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+export const ANOMALY_STATES = ['open', 'acknowledged', 'resolved'] as const;
+/** open → acknowledged → resolved; by itself too, when its cause is gone. */
+export type AnomalyState = (typeof ANOMALY_STATES)[number];
+
+export interface Anomaly {
+  readonly id: string;
+  readonly kind: AnomalyKind;
+  readonly severity: Severity;
+  readonly sku?: string;
+  readonly location?: string;
+  /** When it began, ISO 8601. */
+  readonly at: string;
+  /** When it last changed. */
+  readonly updatedAt: string;
+  readonly state: AnomalyState;
+  /** A sentence for people, and the figures behind it. */
+  readonly data: Readonly<Record<string, unknown>> & { readonly says: string };
+  readonly acknowledged?: { readonly by: string; readonly why: string; readonly at: string };
+  /** `by` is absent when it resolved by itself. */
+  readonly resolved?: { readonly by?: string; readonly why: string; readonly at: string };
+}
+
+/** Where a change of an anomaly is published: `anomaly.<kind>`. */
+export function anomalySubject(kind: AnomalyKind): string {
+  return `anomaly.${kind}`;
+}

@@ -1,0 +1,25 @@
+/** The README's table of anomalies is the one that the last measurement wrote, and that one is of the detectors as they are. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { type Report, scoreTable } from '../../measure/report.ts';
+import { packageRoot } from '../../src/servers/package-root.ts';
+import { ANOMALY_KINDS } from '../../streams/anomalies.ts';
+
+const read = (...path: string[]) => readFileSync(join(packageRoot(), ...path), 'utf8');
+const report = JSON.parse(read('measure', 'results', 'latest.json')) as Report;
+
+it('shows the table of the last measurement', () => {
+  expect(read('measure', 'results', 'latest.md')).toContain(scoreTable(report));
+  expect(read('README.md')).toContain(scoreTable(report));
+});
+
+it('has measured every kind that has facts', () => {
+  const later = ['receipt_overdue', 'pickup_overdue', 'task_overdue'];
+  expect(report.scores.map(({ kind }) => kind)).toEqual(ANOMALY_KINDS.filter((kind) => !later.includes(kind)));
+  for (const { injected, recall, precision } of report.scores) {
+    expect(injected).toBeGreaterThanOrEqual(10);
+    expect(recall).toBeGreaterThan(0.5);
+    expect(precision).toBeGreaterThan(0);
+  }
+});
