@@ -36,6 +36,16 @@ const DOORS = [
   { packages: /^pino$/, files: ['src/log.ts', 'src/logger.ts'], instead: 'take a logger as an argument' },
   { packages: /^commander$/, files: ['src/cli.ts', 'src/cli/'], instead: 'put it into src/cli/' },
   { packages: /^cli-progress$/, files: ['src/replay/command.ts'], instead: 'report progress to src/replay/command.ts' },
+  {
+    packages: /^uplot$/,
+    files: ['dashboards/web/parts/chart.tsx'],
+    instead: 'draw with dashboards/web/parts/chart.tsx',
+  },
+  {
+    packages: /^(preact|@preact\/.*)$/,
+    files: ['dashboards/web/'],
+    instead: 'what is drawn for people belongs to dashboards/web/',
+  },
   { packages: /^msgpackr$/, files: ['streams/', 'actors/snapshot'], instead: 'encode with a codec of streams/' },
 ];
 

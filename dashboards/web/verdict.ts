@@ -1,0 +1,59 @@
+/**
+ * The one answer of the page: are we promising what we have? Pure.
+ *
+ * Invariants:
+ *  VE1 "Yes" is said only of figures that are there, of partitions that all have an owner, without a unit promised beyond what is there.
+ *  VE2 The worst that holds decides; each answer says its number.
+ */
+import type { Anomaly, KpiTopic, SystemTopic } from '../topics.ts';
+import { plural, units } from './format.ts';
+import type { Tone } from './parts/figure.tsx';
+
+export interface Verdict {
+  readonly word: string;
+  readonly tone: Tone;
+  readonly says: string;
+}
+
+export function verdictOf(
+  kpi: KpiTopic | undefined,
+  system: SystemTopic | undefined,
+  unresolved: readonly Anomaly[] | undefined,
+): Verdict {
+  if (kpi === undefined) return { word: '…', tone: 'plain', says: 'Waiting for the first numbers.' };
+  const ownerless = system?.owners.filter((owner) => owner === null).length ?? 0;
+  const { shortfall, negative, stockKeys, units: sum } = kpi;
+  const promised = sum.held + sum.allocated;
+  if (shortfall > 0) {
+    return {
+      word: 'No',
+      tone: 'bad',
+      says: `${plural(shortfall, 'unit')} promised or kept back beyond what is there.`,
+    };
+  }
+  if (ownerless > 0) {
+    const of = `${ownerless} of ${plural(system?.partitions ?? 0, 'partition')}`;
+    return { word: 'Partly', tone: 'bad', says: `${of} have no owner: what they hold cannot be promised now.` };
+  }
+  if (stockKeys === 0)
+    return { word: 'No stock', tone: 'plain', says: 'No fact has come yet: nothing is known to promise.' };
+  if (negative > 0) {
+    const below = `${plural(negative, 'stock key')} ${negative === 1 ? 'is' : 'are'} below zero`;
+    return {
+      word: 'Yes, but',
+      tone: 'warn',
+      says: `Promises are covered, yet ${below}: the book and the shelf disagree.`,
+    };
+  }
+  const critical = unresolved?.filter(({ severity, state }) => severity === 'critical' && state === 'open').length ?? 0;
+  if (critical > 0) {
+    const open = plural(critical, 'critical anomaly', 'critical anomalies');
+    return { word: 'Yes, but', tone: 'warn', says: `Promises are covered; ${open} still open.` };
+  }
+  return {
+    word: 'Yes',
+    tone: 'good',
+    says:
+      promised === 0 ? 'Nothing is promised beyond what is there.' : `All ${units(promised)} promised units are there.`,
+  };
+}
