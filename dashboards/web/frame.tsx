@@ -41,16 +41,9 @@ export function Frame() {
   }, [address, here]);
   return (
     <>
-      <a
-        class="skip"
-        href="#main"
-        onClick={(event) => {
-          event.preventDefault();
-          main.current?.querySelector('h1')?.focus();
-        }}
-      >
+      <button type="button" class="skip" onClick={() => main.current?.querySelector('h1')?.focus()}>
         To the content
-      </a>
+      </button>
       <header class="top">
         <a class="brand" href={href([])}>
           <Mark />
@@ -125,9 +118,9 @@ function titleOf({ path }: Route): string {
 /** Two jaws that hold a unit fast. */
 function Mark() {
   return (
-    <svg class="mark" viewBox="0 0 32 32" width="26" height="26" aria-hidden="true">
+    <svg class="emblem" viewBox="0 0 32 32" width="26" height="26" aria-hidden="true">
       <path d="M12 5H5v22h7M20 5h7v22h-7" fill="none" stroke="currentColor" stroke-width="3.4" />
-      <rect x="12" y="10.500" width="8" height="11" />
+      <rect x="12" y="10.5" width="8" height="11" />
     </svg>
   );
 }

@@ -5,7 +5,7 @@
  */
 import { type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { Anomaly, KpiTopic, SystemTopic, TopicMessage } from '../../topics.ts';
+import type { AnomalyTopic, KpiTopic, SystemTopic, TopicMessage } from '../../topics.ts';
 import { takeAnomalies } from './anomalies.ts';
 import { takeKpi } from './history.ts';
 import { startLive, unwant, want } from './live-socket.ts';
@@ -24,7 +24,7 @@ export const system = of<SystemTopic>('system');
 
 export function startTopics(): void {
   startLive(['kpi', 'anomaly', 'system'], (message) => {
-    const key = message.topic === 'anomaly' ? `anomaly ${(message.data as Anomaly).id}` : message.topic;
+    const key = message.topic === 'anomaly' ? `anomaly ${(message.data as AnomalyTopic).id}` : message.topic;
     waiting.set(key, message);
     if (applying) return;
     applying = true;
@@ -66,9 +66,9 @@ function apply(): void {
   applying = false;
   const taken = waiting;
   waiting = new Map();
-  const anomalies: Anomaly[] = [];
+  const anomalies: AnomalyTopic[] = [];
   for (const message of taken.values()) {
-    if (message.topic === 'anomaly') anomalies.push(message.data as Anomaly);
+    if (message.topic === 'anomaly') anomalies.push(message.data as AnomalyTopic);
     else {
       if (message.topic === 'kpi') takeKpi(message as TopicMessage<KpiTopic>);
       of(message.topic).value = message;

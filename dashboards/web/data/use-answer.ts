@@ -8,7 +8,7 @@ export interface Asked<Answer> {
   readonly answer: Answer | undefined;
   readonly failed: RequestRefused | undefined;
   readonly loading: boolean;
-  again(): void;
+  readonly again: () => void;
 }
 
 /** @param path undefined: nothing is asked */
@@ -16,7 +16,7 @@ export function useAnswer<Answer>(path: string | undefined): Asked<Answer> {
   const [held, setHeld] = useState<{ path?: string | undefined; answer?: Answer; failed?: RequestRefused }>({});
   const [turn, setTurn] = useState(0);
   const open = link.value.phase === 'open';
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a turn and a link that is back are reasons to ask anew
+  // A turn and a link that is back are reasons to ask anew
   useEffect(() => {
     if (path === undefined) return;
     const leaving = new AbortController();

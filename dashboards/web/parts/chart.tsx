@@ -36,7 +36,7 @@ export function Chart({ columns, lines, height, says, value, fromZero = true }: 
   newest.current = columns;
   const shown = theme.value;
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new theme has other colours; lines and value do not change
+  // A new theme has other colours; lines and value do not change
   useEffect(() => {
     const element = place.current;
     if (element === null) return;

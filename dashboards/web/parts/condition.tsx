@@ -28,7 +28,7 @@ export function Failed({
 }: {
   readonly failed: RequestRefused;
   readonly what: string;
-  again(): void;
+  readonly again: () => void;
 }) {
   return (
     <div class="condition failed">

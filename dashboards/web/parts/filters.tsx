@@ -6,13 +6,13 @@ interface ChoicesProps {
   /** The name in the address's query. */
   readonly name: string;
   readonly label: string;
-  /** Value and words; the first holds when the address names none. */
-  readonly choices: readonly (readonly [string, ComponentChildren])[];
+  readonly choices: readonly (readonly [value: string, words: ComponentChildren])[];
+  /** The value that holds when the address names none: the first, unless it is said. */
+  readonly initial?: string;
 }
 
-export function Choices({ name, label, choices }: ChoicesProps) {
-  const first = choices[0]?.[0];
-  const holds = route.value.query[name] ?? first;
+export function Choices({ name, label, choices, initial = choices[0]?.[0] }: ChoicesProps) {
+  const holds = route.value.query[name] ?? initial;
   return (
     <fieldset class="choices">
       <legend class="unseen">{label}</legend>
@@ -21,7 +21,7 @@ export function Choices({ name, label, choices }: ChoicesProps) {
           key={value}
           type="button"
           aria-pressed={value === holds}
-          onClick={() => filter({ [name]: value === first ? undefined : value })}
+          onClick={() => filter({ [name]: value === initial ? undefined : value })}
         >
           {words}
         </button>

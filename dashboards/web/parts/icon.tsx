@@ -18,10 +18,19 @@ const SHAPES = {
 } as const;
 export type IconName = keyof typeof SHAPES;
 
+/** With a label it is a picture of its own; without one it only goes with the words beside it. */
 export function Icon({ name, label }: { readonly name: IconName; readonly label?: string }) {
-  const said = label === undefined ? { 'aria-hidden': 'true' as const } : { role: 'img' as const, 'aria-label': label };
   return (
-    <svg class="icon" viewBox="0 0 16 16" width="16" height="16" {...said}>
+    <svg
+      class="icon"
+      viewBox="0 0 16 16"
+      width="16"
+      height="16"
+      role={label === undefined ? undefined : 'img'}
+      aria-label={label}
+      aria-hidden={label === undefined}
+    >
+      {label !== undefined && <title>{label}</title>}
       <path
         d={SHAPES[name]}
         fill="none"

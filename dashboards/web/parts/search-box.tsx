@@ -76,13 +76,14 @@ export function SearchBox() {
         onFocus={() => setOpen(true)}
         onBlur={() => setOpen(false)}
       />
-      <kbd aria-hidden="true">/</kbd>
+      <kbd class="hint">/</kbd>
       <div id="found" class="found" role="listbox" aria-label="Found" hidden={!shown || options.length === 0}>
         {options.map(({ kind, name, to }, i) => (
           <div
             key={to}
             id={`found-${i}`}
             role="option"
+            tabIndex={-1}
             aria-selected={i === at}
             // The click would come after the blur that closes the list.
             onMouseDown={(event) => {

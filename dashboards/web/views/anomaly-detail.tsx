@@ -50,7 +50,7 @@ export function AnomalyDetail({ anomaly, onStep }: DetailProps) {
         <Fact name="Began" value={moment(at, now)} />
         <Fact name="Last change" value={moment(updatedAt, now)} />
         {figures.map(([name, value]) => (
-          <Fact key={name} name={words(name)} value={said(value)} />
+          <Fact key={name} name={words(name)} value={said(value, now)} />
         ))}
       </dl>
       {acknowledged !== undefined && (
@@ -83,8 +83,8 @@ function Fact({ name, value }: { readonly name: string; readonly value: string }
   );
 }
 
-function said(value: unknown): string {
+function said(value: unknown, now: number): string {
   if (typeof value === 'number') return Number.isInteger(value) ? units(value) : String(Number(value.toPrecision(4)));
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string') return /^\d{4}-\d\d-\d\dT/.test(value) ? moment(value, now) : value;
   return JSON.stringify(value) ?? '';
 }

@@ -34,7 +34,7 @@ interface Explained {
   readonly notes: readonly string[];
 }
 
-const PAGE = 60;
+const PAGE = 30;
 
 export function Explanation({ sku, location }: { readonly sku: string; readonly location: string }) {
   const path = `/v1/explain/${encodeURIComponent(sku)}/${encodeURIComponent(location)}`;
@@ -95,14 +95,18 @@ function Sum({ stock }: { readonly stock: StockAnswer }) {
       {terms.map(([sign, name, value]) => (
         <span key={name} class={sign === '=' ? 'term result' : 'term'}>
           {sign !== '' && <i>{sign}</i>}
-          <b class={value < 0 ? 'num below' : 'num'}>{units(value)}</b>
-          <small>{name}</small>
+          <span>
+            <b class={value < 0 ? 'num below' : 'num'}>{units(value)}</b>
+            <small>{name}</small>
+          </span>
         </span>
       ))}
       <span class="term promise">
         <i>→</i>
-        <b class="num">{units(atp)}</b>
-        <small>ATP</small>
+        <span>
+          <b class="num">{units(atp)}</b>
+          <small>ATP</small>
+        </span>
       </span>
     </p>
   );

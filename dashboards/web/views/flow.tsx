@@ -7,10 +7,10 @@ import { Empty } from '../parts/condition.tsx';
 
 const FACT_LINES = [{ label: 'Facts per second', color: 'facts', area: true, stepped: true }];
 const LATENCY_LINES = [
-  { label: 'p99', color: 'held', dash: [5, 3] },
   { label: 'p50', color: 'promise', area: true },
+  { label: 'p99', color: 'held', dash: [5, 3] },
 ];
-const HEIGHT = 168;
+const HEIGHT = 208;
 
 interface Counted {
   readonly name: string;
@@ -61,7 +61,7 @@ export function AtpLatency({ kpi }: { readonly kpi: KpiTopic }) {
           <Chart
             columns={latencyColumns.value}
             lines={LATENCY_LINES}
-            height={HEIGHT - 28}
+            height={HEIGHT - 32}
             value={millis}
             says={`Latency of ATP answers over a minute: half within ${millis(p50Ms)}, 99 of 100 within ${millis(p99Ms)}`}
           />

@@ -77,9 +77,10 @@ function Figures({ figures }: { readonly figures: LocationTopic }) {
           <Choices
             name="window"
             label="Window"
+            initial="hour"
             choices={[
-              ['hour', 'Hour'],
               ['minute', 'Minute'],
+              ['hour', 'Hour'],
               ['day', 'Day'],
               ['all', 'Since start'],
             ]}

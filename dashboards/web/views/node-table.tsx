@@ -1,6 +1,6 @@
 /** The nodes and how each does. */
 import type { NodeFigures } from '../../topics.ts';
-import { ago, brief, rate, span, units } from '../format.ts';
+import { brief, rate, span, units } from '../format.ts';
 import { nowMs } from '../now.ts';
 import { Icon } from '../parts/icon.tsx';
 
@@ -25,13 +25,13 @@ export function NodeTable({ nodes }: { readonly nodes: readonly NodeFigures[] })
             'Partitions',
             'Actors',
             'Reservations',
-            'Journal queue',
+            'In journal queue',
             'Lag',
-            'Snapshot',
+            'Snapshot age',
             'Loop p99',
-            'Memory',
+            'MiB',
             'Readers',
-            'Started',
+            'Up for',
           ].map((name) => (
             <th key={name} scope="col" class="right">
               {name}
@@ -51,15 +51,15 @@ export function NodeTable({ nodes }: { readonly nodes: readonly NodeFigures[] })
             <Cell name="Partitions" value={units(node.owned)} />
             <Cell name="Actors" value={units(node.actors)} />
             <Cell name="Reservations" value={units(node.reservations)} />
-            <Cell name="Journal queue" value={units(node.journalWaiting)} />
+            <Cell name="In journal queue" value={units(node.journalWaiting)} />
             <td class="right num" data-label="Lag">
               <LagText lag={node.lag} />
             </td>
-            <Cell name="Snapshot" value={`${span(node.snapshotAgeSeconds)} old`} />
+            <Cell name="Snapshot age" value={span(node.snapshotAgeSeconds)} />
             <Cell name="Loop p99" value={`${rate(node.eventLoopP99Ms)} ms`} />
-            <Cell name="Memory" value={`${units(node.memoryMiB)} MiB`} />
+            <Cell name="MiB" value={units(node.memoryMiB)} />
             <Cell name="Readers" value={units(node.liveClients)} />
-            <Cell name="Started" value={ago(node.startedAt, now)} />
+            <Cell name="Up for" value={span((now - Date.parse(node.startedAt)) / 1_000)} />
           </tr>
         ))}
       </tbody>

@@ -19,7 +19,7 @@ export function Parked({ count }: { readonly count: number | undefined }) {
   const query = new URLSearchParams({ limit: String(PAGE), ...(after === undefined ? {} : { after }) });
   const { answer, failed, again } = useAnswer<ParkedPage>(`/v1/parked?${query}`);
   const [chosen, setChosen] = useState<ParkedFact>();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new count is the reason to ask anew
+  // A new count is the reason to ask anew
   useEffect(again, [count]);
   return (
     <section class="panel parked">

@@ -21,7 +21,6 @@ export function PartitionMap({ system }: { readonly system: SystemTopic }) {
               ? `Partition ${partition}: nobody serves it`
               : `Partition ${partition}: ${owner.node}, epoch ${owner.epoch}`;
           return (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a partition is its number
             <li key={partition} class={at < 0 ? 'nobody' : `hue-${at % HUES}`} title={says}>
               <small aria-hidden="true">{partition}</small>
               <b aria-hidden="true">{at < 0 ? '!' : LETTERS[at % LETTERS.length]}</b>

@@ -28,7 +28,7 @@ export function Reservations({ sku }: { readonly sku: string }) {
   );
   const stock = useTopic<StockTopic>('stock', sku)?.data.locations;
   const claimed = stock?.map(({ held, allocated }) => `${held}+${allocated}`).join();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what is claimed is the reason to ask anew
+  // What is claimed is the reason to ask anew
   useEffect(() => {
     const pause = setTimeout(again, PAUSE_MS);
     return () => clearTimeout(pause);
