@@ -18,6 +18,9 @@ export interface Line {
   readonly dash?: readonly number[];
 }
 
+/** A page that was just opened draws its few samples where they belong in a minute. */
+const SHORTEST_SECONDS = 60;
+
 interface ChartProps {
   readonly columns: Columns;
   readonly lines: readonly Line[];
@@ -79,11 +82,11 @@ function options(
   return {
     width: place.clientWidth,
     height,
-    padding: [8, 6, 0, 0],
+    padding: [8, 22, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {
-      x: { time: true },
+      x: { time: true, range: (_plot, low, high) => [Math.min(low, high - SHORTEST_SECONDS), high] },
       y: {
         range: (_plot, low, high) => {
           const top = Math.max(high ?? 1, fromZero ? 1e-9 : (low ?? 0) + 1);

@@ -42,7 +42,7 @@ export function Anomalies() {
     <div class={`anomalies${opened === undefined ? '' : ' opened'}`}>
       <header class="title">
         <h1 tabIndex={-1}>Anomalies</h1>
-        <p>{count !== undefined && `${plural(count, 'anomaly', 'anomalies')} not resolved`}</p>
+        <p>{count !== undefined && `${plural(count, 'anomaly', 'anomalies')} unresolved`}</p>
       </header>
       <Filters known={known ?? []} />
       <div class="split">
@@ -84,7 +84,7 @@ function Filters({ known }: { readonly known: readonly Anomaly[] }) {
         name="state"
         label="State"
         choices={[
-          ['', 'Not resolved'],
+          ['', 'Unresolved'],
           ['open', 'Open'],
           ['acknowledged', 'Acknowledged'],
           ['resolved', 'Resolved'],
