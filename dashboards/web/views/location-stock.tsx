@@ -40,8 +40,8 @@ export function LocationStock({ id }: { readonly id: string }) {
             ['', 'All'],
             ['negative', 'Below zero'],
             ['shortfall', 'Short'],
-            ['stock-out', 'Stock-out'],
-            ['promised', 'Promised'],
+            ['out', 'Stock-out'],
+            ['held', 'Promised'],
           ]}
         />
       </header>
