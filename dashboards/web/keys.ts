@@ -6,7 +6,7 @@
  *  KB2 j and k move the focus among the rows of the view (`data-row`), so that Enter is the browser's own and a screen reader follows.
  */
 import { signal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { remember, remembered } from './remembered.ts';
 import { go } from './route.ts';
 
@@ -78,6 +78,16 @@ function isWriting(target: EventTarget | null): boolean {
 /** The element that has, or stands nearest around, the focus in a list of rows. */
 export function focusedRow(): HTMLElement | undefined {
   return document.activeElement?.closest<HTMLElement>('[data-row]') ?? undefined;
+}
+
+/** For lists that sort themselves anew: a browser takes the focus from an element that is moved, and this gives it back. */
+export function useKeptFocus(): void {
+  const before = document.activeElement;
+  useLayoutEffect(() => {
+    if (!(before instanceof HTMLElement) || before === document.body || document.activeElement !== document.body)
+      return;
+    if (before.isConnected) before.focus({ preventScroll: true });
+  });
 }
 
 function moveRow(step: 1 | -1): void {

@@ -159,6 +159,7 @@ describe.skipIf(chromiumPath() === undefined)('in a browser', () => {
     await page.keyboard.press('/');
     await page.keyboard.type('findme');
     await page.locator('[role=option]', { hasText: 'findme-2' }).waitFor();
+    expect(await page.locator('[role=option]').count()).toBe(2);
     await page.keyboard.press('ArrowDown');
     expect(await page.locator('[role=option][aria-selected=true]').innerText()).toContain('findme-2');
     await page.keyboard.press('Enter');

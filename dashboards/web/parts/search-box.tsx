@@ -26,9 +26,14 @@ export function SearchBox() {
   }, [text]);
   const query = new URLSearchParams({ q: asked, limit: String(LIMIT) });
   const { answer, failed, loading } = useAnswer<Found>(asked === '' ? undefined : `/v1/search?${query}`);
+  // What was found last stays until the next answer, so that the list does not blink at every letter.
+  const newest = useRef<Found>(undefined);
+  if (asked === '') newest.current = undefined;
+  else if (answer !== undefined) newest.current = answer;
+  const found = answer ?? newest.current;
   const options = [
-    ...(answer?.locations ?? []).map((name) => ({ kind: 'Location', name, to: href(['locations', name]) })),
-    ...(answer?.skus ?? []).map((name) => ({ kind: 'SKU', name, to: href(['sku', name]) })),
+    ...(found?.locations ?? []).map((name) => ({ kind: 'Location', name, to: href(['locations', name]) })),
+    ...(found?.skus ?? []).map((name) => ({ kind: 'SKU', name, to: href(['sku', name]) })),
   ];
   const shown = open && text.trim() !== '';
   const at = Math.min(chosen, options.length - 1);
@@ -43,10 +48,11 @@ export function SearchBox() {
     location.hash = to;
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === 'ArrowDown') setChosen(Math.min(options.length - 1, at + 1));
+    if (event.key === 'ArrowDown') setChosen(Math.max(0, Math.min(options.length - 1, at + 1)));
     else if (event.key === 'ArrowUp') setChosen(Math.max(0, at - 1));
     else if (event.key === 'Escape') leave();
-    else if (event.key === 'Enter' && options[at] !== undefined && asked === text.trim()) take(options[at].to);
+    else if (event.key === 'Enter' && options[at] !== undefined && answer !== undefined && asked === text.trim())
+      take(options[at].to);
     else return;
     event.preventDefault();
   };

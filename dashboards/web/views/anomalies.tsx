@@ -4,7 +4,7 @@ import { ANOMALY_KINDS, type Anomaly, SEVERITIES } from '../../topics.ts';
 import { anomalies, unresolved } from '../data/anomalies.ts';
 import { useAnswer } from '../data/use-answer.ts';
 import { plural, words } from '../format.ts';
-import { focusedRow, useKeys } from '../keys.ts';
+import { focusedRow, useKeptFocus, useKeys } from '../keys.ts';
 import { Empty, Failed, Loading } from '../parts/condition.tsx';
 import { Choices, Pick } from '../parts/filters.tsx';
 import { filter, route } from '../route.ts';
@@ -15,6 +15,7 @@ import { AnomalyStep } from './anomaly-step.tsx';
 const SHOWN = 300;
 
 export function Anomalies() {
+  useKeptFocus();
   const { query } = route.value;
   const [step, setStep] = useState<{ does: 'acknowledge' | 'resolve'; anomaly: Anomaly }>();
   const asked = useAnswer<{ anomalies: Anomaly[] }>(

@@ -3,7 +3,7 @@ import { AGE_DAYS, type Happened, type LocationTopic, WINDOWS, type WindowName }
 import { unresolved } from '../data/anomalies.ts';
 import { useTopic } from '../data/topics.ts';
 import { ago, brief, percent, plural, span, units, words } from '../format.ts';
-import { useKeys } from '../keys.ts';
+import { useKeptFocus, useKeys } from '../keys.ts';
 import { nowMs } from '../now.ts';
 import { Empty, Loading } from '../parts/condition.tsx';
 import { Figure } from '../parts/figure.tsx';
@@ -138,6 +138,7 @@ function Ageing({ ageing }: { readonly ageing: readonly number[] }) {
 }
 
 function Own({ id }: { readonly id: string }) {
+  useKeptFocus();
   const list = unresolved.value?.filter(({ location }) => location === id);
   return (
     <section class="panel">

@@ -2,6 +2,7 @@
 import type { LocationBrief } from '../../topics.ts';
 import { kpi } from '../data/topics.ts';
 import { ago, brief, plural, units } from '../format.ts';
+import { useKeptFocus } from '../keys.ts';
 import { nowMs } from '../now.ts';
 import { Empty, Loading } from '../parts/condition.tsx';
 import { Choices } from '../parts/filters.tsx';
@@ -10,6 +11,7 @@ import { href, route } from '../route.ts';
 import { conditionOf } from './location-condition.ts';
 
 export function Locations() {
+  useKeptFocus();
   const known = kpi.value?.data;
   const wanted = route.value.query.state ?? '';
   const list = known?.locations.filter((each) => wanted === '' || group(each) === wanted);

@@ -5,6 +5,7 @@ import { announce } from '../announce.ts';
 import { unresolved } from '../data/anomalies.ts';
 import { kpi, system } from '../data/topics.ts';
 import { ago, brief, plural, rate, units } from '../format.ts';
+import { useKeptFocus } from '../keys.ts';
 import { nowMs } from '../now.ts';
 import { Empty, Loading } from '../parts/condition.tsx';
 import { Figure } from '../parts/figure.tsx';
@@ -89,6 +90,7 @@ function Numbers({ kpi: known }: { readonly kpi: KpiTopic }) {
 }
 
 function Attention() {
+  useKeptFocus();
   const list = unresolved.value?.filter(({ state }) => state === 'open');
   return (
     <section class="panel attention">
@@ -114,6 +116,7 @@ function Attention() {
 }
 
 function LocationsInShort({ kpi: { locations, locationCount } }: { readonly kpi: KpiTopic }) {
+  useKeptFocus();
   const now = nowMs.value;
   return (
     <section class="panel places">
