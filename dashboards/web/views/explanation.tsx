@@ -10,7 +10,7 @@ import { useTopic } from '../data/topics.ts';
 import { useAnswer } from '../data/use-answer.ts';
 import { moment, plural, signed, time, units, words } from '../format.ts';
 import { nowMs } from '../now.ts';
-import { Failed, Loading } from '../parts/condition.tsx';
+import { Empty, Failed, Loading } from '../parts/condition.tsx';
 import { Units } from '../parts/figure.tsx';
 import { Icon } from '../parts/icon.tsx';
 
@@ -55,7 +55,11 @@ export function Explanation({ sku, location }: { readonly sku: string; readonly 
           answer !== undefined && <p class="now">as of {time(answer.asOf)}</p>
         )}
       </header>
-      {failed !== undefined ? (
+      {failed?.status === 404 ? (
+        <Empty icon="empty">
+          Nothing of SKU {sku} has ever been at {location}.
+        </Empty>
+      ) : failed !== undefined ? (
         <Failed failed={failed} what="explanation" again={again} />
       ) : answer === undefined ? (
         <Loading what="the facts behind it" />

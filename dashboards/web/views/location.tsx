@@ -123,17 +123,20 @@ function Ageing({ ageing }: { readonly ageing: readonly number[] }) {
   const names = [...AGE_DAYS.map((days) => `up to ${days} days`), 'older'];
   const most = Math.max(1, ...ageing);
   return (
-    <ul class="bars ageing" aria-label="Units on hand by how long ago the stock key last got any">
-      {ageing.map((count, i) => (
-        <li key={names[i]} class={count === 0 ? 'none' : ''}>
-          <span>{words(names[i] ?? '')}</span>
-          <span class="length" aria-hidden="true">
-            <i style={{ width: `${(Math.max(0, count) / most) * 100}%` }} />
-          </span>
-          <span class="num">{units(count)}</span>
-        </li>
-      ))}
-    </ul>
+    <>
+      <h3 class="part-title">Units on hand, by how long ago their stock key last got any</h3>
+      <ul class="bars ageing">
+        {ageing.map((count, i) => (
+          <li key={names[i]} class={count === 0 ? 'none' : ''}>
+            <span>{words(names[i] ?? '')}</span>
+            <span class="length" aria-hidden="true">
+              <i style={{ width: `${(Math.max(0, count) / most) * 100}%` }} />
+            </span>
+            <span class="num">{units(count)}</span>
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }
 

@@ -47,6 +47,7 @@ export function Overview() {
 
 function Numbers({ kpi: known }: { readonly kpi: KpiTopic }) {
   const { units: sum, shortfall, negative } = known;
+  const broken = unresolved.value?.some(({ kind }) => kind === 'shortfall') ?? false;
   const open = Object.values(known.openAnomalies).reduce((total, count) => total + count, 0);
   return (
     <>
@@ -59,8 +60,8 @@ function Numbers({ kpi: known }: { readonly kpi: KpiTopic }) {
           name="Shortfall"
           value={brief(shortfall)}
           note={shortfall === 0 ? 'nothing lacks' : 'units lack'}
-          tone={shortfall > 0 ? 'bad' : 'good'}
-          href={href(['anomalies'], { kind: 'shortfall' })}
+          tone={broken ? 'bad' : shortfall > 0 ? 'warn' : 'good'}
+          href={href(['anomalies'], { kind: broken ? 'shortfall' : 'negative_stock' })}
         />
         <Figure
           id="negative"
