@@ -101,7 +101,8 @@ describe.skipIf(chromiumPath() === undefined)('in a browser', () => {
     await report({ type: 'sale', sku: 'never-came', qty: 5 });
     const row = page.locator('[data-anomaly]', { hasText: 'never-came' }).filter({ hasText: 'Negative stock' });
     await row.waitFor();
-    for (let step = 0; (await row.evaluate('element => element !== document.activeElement')) === true; step++) {
+    const id = await row.getAttribute('data-anomaly');
+    for (let step = 0; (await page.evaluate('document.activeElement.dataset.anomaly')) !== id; step++) {
       if (step > 50) throw new Error('j does not come to the anomaly');
       await page.keyboard.press('j');
     }
