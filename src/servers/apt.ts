@@ -34,7 +34,7 @@ export interface AptFetch {
   readonly etcApt?: string;
 }
 
-interface Tools {
+export interface AptTools {
   readonly aptGet: string;
   readonly aptCache: string;
   readonly dpkgDeb: string;
@@ -98,33 +98,47 @@ async function fetchInto(
   kind: ServerKind,
   folder: string,
   sources: readonly AptSource[],
-  tools: Tools,
+  tools: AptTools,
 ): Promise<Trial> {
   const work = mkdtempSync(join(folder, `fetch-${kind}-`));
   try {
-    const config = writeAptConfig(work, sources);
-    const apt = (file: string, args: readonly string[], timeoutMs: number) =>
-      run(file, [`-c=${config}`, '-q', ...args], { cwd: work, env: { ...process.env, LC_ALL: 'C' }, timeoutMs });
-
-    const updated = await apt(tools.aptGet, ['update'], UPDATE_LIMIT_MS);
-    if (!updated.ok) return { refused: `update: ${updated.why}` };
-    const depends = await apt(tools.aptCache, ['depends', '--recurse', ...PACKAGES[kind]], UNPACK_LIMIT_MS);
-    if (!depends.ok) return { refused: `depends: ${depends.why}` };
-    const libraries = neededLibraries(PACKAGES[kind], depends.stdout, await installedPackages(tools));
-    const downloaded = await apt(tools.aptGet, ['download', ...PACKAGES[kind], ...libraries], DOWNLOAD_LIMIT_MS);
-    if (!downloaded.ok) return { refused: `download: ${downloaded.why}` };
-
-    const tree = join(work, 'tree');
-    const unpacked = await unpack(work, tree, tools);
-    if (!unpacked.ok) return { refused: `unpack: ${unpacked.why}` };
-    const proven = await tryTree(kind, tree);
-    return 'program' in proven ? await settle(kind, tree, folder) : proven;
+    const unpacked = await unpackPackages(PACKAGES[kind], work, sources, tools);
+    if ('refused' in unpacked) return unpacked;
+    const proven = await tryTree(kind, unpacked.tree);
+    return 'program' in proven ? await settle(kind, unpacked.tree, folder) : proven;
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-async function unpack(work: string, tree: string, tools: Tools): Promise<CommandOutcome> {
+/**
+ * Downloads packages by name, and the shared libraries that these need and the system lacks, and unpacks all into one tree.
+ * @param work an empty folder; the tree is in it
+ */
+export async function unpackPackages(
+  names: readonly string[],
+  work: string,
+  sources: readonly AptSource[],
+  tools: AptTools,
+): Promise<{ readonly tree: string } | { readonly refused: string }> {
+  const config = writeAptConfig(work, sources);
+  const apt = (file: string, args: readonly string[], timeoutMs: number) =>
+    run(file, [`-c=${config}`, '-q', ...args], { cwd: work, env: { ...process.env, LC_ALL: 'C' }, timeoutMs });
+
+  const updated = await apt(tools.aptGet, ['update'], UPDATE_LIMIT_MS);
+  if (!updated.ok) return { refused: `update: ${updated.why}` };
+  const depends = await apt(tools.aptCache, ['depends', '--recurse', ...names], UNPACK_LIMIT_MS);
+  if (!depends.ok) return { refused: `depends: ${depends.why}` };
+  const libraries = neededLibraries(names, depends.stdout, await installedPackages(tools));
+  const downloaded = await apt(tools.aptGet, ['download', ...names, ...libraries], DOWNLOAD_LIMIT_MS);
+  if (!downloaded.ok) return { refused: `download: ${downloaded.why}` };
+
+  const tree = join(work, 'tree');
+  const unpacked = await unpack(work, tree, tools);
+  return unpacked.ok ? { tree } : { refused: `unpack: ${unpacked.why}` };
+}
+
+async function unpack(work: string, tree: string, tools: AptTools): Promise<CommandOutcome> {
   const packages = readdirSync(work).filter((name) => name.endsWith('.deb'));
   for (const name of packages) {
     const unpacked = await run(tools.dpkgDeb, ['-x', join(work, name), tree], { timeoutMs: UNPACK_LIMIT_MS });
@@ -195,7 +209,7 @@ export function neededLibraries(roots: readonly string[], depends: string, insta
   return [...needed];
 }
 
-async function installedPackages(tools: Tools): Promise<Set<string>> {
+async function installedPackages(tools: AptTools): Promise<Set<string>> {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   const query = ['-W', '-f', '${db:Status-Abbrev} ${Package}\\n'];
   const listed = await run(tools.dpkgQuery, query, { timeoutMs: UNPACK_LIMIT_MS });
@@ -203,13 +217,14 @@ async function installedPackages(tools: Tools): Promise<Set<string>> {
   return new Set(listed.stdout.split('\n').flatMap((line) => /^ii\S*\s+(\S+)/.exec(line)?.[1] ?? []));
 }
 
-function findTools(tool: AptFetch['tool']): Tools | undefined {
+/** The tools that a fetch needs; undefined on a system that is not Debian-like. */
+export function findTools(tool: AptFetch['tool']): AptTools | undefined {
   const [aptGet, aptCache] = [tool('apt-get'), tool('apt-cache')];
   const [dpkgDeb, dpkgQuery] = [tool('dpkg-deb'), tool('dpkg-query')];
   return aptGet && aptCache && dpkgDeb && dpkgQuery ? { aptGet, aptCache, dpkgDeb, dpkgQuery } : undefined;
 }
 
-function osRelease(): Record<string, string> {
+export function osRelease(): Record<string, string> {
   const fields: Record<string, string> = {};
   let text = '';
   try {

@@ -3,7 +3,7 @@
  */
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll } from 'vitest';
-import { executables } from '../../src/servers/path-search.ts';
+import { findChromium } from './chromium-program.ts';
 
 /** Without these a browser looks for its maker's hosts at every start, and needs a sandbox that root may not have. */
 const FLAGS = [
@@ -15,17 +15,19 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-
 let browser: Promise<Browser> | undefined;
 
 afterAll(async () => {
   await (await browser)?.close();
 });
 
-/** Where a Chromium is on PATH; undefined if there is none. */
-export function chromiumPath(): string | undefined {
-  return NAMES.flatMap((name) => executables(name, process.env))[0];
+async function launched(): Promise<Browser> {
+  const { path, env } = await findChromium();
+  return chromium.launch({
+    executablePath: path,
+    args: FLAGS,
+    env: { ...process.env, ...env } as Record<string, string>,
+  });
 }
 
 export interface View {
@@ -44,9 +46,7 @@ export interface Opened {
 
 /** A fresh profile with one page, at an address of the live page: `${url}/#/…`. */
 export async function open(address: string, view: View = {}): Promise<Opened> {
-  const executablePath = chromiumPath();
-  if (executablePath === undefined) throw new Error('no Chromium on PATH');
-  browser ??= chromium.launch({ executablePath, args: FLAGS });
+  browser ??= launched();
   const context = await (await browser).newContext({
     viewport: { width: view.width ?? 1280, height: view.height ?? 800 },
     colorScheme: view.scheme ?? 'dark',

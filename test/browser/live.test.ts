@@ -5,7 +5,7 @@ import { TcpProxy } from '../../faults/rig/proxy.ts';
 import { NodeProcess } from '../fixtures/node-process.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
 import { until } from '../fixtures/until.ts';
-import { chromiumPath, live, open } from './chromium.ts';
+import { live, open } from './chromium.ts';
 
 const SHOP = 'store-1';
 let node: NodeProcess;
@@ -46,7 +46,7 @@ async function shows(page: Page, selector: string, text: string | RegExp, within
   );
 }
 
-describe.skipIf(chromiumPath() === undefined)('in a browser', () => {
+describe('in a browser', () => {
   it('a number changes within a second of the fact that changes it', async () => {
     await report({ type: 'receipt', sku: 'quick', qty: 1 });
     const { page, context, errors } = await open(`${node.url}/#/sku/quick`);

@@ -9,7 +9,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { freshFolder } from '../fixtures/servers.ts';
 import { until } from '../fixtures/until.ts';
 import { UpProcess } from '../fixtures/up-process.ts';
-import { chromiumPath, live, open } from './chromium.ts';
+import { live, open } from './chromium.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** Rules of WCAG 2.2 A and AA, and those that axe calls best practice. */
@@ -48,7 +48,7 @@ async function violations(page: Page): Promise<string[]> {
   return found;
 }
 
-describe.skipIf(chromiumPath() === undefined)('in a browser', () => {
+describe('in a browser', () => {
   describe.each(['light', 'dark'] as const)('%s', (scheme) => {
     it.each(VIEWS)('shows %s, without an error, and accessible', async (_name, hash, inside) => {
       const { page, context, errors } = await open(`${up.url}/${hash}`, { scheme, calm: true });
