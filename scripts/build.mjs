@@ -1,25 +1,26 @@
 /**
- * `npm run build`, also run by `npm ci` (prepare): compiles to dist with tsc, and removes what an earlier build
- * left of sources that are gone.
+ * `npm run build`, also run by `npm ci` (prepare): compiles to dist with tsc, removes what an earlier build
+ * left of sources that are gone, and builds the live page.
  *
  * With the development packages left out (`npm ci --omit=dev`) there is no compiler: then a dist that is there will do.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { buildWeb } from './build-web.mjs';
 import { BUILD_LIST, root } from './install.mjs';
 
 const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 const entry = join(root, 'dist', 'src', 'cli.js');
 
-if (existsSync(compiler)) build();
+if (existsSync(compiler)) await build();
 else if (existsSync(entry)) console.log('No TypeScript compiler (development packages left out): dist stays as it is.');
 else {
   console.error('dist is missing and there is no TypeScript compiler: run `npm ci --include=dev`.');
   process.exit(1);
 }
 
-function build() {
+async function build() {
   const args = [compiler, '-p', join(root, 'tsconfig.build.json'), '--listEmittedFiles'];
   const ended = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
   const lines = (ended.stdout ?? '').split('\n');
@@ -30,6 +31,7 @@ function build() {
   if (ended.stderr) console.error(ended.stderr);
   if (ended.status !== 0) process.exit(ended.status ?? 1);
   removeStale(new Set(emitted));
+  await buildWeb();
   writeFileSync(BUILD_LIST, `${emitted.join('\n')}\n`);
 }
 

@@ -47,6 +47,16 @@ const DOORS = [
     files: ['actors/anomaly/probability.ts'],
     instead: 'add what you need to actors/anomaly/probability.ts',
   },
+  {
+    packages: /^uplot$/,
+    files: ['dashboards/web/parts/chart.tsx'],
+    instead: 'draw with dashboards/web/parts/chart.tsx',
+  },
+  {
+    packages: /^(preact|@preact\/.*)$/,
+    files: ['dashboards/web/'],
+    instead: 'what is drawn for people belongs to dashboards/web/',
+  },
   { packages: /^msgpackr$/, files: ['streams/', 'actors/snapshot'], instead: 'encode with a codec of streams/' },
 ];
 

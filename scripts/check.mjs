@@ -7,6 +7,7 @@ import { ensureInstalled, root } from './install.mjs';
 
 const STEPS = [
   ['types', 'typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']],
+  ['types of the page', 'typescript/bin/tsc', ['--noEmit', '-p', 'dashboards/web/tsconfig.json']],
   ['lint and format', '@biomejs/biome/bin/biome', ['check', '--error-on-warnings']],
   ['lint with types', 'oxlint/bin/oxlint', ['--type-aware', '--tsconfig', 'tsconfig.json', '--deny-warnings']],
   ['dead code', 'knip/bin/knip.js', []],

@@ -1,4 +1,4 @@
-/** Routes for those who run the node: life, readiness, metrics, the OpenAPI document, and the front page. */
+/** Routes for those who run the node: life, readiness, metrics, the OpenAPI document, and the live page. */
 import type { FastifyInstance } from 'fastify';
 import type { Readiness } from '../../actors/ports.ts';
 import type { Metrics } from '../metrics.ts';
@@ -12,6 +12,7 @@ import { FACT_OPERATIONS } from './routes-facts.ts';
 import { RESERVATION_OPERATIONS } from './routes-reservations.ts';
 import { STOCK_OPERATIONS } from './routes-stock.ts';
 import { SYSTEM_OPERATIONS } from './routes-system.ts';
+import { addWebPage, page } from './web-page.ts';
 
 const health: Operation = {
   id: 'health',
@@ -81,16 +82,6 @@ const openApi: Operation = {
   problems: [],
 };
 
-const page: Operation = {
-  id: 'page',
-  method: 'GET',
-  path: '/',
-  tag: 'operations',
-  summary: 'The front page, for people',
-  answers: { 200: { description: 'HTML', contentType: 'text/html' } },
-  problems: [],
-};
-
 /** Every operation of the HTTP front. */
 export const OPERATIONS: readonly Operation[] = [
   ...FACT_OPERATIONS,
@@ -121,31 +112,5 @@ export function addOperationsRoutes(app: FastifyInstance, { readiness, metrics, 
   });
   addRoute(app, metricsText, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()));
   addRoute(app, openApi, async (_request, reply) => reply.type('application/json').send(openApiText(OPERATIONS)));
-  const html = frontPage(name);
-  addRoute(app, page, async (_request, reply) =>
-    reply
-      .type('text/html; charset=utf-8')
-      .header('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'")
-      .header('X-Content-Type-Options', 'nosniff')
-      .send(html),
-  );
-}
-
-function frontPage(name: string): string {
-  const safe = name.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Holdfast ${safe}</title>
-<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}</style>
-<h1>Holdfast</h1>
-<p>This is the node <strong>${safe}</strong>. It answers what is in stock, what may be promised, and keeps what is promised.</p>
-<ul>
-<li><a href="/readyz">Readiness</a>: does it serve?</li>
-<li><a href="/openapi.json">OpenAPI document</a>: what can be asked.</li>
-<li><a href="/metrics">Metrics</a>, for Prometheus.</li>
-</ul>
-</html>
-`;
+  addWebPage(app);
 }

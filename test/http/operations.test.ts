@@ -49,13 +49,6 @@ it('serves metrics as text', async () => {
   expect(answer.body).toContain('holdfast_facts_applied_total{type="sale"} 0');
 });
 
-it('serves a page that names the node, escaped', async () => {
-  const answer = await front('<b>"').app.inject('/');
-  expect(answer.headers['content-type']).toBe('text/html; charset=utf-8');
-  expect(answer.body).toContain('&#60;b&#62;&#34;');
-  for (const link of ['/openapi.json', '/metrics', '/readyz']) expect(answer.body).toContain(`href="${link}"`);
-});
-
 it.each([
   ['GET', '/nope'],
   ['PUT', '/v1/fact'],

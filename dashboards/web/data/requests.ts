@@ -1,0 +1,40 @@
+/** Requests to the node that served the page. A refusal rejects with the problem that it was answered with, in words for people. */
+import type { ProblemBody } from '../../../streams/requests.ts';
+
+/** Longer than a node waits for another before it says 503. */
+const LIMIT_MS = 20_000;
+
+export class RequestRefused extends Error {
+  /** The HTTP status; 0 when no answer came. */
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** GET, or POST when there is a body, unless the method is given. Rejects with RequestRefused only. */
+export async function ask<Answer>(
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+  method: 'GET' | 'POST' = body === undefined ? 'GET' : 'POST',
+): Promise<Answer> {
+  const limit = AbortSignal.timeout(LIMIT_MS);
+  const options: RequestInit = { method, signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) };
+  if (body !== undefined) {
+    options.headers = { 'Content-Type': 'application/json' };
+    options.body = JSON.stringify(body);
+  }
+  let response: Response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new RequestRefused('the node does not answer', 0);
+  }
+  const answer: unknown = await response.json().catch(() => undefined);
+  if (response.ok) return answer as Answer;
+  const { detail, title } = (answer ?? {}) as Partial<ProblemBody>;
+  throw new RequestRefused(detail ?? title ?? `the node answered ${response.status}`, response.status);
+}

@@ -1,0 +1,39 @@
+/** An answer of the node as a component's state: loading, there, or failed; asked again when its path changes or the link comes back. */
+import { useEffect, useState } from 'preact/hooks';
+import { link } from './live-socket.ts';
+import { ask, type RequestRefused } from './requests.ts';
+
+export interface Asked<Answer> {
+  /** The newest answer of this path; kept while it is asked again. */
+  readonly answer: Answer | undefined;
+  readonly failed: RequestRefused | undefined;
+  readonly loading: boolean;
+  readonly again: () => void;
+}
+
+/** @param path undefined: nothing is asked */
+export function useAnswer<Answer>(path: string | undefined): Asked<Answer> {
+  const [held, setHeld] = useState<{ path?: string | undefined; answer?: Answer; failed?: RequestRefused }>({});
+  const [turn, setTurn] = useState(0);
+  const open = link.value.phase === 'open';
+  // A turn and a link that is back are reasons to ask anew
+  useEffect(() => {
+    if (path === undefined) return;
+    const leaving = new AbortController();
+    ask<Answer>(path, undefined, leaving.signal).then(
+      (answer) => setHeld({ path, answer }),
+      (failed: RequestRefused) => {
+        if (leaving.signal.aborted) return;
+        setHeld((before) => (before.path === path ? { ...before, failed } : { path, failed }));
+      },
+    );
+    return () => leaving.abort();
+  }, [path, turn, open]);
+  const mine = held.path === path;
+  return {
+    answer: mine ? held.answer : undefined,
+    failed: mine ? held.failed : undefined,
+    loading: path !== undefined && (!mine || (held.answer === undefined && held.failed === undefined)),
+    again: () => setTurn((before) => before + 1),
+  };
+}

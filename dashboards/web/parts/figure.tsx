@@ -1,0 +1,58 @@
+/** A number with its name. Its change is shown by a short mark, not by moving anything. */
+import { useRef } from 'preact/hooks';
+import { units } from '../format.ts';
+import { Icon, type IconName } from './icon.tsx';
+
+export type Tone = 'plain' | 'good' | 'warn' | 'bad';
+
+interface FigureProps {
+  readonly name: string;
+  readonly value: string;
+  readonly note?: string | undefined;
+  readonly tone?: Tone;
+  readonly href?: string | undefined;
+  /** For tests and for links to one figure. */
+  readonly id: string;
+}
+
+const TONE_ICON: Readonly<Record<Tone, IconName | undefined>> = {
+  plain: undefined,
+  good: 'good',
+  warn: 'warning',
+  bad: 'critical',
+};
+
+export function Figure({ name, value, note, tone = 'plain', href, id }: FigureProps) {
+  const icon = TONE_ICON[tone];
+  return (
+    <div class={`figure ${tone}`} data-figure={id}>
+      <dt>{href === undefined ? name : <a href={href}>{name}</a>}</dt>
+      <dd>
+        {icon !== undefined && <Icon name={icon} />}
+        <Ticking text={value} />
+        {note !== undefined && <small>{note}</small>}
+      </dd>
+    </div>
+  );
+}
+
+/** Units of one kind in a table: 0 steps back, what is below 0 stands out. */
+export function Units({ value }: { readonly value: number }) {
+  return (
+    <span class={value < 0 ? 'num below' : value === 0 ? 'num zero' : 'num'}>
+      <Ticking text={units(value)} />
+    </span>
+  );
+}
+
+/** Text that is marked for a moment when it has changed; a new key makes a new element, whose animation runs. */
+function Ticking({ text }: { readonly text: string }) {
+  const seen = useRef({ text, changes: 0 });
+  if (seen.current.text !== text) seen.current = { text, changes: seen.current.changes + 1 };
+  const { changes } = seen.current;
+  return (
+    <span key={changes} class={changes === 0 ? 'value' : 'value ticked'}>
+      {text}
+    </span>
+  );
+}

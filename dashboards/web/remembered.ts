@@ -1,0 +1,16 @@
+/** What this browser keeps of its reader's choices. A browser that keeps nothing (private windows) gets the defaults each time. */
+export function remembered(name: string): string | undefined {
+  try {
+    return localStorage.getItem(`holdfast.${name}`) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function remember(name: string, value: string): void {
+  try {
+    localStorage.setItem(`holdfast.${name}`, value);
+  } catch {
+    // The choice holds until the page is closed.
+  }
+}

@@ -1,0 +1,16 @@
+/** An address that leads to no view. */
+import { Empty } from '../parts/condition.tsx';
+import { href } from '../route.ts';
+
+export function Nowhere() {
+  return (
+    <div>
+      <header class="title">
+        <h1 tabIndex={-1}>There is nothing here</h1>
+      </header>
+      <Empty icon="empty">
+        No view has this address. <a href={href([])}>To the overview</a>
+      </Empty>
+    </div>
+  );
+}

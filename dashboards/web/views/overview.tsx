@@ -1,0 +1,201 @@
+/** The overview: are we promising what we have? In one glance, from three metres; below it what it is made of. */
+import { useEffect, useRef } from 'preact/hooks';
+import type { KpiTopic } from '../../topics.ts';
+import { announce } from '../announce.ts';
+import { unresolved } from '../data/anomalies.ts';
+import { kpi, system } from '../data/topics.ts';
+import { ago, brief, plural, rate, units } from '../format.ts';
+import { useKeptFocus } from '../keys.ts';
+import { nowMs } from '../now.ts';
+import { Empty, Loading } from '../parts/condition.tsx';
+import { Figure } from '../parts/figure.tsx';
+import { Icon, type IconName } from '../parts/icon.tsx';
+import { href } from '../route.ts';
+import { verdictOf } from '../verdict.ts';
+import { AnomalyRow } from './anomaly-row.tsx';
+import { Balance } from './balance.tsx';
+import { AtpLatency, Flow, ReservationOutcomes } from './flow.tsx';
+import { conditionOf } from './location-condition.ts';
+import { LagText } from './node-table.tsx';
+
+const VERDICT_ICON: Readonly<Record<string, IconName>> = { good: 'good', warn: 'warning', bad: 'critical' };
+
+export function Overview() {
+  const known = kpi.value?.data;
+  const verdict = verdictOf(known, system.value?.data, unresolved.value);
+  const told = useRef(verdict.word);
+  useEffect(() => {
+    if (told.current !== '…' && told.current !== verdict.word) announce(`${verdict.word}. ${verdict.says}`);
+    told.current = verdict.word;
+  }, [verdict.word]);
+  const icon = VERDICT_ICON[verdict.tone];
+  return (
+    <div class="overview">
+      <section class={`verdict ${verdict.tone}`} data-verdict={verdict.tone}>
+        <h1 tabIndex={-1}>Are we promising what we have?</h1>
+        <p class="word">
+          {icon !== undefined && <Icon name={icon} />}
+          {verdict.word}
+        </p>
+        <p class="says">{verdict.says}</p>
+        {known !== undefined && <Balance standing={known} />}
+      </section>
+      {known === undefined ? <Loading what="the first numbers" /> : <Numbers kpi={known} />}
+    </div>
+  );
+}
+
+function Numbers({ kpi: known }: { readonly kpi: KpiTopic }) {
+  const { units: sum, shortfall, negative } = known;
+  const broken = unresolved.value?.some(({ kind }) => kind === 'shortfall') ?? false;
+  const open = Object.values(known.openAnomalies).reduce((total, count) => total + count, 0);
+  return (
+    <>
+      <dl class="figures" aria-label="Figures of the whole system">
+        <Figure id="atp" name="Available to promise" value={brief(sum.atp)} note={`of ${brief(sum.onHand)} on hand`} />
+        <Figure id="held" name="Held" value={brief(sum.held)} note="until confirmed or expired" />
+        <Figure id="allocated" name="Allocated" value={brief(sum.allocated)} note="promised, not yet gone" />
+        <Figure
+          id="shortfall"
+          name="Shortfall"
+          value={brief(shortfall)}
+          note={shortfall === 0 ? 'nothing lacks' : 'units lack'}
+          tone={broken ? 'bad' : shortfall > 0 ? 'warn' : 'good'}
+          href={href(['anomalies'], { kind: broken ? 'shortfall' : 'negative_stock' })}
+        />
+        <Figure
+          id="negative"
+          name="Negative stock keys"
+          value={brief(negative)}
+          note={`of ${brief(known.stockKeys)}`}
+          tone={negative > 0 ? 'warn' : 'good'}
+          href={href(['anomalies'], { kind: 'negative_stock' })}
+        />
+        <Figure
+          id="anomalies"
+          name="Open anomalies"
+          value={brief(open)}
+          note={open === 0 ? 'nothing waits for you' : 'wait for somebody'}
+          tone={open > 0 ? 'warn' : 'good'}
+          href={href(['anomalies'])}
+        />
+      </dl>
+      <Flow kpi={known} />
+      <AtpLatency kpi={known} />
+      <ReservationOutcomes kpi={known} />
+      <Attention />
+      <LocationsInShort kpi={known} />
+      <Nodes />
+    </>
+  );
+}
+
+function Attention() {
+  useKeptFocus();
+  const list = unresolved.value?.filter(({ state }) => state === 'open');
+  return (
+    <section class="panel attention">
+      <header>
+        <h2>
+          <a href={href(['anomalies'])}>Needs somebody</a>
+        </h2>
+        <p class="now">{list !== undefined && plural(list.length, 'open anomaly', 'open anomalies')}</p>
+      </header>
+      {list === undefined ? (
+        <Loading what="anomalies" />
+      ) : list.length === 0 ? (
+        <Empty>No open anomaly.</Empty>
+      ) : (
+        <ul class="rows">
+          {list.slice(0, 6).map((anomaly) => (
+            <AnomalyRow key={anomaly.id} anomaly={anomaly} />
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function LocationsInShort({ kpi: { locations, locationCount } }: { readonly kpi: KpiTopic }) {
+  useKeptFocus();
+  const now = nowMs.value;
+  return (
+    <section class="panel places">
+      <header>
+        <h2>
+          <a href={href(['locations'])}>Locations</a>
+        </h2>
+        <p class="now">{units(locationCount)} in all</p>
+      </header>
+      {locations.length === 0 ? (
+        <Empty icon="empty">No location has reported yet.</Empty>
+      ) : (
+        <ul class="rows">
+          {locations.slice(0, 6).map((each) => {
+            const { icon, tone, words } = conditionOf(each);
+            return (
+              <li key={each.location}>
+                <a class="row place" data-row href={href(['locations', each.location])}>
+                  <span class={`mark ${tone}`}>
+                    <Icon name={icon} />
+                  </span>
+                  <span class="main">
+                    <b>{each.location}</b>
+                    <small>{words}</small>
+                  </span>
+                  <span class="end">
+                    <b class="num">{units(each.units.atp)}</b>
+                    <small>
+                      {each.factsPerMinute > 0 ? `${units(each.factsPerMinute)} facts/min` : ago(each.heardAt, now)}
+                    </small>
+                  </span>
+                </a>
+              </li>
+            );
+          })}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Nodes() {
+  const known = system.value?.data;
+  return (
+    <section class="panel nodes">
+      <header>
+        <h2>
+          <a href={href(['system'])}>Nodes</a>
+        </h2>
+        <p class="now">{known !== undefined && `${plural(known.partitions, 'partition')}`}</p>
+      </header>
+      {known === undefined ? (
+        <Loading what="the nodes" />
+      ) : (
+        <ul class="rows">
+          {known.nodes.map((node) => {
+            const silent = node.silentSeconds > 3;
+            const well = node.ready && !silent;
+            return (
+              <li key={node.name} class="row node">
+                <span class={`mark ${well ? 'good' : 'bad'}`}>
+                  <Icon name={well ? 'good' : 'critical'} />
+                </span>
+                <span class="main">
+                  <b>{node.name}</b>
+                  <small>{silent ? 'silent' : node.ready ? 'serves' : (node.reasons[0] ?? 'is starting')}</small>
+                </span>
+                <span class="end">
+                  <b class="num">{node.owned}</b>
+                  <small>
+                    <LagText lag={node.lag} /> · loop {rate(node.eventLoopP99Ms)} ms
+                  </small>
+                </span>
+              </li>
+            );
+          })}
+        </ul>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,86 @@
+/** Submitting a parked fact again: untouched it goes as its bytes came; what was changed takes its place as JSON. */
+import { useState } from 'preact/hooks';
+import { announce } from '../announce.ts';
+import { ask } from '../data/requests.ts';
+import { words } from '../format.ts';
+import { Modal } from '../parts/modal.tsx';
+
+export interface ParkedFact {
+  readonly seq: number;
+  readonly parkedAt: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly source: string;
+  readonly contentType: string;
+  /** As they came, base64. */
+  readonly bytes: string;
+}
+
+/** JSON as it came; other forms by their name and length. */
+export function textOf({ contentType, bytes }: ParkedFact): string {
+  const raw = Uint8Array.from(atob(bytes), (char) => char.charCodeAt(0));
+  if (!contentType.includes('json')) return `${contentType}, ${raw.length} bytes`;
+  return new TextDecoder().decode(raw);
+}
+
+export function Resubmit({ fact, onDone }: { readonly fact: ParkedFact; readonly onDone: () => void }) {
+  const came = pretty(fact);
+  const [text, setText] = useState(came);
+  const [trouble, setTrouble] = useState<string>();
+  const [busy, setBusy] = useState(false);
+  const changed = text !== came;
+  const json = fact.contentType.includes('json');
+
+  const send = async (event: Event) => {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      await ask(`/v1/parked/${fact.seq}/resubmit`, changed ? JSON.parse(text) : undefined, undefined, 'POST');
+      announce(`Parked fact ${fact.seq} is submitted again.`);
+      onDone();
+    } catch (error) {
+      setTrouble(error instanceof SyntaxError ? `This is no JSON: ${error.message}` : String((error as Error).message));
+      setBusy(false);
+    }
+  };
+
+  return (
+    <Modal title={`Re-submit parked fact ${fact.seq}`} onClose={onDone}>
+      <p class="says">
+        <b>{words(fact.reason)}</b>: {fact.message}
+      </p>
+      <form onSubmit={(event) => void send(event)}>
+        <label>
+          The fact
+          <textarea
+            name="fact"
+            rows={12}
+            spellcheck={false}
+            readOnly={!json}
+            value={text}
+            onInput={({ currentTarget }) => setText(currentTarget.value)}
+          />
+        </label>
+        {trouble !== undefined && (
+          <p class="trouble" role="alert">
+            {trouble}
+          </p>
+        )}
+        <div class="actions">
+          <button type="submit" class="strong" disabled={busy}>
+            {changed ? 'Submit the corrected fact' : 'Submit it as it came'}
+          </button>
+        </div>
+      </form>
+    </Modal>
+  );
+}
+
+function pretty(fact: ParkedFact): string {
+  const text = textOf(fact);
+  try {
+    return JSON.stringify(JSON.parse(text), undefined, 2);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,154 @@
+/** One SKU: what may be promised of it, its stock at every location, the reservations that claim it, and why a number is what it is. */
+import type { StockAnswer } from '../../../streams/requests.ts';
+import type { AtpTopic, StockTopic } from '../../topics.ts';
+import { unresolved } from '../data/anomalies.ts';
+import { useTopic } from '../data/topics.ts';
+import { useAnswer } from '../data/use-answer.ts';
+import { plural, time, units } from '../format.ts';
+import { useKeys } from '../keys.ts';
+import { Empty, Failed, Loading } from '../parts/condition.tsx';
+import { Figure, Units } from '../parts/figure.tsx';
+import { go, href } from '../route.ts';
+import { AnomalyRow } from './anomaly-row.tsx';
+import { Explanation } from './explanation.tsx';
+import { Reservations } from './reservations.tsx';
+
+const COLUMNS = [
+  ['On hand', 'onHand'],
+  ['Sellable', 'sellable'],
+  ['Damaged', 'damaged'],
+  ['Inspection', 'inspection'],
+  ['Held', 'held'],
+  ['Allocated', 'allocated'],
+  ['Safety', 'safetyStock'],
+  ['Available', 'available'],
+  ['ATP', 'atp'],
+  ['In transit', 'inTransit'],
+  ['On order', 'onOrder'],
+] as const;
+
+interface SkuProps {
+  readonly sku: string;
+  /** Whose number is explained; undefined: the only location, if there is but one. */
+  readonly location: string | undefined;
+}
+
+export function Sku({ sku, location }: SkuProps) {
+  const atp = useTopic<AtpTopic>('atp', sku)?.data;
+  const told = useTopic<StockTopic>('stock', sku)?.data;
+  // The feed says nothing of a SKU that nothing is known of; the answer does.
+  const { answer, failed, again } = useAnswer<StockTopic>(`/v1/stock/${encodeURIComponent(sku)}`);
+  const stock = told ?? answer;
+  useKeys({ Escape: () => (location === undefined ? history.back() : go(['sku', sku])) });
+  const explained = location ?? (stock?.locations.length === 1 ? stock.locations[0]?.location : undefined);
+  const list = unresolved.value?.filter((anomaly) => anomaly.sku === sku) ?? [];
+  return (
+    <div class="sku">
+      <header class="title">
+        <p class="up">SKU</p>
+        <h1 tabIndex={-1} class="code">
+          {sku}
+        </h1>
+        <p>{atp !== undefined && `as of ${time(atp.asOf)}, version ${atp.version}`}</p>
+      </header>
+      {stock === undefined ? (
+        failed === undefined ? (
+          <Loading what="its stock" />
+        ) : failed.status === 404 ? (
+          <Empty icon="empty">Nothing is known of SKU {sku}.</Empty>
+        ) : (
+          <Failed failed={failed} what="stock" again={again} />
+        )
+      ) : (
+        <>
+          <Totals stock={stock.locations} atp={atp?.atp} />
+          <section class="panel">
+            <header>
+              <h2>Where it is</h2>
+              <p class="now">{plural(stock.locations.length, 'location')}</p>
+            </header>
+            <StockTable stock={stock.locations} explained={explained} />
+          </section>
+          {explained === undefined ? (
+            <section class="panel">
+              <header>
+                <h2>Why is this number what it is?</h2>
+              </header>
+              <Empty icon="info">
+                Choose a location above: every fact and reservation behind its numbers is told here.
+              </Empty>
+            </section>
+          ) : (
+            <Explanation key={explained} sku={sku} location={explained} />
+          )}
+          <Reservations sku={sku} />
+          {list.length > 0 && (
+            <section class="panel">
+              <header>
+                <h2>Anomalies of this SKU</h2>
+              </header>
+              <ul class="rows">
+                {list.map((anomaly) => (
+                  <AnomalyRow key={anomaly.id} anomaly={anomaly} />
+                ))}
+              </ul>
+            </section>
+          )}
+        </>
+      )}
+    </div>
+  );
+}
+
+function Totals({ stock, atp }: { readonly stock: readonly StockAnswer[]; readonly atp: number | undefined }) {
+  const sum = (field: (typeof COLUMNS)[number][1]) => stock.reduce((total, each) => total + each[field], 0);
+  const short = stock.reduce((total, { available }) => total + Math.max(0, -available), 0);
+  return (
+    <dl class="figures" aria-label="Figures of the SKU">
+      <Figure id="atp" name="Available to promise" value={units(atp ?? sum('atp'))} />
+      <Figure id="onHand" name="On hand" value={units(sum('onHand'))} />
+      <Figure id="held" name="Held" value={units(sum('held'))} />
+      <Figure id="allocated" name="Allocated" value={units(sum('allocated'))} />
+      <Figure id="inTransit" name="In transit" value={units(sum('inTransit'))} />
+      <Figure id="shortfall" name="Shortfall" value={units(short)} tone={short > 0 ? 'bad' : 'good'} />
+    </dl>
+  );
+}
+
+interface TableProps {
+  readonly stock: readonly StockAnswer[];
+  readonly explained: string | undefined;
+}
+
+function StockTable({ stock, explained }: TableProps) {
+  return (
+    <table class="grid">
+      <thead>
+        <tr>
+          <th scope="col">Location</th>
+          {COLUMNS.map(([name]) => (
+            <th key={name} scope="col" class="right">
+              {name}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {stock.map((each) => (
+          <tr key={each.location} data-row aria-current={each.location === explained ? 'true' : undefined}>
+            <th scope="row">
+              <a class="code" href={href(['sku', each.sku, each.location])}>
+                {each.location}
+              </a>
+            </th>
+            {COLUMNS.map(([name, field]) => (
+              <td key={field} class="right" data-label={name} data-field={field}>
+                <Units value={each[field]} />
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
