@@ -35,6 +35,11 @@ export class Alarms {
     this.partition = partition;
   }
 
+  /** Whether any of a kind is open: asked first, it spares nearly every fact the making of a cause. */
+  any(kind: AnomalyKind): boolean {
+    return (this.#counts.get(kind) ?? 0) > 0;
+  }
+
   get(kind: AnomalyKind, cause: string): Alarm | undefined {
     return this.#open.get(nameOf(kind, cause));
   }
@@ -66,7 +71,7 @@ export class Alarms {
 
   /** Those of one kind, to be looked at again. */
   ofKind(kind: AnomalyKind): Alarm[] {
-    if ((this.#counts.get(kind) ?? 0) === 0) return [];
+    if (!this.any(kind)) return [];
     return [...this.#open.values()].filter((alarm) => alarm.kind === kind);
   }
 

@@ -17,7 +17,10 @@ export function judgeBalance(scene: Scene, key: StockKey, at: number, recordedAt
 
 function judgeNegative({ alarms, parameters }: Scene, key: StockKey, at: number, recordedAt: number): void {
   const below = -key.sellable;
-  if (below < parameters.negativeUnits) return below <= 0 ? alarms.clear('negative_stock', causeOf(key)) : undefined;
+  if (below < parameters.negativeUnits) {
+    if (below <= 0 && alarms.any('negative_stock')) alarms.clear('negative_stock', causeOf(key));
+    return;
+  }
   const severity: Severity = below >= parameters.negativeCriticalUnits ? 'critical' : 'warning';
   alarms.raise('negative_stock', causeOf(key), {
     ...whereOf(key),
@@ -33,7 +36,10 @@ function judgeShortfall({ alarms, parameters }: Scene, key: StockKey, at: number
   const promised = key.held + key.allocated;
   // A negative book without promises is the other kind's.
   const short = Math.min(promised, -available(key));
-  if (short < parameters.shortfallUnits) return short <= 0 ? alarms.clear('shortfall', causeOf(key)) : undefined;
+  if (short < parameters.shortfallUnits) {
+    if (short <= 0 && alarms.any('shortfall')) alarms.clear('shortfall', causeOf(key));
+    return;
+  }
   alarms.raise('shortfall', causeOf(key), {
     ...whereOf(key),
     at,

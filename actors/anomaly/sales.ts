@@ -34,7 +34,7 @@ export function judgeSale(scene: Scene, key: StockKey, sale: Sale, recordedAt: n
   const day = Math.floor(sale.at / DAY);
   newDay(scene, row, day);
   if (day === c.day[row]) c.dayUnits[row] = Math.min(0xffff_ffff, (c.dayUnits[row] as number) + sale.qty);
-  if (alarms.get('phantom_stock', causeOf(key)) !== undefined) alarms.clear('phantom_stock', causeOf(key));
+  if (alarms.any('phantom_stock')) alarms.clear('phantom_stock', causeOf(key));
   // Lines of one minute are one basket or several hands at one till: one event.
   if (minute === last) return row;
   decay(scene, row, minute);
