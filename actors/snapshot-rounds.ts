@@ -63,7 +63,7 @@ export class SnapshotRounds {
 
   /** Takes one of each of these; what fails is left to whoever owns it next. */
   async take(numbers: readonly number[]): Promise<void> {
-    await Promise.allSettled(numbers.map((number) => this.#snapshotters.get(number)?.take()));
+    await Promise.allSettled(numbers.map(async (number) => this.#snapshotters.get(number)?.take()));
   }
 
   /** Takes one of every partition that has changed. Rejects with the last failure, after it has tried the others. */

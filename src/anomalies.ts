@@ -3,7 +3,7 @@ import { AnomalyKeeper } from '../actors/anomaly-keeper.ts';
 import type { Peers } from '../actors/ports.ts';
 import type { Settings } from '../config/settings.ts';
 import { ANOMALIES_BUCKET } from '../config/topology.ts';
-import { type Anomaly, anomalySubject, SEVERITIES, type Severity } from '../streams/anomalies.ts';
+import { anomalySubject, SEVERITIES, type Severity } from '../streams/anomalies.ts';
 import type { Clock } from '../streams/clock.ts';
 import { encodeBody, JSON_TYPE } from '../streams/codec.ts';
 import type { NatsBroker } from '../streams/connection.ts';
@@ -17,12 +17,10 @@ export interface AnomaliesWorld {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly settings: Settings;
-  /** Told of each change on this node's partitions, after it is stored. */
-  readonly onChange?: (anomaly: Anomaly) => void;
 }
 
 export async function anomaliesOf(world: AnomaliesWorld): Promise<AnomalyKeeper> {
-  const { broker, clock, peers, metrics, log, settings, onChange } = world;
+  const { broker, clock, peers, metrics, log, settings } = world;
   const keeper = new AnomalyKeeper({
     keys: await broker.keys(ANOMALIES_BUCKET, { replicas: settings.replicas }),
     clock,
@@ -34,7 +32,6 @@ export async function anomaliesOf(world: AnomaliesWorld): Promise<AnomalyKeeper>
     changed: (anomaly, opened) => {
       if (opened) metrics.anomalyOpened(anomaly.kind);
       broker.send(anomalySubject(anomaly.kind), encodeBody(anomaly, JSON_TYPE));
-      onChange?.(anomaly);
     },
     trouble: (why) => log.warn({ why }, 'anomalies cannot be stored now; it is tried again'),
   });

@@ -13,8 +13,8 @@ import type { ParkedFacts } from '../actors/ports.ts';
 import { Refusal } from '../actors/refusal.ts';
 import type { Settings } from '../config/settings.ts';
 import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
-import { NO_ANOMALIES } from '../dashboards/feed/anomaly-source.ts';
 import type { LiveFeed } from '../dashboards/feed/live-feed.ts';
+import { OpenAnomalies } from '../dashboards/feed/open-anomalies.ts';
 import type { StoredMessage } from '../streams/broker.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
@@ -138,6 +138,11 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       },
     });
     const { ownership, engine, desk, facts } = core;
+    const openAnomalies = new OpenAnomalies({
+      wire: broker,
+      clock,
+      stored: () => anomalies.list({ limit: Number.MAX_SAFE_INTEGER }),
+    });
     live = buildLiveFeed({
       name: settings.name,
       writer,
@@ -148,7 +153,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       core,
       counts,
       metrics,
-      anomalies: NO_ANOMALIES,
+      anomalies: openAnomalies,
       durability: durability.says,
       http: () => http,
     });
@@ -173,6 +178,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const endLive = attachLive(server.server, { hub: live.hub, origins: settings.origins, metrics });
     http = await listen(server, settings.http);
     await engine.start();
+    openAnomalies.start();
     anomalies.start({ partitions: engine.partitions, leased: () => ownership.leased });
     const service = await broker.service(
       'holdfast',
@@ -190,6 +196,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       endPings();
       await service.stop().catch(() => undefined);
       await anomalies.stop();
+      openAnomalies.stop();
       await endLive();
       await engine.stop();
       live.stop();

@@ -45,7 +45,7 @@ export interface Anomaly {
   readonly resolved?: { readonly by?: string; readonly why: string; readonly at: string };
 }
 
-/** Where a change of an anomaly is published: `anomaly.<kind>`. */
-export function anomalySubject(kind: AnomalyKind): string {
+/** Where a change of an anomaly is published: `anomaly.<kind>`; `*` for those of all kinds. */
+export function anomalySubject(kind: AnomalyKind | '*'): string {
   return `anomaly.${kind}`;
 }

@@ -7,6 +7,3 @@ export interface AnomalySource {
   /** Called with each that changes, a resolved one too; returns what ends it. */
   onChange(listener: (anomaly: Anomaly) => void): () => void;
 }
-
-/** Of a node whose partitions nobody watches for anomalies. */
-export const NO_ANOMALIES: AnomalySource = { open: () => [], onChange: () => () => undefined };
