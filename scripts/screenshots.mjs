@@ -21,7 +21,7 @@ const VIEWS = [
   ['anomalies', '#/anomalies', '[data-anomaly]'],
   ['system', '#/system', '[data-node]'],
 ];
-const ALIVE_MS = 75_000;
+const ALIVE_MS = 60_000;
 const MAX_BYTES = 200 * 1024;
 
 const data = mkdtempSync(join(tmpdir(), 'holdfast-screenshots-'));
