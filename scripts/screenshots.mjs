@@ -3,7 +3,7 @@
  * `holdfast up`, lets the demo live for a while, and takes what a person would see then.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureBuilt, ensureInstalled, root } from './install.mjs';
@@ -11,6 +11,7 @@ import { ensureBuilt, ensureInstalled, root } from './install.mjs';
 ensureInstalled({ development: true });
 ensureBuilt();
 const { chromium } = await import('playwright-core');
+const { default: UPNG } = await import('upng-js');
 
 const VIEWS = [
   ['overview', '#/', '.attention [data-anomaly]'],
@@ -20,7 +21,7 @@ const VIEWS = [
   ['anomalies', '#/anomalies', '[data-anomaly]'],
   ['system', '#/system', '[data-node]'],
 ];
-const ALIVE_MS = 75_000;
+const ALIVE_MS = 60_000;
 const MAX_BYTES = 200 * 1024;
 
 const data = mkdtempSync(join(tmpdir(), 'holdfast-screenshots-'));
@@ -55,8 +56,12 @@ try {
       await page.locator('[data-anomaly]').first().click();
       await page.locator('[data-detail]').waitFor();
     }
-    await page.screenshot({ path });
-    const { size } = statSync(path);
+    // What it explained when it was opened has moved on since.
+    if (name === 'sku') {
+      await page.locator('.explanation header button').click();
+      await page.locator('[data-step]').nth(5).waitFor();
+    }
+    const size = write(path, await page.screenshot());
     console.log(`${path}: ${Math.round(size / 1024)} KB`);
     if (size > MAX_BYTES) throw new Error(`${path} is larger than ${MAX_BYTES / 1024} KB`);
   }
@@ -65,6 +70,14 @@ try {
   up.kill('SIGTERM');
   await new Promise((resolve) => up.once('exit', resolve));
   rmSync(data, { recursive: true, force: true });
+}
+
+/** With a palette of 256 colours, which a page of few colours is drawn with as well, in a third of the bytes. */
+function write(path, picture) {
+  const { width, height, ...decoded } = UPNG.decode(picture);
+  const packed = Buffer.from(UPNG.encode(UPNG.toRGBA8({ width, height, ...decoded }), width, height, 256));
+  writeFileSync(path, packed);
+  return packed.length;
 }
 
 async function opened(browser, url, scheme, [name, hash, inside], width, height) {

@@ -2,8 +2,7 @@
  * The live page on the demo, in a real browser: every view, light and dark, at both widths, without an error in the console, a
  * violation that axe-core knows of, or a page that scrolls sideways.
  */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { freshFolder } from '../fixtures/servers.ts';
@@ -11,7 +10,6 @@ import { until } from '../fixtures/until.ts';
 import { UpProcess } from '../fixtures/up-process.ts';
 import { live, open } from './chromium.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** Rules of WCAG 2.2 A and AA, and those that axe calls best practice. */
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
@@ -40,7 +38,7 @@ beforeAll(async () => {
 }, 200_000);
 
 async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   const found = (await page.evaluate(
     `axe.run(document, { runOnly: ${JSON.stringify(TAGS)} }).then(({ violations }) => violations.map(
       ({ id, help, nodes }) => id + ': ' + help + ' (' + nodes.slice(0, 3).map(({ target, failureSummary }) => target + ' ' + failureSummary).join('; ') + ')'))`,

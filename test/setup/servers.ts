@@ -1,12 +1,18 @@
-/** Before all tests: nats-server and redis-server are found or fetched once, so that no test file waits for a download. */
+/** Before all tests: nats-server, redis-server and Chromium are found or fetched once, so that no test file waits for a download. */
 import { findServer } from '../../src/servers/find.ts';
+import { findChromium } from '../browser/chromium-program.ts';
 
 export default async function setup(): Promise<void> {
-  for (const kind of ['nats', 'redis'] as const) {
+  const finds = [
+    () => findServer('nats', { report: (line) => console.log(line) }),
+    () => findServer('redis', { report: (line) => console.log(line) }),
+    () => findChromium(),
+  ];
+  for (const find of finds) {
     try {
-      await findServer(kind, { report: (line) => console.log(line) });
+      await find();
     } catch (error) {
-      // Tests of pure code need no server; those that do fail with this same message.
+      // Tests of pure code need none of them; those that do fail with this same message.
       console.warn(error instanceof Error ? error.message : error);
     }
   }

@@ -16,6 +16,8 @@ export interface Line {
   readonly area?: boolean;
   readonly stepped?: boolean;
   readonly dash?: readonly number[];
+  /** Drawn on over moments without a value: for what is measured over a longer time than lies between two points. */
+  readonly joined?: boolean;
 }
 
 /** A page that was just opened draws its few samples where they belong in a minute. */
@@ -110,6 +112,7 @@ function options(
           ...(line.stepped === true && uPlot.paths.stepped !== undefined
             ? { paths: uPlot.paths.stepped({ align: 1 }) }
             : {}),
+          spanGaps: line.joined === true,
           points: { show: false },
         }),
       ),

@@ -3,7 +3,7 @@
  *
  * Invariant EX1: the steps are of one moment; when the number has moved since, the view says so instead of mixing two moments.
  */
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { StockAnswer } from '../../../streams/requests.ts';
 import type { StockTopic } from '../../topics.ts';
 import { useTopic } from '../data/topics.ts';
@@ -41,6 +41,10 @@ export function Explanation({ sku, location }: { readonly sku: string; readonly 
   const { answer, failed, again } = useAnswer<Explained>(path);
   const live = useTopic<StockTopic>('stock', sku)?.data.locations.find((each) => each.location === location);
   const moved = answer !== undefined && live !== undefined && BUCKETS.some((each) => live[each] !== answer.stock[each]);
+  const appeared = failed?.status === 404 && live !== undefined;
+  useEffect(() => {
+    if (appeared) again();
+  }, [appeared]);
   return (
     <section class="panel explanation" aria-label={`Why the numbers at ${location} are what they are`}>
       <header>

@@ -7,8 +7,8 @@ import { Empty } from '../parts/condition.tsx';
 
 const FACT_LINES = [{ label: 'Facts per second', color: 'facts', area: true, stepped: true }];
 const LATENCY_LINES = [
-  { label: 'p50', color: 'promise', area: true },
-  { label: 'p99', color: 'held', dash: [5, 3] },
+  { label: 'p50', color: 'promise', area: true, joined: true },
+  { label: 'p99', color: 'held', dash: [5, 3], joined: true },
 ];
 const HEIGHT = 208;
 

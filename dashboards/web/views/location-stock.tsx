@@ -1,4 +1,5 @@
-/** The stock keys of a location, a page at a time, narrowed by state. */
+/** The stock keys of a location, a page at a time, narrowed by state; read again every few seconds, since no topic tells of a page. */
+import { useEffect } from 'preact/hooks';
 import type { StockAnswer } from '../../../streams/requests.ts';
 import { useAnswer } from '../data/use-answer.ts';
 import { Empty, Failed, Loading } from '../parts/condition.tsx';
@@ -7,6 +8,7 @@ import { Choices } from '../parts/filters.tsx';
 import { filter, href, route } from '../route.ts';
 
 const PAGE = 50;
+const AGAIN_MS = 5_000;
 
 interface StockPage {
   readonly stock: readonly StockAnswer[];
@@ -29,6 +31,10 @@ export function LocationStock({ id }: { readonly id: string }) {
   if (state !== undefined) query.set('state', state);
   if (after !== undefined) query.set('after', after);
   const { answer, failed, again } = useAnswer<StockPage>(`/v1/locations/${encodeURIComponent(id)}/stock?${query}`);
+  useEffect(() => {
+    const reading = setInterval(again, AGAIN_MS);
+    return () => clearInterval(reading);
+  }, []);
   return (
     <section class="panel">
       <header>
@@ -45,7 +51,9 @@ export function LocationStock({ id }: { readonly id: string }) {
           ]}
         />
       </header>
-      {failed !== undefined ? (
+      {failed?.status === 404 ? (
+        <Empty icon="empty">Nothing is known of this location yet.</Empty>
+      ) : failed !== undefined ? (
         <Failed failed={failed} what="stock keys" again={again} />
       ) : answer === undefined ? (
         <Loading what="the stock keys" />

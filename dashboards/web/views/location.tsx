@@ -61,8 +61,8 @@ function Figures({ figures }: { readonly figures: LocationTopic }) {
           id="negative"
           name="Below zero"
           value={brief(negative)}
-          note={shortfall > 0 ? `${plural(shortfall, 'unit')} short` : 'nothing lacks'}
-          tone={shortfall > 0 ? 'bad' : negative > 0 ? 'warn' : 'good'}
+          note={shortfall > 0 ? `${plural(shortfall, 'unit')} lack` : 'nothing lacks'}
+          tone={shortfall > 0 || negative > 0 ? 'warn' : 'good'}
         />
       </dl>
       <section class="panel">
