@@ -11,14 +11,7 @@ import type { FactType } from '../streams/facts.ts';
 import type { ParkReason } from '../streams/parked.ts';
 import type { AtpLine, SkuStockAnswer } from '../streams/requests.ts';
 
-export {
-  ANOMALY_KINDS,
-  type Anomaly,
-  type AnomalyKind,
-  type AnomalyState,
-  SEVERITIES,
-  type Severity,
-} from '../streams/anomalies.ts';
+export { ANOMALY_KINDS, type Anomaly, SEVERITIES } from '../streams/anomalies.ts';
 
 /** One message of the feed. */
 export interface TopicMessage<Data = unknown> {
