@@ -13,7 +13,7 @@ export const journalDamage: Scenario = {
     'one flipped bit, a flipped byte in eight places, a zeroed sector, a cut tail, a lost index, in block files of every stream and bucket, with snapshots, with old ones, with none',
   holds: 'the node refuses and says why, or everything is as it was',
   trials: 200,
-  slice: 12,
+  slice: 6,
   run: damageFiles,
 };
 

@@ -13,7 +13,7 @@ export const snapshotDamage: Scenario = {
     'flipped bits and cut bytes in pages, ids and manifests of snapshots, fields that are gone, a manifest of another partition, a lost or wrong epoch',
   holds: 'the state is as it was, from the generation before or from the log alone, or the node refuses and says why',
   trials: 200,
-  slice: 10,
+  slice: 6,
   run: damageSnapshots,
 };
 
