@@ -232,7 +232,7 @@ export class Injections {
     const last = wrong.at(-1);
     if (last === undefined) return;
     for (const sale of wrong)
-      this.replaced.set(sale, { ...sale, unitPrice: Math.max(0.01, Number(sale.unitPrice) * factor) });
+      this.replaced.set(sale, { ...sale, unitPrice: String(Math.max(0.01, Number(sale.unitPrice) * factor)) });
     this.#label('price_deviation', sku, at, last.at + HOUR);
   }
 

@@ -174,8 +174,8 @@ export interface Sale extends Common {
   readonly type: 'sale';
   readonly qty: number;
   readonly reservation: string | undefined;
-  /** As sent, for who watches. */
-  readonly unitPrice?: string | number | undefined;
+  /** In the one form of amounts, for who watches. */
+  readonly unitPrice?: string | undefined;
   readonly currency?: string | undefined;
 }
 export interface Receipt extends Common {
@@ -270,7 +270,7 @@ function flatten(sent: SentFact): Fact {
         device,
         qty: sent.qty,
         reservation: sent.reservation,
-        unitPrice: sent.unitPrice,
+        unitPrice: sent.unitPrice === undefined ? undefined : amount(sent.unitPrice),
         currency: sent.currency,
       };
     case 'receipt':

@@ -248,7 +248,16 @@ const FACTS: Readonly<Record<string, { sent: Readonly<Record<string, unknown>>; 
       reason: 'torn 😢',
       transaction: 'C536379',
     },
-    fact: { type: 'return', id: 'C536379:1', sku: 'D-1', location: 'uk-dc', at, qty: 1, disposition: 'inspect' },
+    fact: {
+      type: 'return',
+      id: 'C536379:1',
+      sku: 'D-1',
+      location: 'uk-dc',
+      at,
+      qty: 1,
+      disposition: 'inspect',
+      reason: 'torn 😢',
+    },
     content: 'dd960ba996661a22',
   },
   count: {
