@@ -21,6 +21,8 @@ export const LIMITS = {
   decisionsWaiting: 20_000,
   /** Requests waiting for another step of the same reservation; more: 503. */
   waitingPerReservation: 2_000,
+  /** Requests over NATS that are being answered; more: 503 at once, unread. */
+  requestsInFlight: 4_096,
   /** How long a request waits for its decision before it is answered 503; its units stay held until the outcome is known. */
   requestMs: 5_000,
   /** How long an HTTP fact waits for its owner's verdict; then 503: it is stored, but whether it counted is not known here. */

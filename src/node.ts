@@ -64,6 +64,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   const failed = new Promise<string>((resolve) => {
     fail = resolve;
   });
+  let front: NatsBroker | undefined;
   try {
     const durability = await checkDurability(broker, settings);
     log[durability.level === 'partly' ? 'warn' : 'info']({}, durability.says);
@@ -180,7 +181,9 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     await engine.start();
     openAnomalies.start();
     anomalies.start({ partitions: engine.partitions, leased: () => ownership.leased });
-    const service = await broker.service(
+    // On a connection of its own: a flood of requests does not stand before the journal's acknowledgements.
+    front = await connectBroker(settings.nats, `${settings.name} requests`);
+    const service = await front.service(
       'holdfast',
       VERSION,
       'Stock, available to promise, reservations',
@@ -202,10 +205,12 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       live.stop();
       await closeHttp(server);
       store.close();
+      await front?.close();
       await broker.close();
     };
     return { http, metrics, engine, failed, stop: () => (stopping ??= stop()) };
   } catch (error) {
+    await front?.close();
     store.close();
     await broker.close();
     throw error;

@@ -3,8 +3,13 @@
  * the caller's form; a refusal carries its HTTP status as error code, and the problem as body.
  *
  * streams/connection.ts registers what stands here.
+ *
+ * Invariant RQ1: what is beyond requestsInFlight costs next to nothing: it is refused before it is read, so that a flood leaves time for
+ * those that were taken.
  */
-import { encodeBody, JSON_TYPE } from '../streams/codec.ts';
+import { undecided } from '../actors/refusal.ts';
+import { LIMITS } from '../config/limits.ts';
+import { encodeBody, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import type { ServiceEndpoint, ServiceReply } from '../streams/connection.ts';
 import type { Answers } from './answers.ts';
 import { formOf, readBody, sniffedForm } from './bodies.ts';
@@ -14,10 +19,25 @@ import { FrontProblem, type ProblemKind, problemOf } from './problems.ts';
 
 /** Subject `<group>.<name>` each. */
 export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): ServiceEndpoint[] {
+  const counted = (kind: ProblemKind) => metrics.problem(kind);
+  let inFlight = 0;
   const endpoint = (group: string, name: string, ask: (body: unknown) => Promise<unknown>): ServiceEndpoint => ({
     group,
     name,
-    handler: (data, contentType) => reply(data, contentType, ask, (kind) => metrics.problem(kind), log),
+    handler: async (data, contentType) => {
+      if (inFlight >= LIMITS.requestsInFlight) {
+        counted('undecided');
+        return (contentType === undefined ? sniffedForm(data) : formOf(contentType)) === MSGPACK_TYPE
+          ? BUSY_MSGPACK
+          : BUSY;
+      }
+      inFlight += 1;
+      try {
+        return await reply(data, contentType, ask, counted, log);
+      } finally {
+        inFlight -= 1;
+      }
+    },
   });
   return [
     endpoint('atp', 'query', (body) => answers.atp(body)),
@@ -27,6 +47,15 @@ export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): 
     endpoint('stock', 'get', (body) => answers.stock(body)),
   ];
 }
+
+const busy = problemOf(undecided('too many requests are being answered'));
+const refusedAs = (form: typeof JSON_TYPE | typeof MSGPACK_TYPE): ServiceReply => ({
+  body: encodeBody(busy, form),
+  contentType: form,
+  errorCode: busy.status,
+  errorText: busy.title,
+});
+const [BUSY, BUSY_MSGPACK] = [refusedAs(JSON_TYPE), refusedAs(MSGPACK_TYPE)];
 
 async function reply(
   data: Uint8Array,

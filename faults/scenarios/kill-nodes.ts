@@ -18,7 +18,7 @@ export const killNodes: Scenario = {
     'kill -9 of any of three nodes under load, two of them in process namespaces of their own, as on other machines',
   holds: `all 32 partitions answer within lease (${LEASE_MS / 1000} s) + ${TAKE_OVER_MS / 1000} s, nothing acknowledged is lost, nothing promised twice, no version goes back`,
   trials: 10,
-  slice: 2,
+  slice: 1,
   run: killOneOfThree,
 };
 

@@ -13,7 +13,7 @@ export const links: Scenario = {
     'full cut, one-way cut to and from NATS (acknowledgements lost), silence that ends with everything delivered late, half-open connections, flapping, 150 ms delay, by a TCP proxy before one of two nodes under load',
   holds: 'the other node takes over, nothing acknowledged is lost or doubled, both serve again when it is healed',
   trials: 14,
-  slice: 3,
+  slice: 2,
   run: hurtLinks,
 };
 

@@ -17,7 +17,7 @@ export const powerCut: Scenario = {
   holds:
     'with sync always no acknowledged fact or reservation is lost; with the default sync the loss is shown, is refused, and strict does not start',
   trials: 20,
-  slice: 2,
+  slice: 1,
   lacks: lacksLoopDisk,
   run: cutPower,
 };

@@ -12,7 +12,7 @@ export const redis: Scenario = {
   holds:
     'reservations and facts go on, snapshots of every partition follow afterwards, a restart says what was acknowledged',
   trials: 10,
-  slice: 5,
+  slice: 3,
   run: hurtRedis,
 };
 
