@@ -170,11 +170,12 @@ export class Ownership {
    * Returns the claims won, and the partitions of `mine` that should go to another live node.
    */
   async assign(partitions: number, mine: ReadonlySet<number>): Promise<{ claims: Claim[]; surplus: number[] }> {
+    // Owners first: one that claimed after a list of the living was read would be taken for dead. One that claims later makes a claim fail.
+    const owners = new Map((await this.#owners.all()).map((entry) => [entry.key, entry]));
     const live = await this.live();
     const names = live.map((node) => node.name);
     if (this.leased && !names.includes(this.#self.name)) throw unkept(NODES_BUCKET);
     const writers = new Set(live.map((node) => node.writer));
-    const owners = new Map((await this.#owners.all()).map((entry) => [entry.key, entry]));
     const claims: Claim[] = [];
     const surplus: number[] = [];
     for (let partition = 0; partition < partitions; partition++) {

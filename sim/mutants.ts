@@ -113,6 +113,16 @@ export const MUTANTS: readonly Mutant[] = [
     'if (owner?.writer === this.#self.writer) await this.#leave(',
     'if (owner?.writer === this.#self.writer && partition < 0) await this.#leave(',
   ),
+  {
+    name: 'who lives is read before who owns',
+    edits: [
+      edit(
+        OWNERSHIP,
+        '    const owners = new Map((await this.#owners.all()).map((entry) => [entry.key, entry]));\n    const live = await this.live();\n',
+        '    const live = await this.live();\n    const owners = new Map((await this.#owners.all()).map((entry) => [entry.key, entry]));\n',
+      ),
+    ],
+  },
   mutant(
     'whoever waited for a turn needs no lease',
     RESERVATIONS,

@@ -12,6 +12,7 @@ const KEPT = [
   [20386, 'a confirmation too late for one part released what had expired'],
   [20699, 'pages of a snapshot that a newer epoch refused counted as written'],
   [30817, 'a deposed home that woke up took over what the new one had granted'],
+  [37312, 'who lived was read before who owned, and an owner that had claimed between was taken for dead'],
 ] as const;
 
 describe('the simulation', () => {
