@@ -116,6 +116,7 @@ export class LiveFeed {
       versioned: (topic) => skuTopic(parseTopic(topic)) !== undefined,
       sent: world.sent,
       skipped: world.skipped,
+      turn: (call) => world.clock.turn(call),
     });
   }
 

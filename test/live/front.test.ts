@@ -39,6 +39,7 @@ async function bare(origins: readonly string[] = [], events: Partial<HubEvents> 
     skipped: () => {
       skipped += 1;
     },
+    turn: (call) => void setImmediate(call),
     ...events,
   });
   const ended: LiveEnding[] = [];
