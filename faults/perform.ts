@@ -28,7 +28,9 @@ export async function perform(
     const { trials = scenario.trials, first = 0, minutes, say } = options;
     outcome = await scenario.run({ rig, trials, first, minutes, say });
   } catch (error) {
-    outcome = { trials: 0, broken: [(error as Error).stack ?? String(error)], figures: {} };
+    // Where in the harness is for who watches; a report names no path of a machine.
+    options.say((error as Error).stack ?? String(error));
+    outcome = { trials: 0, broken: [(error as Error).message], figures: {} };
   } finally {
     await rig.end();
   }

@@ -11,16 +11,18 @@ export function residentMib(pid: number): number | undefined {
   }
 }
 
-/** Samples until it is stopped. */
+/** Samples at once, and then until it is stopped: what is asked for early has one. */
 export class MemoryWatch {
   readonly samples: { readonly atMs: number; readonly mib: number }[] = [];
   readonly #timer: NodeJS.Timeout;
 
   constructor(pid: () => number, everyMs: number) {
-    this.#timer = setInterval(() => {
+    const sample = () => {
       const mib = residentMib(pid());
       if (mib !== undefined) this.samples.push({ atMs: performance.now(), mib });
-    }, everyMs);
+    };
+    sample();
+    this.#timer = setInterval(sample, everyMs);
   }
 
   stop(): void {
