@@ -234,9 +234,23 @@ export class Ownership {
     }
   }
 
+  /**
+   * Says that this node is gone, if what stands there is still its own word: a leave may arrive late, when the next process under this
+   * name lives already.
+   */
   async leave(): Promise<void> {
     this.#leasedUntil = Number.NEGATIVE_INFINITY;
-    await this.#nodes.delete(this.#self.name);
+    const { name, writer } = this.#self;
+    for (;;) {
+      const entry = await this.#nodes.get(name);
+      if (entry === undefined || (JSON.parse(entry.value) as NodeInfo).writer !== writer) return;
+      try {
+        return await this.#nodes.delete(name, entry.revision);
+      } catch (error) {
+        // A renewal of its own came in between.
+        if ((error as { kind?: string }).kind !== 'conflict') throw error;
+      }
+    }
   }
 
   /** Partition to the node that owns it. */

@@ -147,8 +147,8 @@ export class SimKeys implements Keys {
     return this.#connection.call((log) => log.put(this.#bucket, key, value, expected));
   }
 
-  async delete(key: string): Promise<void> {
-    await this.#connection.call((log) => log.delete(this.#bucket, key));
+  async delete(key: string, expected?: number): Promise<void> {
+    await this.#connection.call((log) => log.delete(this.#bucket, key, expected));
   }
 }
 

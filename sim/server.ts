@@ -47,6 +47,8 @@ export class LogServer {
   readonly #nowMs: () => number;
   /** Told of every message that is stored, before anybody else can know. */
   onStored: (stream: string, message: Message) => void = () => undefined;
+  /** Told of every key that is written. */
+  onPut: (bucket: string, key: string) => void = () => undefined;
 
   constructor(partitions: number, nowMs: () => number) {
     this.#partitions = partitions;
@@ -156,10 +158,14 @@ export class LogServer {
     bucket.revision += 1;
     const now = this.#nowMs();
     bucket.entries.set(key, { key, value, revision: bucket.revision, createdMs: now, expiresAt: now + bucket.ttlMs });
+    this.onPut(name, key);
     return bucket.revision;
   }
 
-  delete(name: string, key: string): void {
+  delete(name: string, key: string, expected: number | undefined): void {
+    const present = this.#live(name).get(key)?.revision ?? 0;
+    if (expected !== undefined && expected !== present)
+      throw new BrokerError('conflict', `wrong last revision: ${present}`);
     this.#bucket(name).revision += 1;
     this.#bucket(name).entries.delete(key);
   }

@@ -89,5 +89,6 @@ export interface Keys {
   all(): Promise<KeyEntry[]>;
   /** The new revision. `expected` undefined: whatever is there; 0: nothing may be there; else: that revision must be. */
   put(key: string, value: string, expected?: number): Promise<number>;
-  delete(key: string): Promise<void>;
+  /** `expected`, if it is given: that revision must be there. */
+  delete(key: string, expected?: number): Promise<void>;
 }

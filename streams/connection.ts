@@ -409,8 +409,9 @@ export class NatsKeys implements Keys {
     }
   }
 
-  async delete(key: string): Promise<void> {
-    await this.#kv.delete(key).catch((error) => Promise.reject(sorted(error)));
+  async delete(key: string, expected?: number): Promise<void> {
+    const options = expected === undefined ? {} : { previousSeq: expected };
+    await this.#kv.delete(key, options).catch((error) => Promise.reject(sorted(error)));
   }
 }
 
