@@ -1,6 +1,7 @@
 /** Readers of the live feed, quick and slow, and callers at a fixed rate beside them. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import { atpText, type Caller, openCaller } from './http-caller.ts';
 import { skuName } from './requests.ts';
 
 export interface LiveReaders {
@@ -65,6 +66,7 @@ export async function paceAtp(options: PacedLoad): Promise<{ p50Ms: number; p99M
   const { address, perSecond, factsPerSecond, seconds, skus } = options;
   const times: number[] = [];
   const failures: unknown[] = [];
+  const callers = new Callers(address);
   const began = performance.now();
   const end = began + seconds * 1000;
   const failed = (error: unknown) => void failures.push(error);
@@ -75,21 +77,51 @@ export async function paceAtp(options: PacedLoad): Promise<{ p50Ms: number; p99M
     if (due >= end) break;
     const early = due - performance.now();
     if (early > 1) await delay(early);
+    const answered = (status: number) => {
+      if (status !== 200) throw new Error(`ATP was answered ${status}`);
+      times.push(performance.now() - due);
+    };
     asking.push(
-      fetch(`http://${address}/v1/atp/${skuName(n % skus)}`)
-        .then(async (answer) => {
-          await answer.arrayBuffer();
-          if (answer.status !== 200) throw new Error(`ATP was answered ${answer.status}`);
-          times.push(performance.now() - due);
-        })
+      callers
+        .ask(atpText(address, skuName(n % skus)))
+        .then(answered)
         .catch(failed),
     );
   }
   await Promise.all([...asking, facts]);
+  callers.close();
   if (failures.length > 0) throw failures[0];
   times.sort((a, b) => a - b);
   const quantile = (part: number) => times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
   return { p50Ms: quantile(0.5), p99Ms: quantile(0.99), asked: times.length };
+}
+
+/** So many connections as are asked on at once. */
+class Callers {
+  readonly #address: string;
+  readonly #all: Caller[] = [];
+  readonly #free: Caller[] = [];
+
+  constructor(address: string) {
+    this.#address = address;
+  }
+
+  async ask(text: string): Promise<number> {
+    const caller = this.#free.pop() ?? (await this.#open());
+    const status = await caller.ask(text);
+    this.#free.push(caller);
+    return status;
+  }
+
+  close(): void {
+    for (const caller of this.#all) caller.close();
+  }
+
+  async #open(): Promise<Caller> {
+    const caller = await openCaller(this.#address);
+    this.#all.push(caller);
+    return caller;
+  }
 }
 
 let sent = 0;
