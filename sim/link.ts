@@ -21,6 +21,11 @@ class Direction {
     this.#random = random;
   }
 
+  /** What was dropped stays dropped: a connection that breaks does not come back by being held up. */
+  worsen(weather: 'drop' | 'clog'): void {
+    if (this.weather !== 'drop') this.weather = weather;
+  }
+
   send(deliver: () => void): void {
     if (this.weather === 'drop') return;
     if (this.weather === 'clog') {

@@ -40,7 +40,7 @@ export const MUTANTS: readonly Mutant[] = [
     `    return new Promise((resolve, reject) => {
       for (const [number] of decision.parts) {
         const partition = partitions.get(number);
-        if (partition !== undefined) applyDecision(partition.book, decision);
+        if (partition !== undefined) foldDecision(partition, decision);
       }
       settle();
       resolve();
@@ -127,7 +127,7 @@ export const MUTANTS: readonly Mutant[] = [
     'whoever waited for a turn needs no lease',
     RESERVATIONS,
     "if (!this.#world.leased()) throw undecided('this node cannot confirm its lease');",
-    'if (this.#world.leased === undefined) throw undecided();',
+    'if (this.#world.leased === undefined) throw undecided("never");',
   ),
   mutant(
     'a lease that runs out while it is renewed counts on',
@@ -228,13 +228,19 @@ export const MUTANTS: readonly Mutant[] = [
     'an expiry is not journaled',
     GRANTS,
     "    await this.#store({ kind: 'expired', id: part.id, atMs, parts: [[partition.number, partition.book.epoch]] });",
-    "    applyDecision(partition.book, { kind: 'expired', id: part.id, atMs, parts: [[partition.number, partition.book.epoch]] });",
+    "    foldDecision(partition, { kind: 'expired', id: part.id, atMs, parts: [[partition.number, partition.book.epoch]] });",
   ),
   mutant(
     'holds of the owner before do not expire',
     ENGINE,
     '    for (const part of partition.book.parts.values()) this.expiry.watch(part);\n',
     '',
+  ),
+  mutant(
+    'a leave that comes late ends the lease of the next process',
+    OWNERSHIP,
+    'return await this.#nodes.delete(name, entry.revision);',
+    'return await this.#nodes.delete(name);',
   ),
   mutant(
     'a lease never ends',

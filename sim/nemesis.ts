@@ -1,5 +1,6 @@
 /** What goes wrong, when, and for how long: drawn from the seed out of the faults that are on. Everything it breaks, `heal` mends. */
 
+import { Aim } from './aim.ts';
 import type { SimNode } from './node.ts';
 import type { FaultName } from './options.ts';
 import type { Random } from './random.ts';
@@ -10,17 +11,20 @@ export class Nemesis {
   readonly counts = new Map<FaultName, number>();
   readonly #world: World;
   readonly #random: Random;
+  readonly #aim: Aim;
   #stopped = false;
 
   constructor(world: World) {
     this.#world = world;
     this.#random = world.random.fork('nemesis');
+    this.#aim = new Aim(world, (fault) => this.#count(fault));
     this.#supervise();
     if (world.options.faults.length > 0) this.#next();
   }
 
   heal(): void {
     this.#stopped = true;
+    this.#aim.stop();
     const { server, shelves, nodes } = this.#world;
     server.resume();
     server.start();
@@ -50,11 +54,15 @@ export class Nemesis {
     scheduler.after(this.#random.between(0.2, 1.8) * options.faultEveryMs, () => {
       if (this.#stopped) return;
       const fault = this.#random.pick(options.faults);
-      this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
+      this.#count(fault);
       this.#world.note(`fault ${fault}`);
       this.#strike(fault);
       this.#next();
     });
+  }
+
+  #count(fault: FaultName): void {
+    this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
   }
 
   #strike(fault: FaultName): void {
@@ -127,8 +135,8 @@ export class Nemesis {
     const { link } = node;
     const weather = this.#random.pick(['drop', 'clog'] as const);
     const way = this.#random.pick(['up', 'down', 'both'] as const);
-    if (way !== 'down') link.up.weather = weather;
-    if (way !== 'up') link.down.weather = weather;
+    if (way !== 'down') link.up.worsen(weather);
+    if (way !== 'up') link.down.worsen(weather);
     const { leaseTtlMs } = this.#world.options.settings;
     // About a lease long is when another node takes over, and what was on its way arrives in the middle of it.
     const leases = this.#random.pick([0.1, 0.6, this.#random.between(0.9, 1.6), 2]);

@@ -14,6 +14,9 @@ export class Shelves {
   #kept = new Map<number, Kept>();
   #copy = new Map<number, Kept>();
   away = false;
+  /** Told of each snapshot that is written, and of each that is asked for. */
+  onSwapped: () => void = () => undefined;
+  onRead: () => void = () => undefined;
 
   of(partition: number): Kept {
     let kept = this.#kept.get(partition);
@@ -99,12 +102,16 @@ export class SimStore implements SnapshotStore {
       kept.manifests = [Buffer.from(manifest), ...kept.manifests.slice(0, 1)];
       kept.epoch = epoch;
       for (const name of drop) kept.blobs.delete(name);
+      this.#shelves.onSwapped();
       return 'swapped';
     });
   }
 
   manifests(partition: number): Promise<Buffer[]> {
-    return this.#do(partition, (kept) => [...kept.manifests]);
+    return this.#do(partition, (kept) => {
+      this.#shelves.onRead();
+      return [...kept.manifests];
+    });
   }
 
   read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]> {

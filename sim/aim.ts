@@ -1,0 +1,167 @@
+/**
+ * Faults that wait for their moment. Chance alone seldom strikes in the few milliseconds of a take-over, a fence or a snapshot; this one
+ * watches for these moments at the server and the store, and strikes in them or just behind them.
+ */
+import { JOURNAL_STREAM, NODES_BUCKET, OWNERS_BUCKET } from '../config/topology.ts';
+import { decodeRecord } from '../streams/decisions.ts';
+import type { SimNode } from './node.ts';
+import type { FaultName } from './options.ts';
+import type { Random } from './random.ts';
+import type { Message } from './server.ts';
+import type { World } from './world.ts';
+
+/** Moments, and how often one that is watched for is struck in. */
+const MOMENTS = { claim: 0.5, fence: 0.5, record: 0.02, lease: 0.03, snapshot: 0.1, restored: 0.1 } as const;
+type Moment = keyof typeof MOMENTS;
+
+export class Aim {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #watched: readonly Moment[];
+  readonly #struck: (fault: FaultName) => void;
+  #restUntilMs = 0;
+  #stopped = false;
+
+  /** @param struck told of each fault */
+  constructor(world: World, struck: (fault: FaultName) => void) {
+    this.#world = world;
+    this.#random = world.random.fork('aim');
+    this.#struck = struck;
+    const on = this.#random.chance(0.6);
+    this.#watched = (Object.keys(MOMENTS) as Moment[]).filter(() => this.#random.chance(0.5) && on);
+    this.#watch();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #watch(): void {
+    const { server, shelves } = this.#world;
+    const { onStored, onPut } = server.log;
+    server.log.onStored = (stream, message) => {
+      onStored(stream, message);
+      if (stream === JOURNAL_STREAM) this.#moment(isFence(message) ? 'fence' : 'record');
+    };
+    server.log.onPut = (bucket, key) => {
+      onPut(bucket, key);
+      if (bucket === OWNERS_BUCKET) this.#moment('claim');
+      if (bucket === NODES_BUCKET) this.#moment('lease');
+    };
+    shelves.onSwapped = () => this.#moment('snapshot');
+    shelves.onRead = () => this.#moment('restored');
+  }
+
+  #moment(moment: Moment): void {
+    const { scheduler, options } = this.#world;
+    if (this.#stopped || scheduler.nowMs < this.#restUntilMs || !this.#watched.includes(moment)) return;
+    if (!this.#random.chance(MOMENTS[moment])) return;
+    this.#restUntilMs = scheduler.nowMs + this.#random.between(0, 1) * options.faultEveryMs;
+    const within = this.#random.pick([0, 3, 40, 400]);
+    scheduler.after(this.#random.between(0, within), () => {
+      if (!this.#stopped) this.#strike(moment);
+    });
+  }
+
+  #strike(moment: Moment): void {
+    const { options, nodes } = this.#world;
+    const fits = STRIKES.filter(([fault]) => options.faults.includes(fault));
+    if (fits.length === 0) return;
+    const [fault, name, strike] = this.#random.pick(fits);
+    const node = this.#random.pick(nodes);
+    this.#struck(fault);
+    this.#world.note(`aimed at a ${moment}: ${name} ${node.name}`);
+    strike(this.#world, node, this.#random);
+  }
+}
+
+function isFence({ data }: Message): boolean {
+  return decodeRecord(data).decisions.some(({ kind }) => kind === 'fenced');
+}
+
+type Strike = (world: World, node: SimNode, random: Random) => void;
+
+/** What is possible at such a moment, each under the fault of options.ts that it is a kind of. */
+const STRIKES: readonly (readonly [FaultName, string, Strike])[] = [
+  ['cut', 'what was held up on its way arrives from', (_, node) => node.link.heal()],
+  [
+    'cut',
+    'what is said is held up, from',
+    ({ scheduler, options }, { link }, random) => {
+      link.up.worsen('clog');
+      scheduler.after(random.pick([0.02, 0.5, 1, 1.5]) * options.settings.leaseTtlMs, () => link.heal());
+    },
+  ],
+  [
+    'cut',
+    'what is answered is held up, to',
+    ({ scheduler, options }, { link }, random) => {
+      link.down.worsen('clog');
+      scheduler.after(random.pick([0.02, 0.5, 1, 1.5]) * options.settings.leaseTtlMs, () => link.heal());
+    },
+  ],
+  [
+    'pause',
+    'a pause of',
+    ({ scheduler, options }, { host }, random) => {
+      host.sleep();
+      scheduler.after(random.pick([0.01, 0.3, 1.1, 1.5]) * options.settings.leaseTtlMs, () => host.wake());
+    },
+  ],
+  [
+    'kill',
+    'the end of',
+    (_, node) => {
+      if (node.running) node.kill();
+    },
+  ],
+  [
+    'leave',
+    'the leave of',
+    (_, node) => {
+      if (node.running) node.stop();
+    },
+  ],
+  [
+    // What is on its way when a process ends arrives all the same.
+    'kill',
+    'slow ways, then the end of',
+    ({ scheduler }, node, random) => {
+      const { host } = node;
+      node.link.up.slowMs = 400;
+      scheduler.after(random.between(0, 300), () => {
+        if (node.host === host && node.running) node.kill();
+      });
+    },
+  ],
+  [
+    'slow-link',
+    'slow ways of',
+    ({ scheduler }, { link }, random) => {
+      link.up.slowMs = random.pick([0, 30, 500]);
+      link.down.slowMs = random.pick([0, 30, 500]);
+      scheduler.after(random.between(50, 3_000), () => link.heal());
+    },
+  ],
+  ['store-older', 'an older store before', ({ shelves }) => shelves.restore()],
+  ['store-older', 'a copy of the store before', ({ shelves }) => shelves.dump()],
+  ['store-empty', 'an empty store before', ({ shelves }) => shelves.empty()],
+  [
+    'store-away',
+    'no store before',
+    ({ shelves, scheduler }, _, random) => {
+      shelves.away = true;
+      scheduler.after(random.between(20, 3_000), () => {
+        shelves.away = false;
+      });
+    },
+  ],
+  [
+    'server-pause',
+    'a pause of the server before',
+    ({ server, scheduler }, _, random) => {
+      server.pause();
+      scheduler.after(random.between(10, 3_000), () => server.resume());
+    },
+  ],
+];
