@@ -3,6 +3,7 @@
  * one table: those of refusals, and those that only fronts know. `type` is the bare kind, a relative URI reference.
  */
 import { REFUSALS, Refusal } from '../actors/refusal.ts';
+import { BrokerError } from '../streams/broker.ts';
 import type { ProblemBody } from '../streams/requests.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -39,6 +40,8 @@ export function problem(kind: ProblemKind, detail: string): ProblemBody {
 /** The problem of whatever was thrown; a fault says nothing of the inside. */
 export function problemOf(error: unknown): ProblemBody {
   if (error instanceof FrontProblem) return problem(error.kind, error.message);
+  // NATS did not answer, or not to the end: that passes, and is no fault of this program.
+  if (error instanceof BrokerError && error.kind === 'unknown') return problem('undecided', error.message);
   if (!(error instanceof Refusal)) return problem('internal-error', 'the request failed; the log of the node says why');
   const body = problem(error.kind, error.message);
   if (error.errors !== undefined) body.errors = error.errors.map(({ field, message }) => ({ field, message }));

@@ -10,7 +10,7 @@
  *     pending never comes to 0 then, so the end is not reached.)
  */
 import { LIMITS } from '../config/limits.ts';
-import type { Broker, FollowedMessage, Following } from './broker.ts';
+import { type Broker, BrokerError, type FollowedMessage, type Following } from './broker.ts';
 import { type Clock, every } from './clock.ts';
 
 export interface FollowerHandlers {
@@ -219,11 +219,10 @@ export async function readUntil(
       else reject(error);
     };
     const unwatch = every(clock, 250, () => {
-      if (clock.monoMs() - heardAt > LIMITS.followerSilenceMs)
-        end(new Error(`${stream} fell silent while it was read`));
+      if (clock.monoMs() - heardAt > LIMITS.followerSilenceMs) end(unread(`${stream} fell silent while it was read`));
       // The server lives and says that it has more, but cannot read it.
       if (clock.monoMs() - readAt > LIMITS.readStallMs)
-        end(new Error(`stream ${stream} gives nothing behind ${reached} of ${until}`));
+        end(unread(`stream ${stream} gives nothing behind ${reached} of ${until}`));
     });
     broker
       .follow(
@@ -233,12 +232,12 @@ export async function readUntil(
           alive: () => {
             heardAt = clock.monoMs();
           },
-          broken: () => end(new Error(`the connection broke while ${stream} was read`)),
+          broken: () => end(unread(`the connection broke while ${stream} was read`)),
           message: (each) => {
             if (done) return;
             heardAt = readAt = clock.monoMs();
             reached = each.seq;
-            if (each.deliverySeq !== expected) return end(new Error(`${stream} has a gap in delivery at ${each.seq}`));
+            if (each.deliverySeq !== expected) return end(unread(`${stream} has a gap in delivery at ${each.seq}`));
             expected += 1;
             try {
               if (each.seq <= until) message(each);
@@ -255,4 +254,8 @@ export async function readUntil(
         else if (begun.pending === 0) end();
       }, end);
   });
+}
+
+function unread(why: string): BrokerError {
+  return new BrokerError('unknown', why);
 }

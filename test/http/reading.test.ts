@@ -1,5 +1,6 @@
 /** ATP, stock and explanations over HTTP. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { BrokerError } from '../../streams/broker.ts';
 import { ASTRAL, type Front, front } from './front.ts';
 import { NOT_DECIDED } from './memory-ports.ts';
 
@@ -161,6 +162,16 @@ it.each([
   const answer = await get(url);
   expect([answer.statusCode, answer.headers['retry-after'], answer.json().type]).toEqual([503, '1', 'undecided']);
   expect(it_.logged).toEqual([]);
+});
+
+it('answers 503 while NATS does not answer', async () => {
+  it_.desk.failure = new BrokerError('unknown', 'COUNTS fell silent while it was read');
+  const answer = await get('/v1/explain/85123A/dc-1');
+  expect([answer.statusCode, answer.headers['retry-after'], answer.json().detail]).toEqual([
+    503,
+    '1',
+    'COUNTS fell silent while it was read',
+  ]);
 });
 
 it('answers a fault with a problem that tells nothing of the inside, and logs it', async () => {
