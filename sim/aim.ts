@@ -11,7 +11,7 @@ import type { Message } from './server.ts';
 import type { World } from './world.ts';
 
 /** Moments, and how often one that is watched for is struck in. */
-const MOMENTS = { claim: 0.5, fence: 0.5, record: 0.02, lease: 0.03, snapshot: 0.1, restored: 0.1 } as const;
+const MOMENTS = { claim: 0.6, fence: 0.6, record: 0.02, lease: 0.04, snapshot: 0.15, restored: 0.3 } as const;
 type Moment = keyof typeof MOMENTS;
 
 export class Aim {
@@ -27,7 +27,7 @@ export class Aim {
     this.#world = world;
     this.#random = world.random.fork('aim');
     this.#struck = struck;
-    const on = this.#random.chance(0.6);
+    const on = this.#random.chance(0.75);
     this.#watched = (Object.keys(MOMENTS) as Moment[]).filter(() => this.#random.chance(0.5) && on);
     this.#watch();
   }
@@ -56,7 +56,7 @@ export class Aim {
     const { scheduler, options } = this.#world;
     if (this.#stopped || scheduler.nowMs < this.#restUntilMs || !this.#watched.includes(moment)) return;
     if (!this.#random.chance(MOMENTS[moment])) return;
-    this.#restUntilMs = scheduler.nowMs + this.#random.between(0, 1) * options.faultEveryMs;
+    this.#restUntilMs = scheduler.nowMs + this.#random.between(0, 0.5) * options.faultEveryMs;
     const within = this.#random.pick([0, 3, 40, 400]);
     scheduler.after(this.#random.between(0, within), () => {
       if (!this.#stopped) this.#strike(moment);
@@ -65,6 +65,14 @@ export class Aim {
 
   #strike(moment: Moment): void {
     const { options, nodes } = this.#world;
+    // Most of all it is what was said long ago that must not arrive now.
+    const held = nodes.filter(({ link }) => link.clogged);
+    if (held.length > 0 && this.#random.chance(0.5)) {
+      this.#struck('cut');
+      this.#world.note(`aimed at a ${moment}: what was held up on its way arrives`);
+      for (const { link } of held) link.heal();
+      return;
+    }
     const fits = STRIKES.filter(([fault]) => options.faults.includes(fault));
     if (fits.length === 0) return;
     const [fault, name, strike] = this.#random.pick(fits);
@@ -83,7 +91,6 @@ type Strike = (world: World, node: SimNode, random: Random) => void;
 
 /** What is possible at such a moment, each under the fault of options.ts that it is a kind of. */
 const STRIKES: readonly (readonly [FaultName, string, Strike])[] = [
-  ['cut', 'what was held up on its way arrives from', (_, node) => node.link.heal()],
   [
     'cut',
     'what is said is held up, from',

@@ -65,6 +65,11 @@ export class Link {
     this.down.send(() => this.#host.reach(arrive));
   }
 
+  /** Whether what was sent waits for better weather. */
+  get clogged(): boolean {
+    return this.up.weather === 'clog' || this.down.weather === 'clog';
+  }
+
   heal(): void {
     const lost = this.up.weather === 'drop' || this.down.weather === 'drop';
     this.up.heal();

@@ -61,12 +61,17 @@ export const MUTANTS: readonly Mutant[] = [
         const outcome = await this.#outcome(bytes, n, error as Error);`,
   ),
   mutant('the append has no expectation', JOURNAL, '{ expectLast: this.#lastSeq }', '{}'),
-  mutant(
-    'it serves before the fence is in',
-    TAKE_OVER,
-    'await this.#fence(checked);',
-    'void this.#fence(checked).catch(() => undefined);',
-  ),
+  {
+    name: 'it serves before the fence is in',
+    edits: [
+      edit(TAKE_OVER, 'await this.#fence(checked);', ''),
+      edit(
+        TAKE_OVER,
+        '      holder.served();\n',
+        '      holder.served();\n      void this.#fence(claims).catch(() => undefined);\n',
+      ),
+    ],
+  },
   mutant('nobody is fenced', TAKE_OVER, 'await this.#fence(checked);', ''),
   {
     name: 'what the streams hold is read before the fence',
