@@ -85,7 +85,8 @@ function outputOf(args: readonly string[]): Promise<{ code: number | null; text:
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (part: string) => (text += part));
     const late = setTimeout(() => child.kill('SIGKILL'), LONGEST_MS);
-    child.once('exit', (code) => {
+    // Not `exit`, before which not all output needs to have come.
+    child.once('close', (code) => {
       clearTimeout(late);
       resolve({ code, text });
     });
