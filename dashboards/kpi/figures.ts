@@ -8,7 +8,16 @@ import { AGE_DAYS, WINDOWS } from '../topics.ts';
 import type { KpiWatch } from './kpi-watch.ts';
 import type { LocationKpi } from './location-kpi.ts';
 import { STANDING, STANDING_LENGTH, standingOf } from './standing.ts';
-import { addKept, emptySums, HAPPENED, type HappenedField, keepSums, type Sums, windowSeconds } from './windows.ts';
+import {
+  addKept,
+  emptySums,
+  HAPPENED,
+  type HappenedField,
+  type KeptSums,
+  keepSums,
+  type Sums,
+  windowSeconds,
+} from './windows.ts';
 
 /** Locations shown in `kpi`. */
 const LOCATIONS_SHOWN = 500;
@@ -16,8 +25,6 @@ const LOCATIONS_SHOWN = 500;
 const REASONS_SHOWN = 10;
 /** A location that was heard of so lately has other figures by itself: its facts leave the last minute. */
 const QUIET_MS = 90_000;
-
-type KeptSums = ReturnType<typeof keepSums>;
 
 /** How far somebody knows a partition's figures. */
 export type Mark = readonly [epoch: number, change: number];

@@ -10,7 +10,7 @@ import type { LocationKpi } from './location-kpi.ts';
 import { Seconds } from './seconds.ts';
 import { type KeptWindows, Windows } from './windows.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 
 type Kept = [
   sinceMs: number | null,

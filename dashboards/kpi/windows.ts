@@ -6,6 +6,7 @@
  *  W1 The same happenings, in any order, give the same sums at the same moment: a bucket is taken over by a later one only when it has
  *     left its window, and what comes for one that has left counts for all time only.
  *  W2 A window begins at a whole bucket: its length is between one bucket less than its name says and that.
+ *  W3 A bucket holds the figures that are not zero: there are some fifty of a location in each partition, and most of them saw a sale or two.
  */
 import { FACT_TYPES } from '../../streams/facts.ts';
 import { WINDOWS, type WindowName } from '../topics.ts';
@@ -33,12 +34,13 @@ export const HAPPENED = Object.fromEntries(FIELDS.map((field, index) => [field, 
 >;
 export const HAPPENED_LENGTH = FIELDS.length;
 
-/** Bucket length in ms, and buckets. */
+/** Bucket length in ms, and buckets, of each window but the last, which is one bucket for all time. */
 const RINGS = [
   [5_000, 12],
   [300_000, 12],
   [3_600_000, 24],
 ] as const;
+const ALL_TIME = [Number.POSITIVE_INFINITY, 1] as const;
 /** Reasons of returns kept apart in one bucket; what comes beyond stands under OTHER_REASONS. */
 const REASONS_KEPT = 32;
 const REASON_LENGTH = 64;
@@ -49,105 +51,132 @@ export interface Sums {
   /** Units returned by reason; undefined while none. */
   reasons: Map<string, number> | undefined;
 }
-interface Bucket extends Sums {
-  /** Which one it is: its first moment ÷ bucket length. */
-  index: number;
-}
-
-type KeptSums = [sums: readonly number[], reasons: readonly [string, number][]];
-export type KeptWindows = [all: KeptSums, rings: readonly (readonly [index: number, ...KeptSums][])[]];
+export type KeptSums = [sums: readonly number[], reasons: readonly [string, number][]];
+type KeptRing = [cells: readonly number[], reasons: readonly [index: number, readonly [string, number][]][]];
+export type KeptWindows = readonly KeptRing[];
 
 export class Windows {
-  readonly all: Sums = emptySums();
-  readonly #rings: (Bucket | undefined)[][] = RINGS.map(() => []);
-  /** Buckets of the moment that was asked for last: those of the shortest ring's bucket, which every other bucket is a multiple of. */
-  #found: Sums[] = [];
-  #foundIndex = -1;
+  readonly #rings: readonly Ring[] = [...RINGS, ALL_TIME].map(([size, count]) => new Ring(size, count));
 
   /** Adds to every window that holds this moment. */
   add(atMs: number, field: number, units: number): void {
-    for (const { sums } of this.#at(atMs)) (sums[field] as number) += units;
+    for (const ring of this.#rings) ring.add(atMs, field, units);
   }
 
   addReturn(atMs: number, units: number, reason: string): void {
     const short = reason.length > REASON_LENGTH ? reason.slice(0, REASON_LENGTH).toWellFormed() : reason;
-    for (const each of this.#at(atMs)) {
-      (each.sums[HAPPENED.unitsReturned] as number) += units;
-      addReason(each, short, units);
+    for (const ring of this.#rings) {
+      ring.add(atMs, HAPPENED.unitsReturned, units);
+      ring.addReason(atMs, short, units);
     }
   }
 
   /** Sums of each window as of now, in the order of WINDOWS. */
   read(nowMs: number): Sums[] {
-    const read = RINGS.map(([size, count], ring) => {
-      const total = emptySums();
-      const before = Math.floor(nowMs / size) - count;
-      for (const bucket of this.#rings[ring] as (Bucket | undefined)[])
-        if (bucket !== undefined && bucket.index > before) addSums(total, bucket);
-      return total;
-    });
-    return [...read, this.all];
+    return this.#rings.map((ring) => ring.read(nowMs));
   }
 
   /** Facts of the last minute: what `read` says of it, quicker. */
   factsPerMinute(nowMs: number): number {
-    const [size, count] = RINGS[0];
-    const before = Math.floor(nowMs / size) - count;
-    let facts = 0;
-    for (const bucket of this.#rings[0] as (Bucket | undefined)[]) {
-      if (bucket === undefined || bucket.index <= before) continue;
-      for (let type = 0; type < FACT_TYPES.length; type++) facts += bucket.sums[type] as number;
-    }
-    return facts;
+    return this.#rings[0]?.facts(nowMs) ?? 0;
   }
 
   keep(): KeptWindows {
-    const rings = this.#rings.map((ring) =>
-      ring
-        .filter((bucket) => bucket !== undefined)
-        .map((bucket): [number, ...KeptSums] => [bucket.index, ...keepSums(bucket)]),
-    );
-    return [keepSums(this.all), rings];
+    return this.#rings.map((ring) => ring.keep());
   }
 
-  static load([all, rings]: KeptWindows): Windows {
+  static load(kept: KeptWindows): Windows {
     const windows = new Windows();
-    addKept(windows.all, all);
-    for (const [ring, buckets] of rings.entries()) {
-      const count = RINGS[ring]?.[1] ?? 0;
-      for (const [index, ...kept] of buckets) {
-        const bucket = { index, ...emptySums() };
-        addKept(bucket, kept);
-        (windows.#rings[ring] as (Bucket | undefined)[])[index % count] = bucket;
-      }
-    }
+    for (const [i, ring] of windows.#rings.entries()) ring.load(kept[i] ?? [[], []]);
     return windows;
   }
+}
 
-  #at(atMs: number): readonly Sums[] {
-    const shortest = Math.floor(atMs / RINGS[0][0]);
-    if (shortest !== this.#foundIndex) {
-      this.#found = this.#find(atMs);
-      this.#foundIndex = shortest;
-    }
-    return this.#found;
+/** The buckets of one window, the newest at the end. */
+class Ring {
+  readonly #size: number;
+  readonly #count: number;
+  /** Of each figure of a bucket that is not zero (W3): index of the bucket, field, sum; in exactly so much room. */
+  #cells: number[] = [];
+  /** By index of the bucket. */
+  #reasons: Map<number, Map<string, number>> | undefined;
+  #newest = Number.NEGATIVE_INFINITY;
+
+  constructor(size: number, count: number) {
+    this.#size = size;
+    this.#count = count;
   }
 
-  #find(atMs: number): Sums[] {
-    const found: Sums[] = [this.all];
-    for (const [ring, [size, count]] of RINGS.entries()) {
-      const index = Math.floor(atMs / size);
-      const buckets = this.#rings[ring] as (Bucket | undefined)[];
-      const slot = index % count;
-      const there = buckets[slot];
-      if (there?.index === index) found.push(there);
-      else if (there === undefined || there.index < index) {
-        const bucket: Bucket = { index, ...emptySums() };
-        buckets[slot] = bucket;
-        found.push(bucket);
+  add(atMs: number, field: number, units: number): void {
+    const index = Math.floor(atMs / this.#size);
+    const cells = this.#cells;
+    for (let i = cells.length - 3; i >= 0; i -= 3) {
+      if (cells[i] === index && cells[i + 1] === field) {
+        (cells[i + 2] as number) += units;
+        return;
       }
     }
-    return found;
+    if (index <= this.#newest - this.#count) return;
+    if (index > this.#newest) this.#begin(index);
+    // Not pushed to, which would make room for many more.
+    this.#cells = [...this.#cells, index, field, units];
+  }
+
+  addReason(atMs: number, reason: string, units: number): void {
+    const index = Math.floor(atMs / this.#size);
+    if (index <= this.#newest - this.#count) return;
+    this.#reasons ??= new Map();
+    let reasons = this.#reasons.get(index);
+    if (reasons === undefined) {
+      reasons = new Map();
+      this.#reasons.set(index, reasons);
+    }
+    countReason(reasons, reason, units);
+  }
+
+  read(nowMs: number): Sums {
+    const total = emptySums();
+    const before = Math.floor(nowMs / this.#size) - this.#count;
+    const cells = this.#cells;
+    for (let i = 0; i < cells.length; i += 3)
+      if ((cells[i] as number) > before) (total.sums[cells[i + 1] as number] as number) += cells[i + 2] as number;
+    for (const [index, reasons] of this.#reasons ?? [])
+      if (index > before) for (const [reason, units] of reasons) addReason(total, reason, units);
+    return total;
+  }
+
+  facts(nowMs: number): number {
+    const before = Math.floor(nowMs / this.#size) - this.#count;
+    const cells = this.#cells;
+    let facts = 0;
+    for (let i = 0; i < cells.length; i += 3)
+      if ((cells[i] as number) > before && (cells[i + 1] as number) < FACT_TYPES.length)
+        facts += cells[i + 2] as number;
+    return facts;
+  }
+
+  keep(): KeptRing {
+    return [this.#cells, Array.from(this.#reasons ?? [], ([index, reasons]) => [index, [...reasons]])];
+  }
+
+  load([cells, reasons]: KeptRing): void {
+    this.#cells = [...cells];
+    for (let i = 0; i < cells.length; i += 3) this.#newest = Math.max(this.#newest, cells[i] as number);
+    if (reasons.length > 0) this.#reasons = new Map(reasons.map(([index, kept]) => [index, new Map(kept)]));
+  }
+
+  /** A bucket begins: what has left the window makes room (W1). */
+  #begin(index: number): void {
+    this.#newest = index;
+    const oldest = index - this.#count;
+    if ((this.#cells[0] ?? index) <= oldest) {
+      const kept: number[] = [];
+      for (let i = 0; i < this.#cells.length; i += 3)
+        if ((this.#cells[i] as number) > oldest) kept.push(...this.#cells.slice(i, i + 3));
+      this.#cells = kept;
+    }
+    for (const each of this.#reasons?.keys() ?? []) if (each <= oldest) this.#reasons?.delete(each);
+    if (this.#reasons?.size === 0) this.#reasons = undefined;
   }
 }
 
@@ -174,10 +203,14 @@ export function addSums(
 
 function addReason(to: Sums, reason: string, units: number): void {
   to.reasons ??= new Map();
-  const known = to.reasons.get(reason);
-  if (known === undefined && to.reasons.size >= REASONS_KEPT)
-    to.reasons.set(OTHER_REASONS, (to.reasons.get(OTHER_REASONS) ?? 0) + units);
-  else to.reasons.set(reason, (known ?? 0) + units);
+  countReason(to.reasons, reason, units);
+}
+
+function countReason(reasons: Map<string, number>, reason: string, units: number): void {
+  const known = reasons.get(reason);
+  if (known === undefined && reasons.size >= REASONS_KEPT)
+    reasons.set(OTHER_REASONS, (reasons.get(OTHER_REASONS) ?? 0) + units);
+  else reasons.set(reason, (known ?? 0) + units);
 }
 
 export function keepSums({ sums, reasons }: Sums): KeptSums {
