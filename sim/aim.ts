@@ -41,29 +41,37 @@ export class Aim {
     const { onStored, onPut } = server.log;
     server.log.onStored = (stream, message) => {
       onStored(stream, message);
-      if (stream === JOURNAL_STREAM) this.#moment(isFence(message) ? 'fence' : 'record');
+      if (stream === JOURNAL_STREAM) this.#record(message);
     };
-    server.log.onPut = (bucket, key) => {
-      onPut(bucket, key);
-      if (bucket === OWNERS_BUCKET) this.#moment('claim');
-      if (bucket === NODES_BUCKET) this.#moment('lease');
+    server.log.onPut = (bucket, key, value) => {
+      onPut(bucket, key, value);
+      if (bucket === OWNERS_BUCKET) this.#moment('claim', (JSON.parse(value) as { node: string }).node);
+      if (bucket === NODES_BUCKET) this.#moment('lease', key);
     };
     shelves.onSwapped = () => this.#moment('snapshot');
     shelves.onRead = () => this.#moment('restored');
   }
 
-  #moment(moment: Moment): void {
+  #record({ data }: Message): void {
+    const { writer, decisions } = decodeRecord(data);
+    const fence = decisions.find(({ kind }) => kind === 'fenced');
+    // Writers are named after their nodes.
+    this.#moment(fence === undefined ? 'record' : 'fence', writer.slice(0, writer.lastIndexOf('-')));
+  }
+
+  /** @param name of the node that it concerns, if it is one */
+  #moment(moment: Moment, name?: string): void {
     const { scheduler, options } = this.#world;
     if (this.#stopped || scheduler.nowMs < this.#restUntilMs || !this.#watched.includes(moment)) return;
     if (!this.#random.chance(MOMENTS[moment])) return;
     this.#restUntilMs = scheduler.nowMs + this.#random.between(0, 0.5) * options.faultEveryMs;
     const within = this.#random.pick([0, 3, 40, 400]);
     scheduler.after(this.#random.between(0, within), () => {
-      if (!this.#stopped) this.#strike(moment);
+      if (!this.#stopped) this.#strike(moment, name);
     });
   }
 
-  #strike(moment: Moment): void {
+  #strike(moment: Moment, name: string | undefined): void {
     const { options, nodes } = this.#world;
     // Most of all it is what was said long ago that must not arrive now.
     const held = nodes.filter(({ link }) => link.clogged);
@@ -75,16 +83,13 @@ export class Aim {
     }
     const fits = STRIKES.filter(([fault]) => options.faults.includes(fault));
     if (fits.length === 0) return;
-    const [fault, name, strike] = this.#random.pick(fits);
-    const node = this.#random.pick(nodes);
+    const [fault, title, strike] = this.#random.pick(fits);
+    const concerned = nodes.find((each) => each.name === name);
+    const node = concerned !== undefined && this.#random.chance(0.5) ? concerned : this.#random.pick(nodes);
     this.#struck(fault);
-    this.#world.note(`aimed at a ${moment}: ${name} ${node.name}`);
+    this.#world.note(`aimed at a ${moment}: ${title} ${node.name}`);
     strike(this.#world, node, this.#random);
   }
-}
-
-function isFence({ data }: Message): boolean {
-  return decodeRecord(data).decisions.some(({ kind }) => kind === 'fenced');
 }
 
 type Strike = (world: World, node: SimNode, random: Random) => void;

@@ -29,6 +29,7 @@ export class Nemesis {
     server.resume();
     server.start();
     shelves.away = false;
+    shelves.slowMs = 0;
     for (const node of nodes) {
       node.link.heal();
       node.host.wake();

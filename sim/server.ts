@@ -48,7 +48,7 @@ export class LogServer {
   /** Told of every message that is stored, before anybody else can know. */
   onStored: (stream: string, message: Message) => void = () => undefined;
   /** Told of every key that is written. */
-  onPut: (bucket: string, key: string) => void = () => undefined;
+  onPut: (bucket: string, key: string, value: string) => void = () => undefined;
 
   constructor(partitions: number, nowMs: () => number) {
     this.#partitions = partitions;
@@ -158,7 +158,7 @@ export class LogServer {
     bucket.revision += 1;
     const now = this.#nowMs();
     bucket.entries.set(key, { key, value, revision: bucket.revision, createdMs: now, expiresAt: now + bucket.ttlMs });
-    this.onPut(name, key);
+    this.onPut(name, key, value);
     return bucket.revision;
   }
 

@@ -14,6 +14,8 @@ export class Shelves {
   #kept = new Map<number, Kept>();
   #copy = new Map<number, Kept>();
   away = false;
+  /** Milliseconds, at most, that a call takes longer. */
+  slowMs = 0;
   /** Told of each snapshot that is written, and of each that is asked for. */
   onSwapped: () => void = () => undefined;
   onRead: () => void = () => undefined;
@@ -124,7 +126,7 @@ export class SimStore implements SnapshotStore {
 
   #do<T>(partition: number, work: (kept: Kept) => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#scheduler.after(this.#random.between(0.05, 2), () => {
+      this.#scheduler.after(this.#random.between(0.05, 2 + this.#shelves.slowMs), () => {
         if (this.#shelves.away) {
           this.#host.reach(() => reject(new Error('the store is away')));
           return;

@@ -40,6 +40,7 @@ export class World {
     this.random = random;
     this.options = options;
     this.scheduler = new Scheduler(random.fork('order'));
+    this.shelves.slowMs = options.storeMs;
     const log = new LogServer(options.settings.partitions, () => this.scheduler.nowMs);
     this.witness = new Witness(
       options.settings.partitions,
