@@ -36,6 +36,11 @@ else process.exitCode = values.mutants ? await mutants() : await seeds();
 
 async function mutants(): Promise<number> {
   const caught = await mutate(values.only, Number(values.seeds), Number(values.at));
+  console.log(`\n| seeded bug | caught after | by |\n| --- | --- | --- |`);
+  for (const { name, after, said } of caught)
+    console.log(
+      `| ${name} | ${after ?? 'not caught'} | ${after === undefined ? '' : said.split(';')[0]?.replaceAll('|', ' ')} |`,
+    );
   const missed = caught.filter(({ after }) => after === undefined);
   const counts = caught.flatMap(({ after }) => after ?? []).sort((a, b) => a - b);
   console.log(

@@ -38,7 +38,8 @@ export async function mutate(only: string, seeds: number, atOnce: number): Promi
     }
   };
   await Promise.all(Array.from({ length: atOnce }, work));
-  return caught;
+  const order = MUTANTS.map(({ name }) => name);
+  return caught.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
 }
 
 async function run({ name, edits }: Mutant, seeds: number): Promise<Catch> {
