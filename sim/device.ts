@@ -26,7 +26,7 @@ export class Device {
     this.#world = world;
     this.#callers = callers;
     this.#random = world.random.fork(name);
-    this.host = new Host(name, world.scheduler, 0);
+    this.host = new Host(name, world.scheduler, 0, 0);
     this.link = new Link(this.host, world.scheduler, this.#random.fork('link'));
     this.#broker = new SimBroker(new Connection(this.host, this.link, world.server));
   }

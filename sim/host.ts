@@ -17,7 +17,8 @@ export class Host {
   #state: 'running' | 'asleep' | 'dead' = 'running';
   #waiting: (() => void)[] = [];
 
-  constructor(name: string, scheduler: Scheduler, offMs: number) {
+  /** @param turnMs milliseconds of work that a turn of its loop takes */
+  constructor(name: string, scheduler: Scheduler, offMs: number, turnMs: number) {
     this.name = name;
     this.#scheduler = scheduler;
     this.offMs = offMs;
@@ -25,7 +26,7 @@ export class Host {
       wallMs: () => EPOCH_MS + scheduler.nowMs + this.offMs,
       monoMs: () => scheduler.nowMs,
       after: (ms, call) => scheduler.after(ms, () => this.reach(call)),
-      turn: (call) => void scheduler.after(0, () => this.reach(call)),
+      turn: (call) => void scheduler.after(turnMs, () => this.reach(call)),
     });
   }
 

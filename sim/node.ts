@@ -33,7 +33,7 @@ export class SimNode {
   constructor(name: string, world: World) {
     this.name = name;
     this.#world = world;
-    this.host = new Host(name, world.scheduler, 0);
+    this.host = new Host(name, world.scheduler, 0, 0);
     this.host.die();
     this.link = new Link(this.host, world.scheduler, world.random.fork(`${name} link`));
   }
@@ -52,7 +52,7 @@ export class SimNode {
     this.#starts += 1;
     this.ended = undefined;
     const start = `${this.name}-${this.#starts}`;
-    const host = new Host(this.name, scheduler, options.skewMs(this.name));
+    const host = new Host(this.name, scheduler, options.skewMs(this.name), options.turnMs);
     const link = new Link(host, scheduler, random.fork(`${start} link`));
     this.host = host;
     this.link = link;

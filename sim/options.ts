@@ -26,6 +26,8 @@ export interface Options {
   readonly safetyMs: number;
   /** Milliseconds, at most, that a call of the snapshot store takes longer: what happens within a snapshot needs its time. */
   readonly storeMs: number;
+  /** Milliseconds of work that a turn of a node's loop takes: in between others are served. */
+  readonly turnMs: number;
   /** Milliseconds between two faults, about. */
   readonly faultEveryMs: number;
   readonly faults: readonly FaultName[];
@@ -51,6 +53,7 @@ export function draw(random: Random, chosen: readonly FaultName[] | undefined): 
     callers: random.whole(2, 6),
     devices: random.whole(1, 2),
     safetyMs: random.pick([5_000, 15_000, 40_000]),
+    turnMs: random.fork('turn').pick([0, 0.3, 4]),
     storeMs: random.fork('store').pick([0, 0, 20, 200]),
     faultEveryMs: random.pick([400, 1_500, 5_000]),
     faults: chosen ?? FAULTS.filter(() => random.chance(0.4)),
