@@ -3,6 +3,8 @@
  * Bugs that the simulation must catch: each an edit of the program's own text, in a copy of it. `find` must stand in the file exactly once.
  * Most of them are what a first version gets wrong; some were here once.
  */
+import type { FaultName } from './options.ts';
+
 export interface Edit {
   readonly file: string;
   readonly find: string;
@@ -11,8 +13,12 @@ export interface Edit {
 export interface Mutant {
   readonly name: string;
   readonly edits: readonly Edit[];
+  /** What brings it out stands in few seeds in a thousand: it is looked for with these faults alone, all on. */
+  readonly faults?: readonly FaultName[];
 }
 
+/** A bug that needs these faults. */
+const rare = (faults: readonly FaultName[], bug: Mutant): Mutant => ({ ...bug, faults });
 const edit = (file: string, find: string, put: string): Edit => ({ file, find, put });
 const mutant = (name: string, file: string, find: string, put: string): Mutant => ({
   name,
@@ -63,6 +69,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('the append has no expectation', JOURNAL, '{ expectLast: this.#lastSeq }', '{}'),
   {
     name: 'it serves before the fence is in',
+    faults: ['pause', 'cut'],
     edits: [
       edit(TAKE_OVER, 'await this.#fence(checked);', ''),
       edit(
@@ -75,6 +82,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('nobody is fenced', TAKE_OVER, 'await this.#fence(checked);', ''),
   {
     name: 'what the streams hold is read before the fence',
+    faults: ['pause', 'cut'],
     edits: [
       edit(
         TAKE_OVER,
@@ -93,33 +101,46 @@ export const MUTANTS: readonly Mutant[] = [
     'tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);',
     'tips, 0);',
   ),
-  mutant('own decisions of an earlier time are not waited for', TAKE_OVER, '      await journal.drained();\n', ''),
+  rare(
+    ['kill', 'leave', 'cut', 'slow-link'],
+    mutant('own decisions of an earlier time are not waited for', TAKE_OVER, '      await journal.drained();\n', ''),
+  ),
   mutant(
     'positions of a snapshot are those of when it is written',
     SNAPSHOTTER,
     'positions: { ...positions },',
     'positions,',
   ),
-  mutant(
-    'pages of a snapshot that a newer one refused count as written',
-    SNAPSHOTTER,
-    "      if (outcome === 'older') {\n        unwritten();\n",
-    "      if (outcome === 'older') {\n",
+  rare(
+    ['pause', 'cut', 'store-older'],
+    mutant(
+      'pages of a snapshot that a newer one refused count as written',
+      SNAPSHOTTER,
+      "      if (outcome === 'older') {\n        unwritten();\n",
+      "      if (outcome === 'older') {\n",
+    ),
   ),
-  mutant(
-    'what is handed back with decisions in flight is not fenced',
-    OWNERSHIP,
-    'const left = drained || fence.includes(writer) ? fence : [...fence, writer];',
-    'const left = drained || fence.length >= 0 ? fence : [...fence, writer];',
+  rare(
+    ['leave', 'cut', 'slow-link'],
+    mutant(
+      'what is handed back with decisions in flight is not fenced',
+      OWNERSHIP,
+      'const left = drained || fence.includes(writer) ? fence : [...fence, writer];',
+      'const left = drained || fence.length >= 0 ? fence : [...fence, writer];',
+    ),
   ),
-  mutant(
-    'a claim whose answer was lost stays',
-    OWNERSHIP,
-    'if (owner?.writer === this.#self.writer) await this.#leave(',
-    'if (owner?.writer === this.#self.writer && partition < 0) await this.#leave(',
+  rare(
+    ['kill', 'cut', 'slow-link'],
+    mutant(
+      'a claim whose answer was lost stays',
+      OWNERSHIP,
+      'if (owner?.writer === this.#self.writer) await this.#leave(',
+      'if (owner?.writer === this.#self.writer && partition < 0) await this.#leave(',
+    ),
   ),
   {
     name: 'who lives is read before who owns',
+    faults: ['kill', 'leave', 'slow-link'],
     edits: [
       edit(
         OWNERSHIP,
@@ -128,11 +149,14 @@ export const MUTANTS: readonly Mutant[] = [
       ),
     ],
   },
-  mutant(
-    'whoever waited for a turn needs no lease',
-    RESERVATIONS,
-    "if (!this.#world.leased()) throw undecided('this node cannot confirm its lease');",
-    'if (this.#world.leased === undefined) throw undecided("never");',
+  rare(
+    ['pause', 'cut'],
+    mutant(
+      'whoever waited for a turn needs no lease',
+      RESERVATIONS,
+      "if (!this.#world.leased()) throw undecided('this node cannot confirm its lease');",
+      'if (this.#world.leased === undefined) throw undecided("never");',
+    ),
   ),
   mutant(
     'a lease that runs out while it is renewed counts on',
@@ -184,11 +208,14 @@ export const MUTANTS: readonly Mutant[] = [
     "            if (generation === this.#generation) this.#again('the connection broke');\n",
     '',
   ),
-  mutant(
-    'an attempt that comes late is granted what was ended',
-    GRANTS,
-    'part.expiresAtMs > ask.expiresAtMs || isOver(part, ask)',
-    'part.expiresAtMs < 0',
+  rare(
+    ['cut', 'slow-link'],
+    mutant(
+      'an attempt that comes late is granted what was ended',
+      GRANTS,
+      'part.expiresAtMs > ask.expiresAtMs || isOver(part, ask)',
+      'part.expiresAtMs < 0',
+    ),
   ),
   mutant('another fact under a used id counts', INTAKE, "if (known === 'conflict' || ", 'if ('),
   mutant(
@@ -241,11 +268,14 @@ export const MUTANTS: readonly Mutant[] = [
     '    for (const part of partition.book.parts.values()) this.expiry.watch(part);\n',
     '',
   ),
-  mutant(
-    'a leave that comes late ends the lease of the next process',
-    OWNERSHIP,
-    'return await this.#nodes.delete(name, entry.revision);',
-    'return await this.#nodes.delete(name);',
+  rare(
+    ['leave', 'cut', 'slow-link'],
+    mutant(
+      'a leave that comes late ends the lease of the next process',
+      OWNERSHIP,
+      'return await this.#nodes.delete(name, entry.revision);',
+      'return await this.#nodes.delete(name);',
+    ),
   ),
   mutant(
     'a lease never ends',
@@ -253,17 +283,23 @@ export const MUTANTS: readonly Mutant[] = [
     'return this.#clock.monoMs() < this.#leasedUntil;',
     'return this.#leasedUntil > 0;',
   ),
-  mutant(
-    'a lease counts from its answer',
-    OWNERSHIP,
-    'this.#leasedUntil = sent + this.#leaseMs;',
-    'this.#leasedUntil = this.#clock.monoMs() + sent * 0 + this.#leaseMs;',
+  rare(
+    ['cut', 'slow-link'],
+    mutant(
+      'a lease counts from its answer',
+      OWNERSHIP,
+      'this.#leasedUntil = sent + this.#leaseMs;',
+      'this.#leasedUntil = this.#clock.monoMs() + sent * 0 + this.#leaseMs;',
+    ),
   ),
-  mutant(
-    'what a dead process said late counts',
-    OWNERSHIP,
-    'JSON.stringify(this.#self), this.#told);',
-    'JSON.stringify(this.#self));',
+  rare(
+    ['kill', 'cut', 'slow-link'],
+    mutant(
+      'what a dead process said late counts',
+      OWNERSHIP,
+      'JSON.stringify(this.#self), this.#told);',
+      'JSON.stringify(this.#self));',
+    ),
   ),
   mutant(
     'a lease that ran out counts again at once',

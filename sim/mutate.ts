@@ -42,7 +42,7 @@ export async function mutate(only: string, seeds: number, atOnce: number): Promi
   return caught.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
 }
 
-async function run({ name, edits }: Mutant, seeds: number): Promise<Catch> {
+async function run({ name, edits, faults }: Mutant, seeds: number): Promise<Catch> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-mutant-'));
   try {
     for (const each of COPIED) cpSync(join(ROOT, each), join(folder, each), { recursive: true });
@@ -62,7 +62,13 @@ async function run({ name, edits }: Mutant, seeds: number): Promise<Catch> {
     // What does not compile proves nothing: it would be "caught" by its own mistake.
     if (compiled.status !== 0) throw new Error(`the mutant "${name}" does not compile: ${compiled.stdout}`);
     const program = join(folder, 'dist', 'sim', 'sim', 'main.js');
-    const output = await outputOf([program, '--seeds', String(seeds), '--stop']);
+    const output = await outputOf([
+      program,
+      '--seeds',
+      String(seeds),
+      '--stop',
+      ...(faults === undefined ? [] : ['--faults', faults.join()]),
+    ]);
     const failed = /^seed (\d+): (.*)$/m.exec(output.text);
     if (failed !== null) return { name, after: Number(failed[1]), said: (failed[2] ?? '').slice(0, 160) };
     if (output.code === 0) return { name, after: undefined, said: output.text.trim().split('\n').at(-1) ?? '' };
