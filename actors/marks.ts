@@ -21,7 +21,7 @@ interface Mark {
   /** Of the message there; '' if it could not be read. */
   readonly hash: string;
 }
-interface NodeMarks {
+export interface NodeMarks {
   readonly streams: Readonly<Record<string, Mark>>;
   /** Highest epoch that this node has served in. */
   readonly epoch: number;

@@ -356,7 +356,7 @@ export class NatsKeys implements Keys {
   }
 
   async get(key: string): Promise<KeyEntry | undefined> {
-    const entry = await this.#kv.get(key).catch((error) => Promise.reject(sorted(error)));
+    const entry = await this.#kv.get(key).catch((error) => Promise.reject(this.#sorted(error)));
     if (entry === null || entry.operation !== 'PUT') return undefined;
     return { key, value: entry.string(), revision: entry.revision, createdMs: entry.created.getTime() };
   }
@@ -395,7 +395,7 @@ export class NatsKeys implements Keys {
         void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
       }
     } catch (error) {
-      throw sorted(error);
+      throw this.#sorted(error);
     }
     return entries;
   }
@@ -405,13 +405,19 @@ export class NatsKeys implements Keys {
       if (expected === undefined) return await this.#kv.put(key, value);
       return expected === 0 ? await this.#kv.create(key, value) : await this.#kv.update(key, value, expected);
     } catch (error) {
-      throw sorted(error);
+      throw this.#sorted(error);
     }
   }
 
   async delete(key: string, expected?: number): Promise<void> {
     const options = expected === undefined ? {} : { previousSeq: expected };
-    await this.#kv.delete(key, options).catch((error) => Promise.reject(sorted(error)));
+    await this.#kv.delete(key, options).catch((error) => Promise.reject(this.#sorted(error)));
+  }
+
+  /** A time-out alone would not say what does not answer. */
+  #sorted(error: unknown): BrokerError {
+    const { kind, message } = sorted(error);
+    return new BrokerError(kind, `bucket ${this.#bucket}: ${message}`, { cause: error });
   }
 }
 

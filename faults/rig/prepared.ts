@@ -5,10 +5,13 @@
 import { cpSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient, RESP_TYPES } from 'redis';
+import type { NodeMarks } from '../../actors/marks.ts';
+import { FACT_STREAM_NAMES, JOURNAL_STREAM, MARKS_BUCKET, PARKED_STREAM } from '../../config/topology.ts';
 import type { ServerHandle } from '../../src/servers/local-server.ts';
 import { NatsBroker } from '../../streams/connection.ts';
 import { ask } from '../../test/fixtures/http-caller.ts';
 import type { NodeProcess, Servers } from '../../test/fixtures/node-process.ts';
+import { until } from '../../test/fixtures/until.ts';
 import { chance, pick } from './chance.ts';
 import type { Rig } from './rig.ts';
 import { differences, type Known, type Truth, takeTruth } from './truth.ts';
@@ -60,6 +63,7 @@ export async function prepare(rig: Rig, seed = 1): Promise<Prepared[]> {
   await node.up();
   await load.write(node, servers.nats.url);
   const later = await takeTruth(node.url, load.known);
+  await marked(servers.nats.url);
   await node.kill();
   await servers.nats.kill();
   await keep('killed', later);
@@ -86,6 +90,31 @@ export async function prepareServers(nats: Promise<ServerHandle>, redis: Promise
 async function mustEnd(node: NodeProcess): Promise<void> {
   const code = await node.stop();
   if (code !== 0) throw new Error(`the node ended with ${code}: ${node.tail()}`);
+}
+
+/** Marks name the ends of all streams: what was stored since the last one may be lost unseen, with Redis empty (M3). */
+async function marked(url: string): Promise<void> {
+  const broker = await NatsBroker.connect(url, 'marked');
+  try {
+    const keys = await broker.keys(MARKS_BUCKET, { replicas: 1 });
+    const behind = async () => {
+      const known = (await keys.all()).map(({ value }) => (JSON.parse(value) as NodeMarks).streams);
+      const names = [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM];
+      const ends = await Promise.all(names.map(async (name) => (await broker.stream(name))?.lastSeq ?? 0));
+      return names.filter((name, i) => Math.max(0, ...known.map((marks) => marks[name]?.seq ?? 0)) < (ends[i] ?? 0));
+    };
+    let late: string[] = [];
+    await until(
+      async () => {
+        late = await behind();
+        return late.length === 0;
+      },
+      60_000,
+      () => `marks know the ends of ${late.join()}`,
+    );
+  } finally {
+    await broker.close();
+  }
 }
 
 export async function redisCommand(redis: ServerHandle, ...command: string[]): Promise<unknown> {
