@@ -19,6 +19,8 @@ const LONGEST_MS = 240_000;
 
 export interface Catch {
   readonly name: string;
+  /** It need not be found. */
+  readonly rare: boolean;
   /** Seeds until one failed; undefined if none did. */
   readonly after: number | undefined;
   /** What the simulation said. */
@@ -31,7 +33,7 @@ export async function mutate(only: string, seeds: number, atOnce: number): Promi
   const caught: Catch[] = [];
   const work = async () => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const result = await run(mutant, seeds);
+      const result = { ...(await run(mutant, seeds)), rare: mutant.faults !== undefined };
       caught.push(result);
       const after = result.after === undefined ? `NOT CAUGHT in ${seeds}` : `caught after ${result.after}`;
       console.log(`${mutant.name}: ${after}; ${result.said}`);
@@ -42,7 +44,7 @@ export async function mutate(only: string, seeds: number, atOnce: number): Promi
   return caught.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
 }
 
-async function run({ name, edits, faults }: Mutant, seeds: number): Promise<Catch> {
+async function run({ name, edits, faults }: Mutant, seeds: number): Promise<Omit<Catch, 'rare'>> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-mutant-'));
   try {
     for (const each of COPIED) cpSync(join(ROOT, each), join(folder, each), { recursive: true });
