@@ -194,6 +194,6 @@ it('keeps 31,000 stock keys in a few milliseconds and a few dozen bytes each', (
   );
   expect(ROW_BYTES).toBeLessThan(96);
   expect(bytes / keys).toBeLessThan(120);
-  // A bound for a busy machine, which shares its processors' caches with others; what it was is printed. 5 ms on an idle one.
+  // A bound for a busy machine, which shares its processors' caches with others; what it was is printed. 6 ms on an idle one.
   expect(times[0]).toBeLessThan(40);
 });
