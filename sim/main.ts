@@ -27,7 +27,8 @@ npm run sim -- --mutants [--only TEXT] [--seeds COUNT] [--at N]
   --faults     only these faults, all on; without it each seed draws its own
   --twice      every seed twice: both runs must be the same, event by event
   --stop       ends at the first seed that fails
-  --mutants    puts each seeded bug into a copy of the program and says after how many seeds it is caught; 1 if one is not that is not rare
+  --mutants    puts each seeded bug into a copy of the program and says after how many seeds it is caught; ends with 1 if
+               one is not that is not marked as rare
   --only TEXT  only the seeded bugs whose name contains it
   --at N       so many of them at once`;
 

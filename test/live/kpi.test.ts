@@ -224,11 +224,7 @@ it('keeps the figures of 31,000 stock keys in a few milliseconds and few bytes',
     };
     foldFact(made, fact, (NOW - (i % 3_600) * 1000) * 1000);
   }
-  const took = Array.from({ length: 7 }, () => {
-    const from = performance.now();
-    made.watch.keep();
-    return performance.now() - from;
-  }).sort((a, b) => a - b);
+  const took = keepTimes(made.watch);
   const bytes = made.watch.keep().length;
   console.log(
     `keep of 31,000 stock keys at 40 locations: shortest ${took[0]?.toFixed(1)} ms, median ${took[3]?.toFixed(1)} ms, ${bytes} bytes`,
@@ -249,11 +245,7 @@ it('keeps a day of a thousand locations within the turn of a snapshot', () => {
       foldFact(made, { type: 'sale', ...fact } as Fact, at);
     }
   }
-  const took = Array.from({ length: 7 }, () => {
-    const from = performance.now();
-    made.watch.keep();
-    return performance.now() - from;
-  }).sort((a, b) => a - b);
+  const took = keepTimes(made.watch);
   const bytes = made.watch.keep().length;
   console.log(`keep of 1,000 locations: shortest ${took[0]?.toFixed(1)} ms, ${bytes} bytes`);
   // What is kept of a bucket are the figures that are not zero: dense ones took five times the bytes and thirty times the time.
@@ -276,6 +268,16 @@ it('begins anew from what it cannot read', () => {
     expect(shown.ageing).toEqual([3, 0, 0, 0, 0]);
   }
 });
+
+/** Milliseconds of seven calls, the shortest first. */
+function keepTimes(watch: KpiWatch): number[] {
+  const took = Array.from({ length: 7 }, () => {
+    const from = performance.now();
+    watch.keep();
+    return performance.now() - from;
+  });
+  return took.sort((a, b) => a - b);
+}
 
 function shownOf(made: { readonly watch: KpiWatch }) {
   const known = new KnownFigures();
