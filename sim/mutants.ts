@@ -69,7 +69,6 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('the append has no expectation', JOURNAL, '{ expectLast: this.#lastSeq }', '{}'),
   {
     name: 'it serves before the fence is in',
-    faults: ['pause', 'cut'],
     edits: [
       edit(TAKE_OVER, 'await this.#fence(checked);', ''),
       edit(

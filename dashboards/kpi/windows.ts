@@ -92,7 +92,7 @@ export class Windows {
   }
 }
 
-/** The buckets of one window, the newest at the end. */
+/** The buckets of one window; those that are added to are near the end. */
 class Ring {
   readonly #size: number;
   readonly #count: number;
