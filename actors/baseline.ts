@@ -23,6 +23,7 @@ import {
   loadPages,
   type Manifest,
   SnapshotError,
+  wholePositions,
 } from './snapshot.ts';
 
 /** How far streams are folded. */
@@ -50,7 +51,7 @@ export interface Baseline extends Point, ChainState {
   readonly created: Readonly<Record<string, string>>;
   /** The narrowest horizon, in milliseconds, by which ids and movements were forgotten; null if nothing was. */
   readonly horizonMs: number | null;
-  /** Entries of the list of horizons that its facts were judged by. */
+  /** Entries of the list of rules that its facts were judged by. */
   readonly horizonsKnown: number;
   readonly parts: readonly PartRef[];
 }
@@ -80,7 +81,7 @@ export function encodeIndex(baseline: Baseline): Buffer {
 export function decodeIndex(bytes: Uint8Array): Baseline {
   const baseline = JSON.parse(Buffer.from(bytes).toString('utf8')) as Baseline;
   if (baseline.version !== 1) throw new SnapshotError(`its version is ${String(baseline.version)}, not 1`);
-  return baseline;
+  return { ...baseline, positions: wholePositions(baseline.positions) };
 }
 
 type Whole = Pick<
@@ -114,6 +115,7 @@ export function encodePart(partition: Partition, seen: SeenIds, whole: Whole): B
     created: whole.created,
     horizonMs: partition.remembersMs === Number.POSITIVE_INFINITY ? null : partition.remembersMs,
     horizonsKnown: whole.horizonsKnown,
+    idsBy: 'stored',
     pages,
     ids,
   });

@@ -11,12 +11,13 @@ import { Desk } from './desk.ts';
 import { Engine, type EngineEvents, type EngineSettings, type MakeWatch } from './engine.ts';
 import { explain } from './explain.ts';
 import { StreamFactDesk } from './fact-desk.ts';
-import { Horizons } from './horizons.ts';
 import { Marks } from './marks.ts';
 import { type OwnerPoint, POINT_OPERATION } from './owner-points.ts';
 import { type NodeInfo, Ownership } from './ownership.ts';
 import type { Peers } from './ports.ts';
-import { undecided } from './refusal.ts';
+import { Refusal, undecided } from './refusal.ts';
+import { Rules } from './rules.ts';
+import { RulesList } from './rules-list.ts';
 import type { SnapshotStore } from './snapshotter.ts';
 
 export interface CoreWorld {
@@ -30,7 +31,7 @@ export interface CoreWorld {
   readonly owners: Keys;
   /** How far the streams are known to have come. */
   readonly marks: Keys;
-  /** The list of horizons in force. */
+  /** What keeps programs of 0.1 out, and the lock of JOURNAL's metadata. */
   readonly horizons: Keys;
   readonly peers: Peers;
   readonly self: () => NodeInfo;
@@ -59,10 +60,17 @@ export interface Core {
 export function buildCore(world: CoreWorld): Core {
   const { broker, clock, peers, settings } = world;
   const { partitions, leaseTtlMs } = settings;
-  const horizons = new Horizons(world.horizons, settings.horizonMs);
+  const rules = new Rules();
   const ownership = new Ownership(world.nodes, world.owners, clock, world.self, leaseTtlMs, world.isDead);
   const marks = new Marks(world.marks, broker, world.self().name, world.created);
-  const engine = new Engine({ ...world, marks, horizons, ownership, writer: world.self().writer });
+  const rulesList = new RulesList({
+    broker,
+    clock,
+    keys: world.horizons,
+    live: () => ownership.live(),
+    firstHorizonMs: settings.horizonMs,
+  });
+  const engine = new Engine({ ...world, marks, rules, rulesList, ownership, writer: world.self().writer });
   // A node whose lease ran out may not know yet that another one owns what it holds: what it says of a part would be old.
   const serves = (number: number) => engine.partitions.get(number)?.serving === true && ownership.leased;
   const desk = new Desk(
@@ -75,7 +83,7 @@ export function buildCore(world: CoreWorld): Core {
       leased: () => ownership.leased,
       explain: (partition, sku, location) =>
         explain(
-          { broker, clock, baselines: world.baselines, partition, conflicts: engine.intake.conflicts, horizons },
+          { broker, clock, baselines: world.baselines, partition, conflicts: engine.intake.conflicts, rules },
           sku,
           location,
         ),
@@ -91,7 +99,15 @@ export function buildCore(world: CoreWorld): Core {
     parked: (reason) => engine.countParked(reason),
     clock,
     partitions,
-    horizons,
+    rules,
+    knows: (sku, location) =>
+      desk.stock(sku, location).then(
+        () => true,
+        (error) => {
+          if (error instanceof Refusal && error.kind === 'not-found') return false;
+          throw error;
+        },
+      ),
   });
   const serve = async (partition: number, operation: string, body: unknown) => {
     if (operation === POINT_OPERATION) return pointOfOwner(engine, partition, settings);

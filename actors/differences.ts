@@ -20,7 +20,7 @@ export interface Difference {
 export interface Forgetting {
   /** A reservation that ended before this may be missing on one side; milliseconds. */
   readonly forgottenBeforeMs: number;
-  /** So may the id of a fact that happened before this; microseconds. */
+  /** So may an id that was remembered from before this; microseconds. */
   readonly idsForgottenBefore: number;
   /** The fold began with a baseline, which has forgotten too: then an id that only the copy knows is none the worse. */
   readonly foldedForgot: boolean;

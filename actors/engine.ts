@@ -12,17 +12,17 @@ import { partitionOf } from '../streams/subjects.ts';
 import type { Baselines } from './baseline.ts';
 import { Expiry } from './expiry.ts';
 import { Followers } from './followers.ts';
-import { afterAllStored, type Horizons } from './horizons.ts';
 import { Intake, type IntakeEvents } from './intake.ts';
 import type { Marks } from './marks.ts';
 import type { Claim, Ownership } from './ownership.ts';
 import { Partition } from './partition.ts';
 import type { Peers, Readiness } from './ports.ts';
 import { Quarantine } from './quarantine.ts';
-import { refuseWiderHorizon } from './recover-partitions.ts';
 import type { Recovering } from './recovery.ts';
 import { undecided } from './refusal.ts';
 import { Reservations } from './reservations.ts';
+import { horizonText, type Rules } from './rules.ts';
+import type { RulesList } from './rules-list.ts';
 import { SeenIds } from './seen.ts';
 import { SnapshotRounds } from './snapshot-rounds.ts';
 import type { SnapshotStore } from './snapshotter.ts';
@@ -35,7 +35,8 @@ export type MakeWatch = (partition: number) => PartitionWatch;
 
 export interface EngineSettings {
   readonly partitions: number;
-  readonly horizonMs: number | undefined;
+  /** null: off; undefined: as it is recorded. It counts where nothing is recorded yet. */
+  readonly horizonMs: number | null | undefined;
   readonly leaseTtlMs: number;
   readonly snapshotIntervalMs: number;
   readonly reservationMemoryMs: number;
@@ -64,11 +65,11 @@ export class Engine {
   readonly journal: Journal;
   readonly expiry: Expiry;
   readonly #broker: Broker;
-  readonly #baselines: Baselines;
   readonly #marks: Marks;
   readonly #clock: Clock;
   readonly #ownership: Ownership;
-  readonly #horizons: Horizons;
+  readonly #rules: Rules;
+  readonly #rulesList: RulesList;
   readonly #settings: EngineSettings;
   readonly #events: EngineEvents;
   readonly #watch: MakeWatch | undefined;
@@ -90,7 +91,8 @@ export class Engine {
     marks: Marks;
     clock: Clock;
     ownership: Ownership;
-    horizons: Horizons;
+    rules: Rules;
+    rulesList: RulesList;
     peers: Peers;
     writer: string;
     created: Readonly<Record<string, string>>;
@@ -99,11 +101,11 @@ export class Engine {
     watch?: MakeWatch | undefined;
   }) {
     this.#broker = world.broker;
-    this.#baselines = world.baselines;
     this.#marks = world.marks;
     this.#clock = world.clock;
     this.#ownership = world.ownership;
-    this.#horizons = world.horizons;
+    this.#rules = world.rules;
+    this.#rulesList = world.rulesList;
     this.#settings = world.settings;
     this.#events = world.events;
     this.#watch = world.watch;
@@ -114,7 +116,7 @@ export class Engine {
       this.seen,
       (parking) => this.park(parking),
       world.events,
-      world.horizons,
+      world.rules,
     );
     this.#followers = new Followers({
       broker: world.broker,
@@ -177,7 +179,7 @@ export class Engine {
       note: world.events.note,
       holder: {
         prepare: (claim) => this.#prepare(claim),
-        followHorizons: () => this.#followHorizons(),
+        followRules: () => this.#followRules(),
         serve: (partition) => this.#serve(partition),
         served: () => this.#served(),
         drop: (numbers) => this.#drop(numbers),
@@ -189,8 +191,8 @@ export class Engine {
 
   /** Begins to renew the lease, to claim, to snapshot and to audit. */
   async start(): Promise<void> {
-    await refuseWiderHorizon(this.#broker, this.#baselines, this.#settings.horizonMs);
-    if (await this.#horizons.declare(() => this.#nextHorizonFrom())) this.#noteHorizon();
+    this.#rules.adopt(await this.#rulesList.current());
+    this.#noteSetting();
     await this.#renew();
     const { leaseTtlMs, snapshotIntervalMs } = this.#settings;
     this.#loops = [
@@ -300,33 +302,37 @@ export class Engine {
       }
       this.#drop(lost);
     });
-    await this.#followHorizons();
+    await this.#followRules();
   }
 
-  /** Another node has brought another horizon: what was forgotten that it asks for, or judged without it, is built again from the log. */
-  async #followHorizons(): Promise<void> {
-    const change = await this.#horizons.refresh();
+  /**
+   * Rules may have been added: what was judged without them, or has forgotten what they ask for, is built again from the log. Nothing waits
+   * between the new list and the drop: a snapshot taken in between would say that it knows what its facts were not judged by.
+   */
+  async #followRules(): Promise<void> {
+    const list = await this.#rulesList.current();
+    const change = this.#rules.adopt(list);
     if (change === 'same') return;
-    this.#noteHorizon();
-    const wanted = this.#horizons.widestMsSince(this.#clock.nowMs() * 1000);
-    const unfit = [...this.partitions.values()].filter((each) => change === 'late' || each.remembersMs < wanted);
+    const { version, horizonMs } = this.#rules.newest;
+    this.#events.note('info', 'the rules have changed', { version, horizon: horizonText(horizonMs), late: change === 'late' });
+    const atMs = this.#clock.nowMs();
+    const unfit = [...this.partitions.values()].filter(
+      ({ positions, remembersMs }) => change === 'late' || remembersMs < this.#rules.widestMs({ positions, atMs }),
+    );
     const numbers = unfit.map((partition) => partition.number);
     this.#drop(numbers);
     await this.#ownership.handBack(numbers, false);
   }
 
-  #noteHorizon(): void {
-    this.#events.note('info', 'the idempotency horizon has changed', this.#horizons.describe());
-  }
-
-  /**
-   * The moment, in microseconds, from which this node's horizon may hold: after all that is stored; and when other nodes live, which judge
-   * by what they know, after they have surely read of it or lost their leases.
-   */
-  async #nextHorizonFrom(): Promise<number> {
-    const from = await afterAllStored(this.#broker, this.#clock.nowMs());
-    const others = (await this.#ownership.live()).filter((node) => node.writer !== this.journal.writer);
-    return others.length === 0 ? from : from + 2 * this.#settings.leaseTtlMs * 1000;
+  #noteSetting(): void {
+    const { horizonMs: set } = this.#settings;
+    const { horizonMs } = this.#rules.newest;
+    if (set === undefined || set === horizonMs) return;
+    this.#events.note(
+      'warn',
+      'the horizon that is recorded with the streams counts, not HOLDFAST_HORIZON; to change it, end all nodes and run: holdfast horizon DURATION',
+      { recorded: horizonText(horizonMs), setting: horizonText(set) },
+    );
   }
 
   async #assign(): Promise<void> {

@@ -7,35 +7,33 @@
  */
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
 import type { FollowedMessage } from '../streams/broker.ts';
-import { decodeBody } from '../streams/codec.ts';
-import { type Fact, type FactType, parseFact } from '../streams/facts.ts';
+import { isTooDeep } from '../streams/codec.ts';
+import type { Fact, FactType } from '../streams/facts.ts';
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
-import { type Hash64, hash64 } from '../streams/hash.ts';
+import { hash64 } from '../streams/hash.ts';
 import { formatInstant } from '../streams/instant.ts';
-import { RESUBMIT_HEADER } from '../streams/parked.ts';
 import { storedFactSubject } from '../streams/subjects.ts';
 import { floorsOf, readStreams } from '../streams/trimmed.ts';
 import { type Baselines, covers, loadPart, type Point, pointOf } from './baseline.ts';
-import type { Horizons } from './horizons.ts';
-import { HORIZON_SLACK_MICROS } from './intake.ts';
 import { Partition } from './partition.ts';
 import { EXPLAIN_BUCKETS, type ExplainAnswer, type ExplainBucket, type ExplainStep } from './ports.ts';
 import { Refusal } from './refusal.ts';
+import type { Rules } from './rules.ts';
 import { SeenIds } from './seen.ts';
 import { stockView } from './stock/availability.ts';
 import { applyFact } from './stock/evolve.ts';
 import { StockBook, type StockKey } from './stock/state.ts';
+import { type Readable, readStored } from './verdict.ts';
 
 export interface ExplainWorld extends ReadingWorld {
   readonly baselines: Baselines;
   readonly partition: Partition;
   /** `STREAM.seq` of messages that were parked for their ids. */
   readonly conflicts: ReadonlySet<string>;
-  readonly horizons: Pick<Horizons, 'microsAt'>;
+  readonly rules: Pick<Rules, 'at'>;
 }
 interface Told {
   readonly fact: Fact;
-  readonly content: Hash64;
   readonly detail: string;
 }
 type Totals = Record<ExplainBucket, number>;
@@ -183,18 +181,10 @@ async function readFacts(
   let parked = 0;
   for (const stream of FACT_STREAM_NAMES) {
     const take = (message: FollowedMessage) => {
-      const fact = readFact(message);
-      if (fact === undefined) {
-        parked += 1;
-        return;
-      }
-      if (!concerns(fact.fact, sku, location)) return;
-      const { recordedAt } = message;
-      const oldest = recordedAt - world.horizons.microsAt(recordedAt) - HORIZON_SLACK_MICROS;
-      const tooOld =
-        fact.fact.at < oldest && (fact.fact.type === 'count' || message.header(RESUBMIT_HEADER) === undefined);
-      if (tooOld || world.conflicts.has(`${stream}.${message.seq}`)) parked += 1;
-      else if (!told.has(fact.fact.id) && !isKnown(opening, fact)) told.set(fact.fact.id, fact);
+      const read = readStored(world.rules.at(stream, message), message, message.subject.split('.'));
+      if (read.fact !== undefined && !concerns(read.fact, sku, location)) return;
+      if (!read.ok || world.conflicts.has(`${stream}.${message.seq}`)) parked += 1;
+      else if (!told.has(read.fact.id) && !isKnown(opening, read)) told.set(read.fact.id, toldOf(read));
     };
     const types = FACT_STREAMS[stream] as readonly FactType[];
     // Shipments to this location stand under the location that they left.
@@ -210,7 +200,7 @@ async function readFacts(
 }
 
 /** A copy of a fact that the baseline has counted. */
-function isKnown(opening: Opening | undefined, { fact, content }: Told): boolean {
+function isKnown(opening: Opening | undefined, { fact, content }: Readable): boolean {
   return opening?.seen.check(hash64(fact.id, 1), content) === 'duplicate';
 }
 
@@ -239,16 +229,9 @@ function concerns(fact: Fact, sku: string, location: string): boolean {
   return fact.location === location || (fact.type === 'transfer' && fact.phase === 'shipped' && fact.to === location);
 }
 
-function readFact(message: FollowedMessage): Told | undefined {
-  try {
-    const value = decodeBody(message.data, message.header('Content-Type'));
-    const parsed = parseFact(value);
-    return parsed.ok
-      ? { fact: parsed.fact, content: parsed.content, detail: detailOf(value as Record<string, unknown>) }
-      : undefined;
-  } catch {
-    return undefined;
-  }
+function toldOf({ fact, value }: Readable): Told {
+  // What 0.1 took may be nested so deep that it cannot be written down; it counts all the same.
+  return { fact, detail: isTooDeep(value) ? 'with fields nested too deep to show' : detailOf(value as Readonly<Record<string, unknown>>) };
 }
 
 /** The fact's own words, less what the step shows anyway. */

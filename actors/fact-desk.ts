@@ -12,13 +12,15 @@ import { type Broker, BrokerError } from '../streams/broker.ts';
 import { type Clock, delay } from '../streams/clock.ts';
 import { type Fact, parseFact } from '../streams/facts.ts';
 import { hash64 } from '../streams/hash.ts';
+import { isName, NAME_RULE } from '../streams/names.ts';
 import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
 import { type SentBody, typeHeaders } from '../streams/sent.ts';
 import { factSubject, partitionOf } from '../streams/subjects.ts';
-import type { Horizons } from './horizons.ts';
 import type { Intake, Verdict } from './intake.ts';
 import type { FactDesk, Peers } from './ports.ts';
 import { Refusal, undecided } from './refusal.ts';
+import type { Rule, Rules } from './rules.ts';
+import { horizonMicros } from './verdict.ts';
 
 export interface FactWorld {
   readonly broker: Broker;
@@ -30,7 +32,9 @@ export interface FactWorld {
   readonly stopping: () => boolean;
   readonly clock: Clock;
   readonly partitions: number;
-  readonly horizons: Pick<Horizons, 'microsNow'>;
+  readonly rules: Pick<Rules, 'next'>;
+  /** Whether a stored fact has brought a stock key in. Rejects with undecided where its owner does not answer. */
+  readonly knows: (sku: string, location: string) => Promise<boolean>;
 }
 interface Rejection {
   readonly index: number;
@@ -58,7 +62,7 @@ export class StreamFactDesk implements FactDesk {
 
   /** Publishes a parked fact again; the horizon does not hold for it, except for a count, which has no place among older facts any more. */
   async resubmit(sent: SentBody): Promise<void> {
-    const parsed = parseFact(sent.value);
+    const parsed = parseFact(sent.value, this.#rule.version);
     if (!parsed.ok) throw new Error(parsed.message);
     const { fact } = parsed;
     if (fact.type === 'count' && fact.at < this.#oldest()) {
@@ -79,21 +83,32 @@ export class StreamFactDesk implements FactDesk {
 
   /** @param before what becomes of the last fact of each id so far (D2) */
   #submit(sent: SentBody, before: Map<string, Promise<Outcome>>): Promise<Outcome> {
-    const parsed = parseFact(sent.value);
+    const parsed = parseFact(sent.value, this.#rule.version);
     if (!parsed.ok) return this.#reject(sent, 'invalid', parsed.message);
     const { fact } = parsed;
     if (fact.at < this.#oldest()) {
       return this.#reject(sent, 'too-old', 'occurredAt is older than the idempotency horizon');
     }
     const earlier = before.get(fact.id);
-    const outcome = earlier === undefined ? this.#store(sent, fact) : earlier.then(() => this.#store(sent, fact));
+    const store = () => (isNamed(fact) ? this.#store(sent, fact) : this.#storeIfKnown(sent, fact));
+    const outcome = earlier === undefined ? store() : earlier.then(store);
     before.set(fact.id, outcome);
     return outcome;
   }
 
+  /** By which a fact will be judged that is stored now. */
+  get #rule(): Rule {
+    return this.#world.rules.next(this.#world.clock.nowMs());
+  }
+
   #oldest(): number {
-    const nowMs = this.#world.clock.nowMs();
-    return nowMs * 1000 - this.#world.horizons.microsNow(nowMs);
+    return this.#world.clock.nowMs() * 1000 - horizonMicros(this.#rule);
+  }
+
+  /** A name that nothing new may have: only a count comes here, and it may put a name right that is stored already. */
+  async #storeIfKnown(sent: SentBody, fact: Fact): Promise<Outcome> {
+    if (await this.#world.knows(fact.sku, fact.location)) return this.#store(sent, fact);
+    return this.#reject(sent, 'invalid', `sku and location must be ${NAME_RULE}`);
   }
 
   async #store(sent: SentBody, fact: Fact): Promise<Outcome> {
@@ -166,4 +181,8 @@ export class StreamFactDesk implements FactDesk {
 
 function subjectOf({ type, location, sku }: Fact): string {
   return factSubject(type, location, sku);
+}
+
+function isNamed({ sku, location }: Fact): boolean {
+  return isName(sku) && isName(location);
 }

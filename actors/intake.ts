@@ -3,8 +3,8 @@
  *
  * Invariants:
  *  T1 Every message gets one verdict: applied, duplicate, or parked with a reason. received = applied + duplicates + parked.
- *  T2 A verdict depends on the message, the ids seen, the stream's own stamp of arrival and the horizon in force then: a replay gives
- *     the same, whatever the setting is by now.
+ *  T2 A verdict depends on the message, the ids seen, the stream's own stamp of arrival and the rule of its sequence: a replay gives the
+ *     same, whatever settings and programs are by now.
  *  T3 A position moves past a parked message at once, but no snapshot is taken before the message stands in PARKED.
  */
 import { failpoint } from '../config/failpoints.ts';
@@ -12,18 +12,15 @@ import { LIMITS } from '../config/limits.ts';
 import type { FactStream } from '../config/topology.ts';
 import type { FollowedMessage } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
-import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
-import { type FactType, parseFact } from '../streams/facts.ts';
+import { isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
+import type { FactType } from '../streams/facts.ts';
 import { hash64 } from '../streams/hash.ts';
-import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
-import { encodeToken } from '../streams/subjects.ts';
-import type { Horizons } from './horizons.ts';
+import type { Parking, ParkReason } from '../streams/parked.ts';
 import type { Partition } from './partition.ts';
+import type { Rule, Rules } from './rules.ts';
 import type { SeenIds } from './seen.ts';
+import { horizonMicros, readStored } from './verdict.ts';
 import { foldFact } from './watch.ts';
-
-/** A front checks the horizon when a fact comes in, its owner when the stream has stamped it: what the one lets in, the other must. */
-export const HORIZON_SLACK_MICROS = 60_000_000;
 
 export type Verdict = 'applied' | 'duplicate' | { readonly parked: ParkReason; readonly message: string };
 
@@ -39,7 +36,7 @@ export class Intake {
   readonly #seen: SeenIds;
   readonly #park: (parking: Parking) => Promise<unknown>;
   readonly #events: IntakeEvents;
-  readonly #horizons: Pick<Horizons, 'microsAt'>;
+  readonly #rules: Pick<Rules, 'at'>;
   readonly #exceptions = new Map<string, Verdict>();
   readonly #waiters = new Map<string, Set<(verdict: Verdict | undefined) => void>>();
   /** `STREAM.seq` that an earlier run parked for their ids: they stay out (T2). */
@@ -52,14 +49,14 @@ export class Intake {
     seen: SeenIds,
     park: (parking: Parking) => Promise<unknown>,
     events: IntakeEvents,
-    horizons: Pick<Horizons, 'microsAt'>,
+    rules: Pick<Rules, 'at'>,
   ) {
     this.#clock = clock;
     this.#partitions = partitions;
     this.#seen = seen;
     this.#park = park;
     this.#events = events;
-    this.#horizons = horizons;
+    this.#rules = rules;
   }
 
   take(stream: FactStream, message: FollowedMessage): void {
@@ -119,33 +116,13 @@ export class Intake {
   }
 
   #judge(stream: FactStream, message: FollowedMessage, tokens: readonly string[], partition: Partition): Verdict {
-    const contentType = message.header('Content-Type');
+    const rule = this.#rules.at(stream, message);
     const put = (parked: ParkReason, why: string) => this.#parkMessage(stream, message, partition, parked, why);
-    if (tokens.length !== 4)
-      return put('subject-mismatch', 'the subject is not <type>.<location>.<sku> of encoded tokens');
-    let value: unknown;
-    try {
-      value = decodeBody(message.data, contentType);
-    } catch (error) {
-      return put('unreadable', `the body is neither JSON nor MessagePack: ${(error as Error).message}`);
-    }
-    const parsed = parseFact(value);
-    if (!parsed.ok) return put('invalid', parsed.message);
-    const { fact } = parsed;
-    if (fact.type !== tokens[0] || encodeToken(fact.location) !== tokens[2] || encodeToken(fact.sku) !== tokens[3]) {
-      return put(
-        'subject-mismatch',
-        `the body says ${fact.type} of ${fact.sku} at ${fact.location}, the subject something else`,
-      );
-    }
-    const { recordedAt } = message;
-    const oldest = recordedAt - this.#horizons.microsAt(recordedAt) - HORIZON_SLACK_MICROS;
-    // Movements so old may have been summed up: where among them a count stood can no longer be told, whoever sends it again.
-    if (fact.at < oldest && (fact.type === 'count' || message.header(RESUBMIT_HEADER) === undefined)) {
-      return put('too-old', 'occurredAt is older than the idempotency horizon');
-    }
+    const read = readStored(rule, message, tokens);
+    if (!read.ok) return put(read.reason, read.message);
+    const { fact, content } = read;
     const id = hash64(fact.id, 1);
-    const known = this.#seen.check(id, parsed.content);
+    const known = this.#seen.check(id, content);
     if (known === 'duplicate') {
       this.#events.duplicate();
       return 'duplicate';
@@ -154,7 +131,8 @@ export class Intake {
       this.conflicts.add(`${stream}.${message.seq}`);
       return put('id-conflict', `the id ${fact.id} was used before with other content`);
     }
-    this.#seen.add(partition.number, id, parsed.content, fact.at);
+    const { recordedAt } = message;
+    this.#seen.add(partition.number, id, content, rememberedFrom(rule, recordedAt, fact.at));
     foldFact(partition, fact, recordedAt);
     this.#events.applied(fact.type);
     return 'applied';
@@ -199,4 +177,12 @@ export class Intake {
     for (const tell of this.#waiters.get(key) ?? []) tell(verdict);
     this.#waiters.delete(key);
   }
+}
+
+/**
+ * The moment from which an id is remembered for the horizon: that at which it was stored, since a fact that happened long ago may be sent
+ * again as well as any other. One that is dated ahead could be sent again for longer: it is remembered for up to two horizons.
+ */
+function rememberedFrom(rule: Rule, recordedAt: number, occurredAt: number): number {
+  return Math.max(recordedAt, Math.min(occurredAt, recordedAt + horizonMicros(rule)));
 }

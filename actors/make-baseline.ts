@@ -16,17 +16,19 @@ import { type Baseline, covers, encodePart, loadPart, type PartRef, type Point, 
 import type { BaselineStore } from './baseline-store.ts';
 import { ChainAudit, type ChainState } from './chain.ts';
 import { differences } from './differences.ts';
-import { type Horizons, remembersEnough } from './horizons.ts';
 import { maintain } from './maintenance.ts';
 import { Partition } from './partition.ts';
 import { Refold } from './refold.ts';
+import { type Rules, unfit } from './rules.ts';
 import { SeenIds } from './seen.ts';
 import { audit } from './stock/invariants.ts';
 
-export interface KeepingRules {
+export interface Keeping {
   readonly partitions: number;
-  /** The horizons that nodes have judged by, as their list says. */
-  readonly horizons: Horizons;
+  /** Those that nodes have judged by, as their list says. */
+  readonly rules: Rules;
+  /** Reads the list again. */
+  readonly refresh: () => Promise<void>;
   /** How long ended reservations are remembered; undefined where no node says so: then none is forgotten. */
   readonly reservationMemoryMs: number | undefined;
 }
@@ -34,7 +36,7 @@ export interface MakingWorld {
   readonly broker: NatsBroker;
   readonly clock: Clock;
   readonly store: BaselineStore;
-  readonly rules: KeepingRules;
+  readonly keeping: Keeping;
   /** A name that no baseline had before. */
   readonly id: string;
   /** How long verdicts that nodes still owe are waited for. */
@@ -56,7 +58,7 @@ export interface Made {
 
 /** Makes one, reads it back, and brings it in force. Rejects with a BaselineError, ChainBreak, HoleError or SupersededError. */
 export async function makeBaseline(world: MakingWorld): Promise<Made> {
-  const { broker, rules, store } = world;
+  const { broker, keeping, store } = world;
   const maker = await store.begin(world.id);
   const streams = await readStreams(broker);
   if (streams.size < FACT_STREAM_NAMES.length + 1)
@@ -65,8 +67,8 @@ export async function makeBaseline(world: MakingWorld): Promise<Made> {
   const created = Object.fromEntries([...streams].map(([name, { created: at }]) => [name, at]));
   const cut = cutOf(streams);
   // Read behind the cut: what is added to the list from now on comes into force behind it.
-  await rules.horizons.refresh();
-  const before = await startOf(store, floors, created, rules);
+  await keeping.refresh();
+  const before = await startOf(store, floors, created, keeping);
   const { refold, chain } = await foldAsJudged(world, before, cut);
   const whole = {
     ...cut,
@@ -74,20 +76,20 @@ export async function makeBaseline(world: MakingWorld): Promise<Made> {
     version: 1 as const,
     id: world.id,
     atMs: Math.max(refold.atMs, before?.atMs ?? 0),
-    partitions: rules.partitions,
+    partitions: keeping.partitions,
     created,
-    horizonsKnown: rules.horizons.known,
+    horizonsKnown: keeping.rules.known,
   };
   const parts: PartRef[] = [];
   for (const { partition, seen } of refold.folds) {
-    forget(partition, seen, rules, whole.atMs);
+    forget(partition, seen, keeping, whole);
     const breach = audit(partition.book)[0];
     if (breach !== undefined)
       throw new BaselineError(
         `the fold of partition ${partition.number} does not add up: ${breach.invariant} ${breach.what}`,
       );
     const ref = await maker.write(`p${partition.number}`, encodePart(partition, seen, whole));
-    if (partition.number === rules.partitions >> 1) failpoint('baseline-half-written');
+    if (partition.number === keeping.partitions >> 1) failpoint('baseline-half-written');
     parts.push({
       ...ref,
       partition: partition.number,
@@ -120,12 +122,12 @@ export async function makeBaseline(world: MakingWorld): Promise<Made> {
 function forget(
   partition: Partition,
   seen: SeenIds,
-  { horizons, reservationMemoryMs }: KeepingRules,
-  nowMs: number,
+  { rules, reservationMemoryMs }: Keeping,
+  cut: Pick<Baseline, 'positions' | 'atMs'>,
 ): void {
   maintain(partition, seen, {
-    nowMs,
-    horizonMs: horizons.widestMsSince(nowMs * 1000),
+    nowMs: cut.atMs,
+    horizonMs: rules.widestMs(cut),
     reservationMemoryMs: reservationMemoryMs ?? Number.POSITIVE_INFINITY,
     caughtUp: true,
   });
@@ -139,12 +141,13 @@ export async function startOf(
   store: BaselineStore | undefined,
   floors: Floors,
   created: Readonly<Record<string, string>>,
-  { partitions, horizons }: Pick<KeepingRules, 'partitions' | 'horizons'>,
+  { partitions, rules }: Pick<Keeping, 'partitions' | 'rules'>,
 ): Promise<Baseline | undefined> {
   for (const { baseline } of (await store?.generations()) ?? []) {
     if (baseline === undefined || baseline.partitions !== partitions || !covers(baseline, pointOf(floors))) continue;
-    if (!remembersEnough(baseline, horizons)) continue;
-    if (Object.entries(created).every(([name, at]) => baseline.created[name] === at)) return baseline;
+    if (unfit(baseline, rules) !== undefined) continue;
+    // It knows nothing of a stream that is newer than it is.
+    if (Object.entries(created).every(([name, at]) => (baseline.created[name] ?? at) === at)) return baseline;
   }
   const trimmed = Object.entries(floors).find(([, seq]) => seq > 0);
   if (trimmed === undefined) return undefined;
@@ -182,8 +185,8 @@ async function fold(
   cut: Point,
   conflicts: ReadonlySet<string>,
 ): Promise<{ refold: Refold; chain: ChainState }> {
-  const { broker, clock, rules, store } = world;
-  const refold = new Refold({ broker, clock, ...rules, conflicts, dated: false });
+  const { broker, clock, keeping, store } = world;
+  const refold = new Refold({ broker, clock, ...keeping, conflicts, dated: false });
   if (before !== undefined)
     for (const { partition, seen } of refold.folds)
       loadPart(await store.part(before, partition.number), partition, seen);

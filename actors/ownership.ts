@@ -9,6 +9,7 @@
  *  O2 The lease counts from the moment a renewal was sent, by the monotonic clock, and ends before others take over.
  *  O3 A lease that ran out counts again only after the owner keys of all partitions held have been written anew.
  */
+import { RULES_VERSION } from '../config/rules.ts';
 import { NODES_BUCKET, OWNERS_BUCKET } from '../config/topology.ts';
 import type { Keys } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
@@ -20,6 +21,8 @@ export interface NodeInfo {
   readonly http: string;
   /** Tells another process of this machine whether this one still lives; undefined where that cannot be known. */
   readonly process: string | undefined;
+  /** The newest version of rules that it knows; 0.1 does not say, and knows 1. */
+  readonly rules?: number;
 }
 interface OwnerInfo {
   /** Writer that decides for it; '' if nobody does. */
@@ -54,6 +57,12 @@ function unkept(bucket: string): Error {
   return new Error(
     `bucket ${bucket} does not keep what is written to it: its file is damaged; end all nodes, delete the bucket (stream KV_${bucket}) and start them again`,
   );
+}
+
+/** Nodes whose keys stand, without those that are certainly gone. */
+export async function liveNodes(keys: Pick<Keys, 'all'>, isDead: (process: string) => boolean): Promise<NodeInfo[]> {
+  const nodes = (await keys.all()).map((entry) => JSON.parse(entry.value) as NodeInfo);
+  return nodes.filter((node) => node.process === undefined || !isDead(node.process));
 }
 
 export class Ownership {
@@ -125,7 +134,7 @@ export class Ownership {
     for (;;) {
       this.#told ??= (await this.#nodes.get(name))?.revision ?? 0;
       try {
-        this.#told = await this.#nodes.put(name, JSON.stringify(this.#self), this.#told);
+        this.#told = await this.#nodes.put(name, JSON.stringify({ ...this.#self, rules: RULES_VERSION } satisfies NodeInfo), this.#told);
         return;
       } catch (error) {
         if ((error as { kind?: string }).kind !== 'conflict') throw error;
@@ -160,9 +169,8 @@ export class Ownership {
     return { ...node, renewed: entry?.revision ?? 0 };
   }
 
-  async live(): Promise<NodeInfo[]> {
-    const nodes = (await this.#nodes.all()).map((entry) => JSON.parse(entry.value) as NodeInfo);
-    return nodes.filter((node) => node.process === undefined || !this.#isDead(node.process));
+  live(): Promise<NodeInfo[]> {
+    return liveNodes(this.#nodes, this.#isDead);
   }
 
   /**

@@ -5,7 +5,6 @@ import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
 import type { Broker } from '../streams/broker.ts';
 import { floorsOf, readStreams } from '../streams/trimmed.ts';
 import { type Baselines, covers, type Point, pointOf } from './baseline.ts';
-import { horizonText } from './horizons.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import { LostLogError, loadSnapshot, type Recovering, type RecoveryWorld, replayJournal } from './recovery.ts';
 
@@ -57,26 +56,6 @@ export async function refuseIfTrimmed(broker: Broker, starts: readonly Point[]):
   const floors = pointOf(floorsOf(await readStreams(broker)));
   if (starts.every((start) => covers(start, floors))) return;
   throw new Error('the streams were trimmed while they were read; it starts over');
-}
-
-/**
- * Rejects, with a sentence for people, if a horizon is wider than that by which every baseline that the trimmed streams go on from has
- * forgotten: what it asks for is nowhere any more.
- * @param horizonMs undefined: off
- */
-export async function refuseWiderHorizon(
-  broker: Broker,
-  baselines: Baselines,
-  horizonMs: number | undefined,
-): Promise<void> {
-  const floors = pointOf(floorsOf(await readStreams(broker)));
-  if (covers(pointOf({}), floors)) return;
-  const usable = (await baselines(() => undefined)).filter(({ baseline }) => covers(baseline, floors));
-  const widest = Math.max(...usable.map(({ baseline }) => baseline.horizonMs ?? Number.POSITIVE_INFINITY));
-  if (usable.length === 0 || (horizonMs ?? Number.POSITIVE_INFINITY) <= widest) return;
-  throw new Error(
-    `HOLDFAST_HORIZON is ${horizonText(horizonMs ?? null)}, but the streams have been trimmed to a baseline that has forgotten what is older than ${horizonText(widest)}; set that, or less`,
-  );
 }
 
 /** What recovery needs to know of the streams now. Rejects with a LostLogError if one is not that with which the node started. */

@@ -5,7 +5,7 @@
  *  Y1 A snapshot is used only if it is whole, of these streams and this partition count, and not ahead of what the streams hold.
  *     Else the one before; else the log alone.
  *  Y2 A log that is shorter than a snapshot knows, or whose chain breaks, stops recovery: it has lost what was acknowledged.
- *     Nor is one used that has forgotten what a wider horizon asks for, or whose facts were judged by another horizon than the list's.
+ *     Nor is one used that has forgotten what a wider horizon asks for, or whose facts were judged by other rules than the list's.
  *  Y3 Replay folds outcomes in stream order and decides nothing.
  *  Y4 What ends before the floor of a stream (what trimming may have removed) is not used: a newer one, or a baseline, or nobody serves.
  *  Y5 A loss stops the partitions that it concerns: all, where the end of a stream is gone; where a chain breaks, those that have not
@@ -18,8 +18,8 @@ import { decodeRecord, type JournalRecord, recordHash } from '../streams/decisio
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
 import type { Floors } from '../streams/trimmed.ts';
 import { type BaselineSource, loadPart, type Point } from './baseline.ts';
-import { type Horizons, horizonText } from './horizons.ts';
 import type { ChainTip, Partition } from './partition.ts';
+import { type Rules, unfit } from './rules.ts';
 import type { SeenIds } from './seen.ts';
 import { blobsOf, decodeManifest, loadStored, loadWatch, type Manifest, SnapshotError } from './snapshot.ts';
 import type { SnapshotStore, Snapshotter } from './snapshotter.ts';
@@ -45,7 +45,7 @@ export interface RecoveryWorld extends ReadingWorld {
   readonly created: Readonly<Record<string, string>>;
   /** Last sequence of every stream now. */
   readonly lastSeqs: Readonly<Record<string, number>>;
-  readonly horizons: Pick<Horizons, 'changedBy' | 'widestMsSince'>;
+  readonly rules: Pick<Rules, 'changedBy' | 'widestMs'>;
   readonly note: (message: string, detail: Record<string, unknown>) => void;
   /** Sequence of each stream up to which it may have been trimmed; nothing has been if it is left out. */
   readonly floors?: Floors;
@@ -219,7 +219,8 @@ async function check(world: RecoveryWorld, number: number, manifest: Manifest): 
       `stream ${foreign.join(', ')} was made anew, but a snapshot knows what it held before: that is lost`,
     );
   }
-  checkHorizon(world, manifest);
+  const why = unfit(manifest, world.rules);
+  if (why !== undefined) throw new SnapshotError(why);
   const known = [
     ...FACT_STREAM_NAMES.map((name) => [name, manifest.positions[name]] as const),
     [JOURNAL_STREAM, manifest.journalSeq] as const,
@@ -235,18 +236,6 @@ async function check(world: RecoveryWorld, number: number, manifest: Manifest): 
   }
   const gone = trimmedBehind(world, manifest);
   if (gone !== undefined) throw new SnapshotError(`${gone}, and it ends before that`);
-}
-
-function checkHorizon({ horizons }: RecoveryWorld, { horizonMs, horizonsKnown, atMs }: Manifest): void {
-  const wanted = horizons.widestMsSince(atMs * 1000);
-  if ((horizonMs ?? Number.POSITIVE_INFINITY) < wanted) {
-    throw new SnapshotError(
-      `it remembers a horizon of ${horizonText(horizonMs ?? null)}, and one of ${horizonText(wanted)} has been in force since`,
-    );
-  }
-  if (horizonsKnown !== undefined && horizons.changedBy(atMs * 1000, horizonsKnown)) {
-    throw new SnapshotError('its node did not know yet that the horizon had changed');
-  }
 }
 
 async function fill(

@@ -12,9 +12,9 @@ import { type ReadingWorld, readUntil } from '../streams/follower.ts';
 import type { Hash64 } from '../streams/hash.ts';
 import type { Parking } from '../streams/parked.ts';
 import type { Point } from './baseline.ts';
-import type { Horizons } from './horizons.ts';
 import { Intake } from './intake.ts';
 import { Partition } from './partition.ts';
+import type { Rules } from './rules.ts';
 import { SeenIds } from './seen.ts';
 import { applyDecision } from './stock/evolve.ts';
 
@@ -30,9 +30,9 @@ export class HoleError extends Error {
   }
 }
 
-/** Ids with the moment of each fact, so that it can be told which of them may be forgotten. */
+/** Ids with the moment from which each is remembered, so that it can be told which of them may be forgotten. */
 export class DatedIds extends SeenIds {
-  /** Latest moment of facts whose ids were added, by id, microseconds. */
+  /** By id, microseconds. */
   readonly moments = new Map<string, number>();
   override add(partition: number, id: Hash64, content: Hash64, at: number): void {
     super.add(partition, id, content, at);
@@ -51,7 +51,7 @@ export function idText(id: Hash64): string {
 
 export interface RefoldWorld extends ReadingWorld {
   readonly partitions: number;
-  readonly horizons: Pick<Horizons, 'microsAt'>;
+  readonly rules: Pick<Rules, 'at'>;
   /** `STREAM.seq` of messages that were parked for their ids. */
   readonly conflicts: ReadonlySet<string>;
   /** Keeps the moment of every id, which takes memory. */
@@ -71,7 +71,7 @@ export class Fold {
       refold.facts += 1;
     };
     const events = { applied: count, duplicate: count, parked: count };
-    this.intake = new Intake(world.clock, new Map([[number, this.partition]]), this.seen, park, events, world.horizons);
+    this.intake = new Intake(world.clock, new Map([[number, this.partition]]), this.seen, park, events, world.rules);
     for (const source of world.conflicts) this.intake.conflicts.add(source);
   }
 

@@ -7,9 +7,9 @@
 import { LIMITS } from '../config/limits.ts';
 import { FACT_STREAM_NAMES, type FactStream } from '../config/topology.ts';
 import type { Clock } from '../streams/clock.ts';
-import type { Horizons } from './horizons.ts';
 import { maintain } from './maintenance.ts';
 import type { ChainTip, Partition } from './partition.ts';
+import type { Rules } from './rules.ts';
 import type { SeenIds } from './seen.ts';
 import { type SnapshotStore, Snapshotter } from './snapshotter.ts';
 
@@ -23,7 +23,7 @@ export interface RoundsWorld {
   readonly seen: SeenIds;
   readonly store: SnapshotStore;
   readonly clock: Clock;
-  readonly horizons: Horizons;
+  readonly rules: Rules;
   readonly created: Readonly<Record<string, string>>;
   readonly reservationMemoryMs: number;
   /** Milliseconds of page encoding in one turn; the limit if it is left out. */
@@ -44,11 +44,11 @@ export class SnapshotRounds {
 
   /** For a partition that is about to be taken over. */
   begin(partition: Partition): Snapshotter {
-    const { seen, store, count, created, horizons, tip, clock, turnMs } = this.#world;
+    const { seen, store, count, created, rules, tip, clock, turnMs } = this.#world;
     const snapshotter = new Snapshotter(partition, seen, store, {
       partitions: count,
       created,
-      horizonsKnown: () => horizons.known,
+      horizonsKnown: () => rules.known,
       tip,
       clock,
       turnMs: turnMs ?? LIMITS.snapshotTurnMs,
@@ -68,7 +68,7 @@ export class SnapshotRounds {
 
   /** Takes one of every partition that has changed. Rejects with the last failure, after it has tried the others. */
   async round(): Promise<void> {
-    const { partitions, seen, clock, horizons, reservationMemoryMs, lag, taken } = this.#world;
+    const { partitions, seen, clock, rules, reservationMemoryMs, lag, taken } = this.#world;
     let failed: unknown;
     let inARow = 0;
     for (const [number, snapshotter] of [...this.#snapshotters]) {
@@ -76,7 +76,7 @@ export class SnapshotRounds {
       if (partition === undefined || inARow === FAILURES_IN_A_ROW) continue;
       maintain(partition, seen, {
         nowMs: clock.nowMs(),
-        horizonMs: horizons.widestMsSince(clock.nowMs() * 1000),
+        horizonMs: rules.widestMs({ positions: partition.positions, atMs: clock.nowMs() }),
         reservationMemoryMs,
         caughtUp: FACT_STREAM_NAMES.every((stream) => lag(stream) === 0),
       });

@@ -9,7 +9,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
-import type { FactStream } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, type FactStream } from '../config/topology.ts';
 import type { ChainTip } from './partition.ts';
 import { sellableFromParts } from './stock/movements.ts';
 import { settle } from './stock/reservation.ts';
@@ -27,7 +27,7 @@ export interface PageRef extends BlobRef {
   readonly page: number;
 }
 export interface IdsRef extends BlobRef {
-  /** Latest occurredAt in the chunk, microseconds. */
+  /** The latest moment from which an id of the chunk is remembered, microseconds; of 0.1, see `idsBy`. */
   readonly latest: number;
 }
 export interface Manifest {
@@ -44,8 +44,10 @@ export interface Manifest {
   readonly created: Readonly<Record<string, string>>;
   /** The horizon, in milliseconds, by which ids and movements were forgotten; null if nothing was, absent in manifests before this. */
   readonly horizonMs?: number | null;
-  /** Entries of the list of horizons that its facts were judged by; absent likewise. */
+  /** Entries of the list of rules (of horizons, in 0.1) that its facts were judged by; absent likewise. */
   readonly horizonsKnown?: number;
+  /** What `latest` of ids goes by. 0.1 does not say, and wrote the latest occurredAt: loading makes up for it. */
+  readonly idsBy?: 'stored';
   readonly pages: readonly PageRef[];
   readonly ids: readonly IdsRef[];
   /** What the partition's watch keeps; absent where nobody watched. */
@@ -73,8 +75,24 @@ export function decodeManifest(bytes: Buffer): Manifest {
     throw new SnapshotError('its manifest is damaged');
   const [version, text] = packr.unpack(bytes.subarray(4)) as [number, string];
   if (version !== VERSION) throw new SnapshotError(`its version is ${version}, not ${VERSION}`);
-  return JSON.parse(text) as Manifest;
+  const manifest = JSON.parse(text) as Manifest;
+  return { ...manifest, positions: wholePositions(manifest.positions), ids: datedIds(manifest) };
 }
+
+/** A stream that came after a copy was written has nothing in it. */
+export function wholePositions(positions: Readonly<Partial<Record<FactStream, number>>>): Record<FactStream, number> {
+  const all = FACT_STREAM_NAMES.map((name) => [name, positions[name] ?? 0] as const);
+  return Object.fromEntries(all) as Record<FactStream, number>;
+}
+
+/** When ids of 0.1 were stored is not known, but not after the copy was written. */
+function datedIds({ ids, idsBy, atMs }: Manifest): readonly IdsRef[] {
+  if (idsBy === 'stored') return ids;
+  return ids.map((ref) => ({ ...ref, latest: Math.max(ref.latest, (atMs + WRITTEN_SLACK_MS) * 1000) }));
+}
+
+/** Between the clock that stamps messages and that of the node that wrote a snapshot. */
+const WRITTEN_SLACK_MS = 60_000;
 
 export function checkBlob(ref: BlobRef, bytes: Buffer | undefined): Buffer {
   if (bytes === undefined) throw new SnapshotError(`its page ${ref.name} is missing`);

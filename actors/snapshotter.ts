@@ -234,6 +234,7 @@ export class Snapshotter {
       created: this.#context.created,
       horizonMs: remembersMs === Number.POSITIVE_INFINITY ? null : remembersMs,
       horizonsKnown: this.#context.horizonsKnown(),
+      idsBy: 'stored' as const,
     };
   }
 
@@ -243,7 +244,8 @@ export class Snapshotter {
     for (const chunk of this.#seen.chunksOf(this.#partition.number)) {
       const known = this.#ids.get(chunk.number);
       if (known !== undefined && !chunk.dirty && !this.#whole) {
-        refs.set(chunk.number, known);
+        // As it is now: of a snapshot of 0.1 it was made up for when it was loaded.
+        refs.set(chunk.number, { ...known, latest: chunk.latest });
         continue;
       }
       chunk.dirty = false;

@@ -16,7 +16,6 @@ import { fenceWriter, type Journal } from '../streams/journal.ts';
 import { parkedConflicts } from '../streams/parked.ts';
 import type { Baselines } from './baseline.ts';
 import type { Followers } from './followers.ts';
-import type { Horizons } from './horizons.ts';
 import type { Intake } from './intake.ts';
 import type { Marks } from './marks.ts';
 import type { Claim, Ownership } from './ownership.ts';
@@ -24,6 +23,7 @@ import type { Partition } from './partition.ts';
 import type { Quarantine } from './quarantine.ts';
 import { recoverPartitions, recoveryWorld, refuseIfTrimmed } from './recover-partitions.ts';
 import { LostLogError, type Recovering } from './recovery.ts';
+import type { Rules } from './rules.ts';
 import type { SeenIds } from './seen.ts';
 import type { SnapshotStore } from './snapshotter.ts';
 
@@ -34,7 +34,7 @@ export interface TakeOverWorld {
   readonly baselines: Baselines;
   readonly marks: Marks;
   readonly ownership: Ownership;
-  readonly horizons: Horizons;
+  readonly rules: Rules;
   readonly journal: Journal;
   readonly intake: Intake;
   readonly followers: Followers;
@@ -54,7 +54,7 @@ export interface TakeOverWorld {
 export interface Holder {
   /** An empty partition in the epoch of the claim, and who takes its snapshots. */
   readonly prepare: (claim: Claim) => Recovering;
-  readonly followHorizons: () => Promise<void>;
+  readonly followRules: () => Promise<void>;
   /** From here on it answers. */
   readonly serve: (partition: Partition) => void;
   /** The set of served partitions has changed. */
@@ -86,7 +86,7 @@ export class TakeOver {
     try {
       // What this node itself still had on its way for these, from an earlier time, is in the journal before its end is read.
       await journal.drained();
-      await holder.followHorizons();
+      await holder.followRules();
       const world = await this.#recoveryWorld();
       for (const source of await parkedConflicts({ broker, clock })) intake.conflicts.add(source);
       const recovered = await recoverPartitions(world, recovering);
@@ -174,7 +174,7 @@ export class TakeOver {
   }
 
   #recoveryWorld() {
-    const { broker, clock, store, seen, count, created, horizons, quarantine, note, baselines } = this.#world;
+    const { broker, clock, store, seen, count, created, rules, quarantine, note, baselines } = this.#world;
     return recoveryWorld(
       {
         broker,
@@ -183,7 +183,7 @@ export class TakeOver {
         seen,
         partitions: count,
         created,
-        horizons,
+        rules,
         suspects: quarantine.suspects,
         note: (message, detail) => note('warn', message, detail),
       },

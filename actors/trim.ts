@@ -10,15 +10,16 @@
  */
 import { failpoint } from '../config/failpoints.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, OWNERS_BUCKET } from '../config/topology.ts';
+import type { Keys } from '../streams/broker.ts';
 import { type Clock, delay } from '../streams/clock.ts';
 import type { NatsBroker } from '../streams/connection.ts';
 import { journalSubject } from '../streams/subjects.ts';
 import { announceFloors, readStreams } from '../streams/trimmed.ts';
 import { type Baseline, covers, loadPart, type Point } from './baseline.ts';
 import type { BaselineStore, Generation } from './baseline-store.ts';
-import { type Horizons, remembersEnough } from './horizons.ts';
 import type { OwnerPoint, Owners } from './owner-points.ts';
 import { Partition } from './partition.ts';
+import { type Rules, unfit } from './rules.ts';
 import { SeenIds } from './seen.ts';
 import { audit } from './stock/invariants.ts';
 
@@ -30,7 +31,9 @@ export interface TrimWorld {
   readonly replicas: number;
   readonly owners: Owners;
   /** As the nodes' list says now. */
-  readonly horizons: Horizons;
+  readonly rules: Rules;
+  /** Where the lock of JOURNAL's metadata lies. */
+  readonly keys: Keys;
   /** To the older of two baselines, so that both can be started from. */
   readonly older: boolean;
   /** How long owners that are behind are waited for. */
@@ -55,7 +58,7 @@ export async function trim(world: TrimWorld): Promise<Trimmed> {
   const baseline = await chosen(world);
   await verifyWhole(store as BaselineStore, baseline, world);
   const floors: Record<string, number> = { ...baseline.positions, [JOURNAL_STREAM]: baseline.journalSeq };
-  await announceFloors(broker, floors);
+  await announceFloors(world, floors);
   failpoint('trim-announced');
   await ownersReach(world, baseline);
   const removed: Record<string, number> = {};
@@ -68,13 +71,13 @@ export async function trim(world: TrimWorld): Promise<Trimmed> {
   return { baseline: baseline.id, removed, floors, notes };
 }
 
-async function chosen({ store, older, horizons }: TrimWorld): Promise<Baseline> {
+async function chosen({ store, older, rules }: TrimWorld): Promise<Baseline> {
   const generations: Generation[] = (await store?.generations()) ?? [];
   if (generations.length === 0) throw new TrimError('there is no baseline: make one with holdfast baseline');
   const wanted = older ? generations.slice(0, 2) : generations.slice(0, 1);
   for (const { id, baseline, damage } of wanted) {
     if (damage !== undefined) throw new TrimError(`${damage}: make a new one`);
-    if (baseline === undefined || remembersEnough(baseline, horizons)) continue;
+    if (baseline === undefined || unfit(baseline, rules) === undefined) continue;
     throw new TrimError(`baseline ${id} has forgotten what a wider idempotency horizon needs: make a new one`);
   }
   return wanted.at(-1)?.baseline as Baseline;
@@ -87,7 +90,7 @@ async function verifyWhole(store: BaselineStore, baseline: Baseline, { broker, p
       `baseline ${baseline.id} is of ${baseline.partitions} partitions, the settings say ${partitions}`,
     );
   for (const [name, { created, lastSeq }] of await readStreams(broker)) {
-    if (baseline.created[name] !== created)
+    if ((baseline.created[name] ?? created) !== created)
       throw new TrimError(`stream ${name} was made after baseline ${baseline.id}`);
     const reached = (name === JOURNAL_STREAM ? baseline.journalSeq : baseline.positions[name as 'SALES']) ?? 0;
     if (reached > lastSeq)

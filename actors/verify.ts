@@ -12,7 +12,7 @@ import { type Baseline, covers, loadPart, type Point, pointOf } from './baseline
 import type { BaselineStore } from './baseline-store.ts';
 import { ChainAudit, ChainBreak } from './chain.ts';
 import { differences, type State } from './differences.ts';
-import { conflictsOf, type KeepingRules, parkedSources } from './make-baseline.ts';
+import { conflictsOf, type Keeping, parkedSources } from './make-baseline.ts';
 import { Partition } from './partition.ts';
 import { type Fold, HoleError, Refold } from './refold.ts';
 import { SeenIds } from './seen.ts';
@@ -52,7 +52,7 @@ export interface Verdict {
 export interface VerifyWorld extends ReadingWorld {
   readonly snapshots: SnapshotStore;
   readonly baselines: BaselineStore | undefined;
-  readonly rules: KeepingRules;
+  readonly keeping: Keeping;
 }
 
 /** One stored copy of one partition: what it says of itself, and how to load it. */
@@ -102,7 +102,7 @@ class Verification {
     const stored = await this.#readSnapshots();
     const streams = await readStreams(this.#world.broker);
     // Read behind the streams' ends: what is added to the list from now on comes into force behind them.
-    await this.#world.rules.horizons.refresh();
+    await this.#world.keeping.refresh();
     const end = pointOf(Object.fromEntries([...streams].map(([name, { lastSeq }]) => [name, lastSeq])));
     this.#created = Object.fromEntries([...streams].map(([name, { created }]) => [name, created]));
     const floors = floorsOf(streams);
@@ -160,7 +160,7 @@ class Verification {
     baselines: readonly Baseline[],
     stored: readonly StoredSnapshot[],
   ): Promise<void> {
-    const { broker, clock, rules } = this.#world;
+    const { broker, clock, keeping } = this.#world;
     const base = [...baselines].reverse().find((each) => covers(each, pointOf(floors)));
     const trimmed = Object.entries(floors).find(([, seq]) => seq > 0);
     if (base === undefined && trimmed !== undefined) {
@@ -169,12 +169,12 @@ class Verification {
       return;
     }
     const conflicts = conflictsOf(await parkedSources(this.#world));
-    const refold = new Refold({ broker, clock, ...rules, conflicts, dated: true });
+    const refold = new Refold({ broker, clock, ...keeping, conflicts, dated: true });
     // A baseline that nothing before it is left of is a copy to begin from, and cannot be compared with the streams.
     const start = trimmed === undefined ? undefined : base;
     if (start !== undefined) {
       this.#notes.push(`what came before baseline ${start.id} has been trimmed: the replay begins with it`);
-      for (let number = 0; number < rules.partitions; number++)
+      for (let number = 0; number < keeping.partitions; number++)
         refold.folds[number] = await this.#begin(start, refold, number);
     }
     const copies = [
@@ -276,9 +276,9 @@ class Verification {
 
   /** Read at once, since nodes go on replacing them. */
   async #readSnapshots(): Promise<StoredSnapshot[]> {
-    const { snapshots, rules } = this.#world;
+    const { snapshots, keeping } = this.#world;
     const stored: StoredSnapshot[] = [];
-    for (let partition = 0; partition < rules.partitions; partition++) {
+    for (let partition = 0; partition < keeping.partitions; partition++) {
       const manifests = await snapshots.manifests(partition);
       for (const [generation, manifest] of manifests.entries()) {
         const names = namesIn(manifest);
@@ -320,10 +320,10 @@ class Verification {
     const fault = (what: string) => void this.#faults.push({ check: 'snapshot', partition, what: `${name}: ${what}` });
     try {
       const manifest = decodeManifest(bytes);
-      const { partitions } = this.#world.rules;
+      const { partitions } = this.#world.keeping;
       if (manifest.partition !== partition || manifest.partitions !== partitions)
         return fault(`it is of partition ${manifest.partition} of ${manifest.partitions}`);
-      const foreign = Object.entries(this.#created).find(([stream, at]) => manifest.created[stream] !== at);
+      const foreign = Object.entries(this.#created).find(([stream, at]) => (manifest.created[stream] ?? at) !== at);
       if (foreign !== undefined) return fault(`it is of another stream ${foreign[0]}`);
       this.#checked.snapshots += 1;
       if (!covers(end, { positions: manifest.positions, journalSeq: manifest.journalSeq }))

@@ -65,6 +65,8 @@ export const LIMITS = {
   liveTopics: 200,
   /** Bytes of a message that a reader sends; more: closed with 1009. */
   liveMessageBytes: 64 * 1024,
+  /** Entries in the list of rules, which is metadata of a stream (128 KiB in all); more: refused. */
+  rulesEntries: 250,
   /** Milliseconds of page encoding in one turn while a snapshot is written. */
   snapshotTurnMs: 4,
 } as const;

@@ -47,6 +47,18 @@ const duration = (min: string, max: string) => {
   });
 };
 
+const HORIZON_RULE = `off, or ${DURATION_RULE}, from 1m to 3650d`;
+const horizonSchema = z.union([z.literal('off').transform(() => null), duration('1m', '3650d')], {
+  error: HORIZON_RULE,
+});
+
+/** Milliseconds of a horizon, null for `off`. Throws a SettingError. */
+export function parseHorizon(text: string): number | null {
+  const result = horizonSchema.safeParse(text);
+  if (result.success) return result.data;
+  throw new SettingError(`the horizon is "${text}", but must be ${HORIZON_RULE}`);
+}
+
 /** `name=value,name=value` over the defaults; what is allowed, if it is not that. */
 function parseParameters(text: string): AnomalyParameters | string {
   const parameters: Record<string, number> = { ...ANOMALY_DEFAULTS };
@@ -122,11 +134,9 @@ export const SETTINGS = {
   horizon: setting(
     'HOLDFAST_HORIZON',
     '--horizon',
-    z.union([z.literal('off').transform(() => undefined), duration('1m', '3650d')], {
-      error: `off, or ${DURATION_RULE}, from 1m to 3650d`,
-    }),
-    '7d',
-    'idempotency horizon: how long ids are remembered; facts that happened longer ago are parked; off for replaying history',
+    z.union([z.literal('recorded').transform(() => undefined), horizonSchema], { error: `recorded, ${HORIZON_RULE}` }),
+    'recorded',
+    'idempotency horizon: how long ids are remembered; facts that happened longer ago are parked; off for replaying history. It is recorded with the streams by the first node (7d if it is not set); `holdfast horizon` changes it',
   ),
   durability: setting(
     'HOLDFAST_DURABILITY',

@@ -17,6 +17,7 @@ export const PARKED_STREAM = 'PARKED';
 /** Buckets of the key-value store. */
 export const NODES_BUCKET = 'holdfast_nodes';
 export const OWNERS_BUCKET = 'holdfast_owners';
+/** Where 0.1 kept its list of horizons; since then, what keeps 0.1 out, and the lock of JOURNAL's metadata. */
 export const HORIZONS_BUCKET = 'holdfast_horizons';
 export const ANOMALIES_BUCKET = 'holdfast_anomalies';
 
@@ -26,6 +27,9 @@ export const BASELINES_OBJECTS = 'holdfast_baselines';
 
 /** Metadata of JOURNAL that says up to where each stream may have been trimmed: JSON, sequence by stream. */
 export const TRIMMED_METADATA = 'holdfast-trimmed';
+
+/** Metadata of JOURNAL that says by which rules messages are judged: JSON, a list of entries (actors/rules.ts). */
+export const RULES_METADATA = 'holdfast-rules';
 export const MARKS_BUCKET = 'holdfast_marks';
 
 /** Stream metadata that says for how many partitions subjects were made; another number needs other streams. */

@@ -75,6 +75,10 @@ export class SimBroker implements Broker {
     return this.#connection.call((log) => log.info(name));
   }
 
+  annotate(stream: string, metadata: Readonly<Record<string, string>>): Promise<void> {
+    return this.#connection.call((log) => log.annotate(stream, metadata));
+  }
+
   async lastOn(stream: string, subject: string): Promise<StoredMessage | undefined> {
     const found = await this.#connection.call((log) => log.lastOn(stream, subject));
     return found === undefined ? undefined : stored(found);

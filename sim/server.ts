@@ -20,6 +20,7 @@ interface Stream {
   readonly messages: Message[];
   readonly lastOn: Map<string, Message>;
   created: string;
+  metadata: Readonly<Record<string, string>>;
   /** Subjects with a publish that was proposed and is not stored yet. */
   readonly proposed: Map<string, number>;
 }
@@ -54,7 +55,7 @@ export class LogServer {
     this.#partitions = partitions;
     this.#nowMs = nowMs;
     for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
-      this.streams.set(name, { messages: [], lastOn: new Map(), created: `${name} made`, proposed: new Map() });
+      this.streams.set(name, { messages: [], lastOn: new Map(), created: `${name} made`, metadata: {}, proposed: new Map() });
     }
   }
 
@@ -102,8 +103,12 @@ export class LogServer {
   info(name: string): StreamFacts | undefined {
     const stream = this.streams.get(name);
     if (stream === undefined) return undefined;
-    const { created, messages } = stream;
-    return { created, firstSeq: 1, lastSeq: messages.length, messages: messages.length };
+    const { created, messages, metadata } = stream;
+    return { created, metadata, firstSeq: 1, lastSeq: messages.length, messages: messages.length };
+  }
+
+  annotate(name: string, metadata: Readonly<Record<string, string>>): void {
+    this.#stream(name).metadata = metadata;
   }
 
   lastOn(stream: string, subject: string): Message | undefined {

@@ -10,7 +10,9 @@ import type { z } from 'zod';
 import type { ExplainAnswer, FactDesk, ParkedFacts, StockDesk } from '../actors/ports.ts';
 import { type FieldError, Refusal } from '../actors/refusal.ts';
 import { LIMITS } from '../config/limits.ts';
+import { isTooDeep } from '../streams/codec.ts';
 import { parseFact } from '../streams/facts.ts';
+import { isName, NAME_RULE } from '../streams/names.ts';
 import {
   type AtpAnswer,
   type AtpLine,
@@ -26,7 +28,6 @@ import {
   stockRequest,
 } from '../streams/requests.ts';
 import { elementsOf, type SentBody } from '../streams/sent.ts';
-import { isTooDeep } from './bodies.ts';
 import type { MeasuredOperation, Metrics, ReservationOutcome } from './metrics.ts';
 import { type ParkedAnswer, parkedParams, parkedQuery } from './operator-requests.ts';
 import { problemOf } from './problems.ts';
@@ -69,7 +70,11 @@ export class Answers {
   }
 
   async atp(body: unknown): Promise<AtpAnswer> {
-    return this.#timed('atp', () => this.#desk.atp(valid(atpRequest, present(body))));
+    return this.#timed('atp', async () => {
+      const request = valid(atpRequest, present(body));
+      await this.#refuseNewNames(request.lines, 'lines');
+      return this.#desk.atp(request);
+    });
   }
 
   /** One SKU; not-found if nothing is known of it anywhere. */
@@ -77,7 +82,8 @@ export class Answers {
     return this.#timed('atp', async () => {
       const { sku } = valid(atpParams, params);
       const { location, channel, by } = valid(atpQuerystring, onceEach(query));
-      const line = location === undefined ? { sku } : { sku, locations: [location] };
+      const line = lineOf(sku, location);
+      await this.#refuseNewNames([line]);
       const answer = await this.#desk.atp({ lines: [line], channel, by });
       const found = onlyLine(answer);
       // Empty may mean that the filters left nothing: only a SKU that nothing is known of is not found.
@@ -94,24 +100,35 @@ export class Answers {
   /** With a location one stock, without one all of the SKU's. */
   async stock(body: unknown): Promise<StockAnswer | SkuStockAnswer> {
     const { sku, location } = valid(stockRequest, present(body));
-    return this.#blamed<StockAnswer | SkuStockAnswer>('stock', () =>
-      location === undefined ? this.#desk.skuStock(sku) : this.#desk.stock(sku, location),
-    );
+    return this.#blamed<StockAnswer | SkuStockAnswer>('stock', async () => {
+      await this.#refuseNewNames([lineOf(sku, location)]);
+      return location === undefined ? this.#desk.skuStock(sku) : this.#desk.stock(sku, location);
+    });
   }
 
   async stockAt(params: unknown): Promise<StockAnswer> {
     const { sku, location } = valid(stockKey, params);
-    return this.#blamed('stock', () => this.#desk.stock(sku, location));
+    return this.#blamed('stock', async () => {
+      await this.#refuseNewNames([lineOf(sku, location)]);
+      return this.#desk.stock(sku, location);
+    });
   }
 
   async explain(params: unknown): Promise<ExplainAnswer> {
     const { sku, location } = valid(stockKey, params);
-    return this.#blamed('stock', () => this.#desk.explain(sku, location));
+    return this.#blamed('stock', async () => {
+      await this.#refuseNewNames([lineOf(sku, location)]);
+      return this.#desk.explain(sku, location);
+    });
   }
 
   async place(body: unknown): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
     return this.#counted(
-      async () => this.#desk.place(valid(reservationRequest, present(body))),
+      async () => {
+        const request = valid(reservationRequest, present(body));
+        await this.#refuseNewNames(request.lines, 'lines');
+        return this.#desk.place(request);
+      },
       ({ fresh, reservation }) => {
         if (!fresh) return 'repeated';
         return (reservation.shortages?.length ?? 0) > 0 ? 'partial' : 'held';
@@ -158,6 +175,23 @@ export class Answers {
     }
     await this.#parked.resubmit(seq, corrected);
     return { seq, resubmitted: true };
+  }
+
+  /** A name that nothing new may have is taken only where a stored fact has brought it in. @param list the field that holds the lines */
+  async #refuseNewNames(lines: readonly NamedLine[], list?: string): Promise<void> {
+    const odd = lines.filter(({ sku, locations = [] }) => !isName(sku) || !locations.every(isName));
+    if (odd.length === 0) return;
+    const asked = [...new Set(odd.map(({ sku }) => sku))].map((sku) => ({ sku }));
+    const answer = await this.#desk.atp({ lines: asked });
+    const known = new Map(answer.lines.map(({ sku, locations }) => [sku, locations.map(({ location }) => location)]));
+    for (const line of odd) {
+      const field = list === undefined ? '' : `${list}[${lines.indexOf(line)}].`;
+      const message = `must be ${NAME_RULE}`;
+      const stored = known.get(line.sku) ?? [];
+      if (stored.length === 0 && !isName(line.sku)) throw invalid([{ field: `${field}sku`, message }]);
+      const stray = line.locations?.find((location) => !isName(location) && !stored.includes(location));
+      if (stray !== undefined) throw invalid([{ field: `${field}location`, message }]);
+    }
   }
 
   async #isUnknown(sku: string): Promise<boolean> {
@@ -211,6 +245,15 @@ export class Answers {
       this.#metrics.reservationSeconds((performance.now() - start) / 1000);
     }
   }
+}
+
+interface NamedLine {
+  readonly sku: string;
+  readonly locations?: readonly string[] | undefined;
+}
+
+function lineOf(sku: string, location: string | undefined): NamedLine & { locations?: string[] } {
+  return location === undefined ? { sku } : { sku, locations: [location] };
 }
 
 function outcomeOfRefusal({ kind }: Refusal): ReservationOutcome {

@@ -4,15 +4,12 @@
  * Invariants:
  *  B1 Whatever the bytes, reading them ends in a value or in a Refusal.
  *  B2 Reading cannot exhaust the stack. A schema bounds the depth of what it lets through; what goes on as it came is held
- *     against isTooDeep first.
+ *     against isTooDeep (streams/codec.ts) first.
  */
 import { Refusal } from '../actors/refusal.ts';
-import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
+import { decodeBody, isMsgpack, JSON_TYPE, MAX_DEPTH, MSGPACK_TYPE } from '../streams/codec.ts';
+import { msgpackFault } from '../streams/msgpack-shape.ts';
 import type { BodyType } from '../streams/sent.ts';
-import { msgpackFault } from './msgpack-shape.ts';
-
-/** Arrays and objects in each other; more: 400. */
-const MAX_DEPTH = 64;
 
 const MSGPACK_NAMES = new Set([MSGPACK_TYPE, 'application/x-msgpack', 'application/vnd.msgpack']);
 
@@ -44,22 +41,7 @@ export function readBody(bytes: Uint8Array, form: BodyType): unknown {
   }
 }
 
-/** Whether a value is nested deeper than MAX_DEPTH: whoever encoded it again would exhaust the stack. */
-export function isTooDeep(value: unknown): boolean {
-  return isDeeper(value, MAX_DEPTH);
-}
-
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return 'it cannot be read';
   return error instanceof TypeError ? 'it is not UTF-8' : error.message.slice(0, 200);
-}
-
-function isDeeper(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (depth === 0) return true;
-  if (Array.isArray(value)) return value.some((item) => isDeeper(item, depth - 1));
-  for (const key in value) {
-    if (isDeeper((value as Record<string, unknown>)[key], depth - 1)) return true;
-  }
-  return false;
 }

@@ -2,17 +2,22 @@
  * `holdfast baseline`, `trim` and `verify`: looking after the streams and the stored copies of the state. Each connects, does its work,
  * and leaves nothing running.
  */
-import { BaselineStore } from '../actors/baseline-store.ts';
-import { Horizons } from '../actors/horizons.ts';
-import { type KeepingRules, type Made, makeBaseline } from '../actors/make-baseline.ts';
+import { BaselineStore, baselineSources } from '../actors/baseline-store.ts';
+import { changeHorizon } from '../actors/change-horizon.ts';
+import { type Keeping, type Made, makeBaseline } from '../actors/make-baseline.ts';
 import { type OwnerPoint, type Owners, POINT_OPERATION } from '../actors/owner-points.ts';
+import { liveNodes } from '../actors/ownership.ts';
+import { Rules, type RulesEntry } from '../actors/rules.ts';
+import { RulesList } from '../actors/rules-list.ts';
 import { type Trimmed, trim } from '../actors/trim.ts';
 import { type Verdict, verify } from '../actors/verify.ts';
 import type { Settings } from '../config/settings.ts';
-import { HORIZONS_BUCKET } from '../config/topology.ts';
+import { HORIZONS_BUCKET, NODES_BUCKET } from '../config/topology.ts';
+import type { Keys } from '../streams/broker.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
 import { SteadyClock } from './clock.ts';
 import { NatsPeers } from './peers.ts';
+import { isDead } from './process-mark.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
 
 /** How long nodes that lag are waited for. */
@@ -28,9 +33,9 @@ export interface Patience {
 export async function runBaseline(settings: Settings, { patienceMs = PATIENCE_MS }: Patience = {}): Promise<Made> {
   return withBroker(settings, async (broker) => {
     const store = await BaselineStore.open(broker, settings.replicas);
-    const rules = await rulesOf(broker, settings);
+    const keeping = await keepingOf(broker, settings);
     const id = `${new Date().toISOString().replace(/[-:.]/g, '')}-${nonce()}`;
-    return makeBaseline({ broker, store, rules, id, patienceMs, clock });
+    return makeBaseline({ broker, store, keeping, id, patienceMs, clock });
   });
 }
 
@@ -46,7 +51,8 @@ export async function runTrim(
       partitions: settings.partitions,
       replicas: settings.replicas,
       owners: ownersOf(broker),
-      horizons: await horizonsOf(broker, settings),
+      rules: (await rulesOf(broker, settings)).rules,
+      keys: await lockKeys(broker, settings),
       older,
       patienceMs,
       clock,
@@ -69,8 +75,8 @@ export async function runVerify(settings: Settings): Promise<Verdict> {
           },
         );
       });
-      const rules = await rulesOf(broker, settings);
-      return await verify({ broker, clock, snapshots, baselines: await BaselineStore.find(broker), rules });
+      const keeping = await keepingOf(broker, settings);
+      return await verify({ broker, clock, snapshots, baselines: await BaselineStore.find(broker), keeping });
     } finally {
       snapshots.close();
     }
@@ -82,26 +88,45 @@ function ownersOf(broker: NatsBroker): Owners {
   return { point: async (partition) => (await peers.ask(partition, POINT_OPERATION, {})) as OwnerPoint };
 }
 
-/** The list of horizons that nodes keep; without one, the setting. */
-async function horizonsOf(broker: NatsBroker, settings: Settings): Promise<Horizons> {
-  const horizons = new Horizons(await broker.keys(HORIZONS_BUCKET, { replicas: settings.replicas }), settings.horizon);
-  await horizons.refresh();
-  return horizons;
+/** Rejects with a sentence for people if the horizon cannot be changed now. */
+export async function runHorizon(settings: Settings, horizonMs: number | null): Promise<RulesEntry> {
+  return withBroker(settings, async (broker) => {
+    const { leaseTtl: ttlMs, replicas } = settings;
+    const nodes = await broker.keys(NODES_BUCKET, { ttlMs, replicas });
+    const world = {
+      broker,
+      clock,
+      keys: await lockKeys(broker, settings),
+      live: () => liveNodes(nodes, isDead),
+      baselines: (note: Parameters<typeof baselineSources>[1]) => baselineSources(broker, note),
+    };
+    return changeHorizon(world, horizonMs);
+  });
 }
 
-/** Rules of those who serve: a command that judged by others would find other numbers. */
-async function rulesOf(broker: NatsBroker, settings: Settings): Promise<KeepingRules> {
+function lockKeys(broker: NatsBroker, { replicas }: Settings): Promise<Keys> {
+  return broker.keys(HORIZONS_BUCKET, { replicas });
+}
+
+/** The rules of those who serve: a command that judged by others would find other numbers. */
+async function rulesOf(broker: NatsBroker, settings: Settings): Promise<Pick<Keeping, 'rules' | 'refresh'>> {
+  const keys = await lockKeys(broker, settings);
+  const list = new RulesList({ broker, clock, keys, live: async () => [], firstHorizonMs: undefined });
+  const rules = new Rules();
+  const refresh = async () => void rules.adopt(await list.read());
+  await refresh();
+  if (rules.known === 0) throw new Error('nothing is recorded by which facts are judged: start a node once');
+  return { rules, refresh };
+}
+
+async function keepingOf(broker: NatsBroker, settings: Settings): Promise<Keeping> {
   const { partitions } = settings;
   const owners = ownersOf(broker);
   const asked = await Promise.all(
     Array.from({ length: partitions }, (_, number) => owners.point(number).catch(() => undefined)),
   );
   const told = asked.find((each) => each !== undefined);
-  return {
-    partitions,
-    horizons: await horizonsOf(broker, settings),
-    reservationMemoryMs: told?.reservationMemoryMs,
-  };
+  return { partitions, ...(await rulesOf(broker, settings)), reservationMemoryMs: told?.reservationMemoryMs };
 }
 
 async function withBroker<T>(settings: Settings, work: (broker: NatsBroker) => Promise<T>): Promise<T> {

@@ -1,9 +1,10 @@
 /**
  * Logs: JSON lines on stdout or stderr. The one file that imports pino.
  *
- * Nothing is logged per fact or per request. Lines are written at once, so that the last one before an end is not lost.
+ * What came from outside is escaped where a terminal would act on it, or not show it. Nothing is logged per fact or per request. Lines are written at once, so that the last one before an end is not lost.
  */
 import { pino } from 'pino';
+import { printableJson } from '../streams/names.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
@@ -25,5 +26,5 @@ export interface LogOptions {
 
 /** A logger; a field called `err` that holds an Error is written with its stack. */
 export function createLog({ level, name, to = 'stdout' }: LogOptions): Log {
-  return pino({ level, name }, pino.destination({ fd: to === 'stdout' ? 1 : 2, sync: true }));
+  return pino({ level, name, hooks: { streamWrite: printableJson } }, pino.destination({ fd: to === 'stdout' ? 1 : 2, sync: true }));
 }

@@ -49,7 +49,6 @@ export async function runUp(flags: Flags & UpFlags): Promise<number> {
   const env = {
     HOLDFAST_LOG: 'warn',
     HOLDFAST_NAME: 'up',
-    HOLDFAST_HORIZON: noDemo === true ? '7d' : DEMO.horizon,
     ...process.env,
   };
   const settings = loadSettings(given, env);

@@ -68,6 +68,8 @@ export interface Broker {
   /** Stores a message; its sequence. Rejects with a BrokerError. */
   publish(subject: string, data: Uint8Array, options?: PublishOptions): Promise<number>;
   stream(name: string): Promise<StreamFacts | undefined>;
+  /** Puts this in place of a stream's metadata (streams/journal-metadata.ts says who may). */
+  annotate(stream: string, metadata: Readonly<Record<string, string>>): Promise<void>;
   /** The last message on a subject, read through the stream's leader; undefined if there is none. */
   lastOn(stream: string, subject: string): Promise<StoredMessage | undefined>;
   message(stream: string, seq: number): Promise<StoredMessage | undefined>;

@@ -3,6 +3,8 @@ import { Packr } from 'msgpackr';
 
 export const JSON_TYPE = 'application/json';
 export const MSGPACK_TYPE = 'application/msgpack';
+/** Arrays and objects in each other in what is taken; more: 400, or parked. */
+export const MAX_DEPTH = 64;
 const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 
 /** Decodes a body; throws if it is none. Without a content type the first byte tells: JSON begins with `{`, `[`, a blank or a byte order mark. */
@@ -25,6 +27,21 @@ export function isMsgpack(bytes: Uint8Array, contentType: string | undefined): b
     first !== 0x0d &&
     first !== 0x09
   );
+}
+
+/** Whether a value is nested deeper than MAX_DEPTH: whoever encoded it again would exhaust the stack. */
+export function isTooDeep(value: unknown): boolean {
+  return isDeeper(value, MAX_DEPTH);
+}
+
+function isDeeper(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (depth === 0) return true;
+  if (Array.isArray(value)) return value.some((item) => isDeeper(item, depth - 1));
+  for (const key in value) {
+    if (isDeeper((value as Record<string, unknown>)[key], depth - 1)) return true;
+  }
+  return false;
 }
 
 export function encodeBody(value: unknown, contentType: string): Uint8Array {

@@ -40,6 +40,7 @@ import {
   type StreamFacts,
 } from './broker.ts';
 import { EndpointStats } from './endpoint-stats.ts';
+import { parseInstant } from './instant.ts';
 import { Objects } from './objects.ts';
 
 export interface NatsStreamFacts extends StreamFacts {
@@ -162,6 +163,10 @@ export class NatsBroker implements Broker {
     }
   }
 
+  async annotate(stream: string, metadata: Readonly<Record<string, string>>): Promise<void> {
+    await this.updateStream(stream, { metadata: { ...metadata } });
+  }
+
   async updateStream(name: string, config: Partial<StreamConfig>): Promise<void> {
     await this.#jsm.streams.update(name, config).catch((error) => Promise.reject(sorted(error)));
   }
@@ -202,7 +207,7 @@ export class NatsBroker implements Broker {
         seq: found.seq,
         subject: found.subject,
         data: found.data,
-        recordedAt: found.time.getTime() * 1000,
+        recordedAt: parseInstant(found.timestamp) ?? found.time.getTime() * 1000,
         header: (name) => headerOf(found.header, name),
       };
     } catch (error) {

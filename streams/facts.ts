@@ -9,30 +9,19 @@
  *     count as content, so a device that adds "attempt": 2 to a resend has not sent another fact.
  */
 import { z } from 'zod';
+import { RULES_VERSION } from '../config/rules.ts';
+import { isTooDeep } from './codec.ts';
 import { type Hash64, hash64 } from './hash.ts';
 import { INSTANT_RULE, parseDateOrInstant, parseInstant } from './instant.ts';
+import { isName, isStoredName, NAME_RULE } from './names.ts';
 import { isPlainFact } from './plain-fact.ts';
 
 export const MAX_QTY = 1_000_000_000;
 
-const SIMPLE_NAME = /^[A-Za-z0-9_-]{1,64}$/;
-const CONTROL = /\p{Cc}/u;
-
-/** SKU and location: 1–64 characters of any script, NFC, no control characters, no blank at either end. */
-export function isName(text: string): boolean {
-  if (SIMPLE_NAME.test(text)) return true;
-  if (text.length === 0 || text.length > 128 || text.trim() !== text) return false;
-  if (!text.isWellFormed() || CONTROL.test(text) || text.normalize('NFC') !== text) return false;
-  return [...text].length <= 64;
-}
-
-const NAME_RULE =
-  '1 to 64 characters in Unicode form NFC, without control characters and without a blank at either end';
-
 function name(what: string) {
   return z
     .string({ error: `must be a string: ${NAME_RULE}` })
-    .refine(isName, { error: `must be ${NAME_RULE}` })
+    .refine(isStoredName, { error: `must be ${NAME_RULE}` })
     .meta({ description: `${what}: ${NAME_RULE}`, minLength: 1, maxLength: 64 });
 }
 
@@ -227,16 +216,30 @@ export interface UnreadableFact {
   readonly message: string;
 }
 
-/** Reads a decoded JSON or MessagePack value as a fact. */
-export function parseFact(value: unknown): ParsedFact | UnreadableFact {
+/**
+ * Reads a decoded JSON or MessagePack value as a fact.
+ * @param version by which rules (config/rules.ts): a stored fact is read by those of its sequence
+ */
+export function parseFact(value: unknown, version: number = RULES_VERSION): ParsedFact | UnreadableFact {
+  if (version >= 2 && isTooDeep(value)) return { ok: false, field: '', message: 'the fact is nested too deep' };
   if (isPlainFact(value)) return parsed(value as SentFact);
   const result = factSchema.safeParse(value);
   if (!result.success) return unreadable(result.error.issues[0]);
   const sent = result.data;
-  const misplaced = sent.type === 'transfer' ? misplacedTransfer(sent) : undefined;
-  if (misplaced !== undefined) return misplaced;
-  return parsed(sent);
+  const wrong =
+    (version >= 2 ? unseenName(sent) : undefined) ?? (sent.type === 'transfer' ? misplacedTransfer(sent) : undefined);
+  return wrong ?? parsed(sent);
 }
+
+/** A count may put a name right that is stored already. Whether it is cannot be asked here: the same facts, in any order, come to the same. */
+function unseenName(sent: SentFact): UnreadableFact | undefined {
+  if (sent.type === 'count') return undefined;
+  const names = sent.type === 'transfer' ? NAMES_OF_TRANSFER : NAMES;
+  const field = names.find((each) => !isName((sent as z.infer<typeof transferSchema>)[each]));
+  return field === undefined ? undefined : { ok: false, field, message: `${field} must be ${NAME_RULE}` };
+}
+const NAMES = ['sku', 'location'] as const;
+const NAMES_OF_TRANSFER = [...NAMES, 'from', 'to'] as const;
 
 function parsed(sent: SentFact): ParsedFact {
   return { ok: true, fact: flatten(sent), content: hash64(canonical(sent)) };

@@ -3,8 +3,9 @@
  * OpenAPI document. The same bodies travel over HTTP and NATS.
  */
 import { z } from 'zod';
-import { isName, MAX_QTY } from './facts.ts';
+import { MAX_QTY } from './facts.ts';
 import { parseDateOrInstant } from './instant.ts';
+import { isStoredName, NAME_RULE } from './names.ts';
 
 export const PURPOSES = ['order', 'pickup', 'marketplace', 'replenishment', 'promotion'] as const;
 export const MAX_LINES = 500;
@@ -12,9 +13,9 @@ export const MAX_ATP_LINES = 5000;
 export const DEFAULT_TTL_SECONDS = 900;
 export const MAX_TTL_SECONDS = 30 * 86_400;
 
-const NAME_RULE =
-  'must be 1 to 64 characters in Unicode form NFC, without control characters and without a blank at either end';
-const name = z.string({ error: NAME_RULE }).refine(isName, { error: NAME_RULE }).meta({ minLength: 1, maxLength: 64 });
+const NAMES = `must be ${NAME_RULE}`;
+/** Also what only a stored fact may have brought in: whether one has, is asked when the request is read (src/answers.ts). */
+const name = z.string({ error: NAMES }).refine(isStoredName, { error: NAMES }).meta({ minLength: 1, maxLength: 64 });
 const ID_RULE = 'must be a string of 1 to 128 characters';
 export const reservationId = z
   .string({ error: ID_RULE })

@@ -9,7 +9,7 @@
  */
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, TRIMMED_METADATA } from '../config/topology.ts';
 import type { Broker, StreamFacts } from './broker.ts';
-import type { NatsBroker } from './connection.ts';
+import { changeMetadata, type MetadataWorld } from './journal-metadata.ts';
 
 /** Last sequence of each stream that may be gone, 0 if nothing is. */
 export type Floors = Readonly<Record<string, number>>;
@@ -23,7 +23,7 @@ export function floorsOf(streams: ReadonlyMap<string, StreamFacts>): Floors {
   return floors;
 }
 
-export async function readStreams(broker: Broker): Promise<Map<string, StreamFacts>> {
+export async function readStreams(broker: Pick<Broker, 'stream'>): Promise<Map<string, StreamFacts>> {
   const streams = new Map<string, StreamFacts>();
   for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM]) {
     const stream = await broker.stream(name);
@@ -33,18 +33,16 @@ export async function readStreams(broker: Broker): Promise<Map<string, StreamFac
 }
 
 /** Says before trimming up to where the streams will be trimmed (TR1, TR2). */
-export async function announceFloors(broker: NatsBroker, floors: Floors): Promise<void> {
-  const journal = await broker.stream(JOURNAL_STREAM);
-  if (journal === undefined) throw new Error(`stream ${JOURNAL_STREAM} is not there`);
-  const before = announcedIn(journal);
-  const grown: Record<string, number> = { ...before };
-  for (const [name, seq] of Object.entries(floors)) grown[name] = Math.max(before[name] ?? 0, seq);
-  await broker.updateStream(JOURNAL_STREAM, {
-    metadata: { ...journal.metadata, [TRIMMED_METADATA]: JSON.stringify(grown) },
+export async function announceFloors(world: MetadataWorld, floors: Floors): Promise<void> {
+  await changeMetadata(world, async (metadata) => {
+    const before = announcedIn({ metadata });
+    const grown: Record<string, number> = { ...before };
+    for (const [name, seq] of Object.entries(floors)) grown[name] = Math.max(before[name] ?? 0, seq);
+    return { [TRIMMED_METADATA]: JSON.stringify(grown) };
   });
 }
 
-function announcedIn(journal: StreamFacts | undefined): Record<string, number> {
+function announcedIn(journal: Pick<StreamFacts, 'metadata'> | undefined): Record<string, number> {
   const text = journal?.metadata?.[TRIMMED_METADATA];
   return text === undefined ? {} : (JSON.parse(text) as Record<string, number>);
 }

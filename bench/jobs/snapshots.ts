@@ -87,7 +87,7 @@ export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: 
     partitions: PARTITIONS,
     created,
     lastSeqs,
-    horizons: { changedBy: () => false, widestMsSince: () => Number.POSITIVE_INFINITY },
+    rules: { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY },
     note: (message, detail) => console.error(message, detail),
   } satisfies RecoveryWorld;
   const began = performance.now();

@@ -58,8 +58,6 @@ export const DEMO = {
   compress: 600,
   /** Nights and Sundays are cut to this, in the retailer's time: a live page should live. */
   longestGapMs: 10 * 60_000,
-  /** The node's idempotency horizon in the demo: stamps are from now, so the default does. */
-  horizon: '7d',
   /** How often what is due goes out, and so how often the state file is written. */
   tickMs: 250,
 

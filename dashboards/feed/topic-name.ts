@@ -3,7 +3,7 @@
  *
  * Invariant TN1: one topic has one name: what is sent back is the name in its canonical form, ids as encodeURIComponent writes them.
  */
-import { isName } from '../../streams/facts.ts';
+import { isStoredName } from '../../streams/names.ts';
 
 const WHOLE = ['kpi', 'anomaly', 'system'] as const;
 const OF_ID = ['atp', 'stock', 'location'] as const;
@@ -26,7 +26,7 @@ export function parseTopic(text: string): TopicName | undefined {
   }
   const kind = OF_ID.find((each) => each === text.slice(0, colon));
   const id = decoded(text.slice(colon + 1));
-  if (kind === undefined || !isName(id)) return undefined;
+  if (kind === undefined || !isStoredName(id)) return undefined;
   return { kind, id, name: `${kind}:${encodeURIComponent(id)}` };
 }
 

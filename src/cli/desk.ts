@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { findHttp } from './address.ts';
 import { type Asked, Client } from './client.ts';
 import type { CliRun } from './io.ts';
+import { printableJson } from '../../streams/names.ts';
 import { problemText } from './problem-text.ts';
 
 export interface DeskOptions {
@@ -31,7 +32,7 @@ export async function askDesk<T>(
 ): Promise<void> {
   const asked = await ask(new Client(await findHttp(options.http, run.env)));
   if (!asked.ok) run.exitCode = 1;
-  if (options.json === true) run.stdout.write(`${JSON.stringify(asked.ok ? asked.body : asked.problem)}\n`);
+  if (options.json === true) run.stdout.write(printableJson(`${JSON.stringify(asked.ok ? asked.body : asked.problem)}\n`));
   else if (asked.ok) run.stdout.write(print(asked.body));
   else run.stderr.write(problemText(asked.problem));
 }

@@ -1,6 +1,7 @@
 /** An explanation of a stock as a table: each step with its changes, and the running totals after it. */
 import { EXPLAIN_BUCKETS, type ExplainAnswer, type ExplainBucket } from '../../actors/ports.ts';
-import { printable, table } from './table.ts';
+import { printable } from '../../streams/names.ts';
+import { table } from './table.ts';
 
 const TITLES: Record<ExplainBucket, string> = {
   sellable: 'SELLABLE',

@@ -1,12 +1,15 @@
-/** `baseline`, `trim`, `verify`: keeping the streams short, and looking whether all that is kept agrees. */
+/** `baseline`, `trim`, `verify`, `horizon`: keeping the streams short, looking whether all that is kept agrees, and how long ids are kept. */
 import type { Command } from 'commander';
+import { horizonText, type RulesEntry } from '../../actors/rules.ts';
 import type { Made } from '../../actors/make-baseline.ts';
 import type { Trimmed } from '../../actors/trim.ts';
 import type { Fault, Verdict } from '../../actors/verify.ts';
 import { armFailpoint } from '../../config/failpoints.ts';
+import { parseHorizon } from '../../config/settings.ts';
 import type { CliRun } from './io.ts';
 import { type Given, serverSettings, settingOptions } from './node-commands.ts';
-import { printable, table } from './table.ts';
+import { printable, printableJson } from '../../streams/names.ts';
+import { table } from './table.ts';
 
 export function addInspectionCommands(program: Command, run: CliRun): void {
   const baseline = program
@@ -42,10 +45,28 @@ export function addInspectionCommands(program: Command, run: CliRun): void {
     if (!verdict.good) run.exitCode = 1;
     print(run, given, verdict, verdictText);
   });
+  const horizon = program
+    .command('horizon')
+    .description(
+      'change the idempotency horizon that is recorded with the streams, for facts that are stored from then on; only while no node runs',
+    )
+    .argument('<duration>', 'such as 7d, or off')
+    .option('--json', 'print the entry that holds as JSON');
+  settingOptions(horizon).action(async (duration: string, given: Given) => {
+    const horizonMs = parseHorizon(duration);
+    const { runHorizon } = await import('../inspection.ts');
+    print(run, given, await runHorizon(serverSettings(given, run.env), horizonMs), entryText);
+  });
+}
+
+function entryText({ horizonMs, from }: RulesEntry): string {
+  const since = Object.entries(from).map(([stream, seq]) => `${stream} ${seq}`);
+  const where = since.length === 0 ? 'the beginning' : since.join(', ');
+  return `The horizon is ${horizonText(horizonMs)} from ${where} on. Facts stored before keep their verdict.\n`;
 }
 
 function print<T>({ stdout }: CliRun, given: Given, answer: T, text: (answer: T) => string): void {
-  stdout.write(given.json === true ? `${JSON.stringify(answer)}\n` : text(answer));
+  stdout.write(given.json === true ? printableJson(`${JSON.stringify(answer)}\n`) : text(answer));
 }
 
 function baselineText({ baseline, facts, decisions, bytes }: Made): string {

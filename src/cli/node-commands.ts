@@ -5,7 +5,8 @@ import type { Finding } from '../doctor.ts';
 import { ranges } from '../ownership-view.ts';
 import { findHttp, runningUp } from './address.ts';
 import type { CliRun } from './io.ts';
-import { printable, table } from './table.ts';
+import { printable, printableJson } from '../../streams/names.ts';
+import { table } from './table.ts';
 
 type Flags = Partial<Record<SettingName | 'config', string>>;
 export type Given = Readonly<Record<string, unknown>>;
@@ -74,7 +75,7 @@ async function runDoctor(run: CliRun, given: Given): Promise<void> {
   if (findings.some(({ state }) => state === 'bad')) run.exitCode = 1;
   run.stdout.write(
     given.json === true
-      ? `${JSON.stringify(findings)}\n`
+      ? printableJson(`${JSON.stringify(findings)}\n`)
       : `${findings.map(findingText).join('')}${ownersText(findings)}`,
   );
 }

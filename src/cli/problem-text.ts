@@ -1,6 +1,6 @@
 /** A problem as sentences for a person: what is wrong, and what to do. */
 import type { ProblemBody } from '../../streams/requests.ts';
-import { printable } from './table.ts';
+import { printable } from '../../streams/names.ts';
 
 const ADVICE: Readonly<Record<string, string>> = {
   unreachable:

@@ -3,6 +3,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { SettingError } from '../../config/settings.ts';
+import { printable } from '../../streams/names.ts';
 import { VERSION } from '../version.ts';
 import { addInspectionCommands } from './inspection-commands.ts';
 import { type CliIo, type CliRun, UsageError } from './io.ts';
@@ -45,7 +46,7 @@ function exitCodeOf(error: unknown, { stderr, env }: CliRun): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
   const wrong = error instanceof SettingError || error instanceof UsageError;
   const message = error instanceof Error ? error.message : String(error);
-  stderr.write(`${message}\n`);
+  stderr.write(`${message.split('\n').map(printable).join('\n')}\n`);
   if (wrong) return WRONG_USAGE;
   if (env.HOLDFAST_LOG === 'debug' && error instanceof Error) stderr.write(`${error.stack}\n`);
   return FAILED;

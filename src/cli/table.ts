@@ -1,4 +1,5 @@
 /** Aligned columns of text for a terminal. */
+import { printable } from '../../streams/names.ts';
 
 /** A column: numbers go to the right. */
 export interface Column {
@@ -20,11 +21,6 @@ export function table(columns: readonly Column[], rows: readonly (readonly (stri
       return `${padded.join('  ').trimEnd()}\n`;
     })
     .join('');
-}
-
-/** Without control characters: what devices send must not steer a terminal. */
-export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, '\u{FFFD}');
 }
 
 function width(text: string): number {

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import progress from 'cli-progress';
 import type { Clock } from '../../streams/clock.ts';
-import { isName } from '../../streams/facts.ts';
+import { isName, NAME_RULE } from '../../streams/names.ts';
 import { SteadyClock } from '../clock.ts';
 import { httpSender } from './http-sender.ts';
 import { parseSpeed, SPEED_RULE } from './pace.ts';
@@ -93,7 +93,7 @@ function advice({ refusedByCode }: ReplaySummary): string[] {
   const out: string[] = [];
   if ((refusedByCode['too-old'] ?? 0) > 0) {
     out.push(
-      'too-old: they happened before the idempotency horizon and are parked. Start the node with HOLDFAST_HORIZON=off, or use --from-now.',
+      'too-old: they happened before the idempotency horizon and are parked. Give the first node HOLDFAST_HORIZON=off, or later end all nodes and run holdfast horizon off, or use --from-now.',
     );
   }
   if ((refusedByCode['id-conflict'] ?? 0) > 0) {
@@ -113,7 +113,7 @@ function wrongUsage(args: ReplayArgs): string | undefined {
     return `--speed is "${args.speed}", but must be ${SPEED_RULE}`;
   }
   if (args.location !== undefined && !isName(args.location)) {
-    return `--location is "${args.location}", but must be 1 to 64 characters without control characters and without a blank at either end`;
+    return `--location is "${args.location}", but must be ${NAME_RULE}`;
   }
   return undefined;
 }

@@ -52,7 +52,7 @@ class MemoryStore implements SnapshotStore {
 }
 
 /** As if the horizon had always been off, and nothing ever forgotten. */
-const NO_HORIZON = { changedBy: () => false, widestMsSince: () => Number.POSITIVE_INFINITY };
+const NO_HORIZON = { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY };
 
 type Input = { readonly fact: Fact } | { readonly decision: StockDecision };
 
@@ -167,7 +167,7 @@ function worldOf(store: SnapshotStore, seen: SeenIds, more: Partial<RecoveryWorl
     partitions: 1,
     created: CREATED,
     lastSeqs,
-    horizons: NO_HORIZON,
+    rules: NO_HORIZON,
     note: () => undefined,
     ...more,
   };

@@ -1,14 +1,13 @@
 /** The answer to facts over HTTP: the verdict of their owner, waited for while there is one to come, and never guessed. */
 import { beforeAll, expect, it } from 'vitest';
 import { StreamFactDesk } from '../../actors/fact-desk.ts';
-import { Horizons } from '../../actors/horizons.ts';
 import { Intake } from '../../actors/intake.ts';
 import { Partition } from '../../actors/partition.ts';
+import { Rules } from '../../actors/rules.ts';
 import { SeenIds } from '../../actors/seen.ts';
-import { HORIZONS_BUCKET } from '../../config/topology.ts';
+import { RULES_VERSION } from '../../config/rules.ts';
 import { SteadyClock } from '../../src/clock.ts';
 import { NatsPeers } from '../../src/peers.ts';
-import type { Keys } from '../../streams/broker.ts';
 import { NatsBroker } from '../../streams/connection.ts';
 import { Follower } from '../../streams/follower.ts';
 import { provision } from '../../streams/provision.ts';
@@ -21,20 +20,18 @@ const none = () => undefined;
 let nats: string;
 let redis: string;
 let broker: NatsBroker;
-let keys: Keys;
 beforeAll(async () => {
   [nats, redis] = (await Promise.all([freshNats(), freshRedis()])).map(({ url }) => url) as [string, string];
   broker = await NatsBroker.connect(nats, 'front');
   await provision(broker, { partitions: PARTITIONS, replicas: 1 });
-  keys = await broker.keys(HORIZONS_BUCKET, { replicas: 1 });
 });
 
 /** A front that holds these partitions, and whose intake gets what it is given. */
 function frontOf(partitions: Map<number, Partition>) {
-  const horizons = new Horizons(keys, undefined);
+  const rules = new Rules([{ from: {}, horizonMs: null, slackMs: 0, version: RULES_VERSION }]);
   const events = { applied: none, duplicate: none, parked: none };
   const clock = new SteadyClock();
-  const intake = new Intake(clock, partitions, new SeenIds(), async () => undefined, events, horizons);
+  const intake = new Intake(clock, partitions, new SeenIds(), async () => undefined, events, rules);
   const desk = new StreamFactDesk({
     broker,
     intake,
@@ -44,7 +41,8 @@ function frontOf(partitions: Map<number, Partition>) {
     stopping: () => false,
     clock,
     partitions: PARTITIONS,
-    horizons,
+    rules,
+    knows: async () => false,
   });
   return { intake, submit: (...facts: object[]) => desk.submit(facts.map(sentAsJson)) };
 }

@@ -23,9 +23,13 @@ export class KeptNode {
 
   static async up(options: NodeOptions = {}): Promise<KeptNode> {
     const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
-    const node = await NodeProcess.at({ nats, redis }, options);
+    return KeptNode.on({ nats, redis }, options);
+  }
+
+  static async on(servers: Servers, options: NodeOptions = {}): Promise<KeptNode> {
+    const node = await NodeProcess.at(servers, options);
     await node.up();
-    return new KeptNode({ nats, redis }, node, await NatsBroker.connect(nats.url, 'test'));
+    return new KeptNode(servers, node, await NatsBroker.connect(servers.nats.url, 'test'));
   }
 
   get env(): Record<string, string> {

@@ -101,7 +101,7 @@ it('a million actors and a million holds fit, and are there again after a restar
     partitions: PARTITIONS,
     created: CREATED,
     lastSeqs,
-    horizons: { changedBy: () => false, widestMsSince: () => Number.POSITIVE_INFINITY },
+    rules: { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY },
     note: () => undefined,
   };
   let [keys, held] = [0, 0];

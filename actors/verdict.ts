@@ -1,0 +1,79 @@
+/**
+ * What one stored message says, by the rule of its sequence, or why it cannot be counted: for everybody who reads the fact streams. Whether
+ * its id was seen before is another question, which needs the state (actors/intake.ts).
+ */
+import type { StoredMessage } from '../streams/broker.ts';
+import { decodeBody, isMsgpack, MAX_DEPTH } from '../streams/codec.ts';
+import { type Fact, type ParsedFact, parseFact } from '../streams/facts.ts';
+import { msgpackFault } from '../streams/msgpack-shape.ts';
+import { type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
+import { encodeToken } from '../streams/subjects.ts';
+import type { Rule } from './rules.ts';
+
+/** A front checks the horizon when a fact comes in, its owner when the stream has stamped it: what the one lets in, the other must. */
+const HORIZON_SLACK_MICROS = 60_000_000;
+
+export interface Readable extends ParsedFact {
+  /** As it was sent, with fields that no schema knows. */
+  readonly value: unknown;
+}
+export interface Uncounted {
+  readonly ok: false;
+  readonly reason: ParkReason;
+  readonly message: string;
+  /** Where it can be read. */
+  readonly fact?: Fact;
+}
+
+/** @param tokens of the message's subject */
+export function readStored(rule: Rule, message: StoredMessage, tokens: readonly string[]): Readable | Uncounted {
+  if (tokens.length !== 4)
+    return uncounted('subject-mismatch', 'the subject is not <type>.<location>.<sku> of encoded tokens');
+  let value: unknown;
+  try {
+    value = decoded(rule, message);
+  } catch (error) {
+    return uncounted('unreadable', `the body is neither JSON nor MessagePack: ${(error as Error).message}`);
+  }
+  const parsed = parseFact(value, rule.version);
+  if (!parsed.ok) return uncounted('invalid', parsed.message);
+  const { fact } = parsed;
+  if (fact.type !== tokens[0] || encodeToken(fact.location) !== tokens[2] || encodeToken(fact.sku) !== tokens[3]) {
+    return uncounted(
+      'subject-mismatch',
+      `the body says ${fact.type} of ${fact.sku} at ${fact.location}, the subject something else`,
+    );
+  }
+  if (isTooOld(rule, message, fact)) return { ...uncounted('too-old', 'occurredAt is older than the idempotency horizon'), fact };
+  return { ...parsed, value };
+}
+
+/** As a body over HTTP is read (src/bodies.ts); 0.1 asked a message over NATS for its shape less. */
+function decoded({ version }: Rule, message: StoredMessage): unknown {
+  const { data } = message;
+  const contentType = message.header('Content-Type');
+  const fault = version >= 2 && isMsgpack(data, contentType) ? msgpackFault(data, MAX_DEPTH) : undefined;
+  if (fault !== undefined) throw new Error(fault);
+  return decodeBody(data, contentType);
+}
+
+function isTooOld(rule: Rule, message: StoredMessage, fact: Fact): boolean {
+  const oldest = message.recordedAt - horizonMicros(rule) - HORIZON_SLACK_MICROS;
+  if (fact.at >= oldest) return false;
+  // Movements so old may have been summed up: where among them a count stood can no longer be told, whoever sends it again.
+  return fact.type === 'count' || !headerTakesHorizonOff(rule, message);
+}
+
+/** A header that anybody could set: it counts for what 0.1 stored, and for nothing since. */
+function headerTakesHorizonOff({ version }: Rule, message: StoredMessage): boolean {
+  return version === 1 && message.header(RESUBMIT_HEADER) !== undefined;
+}
+
+/** Infinite when it is off. */
+export function horizonMicros({ horizonMs }: Rule): number {
+  return (horizonMs ?? Number.POSITIVE_INFINITY) * 1000;
+}
+
+function uncounted(reason: ParkReason, message: string): Uncounted {
+  return { ok: false, reason, message };
+}
