@@ -12,8 +12,8 @@ import { type Fact, type FactType, parseFact } from '../streams/facts.ts';
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
 import { type Hash64, hash64 } from '../streams/hash.ts';
 import { formatInstant } from '../streams/instant.ts';
-import { RESUBMIT_HEADER } from '../streams/parked.ts';
-import { storedFactSubject } from '../streams/subjects.ts';
+import type { ParkMarks } from '../streams/park-marks.ts';
+import { againSubject, storedFact, storedFactSubject } from '../streams/subjects.ts';
 import { floorsOf, readStreams } from '../streams/trimmed.ts';
 import { type Baselines, covers, loadPart, type Point, pointOf } from './baseline.ts';
 import type { Horizons } from './horizons.ts';
@@ -21,6 +21,7 @@ import { HORIZON_SLACK_MICROS } from './intake.ts';
 import { Partition } from './partition.ts';
 import { EXPLAIN_BUCKETS, type ExplainAnswer, type ExplainBucket, type ExplainStep } from './ports.ts';
 import { Refusal } from './refusal.ts';
+import { honoursHeader, isResubmitted } from './resubmitted.ts';
 import { SeenIds } from './seen.ts';
 import { stockView } from './stock/availability.ts';
 import { applyFact } from './stock/evolve.ts';
@@ -29,8 +30,10 @@ import { StockBook, type StockKey } from './stock/state.ts';
 export interface ExplainWorld extends ReadingWorld {
   readonly baselines: Baselines;
   readonly partition: Partition;
-  /** `STREAM.seq` of messages that were parked for their ids. */
-  readonly conflicts: ReadonlySet<string>;
+  /** P: partitions in all. */
+  readonly partitions: number;
+  /** They cover what the partition has folded. */
+  readonly marks: ParkMarks;
   readonly horizons: Pick<Horizons, 'microsAt'>;
 }
 interface Told {
@@ -180,10 +183,14 @@ async function readFacts(
 ): Promise<{ told: Told[]; notes: string[] }> {
   const told = new Map<string, Told>();
   const notes: string[] = [];
+  const { marks, partitions } = world;
   let parked = 0;
   for (const stream of FACT_STREAM_NAMES) {
     const take = (message: FollowedMessage) => {
-      const fact = readFact(message);
+      const place = storedFact(message.subject, partitions);
+      // A claim of another partition is judged, and told, there.
+      if (place.partition !== world.partition.number) return;
+      const fact = place.fact === undefined ? undefined : readFact(message);
       if (fact === undefined) {
         parked += 1;
         return;
@@ -192,15 +199,17 @@ async function readFacts(
       const { recordedAt } = message;
       const oldest = recordedAt - world.horizons.microsAt(recordedAt) - HORIZON_SLACK_MICROS;
       const tooOld =
-        fact.fact.at < oldest && (fact.fact.type === 'count' || message.header(RESUBMIT_HEADER) === undefined);
-      if (tooOld || world.conflicts.has(`${stream}.${message.seq}`)) parked += 1;
+        fact.fact.at < oldest &&
+        (fact.fact.type === 'count' || !isResubmitted({ marks, honoursHeader }, stream, message, place));
+      if (tooOld || marks.conflicts.has(`${stream}.${message.seq}`)) parked += 1;
       else if (!told.has(fact.fact.id) && !isKnown(opening, fact)) told.set(fact.fact.id, fact);
     };
     const types = FACT_STREAMS[stream] as readonly FactType[];
     // Shipments to this location stand under the location that they left.
-    const filters = types.map((type) =>
-      storedFactSubject(type, world.partition.number, type === 'transfer' ? '*' : location, sku),
-    );
+    const filters = types.flatMap((type) => {
+      const key = [type, world.partition.number, type === 'transfer' ? '*' : location, sku] as const;
+      return [storedFactSubject(...key), againSubject(...key)];
+    });
     const last = (await world.broker.stream(stream))?.lastSeq ?? 0;
     const from = (opening?.positions[stream] ?? 0) + 1;
     await readUntil(world, stream, filters, from, Math.min(positions[stream], last), take);

@@ -5,20 +5,23 @@
  *  T1 Every message gets one verdict: applied, duplicate, or parked with a reason. received = applied + duplicates + parked.
  *  T2 A verdict depends on the message, the ids seen, the stream's own stamp of arrival and the horizon in force then: a replay gives
  *     the same, whatever the setting is by now.
- *  T3 A position moves past a parked message at once, but no snapshot is taken before the message stands in PARKED.
+ *  T3 A position moves past a parked message at once, but no snapshot is taken before the message, and the mark of one that was parked for
+ *     its id, stands in PARKED.
  */
 import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { FactStream } from '../config/topology.ts';
 import type { FollowedMessage } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
-import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
+import { decodeBody } from '../streams/codec.ts';
 import { type FactType, parseFact } from '../streams/facts.ts';
 import { hash64 } from '../streams/hash.ts';
-import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
-import { encodeToken } from '../streams/subjects.ts';
+import type { ParkMarks } from '../streams/park-marks.ts';
+import type { Parking, ParkReason } from '../streams/parked.ts';
+import { encodeToken, type StoredFact, storedFact } from '../streams/subjects.ts';
 import type { Horizons } from './horizons.ts';
 import type { Partition } from './partition.ts';
+import { isResubmitted, type ResubmissionRules } from './resubmitted.ts';
 import type { SeenIds } from './seen.ts';
 import { foldFact } from './watch.ts';
 
@@ -42,8 +45,7 @@ export class Intake {
   readonly #horizons: Pick<Horizons, 'microsAt'>;
   readonly #exceptions = new Map<string, Verdict>();
   readonly #waiters = new Map<string, Set<(verdict: Verdict | undefined) => void>>();
-  /** `STREAM.seq` that an earlier run parked for their ids: they stay out (T2). */
-  readonly conflicts = new Set<string>();
+  readonly #again: ResubmissionRules & { readonly partitions: number };
   parkingInFlight = 0;
 
   constructor(
@@ -53,6 +55,7 @@ export class Intake {
     park: (parking: Parking) => Promise<unknown>,
     events: IntakeEvents,
     horizons: Pick<Horizons, 'microsAt'>,
+    again: ResubmissionRules & { readonly partitions: number },
   ) {
     this.#clock = clock;
     this.#partitions = partitions;
@@ -60,16 +63,27 @@ export class Intake {
     this.#park = park;
     this.#events = events;
     this.#horizons = horizons;
+    this.#again = again;
   }
 
+  /** What replays must honour of parked facts. */
+  get marks(): ParkMarks {
+    return this.#again.marks;
+  }
+
+  /** `STREAM.seq` of messages that were parked for their ids: they stay out (T2). */
+  get conflicts(): Set<string> {
+    return this.#again.marks.conflicts;
+  }
+
+  /** The marks that are known must cover it (MK2). */
   take(stream: FactStream, message: FollowedMessage): void {
     const { seq } = message;
-    const tokens = message.subject.split('.');
-    // What the stream's transform did not touch (a literal `*` for a token) is looked after by the owner of partition 0.
-    const partition = this.#partitions.get(tokens.length === 4 ? Number(tokens[1]) : 0);
+    const place = storedFact(message.subject, this.#again.partitions);
+    const partition = this.#partitions.get(place.partition);
     if (partition === undefined || seq <= partition.positions[stream]) return;
     failpoint('fact-received');
-    const verdict = this.#judge(stream, message, tokens, partition);
+    const verdict = this.#judge(stream, message, place, partition);
     failpoint('fact-applied');
     partition.positions[stream] = seq;
     if (verdict !== 'applied') this.#except(stream, seq, verdict);
@@ -118,10 +132,10 @@ export class Intake {
     this.#waiters.clear();
   }
 
-  #judge(stream: FactStream, message: FollowedMessage, tokens: readonly string[], partition: Partition): Verdict {
+  #judge(stream: FactStream, message: FollowedMessage, place: StoredFact, partition: Partition): Verdict {
     const contentType = message.header('Content-Type');
     const put = (parked: ParkReason, why: string) => this.#parkMessage(stream, message, partition, parked, why);
-    if (tokens.length !== 4)
+    if (place.fact === undefined)
       return put('subject-mismatch', 'the subject is not <type>.<location>.<sku> of encoded tokens');
     let value: unknown;
     try {
@@ -132,7 +146,8 @@ export class Intake {
     const parsed = parseFact(value);
     if (!parsed.ok) return put('invalid', parsed.message);
     const { fact } = parsed;
-    if (fact.type !== tokens[0] || encodeToken(fact.location) !== tokens[2] || encodeToken(fact.sku) !== tokens[3]) {
+    const { type, location, sku } = place.fact;
+    if (fact.type !== type || encodeToken(fact.location) !== location || encodeToken(fact.sku) !== sku) {
       return put(
         'subject-mismatch',
         `the body says ${fact.type} of ${fact.sku} at ${fact.location}, the subject something else`,
@@ -141,7 +156,7 @@ export class Intake {
     const { recordedAt } = message;
     const oldest = recordedAt - this.#horizons.microsAt(recordedAt) - HORIZON_SLACK_MICROS;
     // Movements so old may have been summed up: where among them a count stood can no longer be told, whoever sends it again.
-    if (fact.at < oldest && (fact.type === 'count' || message.header(RESUBMIT_HEADER) === undefined)) {
+    if (fact.at < oldest && (fact.type === 'count' || !isResubmitted(this.#again, stream, message, place))) {
       return put('too-old', 'occurredAt is older than the idempotency horizon');
     }
     const id = hash64(fact.id, 1);
@@ -174,7 +189,7 @@ export class Intake {
       subject: message.subject,
       reason,
       message: why,
-      contentType: message.header('Content-Type') ?? (isMsgpack(message.data, undefined) ? MSGPACK_TYPE : JSON_TYPE),
+      contentType: message.header('Content-Type'),
       bytes: message.data,
     }).then(() => {
       this.parkingInFlight -= 1;

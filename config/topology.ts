@@ -26,6 +26,9 @@ export const BASELINES_OBJECTS = 'holdfast_baselines';
 
 /** Metadata of JOURNAL that says up to where each stream may have been trimmed: JSON, sequence by stream. */
 export const TRIMMED_METADATA = 'holdfast-trimmed';
+
+/** Metadata of PARKED that says how many messages were taken out of it on purpose: any other that is missing is a loss. */
+export const REMOVED_METADATA = 'holdfast-removed';
 export const MARKS_BUCKET = 'holdfast_marks';
 
 /** Stream metadata that says for how many partitions subjects were made; another number needs other streams. */

@@ -9,7 +9,8 @@ import { HORIZONS_BUCKET } from '../../config/topology.ts';
 import { SteadyClock } from '../../src/clock.ts';
 import { NatsPeers } from '../../src/peers.ts';
 import type { Keys } from '../../streams/broker.ts';
-import { NatsBroker } from '../../streams/connection.ts';
+import { NatsBroker, nonce } from '../../streams/connection.ts';
+import { ParkMarks } from '../../streams/park-marks.ts';
 import { Follower } from '../../streams/follower.ts';
 import { provision } from '../../streams/provision.ts';
 import { sentAsJson } from '../../streams/sent.ts';
@@ -34,7 +35,11 @@ function frontOf(partitions: Map<number, Partition>) {
   const horizons = new Horizons(keys, undefined);
   const events = { applied: none, duplicate: none, parked: none };
   const clock = new SteadyClock();
-  const intake = new Intake(clock, partitions, new SeenIds(), async () => undefined, events, horizons);
+  const intake = new Intake(clock, partitions, new SeenIds(), async () => undefined, events, horizons, {
+    marks: new ParkMarks(),
+    partitions: PARTITIONS,
+    honoursHeader: () => false,
+  });
   const desk = new StreamFactDesk({
     broker,
     intake,
@@ -42,6 +47,8 @@ function frontOf(partitions: Map<number, Partition>) {
     park: async () => undefined,
     parked: none,
     stopping: () => false,
+    refused: () => undefined,
+    nonce,
     clock,
     partitions: PARTITIONS,
     horizons,
