@@ -13,6 +13,9 @@ import { decodeBody } from '../streams/codec.ts';
 import { type ParkedEntry, parkedEntry, wholeEntry } from '../streams/parked.ts';
 import type { SentBody } from '../streams/sent.ts';
 
+/** Entries that version 0.1 wrote may have 8 MB each. */
+const READ_AT_ONCE = 4;
+
 export function parkedFacts(broker: Broker, facts: Pick<StreamFactDesk, 'resubmit'>): ParkedFacts {
   const entryAt = async (seq: number): Promise<ParkedEntry> => {
     const entry = await wholeEntry(broker, seq);
@@ -45,16 +48,21 @@ async function listParked(broker: Broker, after: number, limit: number): ReturnT
   let bytes = 0;
   let seq = Math.max(after, stream.firstSeq - 1);
   while (seq < stream.lastSeq) {
-    if (parked.length === limit || performance.now() > until) return { parked, next: seq };
-    const message = await broker.message(PARKED_STREAM, seq + 1);
-    const entry = message === undefined ? undefined : parkedEntry(message);
-    if (entry !== undefined) {
-      const fact = shown(entry, LIMITS.parkedBytesShown);
-      bytes += JSON.stringify(fact).length;
-      if (bytes > LIMITS.parkedListBytes && parked.length > 0) return { parked, next: seq };
-      parked.push(fact);
+    if (performance.now() > until) return { parked, next: seq };
+    const begun = Array.from({ length: Math.min(READ_AT_ONCE, stream.lastSeq - seq) }, (_, i) =>
+      broker.message(PARKED_STREAM, seq + 1 + i),
+    );
+    for (const message of await Promise.all(begun)) {
+      const entry = message === undefined ? undefined : parkedEntry(message);
+      if (entry !== undefined) {
+        const fact = shown(entry, LIMITS.parkedBytesShown);
+        bytes += JSON.stringify(fact).length;
+        const full = parked.length === limit || (bytes > LIMITS.parkedListBytes && parked.length > 0);
+        if (full) return { parked, next: seq };
+        parked.push(fact);
+      }
+      seq += 1;
     }
-    seq += 1;
   }
   return { parked, next: null };
 }

@@ -83,7 +83,7 @@ export function storedFact(subject: string, partitions: number): StoredFact {
   const [, token, type, location, sku] = tokens as [string, string, string, string, string];
   const partition = Number(token);
   // Published as it is stored, so whatever it names is only a claim.
-  if (tokens.length === 5 && partition < partitions && String(partition) === token) {
+  if (tokens.length === 5 && partition >= 0 && partition < partitions && String(partition) === token) {
     const fits = partitionOfToken(sku, partitions) === partition;
     return { partition, fact: fits ? { type, location, sku } : undefined, again: true };
   }
