@@ -41,6 +41,10 @@ export interface CoreWorld {
   readonly created: Readonly<Record<string, string>>;
   readonly settings: EngineSettings & { readonly laneTimeMs: number };
   readonly events: EngineEvents;
+  /** A word that was never used before, which nobody can guess. */
+  readonly nonce: () => string;
+  /** Streams that have no room left, in words. */
+  readonly storage?: { readonly reasons: readonly string[] };
   /** Who watches the partitions; nobody if it is left out. */
   readonly watch?: MakeWatch;
 }
@@ -83,7 +87,7 @@ export function buildCore(world: CoreWorld): Core {
       leased: () => ownership.leased,
       explain: (partition, sku, location) =>
         explain(
-          { broker, clock, baselines: world.baselines, partition, conflicts: engine.intake.conflicts, rules },
+          { broker, clock, baselines: world.baselines, partition, partitions, marks: engine.intake.marks, rules },
           sku,
           location,
         ),
@@ -96,6 +100,8 @@ export function buildCore(world: CoreWorld): Core {
     peers,
     park: (parking) => engine.park(parking),
     stopping: () => engine.stopping,
+    refused: () => engine.factsRefused,
+    nonce: world.nonce,
     parked: (reason) => engine.countParked(reason),
     clock,
     partitions,

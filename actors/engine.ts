@@ -4,9 +4,10 @@
  */
 import { LIMITS } from '../config/limits.ts';
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
-import type { Broker } from '../streams/broker.ts';
+import { type Broker, BrokerError } from '../streams/broker.ts';
 import { type Clock, delay } from '../streams/clock.ts';
 import { Journal } from '../streams/journal.ts';
+import { ParkMarks } from '../streams/park-marks.ts';
 import { type Parking, type ParkReason, park } from '../streams/parked.ts';
 import { partitionOf } from '../streams/subjects.ts';
 import type { Baselines } from './baseline.ts';
@@ -29,6 +30,9 @@ import type { SnapshotStore } from './snapshotter.ts';
 import { audit } from './stock/invariants.ts';
 import { TakeOver } from './take-over.ts';
 import type { PartitionWatch } from './watch.ts';
+
+/** Tries to set something aside before readiness says that it does not get there. */
+const PARKING_TRIES_BEFORE_STALLED = 4;
 
 /** A watch for a partition that is about to be taken over: empty, as its book is. */
 export type MakeWatch = (partition: number) => PartitionWatch;
@@ -73,6 +77,7 @@ export class Engine {
   readonly #settings: EngineSettings;
   readonly #events: EngineEvents;
   readonly #watch: MakeWatch | undefined;
+  readonly #storage: { readonly reasons: readonly string[] };
   readonly #snapshots: SnapshotRounds;
   readonly #takeOver: TakeOver;
   readonly #followers: Followers;
@@ -81,6 +86,8 @@ export class Engine {
   readonly quarantine: Quarantine;
   #loops: Promise<void>[] = [];
   readonly #stopSignal = new AbortController();
+  /** Why what cannot be counted cannot be set aside either; undefined while it can. */
+  #parkingStalled: string | undefined;
   /** Called when the set of served partitions changes. */
   onServed: (served: readonly number[]) => void = () => undefined;
 
@@ -99,6 +106,8 @@ export class Engine {
     settings: EngineSettings;
     events: EngineEvents;
     watch?: MakeWatch | undefined;
+    /** Streams that have no room left, in words; none if it is left out. */
+    storage?: { readonly reasons: readonly string[] } | undefined;
   }) {
     this.#broker = world.broker;
     this.#marks = world.marks;
@@ -109,6 +118,7 @@ export class Engine {
     this.#settings = world.settings;
     this.#events = world.events;
     this.#watch = world.watch;
+    this.#storage = world.storage ?? { reasons: [] };
     this.quarantine = new Quarantine(() => world.clock.monoMs());
     this.intake = new Intake(
       world.clock,
@@ -117,6 +127,7 @@ export class Engine {
       (parking) => this.park(parking),
       world.events,
       world.rules,
+      { marks: new ParkMarks(), partitions: world.settings.partitions },
     );
     this.#followers = new Followers({
       broker: world.broker,
@@ -218,6 +229,8 @@ export class Engine {
     if (all.length === 0 && this.quarantine.size === 0) reasons.push('it owns no partition yet');
     else if (served < all.length)
       reasons.push(`${all.length - served} of its ${all.length} partitions are catching up`);
+    if (this.#parkingStalled !== undefined) reasons.push(this.#parkingStalled);
+    reasons.push(...this.#storage.reasons);
     if (this.#stopping) reasons.push('it is stopping');
     return { ready: reasons.length === 0, reasons, owned: served, partitions: this.#settings.partitions, owns };
   }
@@ -237,17 +250,38 @@ export class Engine {
     return this.#snapshots.ageSeconds;
   }
 
-  /** Stores what cannot be counted, whatever it takes. Rejects if the node ends before: then it is not known to be stored. */
+  /**
+   * Stores what cannot be counted. It is tried again while the server is away or full, since nothing may be lost, and readiness says so.
+   * Rejects if the node ends before: then it is not known to be stored.
+   */
   async park(parking: Parking): Promise<void> {
     for (let attempt = 0; !this.#stopSignal.signal.aborted; attempt++) {
       try {
         await park(this.#broker, parking);
+        this.#parkingStalled = undefined;
         return;
-      } catch {
+      } catch (error) {
+        if (attempt === PARKING_TRIES_BEFORE_STALLED) this.#stallParking(parking, error as Error);
         await delay(this.#clock, Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)));
       }
     }
     throw undecided('the node has stopped before what cannot be counted was set aside; send it again');
+  }
+
+  #stallParking({ source }: Parking, error: Error): void {
+    const full = error instanceof BrokerError && error.kind === 'full';
+    this.#parkingStalled = full
+      ? 'the stream PARKED is full: facts that cannot be counted cannot be set aside; raise HOLDFAST_PARKED_MAX_BYTES'
+      : 'facts that cannot be counted cannot be set aside: the stream PARKED does not take them';
+    this.#events.note('warn', 'what cannot be counted cannot be set aside; it is tried again', {
+      source,
+      why: error.message,
+    });
+  }
+
+  /** Why facts cannot be taken in now; undefined if they can. */
+  get factsRefused(): string | undefined {
+    return this.#parkingStalled;
   }
 
   countParked(reason: ParkReason): void {

@@ -12,7 +12,8 @@ import type { Fact, FactType } from '../streams/facts.ts';
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
 import { hash64 } from '../streams/hash.ts';
 import { formatInstant } from '../streams/instant.ts';
-import { storedFactSubject } from '../streams/subjects.ts';
+import type { ParkMarks } from '../streams/park-marks.ts';
+import { againSubject, storedFact, storedFactSubject } from '../streams/subjects.ts';
 import { floorsOf, readStreams } from '../streams/trimmed.ts';
 import { type Baselines, covers, loadPart, type Point, pointOf } from './baseline.ts';
 import { Partition } from './partition.ts';
@@ -28,8 +29,10 @@ import { type Readable, readStored } from './verdict.ts';
 export interface ExplainWorld extends ReadingWorld {
   readonly baselines: Baselines;
   readonly partition: Partition;
-  /** `STREAM.seq` of messages that were parked for their ids. */
-  readonly conflicts: ReadonlySet<string>;
+  /** P: partitions in all. */
+  readonly partitions: number;
+  /** They cover what the partition has folded. */
+  readonly marks: ParkMarks;
   readonly rules: Pick<Rules, 'at'>;
 }
 interface Told {
@@ -178,19 +181,24 @@ async function readFacts(
 ): Promise<{ told: Told[]; notes: string[] }> {
   const told = new Map<string, Told>();
   const notes: string[] = [];
+  const { marks, partitions } = world;
   let parked = 0;
   for (const stream of FACT_STREAM_NAMES) {
     const take = (message: FollowedMessage) => {
-      const read = readStored(world.rules.at(stream, message), message, message.subject.split('.'));
+      const place = storedFact(message.subject, partitions);
+      // A claim of another partition is judged, and told, there.
+      if (place.partition !== world.partition.number) return;
+      const read = readStored(world.rules.at(stream, message), message, place, marks);
       if (read.fact !== undefined && !concerns(read.fact, sku, location)) return;
-      if (!read.ok || world.conflicts.has(`${stream}.${message.seq}`)) parked += 1;
+      if (!read.ok || marks.conflicts.has(`${stream}.${message.seq}`)) parked += 1;
       else if (!told.has(read.fact.id) && !isKnown(opening, read)) told.set(read.fact.id, toldOf(read));
     };
     const types = FACT_STREAMS[stream] as readonly FactType[];
     // Shipments to this location stand under the location that they left.
-    const filters = types.map((type) =>
-      storedFactSubject(type, world.partition.number, type === 'transfer' ? '*' : location, sku),
-    );
+    const filters = types.flatMap((type) => {
+      const key = [type, world.partition.number, type === 'transfer' ? '*' : location, sku] as const;
+      return [storedFactSubject(...key), againSubject(...key)];
+    });
     const last = (await world.broker.stream(stream))?.lastSeq ?? 0;
     const from = (opening?.positions[stream] ?? 0) + 1;
     await readUntil(world, stream, filters, from, Math.min(positions[stream], last), take);

@@ -5,6 +5,7 @@
  *  D1 What is stored or parked is the bytes as they were sent.
  *  D2 Of facts with one id in one request the first is judged first: the next is stored only after its verdict.
  *  D3 Without a verdict there is no answer (undecided): all may be sent again, and what was stored then counts as a duplicate.
+ *  D4 A fact that is too large is neither stored nor parked: its sender has to make it smaller.
  */
 import { LIMITS } from '../config/limits.ts';
 import { type FactStream, streamOf } from '../config/topology.ts';
@@ -13,9 +14,10 @@ import { type Clock, delay } from '../streams/clock.ts';
 import { type Fact, parseFact } from '../streams/facts.ts';
 import { hash64 } from '../streams/hash.ts';
 import { isName, NAME_RULE } from '../streams/names.ts';
-import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
+import { MARK_HEADER, markAgain } from '../streams/park-marks.ts';
+import type { Parking, ParkReason } from '../streams/parked.ts';
 import { type SentBody, typeHeaders } from '../streams/sent.ts';
-import { factSubject, partitionOf } from '../streams/subjects.ts';
+import { againSubject, factSubject, partitionOf } from '../streams/subjects.ts';
 import type { Intake, Verdict } from './intake.ts';
 import type { FactDesk, Peers } from './ports.ts';
 import { Refusal, undecided } from './refusal.ts';
@@ -30,6 +32,10 @@ export interface FactWorld {
   readonly parked: (reason: ParkReason) => void;
   /** The node is stopping: no verdict comes here any more. */
   readonly stopping: () => boolean;
+  /** Why no fact can be taken in now; undefined if they can. */
+  readonly refused: () => string | undefined;
+  /** A word that was never used before. */
+  readonly nonce: () => string;
   readonly clock: Clock;
   readonly partitions: number;
   readonly rules: Pick<Rules, 'next'>;
@@ -53,6 +59,8 @@ export class StreamFactDesk implements FactDesk {
   }
 
   async submit(facts: readonly SentBody[]): Promise<{ accepted: number; duplicates: number; rejected: Rejection[] }> {
+    const refused = this.#world.refused();
+    if (refused !== undefined) throw undecided(`no fact is taken in: ${refused}; send all of them again later`);
     const before = new Map<string, Promise<Outcome>>();
     const outcomes = await Promise.all(facts.map((sent) => this.#submit(sent, before)));
     const rejected = outcomes.flatMap((outcome, index) => (typeof outcome === 'object' ? [{ index, ...outcome }] : []));
@@ -60,8 +68,13 @@ export class StreamFactDesk implements FactDesk {
     return { accepted: count('accepted'), duplicates: count('duplicate'), rejected };
   }
 
-  /** Publishes a parked fact again; the horizon does not hold for it, except for a count, which has no place among older facts any more. */
-  async resubmit(sent: SentBody): Promise<void> {
+  /**
+   * Publishes a parked fact again, marked first (streams/park-marks.ts). The horizon does not hold for it, except for a count, which has no
+   * place among older facts any more.
+   * @param seq where it is parked
+   */
+  async resubmit(seq: number, sent: SentBody): Promise<void> {
+    if (sent.bytes.length > LIMITS.factBytes) throw new Refusal('too-large', tooLarge(sent));
     const parsed = parseFact(sent.value, this.#rule.version);
     if (!parsed.ok) throw new Error(parsed.message);
     const { fact } = parsed;
@@ -76,13 +89,19 @@ export class StreamFactDesk implements FactDesk {
         },
       );
     }
-    await this.#world.broker.publish(subjectOf(fact), sent.bytes, {
-      headers: { ...typeHeaders(sent), [RESUBMIT_HEADER]: 'yes' },
-    });
+    const { broker, nonce, partitions } = this.#world;
+    try {
+      const mark = await markAgain(broker, seq, sent.bytes, nonce());
+      const subject = againSubject(fact.type, partitionOf(fact.sku, partitions), fact.location, fact.sku);
+      await broker.publish(subject, sent.bytes, { headers: { ...typeHeaders(sent), [MARK_HEADER]: mark } });
+    } catch (error) {
+      throw unstored(error, `the stream ${streamOf(fact.type)} or PARKED`, 'it');
+    }
   }
 
   /** @param before what becomes of the last fact of each id so far (D2) */
   #submit(sent: SentBody, before: Map<string, Promise<Outcome>>): Promise<Outcome> {
+    if (sent.bytes.length > LIMITS.factBytes) return Promise.resolve({ code: 'too-large', message: tooLarge(sent) });
     const parsed = parseFact(sent.value, this.#rule.version);
     if (!parsed.ok) return this.#reject(sent, 'invalid', parsed.message);
     const { fact } = parsed;
@@ -113,7 +132,7 @@ export class StreamFactDesk implements FactDesk {
 
   async #store(sent: SentBody, fact: Fact): Promise<Outcome> {
     const stream = streamOf(fact.type) as FactStream;
-    const seq = await this.#publish(subjectOf(fact), sent);
+    const seq = await this.#publish(stream, factSubject(fact.type, fact.location, fact.sku), sent);
     const verdict = await this.#verdict(stream, seq, partitionOf(fact.sku, this.#world.partitions));
     if (verdict === 'applied') return 'accepted';
     if (verdict === 'duplicate') return 'duplicate';
@@ -162,16 +181,14 @@ export class StreamFactDesk implements FactDesk {
     return { code: reason, message };
   }
 
-  async #publish(subject: string, sent: SentBody): Promise<number> {
+  async #publish(stream: FactStream, subject: string, sent: SentBody): Promise<number> {
     while (this.#inFlight >= LIMITS.factPublishesInFlight)
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#inFlight += 1;
     try {
       return await this.#world.broker.publish(subject, sent.bytes, { headers: typeHeaders(sent) });
     } catch (error) {
-      if (error instanceof BrokerError)
-        throw undecided(`not every fact could be stored (${error.message}); send all of them again`);
-      throw error;
+      throw unstored(error, `the stream ${stream}`, 'all of them');
     } finally {
       this.#inFlight -= 1;
       this.#waiting.shift()?.();
@@ -179,8 +196,18 @@ export class StreamFactDesk implements FactDesk {
   }
 }
 
-function subjectOf({ type, location, sku }: Fact): string {
-  return factSubject(type, location, sku);
+function tooLarge({ bytes }: SentBody): string {
+  return `the fact has ${bytes.length} bytes; at most ${LIMITS.factBytes} are taken`;
+}
+
+/** Says what whoever sent it can do; what the server said is of no use to them. */
+function unstored(error: unknown, where: string, what: string): unknown {
+  if (!(error instanceof BrokerError)) return error;
+  if (error.kind === 'full')
+    return undecided(
+      `${where} has no room left, so facts cannot be stored; keep them and send ${what} again when an operator has made room`,
+    );
+  return undecided(`it is not known whether ${where} has stored every fact; send ${what} again, which is harmless`);
 }
 
 function isNamed({ sku, location }: Fact): boolean {

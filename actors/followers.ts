@@ -80,8 +80,14 @@ export class Followers {
     const filters = held.length === count ? [] : filtersOf(stream, partitions);
     const follower = new Follower(this.#world, stream, filters, position, {
       message: (message) => {
+        if (!intake.marks.covers(stream, message)) {
+          follower.pause();
+          void this.#readMarks(stream, follower);
+          return 'later';
+        }
         intake.take(stream, message);
         if (intake.parkingInFlight > LIMITS.parkingInFlight) this.#pauseForParking(follower);
+        return undefined;
       },
       caughtUp: (seq) => {
         for (const partition of held) partition.positions[stream] = Math.max(partition.positions[stream], seq);
@@ -91,6 +97,22 @@ export class Followers {
     });
     this.#followers.set(stream, follower);
     follower.start();
+  }
+
+  /** A message quotes a mark that is newer than those that were read. All that the stream holds by now is covered by one reading. */
+  async #readMarks(stream: FactStream, follower: Follower): Promise<void> {
+    const { broker, clock, intake, restarted } = this.#world;
+    for (let attempt = 0; this.#followers.get(stream) === follower; attempt++) {
+      try {
+        const end = (await broker.stream(stream))?.lastSeq ?? 0;
+        await intake.marks.read(this.#world, { [stream]: end });
+        break;
+      } catch (error) {
+        restarted(stream, `marks of parked facts cannot be read: ${(error as Error).message}`);
+        await delay(clock, Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)));
+      }
+    }
+    follower.resume();
   }
 
   #pauseForParking(follower: Follower): void {
@@ -105,8 +127,11 @@ export class Followers {
 
 function filtersOf(stream: FactStream, partitions: ReadonlyMap<number, Partition>): string[] {
   const types = FACT_STREAMS[stream] as readonly string[];
-  const filters = types.flatMap((type) => [...partitions.keys()].map((number) => `${type}.${number}.*.*`));
-  // A literal `*` for a token is stored untransformed, under three tokens; the owner of partition 0 parks it.
-  if (partitions.has(0)) filters.push(...types.map((type) => `${type}.*.*`));
+  const numbers = [...partitions.keys()];
+  const filters = types.flatMap((type) => numbers.map((number) => `${type}.${number}.*.*`));
+  // What names no partition that exists is judged by the owner of partition 0: a literal `*` for a token, which is stored untransformed,
+  // under three tokens, and any claim on the subjects of resubmissions, which are stored as they are published.
+  if (partitions.has(0)) filters.push(...types.map((type) => `${type}.*.*`), ...types.map((type) => `again.*.${type}.*.*`));
+  else filters.push(...types.flatMap((type) => numbers.map((number) => `again.${number}.${type}.*.*`)));
   return filters;
 }

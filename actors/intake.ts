@@ -5,17 +5,19 @@
  *  T1 Every message gets one verdict: applied, duplicate, or parked with a reason. received = applied + duplicates + parked.
  *  T2 A verdict depends on the message, the ids seen, the stream's own stamp of arrival and the rule of its sequence: a replay gives the
  *     same, whatever settings and programs are by now.
- *  T3 A position moves past a parked message at once, but no snapshot is taken before the message stands in PARKED.
+ *  T3 A position moves past a parked message at once, but no snapshot is taken before the message, and the mark of one that was parked for
+ *     its id, stands in PARKED.
  */
 import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { FactStream } from '../config/topology.ts';
 import type { FollowedMessage } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
-import { isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import type { FactType } from '../streams/facts.ts';
 import { hash64 } from '../streams/hash.ts';
+import type { ParkMarks } from '../streams/park-marks.ts';
 import type { Parking, ParkReason } from '../streams/parked.ts';
+import { type StoredFact, storedFact } from '../streams/subjects.ts';
 import type { Partition } from './partition.ts';
 import type { Rule, Rules } from './rules.ts';
 import type { SeenIds } from './seen.ts';
@@ -39,8 +41,7 @@ export class Intake {
   readonly #rules: Pick<Rules, 'at'>;
   readonly #exceptions = new Map<string, Verdict>();
   readonly #waiters = new Map<string, Set<(verdict: Verdict | undefined) => void>>();
-  /** `STREAM.seq` that an earlier run parked for their ids: they stay out (T2). */
-  readonly conflicts = new Set<string>();
+  readonly #stored: { readonly marks: ParkMarks; readonly partitions: number };
   parkingInFlight = 0;
 
   constructor(
@@ -50,6 +51,7 @@ export class Intake {
     park: (parking: Parking) => Promise<unknown>,
     events: IntakeEvents,
     rules: Pick<Rules, 'at'>,
+    stored: { readonly marks: ParkMarks; readonly partitions: number },
   ) {
     this.#clock = clock;
     this.#partitions = partitions;
@@ -57,16 +59,27 @@ export class Intake {
     this.#park = park;
     this.#events = events;
     this.#rules = rules;
+    this.#stored = stored;
   }
 
+  /** What replays must honour of parked facts. */
+  get marks(): ParkMarks {
+    return this.#stored.marks;
+  }
+
+  /** `STREAM.seq` of messages that were parked for their ids: they stay out (T2). */
+  get conflicts(): Set<string> {
+    return this.#stored.marks.conflicts;
+  }
+
+  /** The marks that are known must cover it (MK2). */
   take(stream: FactStream, message: FollowedMessage): void {
     const { seq } = message;
-    const tokens = message.subject.split('.');
-    // What the stream's transform did not touch (a literal `*` for a token) is looked after by the owner of partition 0.
-    const partition = this.#partitions.get(tokens.length === 4 ? Number(tokens[1]) : 0);
+    const place = storedFact(message.subject, this.#stored.partitions);
+    const partition = this.#partitions.get(place.partition);
     if (partition === undefined || seq <= partition.positions[stream]) return;
     failpoint('fact-received');
-    const verdict = this.#judge(stream, message, tokens, partition);
+    const verdict = this.#judge(stream, message, place, partition);
     failpoint('fact-applied');
     partition.positions[stream] = seq;
     if (verdict !== 'applied') this.#except(stream, seq, verdict);
@@ -115,10 +128,10 @@ export class Intake {
     this.#waiters.clear();
   }
 
-  #judge(stream: FactStream, message: FollowedMessage, tokens: readonly string[], partition: Partition): Verdict {
+  #judge(stream: FactStream, message: FollowedMessage, place: StoredFact, partition: Partition): Verdict {
     const rule = this.#rules.at(stream, message);
     const put = (parked: ParkReason, why: string) => this.#parkMessage(stream, message, partition, parked, why);
-    const read = readStored(rule, message, tokens);
+    const read = readStored(rule, message, place, this.marks);
     if (!read.ok) return put(read.reason, read.message);
     const { fact, content } = read;
     const id = hash64(fact.id, 1);
@@ -152,7 +165,7 @@ export class Intake {
       subject: message.subject,
       reason,
       message: why,
-      contentType: message.header('Content-Type') ?? (isMsgpack(message.data, undefined) ? MSGPACK_TYPE : JSON_TYPE),
+      contentType: message.header('Content-Type'),
       bytes: message.data,
     }).then(() => {
       this.parkingInFlight -= 1;

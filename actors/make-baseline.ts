@@ -6,10 +6,10 @@
  * fold: else a node has judged otherwise, and no baseline is made.
  */
 import { failpoint } from '../config/failpoints.ts';
-import { FACT_STREAM_NAMES, type FactStream, PARKED_STREAM } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, type FactStream } from '../config/topology.ts';
 import { type Clock, delay } from '../streams/clock.ts';
 import type { NatsBroker } from '../streams/connection.ts';
-import { type ReadingWorld, readUntil } from '../streams/follower.ts';
+import { type ParkMarks, readParked } from '../streams/park-marks.ts';
 import { type Parking, park } from '../streams/parked.ts';
 import { type Floors, floorsOf, readStreams } from '../streams/trimmed.ts';
 import { type Baseline, covers, encodePart, loadPart, type PartRef, type Point, pointOf } from './baseline.ts';
@@ -167,8 +167,8 @@ async function foldAsJudged(
 ): Promise<{ refold: Refold; chain: ChainState }> {
   const until = world.clock.monoMs() + world.patienceMs;
   for (;;) {
-    const parked = await parkedSources(world);
-    const { refold, chain } = await fold(world, before, cut, conflictsOf(parked));
+    const { reasons: parked, marks } = await readParked(world, cut.positions);
+    const { refold, chain } = await fold(world, before, cut, marks);
     // Whatever the horizon and the ids, these are set aside by every reader: parking them twice is parking them once.
     const own = refold.parked.filter(({ reason }) => reason !== 'too-old' && reason !== 'id-conflict');
     for (const parking of own) if (!parked.has(parking.source)) await park(world.broker, parking);
@@ -183,10 +183,10 @@ async function fold(
   world: MakingWorld,
   before: Baseline | undefined,
   cut: Point,
-  conflicts: ReadonlySet<string>,
+  marks: ParkMarks,
 ): Promise<{ refold: Refold; chain: ChainState }> {
   const { broker, clock, keeping, store } = world;
-  const refold = new Refold({ broker, clock, ...keeping, conflicts, dated: false });
+  const refold = new Refold({ broker, clock, ...keeping, marks, dated: false });
   if (before !== undefined)
     for (const { partition, seen } of refold.folds)
       loadPart(await store.part(before, partition.number), partition, seen);
@@ -196,21 +196,6 @@ async function fold(
     (message) => chain.take(message),
   );
   return { refold, chain: chain.state };
-}
-
-/** Source to reason of every stored message that is parked. */
-export async function parkedSources(world: ReadingWorld): Promise<Map<string, string>> {
-  const sources = new Map<string, string>();
-  const stream = await world.broker.stream(PARKED_STREAM);
-  if (stream === undefined || stream.messages === 0) return sources;
-  await readUntil(world, PARKED_STREAM, ['parked.>'], stream.firstSeq, stream.lastSeq, (message) => {
-    sources.set(message.subject.slice('parked.'.length), message.header('Holdfast-Reason') ?? '');
-  });
-  return sources;
-}
-
-export function conflictsOf(parked: ReadonlyMap<string, string>): Set<string> {
-  return new Set([...parked].filter(([, reason]) => reason === 'id-conflict').map(([source]) => source));
 }
 
 /** Where the fold and PARKED disagree between the baseline before and the cut; undefined if nowhere. */

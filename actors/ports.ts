@@ -98,12 +98,17 @@ export interface ParkedFact {
   /** Where it came from: the stored subject, or `http`. */
   readonly source: string;
   readonly contentType: string;
-  /** The bytes as they came, base64. */
+  /** The bytes as they came, base64; in a list the first of them only. */
   readonly bytes: string;
+  /** How many bytes it has, and whether `bytes` holds fewer. */
+  readonly length: number;
+  readonly cut: boolean;
 }
 export interface ParkedFacts {
-  /** Parked facts after a sequence, oldest first. */
-  list(after: number, limit: number): Promise<readonly ParkedFact[]>;
+  /** Parked facts after a sequence, oldest first; `next` goes on where a page ended before the last of them, which may be early. */
+  list(after: number, limit: number): Promise<{ readonly parked: readonly ParkedFact[]; readonly next: number | null }>;
+  /** One with all its bytes. */
+  get(seq: number): Promise<ParkedFact>;
   /** Publishes it anew, or a corrected fact in its place; past the horizon too, since a person asks for it. */
   resubmit(seq: number, corrected: SentBody | undefined): Promise<void>;
 }

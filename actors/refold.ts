@@ -10,7 +10,9 @@ import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/to
 import type { JournalRecord } from '../streams/decisions.ts';
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
 import type { Hash64 } from '../streams/hash.ts';
+import type { ParkMarks } from '../streams/park-marks.ts';
 import type { Parking } from '../streams/parked.ts';
+import { storedFact } from '../streams/subjects.ts';
 import type { Point } from './baseline.ts';
 import { Intake } from './intake.ts';
 import { Partition } from './partition.ts';
@@ -52,8 +54,8 @@ export function idText(id: Hash64): string {
 export interface RefoldWorld extends ReadingWorld {
   readonly partitions: number;
   readonly rules: Pick<Rules, 'at'>;
-  /** `STREAM.seq` of messages that were parked for their ids. */
-  readonly conflicts: ReadonlySet<string>;
+  /** Read behind the points that are folded up to. */
+  readonly marks: ParkMarks;
   /** Keeps the moment of every id, which takes memory. */
   readonly dated: boolean;
 }
@@ -71,8 +73,9 @@ export class Fold {
       refold.facts += 1;
     };
     const events = { applied: count, duplicate: count, parked: count };
-    this.intake = new Intake(world.clock, new Map([[number, this.partition]]), this.seen, park, events, world.rules);
-    for (const source of world.conflicts) this.intake.conflicts.add(source);
+    const stored = { marks: world.marks, partitions: world.partitions };
+    const own = new Map([[number, this.partition]]);
+    this.intake = new Intake(world.clock, own, this.seen, park, events, world.rules, stored);
   }
 
   get point(): Point {
@@ -120,9 +123,7 @@ export class Refold {
     await readUntil(this.#world, stream, [], from, until, (message) => {
       if (message.seq !== before + 1) throw new HoleError(stream, before + 1);
       before = message.seq;
-      const tokens = message.subject.split('.');
-      // As in Intake: what no transform touched belongs to partition 0.
-      const number = tokens.length === 4 ? Number(tokens[1]) : 0;
+      const number = storedFact(message.subject, this.#world.partitions).partition;
       const fold = this.folds[number];
       if (fold === undefined || message.seq > (targets[number] as Point).positions[stream]) return;
       this.atMs = Math.max(this.atMs, Math.floor(message.recordedAt / 1000));

@@ -13,7 +13,7 @@ import type { Broker } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
 import { JournalRecordError } from '../streams/decisions.ts';
 import { fenceWriter, type Journal } from '../streams/journal.ts';
-import { parkedConflicts } from '../streams/parked.ts';
+import { readMarks } from '../streams/park-marks.ts';
 import type { Baselines } from './baseline.ts';
 import type { Followers } from './followers.ts';
 import type { Intake } from './intake.ts';
@@ -88,7 +88,7 @@ export class TakeOver {
       await journal.drained();
       await holder.followRules();
       const world = await this.#recoveryWorld();
-      for (const source of await parkedConflicts({ broker, clock })) intake.conflicts.add(source);
+      await readMarks({ broker, clock }, intake.marks, world.lastSeqs);
       const recovered = await recoverPartitions(world, recovering);
       for (const [number, why] of recovered.lost) holder.isolate(number, why);
       for (const partition of recovered.partitions) partitions.set(partition.number, partition);

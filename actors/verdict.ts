@@ -6,8 +6,9 @@ import type { StoredMessage } from '../streams/broker.ts';
 import { decodeBody, isMsgpack, MAX_DEPTH } from '../streams/codec.ts';
 import { type Fact, type ParsedFact, parseFact } from '../streams/facts.ts';
 import { msgpackFault } from '../streams/msgpack-shape.ts';
+import type { ParkMarks } from '../streams/park-marks.ts';
 import { type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
-import { encodeToken } from '../streams/subjects.ts';
+import { encodeToken, type StoredFact } from '../streams/subjects.ts';
 import type { Rule } from './rules.ts';
 
 /** A front checks the horizon when a fact comes in, its owner when the stream has stamped it: what the one lets in, the other must. */
@@ -25,9 +26,17 @@ export interface Uncounted {
   readonly fact?: Fact;
 }
 
-/** @param tokens of the message's subject */
-export function readStored(rule: Rule, message: StoredMessage, tokens: readonly string[]): Readable | Uncounted {
-  if (tokens.length !== 4)
+/**
+ * @param place what its subject says (storedFact)
+ * @param marks they must cover the message (MK2)
+ */
+export function readStored(
+  rule: Rule,
+  message: StoredMessage,
+  place: StoredFact,
+  marks: Pick<ParkMarks, 'allows'>,
+): Readable | Uncounted {
+  if (place.fact === undefined)
     return uncounted('subject-mismatch', 'the subject is not <type>.<location>.<sku> of encoded tokens');
   let value: unknown;
   try {
@@ -38,13 +47,14 @@ export function readStored(rule: Rule, message: StoredMessage, tokens: readonly 
   const parsed = parseFact(value, rule.version);
   if (!parsed.ok) return uncounted('invalid', parsed.message);
   const { fact } = parsed;
-  if (fact.type !== tokens[0] || encodeToken(fact.location) !== tokens[2] || encodeToken(fact.sku) !== tokens[3]) {
+  const { type, location, sku } = place.fact;
+  if (fact.type !== type || encodeToken(fact.location) !== location || encodeToken(fact.sku) !== sku) {
     return uncounted(
       'subject-mismatch',
       `the body says ${fact.type} of ${fact.sku} at ${fact.location}, the subject something else`,
     );
   }
-  if (isTooOld(rule, message, fact)) return { ...uncounted('too-old', 'occurredAt is older than the idempotency horizon'), fact };
+  if (isTooOld(rule, message, fact) && !isResubmitted(rule, message, place, marks, fact)) return { ...uncounted('too-old', 'occurredAt is older than the idempotency horizon'), fact };
   return { ...parsed, value };
 }
 
@@ -58,14 +68,21 @@ function decoded({ version }: Rule, message: StoredMessage): unknown {
 }
 
 function isTooOld(rule: Rule, message: StoredMessage, fact: Fact): boolean {
-  const oldest = message.recordedAt - horizonMicros(rule) - HORIZON_SLACK_MICROS;
-  if (fact.at >= oldest) return false;
-  // Movements so old may have been summed up: where among them a count stood can no longer be told, whoever sends it again.
-  return fact.type === 'count' || !headerTakesHorizonOff(rule, message);
+  return fact.at < message.recordedAt - horizonMicros(rule) - HORIZON_SLACK_MICROS;
 }
 
-/** A header that anybody could set: it counts for what 0.1 stored, and for nothing since. */
-function headerTakesHorizonOff({ version }: Rule, message: StoredMessage): boolean {
+/** Whether a person has submitted it again: then the horizon does not hold for it. */
+function isResubmitted(
+  { version }: Rule,
+  message: StoredMessage,
+  { again }: StoredFact,
+  marks: Pick<ParkMarks, 'allows'>,
+  fact: Fact,
+): boolean {
+  // Movements so old may have been summed up: where among them a count stood can no longer be told, whoever sends it again.
+  if (fact.type === 'count') return false;
+  if (again) return marks.allows(message);
+  // Anybody could set the header: it counts for what 0.1 stored, and for nothing since.
   return version === 1 && message.header(RESUBMIT_HEADER) !== undefined;
 }
 

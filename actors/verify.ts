@@ -7,12 +7,13 @@
 import { JOURNAL_STREAM } from '../config/topology.ts';
 import { decodeRecord, JournalRecordError } from '../streams/decisions.ts';
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
+import { readParked } from '../streams/park-marks.ts';
 import { type Floors, floorsOf, readStreams } from '../streams/trimmed.ts';
 import { type Baseline, covers, loadPart, type Point, pointOf } from './baseline.ts';
 import type { BaselineStore } from './baseline-store.ts';
 import { ChainAudit, ChainBreak } from './chain.ts';
 import { differences, type State } from './differences.ts';
-import { conflictsOf, type Keeping, parkedSources } from './make-baseline.ts';
+import type { Keeping } from './make-baseline.ts';
 import { Partition } from './partition.ts';
 import { type Fold, HoleError, Refold } from './refold.ts';
 import { SeenIds } from './seen.ts';
@@ -168,8 +169,8 @@ class Verification {
       this.#faults.push({ check: 'streams', stream: trimmed[0], seq: trimmed[1], what });
       return;
     }
-    const conflicts = conflictsOf(await parkedSources(this.#world));
-    const refold = new Refold({ broker, clock, ...keeping, conflicts, dated: true });
+    const { marks } = await readParked(this.#world, end.positions);
+    const refold = new Refold({ broker, clock, ...keeping, marks, dated: true });
     // A baseline that nothing before it is left of is a copy to begin from, and cannot be compared with the streams.
     const start = trimmed === undefined ? undefined : base;
     if (start !== undefined) {

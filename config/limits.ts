@@ -11,6 +11,10 @@ export const LIMITS = {
   discardMs: 10_000,
   /** Facts in one POST /v1/facts; more: 413. */
   factsPerRequest: 1000,
+  /** Bytes of one fact over HTTP; more: it is rejected as too-large, and neither stored nor parked. */
+  factBytes: 64 * 1024,
+  /** Bytes of a stored fact, its subject and headers included; NATS refuses what has more. */
+  storedFactBytes: 80 * 1024,
   /** Publishes of facts on their way to JetStream at once; more wait their turn. */
   factPublishesInFlight: 512,
   /** Decisions in one journal record; more wait for the next one. */
@@ -33,6 +37,11 @@ export const LIMITS = {
   verdictsKept: 200_000,
   /** Facts on their way to PARKED; more: the follower stops until they are stored. */
   parkingInFlight: 256,
+  /** Parked facts in one answer are shown with so many of their bytes; one that has more says so, and can be asked for by itself. */
+  parkedBytesShown: 4_096,
+  /** Bytes of a list of parked facts, and how long it is put together; at either the page ends early, with `next`. */
+  parkedListBytes: 8 * 1024 * 1024,
+  parkedListMs: 2_000,
   /** Facts that a follower asks the server for at once. */
   factsPerPull: 4096,
   /** A follower that hears nothing for so long starts anew behind its position. */
@@ -67,6 +76,8 @@ export const LIMITS = {
   liveMessageBytes: 64 * 1024,
   /** Entries in the list of rules, which is metadata of a stream (128 KiB in all); more: refused. */
   rulesEntries: 250,
+  /** How often a node asks how full the streams are. */
+  storageEveryMs: 1_000,
   /** Milliseconds of page encoding in one turn while a snapshot is written. */
   snapshotTurnMs: 4,
 } as const;

@@ -59,6 +59,18 @@ export function parseHorizon(text: string): number | null {
   throw new SettingError(`the horizon is "${text}", but must be ${HORIZON_RULE}`);
 }
 
+const UNIT_BYTES = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;
+const SIZE_RULE = 'a size from 1MiB such as 512MiB, 4GiB or 1TiB, or off for no bound';
+/** Bytes; undefined for `off`. */
+const size = z.string().transform((text, context) => {
+  if (text === 'off') return undefined;
+  const match = /^(\d{1,7})(KiB|MiB|GiB|TiB)$/.exec(text.trim());
+  const bytes = match === null ? 0 : Number(match[1]) * UNIT_BYTES[match[2] as keyof typeof UNIT_BYTES];
+  if (bytes >= UNIT_BYTES.MiB) return bytes;
+  context.addIssue({ code: 'custom', message: SIZE_RULE });
+  return z.NEVER;
+});
+
 /** `name=value,name=value` over the defaults; what is allowed, if it is not that. */
 function parseParameters(text: string): AnomalyParameters | string {
   const parameters: Record<string, number> = { ...ANOMALY_DEFAULTS };
@@ -130,6 +142,27 @@ export const SETTINGS = {
     whole(1, 5),
     '1',
     'copies of streams that are made; 3 over three failure domains in production',
+  ),
+  factsMaxBytes: setting(
+    'HOLDFAST_FACTS_MAX_BYTES',
+    '--facts-max-bytes',
+    size,
+    '4GiB',
+    'the most that each stream of facts may hold; at it facts get 503 and reservations go on; a store with less room gets less',
+  ),
+  journalMaxBytes: setting(
+    'HOLDFAST_JOURNAL_MAX_BYTES',
+    '--journal-max-bytes',
+    size,
+    '8GiB',
+    'room for JOURNAL, reserved before that of facts; at it nothing is decided',
+  ),
+  parkedMaxBytes: setting(
+    'HOLDFAST_PARKED_MAX_BYTES',
+    '--parked-max-bytes',
+    size,
+    '2GiB',
+    'room for facts that could not be counted; at it no fact is taken in',
   ),
   horizon: setting(
     'HOLDFAST_HORIZON',

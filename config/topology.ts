@@ -30,6 +30,8 @@ export const TRIMMED_METADATA = 'holdfast-trimmed';
 
 /** Metadata of JOURNAL that says by which rules messages are judged: JSON, a list of entries (actors/rules.ts). */
 export const RULES_METADATA = 'holdfast-rules';
+/** Metadata of PARKED that says how many messages were taken out of it on purpose: any other that is missing is a loss. */
+export const REMOVED_METADATA = 'holdfast-removed';
 export const MARKS_BUCKET = 'holdfast_marks';
 
 /** Stream metadata that says for how many partitions subjects were made; another number needs other streams. */

@@ -3,6 +3,7 @@ import {
   type Broker,
   BrokerError,
   type FollowHandlers,
+  type FollowOptions,
   type Following,
   type KeyEntry,
   type Keys,
@@ -12,7 +13,7 @@ import {
 } from '../streams/broker.ts';
 import type { Host } from './host.ts';
 import type { Link } from './link.ts';
-import type { Consumer, LogServer, Message } from './server.ts';
+import { type Consumer, type LogServer, type Message, matcher } from './server.ts';
 import type { ServerProcess } from './server-process.ts';
 
 const TIMEOUT_MS = 5_000;
@@ -91,7 +92,7 @@ export class SimBroker implements Broker {
 
   async follow(
     stream: string,
-    options: { filters: readonly string[]; from: number; batch: number },
+    options: FollowOptions,
     handlers: FollowHandlers,
   ): Promise<Following> {
     const { link, server } = this.#connection;
@@ -158,16 +159,4 @@ export class SimKeys implements Keys {
 
 function stored({ seq, subject, data, headers, recordedAt }: Message): StoredMessage {
   return { seq, subject, data, recordedAt, header: (name) => headers[name] };
-}
-
-function matcher(filters: readonly string[]): (subject: string) => boolean {
-  if (filters.length === 0) return () => true;
-  const wanted = filters.map((filter) => filter.split('.'));
-  return (subject) => {
-    const tokens = subject.split('.');
-    return wanted.some((filter) => {
-      if (filter.at(-1) === '>') return filter.slice(0, -1).every((token, i) => token === tokens[i]);
-      return filter.length === tokens.length && filter.every((token, i) => token === '*' || token === tokens[i]);
-    });
-  };
 }

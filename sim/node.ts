@@ -61,6 +61,7 @@ export class SimNode {
     const broker = new SimBroker(connection);
     const peers: Peers = { ask: (partition, operation, body) => this.#ask(connection, partition, operation, body) };
     const nothing = () => undefined;
+    const nonces = random.fork(`${start} nonces`);
     const core = buildCore({
       broker,
       clock: host.clock,
@@ -75,6 +76,7 @@ export class SimNode {
       self: () => ({ name: this.name, writer: start, http: '', process: options.oneMachine ? start : undefined }),
       isDead: (process) => this.#world.isDead(process),
       created: server.log.created,
+      nonce: () => `${start}-${nonces.whole(0, 1e9)}`,
       settings: options.settings,
       events: {
         applied: nothing,

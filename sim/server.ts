@@ -67,10 +67,12 @@ export class LogServer {
   route(subject: string): { stream: string; stored: string } {
     const tokens = subject.split('.');
     if (tokens[0] === 'journal') return { stream: JOURNAL_STREAM, stored: subject };
-    if (tokens[0] === 'parked') return { stream: PARKED_STREAM, stored: subject };
+    if (tokens[0] === 'parked' || tokens[0] === 'mark') return { stream: PARKED_STREAM, stored: subject };
+    const again = tokens[0] === 'again' && tokens.length === 5;
     const stream = FACT_STREAM_NAMES.find((name) =>
-      (FACT_STREAMS[name] as readonly string[]).includes(tokens[0] ?? ''),
+      (FACT_STREAMS[name] as readonly string[]).includes(tokens[again ? 2 : 0] ?? ''),
     );
+    if (stream !== undefined && again) return { stream, stored: subject };
     if (stream === undefined || tokens.length !== 3) throw new BrokerError('unknown', `no stream takes ${subject}`);
     const [type, location, sku] = tokens as [string, string, string];
     return { stream, stored: `${type}.${partitionOfToken(sku, this.#partitions)}.${location}.${sku}` };
@@ -112,7 +114,10 @@ export class LogServer {
   }
 
   lastOn(stream: string, subject: string): Message | undefined {
-    return this.#stream(stream).lastOn.get(subject);
+    const { lastOn, messages } = this.#stream(stream);
+    if (!/[*>]/.test(subject)) return lastOn.get(subject);
+    const matches = matcher([subject]);
+    return messages.findLast((message) => matches(message.subject));
   }
 
   at(stream: string, seq: number): Message | undefined {
@@ -198,4 +203,17 @@ export class LogServer {
     if (stream === undefined) throw new BrokerError('unknown', `no stream ${name}`);
     return stream;
   }
+}
+
+/** Whether a subject is among those of the filters; all are if there is none. */
+export function matcher(filters: readonly string[]): (subject: string) => boolean {
+  if (filters.length === 0) return () => true;
+  const wanted = filters.map((filter) => filter.split('.'));
+  return (subject) => {
+    const tokens = subject.split('.');
+    return wanted.some((filter) => {
+      if (filter.at(-1) === '>') return filter.slice(0, -1).every((token, i) => token === tokens[i]);
+      return filter.length === tokens.length && filter.every((token, i) => token === '*' || token === tokens[i]);
+    });
+  };
 }

@@ -57,8 +57,10 @@ export class Witness {
 
   stored(stream: string, message: Message): void {
     if (stream === JOURNAL_STREAM) this.#record(message);
-    else if (stream === PARKED_STREAM) this.parked.push(String((JSON.parse(String(message.data)) as SentFact).id));
-    else {
+    else if (stream === PARKED_STREAM) {
+      if (message.subject.startsWith('parked.'))
+        this.parked.push(String((JSON.parse(String(message.data)) as SentFact).id));
+    } else {
       const fact = JSON.parse(String(message.data)) as SentFact;
       this.ledger.take(fact);
       this.onChange(fact.sku);

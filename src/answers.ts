@@ -7,7 +7,7 @@
  *  A2 Every request is counted once, a reservation's with how it ended; 503 and 500 are the system's faults, the rest are answers.
  */
 import type { z } from 'zod';
-import type { ExplainAnswer, FactDesk, ParkedFacts, StockDesk } from '../actors/ports.ts';
+import type { ExplainAnswer, FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../actors/ports.ts';
 import { type FieldError, Refusal } from '../actors/refusal.ts';
 import { LIMITS } from '../config/limits.ts';
 import { isTooDeep } from '../streams/codec.ts';
@@ -156,9 +156,12 @@ export class Answers {
 
   async listParked(query: unknown): Promise<ParkedAnswer> {
     const { after, limit } = valid(parkedQuery, onceEach(query));
-    const parked = await this.#parked.list(after, limit);
-    const last = parked.length === limit ? parked[parked.length - 1] : undefined;
-    return { parked: [...parked], next: last?.seq ?? null };
+    const { parked, next } = await this.#parked.list(after, limit);
+    return { parked: [...parked], next };
+  }
+
+  async parkedFact(params: unknown): Promise<ParkedFact> {
+    return this.#parked.get(valid(parkedParams, params).seq);
   }
 
   /** @param body a fact to take its place, or undefined to submit it as it is */

@@ -14,6 +14,7 @@ import { PARK_REASONS, type ParkReason } from '../streams/parked.ts';
 import { type Family, type FamilyValue, Histogram } from './metrics/exposition.ts';
 import { FamilyRegistry } from './metrics/registry.ts';
 import { PROBLEMS, type ProblemKind } from './problems.ts';
+import type { StreamBytes } from './storage.ts';
 
 export const RESERVATION_OUTCOMES = [
   'held',
@@ -87,6 +88,7 @@ export class Metrics {
   readonly #parked: Record<ParkReason, number>;
   readonly #reservations: Record<ReservationOutcome, number>;
   readonly #anomalies: Record<AnomalyKind, number>;
+  #streamBytes: () => ReadonlyMap<string, StreamBytes> = () => new Map();
   #openAnomalies: () => ReadonlyMap<string, number> = () => new Map();
   readonly #restarts: Record<MeasuredStream, number>;
   readonly #requests: Record<MeasuredOperation, number>;
@@ -221,6 +223,12 @@ export class Metrics {
       'Messages of a stream that are stored and not folded yet, in the partitions that this node owns.',
       () => STREAMS.map((stream) => ({ labels: { stream }, value: this.#lags[stream]() })),
     );
+    this.#read('stream_bytes', 'Bytes that a stream holds.', () =>
+      [...this.#streamBytes()].map(([stream, { bytes }]) => ({ labels: { stream }, value: bytes })),
+    );
+    this.#read('stream_max_bytes', 'The most that a stream may hold; 0: as much as the server has room for.', () =>
+      [...this.#streamBytes()].map(([stream, { maxBytes }]) => ({ labels: { stream }, value: maxBytes ?? 0 })),
+    );
     for (const name of Object.keys(GAUGES) as GaugeName[])
       this.#read(name, GAUGES[name], () => [{ labels: {}, value: this.#gauges.get(name)?.() ?? 0 }]);
   }
@@ -341,6 +349,11 @@ export class Metrics {
   /** Says where a gauge is read, each time somebody asks. */
   gauge(name: GaugeName, read: () => number): void {
     this.#gauges.set(name, read);
+  }
+
+  /** Where it is told how full each stream is. */
+  streamBytes(read: () => ReadonlyMap<string, StreamBytes>): void {
+    this.#streamBytes = read;
   }
 
   /** Says where a stream's lag in messages is read. */

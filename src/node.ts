@@ -7,20 +7,13 @@ import type { AnomalyKeeper } from '../actors/anomaly-keeper.ts';
 import { baselineSources } from '../actors/baseline-store.ts';
 import { buildCore, type Core } from '../actors/core.ts';
 import type { Engine } from '../actors/engine.ts';
-import type { StreamFactDesk } from '../actors/fact-desk.ts';
 import type { Ownership } from '../actors/ownership.ts';
-import type { ParkedFacts } from '../actors/ports.ts';
-import { Refusal } from '../actors/refusal.ts';
 import type { Settings } from '../config/settings.ts';
-import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
+import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET } from '../config/topology.ts';
 import type { LiveFeed } from '../dashboards/feed/live-feed.ts';
 import { OpenAnomalies } from '../dashboards/feed/open-anomalies.ts';
-import type { StoredMessage } from '../streams/broker.ts';
-import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
-import { describeParked, listParked } from '../streams/parked.ts';
 import { provision } from '../streams/provision.ts';
-import type { SentBody } from '../streams/sent.ts';
 import { anomaliesOf } from './anomalies.ts';
 import { Answers } from './answers.ts';
 import { SteadyClock } from './clock.ts';
@@ -36,8 +29,10 @@ import { Metrics } from './metrics.ts';
 import { NatsPeers, serveOwner } from './peers.ts';
 import { isDead, processMark } from './process-mark.ts';
 import { requestEndpoints } from './requests.ts';
+import { parkedFacts } from './parked-facts.ts';
 import { pingServers } from './server-pings.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
+import { StorageWatch } from './storage.ts';
 import { VERSION } from './version.ts';
 import { watching } from './watching.ts';
 
@@ -68,7 +63,9 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   try {
     const durability = await checkDurability(broker, settings);
     log[durability.level === 'partly' ? 'warn' : 'info']({}, durability.says);
-    const provisioned = await provision(broker, settings);
+    const provisioned = await provision(broker, settings, (message, detail) => log.warn(detail, message));
+    const storage = new StorageWatch(broker);
+    metrics.streamBytes(() => storage.streams);
     const writer = `${settings.name}-${nonce()}`;
     let http = '';
     const replicas = settings.replicas;
@@ -95,6 +92,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       self,
       isDead,
       created: provisioned.created,
+      nonce,
+      storage,
       settings: {
         partitions: settings.partitions,
         horizonMs: settings.horizon,
@@ -179,6 +178,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const endLive = attachLive(server.server, { hub: live.hub, origins: settings.origins, metrics });
     http = await listen(server, settings.http);
     await engine.start();
+    storage.start();
     openAnomalies.start();
     anomalies.start({ partitions: engine.partitions, leased: () => ownership.leased });
     // On a connection of its own: a flood of requests does not stand before the journal's acknowledgements.
@@ -196,6 +196,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     void broker.closed.then(() => stopping ?? fail('the connection to NATS is closed for good'));
     const stop = async () => {
       clearInterval(following);
+      storage.stop();
       endPings();
       await service.stop().catch(() => undefined);
       await anomalies.stop();
@@ -288,43 +289,5 @@ function serveOwned(
       );
     }
     live.ownershipChanged();
-  };
-}
-
-/** A parked fact as it came; throws if it cannot be read. */
-function sentOf(parked: StoredMessage): SentBody {
-  const { contentType } = describeParked(parked);
-  const type = isMsgpack(parked.data, contentType) ? MSGPACK_TYPE : JSON_TYPE;
-  return { value: decodeBody(parked.data, contentType), bytes: parked.data, type };
-}
-
-function parkedFacts(broker: NatsBroker, facts: StreamFactDesk): ParkedFacts {
-  return {
-    list: async (after, limit) =>
-      (await listParked(broker, after, limit)).map((message) => {
-        const { reason, message: why, source, contentType } = describeParked(message);
-        return {
-          seq: message.seq,
-          parkedAt: new Date(message.recordedAt / 1000).toISOString(),
-          reason,
-          message: why,
-          source,
-          contentType,
-          bytes: Buffer.from(message.data).toString('base64'),
-        };
-      }),
-    resubmit: async (seq, corrected) => {
-      const parked = await broker.message(PARKED_STREAM, seq);
-      if (parked === undefined) throw new Refusal('not-found', `no fact is parked at ${seq}`);
-      try {
-        await facts.resubmit(corrected ?? sentOf(parked));
-      } catch (error) {
-        if (error instanceof Refusal) throw error;
-        throw new Refusal(
-          'invalid-request',
-          `the parked fact cannot be submitted as it is: ${(error as Error).message}; send a corrected one`,
-        );
-      }
-    },
   };
 }

@@ -25,7 +25,7 @@ export const parkedParams = z.object({
   seq: z.coerce.number({ error: SEQ_RULE }).pipe(z.int({ error: SEQ_RULE }).min(1, { error: SEQ_RULE })),
 });
 
-const parkedFact = z
+export const parkedFact = z
   .object({
     seq: z.int(),
     parkedAt: z.string(),
@@ -33,7 +33,11 @@ const parkedFact = z
     message: z.string(),
     source: z.string().meta({ description: 'where it came from: a stored message of a stream, or HTTP' }),
     contentType: z.string(),
-    bytes: z.string().meta({ description: 'the bytes as they came, base64', contentEncoding: 'base64' }),
+    bytes: z
+      .string()
+      .meta({ description: 'the bytes as they came, base64; in a list the first of them', contentEncoding: 'base64' }),
+    length: z.int().meta({ description: 'how many bytes came' }),
+    cut: z.boolean().meta({ description: '`bytes` holds fewer; GET /v1/parked/{seq} has all that are still there' }),
   })
   .meta({ id: 'ParkedFact' });
 export const parkedAnswer = z

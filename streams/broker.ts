@@ -2,15 +2,17 @@
  * The broker as a port: streams that are published to, read and followed, and key-value buckets with compare-and-set. The real one is
  * streams/connection.ts, on NATS; a simulation has its own.
  *
- * Trouble is sorted into what the caller should do: `conflict` (an expectation failed), `unknown` (may be stored or not), `refused` (the
- * server said no, and why).
+ * Trouble is sorted into what the caller should do: `conflict` (an expectation failed), `unknown` (may be stored or not), `too-large` (it will
+ * never be taken at this size), `full` (nothing was stored; there may be room later), `refused` (the server said no, and why).
  */
 export type Headers = Readonly<Record<string, string>>;
 
+export type BrokerTrouble = 'conflict' | 'unknown' | 'too-large' | 'full' | 'refused';
+
 export class BrokerError extends Error {
   override readonly name = 'BrokerError';
-  readonly kind: 'conflict' | 'unknown' | 'refused';
-  constructor(kind: 'conflict' | 'unknown' | 'refused', message: string, options?: ErrorOptions) {
+  readonly kind: BrokerTrouble;
+  constructor(kind: BrokerTrouble, message: string, options?: ErrorOptions) {
     super(message, options);
     this.kind = kind;
   }
@@ -35,8 +37,18 @@ export interface StreamFacts {
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly messages: number;
+  /** Bytes that it holds, and the most that it may; undefined: as many as the server has room for. */
+  readonly bytes?: number;
+  readonly maxBytes?: number | undefined;
   /** What whoever made or changed it wrote beside it. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
+}
+export interface FollowOptions {
+  readonly filters: readonly string[];
+  readonly from: number;
+  readonly batch: number;
+  /** Messages come without their bytes. */
+  readonly headersOnly?: boolean;
 }
 export interface FollowHandlers {
   readonly message: (message: FollowedMessage) => void;
@@ -70,7 +82,7 @@ export interface Broker {
   stream(name: string): Promise<StreamFacts | undefined>;
   /** Puts this in place of a stream's metadata (streams/journal-metadata.ts says who may). */
   annotate(stream: string, metadata: Readonly<Record<string, string>>): Promise<void>;
-  /** The last message on a subject, read through the stream's leader; undefined if there is none. */
+  /** The last message on a subject, which may have wildcards, read through the stream's leader; undefined if there is none. */
   lastOn(stream: string, subject: string): Promise<StoredMessage | undefined>;
   message(stream: string, seq: number): Promise<StoredMessage | undefined>;
   /**
@@ -80,7 +92,7 @@ export interface Broker {
    */
   follow(
     stream: string,
-    options: { filters: readonly string[]; from: number; batch: number },
+    options: FollowOptions,
     handlers: FollowHandlers,
   ): Promise<Following>;
 }

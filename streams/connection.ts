@@ -22,6 +22,7 @@ import {
   type Msg,
   type MsgHdrs,
   type NatsConnection,
+  errors,
   nanos,
   headers as newHeaders,
   nuid,
@@ -31,6 +32,7 @@ import {
   BrokerError,
   type FollowedMessage,
   type FollowHandlers,
+  type FollowOptions,
   type Following,
   type Headers,
   type KeyEntry,
@@ -60,6 +62,10 @@ export interface ServiceEndpoint {
 
 const CONFLICTS = new Set([10071, 10164]);
 const UNKNOWN_OUTCOMES = new Set([10158, 10163, 10167]);
+/** The message exceeds the stream's max_msg_size. */
+const TOO_LARGE = new Set([10054]);
+/** The server's store, or the stream's max_bytes, is used up. */
+const FULL = new Set([10023, 10047, 10077]);
 
 /** Longest wait for all keys of a bucket. */
 const ALL_KEYS_MS = 4_000;
@@ -148,6 +154,8 @@ export class NatsBroker implements Broker {
         firstSeq: state.first_seq,
         lastSeq: state.last_seq,
         messages: state.messages,
+        bytes: state.bytes,
+        maxBytes: config.max_bytes > 0 ? config.max_bytes : undefined,
       };
     } catch (error) {
       if (isApiError(error, 10059)) return undefined;
@@ -222,7 +230,7 @@ export class NatsBroker implements Broker {
    */
   async follow(
     stream: string,
-    options: { filters: readonly string[]; from: number; batch: number },
+    options: FollowOptions,
     handlers: FollowHandlers,
   ): Promise<Following> {
     let ms: ConsumerMessages | undefined;
@@ -239,6 +247,7 @@ export class NatsBroker implements Broker {
         opt_start_seq: Math.max(1, options.from),
         mem_storage: true,
         num_replicas: 1,
+        headers_only: options.headersOnly ?? false,
         inactive_threshold: nanos(30_000),
       });
       ms = await this.#js.consumers.getConsumerFromInfo(info).consume({
@@ -499,8 +508,12 @@ function isApiError(error: unknown, code: number): boolean {
 function sorted(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
   const message = error instanceof Error ? error.message : String(error);
+  // The client itself sends nothing that exceeds the server's max_payload.
+  if (error instanceof errors.InvalidArgumentError) return new BrokerError('too-large', message, { cause: error });
   if (!(error instanceof JetStreamApiError)) return new BrokerError('unknown', message, { cause: error });
   if (CONFLICTS.has(error.code)) return new BrokerError('conflict', message, { cause: error });
+  if (TOO_LARGE.has(error.code)) return new BrokerError('too-large', message, { cause: error });
+  if (FULL.has(error.code)) return new BrokerError('full', message, { cause: error });
   if (UNKNOWN_OUTCOMES.has(error.code) || error.status >= 500)
     return new BrokerError('unknown', message, { cause: error });
   return new BrokerError('refused', message, { cause: error });

@@ -14,7 +14,8 @@ import { type Broker, BrokerError, type FollowedMessage, type Following } from '
 import { type Clock, every } from './clock.ts';
 
 export interface FollowerHandlers {
-  readonly message: (message: FollowedMessage) => void;
+  /** `later`: it was not taken, and the follower has been paused; it comes again when the follower resumes. */
+  readonly message: (message: FollowedMessage) => 'later' | void;
   /** Nothing is left to deliver as of now: everything up to this sequence of the stream has been seen. */
   readonly caughtUp: (lastSeq: number) => void;
   readonly restarted: (why: string) => void;
@@ -165,7 +166,7 @@ export class Follower {
     this.#pending = message.pending;
     if (message.seq > this.#position) {
       if (this.#filters.length === 0 && this.#leavesOut(message.seq)) return;
-      this.#handlers.message(message);
+      if (this.#handlers.message(message) === 'later') return;
       this.#position = message.seq;
     }
     // Whatever the stream held when the consumer was made has been delivered, or does not match the filter.
@@ -201,6 +202,7 @@ export async function readUntil(
   from: number,
   until: number,
   message: (message: FollowedMessage) => void,
+  headersOnly = false,
 ): Promise<void> {
   if (until < from) return;
   await new Promise<void>((resolve, reject) => {
@@ -227,7 +229,7 @@ export async function readUntil(
     broker
       .follow(
         stream,
-        { filters, from, batch: LIMITS.factsPerPull },
+        { filters, from, batch: LIMITS.factsPerPull, headersOnly },
         {
           alive: () => {
             heardAt = clock.monoMs();

@@ -299,7 +299,7 @@ export async function fenceWriter(
       return;
     } catch (error) {
       if (attempt > 100 || (error instanceof BrokerError && error.kind === 'refused')) throw error;
-      if (error instanceof BrokerError && error.kind === 'unknown')
+      if (error instanceof BrokerError && (error.kind === 'unknown' || error.kind === 'full'))
         await delay(clock, Math.min(1_000, 20 * (attempt + 1)));
     }
   }

@@ -1,16 +1,22 @@
 /**
- * Facts that could not be counted: kept with their reason and their bytes, to be looked at and submitted again.
+ * PARKED: facts that could not be counted, kept with their reason and their bytes, to be looked at and submitted again.
  *
- * Invariant K1: one stream message is parked at most once: its subject names where it came from, and is expected to be new.
+ * Invariants:
+ *  K1 One stream message is parked at most once: its subject names where it came from, and is expected to be new.
+ *  K2 What a stranger sends never makes an entry that cannot be stored: its content type is one of two words, its headers are counted, and
+ *     bytes that do not fit are cut. The whole stands where the entry says that it came from.
+ *  K3 A fact that was parked for its id has its mark (streams/park-marks.ts) before it has its entry.
  */
-import { PARKED_STREAM } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, PARKED_STREAM } from '../config/topology.ts';
 import { type Broker, BrokerError, type StoredMessage } from './broker.ts';
-import { type ReadingWorld, readUntil } from './follower.ts';
+import { isMsgpack, JSON_TYPE, MSGPACK_TYPE } from './codec.ts';
+import { markConflict } from './park-marks.ts';
+import type { BodyType } from './sent.ts';
 
 export const PARK_REASONS = ['too-old', 'id-conflict', 'unreadable', 'invalid', 'subject-mismatch'] as const;
 export type ParkReason = (typeof PARK_REASONS)[number];
 
-/** Set on a fact that a person submits again: the horizon does not hold for it, unless it is a count. */
+/** Set by version 0.1 on a fact that a person submits again. It is believed only of messages that were judged by the rules of that time. */
 export const RESUBMIT_HEADER = 'Holdfast-Resubmit';
 
 export interface Parking {
@@ -19,86 +25,115 @@ export interface Parking {
   readonly subject: string;
   readonly reason: ParkReason;
   readonly message: string;
-  readonly contentType: string;
+  /** As the sender named it. */
+  readonly contentType: string | undefined;
   readonly bytes: Uint8Array;
 }
 
-/** Room for the headers beside the bytes in one message. */
+/** The most that the texts in an entry's headers may take, percent-encoded. */
+const MESSAGE_BYTES = 3_072;
+const SUBJECT_BYTES = 4_096;
+/** Room for all headers beside the bytes in one message. */
 const HEADER_BYTES = 16_384;
-const LONGEST_MESSAGE = 1_000;
+/** Bytes of an entry that was refused for its size, tried in turn. */
+const STUB_BYTES = [4_096, 0];
 
-/** Stores it; true if it was not parked before. */
+const PREFIX = 'parked.';
+
+/** Stores it; true if it was not parked before. Rejects if it is not known to be stored: then it must be tried again. */
 export async function park(broker: Broker, parking: Parking): Promise<boolean> {
-  const room = broker.server.maxPayload - HEADER_BYTES;
-  const whole = parking.bytes.length <= room;
-  const note = whole
-    ? ''
-    : ` (only its first ${room} bytes are kept here; all ${parking.bytes.length} are at ${parking.source})`;
-  try {
-    await broker.publish(`parked.${parking.source}`, whole ? parking.bytes : parking.bytes.subarray(0, room), {
-      expectLast: 0,
-      headers: {
-        'Holdfast-Reason': parking.reason,
-        'Holdfast-Message': quoted(parking.message.slice(0, LONGEST_MESSAGE) + note),
-        'Holdfast-Subject': quoted(parking.subject),
-        'Content-Type': parking.contentType,
-      },
-    });
-    return true;
-  } catch (error) {
-    if (error instanceof BrokerError && error.kind === 'conflict') return false;
-    throw error;
+  if (parking.reason === 'id-conflict') await markConflict(broker, parking.source);
+  const most = Math.max(0, broker.server.maxPayload - HEADER_BYTES);
+  for (const size of [most, ...STUB_BYTES]) {
+    try {
+      await store(broker, parking, Math.min(size, parking.bytes.length));
+      return true;
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      if (error.kind === 'conflict') return false;
+      if (error.kind !== 'too-large' || size === 0) throw error;
+    }
   }
+  return false;
 }
 
-/** A parser's message may end in half of a surrogate pair, which encodeURIComponent refuses. */
-function quoted(text: string): string {
-  return encodeURIComponent(text.toWellFormed());
-}
-
-/** `STREAM.seq` of every stored message that was parked because of its id: what a replay must not count. */
-export async function parkedConflicts(world: ReadingWorld): Promise<Set<string>> {
-  const conflicts = new Set<string>();
-  const stream = await world.broker.stream(PARKED_STREAM);
-  if (stream === undefined || stream.lastSeq === 0) return conflicts;
-  let read = 0;
-  await readUntil(world, PARKED_STREAM, ['parked.>'], 1, stream.lastSeq, (message) => {
-    read += 1;
-    if (message.header('Holdfast-Reason') === 'id-conflict') conflicts.add(message.subject.slice('parked.'.length));
+async function store(broker: Broker, parking: Parking, size: number): Promise<void> {
+  const { source, reason, message, subject, bytes } = parking;
+  const cut =
+    size < bytes.length ? ` (only its first ${size} bytes are kept here; all ${bytes.length} are at ${source})` : '';
+  await broker.publish(PREFIX + source, bytes.subarray(0, size), {
+    expectLast: 0,
+    headers: {
+      'Holdfast-Reason': reason,
+      'Holdfast-Message': quoted(message, MESSAGE_BYTES) + quoted(cut, MESSAGE_BYTES),
+      'Holdfast-Subject': quoted(subject, SUBJECT_BYTES),
+      'Holdfast-Length': String(bytes.length),
+      'Content-Type': bodyType(bytes, parking.contentType),
+    },
   });
-  // A replay would count a fact whose parking is forgotten; so nothing may be taken out of this stream either.
-  if (read < stream.lastSeq)
-    throw new Error(
-      `stream ${PARKED_STREAM} lacks ${stream.lastSeq - read} of the ${stream.lastSeq} messages that it held`,
-    );
-  return conflicts;
 }
 
-/** Parked facts with a sequence above `after`, oldest first. */
-export async function listParked(broker: Broker, after: number, limit: number): Promise<StoredMessage[]> {
-  const stream = await broker.stream(PARKED_STREAM);
-  const found: StoredMessage[] = [];
-  if (stream === undefined) return found;
-  for (let seq = Math.max(after + 1, stream.firstSeq); seq <= stream.lastSeq && found.length < limit; seq++) {
-    const message = await broker.message(PARKED_STREAM, seq);
-    if (message !== undefined) found.push(message);
+function bodyType(bytes: Uint8Array, contentType: string | undefined): BodyType {
+  return isMsgpack(bytes, contentType) ? MSGPACK_TYPE : JSON_TYPE;
+}
+
+/** Percent-encoded, and cut where a character ends, so it may be as long as its sender likes. A parser's message may end in half of a surrogate pair, which is refused. */
+function quoted(text: string, most: number): string {
+  let whole = '';
+  for (const character of text.toWellFormed()) {
+    const encoded = encodeURIComponent(character);
+    if (whole.length + encoded.length > most) break;
+    whole += encoded;
   }
-  return found;
+  return whole;
 }
 
-/** What is parked, as it was described when it was stored. */
-export function describeParked(message: StoredMessage): {
-  reason: string;
-  message: string;
-  subject: string;
-  source: string;
-  contentType: string;
-} {
+/** An entry of PARKED, as far as it can be read: anybody may have written it. */
+export interface ParkedEntry {
+  readonly seq: number;
+  /** Microseconds since 1970. */
+  readonly recordedAt: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly source: string;
+  readonly contentType: BodyType;
+  readonly bytes: Uint8Array;
+  /** Bytes that it had where it came from; more than there are here if they were cut. */
+  readonly length: number;
+}
+
+/** Undefined for a message of PARKED that is no entry. Reads whatever stands there (no entry may end a list). */
+export function parkedEntry(message: StoredMessage): ParkedEntry | undefined {
+  if (!message.subject.startsWith(PREFIX)) return undefined;
+  const { seq, recordedAt, data } = message;
+  const length = Number(message.header('Holdfast-Length') ?? data.length);
   return {
-    reason: message.header('Holdfast-Reason') ?? '',
-    message: decodeURIComponent(message.header('Holdfast-Message') ?? ''),
-    subject: decodeURIComponent(message.header('Holdfast-Subject') ?? ''),
-    source: message.subject.slice('parked.'.length),
-    contentType: message.header('Content-Type') ?? 'application/json',
+    seq,
+    recordedAt,
+    reason: (message.header('Holdfast-Reason') ?? 'unknown').slice(0, 64),
+    message: unquoted(message.header('Holdfast-Message') ?? '').slice(0, 2 * MESSAGE_BYTES),
+    source: message.subject.slice(PREFIX.length),
+    contentType: bodyType(data, message.header('Content-Type')),
+    bytes: data,
+    length: Number.isSafeInteger(length) ? Math.max(length, data.length) : data.length,
   };
+}
+
+function unquoted(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** The entry at a sequence with the bytes as they came: of one that was cut, from the message that it names, if that is still there. */
+export async function wholeEntry(broker: Broker, seq: number): Promise<ParkedEntry | undefined> {
+  const message = await broker.message(PARKED_STREAM, seq);
+  const entry = message === undefined ? undefined : parkedEntry(message);
+  if (entry === undefined || entry.bytes.length === entry.length) return entry;
+  const [stream = '', at = ''] = entry.source.split('.');
+  if (!(FACT_STREAM_NAMES as string[]).includes(stream) || !/^[1-9]\d{0,15}$/.test(at)) return entry;
+  const origin = await broker.message(stream, Number(at));
+  return origin?.data.length === entry.length ? { ...entry, bytes: origin.data } : entry;
 }

@@ -2,8 +2,14 @@
  * Makes the streams, or verifies those that are there. Never narrows one silently: what differs in a way that could lose or
  * misplace a fact stops the start and says what differs.
  *
- * Invariant P1: the partition count of stored subjects never changes; it stands in the streams' metadata.
+ * Invariants:
+ *  P1 The partition count of stored subjects never changes; it stands in the streams' metadata.
+ *  P2 No stream is ever bounded below what it holds, and room for JOURNAL is reserved first, then for PARKED: facts are refused before
+ *     anything that was acknowledged is in danger.
+ *  P3 A server without the room never stops a start: bounds are halved until they fit twice (the server measures its room anew at every
+ *     start, and takes no change to any stream while more is reserved than it has), and without any the streams stay as they are.
  */
+import { LIMITS } from '../config/limits.ts';
 import {
   DUPLICATE_WINDOW_MS,
   FACT_STREAM_NAMES,
@@ -12,6 +18,7 @@ import {
   PARKED_STREAM,
   PARTITIONS_METADATA,
 } from '../config/topology.ts';
+import { BrokerError } from './broker.ts';
 import type { NatsBroker, NatsStreamFacts } from './connection.ts';
 
 export class ProvisionError extends Error {
@@ -25,10 +32,19 @@ export interface Provisioned {
 
 type Wanted = Parameters<NatsBroker['addStream']>[0];
 
+/** The most that streams may hold, bytes; undefined: no bound. */
+export interface StreamBounds {
+  readonly journalMaxBytes?: number | undefined;
+  readonly parkedMaxBytes?: number | undefined;
+  /** Of each stream of facts. */
+  readonly factsMaxBytes?: number | undefined;
+}
+
 /** Makes what is missing and verifies the rest. Several nodes may do so at once. */
 export async function provision(
   broker: NatsBroker,
-  options: { partitions: number; replicas: number },
+  options: { partitions: number; replicas: number } & StreamBounds,
+  note: (message: string, detail: Record<string, unknown>) => void = () => undefined,
 ): Promise<Provisioned> {
   const created: Record<string, string> = {};
   for (const wanted of wantedStreams(options)) {
@@ -41,7 +57,71 @@ export async function provision(
     await reconcile(broker, wanted, found);
     created[wanted.name] = found.created;
   }
+  const bounds = [
+    { name: JOURNAL_STREAM, most: options.journalMaxBytes },
+    { name: PARKED_STREAM, most: options.parkedMaxBytes },
+    ...FACT_STREAM_NAMES.map((name) => ({ name, most: options.factsMaxBytes })),
+  ].filter((bound): bound is Bound => bound.most !== undefined);
+  if (bounds.length > 0) await bound(broker, bounds, note);
   return { created };
+}
+
+interface Bound {
+  readonly name: string;
+  readonly most: number;
+}
+
+/** How often bounds are halved before they are given up. */
+const HALVINGS = 10;
+
+/** Sets `max_bytes` of streams, in the order that is given (P2, P3). */
+async function bound(
+  broker: NatsBroker,
+  bounds: readonly Bound[],
+  note: (message: string, detail: Record<string, unknown>) => void,
+): Promise<void> {
+  const found = new Map<string, NatsStreamFacts>();
+  for (const { name } of bounds) found.set(name, (await broker.stream(name)) as NatsStreamFacts);
+  for (let halved = 0; halved <= HALVINGS; halved++) {
+    const wanted = bounds.map(({ name, most }) => ({
+      name,
+      most: fitting(Math.floor(most / 2 ** halved), found.get(name)),
+    }));
+    const changed = wanted.filter(({ name, most }) => found.get(name)?.maxBytes !== most);
+    if (changed.length === 0) return;
+    try {
+      await refuseWithoutRoom(broker, wanted, found);
+      for (const { name, most } of changed) await broker.updateStream(name, { max_bytes: most });
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.kind !== 'full') throw error;
+      continue;
+    }
+    if (halved > 0)
+      note('the server has less room than the settings would reserve: streams are bounded lower', {
+        maxBytes: Object.fromEntries(wanted.map(({ name, most }) => [name, most])),
+      });
+    return;
+  }
+  note('the server has no room to reserve for the streams: their bounds stay as they are', {});
+}
+
+/** The bound of a stream that nearly fills it stays as it is. One that had none gets a quarter more than it holds. */
+function fitting(most: number, found: NatsStreamFacts | undefined): number {
+  const stored = found?.bytes ?? 0;
+  return stored < 0.8 * most ? most : Math.max(most, found?.maxBytes ?? Math.ceil(1.25 * stored));
+}
+
+/** Reserves twice what is wanted for a moment, all of it in the first stream; rejects if there is not so much room. */
+async function refuseWithoutRoom(
+  broker: NatsBroker,
+  wanted: readonly Bound[],
+  found: ReadonlyMap<string, NatsStreamFacts>,
+): Promise<void> {
+  const [first, ...others] = wanted as [Bound, ...Bound[]];
+  const total = wanted.reduce((sum, { most }) => sum + most, 0);
+  const reserved = others.reduce((sum, { name }) => sum + (found.get(name)?.maxBytes ?? 0), 0);
+  await broker.updateStream(first.name, { max_bytes: Math.max(first.most, 2 * total - reserved) });
+  await broker.updateStream(first.name, { max_bytes: first.most });
 }
 
 /** The streams as they should be. */
@@ -59,7 +139,12 @@ export function wantedStreams(options: { partitions: number; replicas: number })
   const facts = FACT_STREAM_NAMES.map((name) => ({
     ...base,
     name,
-    subjects: FACT_STREAMS[name].map((type) => `${type}.*.*`),
+    subjects: [
+      ...FACT_STREAMS[name].map((type) => `${type}.*.*`),
+      // Published by nodes alone, with the partition in them: the transform has another shape.
+      ...FACT_STREAMS[name].map((type) => `again.*.${type}.*.*`),
+    ],
+    max_msg_size: LIMITS.storedFactBytes,
     // Same shape as the subjects, or messages would be stored untransformed. The check of permissions stays on what was published.
     subject_transform: {
       src: '*.*.*',
@@ -72,7 +157,7 @@ export function wantedStreams(options: { partitions: number; replicas: number })
   return [
     ...facts,
     { ...kept, name: JOURNAL_STREAM, subjects: ['journal.*'] },
-    { ...base, name: PARKED_STREAM, subjects: ['parked.>'] },
+    { ...base, name: PARKED_STREAM, subjects: ['parked.>', 'mark.>'] },
   ] as Wanted[];
 }
 
@@ -112,6 +197,10 @@ async function reconcile(broker: NatsBroker, wanted: Wanted, found: NatsStreamFa
     );
   }
   const missing = (wanted.subjects ?? []).filter((subject) => found.config.subjects?.includes(subject) !== true);
-  if (missing.length > 0)
-    await broker.updateStream(wanted.name, { subjects: [...(found.config.subjects ?? []), ...missing] });
+  const size = wanted.max_msg_size ?? -1;
+  if (missing.length > 0 || (found.config.max_msg_size ?? -1) !== size)
+    await broker.updateStream(wanted.name, {
+      subjects: [...(found.config.subjects ?? []), ...missing],
+      max_msg_size: size,
+    });
 }

@@ -56,6 +56,41 @@ export function storedFactSubject(type: FactType, partition: number, location: s
   return `${type}.${partition}.${token(location)}.${token(sku)}`;
 }
 
+/**
+ * Where a node publishes a fact that a person submits again. The stream's transform leaves five tokens as they are, so the partition is
+ * in it from the start; `*` for any location or SKU.
+ */
+export function againSubject(type: FactType, partition: number, location: string, sku: string): string {
+  return `again.${storedFactSubject(type, partition, location, sku).replace(/^([^.]*)\.([^.]*)/, '$2.$1')}`;
+}
+
+/** A message of a fact stream as its subject says: whose it is, and of what. */
+export interface StoredFact {
+  /** The partition whose owner judges it: 0 for a subject that names none. */
+  readonly partition: number;
+  /** Encoded tokens; undefined for a subject that is none of a fact. */
+  readonly fact: { readonly type: string; readonly location: string; readonly sku: string } | undefined;
+  /** On a subject of resubmissions. */
+  readonly again: boolean;
+}
+
+export function storedFact(subject: string, partitions: number): StoredFact {
+  const tokens = subject.split('.');
+  if (tokens.length === 4) {
+    const [type, partition, location, sku] = tokens as [string, string, string, string];
+    return { partition: Number(partition), fact: { type, location, sku }, again: false };
+  }
+  const [, token, type, location, sku] = tokens as [string, string, string, string, string];
+  const partition = Number(token);
+  // Published as it is stored, so whatever it names is only a claim.
+  if (tokens.length === 5 && partition >= 0 && partition < partitions && String(partition) === token) {
+    const fits = partitionOfToken(sku, partitions) === partition;
+    return { partition, fact: fits ? { type, location, sku } : undefined, again: true };
+  }
+  // A literal `*` for a token, which no transform touches, or a partition that does not exist.
+  return { partition: 0, fact: undefined, again: false };
+}
+
 /** The journal subject of one start of one node. */
 export function journalSubject(writer: string): string {
   return `journal.${encodeToken(writer)}`;

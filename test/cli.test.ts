@@ -18,6 +18,8 @@ beforeAll(async () => {
     source: 'SALES.1',
     contentType: 'application/json',
     bytes: 'e30=',
+    length: 2,
+    cut: false,
   });
   app = it_.app;
   http = new URL(await app.listen({ host: '127.0.0.1', port: 0 })).host;
@@ -131,6 +133,8 @@ describe('at a desk', () => {
     expect(out).toContain('too-old');
     expect(out).not.toContain('\u001b');
     expect((await holdfast(['parked', 'list', '--json'])).code).toBe(0);
+    const shown = await holdfast(['parked', 'show', '4']);
+    expect([shown.code, shown.out.includes('\u001b'), /text +\{\}/.test(shown.out)]).toEqual([0, false, true]);
     expect((await holdfast(['parked', 'resubmit', '4'])).code).toBe(0);
     expect((await holdfast(['parked', 'resubmit', '5'])).code).toBe(1);
   });

@@ -1,6 +1,8 @@
-/** `parked list` and `parked resubmit`: facts that could not be counted, and what becomes of them. */
+/** `parked list`, `parked show` and `parked resubmit`: facts that could not be counted, and what becomes of them. */
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { ParkedFact } from '../../actors/ports.ts';
+import { JSON_TYPE } from '../../streams/codec.ts';
 import type { ParkedAnswer } from '../operator-requests.ts';
 import { path } from './client.ts';
 import { askDesk, type DeskOptions, deskCommand } from './desk.ts';
@@ -23,6 +25,12 @@ export function addParkedCommands(program: Command, run: CliRun): void {
       if (options.limit !== undefined) query.set('limit', String(options.limit));
       const ask = `/v1/parked?${query.toString()}`;
       await askDesk<ParkedAnswer>(run, options, (client) => client.ask('GET', ask), parkedTable);
+    });
+  deskCommand(parked, 'show', 'show one with all its bytes')
+    .argument('<seq>', 'its sequence, as `parked list` shows it', whole)
+    .action(async (seq: number, options: DeskOptions) => {
+      const ask = path('v1', 'parked', String(seq));
+      await askDesk<ParkedFact>(run, options, (client) => client.ask('GET', ask), parkedText);
     });
   deskCommand(parked, 'resubmit', 'submit one again, as it is or corrected')
     .argument('<seq>', 'its sequence, as `parked list` shows it', whole)
@@ -50,6 +58,22 @@ function parkedTable({ parked, next }: ParkedAnswer): string {
   ];
   const rows = parked.map(({ seq, parkedAt, reason, source, message }) => [seq, parkedAt, reason, source, message]);
   return table(head, rows) + (next === null ? '' : `More: holdfast parked list --after ${next}\n`);
+}
+
+function parkedText({ seq, parkedAt, reason, source, message, contentType, bytes, length, cut }: ParkedFact): string {
+  const raw = Buffer.from(bytes, 'base64');
+  const [text, form] = contentType === JSON_TYPE ? [raw.toString('utf8'), 'text'] : [bytes, 'base64'];
+  const rows: [string, string][] = [
+    ['seq', String(seq)],
+    ['parked at', parkedAt],
+    ['reason', reason],
+    ['from', source],
+    ['message', message],
+    ['type', contentType],
+    ['bytes', cut ? `${length}, of which ${raw.length} are left` : String(length)],
+    [form, text],
+  ];
+  return table([{ title: 'FIELD' }, { title: 'VALUE' }], rows);
 }
 
 function readFact(file: string): unknown {

@@ -5,7 +5,7 @@ import { LIMITS } from '../../config/limits.ts';
 import { factSchema } from '../../streams/facts.ts';
 import { factsAnswer } from '../../streams/requests.ts';
 import type { Answers } from '../answers.ts';
-import { parkedAnswer, parkedParams, parkedQuery, resubmittedAnswer } from '../operator-requests.ts';
+import { parkedAnswer, parkedFact, parkedParams, parkedQuery, resubmittedAnswer } from '../operator-requests.ts';
 import { addRoute, type Operation } from './operation.ts';
 
 const SALE = {
@@ -38,7 +38,7 @@ const submitFacts: Operation = {
   summary: 'Report facts',
   description:
     `One fact or an array of up to ${LIMITS.factsPerRequest}. Each counts once, however often it is sent; of several with one id in one request the first holds. The answer comes after every accepted fact is durable and its owner has said what became of it. ` +
-    'One that cannot be read, is older than the idempotency horizon (too-old) or comes under an id that was used with other content (id-conflict) is parked, with its bytes as they were sent, and named in `rejected`; it never refuses the rest. ' +
+    `One above ${LIMITS.factBytes / 1024} KiB is rejected as too-large, and not kept. One that cannot be read, is older than the idempotency horizon (too-old) or comes under an id that was used with other content (id-conflict) is parked, with its bytes as they were sent, and named in \`rejected\`; it never refuses the rest. ` +
     '503: what became of one is not known; send all of them again, which is harmless.',
   body: {
     schema: z.union([factSchema, z.array(factSchema).max(LIMITS.factsPerRequest)]),
@@ -60,34 +60,50 @@ const submitFacts: Operation = {
   problems: ['undecided'],
 };
 
+const PARKED = {
+  seq: 4,
+  parkedAt: '2026-11-24T09:15:00.123Z',
+  reason: 'too-old',
+  message: 'occurredAt is older than the idempotency horizon of 7 days',
+  source: 'SALES.18244',
+  contentType: 'application/json',
+  bytes: 'eyJpZCI6InRpbGwtMzoxIn0=',
+  length: 17,
+  cut: false,
+};
+
 const listParked: Operation = {
   id: 'listParked',
   method: 'GET',
   path: '/v1/parked',
   tag: 'facts',
   summary: 'List parked facts, oldest first',
+  description:
+    `At most ${LIMITS.parkedBytesShown / 1024} KiB of the bytes of each are shown; one that is \`cut\` can be asked for by itself. ` +
+    `A page ends early, with \`next\`, at ${LIMITS.parkedListBytes / 1024 / 1024} MiB or ${LIMITS.parkedListMs / 1000} s, and may then be empty.`,
   query: parkedQuery,
   answers: {
     200: {
       description: 'Parked facts with their reason and their bytes',
       schema: parkedAnswer,
       example: {
-        parked: [
-          {
-            seq: 4,
-            parkedAt: '2026-11-24T09:15:00.123Z',
-            reason: 'too-old',
-            message: 'occurredAt is older than the idempotency horizon of 7 days',
-            source: 'SALES.18244',
-            contentType: 'application/json',
-            bytes: 'eyJpZCI6InRpbGwtMzoxIn0=',
-          },
-        ],
+        parked: [PARKED],
         next: null,
       },
     },
   },
   problems: ['invalid-request', 'undecided'],
+};
+
+const readParked: Operation = {
+  id: 'getParked',
+  method: 'GET',
+  path: '/v1/parked/{seq}',
+  tag: 'facts',
+  summary: 'Read a parked fact with all its bytes',
+  params: parkedParams,
+  answers: { 200: { description: 'The parked fact', schema: parkedFact, example: PARKED } },
+  problems: ['invalid-request', 'not-found', 'undecided'],
 };
 
 const resubmitParked: Operation = {
@@ -104,13 +120,14 @@ const resubmitParked: Operation = {
   answers: {
     200: { description: 'It is published anew', schema: resubmittedAnswer, example: { seq: 4, resubmitted: true } },
   },
-  problems: ['invalid-request', 'not-found', 'id-conflict', 'undecided'],
+  problems: ['invalid-request', 'not-found', 'id-conflict', 'too-large', 'undecided'],
 };
 
-export const FACT_OPERATIONS = [submitFacts, listParked, resubmitParked];
+export const FACT_OPERATIONS = [submitFacts, listParked, readParked, resubmitParked];
 
 export function addFactRoutes(app: FastifyInstance, answers: Answers): void {
   addRoute(app, submitFacts, (request) => answers.submitFacts(request.sent));
   addRoute(app, listParked, (request) => answers.listParked(request.query));
+  addRoute(app, readParked, (request) => answers.parkedFact(request.params));
   addRoute(app, resubmitParked, (request) => answers.resubmit(request.params, request.sent));
 }

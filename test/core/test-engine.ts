@@ -50,6 +50,7 @@ export async function freshEngine(
     self: () => ({ name, writer, http: '', process: undefined }),
     isDead: () => false,
     created,
+    nonce,
     settings: {
       partitions,
       horizonMs: 'horizonMs' in more ? more.horizonMs : 7 * 86_400_000,

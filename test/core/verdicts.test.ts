@@ -8,7 +8,8 @@ import { SeenIds } from '../../actors/seen.ts';
 import { RULES_VERSION } from '../../config/rules.ts';
 import { SteadyClock } from '../../src/clock.ts';
 import { NatsPeers } from '../../src/peers.ts';
-import { NatsBroker } from '../../streams/connection.ts';
+import { NatsBroker, nonce } from '../../streams/connection.ts';
+import { ParkMarks } from '../../streams/park-marks.ts';
 import { Follower } from '../../streams/follower.ts';
 import { provision } from '../../streams/provision.ts';
 import { sentAsJson } from '../../streams/sent.ts';
@@ -31,7 +32,8 @@ function frontOf(partitions: Map<number, Partition>) {
   const rules = new Rules([{ from: {}, horizonMs: null, slackMs: 0, version: RULES_VERSION }]);
   const events = { applied: none, duplicate: none, parked: none };
   const clock = new SteadyClock();
-  const intake = new Intake(clock, partitions, new SeenIds(), async () => undefined, events, rules);
+  const stored = { marks: new ParkMarks(), partitions: PARTITIONS };
+  const intake = new Intake(clock, partitions, new SeenIds(), async () => undefined, events, rules, stored);
   const desk = new StreamFactDesk({
     broker,
     intake,
@@ -39,6 +41,8 @@ function frontOf(partitions: Map<number, Partition>) {
     park: async () => undefined,
     parked: none,
     stopping: () => false,
+    refused: () => undefined,
+    nonce,
     clock,
     partitions: PARTITIONS,
     rules,

@@ -5,6 +5,7 @@ import { connect } from '@nats-io/transport-node';
 import { createClient, RESP_TYPES } from 'redis';
 import { beforeEach, expect, it } from 'vitest';
 import { decodeManifest } from '../../actors/snapshot.ts';
+import { LIMITS } from '../../config/limits.ts';
 import { NatsBroker } from '../../streams/connection.ts';
 import { askUntilDecided } from '../fixtures/http-caller.ts';
 import { NodeProcess, type Servers } from '../fixtures/node-process.ts';
@@ -84,11 +85,11 @@ it('keeps the replay at a start short: the snapshot of a partition where nothing
   }
 }, 60_000);
 
-it('parks what cannot even be quoted, and what is too large to be kept beside its reason', async () => {
+it('parks what cannot even be quoted, and as much as a stream takes', async () => {
   const broker = await NatsBroker.connect(servers.nats.url, 'device');
   // The message of the parser ends in half of a surrogate pair.
   await broker.publish('sale.x.A', Buffer.from('{"id":😀}'), { headers: { 'Content-Type': 'application/json' } });
-  await broker.publish('sale.x.A', Buffer.alloc(broker.server.maxPayload - 200, 0x20));
+  await broker.publish('sale.x.A', Buffer.alloc(LIMITS.storedFactBytes - 200, 0x20));
   await askUntilDecided(url, 'POST', '/v1/facts', receipt('behind', 'A', 3));
   const parked = async () =>
     (await askUntilDecided(url, 'GET', '/v1/parked')).body.parked as { reason: string; source: string }[];

@@ -14,7 +14,7 @@ beforeEach(() => {
       source: 'SALES.1',
       contentType: 'application/json',
     };
-    it_.facts.parked.push({ seq, ...parked, bytes: 'e30=' });
+    it_.facts.parked.push({ seq, ...parked, bytes: 'e30=', length: 2, cut: false });
   }
 });
 
@@ -85,6 +85,12 @@ it('lists parked facts by page', async () => {
   expect(await page('')).toEqual([[4, 7, 9], null]);
   expect(await page('?limit=2')).toEqual([[4, 7], 7]);
   expect(await page('?after=7&limit=2')).toEqual([[9], null]);
+});
+
+it('shows one parked fact', async () => {
+  expect((await it_.app.inject('/v1/parked/7')).json()).toMatchObject({ seq: 7, bytes: 'e30=', cut: false });
+  expect((await it_.app.inject('/v1/parked/8')).statusCode).toBe(404);
+  expect((await it_.app.inject('/v1/parked/x')).statusCode).toBe(422);
 });
 
 it.each([

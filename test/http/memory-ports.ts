@@ -150,8 +150,15 @@ export class MemoryFacts implements FactDesk, ParkedFacts {
     return answer;
   }
 
-  async list(after: number, limit: number): Promise<readonly ParkedFact[]> {
-    return this.parked.filter(({ seq }) => seq > after).slice(0, limit);
+  async list(after: number, limit: number) {
+    const parked = this.parked.filter(({ seq }) => seq > after);
+    return { parked: parked.slice(0, limit), next: parked.length > limit ? (parked[limit - 1]?.seq ?? null) : null };
+  }
+
+  async get(seq: number): Promise<ParkedFact> {
+    const found = this.parked.find((fact) => fact.seq === seq);
+    if (found === undefined) throw new Refusal('not-found', `there is no parked fact ${seq}`);
+    return found;
   }
 
   async resubmit(seq: number, corrected: SentBody | undefined): Promise<void> {

@@ -1,5 +1,6 @@
 /** Parked facts: why each could not be counted, its bytes, and submitting it again as it came or corrected. */
 import { useEffect, useState } from 'preact/hooks';
+import { ask } from '../data/requests.ts';
 import { useAnswer } from '../data/use-answer.ts';
 import { moment, plural, words } from '../format.ts';
 import { nowMs } from '../now.ts';
@@ -19,6 +20,8 @@ export function Parked({ count }: { readonly count: number | undefined }) {
   const query = new URLSearchParams({ limit: String(PAGE), ...(after === undefined ? {} : { after }) });
   const { answer, failed, again } = useAnswer<ParkedPage>(`/v1/parked?${query}`);
   const [chosen, setChosen] = useState<ParkedFact>();
+  /** The list has the first bytes only. */
+  const choose = async (fact: ParkedFact) => setChosen(fact.cut ? await ask<ParkedFact>(`/v1/parked/${fact.seq}`) : fact);
   // A new count is the reason to ask anew
   useEffect(again, [count]);
   return (
@@ -46,7 +49,7 @@ export function Parked({ count }: { readonly count: number | undefined }) {
               </span>
               <span class="end">
                 <small>{moment(fact.parkedAt, nowMs.value)}</small>
-                <button type="button" onClick={() => setChosen(fact)}>
+                <button type="button" onClick={() => void choose(fact).catch(() => setChosen(fact))}>
                   Re-submit
                 </button>
               </span>

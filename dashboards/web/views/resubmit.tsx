@@ -12,8 +12,9 @@ export interface ParkedFact {
   readonly message: string;
   readonly source: string;
   readonly contentType: string;
-  /** As they came, base64. */
+  /** As they came, base64; of one that is cut, the first of them. */
   readonly bytes: string;
+  readonly cut: boolean;
 }
 
 /** JSON as it came; other forms by their name and length. */
