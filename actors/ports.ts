@@ -3,6 +3,7 @@
  * simulation owns its own.
  */
 import type { StockDecision } from '../streams/decisions.ts';
+import type { Dropped } from '../streams/journal.ts';
 import type {
   AtpAnswer,
   AtpRequest,
@@ -15,8 +16,11 @@ import type { SentBody } from '../streams/sent.ts';
 
 /** Group commit. Outcomes come in the order of the appends. */
 export interface DecisionLog {
-  /** `stored` runs when the decision is durable and must fold it; `dropped` when it is certain that it is not stored. */
-  append(decision: StockDecision, stored: () => void, dropped: (why: string) => void): void;
+  /**
+   * `stored` runs when the decision is durable and must fold it; `dropped` when it is certain that it is not stored.
+   * @param bytes of the decision (encodeDecision), where they are known already
+   */
+  append(decision: StockDecision, stored: () => void, dropped: Dropped, bytes?: Uint8Array): void;
   readonly inFlight: number;
 }
 

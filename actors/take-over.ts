@@ -12,7 +12,8 @@ import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM } from '../config/topo
 import type { Broker } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
 import { JournalRecordError } from '../streams/decisions.ts';
-import { fenceWriter, type Journal } from '../streams/journal.ts';
+import { fenceWriter } from '../streams/fence.ts';
+import type { Journal } from '../streams/journal.ts';
 import { parkedConflicts } from '../streams/parked.ts';
 import type { Baselines } from './baseline.ts';
 import type { Followers } from './followers.ts';

@@ -3,14 +3,17 @@
  * streams/connection.ts, on NATS; a simulation has its own.
  *
  * Trouble is sorted into what the caller should do: `conflict` (an expectation failed), `unknown` (may be stored or not), `refused` (the
- * server said no, and why).
+ * server said no, and why), `too-large` (of what the server takes; nothing was stored), `full` (the stream has no room; nothing was stored, and
+ * it passes when there is room again).
  */
 export type Headers = Readonly<Record<string, string>>;
 
+export type Trouble = 'conflict' | 'unknown' | 'refused' | 'too-large' | 'full';
+
 export class BrokerError extends Error {
   override readonly name = 'BrokerError';
-  readonly kind: 'conflict' | 'unknown' | 'refused';
-  constructor(kind: 'conflict' | 'unknown' | 'refused', message: string, options?: ErrorOptions) {
+  readonly kind: Trouble;
+  constructor(kind: Trouble, message: string, options?: ErrorOptions) {
     super(message, options);
     this.kind = kind;
   }

@@ -19,6 +19,7 @@ import { type KV, Kvm } from '@nats-io/kv';
 import { Svcm } from '@nats-io/services';
 import {
   connect,
+  InvalidArgumentError,
   type Msg,
   type MsgHdrs,
   type NatsConnection,
@@ -59,6 +60,10 @@ export interface ServiceEndpoint {
 
 const CONFLICTS = new Set([10071, 10164]);
 const UNKNOWN_OUTCOMES = new Set([10158, 10163, 10167]);
+/** Message or header above the stream's max_msg_size, or the server's. */
+const TOO_LARGE = new Set([10054, 10097]);
+/** The stream's own limits, the account's, the server's disk or memory. */
+const FULL = new Set([10077, 10002, 10023, 10028, 10047]);
 
 /** Longest wait for all keys of a bucket. */
 const ALL_KEYS_MS = 4_000;
@@ -494,8 +499,13 @@ function isApiError(error: unknown, code: number): boolean {
 function sorted(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
   const message = error instanceof Error ? error.message : String(error);
+  // The client compares with the server's max_payload before it sends.
+  if (error instanceof InvalidArgumentError && message.includes('max_payload'))
+    return new BrokerError('too-large', message, { cause: error });
   if (!(error instanceof JetStreamApiError)) return new BrokerError('unknown', message, { cause: error });
   if (CONFLICTS.has(error.code)) return new BrokerError('conflict', message, { cause: error });
+  if (TOO_LARGE.has(error.code)) return new BrokerError('too-large', message, { cause: error });
+  if (FULL.has(error.code)) return new BrokerError('full', message, { cause: error });
   if (UNKNOWN_OUTCOMES.has(error.code) || error.status >= 500)
     return new BrokerError('unknown', message, { cause: error });
   return new BrokerError('refused', message, { cause: error });
