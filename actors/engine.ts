@@ -19,6 +19,7 @@ import type { Claim, Ownership } from './ownership.ts';
 import { Partition } from './partition.ts';
 import type { Peers, Readiness } from './ports.ts';
 import { Quarantine } from './quarantine.ts';
+import { Progress } from './progress.ts';
 import { refuseWiderHorizon } from './recover-partitions.ts';
 import type { Recovering } from './recovery.ts';
 import { undecided } from './refusal.ts';
@@ -78,6 +79,7 @@ export class Engine {
   #tip = { n: 0, hash: '', seq: 0 };
   #stopping = false;
   readonly quarantine: Quarantine;
+  readonly progress: Progress;
   #loops: Promise<void>[] = [];
   readonly #stopSignal = new AbortController();
   /** Called when the set of served partitions changes. */
@@ -141,6 +143,13 @@ export class Engine {
         world.events.journaled(decisions, seconds);
       },
     });
+    this.progress = new Progress({
+      ...world,
+      journal: this.journal,
+      followers: this.#followers,
+      partitions: this.partitions,
+      note: world.events.note,
+    });
     this.reservations = new Reservations({
       partitions: this.partitions,
       count: world.settings.partitions,
@@ -198,6 +207,7 @@ export class Engine {
       this.#every(Math.min(1_000, leaseTtlMs / 15), () => this.#assign(), true),
       this.#every(snapshotIntervalMs, () => this.#snapshots.round(), false),
       this.#every(60_000, () => this.audit(), false),
+      this.#every(LIMITS.progressEveryMs, async () => this.progress.look(), false),
       this.#every(LIMITS.marksEveryMs, () => this.#mark().catch(() => undefined), false),
     ];
   }
@@ -216,6 +226,7 @@ export class Engine {
     if (all.length === 0 && this.quarantine.size === 0) reasons.push('it owns no partition yet');
     else if (served < all.length)
       reasons.push(`${all.length - served} of its ${all.length} partitions are catching up`);
+    reasons.push(...this.progress.reasons);
     if (this.#stopping) reasons.push('it is stopping');
     return { ready: reasons.length === 0, reasons, owned: served, partitions: this.#settings.partitions, owns };
   }

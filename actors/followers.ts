@@ -59,6 +59,11 @@ export class Followers {
     return this.#followers.get(stream)?.position ?? 0;
   }
 
+  /** How long nothing has been heard of a fact stream; 0 if it is not followed. */
+  silentMs(stream: FactStream): number {
+    return this.#followers.get(stream)?.silentMs ?? 0;
+  }
+
   close(): void {
     for (const follower of this.#followers.values()) follower.close();
   }

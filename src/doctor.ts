@@ -7,6 +7,7 @@ import { shownRedisAddress } from '../config/redis-address.ts';
 import type { Settings } from '../config/settings.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, PARTITIONS_METADATA } from '../config/topology.ts';
 import { NatsBroker } from '../streams/connection.ts';
+import { maxPayloadTrouble } from '../streams/max-payload.ts';
 import { floorsOf, readStreams } from '../streams/trimmed.ts';
 import { checkDurability } from './durability.ts';
 import { type LiveNode, ranges, viewOwnership } from './ownership-view.ts';
@@ -60,6 +61,8 @@ export async function examine(settings: Settings): Promise<Finding[]> {
 
 async function examineNats(broker: NatsBroker, settings: Settings): Promise<Finding> {
   const what = `NATS ${broker.server.version} at ${settings.nats}`;
+  const tooSmall = maxPayloadTrouble(broker);
+  if (tooSmall !== undefined) return { what, state: 'bad', says: tooSmall, remedy: 'no node starts until then' };
   try {
     const { level, says } = await checkDurability(broker, settings);
     const remedy = {

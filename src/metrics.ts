@@ -7,7 +7,7 @@
  *     src/kpi-metrics.ts, which bounds them.
  *  M3 Counting is adding to a plain number; it is published when somebody asks (collect).
  */
-import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
 import { ANOMALY_KINDS, type AnomalyKind } from '../streams/anomalies.ts';
 import { FACT_TYPES, type FactType } from '../streams/facts.ts';
 import { PARK_REASONS, type ParkReason } from '../streams/parked.ts';
@@ -43,6 +43,8 @@ const GAUGES = {
   reservations_remembered:
     'Reservations in memory, counted in each partition that they touch: held, allocated, and ended ones that a repeat may still ask for.',
   journal_waiting: 'Decisions that wait for the journal.',
+  journal_stalled_seconds: 'How long nothing has been stored in JOURNAL while decisions wait for it; 0 while it moves.',
+  parking_stalled_seconds: 'How long the oldest fact that cannot be counted has waited to be stored in PARKED.',
   ready: '1 if this node serves all partitions that it should, as /readyz says; else 0.',
   lease_held: '1 while the lease of this node is confirmed by NATS; without it nothing is decided here.',
   durability_strict:
@@ -99,6 +101,7 @@ export class Metrics {
     MeasuredStream,
     () => number
   >;
+  readonly #intakeStalls = new Map<FactStream, () => number>();
   readonly #gauges = new Map<GaugeName, () => number>();
   #duplicates = 0;
   #breaches = 0;
@@ -220,6 +223,11 @@ export class Metrics {
       'stream_lag_messages',
       'Messages of a stream that are stored and not folded yet, in the partitions that this node owns.',
       () => STREAMS.map((stream) => ({ labels: { stream }, value: this.#lags[stream]() })),
+    );
+    this.#read(
+      'intake_stalled_seconds',
+      'How long no message of a stream has been folded while it has some for this node; 0 while it moves.',
+      () => FACT_STREAM_NAMES.map((stream) => ({ labels: { stream }, value: this.#intakeStalls.get(stream)?.() ?? 0 })),
     );
     for (const name of Object.keys(GAUGES) as GaugeName[])
       this.#read(name, GAUGES[name], () => [{ labels: {}, value: this.#gauges.get(name)?.() ?? 0 }]);
@@ -346,6 +354,11 @@ export class Metrics {
   /** Says where a stream's lag in messages is read. */
   lag(stream: MeasuredStream, read: () => number): void {
     this.#lags[stream] = read;
+  }
+
+  /** Says where it is read for how long a stream's intake has stood still, in seconds. */
+  intakeStalled(stream: FactStream, read: () => number): void {
+    this.#intakeStalls.set(stream, read);
   }
 
   get contentType(): string {

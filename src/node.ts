@@ -18,6 +18,7 @@ import { OpenAnomalies } from '../dashboards/feed/open-anomalies.ts';
 import type { StoredMessage } from '../streams/broker.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
+import { maxPayloadTrouble } from '../streams/max-payload.ts';
 import { describeParked, listParked } from '../streams/parked.ts';
 import { provision } from '../streams/provision.ts';
 import type { SentBody } from '../streams/sent.ts';
@@ -68,6 +69,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   try {
     const durability = await checkDurability(broker, settings);
     log[durability.level === 'partly' ? 'warn' : 'info']({}, durability.says);
+    const tooSmall = maxPayloadTrouble(broker);
+    if (tooSmall !== undefined) throw new Error(tooSmall);
     const provisioned = await provision(broker, settings);
     const writer = `${settings.name}-${nonce()}`;
     let http = '';

@@ -76,6 +76,11 @@ export class Follower {
     return this.#pending;
   }
 
+  /** How long nothing has been heard of the server; 0 while it does not listen. */
+  get silentMs(): number {
+    return this.#paused || this.#closed ? 0 : this.#clock.monoMs() - this.#heardAt;
+  }
+
   start(): void {
     this.#unwatch = every(this.#clock, 250, () => this.#watch());
     void this.#begin();
