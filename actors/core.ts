@@ -18,6 +18,7 @@ import { type NodeInfo, Ownership } from './ownership.ts';
 import type { Peers } from './ports.ts';
 import { undecided } from './refusal.ts';
 import type { SnapshotStore } from './snapshotter.ts';
+import { Writers } from './writers.ts';
 
 export interface CoreWorld {
   readonly broker: Broker;
@@ -30,6 +31,9 @@ export interface CoreWorld {
   readonly owners: Keys;
   /** How far the streams are known to have come. */
   readonly marks: Keys;
+  /** Who may have records in JOURNAL, and what people have judged. */
+  readonly writers: Keys;
+  readonly skips: Keys;
   /** The list of horizons in force. */
   readonly horizons: Keys;
   readonly peers: Peers;
@@ -62,7 +66,8 @@ export function buildCore(world: CoreWorld): Core {
   const horizons = new Horizons(world.horizons, settings.horizonMs);
   const ownership = new Ownership(world.nodes, world.owners, clock, world.self, leaseTtlMs, world.isDead);
   const marks = new Marks(world.marks, broker, world.self().name, world.created);
-  const engine = new Engine({ ...world, marks, horizons, ownership, writer: world.self().writer });
+  const writers = new Writers(world);
+  const engine = new Engine({ ...world, marks, writers, horizons, ownership, writer: world.self().writer });
   // A node whose lease ran out may not know yet that another one owns what it holds: what it says of a part would be old.
   const serves = (number: number) => engine.partitions.get(number)?.serving === true && ownership.leased;
   const desk = new Desk(

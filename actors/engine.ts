@@ -3,7 +3,7 @@
  * how each of these is done stands in files of their own.
  */
 import { LIMITS } from '../config/limits.ts';
-import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM, WRITERS_STREAM } from '../config/topology.ts';
 import type { Broker } from '../streams/broker.ts';
 import { type Clock, delay } from '../streams/clock.ts';
 import { Journal } from '../streams/journal.ts';
@@ -30,6 +30,7 @@ import type { SnapshotStore } from './snapshotter.ts';
 import { audit } from './stock/invariants.ts';
 import { TakeOver } from './take-over.ts';
 import type { PartitionWatch } from './watch.ts';
+import type { Writers } from './writers.ts';
 
 /** A watch for a partition that is about to be taken over: empty, as its book is. */
 export type MakeWatch = (partition: number) => PartitionWatch;
@@ -67,6 +68,7 @@ export class Engine {
   readonly #broker: Broker;
   readonly #baselines: Baselines;
   readonly #marks: Marks;
+  readonly writers: Writers;
   readonly #clock: Clock;
   readonly #ownership: Ownership;
   readonly #horizons: Horizons;
@@ -90,6 +92,7 @@ export class Engine {
     store: SnapshotStore;
     baselines: Baselines;
     marks: Marks;
+    writers: Writers;
     clock: Clock;
     ownership: Ownership;
     horizons: Horizons;
@@ -103,6 +106,7 @@ export class Engine {
     this.#broker = world.broker;
     this.#baselines = world.baselines;
     this.#marks = world.marks;
+    this.writers = world.writers;
     this.#clock = world.clock;
     this.#ownership = world.ownership;
     this.#horizons = world.horizons;
@@ -127,8 +131,9 @@ export class Engine {
       restarted: world.events.followerRestarted,
       lost: (stream, seq) => {
         const why = `stream ${stream} does not give message ${seq}, which it must have: it is damaged; restore it`;
-        for (const number of [...this.partitions.keys()]) this.#isolate(number, why);
+        for (const number of [...this.partitions.keys()]) this.#isolate(number, why, `${stream}.${seq}`);
       },
+      judgedLost: (stream, from, until) => world.writers.latest.skips.lost(stream, from, until),
     });
     this.journal = new Journal(world, world.writer, {
       fenced: (parts) => {
@@ -190,7 +195,7 @@ export class Engine {
         serve: (partition) => this.#serve(partition),
         served: () => this.#served(),
         drop: (numbers) => this.#drop(numbers),
-        isolate: (number, why) => this.#isolate(number, why),
+        isolate: (number, why, place) => this.#isolate(number, why, place),
         stopping: () => this.#stopSignal.signal.aborted,
       },
     });
@@ -199,6 +204,8 @@ export class Engine {
   /** Begins to renew the lease, to claim, to snapshot and to audit. */
   async start(): Promise<void> {
     await refuseWiderHorizon(this.#broker, this.#baselines, this.#settings.horizonMs);
+    await this.writers.enrol(this.journal.writer, this.#ownership.name);
+    await this.#found();
     if (await this.#horizons.declare(() => this.#nextHorizonFrom())) this.#noteHorizon();
     await this.#renew();
     const { leaseTtlMs, snapshotIntervalMs } = this.#settings;
@@ -228,7 +235,9 @@ export class Engine {
       reasons.push(`${all.length - served} of its ${all.length} partitions are catching up`);
     reasons.push(...this.progress.reasons);
     if (this.#stopping) reasons.push('it is stopping');
-    return { ready: reasons.length === 0, reasons, owned: served, partitions: this.#settings.partitions, owns };
+    const quarantined = this.quarantine.list;
+    const { partitions } = this.#settings;
+    return { ready: reasons.length === 0, reasons, owned: served, partitions, owns, quarantined };
   }
 
   /** It takes no more: what waits for it is not decided here. */
@@ -340,8 +349,15 @@ export class Engine {
     return others.length === 0 ? from : from + 2 * this.#settings.leaseTtlMs * 1000;
   }
 
+  /** While a node lives whose program knows of no registry, every writer counts. */
+  async #found(): Promise<void> {
+    await this.writers.found(async () => (await this.#ownership.live()).map((node) => node.writer));
+  }
+
   async #assign(): Promise<void> {
     if (this.#stopping || !this.#ownership.leased) return;
+    await this.#found();
+    if (this.quarantine.size > 0 && (await this.writers.judgedSince())) this.quarantine.retry();
     const due = new Set(this.quarantine.due());
     const kept = this.quarantine.keys().filter((number) => !due.has(number));
     const { claims, surplus } = await this.#ownership
@@ -360,9 +376,9 @@ export class Engine {
   }
 
   /** This one is not served until a later try finds it whole; the others go on. */
-  #isolate(number: number, why: string): void {
+  #isolate(number: number, why: string, place?: string): void {
     this.#drop([number]);
-    this.quarantine.put(number, why);
+    this.quarantine.put(number, why, place);
     this.#events.note('error', 'refuses to serve: the log has lost what was acknowledged', { partition: number, why });
   }
 
@@ -459,6 +475,7 @@ export class Engine {
     const ends: Record<string, number> = {
       [JOURNAL_STREAM]: Math.max(this.#tip.seq, ...held.map((partition) => partition.journalSeq)),
     };
+    ends[WRITERS_STREAM] = this.writers.revision;
     for (const stream of FACT_STREAM_NAMES) ends[stream] = this.#followers.position(stream);
     await this.#marks.write(ends, Math.max(...held.map((partition) => partition.book.epoch)));
   }

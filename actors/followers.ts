@@ -17,6 +17,8 @@ export interface FollowersWorld extends ReadingWorld {
   /** P: partitions in all. */
   readonly count: number;
   readonly restarted: (stream: FactStream, why: string) => void;
+  /** Whether people have judged that these sequences, the last left out, are lost. */
+  readonly judgedLost: (stream: FactStream, from: number, until: number) => boolean;
   /** A stream has lost a message. */
   readonly lost: (stream: FactStream, seq: number) => void;
 }
@@ -76,7 +78,7 @@ export class Followers {
   }
 
   #restart(stream: FactStream): void {
-    const { intake, partitions, count, restarted, lost } = this.#world;
+    const { intake, partitions, count, restarted, lost, judgedLost } = this.#world;
     this.#followers.get(stream)?.close();
     this.#followers.delete(stream);
     const held = [...partitions.values()];
@@ -92,6 +94,7 @@ export class Followers {
         for (const partition of held) partition.positions[stream] = Math.max(partition.positions[stream], seq);
       },
       restarted: (why) => restarted(stream, why),
+      judgedLost: (from, until) => judgedLost(stream, from, until),
       lost: (seq) => lost(stream, seq),
     });
     this.#followers.set(stream, follower);

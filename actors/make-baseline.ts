@@ -12,6 +12,7 @@ import type { NatsBroker } from '../streams/connection.ts';
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
 import { type Parking, park } from '../streams/parked.ts';
 import { type Floors, floorsOf, readStreams } from '../streams/trimmed.ts';
+import type { Admission } from './admission.ts';
 import { type Baseline, covers, encodePart, loadPart, type PartRef, type Point, pointOf } from './baseline.ts';
 import type { BaselineStore } from './baseline-store.ts';
 import { ChainAudit, type ChainState } from './chain.ts';
@@ -22,11 +23,14 @@ import { Partition } from './partition.ts';
 import { Refold } from './refold.ts';
 import { SeenIds } from './seen.ts';
 import { audit } from './stock/invariants.ts';
+import type { Writers } from './writers.ts';
 
 export interface KeepingRules {
   readonly partitions: number;
   /** The horizons that nodes have judged by, as their list says. */
   readonly horizons: Horizons;
+  /** Whose records count. */
+  readonly writers: Pick<Writers, 'read'>;
   /** How long ended reservations are remembered; undefined where no node says so: then none is forgotten. */
   readonly reservationMemoryMs: number | undefined;
 }
@@ -67,7 +71,7 @@ export async function makeBaseline(world: MakingWorld): Promise<Made> {
   // Read behind the cut: what is added to the list from now on comes into force behind it.
   await rules.horizons.refresh();
   const before = await startOf(store, floors, created, rules);
-  const { refold, chain } = await foldAsJudged(world, before, cut);
+  const { refold, chain } = await foldAsJudged(world, before, cut, await rules.writers.read());
   const whole = {
     ...cut,
     ...chain,
@@ -161,11 +165,12 @@ async function foldAsJudged(
   world: MakingWorld,
   before: Baseline | undefined,
   cut: Point,
+  admission: Admission,
 ): Promise<{ refold: Refold; chain: ChainState }> {
   const until = world.clock.monoMs() + world.patienceMs;
   for (;;) {
     const parked = await parkedSources(world);
-    const { refold, chain } = await fold(world, before, cut, conflictsOf(parked));
+    const { refold, chain } = await fold(world, before, cut, conflictsOf(parked), admission);
     // Whatever the horizon and the ids, these are set aside by every reader: parking them twice is parking them once.
     const own = refold.parked.filter(({ reason }) => reason !== 'too-old' && reason !== 'id-conflict');
     for (const parking of own) if (!parked.has(parking.source)) await park(world.broker, parking);
@@ -181,13 +186,14 @@ async function fold(
   before: Baseline | undefined,
   cut: Point,
   conflicts: ReadonlySet<string>,
+  admission: Admission,
 ): Promise<{ refold: Refold; chain: ChainState }> {
   const { broker, clock, rules, store } = world;
-  const refold = new Refold({ broker, clock, ...rules, conflicts, dated: false });
+  const refold = new Refold({ broker, clock, ...rules, skips: admission.skips, conflicts, dated: false });
   if (before !== undefined)
     for (const { partition, seen } of refold.folds)
       loadPart(await store.part(before, partition.number), partition, seen);
-  const chain = new ChainAudit(before, 0);
+  const chain = new ChainAudit(before, 0, admission);
   await refold.advance(
     () => cut,
     (message) => chain.take(message),

@@ -13,6 +13,7 @@ import type {
   StockAnswer,
 } from '../streams/requests.ts';
 import type { SentBody } from '../streams/sent.ts';
+import type { Quarantined } from './quarantine.ts';
 
 /** Group commit. Outcomes come in the order of the appends. */
 export interface DecisionLog {
@@ -91,6 +92,8 @@ export interface Readiness {
   readonly partitions: number;
   /** Those that are served here, by number, with the epoch in which this node decides for them. */
   readonly owns: readonly { readonly partition: number; readonly epoch: number }[];
+  /** Those that this node owns and does not serve. */
+  readonly quarantined?: readonly Quarantined[];
 }
 
 /** A parked fact as operators see it. */

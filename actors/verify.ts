@@ -5,9 +5,10 @@
  * names the first bad record or page of each kind, and goes on with what can still be judged.
  */
 import { JOURNAL_STREAM } from '../config/topology.ts';
-import { decodeRecord, JournalRecordError } from '../streams/decisions.ts';
+import { JournalRecordError } from '../streams/decisions.ts';
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
 import { type Floors, floorsOf, readStreams } from '../streams/trimmed.ts';
+import { Admission } from './admission.ts';
 import { type Baseline, covers, loadPart, type Point, pointOf } from './baseline.ts';
 import type { BaselineStore } from './baseline-store.ts';
 import { ChainAudit, ChainBreak } from './chain.ts';
@@ -92,6 +93,7 @@ class Verification {
   /** Copies that end before the replay can begin. */
   #outdated = 0;
   #created: Readonly<Record<string, string>> = {};
+  #admission = Admission.open();
 
   constructor(world: VerifyWorld) {
     this.#world = world;
@@ -107,6 +109,7 @@ class Verification {
     this.#created = Object.fromEntries([...streams].map(([name, { created }]) => [name, created]));
     const floors = floorsOf(streams);
     const baselines = await this.#wholeBaselines();
+    this.#admission = await this.#world.rules.writers.read();
     await this.#checkJournal(streams.get(JOURNAL_STREAM)?.firstSeq ?? 1, end, floors, baselines);
     await this.#replay(end, floors, baselines, stored);
     if (this.#outdated > 0)
@@ -127,13 +130,15 @@ class Verification {
 
   /** Every record that JOURNAL holds, and what baselines know of its writers. */
   async #checkJournal(first: number, end: Point, floors: Floors, baselines: readonly Baseline[]): Promise<void> {
-    const chain = new ChainAudit(undefined, floors[JOURNAL_STREAM] ?? 0);
+    const chain = new ChainAudit(undefined, floors[JOURNAL_STREAM] ?? 0, this.#admission);
     const known = new Map(
       baselines.flatMap(({ id, writers }) => writers.map((tip) => [tip.seq, { id, tip }] as const)),
     );
     try {
       await readUntil(this.#world, JOURNAL_STREAM, [], first, end.journalSeq, (message) => {
-        const { writer, n } = chain.take(message);
+        const record = chain.take(message);
+        if (record === undefined) return;
+        const { writer, n } = record;
         this.#checked.records += 1;
         const expected = known.get(message.seq);
         if (expected === undefined) return;
@@ -151,7 +156,19 @@ class Verification {
       const { seq, writer, n, message } = error;
       this.#faults.push({ check: 'journal', stream: JOURNAL_STREAM, seq, writer, n, what: message });
     }
+    this.#noteAdmission();
     this.#checked.writers = chain.state.writers.length;
+  }
+
+  /** What is known not to count is no fault. */
+  #noteAdmission(): void {
+    const { aside, skips } = this.#admission;
+    for (const { stream, seq, by, why, at } of skips.list)
+      this.#notes.push(`${stream}.${seq} is passed over: ${by} has skipped it at ${at}: ${why}`);
+    if (aside.first !== undefined)
+      this.#notes.push(
+        `${aside.records} records of JOURNAL are of writers that never owned a partition and do not count; the first is ${JOURNAL_STREAM}.${aside.first.seq} on ${aside.first.subject}`,
+      );
   }
 
   async #replay(
@@ -169,7 +186,7 @@ class Verification {
       return;
     }
     const conflicts = conflictsOf(await parkedSources(this.#world));
-    const refold = new Refold({ broker, clock, ...rules, conflicts, dated: true });
+    const refold = new Refold({ broker, clock, ...rules, skips: this.#admission.skips, conflicts, dated: true });
     // A baseline that nothing before it is left of is a copy to begin from, and cannot be compared with the streams.
     const start = trimmed === undefined ? undefined : base;
     if (start !== undefined) {
@@ -222,7 +239,7 @@ class Verification {
 
   async #advance(refold: Refold, target: (partition: number) => Point): Promise<void> {
     try {
-      await refold.advance(target, ({ data }) => decodeRecord(data));
+      await refold.advance(target, (message) => this.#admission.admit(message));
     } catch (error) {
       // Said already, where the chains were checked.
       if (error instanceof JournalRecordError) throw new ReadError(error.message);

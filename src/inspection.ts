@@ -8,8 +8,9 @@ import { type KeepingRules, type Made, makeBaseline } from '../actors/make-basel
 import { type OwnerPoint, type Owners, POINT_OPERATION } from '../actors/owner-points.ts';
 import { type Trimmed, trim } from '../actors/trim.ts';
 import { type Verdict, verify } from '../actors/verify.ts';
+import { Writers } from '../actors/writers.ts';
 import type { Settings } from '../config/settings.ts';
-import { HORIZONS_BUCKET } from '../config/topology.ts';
+import { HORIZONS_BUCKET, SKIPS_BUCKET, WRITERS_BUCKET } from '../config/topology.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
 import { SteadyClock } from './clock.ts';
 import { NatsPeers } from './peers.ts';
@@ -82,6 +83,12 @@ function ownersOf(broker: NatsBroker): Owners {
   return { point: async (partition) => (await peers.ask(partition, POINT_OPERATION, {})) as OwnerPoint };
 }
 
+/** Whose records count, and what people have judged. */
+export async function writersOf(broker: NatsBroker, { replicas }: Settings): Promise<Writers> {
+  const writers = await broker.keys(WRITERS_BUCKET, { replicas });
+  return new Writers({ broker, clock, writers, skips: await broker.keys(SKIPS_BUCKET, { replicas }) });
+}
+
 /** The list of horizons that nodes keep; without one, the setting. */
 async function horizonsOf(broker: NatsBroker, settings: Settings): Promise<Horizons> {
   const horizons = new Horizons(await broker.keys(HORIZONS_BUCKET, { replicas: settings.replicas }), settings.horizon);
@@ -100,6 +107,7 @@ async function rulesOf(broker: NatsBroker, settings: Settings): Promise<KeepingR
   return {
     partitions,
     horizons: await horizonsOf(broker, settings),
+    writers: await writersOf(broker, settings),
     reservationMemoryMs: told?.reservationMemoryMs,
   };
 }

@@ -44,6 +44,8 @@ const GAUGES = {
     'Reservations in memory, counted in each partition that they touch: held, allocated, and ended ones that a repeat may still ask for.',
   journal_waiting: 'Decisions that wait for the journal.',
   journal_stalled_seconds: 'How long nothing has been stored in JOURNAL while decisions wait for it; 0 while it moves.',
+  journal_set_aside_records:
+    'Records of JOURNAL that the latest take-over passed over, because their writers never owned a partition.',
   parking_stalled_seconds: 'How long the oldest fact that cannot be counted has waited to be stored in PARKED.',
   ready: '1 if this node serves all partitions that it should, as /readyz says; else 0.',
   lease_held: '1 while the lease of this node is confirmed by NATS; without it nothing is decided here.',

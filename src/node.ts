@@ -12,7 +12,15 @@ import type { Ownership } from '../actors/ownership.ts';
 import type { ParkedFacts } from '../actors/ports.ts';
 import { Refusal } from '../actors/refusal.ts';
 import type { Settings } from '../config/settings.ts';
-import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../config/topology.ts';
+import {
+  HORIZONS_BUCKET,
+  MARKS_BUCKET,
+  NODES_BUCKET,
+  OWNERS_BUCKET,
+  PARKED_STREAM,
+  SKIPS_BUCKET,
+  WRITERS_BUCKET,
+} from '../config/topology.ts';
 import type { LiveFeed } from '../dashboards/feed/live-feed.ts';
 import { OpenAnomalies } from '../dashboards/feed/open-anomalies.ts';
 import type { StoredMessage } from '../streams/broker.ts';
@@ -94,6 +102,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       nodes,
       owners,
       horizons,
+      writers: await broker.keys(WRITERS_BUCKET, { replicas }),
+      skips: await broker.keys(SKIPS_BUCKET, { replicas }),
       peers,
       self,
       isDead,

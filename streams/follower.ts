@@ -18,6 +18,8 @@ export interface FollowerHandlers {
   /** Nothing is left to deliver as of now: everything up to this sequence of the stream has been seen. */
   readonly caughtUp: (lastSeq: number) => void;
   readonly restarted: (why: string) => void;
+  /** Whether people have judged that these sequences, the last left out, are lost: they are passed over. */
+  readonly judgedLost?: (from: number, until: number) => boolean;
   /** The stream does not give this message, and must have it. The follower has stopped. */
   readonly lost: (seq: number) => void;
 }
@@ -180,7 +182,7 @@ export class Follower {
   /** W3. What is trimmed while it is read is seen when it starts anew. */
   #leavesOut(seq: number): boolean {
     const next = Math.max(this.#position + 1, this.#firstAtBegin);
-    if (seq <= next) return false;
+    if (seq <= next || this.#handlers.judgedLost?.(next, seq) === true) return false;
     if (this.#missing !== next) {
       this.#missing = next;
       this.#again(`message ${next} was left out`);

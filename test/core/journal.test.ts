@@ -1,5 +1,6 @@
 /** The journal on one server and on three copies in a cluster: fences, order, unknown outcomes, and what a reader makes of a chain. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Admission } from '../../actors/admission.ts';
 import { Partition } from '../../actors/partition.ts';
 import { LostLogError, type RecoveryWorld, replayJournal } from '../../actors/recovery.ts';
 import { SeenIds } from '../../actors/seen.ts';
@@ -182,7 +183,7 @@ describe.each(KINDS)('on %s', (_, copies) => {
       const partition = new Partition(6);
       partition.journalSeq = journalSeq;
       const until = (await broker.stream(JOURNAL_STREAM))?.lastSeq as number;
-      await replayJournal({ ...world(), seen: new SeenIds() } as unknown as RecoveryWorld, [partition], [tip], until);
+      await replayJournal({ ...world(), seen: new SeenIds(), admission: Admission.open() } as unknown as RecoveryWorld, [partition], [tip], until);
       return partition.journalSeq === until;
     };
     expect(await read(from)).toBe(true);
