@@ -28,11 +28,14 @@ export class ChainBreak extends Error {
   readonly seq: number;
   readonly writer: string;
   readonly n: number;
-  constructor(seq: number, writer: string, n: number, what: string) {
+  /** Recovery reads it and counts it all the same. */
+  readonly counted: boolean;
+  constructor(seq: number, writer: string, n: number, what: string, counted = false) {
     super(`JOURNAL breaks at sequence ${seq}: record ${n} of ${writer} ${what}`);
     this.seq = seq;
     this.writer = writer;
     this.n = n;
+    this.counted = counted;
   }
 }
 
@@ -116,6 +119,7 @@ export class ChainAudit {
             writer,
             n,
             `decides for partition ${partition} in epoch ${epoch}, behind its fence of ${fence}`,
+            true,
           );
         if (epoch < highest)
           throw new ChainBreak(
@@ -123,6 +127,7 @@ export class ChainAudit {
             writer,
             n,
             `decides for partition ${partition} in epoch ${epoch}, behind one of ${highest}`,
+            true,
           );
         this.#epochs.set(partition, epoch);
       }

@@ -112,7 +112,7 @@ async function rulesOf(broker: NatsBroker, settings: Settings): Promise<KeepingR
   };
 }
 
-async function withBroker<T>(settings: Settings, work: (broker: NatsBroker) => Promise<T>): Promise<T> {
+export async function withBroker<T>(settings: Settings, work: (broker: NatsBroker) => Promise<T>): Promise<T> {
   let broker: NatsBroker;
   try {
     broker = await NatsBroker.connect(settings.nats, 'holdfast-inspection');
