@@ -61,6 +61,11 @@ export class Followers {
     return this.#followers.get(stream)?.position ?? 0;
   }
 
+  /** Whether the intake of a stream waits until what cannot be counted is parked. */
+  paused(stream: FactStream): boolean {
+    return this.#followers.get(stream)?.paused === true;
+  }
+
   /** How long nothing has been heard of a fact stream; 0 if it is not followed. */
   silentMs(stream: FactStream): number {
     return this.#followers.get(stream)?.silentMs ?? 0;

@@ -17,7 +17,7 @@ export interface ProgressWorld {
   readonly broker: Pick<Broker, 'server'>;
   readonly clock: Clock;
   readonly journal: { readonly standstill: Standstill | undefined };
-  readonly followers: Pick<Followers, 'lag' | 'position' | 'silentMs'>;
+  readonly followers: Pick<Followers, 'lag' | 'paused' | 'position' | 'silentMs'>;
   readonly partitions: ReadonlyMap<number, Partition>;
   readonly note: (level: 'warn', message: string, detail: Record<string, unknown>) => void;
 }
@@ -49,7 +49,7 @@ export class Progress {
     for (const stream of FACT_STREAM_NAMES) {
       const position = this.#world.followers.position(stream);
       const stand = this.#stands.get(stream);
-      if (stand === undefined || stand.position !== position || this.#world.followers.lag(stream) === 0)
+      if (stand === undefined || stand.position !== position || !this.#hasWork(stream))
         this.#stands.set(stream, { position, sinceMs: now });
     }
     this.#lookAtParking(now);
@@ -75,8 +75,8 @@ export class Progress {
 
   /** How long no message of a fact stream has been folded while it has some for this node, or nothing has been heard of it. */
   intakeMs(stream: FactStream): number {
-    const { clock, followers } = this.#world;
-    const stand = followers.lag(stream) > 0 ? this.#stands.get(stream) : undefined;
+    const { clock } = this.#world;
+    const stand = this.#hasWork(stream) ? this.#stands.get(stream) : undefined;
     return Math.max(stand === undefined ? 0 : clock.monoMs() - stand.sinceMs, this.#silentMs(stream));
   }
 
@@ -94,14 +94,19 @@ export class Progress {
     add('journal', this.journalMs, (s) => `the journal has taken nothing for ${s} s: ${journal.standstill?.why}`);
     for (const stream of FACT_STREAM_NAMES) {
       const silent = this.#silentMs(stream) > LIMITS.standstillMs;
-      add(`intake ${stream}`, this.intakeMs(stream), (s) =>
-        silent
-          ? `nothing has been heard of stream ${stream} for ${s} s: NATS does not answer`
-          : `none of the ${followers.lag(stream)} messages that stream ${stream} has for this node has been folded for ${s} s`,
-      );
+      const paused = followers.paused(stream);
+      add(`intake ${stream}`, this.intakeMs(stream), (s) => {
+        if (silent) return `nothing has been heard of stream ${stream} for ${s} s: NATS does not answer`;
+        if (paused) return `stream ${stream} has not been read for ${s} s, until facts that cannot be counted are parked`;
+        return `none of the ${followers.lag(stream)} messages that stream ${stream} has for this node has been folded for ${s} s`;
+      });
     }
     add('parking', this.parkingMs, (s) => `facts that cannot be counted have waited ${s} s to be stored in PARKED`);
     return still;
+  }
+
+  #hasWork(stream: FactStream): boolean {
+    return this.#world.followers.lag(stream) > 0 || this.#world.followers.paused(stream);
   }
 
   /** A server tells that it lives twice a second. */

@@ -78,6 +78,11 @@ export class Follower {
     return this.#pending;
   }
 
+  /** It pulls nothing, so what waits behind its position is not known. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
   /** How long nothing has been heard of the server; 0 while it does not listen. */
   get silentMs(): number {
     return this.#paused || this.#closed ? 0 : this.#clock.monoMs() - this.#heardAt;
