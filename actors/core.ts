@@ -19,6 +19,7 @@ import { Refusal, undecided } from './refusal.ts';
 import { Rules } from './rules.ts';
 import { RulesList } from './rules-list.ts';
 import type { SnapshotStore } from './snapshotter.ts';
+import { Writers } from './writers.ts';
 
 export interface CoreWorld {
   readonly broker: Broker;
@@ -31,6 +32,9 @@ export interface CoreWorld {
   readonly owners: Keys;
   /** How far the streams are known to have come. */
   readonly marks: Keys;
+  /** Who may have records in JOURNAL, and what people have judged. */
+  readonly writers: Keys;
+  readonly skips: Keys;
   /** What keeps programs of 0.1 out, and the lock of JOURNAL's metadata. */
   readonly horizons: Keys;
   readonly peers: Peers;
@@ -74,7 +78,8 @@ export function buildCore(world: CoreWorld): Core {
     live: () => ownership.live(),
     firstHorizonMs: settings.horizonMs,
   });
-  const engine = new Engine({ ...world, marks, rules, rulesList, ownership, writer: world.self().writer });
+  const writers = new Writers(world);
+  const engine = new Engine({ ...world, marks, writers, rules, rulesList, ownership, writer: world.self().writer });
   // A node whose lease ran out may not know yet that another one owns what it holds: what it says of a part would be old.
   const serves = (number: number) => engine.partitions.get(number)?.serving === true && ownership.leased;
   const desk = new Desk(

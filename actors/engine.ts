@@ -3,7 +3,7 @@
  * how each of these is done stands in files of their own.
  */
 import { LIMITS } from '../config/limits.ts';
-import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM, WRITERS_STREAM } from '../config/topology.ts';
 import { type Broker, BrokerError } from '../streams/broker.ts';
 import { type Clock, delay } from '../streams/clock.ts';
 import { Journal } from '../streams/journal.ts';
@@ -19,6 +19,7 @@ import type { Claim, Ownership } from './ownership.ts';
 import { Partition } from './partition.ts';
 import type { Peers, Readiness } from './ports.ts';
 import { Quarantine } from './quarantine.ts';
+import { Progress } from './progress.ts';
 import type { Recovering } from './recovery.ts';
 import { undecided } from './refusal.ts';
 import { Reservations } from './reservations.ts';
@@ -30,6 +31,7 @@ import type { SnapshotStore } from './snapshotter.ts';
 import { audit } from './stock/invariants.ts';
 import { TakeOver } from './take-over.ts';
 import type { PartitionWatch } from './watch.ts';
+import type { Writers } from './writers.ts';
 
 /** Tries to set something aside before readiness says that it does not get there. */
 const PARKING_TRIES_BEFORE_STALLED = 4;
@@ -70,6 +72,7 @@ export class Engine {
   readonly expiry: Expiry;
   readonly #broker: Broker;
   readonly #marks: Marks;
+  readonly writers: Writers;
   readonly #clock: Clock;
   readonly #ownership: Ownership;
   readonly #rules: Rules;
@@ -84,6 +87,7 @@ export class Engine {
   #tip = { n: 0, hash: '', seq: 0 };
   #stopping = false;
   readonly quarantine: Quarantine;
+  readonly progress: Progress;
   #loops: Promise<void>[] = [];
   readonly #stopSignal = new AbortController();
   /** Why what cannot be counted cannot be set aside either; undefined while it can. */
@@ -96,6 +100,7 @@ export class Engine {
     store: SnapshotStore;
     baselines: Baselines;
     marks: Marks;
+    writers: Writers;
     clock: Clock;
     ownership: Ownership;
     rules: Rules;
@@ -111,6 +116,7 @@ export class Engine {
   }) {
     this.#broker = world.broker;
     this.#marks = world.marks;
+    this.writers = world.writers;
     this.#clock = world.clock;
     this.#ownership = world.ownership;
     this.#rules = world.rules;
@@ -138,8 +144,9 @@ export class Engine {
       restarted: world.events.followerRestarted,
       lost: (stream, seq) => {
         const why = `stream ${stream} does not give message ${seq}, which it must have: it is damaged; restore it`;
-        for (const number of [...this.partitions.keys()]) this.#isolate(number, why);
+        for (const number of [...this.partitions.keys()]) this.#isolate(number, why, `${stream}.${seq}`);
       },
+      judgedLost: (stream, from, until) => world.writers.latest.skips.lost(stream, from, until),
     });
     this.journal = new Journal(world, world.writer, {
       fenced: (parts) => {
@@ -153,6 +160,13 @@ export class Engine {
         for (const partition of this.partitions.values()) if (partition.serving) partition.journalSeq = seq;
         world.events.journaled(decisions, seconds);
       },
+    });
+    this.progress = new Progress({
+      ...world,
+      journal: this.journal,
+      followers: this.#followers,
+      partitions: this.partitions,
+      note: world.events.note,
     });
     this.reservations = new Reservations({
       partitions: this.partitions,
@@ -194,7 +208,7 @@ export class Engine {
         serve: (partition) => this.#serve(partition),
         served: () => this.#served(),
         drop: (numbers) => this.#drop(numbers),
-        isolate: (number, why) => this.#isolate(number, why),
+        isolate: (number, why, place) => this.#isolate(number, why, place),
         stopping: () => this.#stopSignal.signal.aborted,
       },
     });
@@ -204,6 +218,8 @@ export class Engine {
   async start(): Promise<void> {
     this.#rules.adopt(await this.#rulesList.current());
     this.#noteSetting();
+    await this.writers.enrol(this.journal.writer, this.#ownership.name);
+    await this.#found();
     await this.#renew();
     const { leaseTtlMs, snapshotIntervalMs } = this.#settings;
     this.#loops = [
@@ -211,6 +227,7 @@ export class Engine {
       this.#every(Math.min(1_000, leaseTtlMs / 15), () => this.#assign(), true),
       this.#every(snapshotIntervalMs, () => this.#snapshots.round(), false),
       this.#every(60_000, () => this.audit(), false),
+      this.#every(LIMITS.progressEveryMs, async () => this.progress.look(), false),
       this.#every(LIMITS.marksEveryMs, () => this.#mark().catch(() => undefined), false),
     ];
   }
@@ -231,8 +248,11 @@ export class Engine {
       reasons.push(`${all.length - served} of its ${all.length} partitions are catching up`);
     if (this.#parkingStalled !== undefined) reasons.push(this.#parkingStalled);
     reasons.push(...this.#storage.reasons);
+    reasons.push(...this.progress.reasons);
     if (this.#stopping) reasons.push('it is stopping');
-    return { ready: reasons.length === 0, reasons, owned: served, partitions: this.#settings.partitions, owns };
+    const quarantined = this.quarantine.list;
+    const { partitions } = this.#settings;
+    return { ready: reasons.length === 0, reasons, owned: served, partitions, owns, quarantined };
   }
 
   /** It takes no more: what waits for it is not decided here. */
@@ -369,8 +389,15 @@ export class Engine {
     );
   }
 
+  /** While a node lives whose program knows of no registry, every writer counts. */
+  async #found(): Promise<void> {
+    await this.writers.found(async () => (await this.#ownership.live()).map((node) => node.writer));
+  }
+
   async #assign(): Promise<void> {
     if (this.#stopping || !this.#ownership.leased) return;
+    await this.#found();
+    if (this.quarantine.size > 0 && (await this.writers.judgedSince())) this.quarantine.retry();
     const due = new Set(this.quarantine.due());
     const kept = this.quarantine.keys().filter((number) => !due.has(number));
     const { claims, surplus } = await this.#ownership
@@ -389,9 +416,9 @@ export class Engine {
   }
 
   /** This one is not served until a later try finds it whole; the others go on. */
-  #isolate(number: number, why: string): void {
+  #isolate(number: number, why: string, place?: string): void {
     this.#drop([number]);
-    this.quarantine.put(number, why);
+    this.quarantine.put(number, why, place);
     this.#events.note('error', 'refuses to serve: the log has lost what was acknowledged', { partition: number, why });
   }
 
@@ -488,6 +515,7 @@ export class Engine {
     const ends: Record<string, number> = {
       [JOURNAL_STREAM]: Math.max(this.#tip.seq, ...held.map((partition) => partition.journalSeq)),
     };
+    ends[WRITERS_STREAM] = this.writers.revision;
     for (const stream of FACT_STREAM_NAMES) ends[stream] = this.#followers.position(stream);
     await this.#marks.write(ends, Math.max(...held.map((partition) => partition.book.epoch)));
   }

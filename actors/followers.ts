@@ -17,6 +17,8 @@ export interface FollowersWorld extends ReadingWorld {
   /** P: partitions in all. */
   readonly count: number;
   readonly restarted: (stream: FactStream, why: string) => void;
+  /** Whether people have judged that these sequences, the last left out, are lost. */
+  readonly judgedLost: (stream: FactStream, from: number, until: number) => boolean;
   /** A stream has lost a message. */
   readonly lost: (stream: FactStream, seq: number) => void;
 }
@@ -59,6 +61,16 @@ export class Followers {
     return this.#followers.get(stream)?.position ?? 0;
   }
 
+  /** Whether the intake of a stream waits until what cannot be counted is parked. */
+  paused(stream: FactStream): boolean {
+    return this.#followers.get(stream)?.paused === true;
+  }
+
+  /** How long nothing has been heard of a fact stream; 0 if it is not followed. */
+  silentMs(stream: FactStream): number {
+    return this.#followers.get(stream)?.silentMs ?? 0;
+  }
+
   close(): void {
     for (const follower of this.#followers.values()) follower.close();
   }
@@ -71,7 +83,7 @@ export class Followers {
   }
 
   #restart(stream: FactStream): void {
-    const { intake, partitions, count, restarted, lost } = this.#world;
+    const { intake, partitions, count, restarted, lost, judgedLost } = this.#world;
     this.#followers.get(stream)?.close();
     this.#followers.delete(stream);
     const held = [...partitions.values()];
@@ -93,6 +105,7 @@ export class Followers {
         for (const partition of held) partition.positions[stream] = Math.max(partition.positions[stream], seq);
       },
       restarted: (why) => restarted(stream, why),
+      judgedLost: (from, until) => judgedLost(stream, from, until),
       lost: (seq) => lost(stream, seq),
     });
     this.#followers.set(stream, follower);

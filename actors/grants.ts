@@ -7,10 +7,19 @@
  *  G2 A decision names its partitions with their epochs, and is folded into each when it is stored, in the journal's order.
  *  G3 An attempt at a reservation across owners is named by its expiry: it undoes only what is still its own, and is granted nothing
  *     behind a later one.
+ *  G4 A grant has a bound in bytes and in lines, and is refused before anything is held. Whatever is decided of it later has no more lines,
+ *     and a home entry no more shortages than a request has lines, so these are bounded too.
  */
 import { LIMITS } from '../config/limits.ts';
 import type { Clock } from '../streams/clock.ts';
-import type { Granted, GrantedLine, PartitionEpoch, Shortage, Stepped } from '../streams/decisions.ts';
+import {
+  encodeDecision,
+  type Granted,
+  type GrantedLine,
+  type PartitionEpoch,
+  type Shortage,
+  type Stepped,
+} from '../streams/decisions.ts';
 import type { Hash64 } from '../streams/hash.ts';
 import type { ReservationRequest } from '../streams/requests.ts';
 import { partitionOf } from '../streams/subjects.ts';
@@ -211,14 +220,18 @@ export class Grants {
   }
 
   #hold(taken: readonly Taken[], decision: Granted): Promise<void> {
+    const bytes = encodeDecision(decision);
+    if (bytes.length > LIMITS.decisionBytes || decision.lines.length > LIMITS.linesPerDecision)
+      return Promise.reject(tooLarge(decision.lines.length, bytes.length));
     for (const { key, qty } of taken) key.pending += qty;
-    return this.#store(decision, () => {
+    const settle = () => {
       for (const { key, qty } of taken) key.pending -= qty;
-    });
+    };
+    return this.#store(decision, settle, bytes);
   }
 
   /** Appends, folds when stored, and only then resolves. `settle` runs when the outcome is known. */
-  #store(decision: Granted | Stepped, settle: () => void = () => undefined): Promise<void> {
+  #store(decision: Granted | Stepped, settle: () => void = () => undefined, bytes?: Uint8Array): Promise<void> {
     const { log, partitions } = this.#world;
     // Handing back says that nothing is left to fence: once a partition leaves, nothing more is appended for it.
     if (decision.parts.some(([number]) => partitions.get(number)?.leaving !== false)) {
@@ -240,10 +253,11 @@ export class Grants {
           }
           resolve();
         },
-        (why) => {
+        (why, kind) => {
           settle();
-          reject(undecided(why));
+          reject(kind === undefined ? undecided(why) : new Refusal(kind, why));
         },
+        bytes,
       );
     });
   }
@@ -252,6 +266,11 @@ export class Grants {
 /** What this very attempt was granted has ended: it was undone. */
 function isOver(part: ReservationPart, { expiresAtMs }: Ask): boolean {
   return hasEnded(part) && part.expiresAtMs === expiresAtMs;
+}
+
+function tooLarge(lines: number, bytes: number): Refusal {
+  const message = `the reservation would take ${lines} lines at their locations and ${bytes} bytes in the journal, but may take ${LIMITS.linesPerDecision} and ${LIMITS.decisionBytes}: ask for fewer lines, or name fewer locations`;
+  return new Refusal('too-large', message, { errors: [{ field: 'lines', message }] });
 }
 
 export function conflict(id: string): Refusal {

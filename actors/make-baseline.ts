@@ -12,6 +12,7 @@ import type { NatsBroker } from '../streams/connection.ts';
 import { type ParkMarks, readParked } from '../streams/park-marks.ts';
 import { type Parking, park } from '../streams/parked.ts';
 import { type Floors, floorsOf, readStreams } from '../streams/trimmed.ts';
+import type { Admission } from './admission.ts';
 import { type Baseline, covers, encodePart, loadPart, type PartRef, type Point, pointOf } from './baseline.ts';
 import type { BaselineStore } from './baseline-store.ts';
 import { ChainAudit, type ChainState } from './chain.ts';
@@ -22,6 +23,7 @@ import { Refold } from './refold.ts';
 import { type Rules, unfit } from './rules.ts';
 import { SeenIds } from './seen.ts';
 import { audit } from './stock/invariants.ts';
+import type { Writers } from './writers.ts';
 
 export interface Keeping {
   readonly partitions: number;
@@ -29,6 +31,8 @@ export interface Keeping {
   readonly rules: Rules;
   /** Reads the list again. */
   readonly refresh: () => Promise<void>;
+  /** Whose records count. */
+  readonly writers: Pick<Writers, 'read'>;
   /** How long ended reservations are remembered; undefined where no node says so: then none is forgotten. */
   readonly reservationMemoryMs: number | undefined;
 }
@@ -69,7 +73,7 @@ export async function makeBaseline(world: MakingWorld): Promise<Made> {
   // Read behind the cut: what is added to the list from now on comes into force behind it.
   await keeping.refresh();
   const before = await startOf(store, floors, created, keeping);
-  const { refold, chain } = await foldAsJudged(world, before, cut);
+  const { refold, chain } = await foldAsJudged(world, before, cut, await keeping.writers.read());
   const whole = {
     ...cut,
     ...chain,
@@ -164,11 +168,12 @@ async function foldAsJudged(
   world: MakingWorld,
   before: Baseline | undefined,
   cut: Point,
+  admission: Admission,
 ): Promise<{ refold: Refold; chain: ChainState }> {
   const until = world.clock.monoMs() + world.patienceMs;
   for (;;) {
     const { reasons: parked, marks } = await readParked(world, cut.positions);
-    const { refold, chain } = await fold(world, before, cut, marks);
+    const { refold, chain } = await fold(world, before, cut, marks, admission);
     // Whatever the horizon and the ids, these are set aside by every reader: parking them twice is parking them once.
     const own = refold.parked.filter(({ reason }) => reason !== 'too-old' && reason !== 'id-conflict');
     for (const parking of own) if (!parked.has(parking.source)) await park(world.broker, parking);
@@ -184,13 +189,14 @@ async function fold(
   before: Baseline | undefined,
   cut: Point,
   marks: ParkMarks,
+  admission: Admission,
 ): Promise<{ refold: Refold; chain: ChainState }> {
   const { broker, clock, keeping, store } = world;
-  const refold = new Refold({ broker, clock, ...keeping, marks, dated: false });
+  const refold = new Refold({ broker, clock, ...keeping, skips: admission.skips, marks, dated: false });
   if (before !== undefined)
     for (const { partition, seen } of refold.folds)
       loadPart(await store.part(before, partition.number), partition, seen);
-  const chain = new ChainAudit(before, 0);
+  const chain = new ChainAudit(before, 0, admission);
   await refold.advance(
     () => cut,
     (message) => chain.take(message),

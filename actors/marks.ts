@@ -10,9 +10,10 @@
  *  M3 A mark is at most marksEveryMs older than what it speaks of: damage that also follows a crash within that time may go unseen.
  */
 import { createHash } from 'node:crypto';
-import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, WRITERS_STREAM } from '../config/topology.ts';
 import type { Broker, Keys } from '../streams/broker.ts';
 import { LostLogError } from './recovery.ts';
+import type { Skips } from './skips.ts';
 
 interface Mark {
   /** Identity of the stream. */
@@ -29,6 +30,11 @@ export interface NodeMarks {
 
 const REMEDY =
   'restore it; or, to go on without what is gone, delete the bucket holdfast_marks and the snapshots in Redis';
+
+const WRITERS_REMEDY =
+  'restore it; or delete the buckets holdfast_writers and holdfast_marks: all that JOURNAL holds then counts';
+/** Streams that marks know the ends of. That the registry of writers has forgotten one would make its decisions not count. */
+export const MARKED_STREAMS = [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, WRITERS_STREAM] as const;
 
 export class Marks {
   readonly #keys: Keys;
@@ -74,16 +80,16 @@ export class Marks {
    * @param lastSeqs reads where the streams end, which is after the marks are read: those of other nodes go on meanwhile
    * @throws LostLogError if a stream lacks what a mark knows to have been in it
    */
-  async check(lastSeqs: () => Promise<Readonly<Record<string, number>>>): Promise<number> {
+  async check(lastSeqs: () => Promise<Readonly<Record<string, number>>>, skips: Skips): Promise<number> {
     let epoch = 0;
     const written = await this.#keys.all();
     const ends = await lastSeqs();
     for (const { key, value } of written) {
       const marks = JSON.parse(value) as NodeMarks;
       epoch = Math.max(epoch, marks.epoch);
-      for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
+      for (const name of MARKED_STREAMS) {
         const mark = marks.streams[name];
-        if (mark !== undefined) await this.#checkOne(name, mark, ends[name] ?? 0);
+        if (mark !== undefined) await this.#checkOne(name, mark, ends[name] ?? 0, skips);
       }
       // What it knew before is not to be forgotten by what it writes next.
       if (key === this.#node && this.#written === '') {
@@ -94,25 +100,29 @@ export class Marks {
     return epoch;
   }
 
-  async #checkOne(name: string, mark: Mark, lastSeq: number): Promise<void> {
-    if (mark.created !== this.#created[name])
-      throw new LostLogError(`stream ${name} was made anew, and what it held before is lost; ${REMEDY}`);
+  async #checkOne(name: string, mark: Mark, lastSeq: number, skips: Skips): Promise<void> {
+    const remedy = name === WRITERS_STREAM ? WRITERS_REMEDY : REMEDY;
+    if (mark.created !== (this.#created[name] ?? ''))
+      throw new LostLogError(`stream ${name} was made anew, and what it held before is lost; ${remedy}`);
     if (lastSeq < mark.seq) {
       throw new LostLogError(
-        `stream ${name} ends at ${lastSeq}, but it is known to have reached ${mark.seq}: its end has been lost; ${REMEDY}`,
+        `stream ${name} ends at ${lastSeq}, but it is known to have reached ${mark.seq}: its end has been lost; ${remedy}`,
       );
     }
     if (mark.hash === '') return;
     const message = await this.#broker.message(name, mark.seq);
     if (message !== undefined && hashOf(message.data) !== mark.hash) {
       throw new LostLogError(
-        `stream ${name} holds another message at ${mark.seq} than it did: its end was lost and written anew; ${REMEDY}`,
+        `stream ${name} holds another message at ${mark.seq} than it did: its end was lost and written anew; ${remedy}`,
       );
     }
-    if (message !== undefined) return;
+    if (message !== undefined || skips.lost(name, mark.seq, mark.seq + 1)) return;
     // A trimmed stream begins later.
     if (mark.seq >= ((await this.#broker.stream(name))?.firstSeq ?? 0))
-      throw new LostLogError(`stream ${name} lacks message ${mark.seq}, which it is known to have held; ${REMEDY}`);
+      {
+      const what = `stream ${name} lacks message ${mark.seq}, which it is known to have held; ${remedy}`;
+      throw new LostLogError(what, undefined, `${name}.${mark.seq}`);
+    }
   }
 }
 

@@ -98,6 +98,10 @@ export class Ownership {
     return this.#selfNow();
   }
 
+  get name(): string {
+    return this.#self.name;
+  }
+
   get leased(): boolean {
     return this.#clock.monoMs() < this.#leasedUntil;
   }

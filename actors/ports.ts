@@ -3,6 +3,7 @@
  * simulation owns its own.
  */
 import type { StockDecision } from '../streams/decisions.ts';
+import type { Dropped } from '../streams/journal.ts';
 import type {
   AtpAnswer,
   AtpRequest,
@@ -12,11 +13,15 @@ import type {
   StockAnswer,
 } from '../streams/requests.ts';
 import type { SentBody } from '../streams/sent.ts';
+import type { Quarantined } from './quarantine.ts';
 
 /** Group commit. Outcomes come in the order of the appends. */
 export interface DecisionLog {
-  /** `stored` runs when the decision is durable and must fold it; `dropped` when it is certain that it is not stored. */
-  append(decision: StockDecision, stored: () => void, dropped: (why: string) => void): void;
+  /**
+   * `stored` runs when the decision is durable and must fold it; `dropped` when it is certain that it is not stored.
+   * @param bytes of the decision (encodeDecision), where they are known already
+   */
+  append(decision: StockDecision, stored: () => void, dropped: Dropped, bytes?: Uint8Array): void;
   readonly inFlight: number;
 }
 
@@ -87,6 +92,8 @@ export interface Readiness {
   readonly partitions: number;
   /** Those that are served here, by number, with the epoch in which this node decides for them. */
   readonly owns: readonly { readonly partition: number; readonly epoch: number }[];
+  /** Those that this node owns and does not serve. */
+  readonly quarantined?: readonly Quarantined[];
 }
 
 /** A parked fact as operators see it. */

@@ -4,6 +4,7 @@
  * Invariants:
  *  QU1 The claim is kept: another node would find the same log. It is tried again now and then, since a stream may come back from a
  *      copy, and given to whoever should own it.
+ *      When a person has skipped what stood in the way, it is tried again at once.
  *  QU2 A partition whose book did not add up is rebuilt once at once; if it fails again it stays here.
  */
 
@@ -12,7 +13,15 @@ const RETRY_MS = 15_000;
 
 interface Held {
   readonly why: string;
+  readonly place: string | undefined;
   readonly retryAt: number;
+}
+
+export interface Quarantined {
+  readonly partition: number;
+  readonly why: string;
+  /** STREAM.seq of what reading stopped at, where it is one message: a person may judge it (holdfast quarantine). */
+  readonly place: string | null;
 }
 
 export class Quarantine {
@@ -34,15 +43,27 @@ export class Quarantine {
     return [...this.#held.keys()];
   }
 
-  put(number: number, why: string): void {
-    this.#held.set(number, { why, retryAt: this.#monoMs() + RETRY_MS });
+  /** @param place what reading stopped at, as STREAM.seq */
+  put(number: number, why: string, place?: string): void {
+    this.#held.set(number, { why, place, retryAt: this.#monoMs() + RETRY_MS });
+  }
+
+  /** All are tried again at once: a person has judged something. */
+  retry(): void {
+    for (const [number, held] of this.#held) this.#held.set(number, { ...held, retryAt: 0 });
+  }
+
+  /** Every partition that is held, in ascending order. */
+  get list(): Quarantined[] {
+    const all = [...this.#held].map(([partition, { why, place }]) => ({ partition, why, place: place ?? null }));
+    return all.sort((a, b) => a.partition - b.partition);
   }
 
   /** Its book does not add up: the first time it is to be rebuilt at once, from something that does. */
   suspect(number: number, why: string): void {
     const again = this.suspects.has(number);
     this.suspects.add(number);
-    this.#held.set(number, { why, retryAt: again ? this.#monoMs() + RETRY_MS : 0 });
+    this.#held.set(number, { why, place: undefined, retryAt: again ? this.#monoMs() + RETRY_MS : 0 });
   }
 
   release(number: number): void {

@@ -7,11 +7,12 @@ import { floorsOf, readStreams } from '../streams/trimmed.ts';
 import { type Baselines, covers, type Point, pointOf } from './baseline.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import { LostLogError, loadSnapshot, type Recovering, type RecoveryWorld, replayJournal } from './recovery.ts';
+import type { Writers } from './writers.ts';
 
 export interface Recovered {
   readonly partitions: readonly Partition[];
   /** Partitions that may not be served, and why. */
-  readonly lost: ReadonlyMap<number, string>;
+  readonly lost: ReadonlyMap<number, LostLogError>;
   /** Decisions that were replayed. */
   readonly decisions: number;
   /** Where reading began: none of the streams may have been trimmed beyond it meanwhile. */
@@ -21,11 +22,11 @@ export interface Recovered {
 /** Rejects for what is no loss, such as a server that does not answer: then it is tried again. */
 export async function recoverPartitions(world: RecoveryWorld, recovering: readonly Recovering[]): Promise<Recovered> {
   const numbers = recovering.map(({ partition }) => partition.number);
-  const lost = new Map<number, string>();
+  const lost = new Map<number, LostLogError>();
   const lose = (error: unknown) => {
     if (!(error instanceof LostLogError)) throw error;
     // What concerns all says more than what was found of one before.
-    for (const number of error.concerns ?? numbers) lost.set(number, error.message);
+    for (const number of error.concerns ?? numbers) lost.set(number, error);
     return error.concerns === undefined;
   };
   const tips: ChainTip[] = [...(world.baselines?.[0]?.baseline.writers ?? [])];
@@ -60,7 +61,9 @@ export async function refuseIfTrimmed(broker: Broker, starts: readonly Point[]):
 
 /** What recovery needs to know of the streams now. Rejects with a LostLogError if one is not that with which the node started. */
 export async function recoveryWorld(
-  world: Omit<RecoveryWorld, 'lastSeqs' | 'floors' | 'baselines'>,
+  { writers, ...world }: Omit<RecoveryWorld, 'lastSeqs' | 'floors' | 'baselines' | 'admission'> & {
+    readonly writers: Pick<Writers, 'read'>;
+  },
   baselines: Baselines,
 ): Promise<RecoveryWorld> {
   const streams = await readStreams(world.broker);
@@ -71,5 +74,7 @@ export async function recoveryWorld(
       throw new LostLogError(`stream ${name} is not the one this node started with`);
     lastSeqs[name] = stream.lastSeq;
   }
-  return { ...world, lastSeqs, floors: floorsOf(streams), baselines: await baselines(world.note) };
+  // Behind the ends: a writer is enrolled before its first record (AD2).
+  const admission = await writers.read();
+  return { ...world, admission, lastSeqs, floors: floorsOf(streams), baselines: await baselines(world.note) };
 }

@@ -14,9 +14,10 @@
 import { failpoint } from '../config/failpoints.ts';
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
 import type { StoredMessage } from '../streams/broker.ts';
-import { decodeRecord, type JournalRecord, recordHash } from '../streams/decisions.ts';
+import { type JournalRecord, recordHash } from '../streams/decisions.ts';
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
 import type { Floors } from '../streams/trimmed.ts';
+import type { Admission } from './admission.ts';
 import { type BaselineSource, loadPart, type Point } from './baseline.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import { type Rules, unfit } from './rules.ts';
@@ -32,9 +33,12 @@ export class LostLogError extends Error {
   override readonly name = 'LostLogError';
   /** Partitions that the loss concerns; undefined: all. */
   readonly concerns: readonly number[] | undefined;
-  constructor(message: string, concerns?: readonly number[]) {
+  /** What reading stops at, as STREAM.seq; undefined where it is no single message. */
+  readonly place: string | undefined;
+  constructor(message: string, concerns?: readonly number[], place?: string) {
     super(message);
     this.concerns = concerns;
+    this.place = place;
   }
 }
 
@@ -51,6 +55,8 @@ export interface RecoveryWorld extends ReadingWorld {
   readonly floors?: Floors;
   /** Baselines in force, the newest first. */
   readonly baselines?: readonly BaselineSource[];
+  /** What of JOURNAL counts; read behind lastSeqs. */
+  readonly admission: Admission;
   /** Partitions whose last book did not add up: whatever is loaded for them is audited first. */
   readonly suspects?: ReadonlySet<number>;
 }
@@ -153,6 +159,8 @@ export async function replayJournal(
   const from = Math.min(...partitions.map((partition) => partition.journalSeq)) + 1;
   const wanted = new Map(partitions.map((partition) => [partition.number, partition]));
   const chain = new Map<string, Omit<ChainTip, 'writer'>>();
+  const { admission } = world;
+  const { skips } = admission;
   let decisions = 0;
   const behind = (seq: number) =>
     partitions.filter((partition) => partition.journalSeq < seq).map((partition) => partition.number);
@@ -160,24 +168,27 @@ export async function replayJournal(
   await readUntil(world, JOURNAL_STREAM, ['journal.*'], from, target, (message) => {
     failpoint('mid-replay');
     // Trimming removes only what lies before a start: a number that is left out behind it is a record that is lost.
-    if (message.seq !== reached + 1) {
+    if (!skips.lost(JOURNAL_STREAM, reached + 1, message.seq)) {
       throw new LostLogError(
         `JOURNAL lacks what stood at sequence ${reached + 1}: the next is ${message.seq}`,
         behind(message.seq),
+        `${JOURNAL_STREAM}.${reached + 1}`,
       );
     }
     reached = message.seq;
-    const record = readRecord(message, behind);
+    const record = readRecord(admission, message, behind);
+    if (record === undefined) return;
     const read = chain.get(record.writer);
     const known = read ?? tipBefore(tips, record.writer, message.seq);
     // Between a snapshot's tip and what is read here there may be records that need no reading, such as fences.
     const unread = read === undefined && known !== undefined && known.seq < from - 1 && record.n > known.n + 1;
     const follows =
       known === undefined ? from > 1 || record.n === 1 : record.n === known.n + 1 && record.before === known.hash;
-    if (!follows && !unread) {
+    if (!follows && !unread && !admission.bridges(message.subject, known?.seq ?? 0, message.seq)) {
       throw new LostLogError(
         `JOURNAL breaks at sequence ${message.seq}: record ${record.n} of ${record.writer} does not follow record ${known?.n ?? 0}`,
         behind(message.seq),
+        `${JOURNAL_STREAM}.${message.seq}`,
       );
     }
     chain.set(record.writer, { n: record.n, hash: recordHash(message.data), seq: message.seq });
@@ -191,16 +202,25 @@ export async function replayJournal(
       }
     }
   });
-  if (reached < target && target >= from) throw new LostLogError(`JOURNAL lacks what stood at sequence ${reached + 1}`);
+  if (reached < target && target >= from && !skips.lost(JOURNAL_STREAM, reached + 1, target + 1)) {
+    const what = `JOURNAL lacks what stood at sequence ${reached + 1}`;
+    throw new LostLogError(what, undefined, `${JOURNAL_STREAM}.${reached + 1}`);
+  }
   for (const partition of partitions) partition.journalSeq = Math.max(partition.journalSeq, target);
   return decisions;
 }
 
-function readRecord({ seq, data }: StoredMessage, behind: (seq: number) => number[]): JournalRecord {
+function readRecord(
+  admission: Admission,
+  message: StoredMessage,
+  behind: (seq: number) => number[],
+): JournalRecord | undefined {
   try {
-    return decodeRecord(data);
+    return admission.admit(message);
   } catch (error) {
-    throw new LostLogError(`JOURNAL cannot be read at sequence ${seq}: ${(error as Error).message}`, behind(seq));
+    const { seq } = message;
+    const what = `JOURNAL cannot be read at sequence ${seq}: ${(error as Error).message}`;
+    throw new LostLogError(what, behind(seq), `${JOURNAL_STREAM}.${seq}`);
   }
 }
 

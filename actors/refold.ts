@@ -18,6 +18,7 @@ import { Intake } from './intake.ts';
 import { Partition } from './partition.ts';
 import type { Rules } from './rules.ts';
 import { SeenIds } from './seen.ts';
+import type { Skips } from './skips.ts';
 import { applyDecision } from './stock/evolve.ts';
 
 /** A fact stream has lost a message between two others. */
@@ -56,6 +57,7 @@ export interface RefoldWorld extends ReadingWorld {
   readonly rules: Pick<Rules, 'at'>;
   /** Read behind the points that are folded up to. */
   readonly marks: ParkMarks;
+  readonly skips: Skips;
   /** Keeps the moment of every id, which takes memory. */
   readonly dated: boolean;
 }
@@ -105,11 +107,11 @@ export class Refold {
 
   /**
    * Folds on to a point for each partition, all of them at or behind where it stands. Rejects with a HoleError, and with what `record`
-   * throws; that is called for every record of JOURNAL that is read.
+   * throws; that is called for every record of JOURNAL that is read, and says which do not count.
    */
   async advance(
     target: (partition: number) => Point,
-    record: (message: { seq: number; subject: string; data: Uint8Array }) => JournalRecord,
+    record: (message: { seq: number; subject: string; data: Uint8Array }) => JournalRecord | undefined,
   ): Promise<void> {
     const targets = this.folds.map((_, number) => target(number));
     for (const stream of FACT_STREAM_NAMES) await this.#readFacts(stream, targets);
@@ -121,7 +123,7 @@ export class Refold {
     const until = Math.max(...targets.map((point) => point.positions[stream]));
     let before = from - 1;
     await readUntil(this.#world, stream, [], from, until, (message) => {
-      if (message.seq !== before + 1) throw new HoleError(stream, before + 1);
+      if (!this.#world.skips.lost(stream, before + 1, message.seq)) throw new HoleError(stream, before + 1);
       before = message.seq;
       const number = storedFact(message.subject, this.#world.partitions).partition;
       const fold = this.folds[number];
@@ -129,19 +131,19 @@ export class Refold {
       this.atMs = Math.max(this.atMs, Math.floor(message.recordedAt / 1000));
       fold.intake.take(stream, message);
     });
-    if (before < until) throw new HoleError(stream, before + 1);
+    if (!this.#world.skips.lost(stream, before + 1, until + 1)) throw new HoleError(stream, before + 1);
     for (const [number, fold] of this.folds.entries())
       fold.partition.positions[stream] = (targets[number] as Point).positions[stream];
   }
 
   async #readJournal(
     targets: readonly Point[],
-    record: (message: { seq: number; subject: string; data: Uint8Array }) => JournalRecord,
+    record: (message: { seq: number; subject: string; data: Uint8Array }) => JournalRecord | undefined,
   ): Promise<void> {
     const from = Math.min(...this.folds.map((fold) => fold.partition.journalSeq)) + 1;
     const until = Math.max(...targets.map((point) => point.journalSeq));
     await readUntil(this.#world, JOURNAL_STREAM, ['journal.*'], from, until, (message) => {
-      const { decisions } = record(message);
+      const decisions = record(message)?.decisions ?? [];
       this.atMs = Math.max(this.atMs, Math.floor(message.recordedAt / 1000));
       for (const decision of decisions) {
         if (decision.kind === 'fenced') continue;

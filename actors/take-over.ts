@@ -8,12 +8,14 @@
  *  TO3 A take-over that fails otherwise hands its claims back, with this node's writer to be fenced, and is tried again.
  */
 import { failpoint } from '../config/failpoints.ts';
-import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
-import type { Broker } from '../streams/broker.ts';
+import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, WRITERS_STREAM } from '../config/topology.ts';
+import type { Broker, StoredMessage } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
 import { JournalRecordError } from '../streams/decisions.ts';
-import { fenceWriter, type Journal } from '../streams/journal.ts';
+import { fenceWriter } from '../streams/fence.ts';
+import type { Journal } from '../streams/journal.ts';
 import { readMarks } from '../streams/park-marks.ts';
+import type { Admission } from './admission.ts';
 import type { Baselines } from './baseline.ts';
 import type { Followers } from './followers.ts';
 import type { Intake } from './intake.ts';
@@ -26,6 +28,7 @@ import { LostLogError, type Recovering } from './recovery.ts';
 import type { Rules } from './rules.ts';
 import type { SeenIds } from './seen.ts';
 import type { SnapshotStore } from './snapshotter.ts';
+import type { Writers } from './writers.ts';
 
 export interface TakeOverWorld {
   readonly broker: Broker;
@@ -33,6 +36,7 @@ export interface TakeOverWorld {
   readonly store: SnapshotStore;
   readonly baselines: Baselines;
   readonly marks: Marks;
+  readonly writers: Writers;
   readonly ownership: Ownership;
   readonly rules: Rules;
   readonly journal: Journal;
@@ -61,12 +65,14 @@ export interface Holder {
   readonly served: () => void;
   readonly drop: (numbers: readonly number[]) => void;
   /** Not served until a later try finds it whole; the others go on. */
-  readonly isolate: (number: number, why: string) => void;
+  readonly isolate: (number: number, why: string, place?: string) => void;
   readonly stopping: () => boolean;
 }
 
 export class TakeOver {
   readonly #world: TakeOverWorld;
+  /** Partitions of the take-over under way whose fences could not be written. */
+  readonly #unfenced = new Set<number>();
   /** Why the last one, which is tried again, does not get on; undefined if none is. */
   stalled: string | undefined;
 
@@ -90,7 +96,8 @@ export class TakeOver {
       const world = await this.#recoveryWorld();
       await readMarks({ broker, clock }, intake.marks, world.lastSeqs);
       const recovered = await recoverPartitions(world, recovering);
-      for (const [number, why] of recovered.lost) holder.isolate(number, why);
+      for (const [number, { message, place }] of recovered.lost) holder.isolate(number, message, place);
+      this.#tellAside(world.admission);
       for (const partition of recovered.partitions) partitions.set(partition.number, partition);
       followers.restart();
       const given = () => !recovered.partitions.some((partition) => partitions.get(partition.number) === partition);
@@ -108,13 +115,19 @@ export class TakeOver {
       const numbers = claims.map((claim) => claim.partition);
       holder.drop(numbers);
       if (error instanceof LostLogError) {
-        for (const number of numbers) holder.isolate(number, error.message);
+        for (const number of numbers) holder.isolate(number, error.message, error.place);
         return;
       }
       await ownership.handBack(numbers, false).catch(() => undefined);
       this.#stall(error as Error);
       throw error;
     }
+  }
+
+  #tellAside({ aside: { records, first } }: Admission): void {
+    if (first === undefined) return;
+    const detail = { records, first: `${JOURNAL_STREAM}.${first.seq}`, subject: first.subject };
+    this.#world.note('warn', 'records of writers that never owned a partition do not count', detail);
   }
 
   #tell(partitions: readonly Partition[], seconds: number, decisions: number): void {
@@ -130,17 +143,19 @@ export class TakeOver {
    * on nobody else can write for these (TO2).
    */
   async #fenced(claims: readonly Claim[]): Promise<Claim[] | undefined> {
-    const { marks, ownership, holder } = this.#world;
+    const { marks, ownership, holder, writers, journal } = this.#world;
     try {
-      const highest = await marks.check(() => this.#lastSeqs());
+      const fenced = claims.flatMap((claim) => claim.fence);
+      const admission = await writers.readWith(fenced, journal.writer);
+      const highest = await marks.check(() => this.#lastSeqs(), admission.skips);
       const raised = [];
       for (const claim of claims) raised.push(await ownership.above(claim, highest));
       const checked = raised.filter((claim) => claim !== undefined);
       await this.#fence(checked);
-      return checked;
+      return checked.filter((claim) => !this.#unfenced.has(claim.partition));
     } catch (error) {
-      if (error instanceof LostLogError || error instanceof JournalRecordError) {
-        for (const { partition } of claims) holder.isolate(partition, error.message);
+      if (error instanceof LostLogError) {
+        for (const { partition } of claims) holder.isolate(partition, error.message, error.place);
         return undefined;
       }
       this.#stall(error as Error);
@@ -148,13 +163,26 @@ export class TakeOver {
     }
   }
 
+  /** Those that a writer whose last record cannot be read may still write for are isolated; the others go on. */
   async #fence(claims: readonly Claim[]): Promise<void> {
-    const { broker, clock, journal } = this.#world;
+    const { broker, clock, journal, holder, writers } = this.#world;
+    this.#unfenced.clear();
     const byWriter = new Map<string, [number, number][]>();
     for (const { partition, epoch, fence } of claims) {
       for (const writer of fence) byWriter.set(writer, [...(byWriter.get(writer) ?? []), [partition, epoch]]);
     }
-    for (const [writer, parts] of byWriter) await fenceWriter({ broker, clock }, writer, journal.writer, parts);
+    const skipped = (message: StoredMessage) => writers.latest.skips.of(JOURNAL_STREAM, message) !== undefined;
+    for (const [writer, parts] of byWriter) {
+      try {
+        await fenceWriter({ broker, clock }, writer, journal.writer, parts, skipped);
+      } catch (error) {
+        if (!(error instanceof JournalRecordError)) throw error;
+        for (const [number] of parts) {
+          this.#unfenced.add(number);
+          holder.isolate(number, error.message, `${JOURNAL_STREAM}.${error.seq}`);
+        }
+      }
+    }
   }
 
   #stall(error: Error): void {
@@ -164,6 +192,7 @@ export class TakeOver {
   async #lastSeqs(): Promise<Record<string, number>> {
     const { broker, created } = this.#world;
     const lastSeqs: Record<string, number> = {};
+    lastSeqs[WRITERS_STREAM] = (await broker.stream(WRITERS_STREAM))?.lastSeq ?? 0;
     for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
       const stream = await broker.stream(name);
       if (stream === undefined || stream.created !== created[name])
@@ -174,7 +203,7 @@ export class TakeOver {
   }
 
   #recoveryWorld() {
-    const { broker, clock, store, seen, count, created, rules, quarantine, note, baselines } = this.#world;
+    const { broker, clock, store, seen, count, created, rules, quarantine, note, baselines, writers } = this.#world;
     return recoveryWorld(
       {
         broker,
@@ -184,6 +213,7 @@ export class TakeOver {
         partitions: count,
         created,
         rules,
+        writers,
         suspects: quarantine.suspects,
         note: (message, detail) => note('warn', message, detail),
       },

@@ -5,10 +5,11 @@
  * names the first bad record or page of each kind, and goes on with what can still be judged.
  */
 import { JOURNAL_STREAM } from '../config/topology.ts';
-import { decodeRecord, JournalRecordError } from '../streams/decisions.ts';
+import { JournalRecordError } from '../streams/decisions.ts';
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
 import { readParked } from '../streams/park-marks.ts';
 import { type Floors, floorsOf, readStreams } from '../streams/trimmed.ts';
+import { Admission } from './admission.ts';
 import { type Baseline, covers, loadPart, type Point, pointOf } from './baseline.ts';
 import type { BaselineStore } from './baseline-store.ts';
 import { ChainAudit, ChainBreak } from './chain.ts';
@@ -93,6 +94,7 @@ class Verification {
   /** Copies that end before the replay can begin. */
   #outdated = 0;
   #created: Readonly<Record<string, string>> = {};
+  #admission = Admission.open();
 
   constructor(world: VerifyWorld) {
     this.#world = world;
@@ -108,6 +110,7 @@ class Verification {
     this.#created = Object.fromEntries([...streams].map(([name, { created }]) => [name, created]));
     const floors = floorsOf(streams);
     const baselines = await this.#wholeBaselines();
+    this.#admission = await this.#world.keeping.writers.read();
     await this.#checkJournal(streams.get(JOURNAL_STREAM)?.firstSeq ?? 1, end, floors, baselines);
     await this.#replay(end, floors, baselines, stored);
     if (this.#outdated > 0)
@@ -128,13 +131,15 @@ class Verification {
 
   /** Every record that JOURNAL holds, and what baselines know of its writers. */
   async #checkJournal(first: number, end: Point, floors: Floors, baselines: readonly Baseline[]): Promise<void> {
-    const chain = new ChainAudit(undefined, floors[JOURNAL_STREAM] ?? 0);
+    const chain = new ChainAudit(undefined, floors[JOURNAL_STREAM] ?? 0, this.#admission);
     const known = new Map(
       baselines.flatMap(({ id, writers }) => writers.map((tip) => [tip.seq, { id, tip }] as const)),
     );
     try {
       await readUntil(this.#world, JOURNAL_STREAM, [], first, end.journalSeq, (message) => {
-        const { writer, n } = chain.take(message);
+        const record = chain.take(message);
+        if (record === undefined) return;
+        const { writer, n } = record;
         this.#checked.records += 1;
         const expected = known.get(message.seq);
         if (expected === undefined) return;
@@ -152,7 +157,19 @@ class Verification {
       const { seq, writer, n, message } = error;
       this.#faults.push({ check: 'journal', stream: JOURNAL_STREAM, seq, writer, n, what: message });
     }
+    this.#noteAdmission();
     this.#checked.writers = chain.state.writers.length;
+  }
+
+  /** What is known not to count is no fault. */
+  #noteAdmission(): void {
+    const { aside, skips } = this.#admission;
+    for (const { stream, seq, by, why, at } of skips.list)
+      this.#notes.push(`${stream}.${seq} is passed over: ${by} has skipped it at ${at}: ${why}`);
+    if (aside.first !== undefined)
+      this.#notes.push(
+        `${aside.records} records of JOURNAL are of writers that never owned a partition and do not count; the first is ${JOURNAL_STREAM}.${aside.first.seq} on ${aside.first.subject}`,
+      );
   }
 
   async #replay(
@@ -170,7 +187,7 @@ class Verification {
       return;
     }
     const { marks } = await readParked(this.#world, end.positions);
-    const refold = new Refold({ broker, clock, ...keeping, marks, dated: true });
+    const refold = new Refold({ broker, clock, ...keeping, skips: this.#admission.skips, marks, dated: true });
     // A baseline that nothing before it is left of is a copy to begin from, and cannot be compared with the streams.
     const start = trimmed === undefined ? undefined : base;
     if (start !== undefined) {
@@ -223,7 +240,7 @@ class Verification {
 
   async #advance(refold: Refold, target: (partition: number) => Point): Promise<void> {
     try {
-      await refold.advance(target, ({ data }) => decodeRecord(data));
+      await refold.advance(target, (message) => this.#admission.admit(message));
     } catch (error) {
       // Said already, where the chains were checked.
       if (error instanceof JournalRecordError) throw new ReadError(error.message);

@@ -19,8 +19,16 @@ export const LIMITS = {
   factPublishesInFlight: 512,
   /** Decisions in one journal record; more wait for the next one. */
   decisionsPerRecord: 1024,
-  /** Lines of all decisions in one journal record, which bounds its bytes to about half the server's max_payload of 8 MB. */
-  linesPerRecord: 20_000,
+  /** Bytes of one encoded decision; a reservation that would need more: 413, and nothing is held. */
+  decisionBytes: 256 * 1024,
+  /** Lines of one decision, split ones counted at each location; a reservation that would need more: 413, and nothing is held. */
+  linesPerDecision: 5_000,
+  /** What the server's max_payload must be at least: a node does not start below it, and is not ready while it is. */
+  leastMaxPayload: 1024 * 1024,
+  /** How long the journal, an intake or parking may stand still with work to do before /readyz says so. */
+  standstillMs: 5_000,
+  /** How often a node looks whether they move. */
+  progressEveryMs: 1_000,
   /** Decisions waiting for the journal; more requests: 503 with Retry-After. */
   decisionsWaiting: 20_000,
   /** Requests waiting for another step of the same reservation; more: 503. */

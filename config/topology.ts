@@ -34,6 +34,11 @@ export const RULES_METADATA = 'holdfast-rules';
 export const REMOVED_METADATA = 'holdfast-removed';
 export const MARKS_BUCKET = 'holdfast_marks';
 
+/** Who may have records in JOURNAL, the stream that this bucket is kept in, and what people have judged. */
+export const WRITERS_BUCKET = 'holdfast_writers';
+export const WRITERS_STREAM = `KV_${WRITERS_BUCKET}`;
+export const SKIPS_BUCKET = 'holdfast_skips';
+
 /** Stream metadata that says for how many partitions subjects were made; another number needs other streams. */
 export const PARTITIONS_METADATA = 'holdfast-partitions';
 

@@ -6,7 +6,14 @@ import { buildCore, type Core } from '../actors/core.ts';
 import type { Peers } from '../actors/ports.ts';
 import { Refusal, undecided } from '../actors/refusal.ts';
 import { LIMITS } from '../config/limits.ts';
-import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET } from '../config/topology.ts';
+import {
+  HORIZONS_BUCKET,
+  MARKS_BUCKET,
+  NODES_BUCKET,
+  OWNERS_BUCKET,
+  SKIPS_BUCKET,
+  WRITERS_BUCKET,
+} from '../config/topology.ts';
 import { delay, every } from '../streams/clock.ts';
 import { decodeBody, encodeBody, MSGPACK_TYPE } from '../streams/codec.ts';
 import { Connection, SimBroker, SimKeys } from './broker.ts';
@@ -72,6 +79,8 @@ export class SimNode {
       owners: new SimKeys(connection, OWNERS_BUCKET),
       marks: new SimKeys(connection, MARKS_BUCKET),
       horizons: new SimKeys(connection, HORIZONS_BUCKET),
+      writers: new SimKeys(connection, WRITERS_BUCKET),
+      skips: new SimKeys(connection, SKIPS_BUCKET),
       peers,
       self: () => ({ name: this.name, writer: start, http: '', process: options.oneMachine ? start : undefined }),
       isDead: (process) => this.#world.isDead(process),

@@ -103,6 +103,8 @@ export class LogServer {
   }
 
   info(name: string): StreamFacts | undefined {
+    const bucket = this.#buckets.get(name.replace(/^KV_/, ''));
+    if (bucket !== undefined) return { created: name, firstSeq: 1, lastSeq: bucket.revision, messages: bucket.entries.size };
     const stream = this.streams.get(name);
     if (stream === undefined) return undefined;
     const { created, messages, metadata } = stream;
@@ -121,6 +123,11 @@ export class LogServer {
   }
 
   at(stream: string, seq: number): Message | undefined {
+    const bucket = this.#buckets.get(stream.replace(/^KV_/, ''));
+    if (bucket !== undefined) {
+      const entry = [...bucket.entries.values()].find(({ revision }) => revision === seq);
+      return entry && { seq, subject: entry.key, data: Buffer.from(entry.value), headers: {}, recordedAt: 0 };
+    }
     return this.#stream(stream).messages[seq - 1];
   }
 

@@ -1,5 +1,12 @@
 /** One simulated world of a seed: scheduler, server, store, nodes, and what they subscribe to. */
-import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET } from '../config/topology.ts';
+import {
+  HORIZONS_BUCKET,
+  MARKS_BUCKET,
+  NODES_BUCKET,
+  OWNERS_BUCKET,
+  SKIPS_BUCKET,
+  WRITERS_BUCKET,
+} from '../config/topology.ts';
 import type { FreeBounds } from './free-bounds.ts';
 import { EPOCH_MS, type Host } from './host.ts';
 import { SimNode } from './node.ts';
@@ -52,6 +59,8 @@ export class World {
     log.bucket(OWNERS_BUCKET, Number.POSITIVE_INFINITY);
     log.bucket(MARKS_BUCKET, Number.POSITIVE_INFINITY);
     log.bucket(HORIZONS_BUCKET, Number.POSITIVE_INFINITY);
+    log.bucket(WRITERS_BUCKET, Number.POSITIVE_INFINITY);
+    log.bucket(SKIPS_BUCKET, Number.POSITIVE_INFINITY);
     this.server = new ServerProcess(log, options.mode, this.scheduler, random.fork('server'));
     this.nodes = Array.from({ length: options.nodes }, (_, i) => new SimNode(`n${i + 1}`, this));
     // Clients come back a moment after the server, and subscribe again.

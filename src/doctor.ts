@@ -7,8 +7,10 @@ import { shownRedisAddress } from '../config/redis-address.ts';
 import type { Settings } from '../config/settings.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, PARTITIONS_METADATA } from '../config/topology.ts';
 import { NatsBroker } from '../streams/connection.ts';
+import { maxPayloadTrouble } from '../streams/max-payload.ts';
 import { floorsOf, readStreams } from '../streams/trimmed.ts';
 import { checkDurability } from './durability.ts';
+import { writersOf } from './inspection.ts';
 import { type LiveNode, ranges, viewOwnership } from './ownership-view.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
 
@@ -33,6 +35,9 @@ export interface Owner {
 /** Clocks further apart than this make stamps and expiry differ visibly between nodes. */
 const CLOCK_SKEW_MS = 2_000;
 
+/** Subjects of strangers that are named. */
+const STRANGERS_SHOWN = 20;
+
 /** Every finding, in the order in which to mend them. */
 export async function examine(settings: Settings): Promise<Finding[]> {
   const findings: Finding[] = [await examineRedis(settings)];
@@ -51,7 +56,7 @@ export async function examine(settings: Settings): Promise<Finding[]> {
     const streams = await examineStreams(broker, settings);
     findings.push(...streams);
     if (streams.every((finding) => finding.state !== 'bad'))
-      findings.push(await examineBaselines(broker), ...(await examineNodes(broker, settings)));
+      findings.push(await examineWriters(broker, settings), await examineBaselines(broker), ...(await examineNodes(broker, settings)));
   } finally {
     await broker.close();
   }
@@ -60,6 +65,8 @@ export async function examine(settings: Settings): Promise<Finding[]> {
 
 async function examineNats(broker: NatsBroker, settings: Settings): Promise<Finding> {
   const what = `NATS ${broker.server.version} at ${settings.nats}`;
+  const tooSmall = maxPayloadTrouble(broker);
+  if (tooSmall !== undefined) return { what, state: 'bad', says: tooSmall, remedy: 'no node starts until then' };
   try {
     const { level, says } = await checkDurability(broker, settings);
     const remedy = {
@@ -131,6 +138,27 @@ async function examineStreams(broker: NatsBroker, settings: Settings): Promise<F
     } else findings.push({ what: `stream ${name}`, state: 'good', says: held, remedy: '' });
   }
   return findings;
+}
+
+/** Subjects of JOURNAL whose writers never owned a partition: what stands there does not count. */
+async function examineWriters(broker: NatsBroker, settings: Settings): Promise<Finding> {
+  const what = 'writers of JOURNAL';
+  const admission = await (await writersOf(broker, settings)).read();
+  const strange: string[] = [];
+  for (const subject of await broker.subjects(JOURNAL_STREAM, 'journal.')) {
+    if (strange.length === STRANGERS_SHOWN || admission.counts(subject, Number.POSITIVE_INFINITY)) continue;
+    const last = await broker.lastOn(JOURNAL_STREAM, subject);
+    if (last !== undefined && !admission.counts(subject, last.seq)) strange.push(`${subject} (${JOURNAL_STREAM}.${last.seq})`);
+  }
+  const skips = admission.skips.list.length;
+  const judged = skips === 0 ? '' : `; people have skipped ${skips} places: holdfast quarantine`;
+  if (strange.length === 0) return { what, state: 'good', says: `all have owned partitions${judged}`, remedy: '' };
+  return {
+    what,
+    state: 'warning',
+    says: `records of writers that never owned a partition do not count: ${strange.join(', ')}${judged}`,
+    remedy: 'find out who may publish to journal.*, and take that right away; nothing else needs to be done',
+  };
 }
 
 /** What recovery has beside the streams, and whether the streams need it. */

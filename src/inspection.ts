@@ -11,8 +11,9 @@ import { Rules, type RulesEntry } from '../actors/rules.ts';
 import { RulesList } from '../actors/rules-list.ts';
 import { type Trimmed, trim } from '../actors/trim.ts';
 import { type Verdict, verify } from '../actors/verify.ts';
+import { Writers } from '../actors/writers.ts';
 import type { Settings } from '../config/settings.ts';
-import { HORIZONS_BUCKET, NODES_BUCKET } from '../config/topology.ts';
+import { HORIZONS_BUCKET, NODES_BUCKET, SKIPS_BUCKET, WRITERS_BUCKET } from '../config/topology.ts';
 import type { Keys } from '../streams/broker.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
 import { SteadyClock } from './clock.ts';
@@ -88,6 +89,12 @@ function ownersOf(broker: NatsBroker): Owners {
   return { point: async (partition) => (await peers.ask(partition, POINT_OPERATION, {})) as OwnerPoint };
 }
 
+/** Whose records count, and what people have judged. */
+export async function writersOf(broker: NatsBroker, { replicas }: Settings): Promise<Writers> {
+  const writers = await broker.keys(WRITERS_BUCKET, { replicas });
+  return new Writers({ broker, clock, writers, skips: await broker.keys(SKIPS_BUCKET, { replicas }) });
+}
+
 /** Rejects with a sentence for people if the horizon cannot be changed now. */
 export async function runHorizon(settings: Settings, horizonMs: number | null): Promise<RulesEntry> {
   return withBroker(settings, async (broker) => {
@@ -126,10 +133,15 @@ async function keepingOf(broker: NatsBroker, settings: Settings): Promise<Keepin
     Array.from({ length: partitions }, (_, number) => owners.point(number).catch(() => undefined)),
   );
   const told = asked.find((each) => each !== undefined);
-  return { partitions, ...(await rulesOf(broker, settings)), reservationMemoryMs: told?.reservationMemoryMs };
+  return {
+    partitions,
+    ...(await rulesOf(broker, settings)),
+    writers: await writersOf(broker, settings),
+    reservationMemoryMs: told?.reservationMemoryMs,
+  };
 }
 
-async function withBroker<T>(settings: Settings, work: (broker: NatsBroker) => Promise<T>): Promise<T> {
+export async function withBroker<T>(settings: Settings, work: (broker: NatsBroker) => Promise<T>): Promise<T> {
   let broker: NatsBroker;
   try {
     broker = await NatsBroker.connect(settings.nats, 'holdfast-inspection');

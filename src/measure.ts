@@ -8,7 +8,7 @@ import { FACT_STREAM_NAMES } from '../config/topology.ts';
 import type { Durability } from './durability.ts';
 import type { Metrics } from './metrics.ts';
 
-type Measured = Pick<Engine, 'partitions' | 'readiness' | 'quarantine' | 'snapshotAgeSeconds' | 'lag'> & {
+type Measured = Pick<Engine, 'partitions' | 'readiness' | 'quarantine' | 'snapshotAgeSeconds' | 'lag' | 'progress' | 'writers'> & {
   readonly seen: { readonly size: number };
   readonly journal: { readonly inFlight: number };
 };
@@ -41,5 +41,11 @@ export function measure(
   metrics.gauge('snapshot_age_seconds', () => engine.snapshotAgeSeconds);
   metrics.gauge('seen_ids', () => engine.seen.size);
   metrics.gauge('journal_waiting', () => engine.journal.inFlight);
-  for (const stream of FACT_STREAM_NAMES) metrics.lag(stream, () => engine.lag(stream));
+  metrics.gauge('journal_set_aside_records', () => engine.writers.latest.aside.records);
+  metrics.gauge('journal_stalled_seconds', () => engine.progress.journalMs / 1000);
+  metrics.gauge('parking_stalled_seconds', () => engine.progress.parkingMs / 1000);
+  for (const stream of FACT_STREAM_NAMES) {
+    metrics.lag(stream, () => engine.lag(stream));
+    metrics.intakeStalled(stream, () => engine.progress.intakeMs(stream) / 1000);
+  }
 }

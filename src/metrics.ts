@@ -7,7 +7,7 @@
  *     src/kpi-metrics.ts, which bounds them.
  *  M3 Counting is adding to a plain number; it is published when somebody asks (collect).
  */
-import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../config/topology.ts';
+import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
 import { ANOMALY_KINDS, type AnomalyKind } from '../streams/anomalies.ts';
 import { FACT_TYPES, type FactType } from '../streams/facts.ts';
 import { PARK_REASONS, type ParkReason } from '../streams/parked.ts';
@@ -44,6 +44,10 @@ const GAUGES = {
   reservations_remembered:
     'Reservations in memory, counted in each partition that they touch: held, allocated, and ended ones that a repeat may still ask for.',
   journal_waiting: 'Decisions that wait for the journal.',
+  journal_stalled_seconds: 'How long nothing has been stored in JOURNAL while decisions wait for it; 0 while it moves.',
+  journal_set_aside_records:
+    'Records of JOURNAL that the latest take-over passed over, because their writers never owned a partition.',
+  parking_stalled_seconds: 'How long the oldest fact that cannot be counted has waited to be stored in PARKED.',
   ready: '1 if this node serves all partitions that it should, as /readyz says; else 0.',
   lease_held: '1 while the lease of this node is confirmed by NATS; without it nothing is decided here.',
   durability_strict:
@@ -101,6 +105,7 @@ export class Metrics {
     MeasuredStream,
     () => number
   >;
+  readonly #intakeStalls = new Map<FactStream, () => number>();
   readonly #gauges = new Map<GaugeName, () => number>();
   #duplicates = 0;
   #breaches = 0;
@@ -228,6 +233,11 @@ export class Metrics {
     );
     this.#read('stream_max_bytes', 'The most that a stream may hold; 0: as much as the server has room for.', () =>
       [...this.#streamBytes()].map(([stream, { maxBytes }]) => ({ labels: { stream }, value: maxBytes ?? 0 })),
+    );
+    this.#read(
+      'intake_stalled_seconds',
+      'How long no message of a stream has been folded while it has some for this node; 0 while it moves.',
+      () => FACT_STREAM_NAMES.map((stream) => ({ labels: { stream }, value: this.#intakeStalls.get(stream)?.() ?? 0 })),
     );
     for (const name of Object.keys(GAUGES) as GaugeName[])
       this.#read(name, GAUGES[name], () => [{ labels: {}, value: this.#gauges.get(name)?.() ?? 0 }]);
@@ -359,6 +369,11 @@ export class Metrics {
   /** Says where a stream's lag in messages is read. */
   lag(stream: MeasuredStream, read: () => number): void {
     this.#lags[stream] = read;
+  }
+
+  /** Says where it is read for how long a stream's intake has stood still, in seconds. */
+  intakeStalled(stream: FactStream, read: () => number): void {
+    this.#intakeStalls.set(stream, read);
   }
 
   get contentType(): string {

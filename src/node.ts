@@ -9,10 +9,18 @@ import { buildCore, type Core } from '../actors/core.ts';
 import type { Engine } from '../actors/engine.ts';
 import type { Ownership } from '../actors/ownership.ts';
 import type { Settings } from '../config/settings.ts';
-import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET } from '../config/topology.ts';
+import {
+  HORIZONS_BUCKET,
+  MARKS_BUCKET,
+  NODES_BUCKET,
+  OWNERS_BUCKET,
+  SKIPS_BUCKET,
+  WRITERS_BUCKET,
+} from '../config/topology.ts';
 import type { LiveFeed } from '../dashboards/feed/live-feed.ts';
 import { OpenAnomalies } from '../dashboards/feed/open-anomalies.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
+import { maxPayloadTrouble } from '../streams/max-payload.ts';
 import { provision } from '../streams/provision.ts';
 import { anomaliesOf } from './anomalies.ts';
 import { Answers } from './answers.ts';
@@ -63,6 +71,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   try {
     const durability = await checkDurability(broker, settings);
     log[durability.level === 'partly' ? 'warn' : 'info']({}, durability.says);
+    const tooSmall = maxPayloadTrouble(broker);
+    if (tooSmall !== undefined) throw new Error(tooSmall);
     const provisioned = await provision(broker, settings, (message, detail) => log.warn(detail, message));
     const storage = new StorageWatch(broker);
     metrics.streamBytes(() => storage.streams);
@@ -88,6 +98,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       nodes,
       owners,
       horizons,
+      writers: await broker.keys(WRITERS_BUCKET, { replicas }),
+      skips: await broker.keys(SKIPS_BUCKET, { replicas }),
       peers,
       self,
       isDead,

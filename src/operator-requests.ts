@@ -94,6 +94,9 @@ export const notReadyAnswer = z
     status: z.literal(503),
     detail: z.string(),
     reasons: z.array(z.string()),
+    quarantined: z
+      .array(z.object({ partition: z.int(), why: z.string(), place: z.string().nullable() }))
+      .meta({ description: 'partitions owned and not served here, and the STREAM.seq that reading stops at' }),
     ...ownership,
   })
   .meta({ id: 'NotReady' });

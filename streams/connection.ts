@@ -62,10 +62,10 @@ export interface ServiceEndpoint {
 
 const CONFLICTS = new Set([10071, 10164]);
 const UNKNOWN_OUTCOMES = new Set([10158, 10163, 10167]);
-/** The message exceeds the stream's max_msg_size. */
-const TOO_LARGE = new Set([10054]);
-/** The server's store, or the stream's max_bytes, is used up. */
-const FULL = new Set([10023, 10047, 10077]);
+/** The message, or its header, exceeds the stream's max_msg_size or what the server takes. */
+const TOO_LARGE = new Set([10054, 10097]);
+/** The stream's own limits, the account's, the server's disk or memory are used up. */
+const FULL = new Set([10002, 10023, 10028, 10047, 10077]);
 
 /** Longest wait for all keys of a bucket. */
 const ALL_KEYS_MS = 4_000;
@@ -509,7 +509,8 @@ function sorted(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
   const message = error instanceof Error ? error.message : String(error);
   // The client itself sends nothing that exceeds the server's max_payload.
-  if (error instanceof errors.InvalidArgumentError) return new BrokerError('too-large', message, { cause: error });
+  if (error instanceof errors.InvalidArgumentError && message.includes('max_payload'))
+    return new BrokerError('too-large', message, { cause: error });
   if (!(error instanceof JetStreamApiError)) return new BrokerError('unknown', message, { cause: error });
   if (CONFLICTS.has(error.code)) return new BrokerError('conflict', message, { cause: error });
   if (TOO_LARGE.has(error.code)) return new BrokerError('too-large', message, { cause: error });

@@ -80,7 +80,29 @@ const STEP_KINDS = ['confirmed', 'released', 'expired'] as const;
 
 /** The bytes of a record. */
 export function encodeRecord(record: JournalRecord): Buffer {
-  return packr.pack([VERSION, record.writer, record.n, record.before, record.decisions.map(toTuple)]);
+  return joinRecord(record, record.decisions.map(encodeDecision));
+}
+
+/** The bytes of one decision, as they stand in a record. */
+export function encodeDecision(decision: Decision): Buffer {
+  return packr.pack(toTuple(decision));
+}
+
+/** The bytes of a record whose decisions are encoded already: how large it will be is known before it is made. */
+export function joinRecord(head: Omit<JournalRecord, 'decisions'>, decisions: readonly Uint8Array[]): Buffer {
+  // An array of MessagePack is its head and its elements, one behind the other.
+  const start = packr.pack([VERSION, head.writer, head.n, head.before, 0]).subarray(0, -1);
+  return Buffer.concat([start, arrayHead(decisions.length), ...decisions]);
+}
+
+/** Bytes of a record beside its decisions: writer, number, hash and heads, with room. */
+export const RECORD_HEAD_BYTES = 256;
+
+function arrayHead(length: number): Buffer {
+  if (length < 16) return Buffer.from([0x90 | length]);
+  const head = Buffer.from([0xdc, 0, 0]);
+  head.writeUInt16BE(length, 1);
+  return head;
 }
 
 /** Reads a record; throws a JournalRecordError if the bytes are none of a version this program knows. */
@@ -109,8 +131,14 @@ export function recordHash(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex').slice(0, 32);
 }
 
+/** Bytes that are no record, and where they stand if that is known. */
 export class JournalRecordError extends Error {
   override readonly name = 'JournalRecordError';
+  readonly seq: number | undefined;
+  constructor(message: string, options: ErrorOptions & { seq?: number } = {}) {
+    super(message, options);
+    this.seq = options.seq;
+  }
 }
 
 type Tuple = readonly unknown[];

@@ -19,6 +19,8 @@ export interface FollowerHandlers {
   /** Nothing is left to deliver as of now: everything up to this sequence of the stream has been seen. */
   readonly caughtUp: (lastSeq: number) => void;
   readonly restarted: (why: string) => void;
+  /** Whether people have judged that these sequences, the last left out, are lost: they are passed over. */
+  readonly judgedLost?: (from: number, until: number) => boolean;
   /** The stream does not give this message, and must have it. The follower has stopped. */
   readonly lost: (seq: number) => void;
 }
@@ -75,6 +77,16 @@ export class Follower {
   /** Messages that match and have not been delivered, as far as is known; infinite before the first answer. */
   get pending(): number {
     return this.#pending;
+  }
+
+  /** It pulls nothing, so what waits behind its position is not known. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** How long nothing has been heard of the server; 0 while it does not listen. */
+  get silentMs(): number {
+    return this.#paused || this.#closed ? 0 : this.#clock.monoMs() - this.#heardAt;
   }
 
   start(): void {
@@ -176,7 +188,7 @@ export class Follower {
   /** W3. What is trimmed while it is read is seen when it starts anew. */
   #leavesOut(seq: number): boolean {
     const next = Math.max(this.#position + 1, this.#firstAtBegin);
-    if (seq <= next) return false;
+    if (seq <= next || this.#handlers.judgedLost?.(next, seq) === true) return false;
     if (this.#missing !== next) {
       this.#missing = next;
       this.#again(`message ${next} was left out`);

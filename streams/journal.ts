@@ -8,6 +8,9 @@
  *  J3 `stored` and `dropped` of decisions run in the order of their appends, each exactly once.
  *  J4 A fence in the tail drops exactly the decisions for its partitions in epochs before its own; what cannot be explained stops the
  *     journal.
+ *  J5 A record has at most half of the server's max_payload. Only what can pass is waited for: a server that is away or has no room. A
+ *     record that the server refuses for what it is goes again decision by decision, and the one at fault is dropped.
+ *  J6 A batch is formed anew only when no earlier attempt at its record can still be stored.
  */
 import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
@@ -16,9 +19,12 @@ import { type Broker, BrokerError } from './broker.ts';
 import { type Clock, delay } from './clock.ts';
 import {
   decodeRecord,
+  encodeDecision,
   encodeRecord,
   type JournalRecord,
+  joinRecord,
   type PartitionEpoch,
+  RECORD_HEAD_BYTES,
   recordHash,
   type StockDecision,
 } from './decisions.ts';
@@ -28,11 +34,25 @@ import { journalSubject } from './subjects.ts';
 /** A server that has just come up may not know its streams yet. */
 const TRIES_BEFORE_GONE = 4;
 
+/** Why a decision is certainly not stored; `too-large`: nor would it be if it were asked for again. */
+export type Dropped = (why: string, kind?: 'too-large') => void;
+
 interface Waiting {
   readonly decision: StockDecision;
+  /** The decision as it stands in a record. */
+  readonly bytes: Uint8Array;
   readonly stored: () => void;
-  readonly dropped: (why: string) => void;
+  readonly dropped: Dropped;
 }
+/** Nothing has been stored for a while, though there was something to store. */
+export interface Standstill {
+  readonly ms: number;
+  /** One of a few sentences for people. */
+  readonly why: string;
+}
+
+/** A refusal is trouble for so long after it: what was refused does not wait any more. */
+const REFUSED_FOR_MS = 10_000;
 export interface JournalEvents {
   /** A fence by another node: these partitions are no longer ours in epochs before these. */
   readonly fenced: (parts: readonly PartitionEpoch[]) => void;
@@ -65,6 +85,12 @@ export class Journal {
   #appended = 0;
   #settled = 0;
   #drains: { readonly until: number; readonly resolve: () => void }[] = [];
+  /** Decisions at the front of those that wait that go one in a record: a record with them was refused. */
+  #alone = 0;
+  /** Since when there has been something to store and nothing was. */
+  #stillSince: number | undefined;
+  #refusedAt = Number.NEGATIVE_INFINITY;
+  #trouble = '';
 
   constructor({ broker, clock }: ReadingWorld, writer: string, events: JournalEvents) {
     this.#broker = broker;
@@ -79,10 +105,24 @@ export class Journal {
     return this.#waiting.length + this.#batch.length;
   }
 
-  append(decision: StockDecision, stored: () => void, dropped: (why: string) => void): void {
+  /** How long nothing has been stored while there was something to store, and why; undefined if it moves or has nothing to do. */
+  get standstill(): Standstill | undefined {
+    if (this.#stillSince === undefined || (this.inFlight === 0 && !this.#refusedLately)) return undefined;
+    const why = this.#trouble === '' ? 'NATS has not answered yet' : this.#trouble;
+    return { ms: this.#clock.monoMs() - this.#stillSince, why };
+  }
+
+  get #refusedLately(): boolean {
+    return this.#clock.monoMs() - this.#refusedAt < REFUSED_FOR_MS;
+  }
+
+  /** @param bytes of the decision (encodeDecision), where they are known already */
+  append(decision: StockDecision, stored: () => void, dropped: Dropped, bytes = encodeDecision(decision)): void {
     if (this.#stopped !== undefined) return dropped(this.#stopped);
     this.#appended += 1;
-    this.#waiting.push({ decision, stored, dropped });
+    if (this.#stillSince === undefined || (this.inFlight === 0 && !this.#refusedLately))
+      this.#stillSince = this.#clock.monoMs();
+    this.#waiting.push({ decision, bytes, stored, dropped });
     if (this.#running || this.#scheduled) return;
     // The rest of this turn's requests join the batch.
     this.#scheduled = true;
@@ -115,19 +155,20 @@ export class Journal {
   async #commit(): Promise<void> {
     this.#batch = this.#nextBatch();
     while (this.#batch.length > 0 && this.#stopped === undefined) {
-      const record: JournalRecord = {
-        writer: this.writer,
-        n: this.#n + 1,
-        before: this.#before,
-        decisions: this.#batch.map((each) => each.decision),
-      };
-      const bytes = encodeRecord(record);
+      const n = this.#n + 1;
+      const head = { writer: this.writer, n, before: this.#before };
+      const bytes = joinRecord(
+        head,
+        this.#batch.map((each) => each.bytes),
+      );
       const began = this.#clock.monoMs();
-      const seq = await this.#store(bytes, record.n);
-      if (seq === undefined) continue;
-      this.#advance(seq, record.n, bytes);
+      const seq = await this.#store(bytes, n);
+      if (seq instanceof BrokerError) this.#takeRefusal(seq);
+      if (typeof seq !== 'number') continue;
+      this.#advance(seq, n, bytes);
       const batch = this.#batch;
       this.#batch = [];
+      this.#moved();
       this.#events.stored(seq, batch.length, (this.#clock.monoMs() - began) / 1000, {
         n: this.#n,
         hash: this.#before,
@@ -140,15 +181,45 @@ export class Journal {
   }
 
   #nextBatch(): Waiting[] {
-    let lines = 0;
+    if (this.#alone > 0) {
+      this.#alone -= 1;
+      return this.#waiting.splice(0, 1);
+    }
+    const most = this.#broker.server.maxPayload / 2 - RECORD_HEAD_BYTES;
+    let bytes = 0;
     let count = 0;
     while (count < this.#waiting.length && count < LIMITS.decisionsPerRecord) {
-      const { decision } = this.#waiting[count] as Waiting;
-      lines += decision.kind === 'granted' ? decision.lines.length : 1;
-      if (lines > LIMITS.linesPerRecord && count > 0) break;
+      bytes += (this.#waiting[count] as Waiting).bytes.length;
+      if (bytes > most && count > 0) break;
       count += 1;
     }
     return this.#waiting.splice(0, count);
+  }
+
+  /** J5. */
+  #takeRefusal(error: BrokerError): void {
+    const batch = this.#batch.splice(0);
+    if (batch.length > 1) {
+      this.#alone += batch.length;
+      this.#waiting.unshift(...batch);
+      return;
+    }
+    const tooLarge = error.kind === 'too-large';
+    if (tooLarge) this.#moved();
+    else {
+      this.#refusedAt = this.#clock.monoMs();
+      this.#trouble = 'NATS refuses what is appended';
+    }
+    for (const { bytes, dropped } of batch) {
+      if (tooLarge) dropped(`its decision has ${bytes.length} bytes, which the journal's server does not take`, 'too-large');
+      else dropped('the server of the journal refuses it');
+    }
+    this.#settle(batch.length);
+  }
+
+  #moved(): void {
+    this.#stillSince = this.inFlight > 0 ? this.#clock.monoMs() : undefined;
+    this.#trouble = '';
   }
 
   #advance(seq: number, n: number, bytes: Uint8Array): void {
@@ -157,8 +228,12 @@ export class Journal {
     this.#before = recordHash(bytes);
   }
 
-  /** The record's sequence, or undefined if a fence came in between and the batch must be formed anew. */
-  async #store(bytes: Buffer, n: number): Promise<number | undefined> {
+  /**
+   * The record's sequence; undefined if a fence came in between and the batch must be formed anew; the error if the server will not take it
+   * for what it is, and it is certain that no attempt at it will ever be stored.
+   */
+  async #store(bytes: Buffer, n: number): Promise<number | undefined | BrokerError> {
+    let open = false;
     for (let attempt = 0; ; attempt++) {
       try {
         failpoint('before-append');
@@ -168,29 +243,45 @@ export class Journal {
       } catch (error) {
         const outcome = await this.#outcome(bytes, n, error as Error);
         if (outcome !== 'again') return outcome;
+        if (isForWhatItIs(error)) return open ? this.#close(bytes, n, error) : error;
+        open ||= !(error instanceof BrokerError) || error.kind !== 'conflict';
         if (attempt > 0) await delay(this.#clock, Math.min(1_000, 20 * 2 ** attempt));
+      }
+    }
+  }
+
+  /**
+   * An attempt at a record that is refused now may still be on its way (J6). An empty record in its place settles it: of the two, which
+   * expect the same, one is stored.
+   */
+  async #close(bytes: Buffer, n: number, refusal: BrokerError): Promise<number | undefined | BrokerError> {
+    const empty = encodeRecord({ writer: this.writer, n, before: this.#before, decisions: [] });
+    for (;;) {
+      const seq = await this.#store(empty, n);
+      if (seq instanceof BrokerError) await delay(this.#clock, 1_000);
+      else if (seq === undefined) return undefined;
+      else {
+        const [stored] = await this.#ownBetween(seq, seq);
+        if (stored !== undefined && recordHash(stored.data) === recordHash(bytes)) return seq;
+        this.#advance(seq, n, empty);
+        return refusal;
       }
     }
   }
 
   /** What the tail says of a publish that did not end well (J2). */
   async #outcome(bytes: Buffer, n: number, error: Error): Promise<number | undefined | 'again'> {
-    // A refusal that says why (stream full, message too big) stored nothing; the batch waits and is tried again.
+    this.#trouble = troubleOf(error);
     const tail = await this.#tail();
     if (tail === 'gone') return this.#stop('the stream JOURNAL is gone');
     const hash = recordHash(bytes);
     if (tail === undefined) {
-      if (this.#n === 0) return this.#pace(error);
+      if (this.#n === 0) return 'again';
       return this.#stop('the journal has lost this writer’s records');
     }
-    if (tail.seq === this.#lastSeq) return this.#pace(error);
+    if (tail.seq === this.#lastSeq) return 'again';
     if (recordHash(tail.data) === hash) return tail.seq;
     return this.#takeFences(tail.seq, n);
-  }
-
-  async #pace(error: Error): Promise<'again'> {
-    if (error instanceof BrokerError && error.kind === 'refused') await delay(this.#clock, 250);
-    return 'again';
   }
 
   async #tail() {
@@ -215,9 +306,10 @@ export class Journal {
   /** Reads what others appended behind our last record: fences, or our own record and then fences. */
   async #takeFences(tailSeq: number, n: number): Promise<number | undefined> {
     for (const { seq, data } of await this.#ownBetween(this.#lastSeq + 1, tailSeq)) {
-      const record = decodeRecord(data);
+      const record = readable(data);
+      if (record === undefined) return this.#stop(`what stands at JOURNAL.${seq} in our name is no record`);
       if (record.before !== this.#before || record.n !== this.#n + 1)
-        return this.#stop(`record ${record.n} does not follow ours`);
+        return this.#stop(`record ${record.n} at JOURNAL.${seq} does not follow ours`);
       const fence = record.decisions.length === 1 ? record.decisions[0] : undefined;
       if (fence?.kind === 'fenced') {
         this.#advance(seq, record.n, data);
@@ -226,7 +318,7 @@ export class Journal {
       } else if (record.n === n) {
         // Ours landed late, before a fence: it is stored. Fold it first, then let the next append find the fence.
         return seq;
-      } else return this.#stop(`record ${record.n} in our name is not ours`);
+      } else return this.#stop(`record ${record.n} at JOURNAL.${seq} in our name is not ours`);
     }
     return undefined;
   }
@@ -273,39 +365,22 @@ export class Journal {
   }
 }
 
-/**
- * Appends a fence for these partitions to the subject of another writer, after whatever that writer has stored. From then on its
- * next append fails. Repeats until the fence is in.
- */
-export async function fenceWriter(
-  { broker, clock }: ReadingWorld,
-  writer: string,
-  by: string,
-  parts: readonly (readonly [number, number])[],
-): Promise<void> {
-  const subject = journalSubject(writer);
-  for (let attempt = 0; ; attempt++) {
-    const tail = await broker.lastOn(JOURNAL_STREAM, subject);
-    const last = tail === undefined ? undefined : decodeRecord(tail.data);
-    if (last !== undefined && isSameFence(last, by, parts)) return;
-    const record: JournalRecord = {
-      writer,
-      n: (last?.n ?? 0) + 1,
-      before: tail === undefined ? '' : recordHash(tail.data),
-      decisions: [{ kind: 'fenced', by, parts }],
-    };
-    try {
-      await broker.publish(subject, encodeRecord(record), { expectLast: tail?.seq ?? 0 });
-      return;
-    } catch (error) {
-      if (attempt > 100 || (error instanceof BrokerError && error.kind === 'refused')) throw error;
-      if (error instanceof BrokerError && (error.kind === 'unknown' || error.kind === 'full'))
-        await delay(clock, Math.min(1_000, 20 * (attempt + 1)));
-    }
+function readable(data: Uint8Array): JournalRecord | undefined {
+  try {
+    return decodeRecord(data);
+  } catch {
+    return undefined;
   }
 }
 
-function isSameFence(record: JournalRecord, by: string, parts: readonly (readonly [number, number])[]): boolean {
-  const fence = record.decisions[0];
-  return fence?.kind === 'fenced' && fence.by === by && JSON.stringify(fence.parts) === JSON.stringify(parts);
+/** The server, wherever it is and however it stands, will not take this. */
+export function isForWhatItIs(error: unknown): error is BrokerError {
+  return error instanceof BrokerError && (error.kind === 'too-large' || error.kind === 'refused');
+}
+
+function troubleOf(error: unknown): string {
+  const kind = error instanceof BrokerError ? error.kind : 'unknown';
+  if (kind === 'full') return 'the stream JOURNAL has no room';
+  if (kind === 'too-large') return 'a record is larger than the server takes';
+  return isForWhatItIs(error) ? 'NATS refuses what is appended' : 'NATS does not answer, or stores nothing';
 }

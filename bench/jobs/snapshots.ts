@@ -1,4 +1,5 @@
 /** Snapshots of a million actors: written by the product, read bare, and loaded by the product. */
+import { Admission } from '../../actors/admission.ts';
 import { createClient, RESP_TYPES } from 'redis';
 import { Partition } from '../../actors/partition.ts';
 import { loadSnapshot, type RecoveryWorld } from '../../actors/recovery.ts';
@@ -87,6 +88,7 @@ export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: 
     partitions: PARTITIONS,
     created,
     lastSeqs,
+    admission: Admission.open(),
     rules: { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY },
     note: (message, detail) => console.error(message, detail),
   } satisfies RecoveryWorld;

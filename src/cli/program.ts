@@ -9,6 +9,7 @@ import { addInspectionCommands } from './inspection-commands.ts';
 import { type CliIo, type CliRun, UsageError } from './io.ts';
 import { addNodeCommands } from './node-commands.ts';
 import { addParkedCommands } from './parked-commands.ts';
+import { addQuarantineCommands } from './quarantine-commands.ts';
 import { addReservationCommands } from './reservation-commands.ts';
 import { addStockCommands } from './stock-commands.ts';
 
@@ -38,6 +39,7 @@ function programOf(run: CliRun): Command {
   addReservationCommands(program, run);
   addParkedCommands(program, run);
   addInspectionCommands(program, run);
+  addQuarantineCommands(program, run);
   return program.addHelpText('after', '\nExit codes: 0 good, 1 failed, 2 wrong usage.');
 }
 

@@ -105,10 +105,10 @@ export interface OperationsWorld {
 export function addOperationsRoutes(app: FastifyInstance, { readiness, metrics, name }: OperationsWorld): void {
   addRoute(app, health, async () => ({ status: 'alive', name }));
   addRoute(app, ready, async (_request, reply) => {
-    const { ready: serves, reasons, owned, partitions, owns } = readiness();
+    const { ready: serves, reasons, owned, partitions, owns, quarantined = [] } = readiness();
     if (serves) return { ready: true, owned, partitions, name, owns };
     const detail = reasons.length === 0 ? 'the node is starting' : reasons.join('; ');
-    return sendProblem(reply, Object.assign(problem('not-ready', detail), { reasons, owned, partitions, name, owns }));
+    return sendProblem(reply, Object.assign(problem('not-ready', detail), { reasons, owned, partitions, name, owns, quarantined }));
   });
   addRoute(app, metricsText, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()));
   addRoute(app, openApi, async (_request, reply) => reply.type('application/json').send(openApiText(OPERATIONS)));

@@ -1,5 +1,6 @@
 /** The journal on one server and on three copies in a cluster: fences, order, unknown outcomes, and what a reader makes of a chain. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Admission } from '../../actors/admission.ts';
 import { Partition } from '../../actors/partition.ts';
 import { LostLogError, type RecoveryWorld, replayJournal } from '../../actors/recovery.ts';
 import { SeenIds } from '../../actors/seen.ts';
@@ -9,7 +10,8 @@ import type { ServerHandle } from '../../src/servers/local-server.ts';
 import { NatsBroker } from '../../streams/connection.ts';
 import { decodeRecord, encodeRecord, recordHash, type Stepped } from '../../streams/decisions.ts';
 import { readUntil } from '../../streams/follower.ts';
-import { fenceWriter, Journal } from '../../streams/journal.ts';
+import { fenceWriter } from '../../streams/fence.ts';
+import { Journal } from '../../streams/journal.ts';
 import { provision } from '../../streams/provision.ts';
 import { journalSubject } from '../../streams/subjects.ts';
 import { NatsCluster } from '../fixtures/nats-cluster.ts';
@@ -35,7 +37,7 @@ function journalOf(writer: string) {
       journal.append(
         each,
         () => resolve('stored'),
-        () => resolve('dropped'),
+        (_why, kind) => resolve(kind ?? 'dropped'),
       ),
     );
   return { journal, events, tips, append };
@@ -135,6 +137,41 @@ describe.each(KINDS)('on %s', (_, copies) => {
     await callers;
   });
 
+  it('a record that is too large goes again decision by decision: the one at fault is refused, the others are stored', async () => {
+    const { append, events, journal } = journalOf('large');
+    await broker.updateStream(JOURNAL_STREAM, { max_msg_size: 4_000 });
+    try {
+      const ids = ['a', 'b', 'x'.repeat(5_000), 'c'];
+      const told = await Promise.all(ids.map((id) => append(decision(id, [1, 1]))));
+      expect(told).toEqual(['stored', 'stored', 'too-large', 'stored']);
+      expect(await append(decision('d', [1, 1]))).toBe('stored');
+      expect(journal.standstill).toBe(undefined);
+      expect(await append(decision('x'.repeat(9 * 1024 * 1024), [1, 1]))).toBe('too-large');
+    } finally {
+      await broker.updateStream(JOURNAL_STREAM, { max_msg_size: -1 });
+    }
+    expect(await recordsOf('large')).toEqual(['a', 'b', 'c', 'd']);
+    expect(events).toEqual([]);
+  });
+
+  it('decisions that are together above half of max_payload go in several records', async () => {
+    const { append, tips } = journalOf('batches');
+    const ids = Array.from({ length: 12 }, (_, i) => `${i}`.padEnd(1024 * 1024, '.'));
+    expect(new Set(await Promise.all(ids.map((id) => append(decision(id, [1, 1])))))).toEqual(new Set(['stored']));
+    expect(tips.length).toBe(4);
+    expect(await recordsOf('batches')).toEqual(ids);
+  });
+
+  it('without room it waits, says so, and goes on when there is room', async () => {
+    const { append, journal } = journalOf('full');
+    await broker.updateStream(JOURNAL_STREAM, { max_bytes: 1 });
+    const told = append(decision('waits', [1, 1]));
+    await expect.poll(() => journal.standstill?.why).toBe('the stream JOURNAL has no room');
+    await broker.updateStream(JOURNAL_STREAM, { max_bytes: -1 });
+    expect(await told).toBe('stored');
+    expect(journal.standstill).toBe(undefined);
+  });
+
   it('a reader begins behind a fence that it need not read, and still notices a record that is gone', async () => {
     const { append, tips } = journalOf('chain');
     await append(decision('a', [6, 1]));
@@ -146,7 +183,7 @@ describe.each(KINDS)('on %s', (_, copies) => {
       const partition = new Partition(6);
       partition.journalSeq = journalSeq;
       const until = (await broker.stream(JOURNAL_STREAM))?.lastSeq as number;
-      await replayJournal({ ...world(), seen: new SeenIds() } as unknown as RecoveryWorld, [partition], [tip], until);
+      await replayJournal({ ...world(), seen: new SeenIds(), admission: Admission.open() } as unknown as RecoveryWorld, [partition], [tip], until);
       return partition.journalSeq === until;
     };
     expect(await read(from)).toBe(true);

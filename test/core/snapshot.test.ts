@@ -1,3 +1,4 @@
+import { Admission } from '../../actors/admission.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Partition } from '../../actors/partition.ts';
@@ -167,6 +168,7 @@ function worldOf(store: SnapshotStore, seen: SeenIds, more: Partial<RecoveryWorl
     partitions: 1,
     created: CREATED,
     lastSeqs,
+    admission: Admission.open(),
     rules: NO_HORIZON,
     note: () => undefined,
     ...more,

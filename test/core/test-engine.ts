@@ -1,7 +1,14 @@
 /** A core on real servers, without the fronts. */
 import { baselineSources } from '../../actors/baseline-store.ts';
 import { buildCore } from '../../actors/core.ts';
-import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
+import {
+  HORIZONS_BUCKET,
+  MARKS_BUCKET,
+  NODES_BUCKET,
+  OWNERS_BUCKET,
+  SKIPS_BUCKET,
+  WRITERS_BUCKET,
+} from '../../config/topology.ts';
 import { SteadyClock } from '../../src/clock.ts';
 import { NatsPeers, serveOwner } from '../../src/peers.ts';
 import { RedisSnapshots } from '../../src/snapshots-redis.ts';
@@ -45,6 +52,8 @@ export async function freshEngine(
     nodes,
     owners,
     horizons,
+    writers: await broker.keys(WRITERS_BUCKET, { replicas: 1 }),
+    skips: await broker.keys(SKIPS_BUCKET, { replicas: 1 }),
     marks: await broker.keys(MARKS_BUCKET, { replicas: 1 }),
     peers,
     self: () => ({ name, writer, http: '', process: undefined }),

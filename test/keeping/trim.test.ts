@@ -4,7 +4,7 @@ import { JOURNAL_STREAM } from '../../config/topology.ts';
 import { SteadyClock } from '../../src/clock.ts';
 import { runBaseline, runTrim } from '../../src/inspection.ts';
 import { decodeRecord } from '../../streams/decisions.ts';
-import { fenceWriter } from '../../streams/journal.ts';
+import { fenceWriter } from '../../streams/fence.ts';
 import { Auditor, names } from '../fixtures/auditor.ts';
 import { askUntilDecided } from '../fixtures/http-caller.ts';
 import { NodeProcess } from '../fixtures/node-process.ts';

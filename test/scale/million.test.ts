@@ -1,4 +1,5 @@
 /** A million actors and a million holds in one process: what they cost, and how long a restart takes, printed and bounded. */
+import { Admission } from '../../actors/admission.ts';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
@@ -101,6 +102,7 @@ it('a million actors and a million holds fit, and are there again after a restar
     partitions: PARTITIONS,
     created: CREATED,
     lastSeqs,
+    admission: Admission.open(),
     rules: { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY },
     note: () => undefined,
   };
