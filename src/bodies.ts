@@ -9,7 +9,7 @@
 import { Refusal } from '../actors/refusal.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import type { BodyType } from '../streams/sent.ts';
-import { msgpackFault } from './msgpack-shape.ts';
+import { msgpackFault } from '../streams/msgpack-shape.ts';
 
 /** Arrays and objects in each other; more: 400. */
 const MAX_DEPTH = 64;

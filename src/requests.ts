@@ -2,7 +2,7 @@
  * The NATS front: the endpoints of the micro service `holdfast`. Bodies come as JSON or MessagePack, and answers go back in
  * the caller's form; a refusal carries its HTTP status as error code, and the problem as body.
  *
- * streams/connection.ts registers what stands here.
+ * streams/service.ts registers what stands here.
  *
  * Invariant RQ1: what is beyond requestsInFlight costs next to nothing: it is refused before it is read, so that a flood leaves time for
  * those that were taken.
@@ -10,7 +10,7 @@
 import { undecided } from '../actors/refusal.ts';
 import { LIMITS } from '../config/limits.ts';
 import { encodeBody, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
-import type { ServiceEndpoint, ServiceReply } from '../streams/connection.ts';
+import type { ServiceEndpoint, ServiceReply } from '../streams/service.ts';
 import type { Answers } from './answers.ts';
 import { formOf, readBody, sniffedForm } from './bodies.ts';
 import type { Log } from './log.ts';

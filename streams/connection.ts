@@ -1,5 +1,5 @@
 /**
- * The one file that imports the NATS client. Everything else sees a Broker (streams/broker.ts), or asks and serves requests through it.
+ * The connection to NATS. Everything outside of this folder sees a Broker (streams/broker.ts), or asks and serves requests through it.
  *
  * Invariant B1: it reconnects for ever; what was published while disconnected has an unknown outcome, never a good one.
  */
@@ -7,7 +7,6 @@ import {
   AckPolicy,
   type ConsumerMessages,
   DeliverPolicy,
-  JetStreamApiError,
   type JetStreamClient,
   type JetStreamManager,
   type JsMsg,
@@ -15,53 +14,18 @@ import {
   jetstreamManager,
   type StreamConfig,
 } from '@nats-io/jetstream';
-import { type KV, Kvm } from '@nats-io/kv';
-import { Svcm } from '@nats-io/services';
-import {
-  connect,
-  type Msg,
-  type MsgHdrs,
-  type NatsConnection,
-  nanos,
-  headers as newHeaders,
-  nuid,
-} from '@nats-io/transport-node';
-import {
-  type Broker,
-  BrokerError,
-  type FollowedMessage,
-  type FollowHandlers,
-  type Following,
-  type Headers,
-  type KeyEntry,
-  type Keys,
-  type PublishOptions,
-  type StoredMessage,
-  type StreamFacts,
-} from './broker.ts';
-import { EndpointStats } from './endpoint-stats.ts';
+import { Kvm } from '@nats-io/kv';
+import { connect, type NatsConnection, nanos, nuid } from '@nats-io/transport-node';
+import type { Broker, FollowHandlers, Following, PublishOptions, StoredMessage, StreamFacts } from './broker.ts';
+import { NatsKeys } from './keys.ts';
+import { isApiError, sorted } from './nats-errors.ts';
+import { Delivered, headerOf, toHeaders } from './nats-messages.ts';
 import { Objects } from './objects.ts';
+import { registerService, type ServiceEndpoint } from './service.ts';
 
 export interface NatsStreamFacts extends StreamFacts {
   readonly config: Partial<StreamConfig>;
 }
-export interface ServiceReply {
-  readonly body: Uint8Array;
-  readonly contentType: string;
-  readonly errorCode?: number | undefined;
-  readonly errorText?: string | undefined;
-}
-export interface ServiceEndpoint {
-  readonly group: string;
-  readonly name: string;
-  readonly handler: (data: Uint8Array, contentType: string | undefined) => Promise<ServiceReply>;
-}
-
-const CONFLICTS = new Set([10071, 10164]);
-const UNKNOWN_OUTCOMES = new Set([10158, 10163, 10167]);
-
-/** Longest wait for all keys of a bucket. */
-const ALL_KEYS_MS = 4_000;
 
 /** A nonce for names that must be new at every start. */
 export function nonce(): string {
@@ -326,177 +290,6 @@ export class NatsBroker implements Broker {
     description: string,
     endpoints: readonly ServiceEndpoint[],
   ): Promise<{ stop(): Promise<void> }> {
-    const stats = new Map<string, EndpointStats>();
-    const statsHandler = async (endpoint: { subject: string }) => stats.get(endpoint.subject)?.show(endpoint);
-    const service = await new Svcm(this.#nc as never).add({ name, version, description, statsHandler });
-    for (const { group, name: endpoint, handler } of endpoints) {
-      const counted = new EndpointStats();
-      stats.set(`${group}.${endpoint}`, counted);
-      service.addGroup(group).addEndpoint(endpoint, {
-        handler: (error, message) => {
-          if (error !== null) return;
-          void answer(message as unknown as Msg, handler, counted);
-        },
-      });
-    }
-    return { stop: async () => void (await service.stop()) };
+    return registerService(this.#nc, name, version, description, endpoints);
   }
-}
-
-export class NatsKeys implements Keys {
-  readonly #kv: KV;
-  readonly #bucket: string;
-  readonly #js: JetStreamClient;
-  readonly #jsm: JetStreamManager;
-  constructor(kv: KV, bucket: string, js: JetStreamClient, jsm: JetStreamManager) {
-    this.#kv = kv;
-    this.#bucket = bucket;
-    this.#js = js;
-    this.#jsm = jsm;
-  }
-
-  async get(key: string): Promise<KeyEntry | undefined> {
-    const entry = await this.#kv.get(key).catch((error) => Promise.reject(this.#sorted(error)));
-    if (entry === null || entry.operation !== 'PUT') return undefined;
-    return { key, value: entry.string(), revision: entry.revision, createdMs: entry.created.getTime() };
-  }
-
-  /** Through a consumer of its own that is deleted at once: those of `kv.history` stay for minutes, and this is asked every second. */
-  async all(): Promise<KeyEntry[]> {
-    const entries: KeyEntry[] = [];
-    const stream = `KV_${this.#bucket}`;
-    try {
-      const info = await this.#jsm.consumers.add(stream, {
-        name: `h${nuid.next()}`,
-        filter_subject: `$KV.${this.#bucket}.>`,
-        ack_policy: AckPolicy.None,
-        deliver_policy: DeliverPolicy.LastPerSubject,
-        mem_storage: true,
-        num_replicas: 1,
-        inactive_threshold: nanos(5_000),
-      });
-      try {
-        if (info.num_pending === 0) return entries;
-        const consumer = this.#js.consumers.getConsumerFromInfo(info);
-        const messages = await consumer.fetch({ max_messages: info.num_pending, expires: 2_000 });
-        // A fetch over a connection that breaks may end early, or not at all.
-        const late = setTimeout(() => void messages.close(), ALL_KEYS_MS);
-        let read = 0;
-        for await (const message of messages) {
-          read += 1;
-          const entry = entryOf(message, this.#bucket);
-          if (entry !== undefined) entries.push(entry);
-        }
-        clearTimeout(late);
-        // Part of a bucket must not pass for all of it: who is missing would be taken for dead.
-        if (read < info.num_pending)
-          throw new BrokerError('unknown', `${read} of ${info.num_pending} keys of ${this.#bucket} came`);
-      } finally {
-        void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
-      }
-    } catch (error) {
-      throw this.#sorted(error);
-    }
-    return entries;
-  }
-
-  async put(key: string, value: string, expected?: number): Promise<number> {
-    try {
-      if (expected === undefined) return await this.#kv.put(key, value);
-      return expected === 0 ? await this.#kv.create(key, value) : await this.#kv.update(key, value, expected);
-    } catch (error) {
-      throw this.#sorted(error);
-    }
-  }
-
-  async delete(key: string, expected?: number): Promise<void> {
-    const options = expected === undefined ? {} : { previousSeq: expected };
-    await this.#kv.delete(key, options).catch((error) => Promise.reject(this.#sorted(error)));
-  }
-
-  /** A time-out alone would not say what does not answer. */
-  #sorted(error: unknown): BrokerError {
-    const { kind, message } = sorted(error);
-    return new BrokerError(kind, `bucket ${this.#bucket}: ${message}`, { cause: error });
-  }
-}
-
-/** A key that is there; undefined for the marker of one that was deleted or has expired. */
-function entryOf(message: JsMsg, bucket: string): KeyEntry | undefined {
-  const { headers } = message;
-  if (headers?.has('KV-Operation') === true || headers?.has('Nats-Marker-Reason') === true) return undefined;
-  return {
-    key: message.subject.slice(`$KV.${bucket}.`.length),
-    value: message.string(),
-    revision: message.seq,
-    createdMs: Math.floor(Number(message.info.timestampNanos) / 1e6),
-  };
-}
-
-/** A delivered message whose details are read only when asked for. */
-class Delivered implements FollowedMessage {
-  readonly #message: JsMsg;
-  readonly seq: number;
-  constructor(message: JsMsg) {
-    this.#message = message;
-    this.seq = message.seq;
-  }
-  get subject(): string {
-    return this.#message.subject;
-  }
-  get data(): Uint8Array {
-    return this.#message.data;
-  }
-  get recordedAt(): number {
-    return Math.floor(Number(this.#message.info.timestampNanos) / 1000);
-  }
-  get pending(): number {
-    return this.#message.info.pending;
-  }
-  get deliverySeq(): number {
-    return this.#message.info.deliverySequence;
-  }
-  header(name: string): string | undefined {
-    return headerOf(this.#message.headers, name);
-  }
-}
-
-async function answer(message: Msg, handler: ServiceEndpoint['handler'], stats: EndpointStats): Promise<void> {
-  const began = performance.now();
-  const reply = await handler(message.data, headerOf(message.headers, 'Content-Type'));
-  const headers = newHeaders();
-  headers.set('Content-Type', reply.contentType);
-  if (reply.errorCode !== undefined) {
-    headers.set('Nats-Service-Error-Code', String(reply.errorCode));
-    headers.set('Nats-Service-Error', reply.errorText ?? '');
-  }
-  message.respond(reply.body, { headers });
-  stats.count(
-    performance.now() - began,
-    reply.errorCode === undefined ? undefined : `${reply.errorCode} ${reply.errorText ?? ''}`,
-  );
-}
-
-function toHeaders(plain: Headers): MsgHdrs {
-  const headers = newHeaders();
-  for (const [name, value] of Object.entries(plain)) headers.set(name, value);
-  return headers;
-}
-
-function headerOf(headers: MsgHdrs | undefined, name: string): string | undefined {
-  return headers?.has(name) === true ? headers.get(name) : undefined;
-}
-
-function isApiError(error: unknown, code: number): boolean {
-  return error instanceof JetStreamApiError && error.code === code;
-}
-
-function sorted(error: unknown): BrokerError {
-  if (error instanceof BrokerError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  if (!(error instanceof JetStreamApiError)) return new BrokerError('unknown', message, { cause: error });
-  if (CONFLICTS.has(error.code)) return new BrokerError('conflict', message, { cause: error });
-  if (UNKNOWN_OUTCOMES.has(error.code) || error.status >= 500)
-    return new BrokerError('unknown', message, { cause: error });
-  return new BrokerError('refused', message, { cause: error });
 }

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Answers } from '../../src/answers.ts';
 import { Metrics } from '../../src/metrics.ts';
 import { requestEndpoints } from '../../src/requests.ts';
-import type { ServiceReply } from '../../streams/connection.ts';
+import type { ServiceReply } from '../../streams/service.ts';
 import { logInto } from './front.ts';
 import { MemoryDesk, MemoryFacts, NOT_DECIDED } from './memory-ports.ts';
 

@@ -1,0 +1,20 @@
+/** What the NATS client and its server report, sorted into what the caller should do (streams/broker.ts). */
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { BrokerError } from './broker.ts';
+
+const CONFLICTS = new Set([10071, 10164]);
+const UNKNOWN_OUTCOMES = new Set([10158, 10163, 10167]);
+
+export function isApiError(error: unknown, code: number): boolean {
+  return error instanceof JetStreamApiError && error.code === code;
+}
+
+export function sorted(error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof JetStreamApiError)) return new BrokerError('unknown', message, { cause: error });
+  if (CONFLICTS.has(error.code)) return new BrokerError('conflict', message, { cause: error });
+  if (UNKNOWN_OUTCOMES.has(error.code) || error.status >= 500)
+    return new BrokerError('unknown', message, { cause: error });
+  return new BrokerError('refused', message, { cause: error });
+}
