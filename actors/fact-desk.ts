@@ -18,7 +18,7 @@ import { factSubject, partitionOf } from '../streams/subjects.ts';
 import type { Horizons } from './horizons.ts';
 import type { Intake, Verdict } from './intake.ts';
 import type { FactDesk, Peers } from './ports.ts';
-import { Refusal, undecided } from './refusal.ts';
+import { Refusal, UNDECIDED, undecided } from './refusal.ts';
 
 export interface FactWorld {
   readonly broker: Broker;
@@ -119,9 +119,7 @@ export class StreamFactDesk implements FactDesk {
       if (verdict !== undefined) return verdict;
       await delay(clock, Math.min(LIMITS.verdictAgainMs, leftMs));
     }
-    throw undecided(
-      'every fact is stored, but the owner of one has not said whether it counts; send all of them again, which is harmless',
-    );
+    throw undecided(UNDECIDED.verdict);
   }
 
   async #ask(
@@ -131,7 +129,7 @@ export class StreamFactDesk implements FactDesk {
     withinMs: number,
   ): Promise<Verdict | 'unknown' | undefined> {
     const asked = this.#world.peers.ask(partition, 'verdict', { stream, seq }).then(
-      (answer) => (answer as { verdict?: Verdict | 'unknown' | null }).verdict ?? undefined,
+      ({ verdict }) => verdict ?? undefined,
       () => undefined,
     );
     const over = new AbortController();
@@ -154,8 +152,7 @@ export class StreamFactDesk implements FactDesk {
     try {
       return await this.#world.broker.publish(subject, sent.bytes, { headers: typeHeaders(sent) });
     } catch (error) {
-      if (error instanceof BrokerError)
-        throw undecided(`not every fact could be stored (${error.message}); send all of them again`);
+      if (error instanceof BrokerError) throw undecided(UNDECIDED.stored, error);
       throw error;
     } finally {
       this.#inFlight -= 1;

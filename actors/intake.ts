@@ -6,6 +6,7 @@
  *  T2 A verdict depends on the message, the ids seen, the stream's own stamp of arrival and the horizon in force then: a replay gives
  *     the same, whatever the setting is by now.
  *  T3 A position moves past a parked message at once, but no snapshot is taken before the message stands in PARKED.
+ *  T4 A fact whose folding throws is not passed over: its partition is dropped there and then, and built again from its log.
  */
 import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
@@ -31,6 +32,8 @@ export interface IntakeEvents {
   readonly applied: (type: FactType) => void;
   readonly duplicate: () => void;
   readonly parked: (reason: ParkReason) => void;
+  /** Something threw while it was folded into a partition's book, which may hold half of it now (T4). */
+  readonly inDoubt: (partition: number, what: string, error: unknown) => void;
 }
 
 export class Intake {
@@ -69,7 +72,13 @@ export class Intake {
     const partition = this.#partitions.get(tokens.length === 4 ? Number(tokens[1]) : 0);
     if (partition === undefined || seq <= partition.positions[stream]) return;
     failpoint('fact-received');
-    const verdict = this.#judge(stream, message, tokens, partition);
+    let verdict: Verdict;
+    try {
+      verdict = this.#judge(stream, message, tokens, partition);
+    } catch (error) {
+      this.#events.inDoubt(partition.number, `fact ${stream}.${seq}`, error);
+      return;
+    }
     failpoint('fact-applied');
     partition.positions[stream] = seq;
     if (verdict !== 'applied') this.#except(stream, seq, verdict);

@@ -64,6 +64,7 @@ export class Ownership {
   readonly #leaseMs: number;
   readonly #isDead: (process: string) => boolean;
   #leasedUntil = Number.NEGATIVE_INFINITY;
+  #living: ReadonlyMap<string, string> = new Map();
   /** Revision of this node's key as it wrote it last. */
   #told: number | undefined;
 
@@ -162,7 +163,14 @@ export class Ownership {
 
   async live(): Promise<NodeInfo[]> {
     const nodes = (await this.#nodes.all()).map((entry) => JSON.parse(entry.value) as NodeInfo);
-    return nodes.filter((node) => node.process === undefined || !this.#isDead(node.process));
+    const living = nodes.filter((node) => node.process === undefined || !this.#isDead(node.process));
+    this.#living = new Map(living.map(({ writer, name }) => [writer, name]));
+    return living;
+  }
+
+  /** Names of the living by the writer of their present start, as they were read last: about once a second. */
+  get living(): ReadonlyMap<string, string> {
+    return this.#living;
   }
 
   /**

@@ -154,6 +154,7 @@ export async function replayJournal(
   const wanted = new Map(partitions.map((partition) => [partition.number, partition]));
   const chain = new Map<string, Omit<ChainTip, 'writer'>>();
   let decisions = 0;
+  const broken = new Map<number, string>();
   const behind = (seq: number) =>
     partitions.filter((partition) => partition.journalSeq < seq).map((partition) => partition.number);
   let reached = from - 1;
@@ -186,13 +187,21 @@ export async function replayJournal(
       for (const [number] of decision.parts) {
         const partition = wanted.get(number);
         if (partition === undefined || message.seq <= partition.journalSeq) continue;
-        foldDecision(partition, decision);
+        if (broken.has(number)) continue;
+        try {
+          foldDecision(partition, decision);
+        } catch (error) {
+          // The others are folded to the end: what they hold by then needs no second reading.
+          broken.set(number, `the decision at JOURNAL.${message.seq} cannot be folded: ${(error as Error).message}`);
+        }
         decisions += 1;
       }
     }
   });
   if (reached < target && target >= from) throw new LostLogError(`JOURNAL lacks what stood at sequence ${reached + 1}`);
   for (const partition of partitions) partition.journalSeq = Math.max(partition.journalSeq, target);
+  const [why] = broken.values();
+  if (why !== undefined) throw new LostLogError(why, [...broken.keys()]);
   return decisions;
 }
 

@@ -70,7 +70,10 @@ export class Fold {
     const count = () => {
       refold.facts += 1;
     };
-    const events = { applied: count, duplicate: count, parked: count };
+    const inDoubt = (_: number, _what: string, error: unknown) => {
+      throw error;
+    };
+    const events = { applied: count, duplicate: count, parked: count, inDoubt };
     this.intake = new Intake(world.clock, new Map([[number, this.partition]]), this.seen, park, events, world.horizons);
     for (const source of world.conflicts) this.intake.conflicts.add(source);
   }

@@ -8,8 +8,8 @@
  */
 import { Refusal } from '../actors/refusal.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
-import type { BodyType } from '../streams/sent.ts';
 import { msgpackFault } from '../streams/msgpack-shape.ts';
+import type { BodyType } from '../streams/sent.ts';
 
 /** Arrays and objects in each other; more: 400. */
 const MAX_DEPTH = 64;

@@ -5,7 +5,7 @@
 import { BaselineStore } from '../actors/baseline-store.ts';
 import { Horizons } from '../actors/horizons.ts';
 import { type KeepingRules, type Made, makeBaseline } from '../actors/make-baseline.ts';
-import { type OwnerPoint, type Owners, POINT_OPERATION } from '../actors/owner-points.ts';
+import type { Owners } from '../actors/owner-points.ts';
 import { type Trimmed, trim } from '../actors/trim.ts';
 import { type Verdict, verify } from '../actors/verify.ts';
 import type { Settings } from '../config/settings.ts';
@@ -79,7 +79,7 @@ export async function runVerify(settings: Settings): Promise<Verdict> {
 
 function ownersOf(broker: NatsBroker): Owners {
   const peers = new NatsPeers(broker);
-  return { point: async (partition) => (await peers.ask(partition, POINT_OPERATION, {})) as OwnerPoint };
+  return { point: (partition) => peers.ask(partition, 'point', {}) };
 }
 
 /** The list of horizons that nodes keep; without one, the setting. */

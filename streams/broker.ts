@@ -3,14 +3,16 @@
  * streams/connection.ts, on NATS; a simulation has its own.
  *
  * Trouble is sorted into what the caller should do: `conflict` (an expectation failed), `unknown` (may be stored or not), `refused` (the
- * server said no, and why).
+ * server said no, and why), `too-large` (it was not sent: the server takes no message of its size, however often it is tried).
  */
 export type Headers = Readonly<Record<string, string>>;
 
+export type BrokerTrouble = 'conflict' | 'unknown' | 'refused' | 'too-large';
+
 export class BrokerError extends Error {
   override readonly name = 'BrokerError';
-  readonly kind: 'conflict' | 'unknown' | 'refused';
-  constructor(kind: 'conflict' | 'unknown' | 'refused', message: string, options?: ErrorOptions) {
+  readonly kind: BrokerTrouble;
+  constructor(kind: BrokerTrouble, message: string, options?: ErrorOptions) {
     super(message, options);
     this.kind = kind;
   }
@@ -92,3 +94,22 @@ export interface Keys {
   /** `expected`, if it is given: that revision must be there. */
   delete(key: string, expected?: number): Promise<void>;
 }
+
+/** What a message was about, as those that come to nothing are counted: a closed list. */
+export const MESSAGE_KINDS = [
+  'facts',
+  'journal',
+  'parked',
+  'owner',
+  'nodes',
+  'changes',
+  'anomaly',
+  'requests',
+] as const;
+export type MessageKind = (typeof MESSAGE_KINDS)[number];
+
+/**
+ * Told of a message that came to nothing, and why: a Misfit (streams/messages.ts) does not have the form it must have, a BrokerError
+ * `too-large` was not sent, and anything else is a fault of whoever took the message.
+ */
+export type MessageFault = (kind: MessageKind, error: unknown) => void;

@@ -1,7 +1,10 @@
 /**
  * The connection to NATS. Everything outside of this folder sees a Broker (streams/broker.ts), or asks and serves requests through it.
  *
- * Invariant B1: it reconnects for ever; what was published while disconnected has an unknown outcome, never a good one.
+ * Invariants:
+ *  B1 It reconnects for ever; what was published while disconnected has an unknown outcome, never a good one.
+ *  B2 Nothing that takes a message can end the client's reader: what it throws goes to `onFault`. A message that the server would not take
+ *     is not sent: it would close the connection, and all that is on its way would be lost.
  */
 import {
   AckPolicy,
@@ -16,10 +19,21 @@ import {
 } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { connect, type NatsConnection, nanos, nuid } from '@nats-io/transport-node';
-import type { Broker, FollowHandlers, Following, PublishOptions, StoredMessage, StreamFacts } from './broker.ts';
+import { JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
+import type {
+  Broker,
+  FollowHandlers,
+  Following,
+  MessageFault,
+  MessageKind,
+  PublishOptions,
+  StoredMessage,
+  StreamFacts,
+} from './broker.ts';
+import { Exchange, type Server } from './exchange.ts';
 import { NatsKeys } from './keys.ts';
 import { isApiError, sorted } from './nats-errors.ts';
-import { Delivered, headerOf, toHeaders } from './nats-messages.ts';
+import { Delivered, headerOf, roomOf, toHeaders } from './nats-messages.ts';
 import { Objects } from './objects.ts';
 import { registerService, type ServiceEndpoint } from './service.ts';
 
@@ -38,12 +52,16 @@ export class NatsBroker implements Broker {
   readonly #jsm: JetStreamManager;
   /** Told when the connection was lost and is there again. */
   readonly #following = new Set<() => void>();
+  readonly #exchange: Exchange;
+  /** Told of messages that came to nothing. */
+  onFault: MessageFault = () => undefined;
 
   private constructor(nc: NatsConnection, jsm: JetStreamManager) {
     this.#nc = nc;
     this.#js = jetstream(nc);
     this.#jsm = jsm;
-    void this.#watch();
+    this.#exchange = new Exchange(nc, (kind, error) => this.onFault(kind, error));
+    this.#watch().catch(() => undefined);
   }
 
   async #watch(): Promise<void> {
@@ -74,6 +92,11 @@ export class NatsBroker implements Broker {
       url: this.#nc.getServer(),
       maxPayload: this.#nc.info?.max_payload ?? 0,
     };
+  }
+
+  /** Bytes of data that one message may carry now. */
+  get room(): number {
+    return roomOf(this.#nc);
   }
 
   get closed(): Promise<unknown> {
@@ -147,7 +170,7 @@ export class NatsBroker implements Broker {
 
   /** Opens an object store, made if it is missing. */
   async objects(bucket: string, replicas: number): Promise<Objects> {
-    return Objects.open(this.#js, bucket, replicas).catch((error) => Promise.reject(sorted(error)));
+    return Objects.open(this.#js, bucket, replicas, this.room).catch((error) => Promise.reject(sorted(error)));
   }
 
   async lastOn(stream: string, subject: string): Promise<StoredMessage | undefined> {
@@ -184,6 +207,14 @@ export class NatsBroker implements Broker {
     options: { filters: readonly string[]; from: number; batch: number },
     handlers: FollowHandlers,
   ): Promise<Following> {
+    const kind = kindOfStream(stream);
+    const guarded = (take: () => void) => {
+      try {
+        take();
+      } catch (error) {
+        this.onFault(kind, error);
+      }
+    };
     let ms: ConsumerMessages | undefined;
     try {
       const info = await this.#jsm.consumers.add(stream, {
@@ -205,25 +236,25 @@ export class NatsBroker implements Broker {
         expires: 3_000,
         idle_heartbeat: 500,
         bind: true,
-        callback: (message: JsMsg) => handlers.message(new Delivered(message)),
+        callback: (message: JsMsg) => guarded(() => handlers.message(new Delivered(message))),
       });
       // Heartbeats alone are the server's: `next` says only that the client has asked again.
       const statuses = ms.status();
-      void (async () => {
+      (async () => {
         for await (const status of statuses) if (status.type === 'heartbeat') handlers.alive();
-      })();
+      })().catch((error) => this.onFault(kind, error));
       const consuming = ms;
       this.#following.add(handlers.broken);
       return {
         pending: info.num_pending,
         close: () => {
           this.#following.delete(handlers.broken);
-          void consuming.close().catch(() => undefined);
-          void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
+          consuming.close().catch(() => undefined);
+          this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
         },
       };
     } catch (error) {
-      void ms?.close().catch(() => undefined);
+      ms?.close().catch(() => undefined);
       throw sorted(error);
     }
   }
@@ -243,44 +274,24 @@ export class NatsBroker implements Broker {
     }
   }
 
-  /**
-   * Answers requests on a subject. The handler's answer is sent when it comes; a rejection is sent as an empty message. What is on its
-   * way when it stops is still answered: an unsubscribe would drop it, and its caller would wait for nothing.
-   */
-  serve(subject: string, handler: (data: Uint8Array) => Promise<Uint8Array>): { stop(): void } {
-    const subscription = this.#nc.subscribe(subject, {
-      callback: (error, message) => {
-        if (error !== null) return;
-        handler(message.data).then(
-          (answer) => message.respond(answer),
-          () => message.respond(new Uint8Array()),
-        );
-      },
-    });
-    return { stop: () => void subscription.drain().catch(() => undefined) };
+  /** Answers requests on a subject, whatever is asked and however large the answer is. */
+  serve(subject: string, server: Server): { stop(): void } {
+    return this.#exchange.serve(subject, server);
   }
 
-  /** Sends a message to whoever listens now; what is sent while disconnected is lost. */
+  /** Sends a message to whoever listens now; what is sent while disconnected is lost, and what is larger than `room` is not sent. */
   send(subject: string, data: Uint8Array): void {
-    if (!this.#nc.isClosed()) this.#nc.publish(subject, data);
+    this.#exchange.send(subject, data);
   }
 
-  /** Passes on messages of a subject. What it throws is the listener's own fault and ends nothing else. */
+  /** Passes on messages of a subject. What a listener throws is told to `onFault` and ends nothing. */
   listen(subject: string, listener: (data: Uint8Array) => void): { stop(): void } {
-    const subscription = this.#nc.subscribe(subject, {
-      callback: (error, message) => {
-        if (error === null) listener(message.data);
-      },
-    });
-    return { stop: () => subscription.unsubscribe() };
+    return this.#exchange.listen(subject, listener);
   }
 
-  async request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
-    try {
-      return (await this.#nc.request(subject, data, { timeout: timeoutMs })).data;
-    } catch (error) {
-      throw sorted(error);
-    }
+  /** The answer of whoever serves a subject; rejects with a BrokerError. */
+  request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    return this.#exchange.request(subject, data, timeoutMs);
   }
 
   /** Registers a NATS micro service ($SRV.PING, INFO, STATS) with its endpoints `<group>.<name>`. */
@@ -290,6 +301,13 @@ export class NatsBroker implements Broker {
     description: string,
     endpoints: readonly ServiceEndpoint[],
   ): Promise<{ stop(): Promise<void> }> {
-    return registerService(this.#nc, name, version, description, endpoints);
+    return registerService(this.#nc, { name, version, description }, endpoints, (kind, error) =>
+      this.onFault(kind, error),
+    );
   }
+}
+
+function kindOfStream(stream: string): MessageKind {
+  if (stream === JOURNAL_STREAM) return 'journal';
+  return stream === PARKED_STREAM ? 'parked' : 'facts';
 }

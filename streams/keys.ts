@@ -45,7 +45,7 @@ export class NatsKeys implements Keys {
         const consumer = this.#js.consumers.getConsumerFromInfo(info);
         const messages = await consumer.fetch({ max_messages: info.num_pending, expires: 2_000 });
         // A fetch over a connection that breaks may end early, or not at all.
-        const late = setTimeout(() => void messages.close(), ALL_KEYS_MS);
+        const late = setTimeout(() => void messages.close().catch(() => undefined), ALL_KEYS_MS);
         let read = 0;
         for await (const message of messages) {
           read += 1;
@@ -57,7 +57,7 @@ export class NatsKeys implements Keys {
         if (read < info.num_pending)
           throw new BrokerError('unknown', `${read} of ${info.num_pending} keys of ${this.#bucket} came`);
       } finally {
-        void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
+        this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
       }
     } catch (error) {
       throw this.#sorted(error);

@@ -1,5 +1,6 @@
 /** What the NATS client and its server report, sorted into what the caller should do (streams/broker.ts). */
 import { JetStreamApiError } from '@nats-io/jetstream';
+import { InvalidArgumentError } from '@nats-io/transport-node';
 import { BrokerError } from './broker.ts';
 
 const CONFLICTS = new Set([10071, 10164]);
@@ -12,6 +13,9 @@ export function isApiError(error: unknown, code: number): boolean {
 export function sorted(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
   const message = error instanceof Error ? error.message : String(error);
+  // The client's own check, of headers and data against what the server said when it was connected to last: nothing was sent.
+  if (error instanceof InvalidArgumentError && message.includes('max_payload'))
+    return new BrokerError('too-large', 'the message is larger than the max_payload of the server', { cause: error });
   if (!(error instanceof JetStreamApiError)) return new BrokerError('unknown', message, { cause: error });
   if (CONFLICTS.has(error.code)) return new BrokerError('conflict', message, { cause: error });
   if (UNKNOWN_OUTCOMES.has(error.code) || error.status >= 500)

@@ -1,6 +1,6 @@
 /** Messages and headers of the NATS client, as the rest of the program sees them. */
 import type { JsMsg } from '@nats-io/jetstream';
-import { type MsgHdrs, headers as newHeaders } from '@nats-io/transport-node';
+import { type MsgHdrs, type NatsConnection, headers as newHeaders } from '@nats-io/transport-node';
 import type { FollowedMessage, Headers } from './broker.ts';
 
 /** A delivered message whose details are read only when asked for. */
@@ -39,4 +39,12 @@ export function toHeaders(plain: Headers): MsgHdrs {
 
 export function headerOf(headers: MsgHdrs | undefined, name: string): string | undefined {
   return headers?.has(name) === true ? headers.get(name) : undefined;
+}
+
+/** Bytes that headers of our own may take of a message. */
+const HEADERS_ROOM = 1_024;
+
+/** Bytes of data that one message may carry now: a server that was connected to again may take more or less. */
+export function roomOf(nc: NatsConnection): number {
+  return Math.max(1, (nc.info?.max_payload ?? 0) - HEADERS_ROOM);
 }

@@ -1,8 +1,10 @@
 /** The NATS micro service: endpoints that answer requests of callers, with figures for `$SRV.STATS`. */
 import { Svcm } from '@nats-io/services';
 import { type Msg, type NatsConnection, headers as newHeaders } from '@nats-io/transport-node';
+import type { MessageFault } from './broker.ts';
 import { EndpointStats } from './endpoint-stats.ts';
-import { headerOf } from './nats-messages.ts';
+import { headerOf, roomOf } from './nats-messages.ts';
+import { mayBeAnswered } from './subjects.ts';
 
 export interface ServiceReply {
   readonly body: Uint8Array;
@@ -13,45 +15,60 @@ export interface ServiceReply {
 export interface ServiceEndpoint {
   readonly group: string;
   readonly name: string;
-  readonly handler: (data: Uint8Array, contentType: string | undefined) => Promise<ServiceReply>;
+  /** @param room bytes that the body of an answer may have: more is not sent */
+  readonly handler: (data: Uint8Array, contentType: string | undefined, room: number) => Promise<ServiceReply>;
+}
+
+/** What a service is called, as `$SRV.INFO` says. */
+export interface ServiceName {
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
 }
 
 /** Registers a NATS micro service ($SRV.PING, INFO, STATS) with its endpoints `<group>.<name>`. */
 export async function registerService(
   nc: NatsConnection,
-  name: string,
-  version: string,
-  description: string,
+  named: ServiceName,
   endpoints: readonly ServiceEndpoint[],
+  fault: MessageFault,
 ): Promise<{ stop(): Promise<void> }> {
   const stats = new Map<string, EndpointStats>();
   const statsHandler = async (endpoint: { subject: string }) => stats.get(endpoint.subject)?.show(endpoint);
-  const service = await new Svcm(nc as never).add({ name, version, description, statsHandler });
+  const service = await new Svcm(nc as never).add({ ...named, statsHandler });
   for (const { group, name: endpoint, handler } of endpoints) {
     const counted = new EndpointStats();
     stats.set(`${group}.${endpoint}`, counted);
     service.addGroup(group).addEndpoint(endpoint, {
       handler: (error, message) => {
         if (error !== null) return;
-        void answer(message as unknown as Msg, handler, counted);
+        answer(nc, message as unknown as Msg, handler, counted).catch((failed) => fault('requests', failed));
       },
     });
   }
   return { stop: async () => void (await service.stop()) };
 }
 
-async function answer(message: Msg, handler: ServiceEndpoint['handler'], stats: EndpointStats): Promise<void> {
+async function answer(
+  nc: NatsConnection,
+  message: Msg,
+  handler: ServiceEndpoint['handler'],
+  stats: EndpointStats,
+): Promise<void> {
   const began = performance.now();
-  const reply = await handler(message.data, headerOf(message.headers, 'Content-Type'));
+  const { reply } = message;
+  // A message that asks for no answer is no request.
+  if (!mayBeAnswered(reply)) return;
+  const said = await handler(message.data, headerOf(message.headers, 'Content-Type'), roomOf(nc));
   const headers = newHeaders();
-  headers.set('Content-Type', reply.contentType);
-  if (reply.errorCode !== undefined) {
-    headers.set('Nats-Service-Error-Code', String(reply.errorCode));
-    headers.set('Nats-Service-Error', reply.errorText ?? '');
+  headers.set('Content-Type', said.contentType);
+  if (said.errorCode !== undefined) {
+    headers.set('Nats-Service-Error-Code', String(said.errorCode));
+    headers.set('Nats-Service-Error', said.errorText ?? '');
   }
-  message.respond(reply.body, { headers });
+  nc.publish(reply, said.body, { headers });
   stats.count(
     performance.now() - began,
-    reply.errorCode === undefined ? undefined : `${reply.errorCode} ${reply.errorText ?? ''}`,
+    said.errorCode === undefined ? undefined : `${said.errorCode} ${said.errorText ?? ''}`,
   );
 }

@@ -35,7 +35,7 @@ export async function freshEngine(
     engine,
     desk,
     facts: factDesk,
-    serve,
+    handlers,
     serves,
   } = buildCore({
     broker,
@@ -79,12 +79,7 @@ export async function freshEngine(
     for (const number of numbers)
       served.set(
         number,
-        serveOwner(
-          broker,
-          number,
-          () => serves(number),
-          (operation, body) => serve(number, operation, body),
-        ),
+        serveOwner(broker, number, () => serves(number), handlers),
       );
   };
   await engine.start();

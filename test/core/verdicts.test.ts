@@ -32,7 +32,7 @@ beforeAll(async () => {
 /** A front that holds these partitions, and whose intake gets what it is given. */
 function frontOf(partitions: Map<number, Partition>) {
   const horizons = new Horizons(keys, undefined);
-  const events = { applied: none, duplicate: none, parked: none };
+  const events = { applied: none, duplicate: none, parked: none, inDoubt: none };
   const clock = new SteadyClock();
   const intake = new Intake(clock, partitions, new SeenIds(), async () => undefined, events, horizons);
   const desk = new StreamFactDesk({
