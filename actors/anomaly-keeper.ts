@@ -18,9 +18,11 @@ import type { Alarm } from './anomaly/alarms.ts';
 import type { Heard } from './anomaly/hearing.ts';
 import { type Person, type PersonStep, reconciled, type StoredAnomaly, shown, stepped } from './anomaly-life.ts';
 import { AnomalyWatch } from './anomaly-watch.ts';
+import { inHalves } from './halves.ts';
 import type { Partition } from './partition.ts';
+import type { PeerHandlers } from './peer-operations.ts';
 import type { Peers } from './ports.ts';
-import { Refusal, undecided } from './refusal.ts';
+import { Refusal, UNDECIDED, undecided } from './refusal.ts';
 
 export interface AnomalyQuery {
   /** Every state but resolved unless said. */
@@ -69,9 +71,6 @@ interface Kept {
   /** What the detectors say now, of those that are not known to be stored so. */
   readonly due: Map<string, Alarm | undefined>;
 }
-
-export const HEARD_OPERATION = 'anomaly.heard';
-export const STEP_OPERATION = 'anomaly.step';
 
 export class AnomalyKeeper implements AnomalyDesk {
   readonly #world: AnomalyKeeperWorld;
@@ -130,11 +129,10 @@ export class AnomalyKeeper implements AnomalyDesk {
   async step(id: string, step: PersonStep, person: Person): Promise<Anomaly> {
     const number = this.#partitionOfId(id);
     const partition = this.#owned?.partitions.get(number);
-    if (partition === undefined)
-      return (await this.#world.peers.ask(number, STEP_OPERATION, { id, step, person })) as Anomaly;
+    if (partition === undefined) return this.#world.peers.ask(number, 'anomaly.step', { id, step, person });
     const kept = this.#kept.get(number);
     if (!this.#serves(partition) || kept === undefined || kept.watch !== this.#watches.get(number))
-      throw undecided(`partition ${number} is being taken over`);
+      throw undecided(UNDECIDED.moving, `partition ${number}`);
     const stored = await this.#write(kept, id, (entry) => {
       if (entry === undefined) throw unknown(id);
       return stepped(entry, step, person, this.#world.clock.nowMs());
@@ -142,18 +140,19 @@ export class AnomalyKeeper implements AnomalyDesk {
     return shown(stored as StoredAnomaly);
   }
 
-  /** What another node asks of a partition; undefined if it is nothing of ours. */
-  serve(number: number, operation: string, body: unknown): Promise<unknown> | undefined {
-    if (operation === STEP_OPERATION) {
-      const { id, step, person } = body as { id: string; step: PersonStep; person: Person };
-      return this.#owned?.partitions.has(number) === true
-        ? this.step(id, step, person)
-        : Promise.reject(undecided(`partition ${number} is moving`));
-    }
-    if (operation !== HEARD_OPERATION) return undefined;
-    this.#watches.get(number)?.hear(body as Heard[]);
-    return Promise.resolve({});
-  }
+  /** What other nodes ask of partitions that they take to be ours. */
+  readonly handlers: PeerHandlers<'anomaly.heard' | 'anomaly.step'> = {
+    'anomaly.step': async (number, { id, step, person }) => {
+      // Not passed on: two nodes that each take the other for the owner would ask for ever.
+      if (this.#owned?.partitions.has(this.#partitionOfId(id)) !== true)
+        throw undecided(UNDECIDED.moving, `partition ${number}`);
+      return this.step(id, step, person);
+    },
+    'anomaly.heard': async (number, heard) => {
+      this.#watches.get(number)?.hear(heard.map((each) => ({ ...each, device: each.device })));
+      return {};
+    },
+  };
 
   async #rounds(): Promise<void> {
     const { signal } = this.#stop;
@@ -229,9 +228,16 @@ export class AnomalyKeeper implements AnomalyDesk {
       [...byHome].map(async ([home, some]) => {
         const kept = this.#kept.get(home);
         if (kept !== undefined) kept.watch.hear(some);
-        else await this.#world.peers.ask(home, HEARD_OPERATION, some).catch(() => undefined);
+        else await this.#tellHome(home, some).catch(() => undefined);
       }),
     );
+  }
+
+  async #tellHome(home: number, heard: readonly Heard[]): Promise<void> {
+    await inHalves(heard, async (some) => {
+      await this.#world.peers.ask(home, 'anomaly.heard', some);
+      return [];
+    });
   }
 
   /** Stores what is due, at most so many; how many it was. */
@@ -294,7 +300,7 @@ export class AnomalyKeeper implements AnomalyDesk {
         return next;
       } catch (error) {
         if (!(error instanceof BrokerError) || attempt === LIMITS.anomalyAttempts)
-          throw undecided((error as Error).message);
+          throw undecided(UNDECIDED.anomalies, error);
         await this.#refresh(kept, id);
       }
     }
@@ -313,7 +319,7 @@ export class AnomalyKeeper implements AnomalyDesk {
     if (this.#listed === undefined || nowMs - this.#listed.atMs > LIMITS.anomalyListMs) {
       const entries = this.#world.keys.all().catch((error: Error) => {
         this.#listed = undefined;
-        throw undecided(`anomalies cannot be read now: ${error.message}`);
+        throw undecided(UNDECIDED.anomalies, error);
       });
       this.#listed = { atMs: nowMs, entries };
     }

@@ -3,7 +3,6 @@
  * is given: src/node.ts gives NATS and Redis, a simulation what it likes.
  */
 import { LIMITS } from '../config/limits.ts';
-import type { FactStream } from '../config/topology.ts';
 import type { Broker, Keys } from '../streams/broker.ts';
 import type { Clock } from '../streams/clock.ts';
 import type { Baselines } from './baseline.ts';
@@ -12,10 +11,11 @@ import { Engine, type EngineEvents, type EngineSettings, type MakeWatch } from '
 import { explain } from './explain.ts';
 import { StreamFactDesk } from './fact-desk.ts';
 import { Marks } from './marks.ts';
-import { type OwnerPoint, POINT_OPERATION } from './owner-points.ts';
+import type { OwnerPoint } from './owner-points.ts';
 import { type NodeInfo, Ownership } from './ownership.ts';
+import type { CoreOperation, PeerHandlers } from './peer-operations.ts';
 import type { Peers } from './ports.ts';
-import { Refusal, undecided } from './refusal.ts';
+import { Refusal, UNDECIDED, undecided } from './refusal.ts';
 import { Rules } from './rules.ts';
 import { RulesList } from './rules-list.ts';
 import type { SnapshotStore } from './snapshotter.ts';
@@ -58,8 +58,8 @@ export interface Core {
   readonly engine: Engine;
   readonly desk: Desk;
   readonly facts: StreamFactDesk;
-  /** What another node asks of a partition that it takes to be ours. */
-  readonly serve: (partition: number, operation: string, body: unknown) => Promise<unknown>;
+  /** What other nodes ask of partitions that they take to be ours. */
+  readonly handlers: PeerHandlers<CoreOperation>;
   /** Whether requests of other nodes for a partition are answered here. */
   readonly serves: (partition: number) => boolean;
 }
@@ -120,19 +120,21 @@ export function buildCore(world: CoreWorld): Core {
         },
       ),
   });
-  const serve = async (partition: number, operation: string, body: unknown) => {
-    if (operation === POINT_OPERATION) return pointOfOwner(engine, partition, settings);
-    if (operation !== 'verdict') return desk.serve(operation, body);
-    const { stream, seq } = body as { stream: FactStream; seq: number };
-    return { verdict: await engine.intake.verdict(stream, seq, partition, LIMITS.verdictMs) };
+  const handlers: PeerHandlers<CoreOperation> = {
+    ...desk.handlers,
+    ...engine.reservations.handlers,
+    point: async (partition) => pointOfOwner(engine, partition, settings),
+    verdict: async (partition, { stream, seq }) => ({
+      verdict: await engine.intake.verdict(stream, seq, partition, LIMITS.verdictMs),
+    }),
   };
-  return { ownership, engine, desk, facts, serve, serves };
+  return { ownership, engine, desk, facts, handlers, serves };
 }
 
 /** How far this owner is, for commands that look at the streams. */
 function pointOfOwner(engine: Engine, number: number, { reservationMemoryMs }: EngineSettings): OwnerPoint {
   const partition = engine.partitions.get(number);
-  if (partition === undefined) throw undecided(`partition ${number} is moving`);
+  if (partition === undefined) throw undecided(UNDECIDED.moving, `partition ${number}`);
   return {
     writer: engine.journal.writer,
     epoch: partition.book.epoch,

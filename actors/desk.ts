@@ -18,11 +18,15 @@ import type {
   StockAnswer,
 } from '../streams/requests.ts';
 import { partitionOf } from '../streams/subjects.ts';
+import { inHalves } from './halves.ts';
 import type { Partition } from './partition.ts';
+import type { PeerHandlers } from './peer-operations.ts';
 import type { ExplainAnswer, Peers, StockDesk } from './ports.ts';
-import { Refusal, undecided } from './refusal.ts';
+import { Refusal, UNDECIDED, undecided } from './refusal.ts';
 import type { Reservations } from './reservations.ts';
 import { type Horizon, skuAtp, stockView } from './stock/availability.ts';
+
+type DeskOperation = 'atp' | 'stock' | 'skuStock' | 'explain' | 'place' | 'confirm' | 'release' | 'reservation';
 
 export interface DeskWorld {
   readonly partitions: ReadonlyMap<number, Partition>;
@@ -67,8 +71,7 @@ export class Desk implements StockDesk {
   async stock(sku: string, location: string): Promise<StockAnswer> {
     const number = partitionOf(sku, this.#world.count);
     const partition = this.#served(number);
-    if (partition === undefined)
-      return (await this.#world.peers.ask(number, 'stock', { sku, location })) as StockAnswer;
+    if (partition === undefined) return this.#world.peers.ask(number, 'stock', { sku, location });
     const key = partition.book.findKey(sku, location);
     if (key === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku} at location ${location}`);
     return stockView(key);
@@ -77,7 +80,7 @@ export class Desk implements StockDesk {
   async skuStock(sku: string): Promise<SkuStockAnswer> {
     const number = partitionOf(sku, this.#world.count);
     const partition = this.#served(number);
-    if (partition === undefined) return (await this.#world.peers.ask(number, 'skuStock', { sku })) as SkuStockAnswer;
+    if (partition === undefined) return this.#world.peers.ask(number, 'skuStock', { sku });
     const entry = partition.book.skus.get(sku);
     if (entry === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
     return { sku, locations: entry.keys.map(stockView) };
@@ -86,64 +89,66 @@ export class Desk implements StockDesk {
   async explain(sku: string, location: string): Promise<ExplainAnswer> {
     const number = partitionOf(sku, this.#world.count);
     const partition = this.#served(number);
-    if (partition === undefined)
-      return (await this.#world.peers.ask(number, 'explain', { sku, location })) as ExplainAnswer;
+    if (partition === undefined) return this.#world.peers.ask(number, 'explain', { sku, location });
     return this.#world.explain(partition, sku, location);
   }
 
   place(request: ReservationRequest): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
-    return this.#atHome(request.id, 'place', request, () => this.#reservations.place(request));
+    return this.#atHome(
+      request.id,
+      (home) => this.#world.peers.ask(home, 'place', request),
+      () => this.#reservations.place(request),
+    );
   }
 
   confirm(id: string): Promise<ReservationAnswer> {
-    return this.#atHome(id, 'confirm', { id }, () => this.#reservations.step(id, 'confirmed'));
+    return this.#atHome(
+      id,
+      (home) => this.#world.peers.ask(home, 'confirm', { id }),
+      () => this.#reservations.step(id, 'confirmed'),
+    );
   }
 
   release(id: string): Promise<ReservationAnswer> {
-    return this.#atHome(id, 'release', { id }, () => this.#reservations.step(id, 'released'));
+    return this.#atHome(
+      id,
+      (home) => this.#world.peers.ask(home, 'release', { id }),
+      () => this.#reservations.step(id, 'released'),
+    );
   }
 
   reservation(id: string): Promise<ReservationAnswer> {
-    return this.#atHome(id, 'reservation', { id }, () => this.#reservations.get(id));
+    return this.#atHome(
+      id,
+      (home) => this.#world.peers.ask(home, 'reservation', { id }),
+      () => this.#reservations.get(id),
+    );
   }
 
-  /** What another node asks of a partition that it takes to be ours. */
-  async serve(operation: string, body: unknown): Promise<unknown> {
-    const { sku, location, id } = body as { sku: string; location: string; id: string };
-    switch (operation) {
-      case 'atp':
-        return this.atp(body as AtpRequest);
-      case 'stock':
-        return this.stock(sku, location);
-      case 'skuStock':
-        return this.skuStock(sku);
-      case 'explain':
-        return this.explain(sku, location);
-      case 'place':
-        return this.place(body as ReservationRequest);
-      case 'confirm':
-        return this.confirm(id);
-      case 'release':
-        return this.release(id);
-      case 'reservation':
-        return this.reservation(id);
-      default:
-        return this.#reservations.servePart(operation, body);
-    }
-  }
+  /** What other nodes ask of partitions that they take to be ours. */
+  readonly handlers: PeerHandlers<DeskOperation> = {
+    atp: (_, request) => this.atp(request),
+    stock: (_, { sku, location }) => this.stock(sku, location),
+    skuStock: (_, { sku }) => this.skuStock(sku),
+    explain: (_, { sku, location }) => this.explain(sku, location),
+    place: (_, request) => this.place(request),
+    confirm: (_, { id }) => this.confirm(id),
+    release: (_, { id }) => this.release(id),
+    reservation: (_, { id }) => this.reservation(id),
+  };
 
   #served(number: number): Partition | undefined {
     const partition = this.#world.partitions.get(number);
     if (partition === undefined) return undefined;
-    if (!partition.serving || partition.leaving) throw undecided(`partition ${number} is being taken over`);
-    if (!this.#world.leased()) throw undecided('this node cannot confirm its lease');
+    if (!partition.serving || partition.leaving) throw undecided(UNDECIDED.moving, `partition ${number}`);
+    if (!this.#world.leased()) throw undecided(UNDECIDED.lease);
     return partition;
   }
 
-  #atHome<T>(id: string, operation: string, body: unknown, here: () => Promise<T>): Promise<T> {
+  #atHome<T>(id: string, away: (home: number) => Promise<T>, here: () => Promise<T>): Promise<T> {
     const home = partitionOf(id, this.#world.count);
     try {
-      if (this.#served(home) === undefined) return this.#world.peers.ask(home, operation, body) as Promise<T>;
+      if (this.#served(home) === undefined) return away(home);
     } catch (refusal) {
       return Promise.reject(refusal as Refusal);
     }
@@ -159,10 +164,15 @@ export class Desk implements StockDesk {
   async #atpAway(request: AtpRequest, away: ReadonlyMap<number, number[]>, lines: AtpLine[]): Promise<void> {
     await Promise.all(
       [...away].map(async ([number, indexes]) => {
-        const part = { ...request, lines: indexes.map((index) => request.lines[index]) };
-        const answer = (await this.#world.peers.ask(number, 'atp', part)) as AtpAnswer;
+        const asked = indexes.map((index) => request.lines[index] as AtpRequest['lines'][number]);
+        const answers = await inHalves(asked, async (some) => {
+          const { lines: found } = await this.#world.peers.ask(number, 'atp', { ...request, lines: some });
+          if (found.length !== some.length)
+            throw undecided(UNDECIDED.owner, 'it answers other lines than were asked for');
+          return found;
+        });
         indexes.forEach((index, i) => {
-          lines[index] = answer.lines[i] as AtpLine;
+          lines[index] = answers[i] as AtpLine;
         });
       }),
     );
@@ -178,9 +188,7 @@ export class Desk implements StockDesk {
 /** A caller waits so long for a decision; the decision itself goes on, and its units stay held until its outcome is known. */
 function withDeadline<T>(clock: Clock, decision: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = clock.after(LIMITS.requestMs, () =>
-      reject(undecided('the journal has not answered in time; ask again with the same id')),
-    );
+    const cancel = clock.after(LIMITS.requestMs, () => reject(undecided(UNDECIDED.journal)));
     decision.then(
       (value) => {
         cancel();

@@ -21,7 +21,7 @@ import type { Peers, Readiness } from './ports.ts';
 import { Quarantine } from './quarantine.ts';
 import { Progress } from './progress.ts';
 import type { Recovering } from './recovery.ts';
-import { undecided } from './refusal.ts';
+import { UNDECIDED, undecided } from './refusal.ts';
 import { Reservations } from './reservations.ts';
 import { horizonText, type Rules } from './rules.ts';
 import type { RulesList } from './rules-list.ts';
@@ -51,7 +51,7 @@ export interface EngineSettings {
   readonly itemsPerPage?: number;
 }
 /** What the engine tells the world: metrics and logs. */
-export interface EngineEvents extends IntakeEvents {
+export interface EngineEvents extends Omit<IntakeEvents, 'inDoubt'> {
   readonly expired: () => void;
   readonly journaled: (decisions: number, seconds: number) => void;
   readonly snapshot: (seconds: number) => void;
@@ -131,7 +131,7 @@ export class Engine {
       this.partitions,
       this.seen,
       (parking) => this.park(parking),
-      world.events,
+      { ...world.events, inDoubt: (...doubt) => this.#doubt(...doubt) },
       world.rules,
       { marks: new ParkMarks(), partitions: world.settings.partitions },
     );
@@ -176,6 +176,7 @@ export class Engine {
       peers: world.peers,
       expired: world.events.expired,
       leased: () => world.ownership.leased,
+      inDoubt: (...doubt) => this.#doubt(...doubt),
     });
     this.expiry = new Expiry(world.clock, (due) => this.#expire(due));
     const { seen, partitions } = this;
@@ -285,7 +286,7 @@ export class Engine {
         await delay(this.#clock, Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)));
       }
     }
-    throw undecided('the node has stopped before what cannot be counted was set aside; send it again');
+    throw undecided(UNDECIDED.stopped);
   }
 
   #stallParking({ source }: Parking, error: Error): void {
@@ -420,6 +421,27 @@ export class Engine {
     this.#drop([number]);
     this.quarantine.put(number, why, place);
     this.#events.note('error', 'refuses to serve: the log has lost what was acknowledged', { partition: number, why });
+  }
+
+  /**
+   * Something threw while it was folded: the book may hold half of it, and nothing is served or written of it any more. It is built again
+   * from its log, the first time at once; what throws again there stays in quarantine, and is tried again now and then.
+   */
+  #doubt(number: number, what: string, error: unknown): void {
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    this.#drop([number]);
+    this.quarantine.suspect(number, `${what} cannot be folded: ${message}`);
+    this.#events.note('error', 'a fault of the program while folding; the partition is built again from its log', {
+      partition: number,
+      what,
+      stack,
+    });
+  }
+
+  /** Nothing that is held can be trusted any more: none of it is served, handed back or written to a snapshot, and the node ends. */
+  abandon(why: string): void {
+    this.#drop([...this.partitions.keys()]);
+    this.#events.failed(why);
   }
 
   #prepare({ partition: number, epoch }: Claim): Recovering {

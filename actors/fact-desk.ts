@@ -20,7 +20,7 @@ import { type SentBody, typeHeaders } from '../streams/sent.ts';
 import { againSubject, factSubject, partitionOf } from '../streams/subjects.ts';
 import type { Intake, Verdict } from './intake.ts';
 import type { FactDesk, Peers } from './ports.ts';
-import { Refusal, undecided } from './refusal.ts';
+import { Refusal, UNDECIDED, undecided } from './refusal.ts';
 import type { Rule, Rules } from './rules.ts';
 import { horizonMicros } from './verdict.ts';
 
@@ -60,7 +60,7 @@ export class StreamFactDesk implements FactDesk {
 
   async submit(facts: readonly SentBody[]): Promise<{ accepted: number; duplicates: number; rejected: Rejection[] }> {
     const refused = this.#world.refused();
-    if (refused !== undefined) throw undecided(`no fact is taken in: ${refused}; send all of them again later`);
+    if (refused !== undefined) throw undecided(UNDECIDED.full, refused);
     const before = new Map<string, Promise<Outcome>>();
     const outcomes = await Promise.all(facts.map((sent) => this.#submit(sent, before)));
     const rejected = outcomes.flatMap((outcome, index) => (typeof outcome === 'object' ? [{ index, ...outcome }] : []));
@@ -95,7 +95,7 @@ export class StreamFactDesk implements FactDesk {
       const subject = againSubject(fact.type, partitionOf(fact.sku, partitions), fact.location, fact.sku);
       await broker.publish(subject, sent.bytes, { headers: { ...typeHeaders(sent), [MARK_HEADER]: mark } });
     } catch (error) {
-      throw unstored(error, `the stream ${streamOf(fact.type)} or PARKED`, 'it');
+      throw unstored(error, UNDECIDED.resubmitted);
     }
   }
 
@@ -132,7 +132,7 @@ export class StreamFactDesk implements FactDesk {
 
   async #store(sent: SentBody, fact: Fact): Promise<Outcome> {
     const stream = streamOf(fact.type) as FactStream;
-    const seq = await this.#publish(stream, factSubject(fact.type, fact.location, fact.sku), sent);
+    const seq = await this.#publish(factSubject(fact.type, fact.location, fact.sku), sent);
     const verdict = await this.#verdict(stream, seq, partitionOf(fact.sku, this.#world.partitions));
     if (verdict === 'applied') return 'accepted';
     if (verdict === 'duplicate') return 'duplicate';
@@ -153,9 +153,7 @@ export class StreamFactDesk implements FactDesk {
       if (verdict !== undefined) return verdict;
       await delay(clock, Math.min(LIMITS.verdictAgainMs, leftMs));
     }
-    throw undecided(
-      'every fact is stored, but the owner of one has not said whether it counts; send all of them again, which is harmless',
-    );
+    throw undecided(UNDECIDED.verdict);
   }
 
   async #ask(
@@ -165,7 +163,7 @@ export class StreamFactDesk implements FactDesk {
     withinMs: number,
   ): Promise<Verdict | 'unknown' | undefined> {
     const asked = this.#world.peers.ask(partition, 'verdict', { stream, seq }).then(
-      (answer) => (answer as { verdict?: Verdict | 'unknown' | null }).verdict ?? undefined,
+      ({ verdict }) => verdict ?? undefined,
       () => undefined,
     );
     const over = new AbortController();
@@ -181,14 +179,14 @@ export class StreamFactDesk implements FactDesk {
     return { code: reason, message };
   }
 
-  async #publish(stream: FactStream, subject: string, sent: SentBody): Promise<number> {
+  async #publish(subject: string, sent: SentBody): Promise<number> {
     while (this.#inFlight >= LIMITS.factPublishesInFlight)
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#inFlight += 1;
     try {
       return await this.#world.broker.publish(subject, sent.bytes, { headers: typeHeaders(sent) });
     } catch (error) {
-      throw unstored(error, `the stream ${stream}`, 'all of them');
+      throw unstored(error, UNDECIDED.stored);
     } finally {
       this.#inFlight -= 1;
       this.#waiting.shift()?.();
@@ -200,14 +198,9 @@ function tooLarge({ bytes }: SentBody): string {
   return `the fact has ${bytes.length} bytes; at most ${LIMITS.factBytes} are taken`;
 }
 
-/** Says what whoever sent it can do; what the server said is of no use to them. */
-function unstored(error: unknown, where: string, what: string): unknown {
+function unstored(error: unknown, unknown: (typeof UNDECIDED)[keyof typeof UNDECIDED]): unknown {
   if (!(error instanceof BrokerError)) return error;
-  if (error.kind === 'full')
-    return undecided(
-      `${where} has no room left, so facts cannot be stored; keep them and send ${what} again when an operator has made room`,
-    );
-  return undecided(`it is not known whether ${where} has stored every fact; send ${what} again, which is harmless`);
+  return undecided(error.kind === 'full' ? UNDECIDED.full : unknown, error);
 }
 
 function isNamed({ sku, location }: Fact): boolean {

@@ -25,7 +25,7 @@ import type { ReservationRequest } from '../streams/requests.ts';
 import { partitionOf } from '../streams/subjects.ts';
 import type { Partition } from './partition.ts';
 import type { DecisionLog } from './ports.ts';
-import { Refusal, undecided } from './refusal.ts';
+import { Refusal, UNDECIDED, undecided } from './refusal.ts';
 import { confirmRefusal, needsStep, plan, type Taken, type WantedLine } from './stock/decide.ts';
 import { hasEnded } from './stock/reservation.ts';
 import type { ReservationPart, StockBook } from './stock/state.ts';
@@ -37,6 +37,8 @@ export interface GrantsWorld {
   readonly count: number;
   readonly clock: Clock;
   readonly log: DecisionLog;
+  /** Something threw while it was folded into a partition's book, which may hold half of it now. */
+  readonly inDoubt: (partition: number, what: string, error: unknown) => void;
 }
 
 export type Step = 'confirmed' | 'released' | 'expired';
@@ -65,7 +67,7 @@ export class Grants {
 
   partition(number: number): Partition {
     const partition = this.#world.partitions.get(number);
-    if (partition?.serving !== true) throw undecided(`partition ${number} has no owner that serves`);
+    if (partition?.serving !== true) throw undecided(UNDECIDED.moving, `partition ${number}`);
     return partition;
   }
 
@@ -87,7 +89,7 @@ export class Grants {
     const here = [...new Set(ask.lines.map((line) => partitionOf(line.sku, this.#world.count)))];
     // An attempt may come late, when what a later one was granted has ended already: it must not hold it again.
     if (this.#partsOf(id, here).some((part) => part.expiresAtMs > ask.expiresAtMs || isOver(part, ask)))
-      throw undecided(`a later attempt at reservation ${id} is under way, or over`);
+      throw undecided(UNDECIDED.attempt, id);
     const live = this.livePart(id, here);
     if (live !== undefined) {
       if (live.content.hi !== ask.content.hi || live.content.lo !== ask.content.lo) throw conflict(id);
@@ -232,15 +234,15 @@ export class Grants {
 
   /** Appends, folds when stored, and only then resolves. `settle` runs when the outcome is known. */
   #store(decision: Granted | Stepped, settle: () => void = () => undefined, bytes?: Uint8Array): Promise<void> {
-    const { log, partitions } = this.#world;
+    const { log, partitions, inDoubt } = this.#world;
     // Handing back says that nothing is left to fence: once a partition leaves, nothing more is appended for it.
     if (decision.parts.some(([number]) => partitions.get(number)?.leaving !== false)) {
       settle();
-      return Promise.reject(undecided('its partition is moving to another node'));
+      return Promise.reject(undecided(UNDECIDED.moving));
     }
     if (log.inFlight >= LIMITS.decisionsWaiting) {
       settle();
-      return Promise.reject(undecided('too many decisions wait for the journal'));
+      return Promise.reject(undecided(UNDECIDED.waiting));
     }
     return new Promise((resolve, reject) => {
       log.append(
@@ -249,13 +251,18 @@ export class Grants {
           settle();
           for (const [number] of decision.parts) {
             const partition = partitions.get(number);
-            if (partition !== undefined) foldDecision(partition, decision);
+            if (partition === undefined) continue;
+            try {
+              foldDecision(partition, decision);
+            } catch (error) {
+              inDoubt(number, `decision on ${decision.id}`, error);
+            }
           }
           resolve();
         },
         (why, kind) => {
           settle();
-          reject(kind === undefined ? undecided(why) : new Refusal(kind, why));
+          reject(kind === undefined ? undecided(UNDECIDED.dropped, why) : new Refusal(kind, why));
         },
         bytes,
       );

@@ -7,6 +7,7 @@
  *     same, whatever settings and programs are by now.
  *  T3 A position moves past a parked message at once, but no snapshot is taken before the message, and the mark of one that was parked for
  *     its id, stands in PARKED.
+ *  T4 A fact whose folding throws is not passed over: its partition is dropped there and then, and built again from its log.
  */
 import { failpoint } from '../config/failpoints.ts';
 import { LIMITS } from '../config/limits.ts';
@@ -30,6 +31,8 @@ export interface IntakeEvents {
   readonly applied: (type: FactType) => void;
   readonly duplicate: () => void;
   readonly parked: (reason: ParkReason) => void;
+  /** Something threw while it was folded into a partition's book, which may hold half of it now (T4). */
+  readonly inDoubt: (partition: number, what: string, error: unknown) => void;
 }
 
 export class Intake {
@@ -79,7 +82,13 @@ export class Intake {
     const partition = this.#partitions.get(place.partition);
     if (partition === undefined || seq <= partition.positions[stream]) return;
     failpoint('fact-received');
-    const verdict = this.#judge(stream, message, place, partition);
+    let verdict: Verdict;
+    try {
+      verdict = this.#judge(stream, message, place, partition);
+    } catch (error) {
+      this.#events.inDoubt(partition.number, `fact ${stream}.${seq}`, error);
+      return;
+    }
     failpoint('fact-applied');
     partition.positions[stream] = seq;
     if (verdict !== 'applied') this.#except(stream, seq, verdict);

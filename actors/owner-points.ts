@@ -11,5 +11,3 @@ export interface OwnerPoint extends Point {
 export interface Owners {
   point(partition: number): Promise<OwnerPoint>;
 }
-
-export const POINT_OPERATION = 'point';

@@ -73,6 +73,7 @@ export class Ownership {
   readonly #leaseMs: number;
   readonly #isDead: (process: string) => boolean;
   #leasedUntil = Number.NEGATIVE_INFINITY;
+  #living: ReadonlyMap<string, string> = new Map();
   /** Revision of this node's key as it wrote it last. */
   #told: number | undefined;
 
@@ -173,8 +174,15 @@ export class Ownership {
     return { ...node, renewed: entry?.revision ?? 0 };
   }
 
-  live(): Promise<NodeInfo[]> {
-    return liveNodes(this.#nodes, this.#isDead);
+  async live(): Promise<NodeInfo[]> {
+    const living = await liveNodes(this.#nodes, this.#isDead);
+    this.#living = new Map(living.map(({ writer, name }) => [writer, name]));
+    return living;
+  }
+
+  /** Names of the living by the writer of their present start, as they were read last: about once a second. */
+  get living(): ReadonlyMap<string, string> {
+    return this.#living;
   }
 
   /**

@@ -13,6 +13,7 @@ import type {
   StockAnswer,
 } from '../streams/requests.ts';
 import type { SentBody } from '../streams/sent.ts';
+import type { PeerAnswer, PeerOperationName, PeerRequest } from './peer-operations.ts';
 import type { Quarantined } from './quarantine.ts';
 
 /** Group commit. Outcomes come in the order of the appends. */
@@ -25,9 +26,9 @@ export interface DecisionLog {
   readonly inFlight: number;
 }
 
-/** Asks the owner of a partition, which is another node. */
+/** Asks the owner of a partition, which is another node. Rejects with a Refusal, also of what is too large to be asked or answered. */
 export interface Peers {
-  ask(partition: number, operation: string, body: unknown): Promise<unknown>;
+  ask<N extends PeerOperationName>(partition: number, operation: N, body: PeerRequest<N>): Promise<PeerAnswer<N>>;
 }
 
 /** What the fronts (HTTP, NATS, command line) ask; each rejects with a Refusal. */

@@ -162,6 +162,7 @@ export async function replayJournal(
   const { admission } = world;
   const { skips } = admission;
   let decisions = 0;
+  const broken = new Map<number, string>();
   const behind = (seq: number) =>
     partitions.filter((partition) => partition.journalSeq < seq).map((partition) => partition.number);
   let reached = from - 1;
@@ -197,7 +198,13 @@ export async function replayJournal(
       for (const [number] of decision.parts) {
         const partition = wanted.get(number);
         if (partition === undefined || message.seq <= partition.journalSeq) continue;
-        foldDecision(partition, decision);
+        if (broken.has(number)) continue;
+        try {
+          foldDecision(partition, decision);
+        } catch (error) {
+          // The others are folded to the end: what they hold by then needs no second reading.
+          broken.set(number, `the decision at JOURNAL.${message.seq} cannot be folded: ${(error as Error).message}`);
+        }
         decisions += 1;
       }
     }
@@ -207,6 +214,8 @@ export async function replayJournal(
     throw new LostLogError(what, undefined, `${JOURNAL_STREAM}.${reached + 1}`);
   }
   for (const partition of partitions) partition.journalSeq = Math.max(partition.journalSeq, target);
+  const [why] = broken.values();
+  if (why !== undefined) throw new LostLogError(why, [...broken.keys()]);
   return decisions;
 }
 

@@ -74,7 +74,10 @@ export class Fold {
     const count = () => {
       refold.facts += 1;
     };
-    const events = { applied: count, duplicate: count, parked: count };
+    const inDoubt = (_: number, _what: string, error: unknown) => {
+      throw error;
+    };
+    const events = { applied: count, duplicate: count, parked: count, inDoubt };
     const stored = { marks: world.marks, partitions: world.partitions };
     const own = new Map([[number, this.partition]]);
     this.intake = new Intake(world.clock, own, this.seen, park, events, world.rules, stored);

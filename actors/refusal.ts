@@ -31,20 +31,48 @@ export class Refusal extends Error {
   readonly kind: RefusalKind;
   readonly shortages: readonly Shortage[] | undefined;
   readonly errors: readonly FieldError[] | undefined;
+  /** For the log only. */
+  readonly inside: unknown;
 
   constructor(
     kind: RefusalKind,
     detail: string,
-    more: { shortages?: readonly Shortage[]; errors?: readonly FieldError[] } = {},
+    more: { shortages?: readonly Shortage[]; errors?: readonly FieldError[]; inside?: unknown } = {},
   ) {
     super(detail);
     this.kind = kind;
     this.shortages = more.shortages;
     this.errors = more.errors;
+    this.inside = more.inside;
   }
 }
 
-/** Not decided: the caller asks again with the same id. */
-export function undecided(why: string): Refusal {
-  return new Refusal('undecided', why);
+/**
+ * Why nothing is decided now: all that a caller is told. What the servers said goes to the log (`inside`), never into an answer, because
+ * it names addresses, streams and whatever else the inside of an installation is made of.
+ */
+export const UNDECIDED = {
+  moving: 'the partition is moving to another node; ask again with the same id',
+  owner: 'the owner of the partition does not answer; ask again with the same id',
+  lease: 'this node cannot confirm its lease',
+  journal: 'the journal has not answered in time; ask again with the same id',
+  waiting: 'too many decisions wait for the journal',
+  busy: 'too many requests are being answered',
+  queue: 'too many requests wait for this reservation',
+  attempt: 'a later attempt at this reservation is under way, or over',
+  dropped: 'the decision was not stored; ask again with the same id',
+  stored: 'it is not known whether every fact is stored; send all of them again, which is harmless',
+  full: 'the streams have no room left, so no fact can be stored; keep the facts and send all of them again when an operator has made room',
+  resubmitted: 'it is not known whether the fact is stored again; submit it again, which is harmless',
+  verdict:
+    'every fact is stored, but the owner of one has not said whether it counts; send all of them again, which is harmless',
+  stopped: 'the node has stopped before what cannot be counted was set aside; send it again',
+  partitions: 'not every partition has an owner that answers; ask again',
+  anomalies: 'anomalies cannot be read or changed now; ask again',
+  servers: 'a server that this node stands on does not answer; ask again with the same id',
+} as const;
+
+/** Not decided: the caller asks again with the same id. @param inside for the log */
+export function undecided(why: (typeof UNDECIDED)[keyof typeof UNDECIDED], inside?: unknown): Refusal {
+  return new Refusal('undecided', why, inside === undefined ? {} : { inside });
 }

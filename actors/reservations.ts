@@ -26,8 +26,9 @@ import {
 } from './grants.ts';
 import { answerOf, type PartAnswer, partAnswer } from './part-answer.ts';
 import type { Partition } from './partition.ts';
+import type { PeerHandlers } from './peer-operations.ts';
 import type { Peers } from './ports.ts';
-import { Refusal, undecided } from './refusal.ts';
+import { Refusal, UNDECIDED, undecided } from './refusal.ts';
 import { isAlone } from './stock/evolve.ts';
 import type { ReservationPart } from './stock/state.ts';
 import { Turns } from './turns.ts';
@@ -84,25 +85,20 @@ export class Reservations {
   }
 
   /** What the home of an id asks of the owner of some of its lines. */
-  async servePart(operation: string, body: unknown): Promise<PartAnswer[]> {
-    const { id, step, spread, expiresAtMs } = body as { id: string; step: Step; spread: number[]; expiresAtMs: number };
-    switch (operation) {
-      case 'grantPart': {
-        const ask = body as Ask;
-        const parts = await this.#turns.take(ask.request.id, () => this.#grants.grantSome(ask));
-        return parts.map(partAnswer);
-      }
-      case 'stepPart':
-        return (await this.#turns.take(id, () => this.#grants.step(id, step, spread, []))).map(partAnswer);
-      case 'undoPart':
-        await this.#turns.take(id, () => this.#grants.undo(id, expiresAtMs, spread));
-        return [];
-      case 'getPart':
-        return this.#grants.parts(id, spread).map(partAnswer);
-      default:
-        throw new Refusal('malformed', `no such operation: ${operation}`);
-    }
-  }
+  readonly handlers: PeerHandlers<'grantPart' | 'stepPart' | 'undoPart' | 'getPart'> = {
+    grantPart: async (_, { lines, ...rest }) => {
+      // A line of any location has no list at all.
+      const ask: Ask = { ...rest, lines: lines.map((line) => ({ ...line, locations: line.locations })) };
+      return (await this.#turns.take(ask.request.id, () => this.#grants.grantSome(ask))).map(partAnswer);
+    },
+    stepPart: async (_, { id, step, spread }) =>
+      (await this.#turns.take(id, () => this.#grants.step(id, step, spread, []))).map(partAnswer),
+    undoPart: async (_, { id, expiresAtMs, spread }) => {
+      await this.#turns.take(id, () => this.#grants.undo(id, expiresAtMs, spread));
+      return [];
+    },
+    getPart: async (_, { id, spread }) => this.#grants.parts(id, spread).map(partAnswer),
+  };
 
   async #place(request: ReservationRequest): Promise<Placed> {
     const { id } = request;
@@ -154,7 +150,7 @@ export class Reservations {
   async #grantAt(number: number, ask: Ask): Promise<PartAnswer[]> {
     const own = { ...ask, lines: ask.lines.filter((line) => partitionOf(line.sku, this.#world.count) === number) };
     if (this.#grants.owns(number)) return (await this.#grants.grantSome(own)).map(partAnswer);
-    return (await this.#world.peers.ask(number, 'grantPart', own)) as PartAnswer[];
+    return this.#world.peers.ask(number, 'grantPart', own);
   }
 
   /** Best effort: what cannot be released now, time releases. */
@@ -203,11 +199,11 @@ export class Reservations {
     if (here.length === spread.length) return parts;
     const away = spread.filter((number) => !this.#grants.owns(number));
     const asked = away.map((number) => this.#world.peers.ask(number, 'getPart', { id, spread: [number] }));
-    return [...parts, ...((await Promise.all(asked)) as PartAnswer[][]).flat()];
+    return [...parts, ...(await Promise.all(asked)).flat()];
   }
 
   #mustBeLeased(): void {
-    if (!this.#world.leased()) throw undecided('this node cannot confirm its lease');
+    if (!this.#world.leased()) throw undecided(UNDECIDED.lease);
   }
 
   #homeOf(id: string): number {

@@ -1,6 +1,6 @@
 /** Turns: whoever works on a reservation waits until the one before is done. */
 import { LIMITS } from '../config/limits.ts';
-import { undecided } from './refusal.ts';
+import { UNDECIDED, undecided } from './refusal.ts';
 
 export class Turns {
   readonly #waiting = new Map<string, (() => void)[]>();
@@ -10,7 +10,7 @@ export class Turns {
     const queue = this.#waiting.get(id);
     if (queue === undefined) this.#waiting.set(id, []);
     else {
-      if (queue.length >= LIMITS.waitingPerReservation) throw undecided('too many requests wait for this reservation');
+      if (queue.length >= LIMITS.waitingPerReservation) throw undecided(UNDECIDED.queue);
       await new Promise<void>((resolve) => queue.push(resolve));
     }
     try {

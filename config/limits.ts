@@ -35,6 +35,8 @@ export const LIMITS = {
   waitingPerReservation: 2_000,
   /** Requests over NATS that are being answered; more: 503 at once, unread. */
   requestsInFlight: 4_096,
+  /** Bytes of an answer between nodes, in as many messages as the server's max_payload makes of it; more: refused as too large. */
+  peerAnswerBytes: 32 * 1024 * 1024,
   /** How long a request waits for its decision before it is answered 503; its units stay held until the outcome is known. */
   requestMs: 5_000,
   /** How long an HTTP fact waits for its owner's verdict; then 503: it is stored, but whether it counted is not known here. */
@@ -78,6 +80,15 @@ export const LIMITS = {
   anomalyAttempts: 4,
   /** Readers of the live feed on one node; more: 503. */
   liveReaders: 5_000,
+  /** Bytes of what a node says of itself once a second; more is not heard. */
+  reportBytes: 64 * 1024,
+  /** Reasons why it is not ready that it tells, and characters of each; the rest is in its own /readyz. */
+  reportReasons: 20,
+  reportText: 500,
+  /** SKUs that readers of other nodes want of this one; of more, changes come with the renewals, every two seconds. */
+  liveWishes: 200_000,
+  /** Anomalies told by other nodes that are not known to be stored; more are found in the store, within seconds. */
+  anomaliesTold: 10_000,
   /** Topics of one reader; more: refused, or closed with 1008. */
   liveTopics: 200,
   /** Bytes of a message that a reader sends; more: closed with 1009. */

@@ -19,7 +19,7 @@ const DOORS = [
   },
   {
     packages: /^@nats-io\//,
-    files: ['streams/connection.ts'],
+    files: ['connection', 'keys', 'service', 'nats-errors', 'nats-messages'].map((name) => `streams/${name}.ts`),
     instead: 'use what streams/connection.ts exports, or add it there',
   },
   {

@@ -151,8 +151,8 @@ export const MUTANTS: readonly Mutant[] = [
     mutant(
       'whoever waited for a turn needs no lease',
       RESERVATIONS,
-      "if (!this.#world.leased()) throw undecided('this node cannot confirm its lease');",
-      'if (this.#world.leased === undefined) throw undecided("never");',
+      'if (!this.#world.leased()) throw undecided(UNDECIDED.lease);',
+      'if (this.#world.leased === undefined) throw undecided(UNDECIDED.lease);',
     ),
   ),
   mutant(
@@ -165,8 +165,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'what was not parked when a node stopped counts as parked',
     ENGINE,
-    "    throw undecided('the node has stopped before",
-    "    if (parking === undefined) throw undecided('the node has stopped before",
+    '    throw undecided(UNDECIDED.stopped)',
+    '    if (parking === undefined) throw undecided(UNDECIDED.stopped)',
   ),
   mutant(
     'a changed page is not dirty',

@@ -3,8 +3,10 @@
  * process comes and goes.
  */
 import { buildCore, type Core } from '../actors/core.ts';
+import { answerRequest, packRefusal, packRequest, readAnswer } from '../actors/peer-messages.ts';
+import type { PeerAnswer, PeerOperationName, PeerRequest } from '../actors/peer-operations.ts';
 import type { Peers } from '../actors/ports.ts';
-import { Refusal, undecided } from '../actors/refusal.ts';
+import { UNDECIDED, undecided } from '../actors/refusal.ts';
 import { LIMITS } from '../config/limits.ts';
 import {
   HORIZONS_BUCKET,
@@ -15,17 +17,11 @@ import {
   WRITERS_BUCKET,
 } from '../config/topology.ts';
 import { delay, every } from '../streams/clock.ts';
-import { decodeBody, encodeBody, MSGPACK_TYPE } from '../streams/codec.ts';
 import { Connection, SimBroker, SimKeys } from './broker.ts';
 import { Host } from './host.ts';
 import { Link } from './link.ts';
 import { SimStore } from './store.ts';
 import type { World } from './world.ts';
-
-interface Envelope {
-  readonly ok?: unknown;
-  readonly refusal?: { kind: Refusal['kind']; detail: string; shortages?: Refusal['shortages'] };
-}
 
 export class SimNode {
   readonly name: string;
@@ -135,7 +131,11 @@ export class SimNode {
     const { host, core } = this;
     host.reach(() => {
       if (core === undefined) this.#end(host, 'stopped');
-      else void core.engine.stop().then(() => this.#end(host, 'stopped'));
+      else
+        core.engine
+          .stop()
+          .then(() => this.#end(host, 'stopped'))
+          .catch((error: Error) => this.#end(host, error.message));
     });
   }
 
@@ -143,22 +143,10 @@ export class SimNode {
   serve(partition: number, bytes: Uint8Array, answer: (bytes: Uint8Array) => void): void {
     const { core } = this;
     if (core === undefined) return;
-    const refuse = ({ kind, message, shortages }: Refusal): Envelope => ({
-      refusal: { kind, detail: message, ...(shortages === undefined ? {} : { shortages }) },
-    });
-    const send = (envelope: Envelope) => answer(encodeBody(envelope, MSGPACK_TYPE));
-    if (!core.serves(partition)) {
-      send(refuse(undecided(`partition ${partition} is moving`)));
-      return;
-    }
-    const { operation, body } = decodeBody(bytes, MSGPACK_TYPE) as { operation: string; body: unknown };
-    core.serve(partition, operation, body).then(
-      (ok) => send({ ok }),
-      (error) => {
-        if (error instanceof Refusal) send(refuse(error));
-        else this.#world.fail(`${this.name} failed at ${operation}: ${(error as Error).stack}`);
-      },
-    );
+    if (!core.serves(partition)) return answer(packRefusal(undecided(UNDECIDED.moving)));
+    answerRequest(core.handlers, partition, bytes, (misfit) =>
+      this.#world.fail(`${this.name} cannot read what it is asked: ${misfit.message}`),
+    ).then(answer, (error: Error) => this.#world.fail(`${this.name} failed to answer: ${error.stack}`));
   }
 
   #end(host: Host, why: string): void {
@@ -171,8 +159,13 @@ export class SimNode {
     }
   }
 
-  async #ask(connection: Connection, partition: number, operation: string, body: unknown): Promise<unknown> {
-    const bytes = encodeBody({ operation, body }, MSGPACK_TYPE);
+  async #ask<N extends PeerOperationName>(
+    connection: Connection,
+    partition: number,
+    operation: N,
+    body: PeerRequest<N>,
+  ): Promise<PeerAnswer<N>> {
+    const bytes = packRequest(operation, body);
     let answered: Uint8Array;
     try {
       answered = await connection.ask<Uint8Array>((_log, answer) => {
@@ -187,15 +180,9 @@ export class SimNode {
           });
         }
       }, LIMITS.requestMs + 500);
-    } catch {
-      throw undecided(`partition ${partition} has no owner now`);
+    } catch (error) {
+      throw undecided(UNDECIDED.owner, error);
     }
-    const { ok, refusal } = decodeBody(answered, MSGPACK_TYPE) as Envelope;
-    if (refusal === undefined) return ok;
-    throw new Refusal(
-      refusal.kind,
-      refusal.detail,
-      refusal.shortages === undefined ? {} : { shortages: refusal.shortages },
-    );
+    return readAnswer(operation, answered);
   }
 }

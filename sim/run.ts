@@ -87,9 +87,10 @@ async function live(
   const { scheduler, check } = world;
   for (const node of world.nodes) node.start();
   let stocked = false;
-  void devices[0]?.stock().then(() => {
+  const failed = (error: Error) => world.fail(`a caller fails: ${error.stack}`);
+  devices[0]?.stock().then(() => {
     stocked = true;
-  });
+  }, failed);
   await scheduler.run(60_000, check, () => stocked && world.settled);
   if (!stocked || !world.settled) throw new Violation('nodes do not come up in a world without faults');
   const nemesis = new Nemesis(world);
@@ -97,9 +98,9 @@ async function live(
   const stopped = () => scheduler.nowMs >= until;
   let working = callers.length + devices.length;
   for (const each of [...callers, ...devices]) {
-    void each.work(stopped).then(() => {
+    each.work(stopped).then(() => {
       working -= 1;
-    });
+    }, failed);
   }
   await scheduler.run(until, check);
   nemesis.heal();

@@ -5,7 +5,7 @@
 import { BaselineStore, baselineSources } from '../actors/baseline-store.ts';
 import { changeHorizon } from '../actors/change-horizon.ts';
 import { type Keeping, type Made, makeBaseline } from '../actors/make-baseline.ts';
-import { type OwnerPoint, type Owners, POINT_OPERATION } from '../actors/owner-points.ts';
+import type { Owners } from '../actors/owner-points.ts';
 import { liveNodes } from '../actors/ownership.ts';
 import { Rules, type RulesEntry } from '../actors/rules.ts';
 import { RulesList } from '../actors/rules-list.ts';
@@ -86,7 +86,7 @@ export async function runVerify(settings: Settings): Promise<Verdict> {
 
 function ownersOf(broker: NatsBroker): Owners {
   const peers = new NatsPeers(broker);
-  return { point: async (partition) => (await peers.ask(partition, POINT_OPERATION, {})) as OwnerPoint };
+  return { point: (partition) => peers.ask(partition, 'point', {}) };
 }
 
 /** Whose records count, and what people have judged. */

@@ -108,7 +108,7 @@ class Connection implements Sink {
   }
 
   stuck(): void {
-    void this.end('slow', 'too slow: it took nothing for 30 s');
+    this.end('slow', 'too slow: it took nothing for 30 s').catch(() => undefined);
   }
 
   subscribe(topics: readonly string[]): void {

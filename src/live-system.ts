@@ -42,11 +42,13 @@ export interface LiveSystemWorld {
   readonly clock: Clock;
   readonly broker: NatsBroker;
   readonly peers: NatsPeers;
-  readonly core: Pick<Core, 'engine' | 'serves'>;
+  readonly core: Pick<Core, 'engine' | 'serves' | 'ownership'>;
   readonly counts: LiveCounts;
   readonly metrics: Metrics;
   readonly anomalies: AnomalySource;
   readonly durability: string;
+  /** A fault of the program, which costs a topic one value. */
+  readonly failed: (error: unknown) => void;
   /** Where HTTP listens. */
   readonly http: () => string;
 }
@@ -71,6 +73,9 @@ export function buildLiveFeed(world: LiveSystemWorld): LiveFeed {
     system: async () => ({ parked: await parked(), durability: world.durability, version: VERSION }),
     sent: () => metrics.liveMessage(),
     skipped: () => metrics.liveSkipped(),
+    living: () => core.ownership.living,
+    misfit: (error) => broker.onFault('owner', error),
+    failed: world.failed,
   });
   metrics.gauge('live_clients', () => feed.hub.size);
   return feed;
@@ -115,7 +120,7 @@ function once(read: () => LocationStanding[]): () => LocationStanding[] {
 function reporter(
   { name, clock, core: { engine }, counts, http }: LiveSystemWorld,
   liveClients: () => number,
-): () => Omit<NodeReport, 'writer' | 'owns' | 'leaves'> {
+): () => Omit<NodeReport, 'v' | 'writer' | 'owns' | 'leaves'> {
   const startedAt = new Date(clock.nowMs()).toISOString();
   const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
   delay.enable();

@@ -9,8 +9,10 @@
  */
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
 import { ANOMALY_KINDS, type AnomalyKind } from '../streams/anomalies.ts';
+import { MESSAGE_KINDS, type MessageKind } from '../streams/broker.ts';
 import { FACT_TYPES, type FactType } from '../streams/facts.ts';
 import { PARK_REASONS, type ParkReason } from '../streams/parked.ts';
+import { DROP_REASONS, type DropReason } from './message-faults.ts';
 import { type Family, type FamilyValue, Histogram } from './metrics/exposition.ts';
 import { FamilyRegistry } from './metrics/registry.ts';
 import { PROBLEMS, type ProblemKind } from './problems.ts';
@@ -76,6 +78,10 @@ const BATCH = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 export const LIVE_ENDINGS = ['left', 'slow', 'silent', 'misused', 'stopping'] as const;
 export type LiveEnding = (typeof LIVE_ENDINGS)[number];
 
+/** Errors that nothing has caught. */
+export const STRAY_ERRORS = ['rejection', 'exception'] as const;
+export type StrayError = (typeof STRAY_ERRORS)[number];
+
 /** Told of what is asked of this node, as it is counted. */
 export interface AskedListener {
   atp(seconds: number): void;
@@ -120,6 +126,8 @@ export class Metrics {
   readonly #liveClosed: Record<LiveEnding, number>;
   #liveMessages = 0;
   #liveSkipped = 0;
+  readonly #dropped = new Map(MESSAGE_KINDS.map((kind) => [kind, zeros(DROP_REASONS)]));
+  readonly #strayErrors: Record<StrayError, number>;
 
   constructor() {
     this.#applied = this.#counters('facts_applied_total', 'Facts folded into stock, each once.', 'type', FACT_TYPES);
@@ -222,6 +230,21 @@ export class Metrics {
       'Connections of the live feed that ended, by reason.',
       'reason',
       LIVE_ENDINGS,
+    );
+    this.#registry.add({
+      name: 'messages_dropped_total',
+      help: 'Messages that came to nothing, by what they were about: of another form than they must have, too large to be sent, or met by a fault.',
+      type: 'counter',
+      read: () =>
+        [...this.#dropped].flatMap(([about, counts]) =>
+          DROP_REASONS.map((why) => ({ labels: { about, why }, value: counts[why] })),
+        ),
+    });
+    this.#strayErrors = this.#counters(
+      'unhandled_errors_total',
+      'Errors of the program that nothing had caught: rejections of promises, and exceptions of timers and callbacks.',
+      'kind',
+      STRAY_ERRORS,
     );
     this.#read(
       'stream_lag_messages',
@@ -328,6 +351,14 @@ export class Metrics {
 
   selfAuditBreach(): void {
     this.#breaches += 1;
+  }
+
+  messageDropped(about: MessageKind, why: DropReason): void {
+    (this.#dropped.get(about) as Record<DropReason, number>)[why] += 1;
+  }
+
+  strayError(kind: StrayError): void {
+    this.#strayErrors[kind] += 1;
   }
 
   request(operation: MeasuredOperation): void {

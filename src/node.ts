@@ -8,6 +8,7 @@ import { baselineSources } from '../actors/baseline-store.ts';
 import { buildCore, type Core } from '../actors/core.ts';
 import type { Engine } from '../actors/engine.ts';
 import type { Ownership } from '../actors/ownership.ts';
+import type { PeerHandlers } from '../actors/peer-operations.ts';
 import type { Settings } from '../config/settings.ts';
 import {
   HORIZONS_BUCKET,
@@ -33,11 +34,13 @@ import { attachLive } from './live-front.ts';
 import { buildLiveFeed, kpiExport, LiveCounts } from './live-system.ts';
 import type { Log } from './log.ts';
 import { measure } from './measure.ts';
+import { tellMessageFaults } from './message-faults.ts';
 import { Metrics } from './metrics.ts';
 import { NatsPeers, serveOwner } from './peers.ts';
 import { isDead, processMark } from './process-mark.ts';
 import { requestEndpoints } from './requests.ts';
 import { parkedFacts } from './parked-facts.ts';
+import { Seldom } from './seldom.ts';
 import { pingServers } from './server-pings.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
 import { StorageWatch } from './storage.ts';
@@ -60,6 +63,9 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   const clock = new SteadyClock();
   const metrics = new Metrics();
   const broker = await connectBroker(settings.nats, settings.name);
+  const seldom = new Seldom(log);
+  const messageFault = tellMessageFaults(metrics, seldom);
+  broker.onFault = messageFault;
   const store = await RedisSnapshots.open(settings.redis, (why) =>
     log.warn({ why }, 'Redis does not answer; serving goes on, snapshots are tried again'),
   );
@@ -167,6 +173,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       metrics,
       anomalies: openAnomalies,
       durability: durability.says,
+      failed: (error) => seldom.say('error', 'live', { err: error }, 'a topic of the live feed missed a value'),
       http: () => http,
     });
     await awaitNamesake(ownership, settings);
@@ -195,6 +202,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     anomalies.start({ partitions: engine.partitions, leased: () => ownership.leased });
     // On a connection of its own: a flood of requests does not stand before the journal's acknowledgements.
     front = await connectBroker(settings.nats, `${settings.name} requests`);
+    front.onFault = messageFault;
     const service = await front.service(
       'holdfast',
       VERSION,
@@ -205,7 +213,10 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const following = setInterval(() => clock.follow(), 60_000);
     const endPings = pingServers({ nats: () => broker.flush(), redis: () => store.ping() }, metrics);
     let stopping: Promise<void> | undefined;
-    void broker.closed.then(() => stopping ?? fail('the connection to NATS is closed for good'));
+    broker.closed.then(
+      () => stopping ?? fail('the connection to NATS is closed for good'),
+      () => undefined,
+    );
     const stop = async () => {
       clearInterval(following);
       storage.stop();
@@ -276,11 +287,12 @@ async function listen(server: ReturnType<typeof buildHttp>, address: string): Pr
 
 /** Subscribes to the requests of other nodes for the partitions that are served here. */
 function serveOwned(
-  { engine, serve, serves }: Core,
+  { engine, handlers, serves }: Core,
   broker: NatsBroker,
   live: LiveFeed,
-  anomalies: Pick<AnomalyKeeper, 'serve'>,
+  anomalies: AnomalyKeeper,
 ): void {
+  const all: PeerHandlers = { ...handlers, ...live.handlers, ...anomalies.handlers };
   const served = new Map<number, { stop(): void }>();
   engine.onServed = (numbers) => {
     const wanted = new Set(numbers);
@@ -290,15 +302,11 @@ function serveOwned(
       served.delete(number);
     }
     for (const number of wanted) {
-      if (served.has(number)) continue;
-      const answer = (operation: string, body: unknown) =>
-        live.takes(operation)
-          ? live.serve(number, operation, body)
-          : (anomalies.serve(number, operation, body) ?? serve(number, operation, body));
-      served.set(
-        number,
-        serveOwner(broker, number, () => serves(number), answer),
-      );
+      if (!served.has(number))
+        served.set(
+          number,
+          serveOwner(broker, number, () => serves(number), all),
+        );
     }
     live.ownershipChanged();
   };

@@ -1,17 +1,13 @@
 /** Requests to the owner of a partition over core NATS, and answering those of others. */
-
+import { answerRequest, packRefusal, packRequest, readAnswer } from '../actors/peer-messages.ts';
+import type { PeerAnswer, PeerHandlers, PeerOperationName, PeerRequest } from '../actors/peer-operations.ts';
 import type { Peers } from '../actors/ports.ts';
-import { Refusal, type RefusalKind, undecided } from '../actors/refusal.ts';
+import { Refusal, UNDECIDED, undecided } from '../actors/refusal.ts';
 import { LIMITS } from '../config/limits.ts';
-import { decodeBody, encodeBody, MSGPACK_TYPE } from '../streams/codec.ts';
+import { BrokerError } from '../streams/broker.ts';
 import type { NatsBroker } from '../streams/connection.ts';
-import type { Shortage } from '../streams/decisions.ts';
+import { Misfit } from '../streams/messages.ts';
 import { ownerSubject } from '../streams/subjects.ts';
-
-interface Envelope {
-  readonly ok?: unknown;
-  readonly refusal?: { kind: RefusalKind; detail: string; shortages?: readonly Shortage[] };
-}
 
 export class NatsPeers implements Peers {
   readonly #broker: NatsBroker;
@@ -19,46 +15,52 @@ export class NatsPeers implements Peers {
     this.#broker = broker;
   }
 
-  async ask(partition: number, operation: string, body: unknown): Promise<unknown> {
+  async ask<N extends PeerOperationName>(
+    partition: number,
+    operation: N,
+    body: PeerRequest<N>,
+  ): Promise<PeerAnswer<N>> {
     let bytes: Uint8Array;
     try {
-      bytes = await this.#broker.request(
-        ownerSubject(partition),
-        encodeBody({ operation, body }, MSGPACK_TYPE),
-        LIMITS.requestMs + 500,
-      );
-    } catch {
-      throw undecided(`partition ${partition} has no owner now`);
+      const request = packRequest(operation, body);
+      bytes = await this.#broker.request(ownerSubject(partition), request, LIMITS.requestMs + 500);
+    } catch (error) {
+      if (error instanceof BrokerError && error.kind === 'too-large')
+        throw new Refusal(
+          'too-large',
+          'what must be asked of another node is larger than one message may be; ask for less',
+        );
+      throw undecided(UNDECIDED.owner, error);
     }
-    if (bytes.length === 0) throw undecided(`the owner of partition ${partition} failed`);
-    const { ok, refusal } = decodeBody(bytes, MSGPACK_TYPE) as Envelope;
-    if (refusal === undefined) return ok;
-    throw new Refusal(
-      refusal.kind,
-      refusal.detail,
-      refusal.shortages === undefined ? {} : { shortages: refusal.shortages },
-    );
+    if (bytes.length === 0) throw undecided(UNDECIDED.owner, `the owner of partition ${partition} failed`);
+    try {
+      return readAnswer(operation, bytes);
+    } catch (error) {
+      if (!(error instanceof Misfit)) throw error;
+      this.#broker.onFault('owner', error);
+      throw undecided(UNDECIDED.owner, error);
+    }
   }
 }
 
 /** Answers what other nodes ask of a partition that this node owns. */
-export function serveOwner(
+export function serveOwner<N extends PeerOperationName>(
   broker: NatsBroker,
   partition: number,
   owns: () => boolean,
-  serve: (operation: string, body: unknown) => Promise<unknown>,
+  handlers: PeerHandlers<N>,
 ): { stop(): void } {
-  return broker.serve(ownerSubject(partition), async (data) => {
-    let envelope: Envelope;
-    try {
-      if (!owns()) throw undecided(`partition ${partition} is moving`);
-      const { operation, body } = decodeBody(data, MSGPACK_TYPE) as { operation: string; body: unknown };
-      envelope = { ok: await serve(operation, body) };
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      const { kind, message, shortages } = error;
-      envelope = { refusal: { kind, detail: message, ...(shortages === undefined ? {} : { shortages }) } };
-    }
-    return encodeBody(envelope, MSGPACK_TYPE);
+  return broker.serve(ownerSubject(partition), {
+    answer: async (data) => {
+      if (!owns()) return packRefusal(undecided(UNDECIDED.moving, `partition ${partition}`));
+      return answerRequest(handlers, partition, data, (misfit) => broker.onFault('owner', misfit));
+    },
+    tooLarge: (bytes, most) =>
+      packRefusal(
+        new Refusal(
+          'too-large',
+          `the answer of another node would have ${bytes} bytes; at most ${most} are sent: ask for less`,
+        ),
+      ),
   });
 }

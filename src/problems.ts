@@ -2,7 +2,7 @@
  * Problems: how fronts say that a request was not carried out, as RFC 9457 describes. Every kind, its status and title is in
  * one table: those of refusals, and those that only fronts know. `type` is the bare kind, a relative URI reference.
  */
-import { REFUSALS, Refusal } from '../actors/refusal.ts';
+import { REFUSALS, Refusal, UNDECIDED } from '../actors/refusal.ts';
 import { BrokerError } from '../streams/broker.ts';
 import type { ProblemBody } from '../streams/requests.ts';
 
@@ -41,7 +41,10 @@ export function problem(kind: ProblemKind, detail: string): ProblemBody {
 export function problemOf(error: unknown): ProblemBody {
   if (error instanceof FrontProblem) return problem(error.kind, error.message);
   // NATS did not answer, or not to the end: that passes, and is no fault of this program.
-  if (error instanceof BrokerError && (error.kind === 'unknown' || error.kind === 'full')) return problem('undecided', error.message);
+  if (error instanceof BrokerError && (error.kind === 'unknown' || error.kind === 'full'))
+    return problem('undecided', UNDECIDED.servers);
+  if (error instanceof BrokerError && error.kind === 'too-large')
+    return problem('too-large', 'what must be stored of it is larger than one message may be; send less at once');
   if (!(error instanceof Refusal)) return problem('internal-error', 'the request failed; the log of the node says why');
   const body = problem(error.kind, error.message);
   if (error.errors !== undefined) body.errors = error.errors.map(({ field, message }) => ({ field, message }));

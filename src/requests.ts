@@ -2,29 +2,38 @@
  * The NATS front: the endpoints of the micro service `holdfast`. Bodies come as JSON or MessagePack, and answers go back in
  * the caller's form; a refusal carries its HTTP status as error code, and the problem as body.
  *
- * streams/connection.ts registers what stands here.
+ * streams/service.ts registers what stands here.
  *
  * Invariant RQ1: what is beyond requestsInFlight costs next to nothing: it is refused before it is read, so that a flood leaves time for
  * those that were taken.
  */
-import { undecided } from '../actors/refusal.ts';
+import { Refusal, UNDECIDED, undecided } from '../actors/refusal.ts';
 import { LIMITS } from '../config/limits.ts';
 import { encodeBody, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
-import type { ServiceEndpoint, ServiceReply } from '../streams/connection.ts';
+import type { ProblemBody } from '../streams/requests.ts';
+import type { ServiceEndpoint, ServiceReply } from '../streams/service.ts';
 import type { Answers } from './answers.ts';
 import { formOf, readBody, sniffedForm } from './bodies.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { FrontProblem, type ProblemKind, problemOf } from './problems.ts';
+import { logProblem, Seldom } from './seldom.ts';
 
 /** Subject `<group>.<name>` each. */
 export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): ServiceEndpoint[] {
   const counted = (kind: ProblemKind) => metrics.problem(kind);
+  const seldom = new Seldom(log);
+  const told = (error: unknown) => {
+    const problem = problemOf(error);
+    counted(problem.type as ProblemKind);
+    logProblem(log, seldom, error, problem, 'a NATS request');
+    return problem;
+  };
   let inFlight = 0;
   const endpoint = (group: string, name: string, ask: (body: unknown) => Promise<unknown>): ServiceEndpoint => ({
     group,
     name,
-    handler: async (data, contentType) => {
+    handler: async (data, contentType, room) => {
       if (inFlight >= LIMITS.requestsInFlight) {
         counted('undecided');
         return (contentType === undefined ? sniffedForm(data) : formOf(contentType)) === MSGPACK_TYPE
@@ -33,7 +42,7 @@ export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): 
       }
       inFlight += 1;
       try {
-        return await reply(data, contentType, ask, counted, log);
+        return await reply(data, contentType, room, ask, told);
       } finally {
         inFlight -= 1;
       }
@@ -48,7 +57,19 @@ export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): 
   ];
 }
 
-const busy = problemOf(undecided('too many requests are being answered'));
+/** What was asked is done: only its answer does not reach the caller over NATS. */
+function tooLarge(bytes: number, room: number): Refusal {
+  return new Refusal(
+    'too-large',
+    `the answer has ${bytes} bytes, and a NATS message carries at most ${room}; ask for less, or over HTTP`,
+  );
+}
+
+function withoutDetails({ type, title, status, detail }: ProblemBody): ProblemBody {
+  return { type, title, status, detail: detail.slice(0, 500) };
+}
+
+const busy = problemOf(undecided(UNDECIDED.busy));
 const refusedAs = (form: typeof JSON_TYPE | typeof MSGPACK_TYPE): ServiceReply => ({
   body: encodeBody(busy, form),
   contentType: form,
@@ -60,9 +81,9 @@ const [BUSY, BUSY_MSGPACK] = [refusedAs(JSON_TYPE), refusedAs(MSGPACK_TYPE)];
 async function reply(
   data: Uint8Array,
   contentType: string | undefined,
+  room: number,
   ask: (body: unknown) => Promise<unknown>,
-  counted: (kind: ProblemKind) => void,
-  log: Log,
+  told: (error: unknown) => ProblemBody,
 ): Promise<ServiceReply> {
   const form = contentType === undefined || contentType === '' ? sniffedForm(data) : formOf(contentType);
   try {
@@ -72,14 +93,16 @@ async function reply(
         `Content-Type is ${contentType}; application/json or application/msgpack is read`,
       );
     }
-    return { body: encodeBody(await ask(readBody(data, form)), form), contentType: form };
+    const body = encodeBody(await ask(readBody(data, form)), form);
+    if (body.length > room) throw tooLarge(body.length, room);
+    return { body, contentType: form };
   } catch (error) {
-    const problem = problemOf(error);
-    counted(problem.type as ProblemKind);
-    if (problem.status === 500) log.error({ err: error }, 'a NATS request failed');
+    const problem = told(error);
     const answerForm = form ?? JSON_TYPE;
+    const body = encodeBody(problem, answerForm);
     return {
-      body: encodeBody(problem, answerForm),
+      // Shortages of hundreds of lines may be too much for one message; why it was refused is not.
+      body: body.length <= room ? body : encodeBody(withoutDetails(problem), answerForm),
       contentType: answerForm,
       errorCode: problem.status,
       errorText: problem.title,

@@ -3,7 +3,9 @@ import { armFailpoint } from '../config/failpoints.ts';
 import { loadSettings, type SettingName } from '../config/settings.ts';
 import { createLog } from './log.ts';
 import { startNode } from './node.ts';
+import { Seldom } from './seldom.ts';
 import { parentGone, reportToParent } from './sibling-nodes.ts';
+import { catchStrayErrors } from './stray-errors.ts';
 
 export type Flags = Readonly<Partial<Record<SettingName | 'config', string | undefined>>>;
 
@@ -24,6 +26,7 @@ export async function runNode(flags: Flags): Promise<number> {
   }
   log.info({ http: node.http }, 'HTTP listens');
   const silence = reportToParent(node);
+  catchStrayErrors(node, new Seldom(log));
   const why = await Promise.race([ended.then(() => undefined), node.failed]);
   silence();
   await node.stop();

@@ -28,8 +28,11 @@ export function pingServers(pings: Pings, metrics: Metrics): () => void {
         onItsWay = false;
       }
     };
-    void ping();
-    const timer = setInterval(() => void ping(), PING_EVERY_MS);
+    const pingSoon = () => {
+      ping().catch(() => undefined);
+    };
+    pingSoon();
+    const timer = setInterval(pingSoon, PING_EVERY_MS);
     timer.unref();
     return () => clearInterval(timer);
   });

@@ -70,12 +70,14 @@ export async function startSibling(
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
-  void exited.then((how) => {
-    last = { ...last, lagMessages: 0 };
-    if (stopping || last.http === '') return;
-    failed = true;
-    ended(how);
-  });
+  exited
+    .then((how) => {
+      last = { ...last, lagMessages: 0 };
+      if (stopping || last.http === '') return;
+      failed = true;
+      ended(how);
+    })
+    .catch(() => undefined);
   await firstReport(child, exited, name, (report) => {
     last = report;
   });

@@ -19,16 +19,18 @@ import { readMonth } from './demo/month.ts';
 import { Retailer } from './demo/retailer.ts';
 import { Storefront } from './demo/storefront.ts';
 import { readRunFile, removeRunFile, writeRunFile } from './discover.ts';
-import { createLog } from './log.ts';
+import { createLog, type Log } from './log.ts';
 import { type RunningNode, startNode } from './node.ts';
 import { processMark } from './process-mark.ts';
 import { httpSender } from './replay/http-sender.ts';
 import { type Flags, signalled } from './run-node.ts';
+import { Seldom } from './seldom.ts';
 import type { ServerHandle } from './servers/local-server.ts';
 import { startNats } from './servers/nats.ts';
 import { packageRoot } from './servers/package-root.ts';
 import { startRedis } from './servers/redis.ts';
 import { addressBeside, type Sibling, startSibling } from './sibling-nodes.ts';
+import { catchStrayErrors } from './stray-errors.ts';
 
 export interface UpFlags {
   /** Begin anew: what an earlier run left is removed. */
@@ -139,12 +141,17 @@ async function startServers(
 async function start(settings: Settings, given: Flags): Promise<RunningNode> {
   const log = createLog({ level: settings.logLevel, name: settings.name, to: 'stderr' });
   try {
-    return await startNode(settings, log);
+    return guarded(await startNode(settings, log), log);
   } catch (error) {
     if (isGiven('http', given, process.env) || !(error as Error).message.includes('EADDRINUSE')) throw error;
     say(`${settings.http} is taken; a free port is used.`);
-    return startNode({ ...settings, http: '127.0.0.1:0' }, log);
+    return guarded(await startNode({ ...settings, http: '127.0.0.1:0' }, log), log);
   }
+}
+
+function guarded(node: RunningNode, log: Log): RunningNode {
+  catchStrayErrors(node, new Seldom(log));
+  return node;
 }
 
 /** Announces the addresses when the node serves; when that takes long, at once with the reason, and again when it does. */

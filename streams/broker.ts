@@ -106,3 +106,22 @@ export interface Keys {
   /** `expected`, if it is given: that revision must be there. */
   delete(key: string, expected?: number): Promise<void>;
 }
+
+/** What a message was about, as those that come to nothing are counted: a closed list. */
+export const MESSAGE_KINDS = [
+  'facts',
+  'journal',
+  'parked',
+  'owner',
+  'nodes',
+  'changes',
+  'anomaly',
+  'requests',
+] as const;
+export type MessageKind = (typeof MESSAGE_KINDS)[number];
+
+/**
+ * Told of a message that came to nothing, and why: a Misfit (streams/messages.ts) does not have the form it must have, a BrokerError
+ * `too-large` was not sent, and anything else is a fault of whoever took the message.
+ */
+export type MessageFault = (kind: MessageKind, error: unknown) => void;

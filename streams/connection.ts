@@ -1,13 +1,15 @@
 /**
- * The one file that imports the NATS client. Everything else sees a Broker (streams/broker.ts), or asks and serves requests through it.
+ * The connection to NATS. Everything outside of this folder sees a Broker (streams/broker.ts), or asks and serves requests through it.
  *
- * Invariant B1: it reconnects for ever; what was published while disconnected has an unknown outcome, never a good one.
+ * Invariants:
+ *  B1 It reconnects for ever; what was published while disconnected has an unknown outcome, never a good one.
+ *  B2 Nothing that takes a message can end the client's reader: what it throws goes to `onFault`. A message that the server would not take
+ *     is not sent: it would close the connection, and all that is on its way would be lost.
  */
 import {
   AckPolicy,
   type ConsumerMessages,
   DeliverPolicy,
-  JetStreamApiError,
   type JetStreamClient,
   type JetStreamManager,
   type JsMsg,
@@ -15,60 +17,31 @@ import {
   jetstreamManager,
   type StreamConfig,
 } from '@nats-io/jetstream';
-import { type KV, Kvm } from '@nats-io/kv';
-import { Svcm } from '@nats-io/services';
-import {
-  connect,
-  type Msg,
-  type MsgHdrs,
-  type NatsConnection,
-  errors,
-  nanos,
-  headers as newHeaders,
-  nuid,
-} from '@nats-io/transport-node';
-import {
-  type Broker,
-  BrokerError,
-  type FollowedMessage,
-  type FollowHandlers,
-  type FollowOptions,
-  type Following,
-  type Headers,
-  type KeyEntry,
-  type Keys,
-  type PublishOptions,
-  type StoredMessage,
-  type StreamFacts,
+import { Kvm } from '@nats-io/kv';
+import { connect, type NatsConnection, nanos, nuid } from '@nats-io/transport-node';
+import { JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
+import type {
+  Broker,
+  FollowHandlers,
+  FollowOptions,
+  Following,
+  MessageFault,
+  MessageKind,
+  PublishOptions,
+  StoredMessage,
+  StreamFacts,
 } from './broker.ts';
-import { EndpointStats } from './endpoint-stats.ts';
+import { Exchange, type Server } from './exchange.ts';
 import { parseInstant } from './instant.ts';
+import { NatsKeys } from './keys.ts';
+import { isApiError, sorted } from './nats-errors.ts';
+import { Delivered, headerOf, roomOf, toHeaders } from './nats-messages.ts';
 import { Objects } from './objects.ts';
+import { registerService, type ServiceEndpoint } from './service.ts';
 
 export interface NatsStreamFacts extends StreamFacts {
   readonly config: Partial<StreamConfig>;
 }
-export interface ServiceReply {
-  readonly body: Uint8Array;
-  readonly contentType: string;
-  readonly errorCode?: number | undefined;
-  readonly errorText?: string | undefined;
-}
-export interface ServiceEndpoint {
-  readonly group: string;
-  readonly name: string;
-  readonly handler: (data: Uint8Array, contentType: string | undefined) => Promise<ServiceReply>;
-}
-
-const CONFLICTS = new Set([10071, 10164]);
-const UNKNOWN_OUTCOMES = new Set([10158, 10163, 10167]);
-/** The message, or its header, exceeds the stream's max_msg_size or what the server takes. */
-const TOO_LARGE = new Set([10054, 10097]);
-/** The stream's own limits, the account's, the server's disk or memory are used up. */
-const FULL = new Set([10002, 10023, 10028, 10047, 10077]);
-
-/** Longest wait for all keys of a bucket. */
-const ALL_KEYS_MS = 4_000;
 
 /** A nonce for names that must be new at every start. */
 export function nonce(): string {
@@ -81,12 +54,16 @@ export class NatsBroker implements Broker {
   readonly #jsm: JetStreamManager;
   /** Told when the connection was lost and is there again. */
   readonly #following = new Set<() => void>();
+  readonly #exchange: Exchange;
+  /** Told of messages that came to nothing. */
+  onFault: MessageFault = () => undefined;
 
   private constructor(nc: NatsConnection, jsm: JetStreamManager) {
     this.#nc = nc;
     this.#js = jetstream(nc);
     this.#jsm = jsm;
-    void this.#watch();
+    this.#exchange = new Exchange(nc, (kind, error) => this.onFault(kind, error));
+    this.#watch().catch(() => undefined);
   }
 
   async #watch(): Promise<void> {
@@ -117,6 +94,11 @@ export class NatsBroker implements Broker {
       url: this.#nc.getServer(),
       maxPayload: this.#nc.info?.max_payload ?? 0,
     };
+  }
+
+  /** Bytes of data that one message may carry now. */
+  get room(): number {
+    return roomOf(this.#nc);
   }
 
   get closed(): Promise<unknown> {
@@ -196,7 +178,7 @@ export class NatsBroker implements Broker {
 
   /** Opens an object store, made if it is missing. */
   async objects(bucket: string, replicas: number): Promise<Objects> {
-    return Objects.open(this.#js, bucket, replicas).catch((error) => Promise.reject(sorted(error)));
+    return Objects.open(this.#js, bucket, replicas, this.room).catch((error) => Promise.reject(sorted(error)));
   }
 
   async lastOn(stream: string, subject: string): Promise<StoredMessage | undefined> {
@@ -233,6 +215,14 @@ export class NatsBroker implements Broker {
     options: FollowOptions,
     handlers: FollowHandlers,
   ): Promise<Following> {
+    const kind = kindOfStream(stream);
+    const guarded = (take: () => void) => {
+      try {
+        take();
+      } catch (error) {
+        this.onFault(kind, error);
+      }
+    };
     let ms: ConsumerMessages | undefined;
     try {
       const info = await this.#jsm.consumers.add(stream, {
@@ -255,25 +245,25 @@ export class NatsBroker implements Broker {
         expires: 3_000,
         idle_heartbeat: 500,
         bind: true,
-        callback: (message: JsMsg) => handlers.message(new Delivered(message)),
+        callback: (message: JsMsg) => guarded(() => handlers.message(new Delivered(message))),
       });
       // Heartbeats alone are the server's: `next` says only that the client has asked again.
       const statuses = ms.status();
-      void (async () => {
+      (async () => {
         for await (const status of statuses) if (status.type === 'heartbeat') handlers.alive();
-      })();
+      })().catch((error) => this.onFault(kind, error));
       const consuming = ms;
       this.#following.add(handlers.broken);
       return {
         pending: info.num_pending,
         close: () => {
           this.#following.delete(handlers.broken);
-          void consuming.close().catch(() => undefined);
-          void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
+          consuming.close().catch(() => undefined);
+          this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
         },
       };
     } catch (error) {
-      void ms?.close().catch(() => undefined);
+      ms?.close().catch(() => undefined);
       throw sorted(error);
     }
   }
@@ -293,44 +283,24 @@ export class NatsBroker implements Broker {
     }
   }
 
-  /**
-   * Answers requests on a subject. The handler's answer is sent when it comes; a rejection is sent as an empty message. What is on its
-   * way when it stops is still answered: an unsubscribe would drop it, and its caller would wait for nothing.
-   */
-  serve(subject: string, handler: (data: Uint8Array) => Promise<Uint8Array>): { stop(): void } {
-    const subscription = this.#nc.subscribe(subject, {
-      callback: (error, message) => {
-        if (error !== null) return;
-        handler(message.data).then(
-          (answer) => message.respond(answer),
-          () => message.respond(new Uint8Array()),
-        );
-      },
-    });
-    return { stop: () => void subscription.drain().catch(() => undefined) };
+  /** Answers requests on a subject, whatever is asked and however large the answer is. */
+  serve(subject: string, server: Server): { stop(): void } {
+    return this.#exchange.serve(subject, server);
   }
 
-  /** Sends a message to whoever listens now; what is sent while disconnected is lost. */
+  /** Sends a message to whoever listens now; what is sent while disconnected is lost, and what is larger than `room` is not sent. */
   send(subject: string, data: Uint8Array): void {
-    if (!this.#nc.isClosed()) this.#nc.publish(subject, data);
+    this.#exchange.send(subject, data);
   }
 
-  /** Passes on messages of a subject. What it throws is the listener's own fault and ends nothing else. */
+  /** Passes on messages of a subject. What a listener throws is told to `onFault` and ends nothing. */
   listen(subject: string, listener: (data: Uint8Array) => void): { stop(): void } {
-    const subscription = this.#nc.subscribe(subject, {
-      callback: (error, message) => {
-        if (error === null) listener(message.data);
-      },
-    });
-    return { stop: () => subscription.unsubscribe() };
+    return this.#exchange.listen(subject, listener);
   }
 
-  async request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
-    try {
-      return (await this.#nc.request(subject, data, { timeout: timeoutMs })).data;
-    } catch (error) {
-      throw sorted(error);
-    }
+  /** The answer of whoever serves a subject; rejects with a BrokerError. */
+  request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    return this.#exchange.request(subject, data, timeoutMs);
   }
 
   /** Registers a NATS micro service ($SRV.PING, INFO, STATS) with its endpoints `<group>.<name>`. */
@@ -340,182 +310,13 @@ export class NatsBroker implements Broker {
     description: string,
     endpoints: readonly ServiceEndpoint[],
   ): Promise<{ stop(): Promise<void> }> {
-    const stats = new Map<string, EndpointStats>();
-    const statsHandler = async (endpoint: { subject: string }) => stats.get(endpoint.subject)?.show(endpoint);
-    const service = await new Svcm(this.#nc as never).add({ name, version, description, statsHandler });
-    for (const { group, name: endpoint, handler } of endpoints) {
-      const counted = new EndpointStats();
-      stats.set(`${group}.${endpoint}`, counted);
-      service.addGroup(group).addEndpoint(endpoint, {
-        handler: (error, message) => {
-          if (error !== null) return;
-          void answer(message as unknown as Msg, handler, counted);
-        },
-      });
-    }
-    return { stop: async () => void (await service.stop()) };
+    return registerService(this.#nc, { name, version, description }, endpoints, (kind, error) =>
+      this.onFault(kind, error),
+    );
   }
 }
 
-export class NatsKeys implements Keys {
-  readonly #kv: KV;
-  readonly #bucket: string;
-  readonly #js: JetStreamClient;
-  readonly #jsm: JetStreamManager;
-  constructor(kv: KV, bucket: string, js: JetStreamClient, jsm: JetStreamManager) {
-    this.#kv = kv;
-    this.#bucket = bucket;
-    this.#js = js;
-    this.#jsm = jsm;
-  }
-
-  async get(key: string): Promise<KeyEntry | undefined> {
-    const entry = await this.#kv.get(key).catch((error) => Promise.reject(this.#sorted(error)));
-    if (entry === null || entry.operation !== 'PUT') return undefined;
-    return { key, value: entry.string(), revision: entry.revision, createdMs: entry.created.getTime() };
-  }
-
-  /** Through a consumer of its own that is deleted at once: those of `kv.history` stay for minutes, and this is asked every second. */
-  async all(): Promise<KeyEntry[]> {
-    const entries: KeyEntry[] = [];
-    const stream = `KV_${this.#bucket}`;
-    try {
-      const info = await this.#jsm.consumers.add(stream, {
-        name: `h${nuid.next()}`,
-        filter_subject: `$KV.${this.#bucket}.>`,
-        ack_policy: AckPolicy.None,
-        deliver_policy: DeliverPolicy.LastPerSubject,
-        mem_storage: true,
-        num_replicas: 1,
-        inactive_threshold: nanos(5_000),
-      });
-      try {
-        if (info.num_pending === 0) return entries;
-        const consumer = this.#js.consumers.getConsumerFromInfo(info);
-        const messages = await consumer.fetch({ max_messages: info.num_pending, expires: 2_000 });
-        // A fetch over a connection that breaks may end early, or not at all.
-        const late = setTimeout(() => void messages.close(), ALL_KEYS_MS);
-        let read = 0;
-        for await (const message of messages) {
-          read += 1;
-          const entry = entryOf(message, this.#bucket);
-          if (entry !== undefined) entries.push(entry);
-        }
-        clearTimeout(late);
-        // Part of a bucket must not pass for all of it: who is missing would be taken for dead.
-        if (read < info.num_pending)
-          throw new BrokerError('unknown', `${read} of ${info.num_pending} keys of ${this.#bucket} came`);
-      } finally {
-        void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
-      }
-    } catch (error) {
-      throw this.#sorted(error);
-    }
-    return entries;
-  }
-
-  async put(key: string, value: string, expected?: number): Promise<number> {
-    try {
-      if (expected === undefined) return await this.#kv.put(key, value);
-      return expected === 0 ? await this.#kv.create(key, value) : await this.#kv.update(key, value, expected);
-    } catch (error) {
-      throw this.#sorted(error);
-    }
-  }
-
-  async delete(key: string, expected?: number): Promise<void> {
-    const options = expected === undefined ? {} : { previousSeq: expected };
-    await this.#kv.delete(key, options).catch((error) => Promise.reject(this.#sorted(error)));
-  }
-
-  /** A time-out alone would not say what does not answer. */
-  #sorted(error: unknown): BrokerError {
-    const { kind, message } = sorted(error);
-    return new BrokerError(kind, `bucket ${this.#bucket}: ${message}`, { cause: error });
-  }
-}
-
-/** A key that is there; undefined for the marker of one that was deleted or has expired. */
-function entryOf(message: JsMsg, bucket: string): KeyEntry | undefined {
-  const { headers } = message;
-  if (headers?.has('KV-Operation') === true || headers?.has('Nats-Marker-Reason') === true) return undefined;
-  return {
-    key: message.subject.slice(`$KV.${bucket}.`.length),
-    value: message.string(),
-    revision: message.seq,
-    createdMs: Math.floor(Number(message.info.timestampNanos) / 1e6),
-  };
-}
-
-/** A delivered message whose details are read only when asked for. */
-class Delivered implements FollowedMessage {
-  readonly #message: JsMsg;
-  readonly seq: number;
-  constructor(message: JsMsg) {
-    this.#message = message;
-    this.seq = message.seq;
-  }
-  get subject(): string {
-    return this.#message.subject;
-  }
-  get data(): Uint8Array {
-    return this.#message.data;
-  }
-  get recordedAt(): number {
-    return Math.floor(Number(this.#message.info.timestampNanos) / 1000);
-  }
-  get pending(): number {
-    return this.#message.info.pending;
-  }
-  get deliverySeq(): number {
-    return this.#message.info.deliverySequence;
-  }
-  header(name: string): string | undefined {
-    return headerOf(this.#message.headers, name);
-  }
-}
-
-async function answer(message: Msg, handler: ServiceEndpoint['handler'], stats: EndpointStats): Promise<void> {
-  const began = performance.now();
-  const reply = await handler(message.data, headerOf(message.headers, 'Content-Type'));
-  const headers = newHeaders();
-  headers.set('Content-Type', reply.contentType);
-  if (reply.errorCode !== undefined) {
-    headers.set('Nats-Service-Error-Code', String(reply.errorCode));
-    headers.set('Nats-Service-Error', reply.errorText ?? '');
-  }
-  message.respond(reply.body, { headers });
-  stats.count(
-    performance.now() - began,
-    reply.errorCode === undefined ? undefined : `${reply.errorCode} ${reply.errorText ?? ''}`,
-  );
-}
-
-function toHeaders(plain: Headers): MsgHdrs {
-  const headers = newHeaders();
-  for (const [name, value] of Object.entries(plain)) headers.set(name, value);
-  return headers;
-}
-
-function headerOf(headers: MsgHdrs | undefined, name: string): string | undefined {
-  return headers?.has(name) === true ? headers.get(name) : undefined;
-}
-
-function isApiError(error: unknown, code: number): boolean {
-  return error instanceof JetStreamApiError && error.code === code;
-}
-
-function sorted(error: unknown): BrokerError {
-  if (error instanceof BrokerError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  // The client itself sends nothing that exceeds the server's max_payload.
-  if (error instanceof errors.InvalidArgumentError && message.includes('max_payload'))
-    return new BrokerError('too-large', message, { cause: error });
-  if (!(error instanceof JetStreamApiError)) return new BrokerError('unknown', message, { cause: error });
-  if (CONFLICTS.has(error.code)) return new BrokerError('conflict', message, { cause: error });
-  if (TOO_LARGE.has(error.code)) return new BrokerError('too-large', message, { cause: error });
-  if (FULL.has(error.code)) return new BrokerError('full', message, { cause: error });
-  if (UNKNOWN_OUTCOMES.has(error.code) || error.status >= 500)
-    return new BrokerError('unknown', message, { cause: error });
-  return new BrokerError('refused', message, { cause: error });
+function kindOfStream(stream: string): MessageKind {
+  if (stream === JOURNAL_STREAM) return 'journal';
+  return stream === PARKED_STREAM ? 'parked' : 'facts';
 }

@@ -91,7 +91,7 @@ export class Follower {
 
   start(): void {
     this.#unwatch = every(this.#clock, 250, () => this.#watch());
-    void this.#begin();
+    this.#begin();
   }
 
   close(): void {
@@ -110,7 +110,7 @@ export class Follower {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    void this.#begin();
+    this.#begin();
   }
 
   #drop(): void {
@@ -121,49 +121,52 @@ export class Follower {
 
   #watch(): void {
     if (this.#closed || this.#paused || this.#starting) return;
-    if (this.#following === undefined) void this.#begin();
+    if (this.#following === undefined) this.#begin();
     else if (this.#clock.monoMs() - this.#heardAt > LIMITS.followerSilenceMs) this.#again('silence');
   }
 
   #again(why: string): void {
     this.#handlers.restarted(why);
     this.#drop();
-    void this.#begin();
+    this.#begin();
   }
 
-  async #begin(): Promise<void> {
+  /** What fails is tried again by the watchdog. */
+  #begin(): void {
     if (this.#closed || this.#paused || this.#starting) return;
     this.#starting = true;
+    this.#follow()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#starting = false;
+      });
+  }
+
+  async #follow(): Promise<void> {
     this.#generation += 1;
     const generation = this.#generation;
     this.#expected = 1;
-    try {
-      // Read before the consumer is made: what it does not deliver of these has nothing for this filter.
-      const stream = await this.#broker.stream(this.#stream);
-      const last = stream?.lastSeq ?? 0;
-      this.#firstAtBegin = stream?.firstSeq ?? 0;
-      this.#lastAtBegin = last;
-      const following = await this.#broker.follow(
-        this.#stream,
-        { filters: this.#filters, from: this.#position + 1, batch: LIMITS.factsPerPull },
-        {
-          message: (message) => this.#take(generation, message),
-          alive: () => this.#alive(generation),
-          broken: () => {
-            if (generation === this.#generation) this.#again('the connection broke');
-          },
+    // Read before the consumer is made: what it does not deliver of these has nothing for this filter.
+    const stream = await this.#broker.stream(this.#stream);
+    const last = stream?.lastSeq ?? 0;
+    this.#firstAtBegin = stream?.firstSeq ?? 0;
+    this.#lastAtBegin = last;
+    const following = await this.#broker.follow(
+      this.#stream,
+      { filters: this.#filters, from: this.#position + 1, batch: LIMITS.factsPerPull },
+      {
+        message: (message) => this.#take(generation, message),
+        alive: () => this.#alive(generation),
+        broken: () => {
+          if (generation === this.#generation) this.#again('the connection broke');
         },
-      );
-      if (generation !== this.#generation) return following.close();
-      this.#following = following;
-      this.#heardAt = this.#clock.monoMs();
-      if (following.pending === 0) this.#reach(last);
-      else this.#pending = Math.min(this.#pending, following.pending);
-    } catch {
-      // The watchdog tries again.
-    } finally {
-      this.#starting = false;
-    }
+      },
+    );
+    if (generation !== this.#generation) return following.close();
+    this.#following = following;
+    this.#heardAt = this.#clock.monoMs();
+    if (following.pending === 0) this.#reach(last);
+    else this.#pending = Math.min(this.#pending, following.pending);
   }
 
   #alive(generation: number): void {

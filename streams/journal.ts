@@ -128,7 +128,7 @@ export class Journal {
     this.#scheduled = true;
     this.#clock.turn(() => {
       this.#scheduled = false;
-      if (!this.#running) void this.#run();
+      if (!this.#running) this.#run().catch((error: Error) => this.#fail(error));
     });
   }
 
@@ -350,6 +350,13 @@ export class Journal {
     };
     this.#batch = this.#batch.filter(keep);
     this.#waiting = this.#waiting.filter(keep);
+  }
+
+  /** Neither what is stored nor what is folded is known any more: the next start finds out. */
+  #fail(error: Error): void {
+    this.#running = false;
+    this.#stop(`a fault of the program in the journal: ${error.message}`);
+    this.#dropAll('the journal has stopped');
   }
 
   #stop(why: string): undefined {

@@ -8,9 +8,14 @@
 import { isUtf8 } from 'node:buffer';
 
 const TIMESTAMP = 0xff;
+/** An extension of one byte; with the type 0 it stands for `undefined`. */
+const UNDEFINED = 0xd4;
 
-/** What is wrong, in words that go on from "the body is not MessagePack:"; undefined if nothing is. */
-export function msgpackFault(bytes: Uint8Array, maxDepth: number): string | undefined {
+/**
+ * What is wrong, in words that go on from "the body is not MessagePack:"; undefined if nothing is.
+ * @param undefinedToo whether `undefined` may stand in it, as nodes of this program write a field that is absent
+ */
+export function msgpackFault(bytes: Uint8Array, maxDepth: number, undefinedToo = false): string | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = bytes.length;
   const outer: number[] = [];
@@ -38,6 +43,11 @@ export function msgpackFault(bytes: Uint8Array, maxDepth: number): string | unde
       left = head.kind === 'map' ? length * 2 : length;
       // Every item takes a byte at least, so that a false count ends here and not after billions of turns.
       if (left > end - at) return 'it ends too early';
+      continue;
+    }
+    if (undefinedToo && token === UNDEFINED && bytes[at] === 0) {
+      at += 2;
+      if (at > end) return 'it ends too early';
       continue;
     }
     if (head.kind === 'ext') {

@@ -13,20 +13,26 @@ type Store = Awaited<ReturnType<Objm['create']>>;
 /** How long a read may wait for its next piece. */
 const SILENCE_MS = 10_000;
 
+/** Of an object so much is one message, or less where the server takes less. */
+const CHUNK_BYTES = 128 * 1024;
+
 export class Objects {
   readonly #store: Store;
 
-  private constructor(store: Store) {
+  readonly #chunkBytes: number;
+
+  private constructor(store: Store, chunkBytes: number) {
     this.#store = store;
+    this.#chunkBytes = chunkBytes;
   }
 
-  /** Opens a bucket, made with so many copies if it is missing. */
-  static async open(js: JetStream, bucket: string, replicas: number): Promise<Objects> {
-    return new Objects(await new Objm(js).create(bucket, { replicas }));
+  /** Opens a bucket, made with so many copies if it is missing. @param room bytes of data that one message may carry */
+  static async open(js: JetStream, bucket: string, replicas: number, room: number): Promise<Objects> {
+    return new Objects(await new Objm(js).create(bucket, { replicas }), Math.min(CHUNK_BYTES, room));
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
-    await this.#store.putBlob({ name }, bytes);
+    await this.#store.putBlob({ name, options: { max_chunk_size: this.#chunkBytes } }, bytes);
   }
 
   /** The bytes; undefined if there is no such object. Rejects if it is damaged or its end does not come. */

@@ -6,6 +6,7 @@
  *  S2 partitionOf equals JetStream's `{{partition(P,n)}}` on the encoded token: FNV-1a 32 modulo P
  *     (nats-server, server/subject_transform.go, getHashPartition); a test asks the server.
  */
+import type { MessageKind } from './broker.ts';
 import type { FactType } from './facts.ts';
 
 const PLAIN = /^[A-Za-z0-9_-]+$/;
@@ -96,9 +97,31 @@ export function journalSubject(writer: string): string {
   return `journal.${encodeToken(writer)}`;
 }
 
+/** What a message between nodes is about, by its subject. */
+export function kindOfSubject(subject: string): MessageKind {
+  if (subject.startsWith(OWNERS)) return 'owner';
+  if (subject === NODE_REPORTS_SUBJECT) return 'nodes';
+  if (subject.startsWith(CHANGES)) return 'changes';
+  return subject.startsWith('anomaly.') ? 'anomaly' : 'requests';
+}
+
+/**
+ * Whether an answer may be sent to where a request wants it: an inbox. A node may publish what a stranger may not, so it lets nobody have its
+ * answers sent to subjects of the system itself.
+ */
+export function mayBeAnswered(reply: string | undefined): reply is string {
+  return reply !== undefined && reply !== '' && !OWN_SUBJECTS.test(reply);
+}
+
+const OWN_SUBJECTS =
+  /^(\$|holdfast\.|journal\.|parked\.|anomaly\.|event\.|order\.|sale\.|receipt\.|purchase\.|transfer\.|return\.|count\.|adjustment\.|item\.|again\.|atp\.|stock\.|reservation\.)/;
+
+const OWNERS = 'holdfast.owner.';
+const CHANGES = 'holdfast.live.changes.';
+
 /** Requests passed from the node that got them to the owner of a partition. */
 export function ownerSubject(partition: number): string {
-  return `holdfast.owner.${partition}`;
+  return `${OWNERS}${partition}`;
 }
 
 /** Where every node says how it is, once a second. */
@@ -106,5 +129,5 @@ export const NODE_REPORTS_SUBJECT = 'holdfast.live.nodes';
 
 /** Where a node that has readers of the live feed gets changes of what they read from the owners. */
 export function changesSubject(writer: string): string {
-  return `holdfast.live.changes.${encodeToken(writer)}`;
+  return `${CHANGES}${encodeToken(writer)}`;
 }

@@ -18,10 +18,10 @@ export async function startHoldfast(options: NodeOptions): Promise<string> {
   const flags = { nats, natsMonitor, redis, name, http: '127.0.0.1:0', durability: 'strict', logLevel: 'warn' };
   const settings = loadSettings(flags, {});
   running = await startNode(settings, createLog({ level: settings.logLevel, name, to: 'stderr' }));
-  void running.failed.then((why) => {
+  running.failed.then((why) => {
     console.error(`the node under test failed: ${why}`);
     process.exit(1);
-  });
+  }, console.error);
   return running.http;
 }
 

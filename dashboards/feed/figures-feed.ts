@@ -11,21 +11,16 @@ import {
   type LocationPart,
   locationPart,
   locationTopic,
-  type Mark,
   type OpenAnomalies,
-  type PartitionFigures,
   partitionFigures,
 } from '../kpi/figures.ts';
 import type { KpiWatch } from '../kpi/kpi-watch.ts';
 import type { Anomaly, KpiTopic, LocationBrief, LocationFigures } from '../topics.ts';
 import type { Gather } from './gather.ts';
+import type { GatherHandlers } from './gather-operations.ts';
 
-const KPI_OPERATION = 'kpi';
-const LOCATIONS_OPERATION = 'kpi-locations';
 /** Owners that do not answer so soon are left out this time. */
 const GATHER_MS = 1_000;
-
-type LocationParts = readonly (readonly [location: string, part: LocationPart])[];
 
 export interface FiguresWorld {
   readonly clock: Clock;
@@ -62,7 +57,7 @@ export class FiguresFeed {
     parts: (location: string) => Map<number, LocationPart>,
   ): Promise<LocationFigures[]> {
     const { gather, clock } = this.#world;
-    const found = await gather.ask<LocationParts>(LOCATIONS_OPERATION, () => names, GATHER_MS);
+    const found = await gather.ask('kpi-locations', () => names, GATHER_MS);
     const open = countOpen(this.#world.anomalies());
     return names.map((location) => {
       const known = parts(location);
@@ -93,31 +88,35 @@ export class FiguresFeed {
     const marks = (partitions: readonly number[]) =>
       partitions.flatMap((partition) => {
         const mark = this.#known.mark(partition);
-        return mark === undefined ? [] : [[partition, mark]];
+        return mark === undefined ? [] : [[partition, mark] as const];
       });
-    const found = await this.#world.gather.ask<PartitionFigures>(KPI_OPERATION, marks, GATHER_MS);
+    const found = await this.#world.gather.ask('kpi', marks, GATHER_MS);
     for (const figures of found.values()) this.#known.take(figures);
   }
 }
 
-/** Answers of an owner for one of its partitions; undefined if the operation is none of these. */
-export function answerFigures(
-  kpi: KpiWatch,
-  partition: number,
-  epoch: number,
-  nowMs: number,
-  operation: string,
-  body: unknown,
-): unknown {
-  if (operation === KPI_OPERATION) {
-    const known = (body as readonly (readonly [number, Mark])[]).find(([number]) => number === partition);
-    return partitionFigures(kpi, partition, epoch, nowMs, known?.[1]);
-  }
-  if (operation !== LOCATIONS_OPERATION) return undefined;
-  return (body as readonly string[]).flatMap((location) => {
-    const part = locationPart(kpi, location, nowMs);
-    return part === undefined ? [] : [[location, part]];
-  });
+/** What an owner answers for one of its partitions. */
+export function figuresHandlers(
+  nowMs: () => number,
+  served: (partition: number) => { readonly kpi: KpiWatch; readonly epoch: number } | undefined,
+): Pick<GatherHandlers, 'kpi' | 'kpi-locations'> {
+  return {
+    kpi: (partition, marks) => {
+      const here = served(partition);
+      if (here === undefined) return undefined;
+      const known = marks.find(([number]) => number === partition)?.[1];
+      return partitionFigures(here.kpi, partition, here.epoch, nowMs(), known);
+    },
+    'kpi-locations': (partition, names) => {
+      const here = served(partition);
+      return here === undefined
+        ? undefined
+        : names.flatMap((location) => {
+            const part = locationPart(here.kpi, location, nowMs());
+            return part === undefined ? [] : [[location, part] as const];
+          });
+    },
+  };
 }
 
 function countOpen(anomalies: readonly Anomaly[]): OpenAnomalies {

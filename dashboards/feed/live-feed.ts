@@ -5,32 +5,29 @@
  *  LF1 A topic costs nothing while nobody on this node reads it.
  *  LF2 What nodes tell each other is told again: reports every second, wishes every two. A lost message makes a value late, never wrong.
  */
+
+import { z } from 'zod';
+import { type PeerHandlers, type SkuValue, skuValue } from '../../actors/peer-operations.ts';
 import type { Peers } from '../../actors/ports.ts';
 import type { StockBook } from '../../actors/stock/state.ts';
+import { LIMITS } from '../../config/limits.ts';
 import { type Clock, every } from '../../streams/clock.ts';
-import { decodeBody, encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
+import { MESSAGE_VERSION, Misfit, packMessage, readMessage } from '../../streams/messages.ts';
 import { changesSubject, NODE_REPORTS_SUBJECT, partitionOf } from '../../streams/subjects.ts';
 import { mergeAsked } from '../kpi/asked.ts';
 import type { LocationPart } from '../kpi/figures.ts';
 import type { KpiWatch } from '../kpi/kpi-watch.ts';
 import type { AnomalyTopic, SystemTopic } from '../topics.ts';
 import type { AnomalySource } from './anomaly-source.ts';
-import { answerFigures, FiguresFeed } from './figures-feed.ts';
-import { GATHER_OPERATION, Gather, type GatherRequest } from './gather.ts';
+import { FiguresFeed, figuresHandlers } from './figures-feed.ts';
+import { Gather } from './gather.ts';
+import type { GatherHandlers } from './gather-operations.ts';
 import { Hub } from './hub.ts';
-import { type NodeReport, Roster } from './roster.ts';
+import { type Living, type NodeReport, nodeReport, Roster } from './roster.ts';
 import { SkuFeed } from './sku-feed.ts';
-import { answerReads, SystemReads } from './system-reads.ts';
+import { readsHandlers, SystemReads } from './system-reads.ts';
 import { parseTopic, type TopicName } from './topic-name.ts';
-import {
-  CONFLATE_MS,
-  RENEW_MS,
-  type SkuTopicKind,
-  type SkuValue,
-  WANT_OPERATION,
-  Wanted,
-  type Wish,
-} from './wanted.ts';
+import { CONFLATE_MS, RENEW_MS, type SkuTopicKind, Wanted, type Wish } from './wanted.ts';
 import type { Wire } from './wire.ts';
 
 /** How often figures are sent to those who look at them. */
@@ -53,7 +50,9 @@ export interface LiveWorld {
   readonly partitions: number;
   /** Undefined if it is not served here now, under a lease. */
   readonly served: (partition: number) => ServedPartition | undefined;
-  readonly report: () => Omit<NodeReport, 'writer' | 'owns' | 'leaves'>;
+  readonly report: () => Omit<NodeReport, 'v' | 'writer' | 'owns' | 'leaves'>;
+  /** Who lives, by the nodes' bucket. */
+  readonly living: () => Living;
   /** Names of outcomes in the order in which they are counted. */
   readonly outcomes: readonly string[];
   readonly anomalies: AnomalySource;
@@ -61,7 +60,13 @@ export interface LiveWorld {
   readonly system: () => Promise<Pick<SystemTopic, 'parked' | 'durability' | 'version'>>;
   readonly sent: () => void;
   readonly skipped: () => void;
+  /** An answer of another node was none. */
+  readonly misfit: (error: Misfit) => void;
+  /** A fault of the program, which costs a topic one value. */
+  readonly failed: (error: unknown) => void;
 }
+
+const changes = z.array(skuValue).max(10_000);
 
 export class LiveFeed {
   readonly hub: Hub;
@@ -80,13 +85,14 @@ export class LiveFeed {
 
   constructor(world: LiveWorld) {
     this.#world = world;
-    const { clock, peers, partitions, writer, wire } = world;
+    const { clock, peers, partitions, writer } = world;
     this.#gather = new Gather({
       partitions,
       clock,
       peers,
       serves: (partition) => world.served(partition) !== undefined,
-      answer: (partition, operation, body) => this.#answer(partition, operation, body),
+      handlers: this.#gathered(),
+      misfit: world.misfit,
       owners: () => this.#roster.owners(clock.monoMs()),
     });
     this.reads = new SystemReads(this.#gather, partitions);
@@ -98,9 +104,10 @@ export class LiveFeed {
     });
     this.#wanted = new Wanted(
       (partition) => world.served(partition)?.book,
+      (sku) => partitionOf(sku, partitions),
       (reader, values) => {
         if (reader === writer) this.#skus.take(values);
-        else wire.send(changesSubject(reader), encodeBody(values, MSGPACK_TYPE));
+        else this.#sendChanges(reader, values);
       },
     );
     this.#skus = new SkuFeed({
@@ -108,6 +115,7 @@ export class LiveFeed {
       reader: writer,
       partitionOf: (sku) => partitionOf(sku, partitions),
       want: (partition, wish) => this.#want(partition, wish),
+      failed: world.failed,
       publish: (value, changed) => this.#publishSku(value, changed),
     });
     this.hub = new Hub({
@@ -123,26 +131,24 @@ export class LiveFeed {
   start(): void {
     const { clock, wire, writer, anomalies } = this.#world;
     const reports = wire.listen(NODE_REPORTS_SUBJECT, (data) => this.#hear(data));
-    const changes = wire.listen(changesSubject(writer), (data) => {
-      this.#skus.take(decodeBody(data, MSGPACK_TYPE) as SkuValue[]);
-    });
+    const told = wire.listen(changesSubject(writer), (data) => this.#skus.take(readMessage(changes, data)));
     this.#ends.push(
       () => reports.stop(),
-      () => changes.stop(),
+      () => told.stop(),
       anomalies.onChange((anomaly) => this.#publishAnomaly(anomaly)),
       every(clock, CONFLATE_MS, () => {
         this.#wanted.flush(clock.nowMs(), clock.monoMs());
         this.hub.drain(clock.monoMs());
       }),
       every(clock, FIGURES_MS, () => {
-        if (this.hub.has('kpi')) void this.#sendKpi();
-        if (this.#locations.size > 0) void this.#sendLocations();
+        if (this.hub.has('kpi')) this.#sendKpi();
+        if (this.#locations.size > 0) this.#sendLocations();
       }),
       every(clock, REPORT_MS, () => {
         this.#report();
-        this.#roster.forget(clock.monoMs());
+        this.#roster.forget(clock.monoMs(), this.#world.living());
         this.#wanted.expire(clock.monoMs());
-        if (this.hub.has('system')) void this.#sendSystem();
+        if (this.hub.has('system')) this.#sendSystem();
       }),
       every(clock, RENEW_MS, () => this.#skus.renew()),
     );
@@ -168,16 +174,14 @@ export class LiveFeed {
     this.#wanted.changed(sku);
   }
 
-  /** Whether another node's request is for the feed. */
-  takes(operation: string): boolean {
-    return operation === GATHER_OPERATION || operation === WANT_OPERATION;
-  }
-
-  async serve(partition: number, operation: string, body: unknown): Promise<unknown> {
-    if (operation === GATHER_OPERATION) return this.#gather.serve(body as GatherRequest);
-    const { clock } = this.#world;
-    return this.#wanted.want(partition, body as Wish, clock.nowMs(), clock.monoMs());
-  }
+  /** What other nodes ask of partitions that they take to be ours. */
+  readonly handlers: PeerHandlers<'gather' | 'live-want'> = {
+    gather: (_, request) => this.#gather.serve(request),
+    'live-want': async (partition, wish) => {
+      const { clock } = this.#world;
+      return this.#wanted.want(partition, wish, clock.nowMs(), clock.monoMs());
+    },
+  };
 
   async system(): Promise<SystemTopic> {
     const { clock, partitions } = this.#world;
@@ -195,15 +199,15 @@ export class LiveFeed {
     const name = parseTopic(topic);
     switch (name?.kind) {
       case 'kpi':
-        return void this.#sendKpi();
+        return this.#sendKpi();
       case 'system':
-        return void this.#sendSystem();
+        return this.#sendSystem();
       case 'anomaly':
         for (const anomaly of this.#world.anomalies.open()) this.#publishAnomaly(anomaly);
         return;
       case 'location':
         this.#locations.set(topic, { id: name.id, parts: new Map() });
-        return void this.#sendLocations([topic]);
+        return this.#sendLocations([topic]);
       case 'atp':
       case 'stock':
         return this.#skus.open(name.kind, name.id);
@@ -219,19 +223,26 @@ export class LiveFeed {
     if (name !== undefined && kind !== undefined) this.#skus.close(kind, name.id);
   }
 
-  #answer(partition: number, operation: string, body: unknown): unknown {
-    const served = this.#world.served(partition);
-    if (served === undefined) return undefined;
-    const { book, kpi } = served;
-    return (
-      answerFigures(kpi, partition, book.epoch, this.#world.clock.nowMs(), operation, body) ??
-      answerReads(book, () => kpi.locations.keys(), operation, body)
-    );
+  #gathered(): GatherHandlers {
+    const { served, clock } = this.#world;
+    return {
+      ...figuresHandlers(
+        () => clock.nowMs(),
+        (partition) => {
+          const here = served(partition);
+          return here === undefined ? undefined : { kpi: here.kpi, epoch: here.book.epoch };
+        },
+      ),
+      ...readsHandlers((partition) => {
+        const here = served(partition);
+        return here === undefined ? undefined : { book: here.book, locations: () => here.kpi.locations.keys() };
+      }),
+    };
   }
 
   async #want(partition: number, wish: Wish): Promise<readonly SkuValue[]> {
     const { clock, peers, served } = this.#world;
-    if (served(partition) === undefined) return (await peers.ask(partition, WANT_OPERATION, wish)) as SkuValue[];
+    if (served(partition) === undefined) return peers.ask(partition, 'live-want', wish);
     return this.#wanted.want(partition, wish, clock.nowMs(), clock.monoMs());
   }
 
@@ -246,37 +257,60 @@ export class LiveFeed {
     this.hub.publish(message, { key: anomaly.id, gone: anomaly.state === 'resolved' });
   }
 
-  async #sendKpi(): Promise<void> {
+  #sendKpi(): void {
     if (this.#kpiBusy) return;
     this.#kpiBusy = true;
-    try {
-      this.#publish('kpi', await this.figures.kpi());
-    } finally {
-      this.#kpiBusy = false;
-    }
+    this.#background(async () => {
+      try {
+        this.#publish('kpi', await this.figures.kpi());
+      } finally {
+        this.#kpiBusy = false;
+      }
+    });
   }
 
   /** @param topics those that have just been opened; all if left out */
-  async #sendLocations(topics?: readonly string[]): Promise<void> {
+  #sendLocations(topics?: readonly string[]): void {
     if (topics === undefined && this.#locationsBusy) return;
     if (topics === undefined) this.#locationsBusy = true;
-    try {
-      const wanted = [...this.#locations].filter(([topic]) => topics === undefined || topics.includes(topic));
-      const parts = new Map(wanted.map(([, { id, parts: known }]) => [id, known]));
-      const figures = await this.figures.locationFigures(
-        wanted.map(([, { id }]) => id),
-        (id) => parts.get(id) ?? new Map(),
-      );
-      wanted.forEach(([topic], index) => {
-        this.#publish(topic, figures[index]);
-      });
-    } finally {
-      if (topics === undefined) this.#locationsBusy = false;
-    }
+    this.#background(async () => {
+      try {
+        await this.#publishLocations(topics);
+      } finally {
+        if (topics === undefined) this.#locationsBusy = false;
+      }
+    });
   }
 
-  async #sendSystem(): Promise<void> {
-    this.#publish('system', await this.system());
+  async #publishLocations(topics: readonly string[] | undefined): Promise<void> {
+    const wanted = [...this.#locations].filter(([topic]) => topics === undefined || topics.includes(topic));
+    const parts = new Map(wanted.map(([, { id, parts: known }]) => [id, known]));
+    const figures = await this.figures.locationFigures(
+      wanted.map(([, { id }]) => id),
+      (id) => parts.get(id) ?? new Map(),
+    );
+    wanted.forEach(([topic], index) => {
+      this.#publish(topic, figures[index]);
+    });
+  }
+
+  #sendSystem(): void {
+    this.#background(async () => this.#publish('system', await this.system()));
+  }
+
+  /** A topic that fails is sent again with its next value. */
+  #background(send: () => Promise<void>): void {
+    send().catch((error) => this.#world.failed(error));
+  }
+
+  /** As many messages as the server makes necessary; a value that none can hold comes with the renewals of its reader. */
+  #sendChanges(reader: string, values: readonly SkuValue[]): void {
+    const { wire } = this.#world;
+    const message = packMessage(values);
+    if (message.length <= wire.room || values.length < 2) return wire.send(changesSubject(reader), message);
+    const middle = values.length >> 1;
+    this.#sendChanges(reader, values.slice(0, middle));
+    this.#sendChanges(reader, values.slice(middle));
   }
 
   #publish(topic: string, data: unknown): void {
@@ -290,15 +324,28 @@ export class LiveFeed {
       const book = leaves ? undefined : served(partition)?.book;
       if (book !== undefined) owns.push([partition, book.epoch]);
     }
-    const report: NodeReport = { ...this.#world.report(), writer, owns, ...(leaves ? { leaves: true } : {}) };
+    const { figures, asked } = this.#world.report();
+    const reasons = figures.reasons.slice(0, LIMITS.reportReasons).map((reason) => reason.slice(0, LIMITS.reportText));
+    const report: NodeReport = {
+      v: MESSAGE_VERSION,
+      writer,
+      figures: { ...figures, reasons },
+      owns,
+      asked,
+      ...(leaves ? { leaves: true } : {}),
+    };
     // Its own it knows also while NATS is away.
-    this.#roster.hear(report, clock.monoMs());
-    wire.send(NODE_REPORTS_SUBJECT, encodeBody(report, MSGPACK_TYPE));
+    this.#roster.hear(report, clock.monoMs(), new Map([[writer, figures.name]]));
+    wire.send(NODE_REPORTS_SUBJECT, packMessage(report));
   }
 
   #hear(data: Uint8Array): void {
-    const report = decodeBody(data, MSGPACK_TYPE) as NodeReport;
-    if (report.writer !== this.#world.writer) this.#roster.hear(report, this.#world.clock.monoMs());
+    const { clock, living, writer } = this.#world;
+    if (data.length > LIMITS.reportBytes) throw new Misfit(`a report of ${data.length} bytes`);
+    const report = readMessage(nodeReport, data);
+    if (report.writer === writer) return;
+    if (!this.#roster.hear(report, clock.monoMs(), living()))
+      throw new Misfit(`a report of ${report.figures.name}, which does not live as ${report.writer}`);
   }
 }
 

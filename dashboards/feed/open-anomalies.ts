@@ -2,18 +2,25 @@
  * The anomalies of the whole system that are not resolved, as a node knows them: what owners tell over the wire as it changes, mended by
  * what is stored, since a message to whoever listens now may be lost.
  *
- * Invariant OA1: of two states of an anomaly the one that was updated later is kept; what is stored and older than what was told is
- * passed over.
+ * Invariants:
+ *  OA1 Of two states of an anomaly the one that was updated later is kept; what is stored and older than what was told is passed over.
+ *  OA2 Whoever can publish can tell of an anomaly: what has not its form, was updated in the future, or is one of too many that are not
+ *      known to be stored, is dropped. What the store does not hold is gone at the next look at it.
  */
+import { LIMITS } from '../../config/limits.ts';
 import { anomalySubject } from '../../streams/anomalies.ts';
+import { anomaly as anomalyForm } from '../../streams/anomaly-forms.ts';
 import { type Clock, every } from '../../streams/clock.ts';
 import { decodeBody, JSON_TYPE } from '../../streams/codec.ts';
+import { fitted, Misfit } from '../../streams/messages.ts';
 import type { Anomaly } from '../topics.ts';
 import type { AnomalySource } from './anomaly-source.ts';
 import type { Wire } from './wire.ts';
 
 /** Between two looks at what is stored. */
 const MEND_MS = 3_000;
+/** Clocks of two nodes may differ by so much. */
+const AHEAD_MS = 60_000;
 
 export interface OpenAnomaliesWorld {
   readonly wire: Wire;
@@ -28,6 +35,8 @@ export class OpenAnomalies implements AnomalySource {
   readonly #listeners = new Set<(anomaly: Anomaly) => void>();
   #end: () => void = () => undefined;
   #mending = false;
+  /** Told since the last look at what is stored, and not known before. */
+  #strangers = 0;
 
   constructor(world: OpenAnomaliesWorld) {
     this.#world = world;
@@ -35,16 +44,13 @@ export class OpenAnomalies implements AnomalySource {
 
   start(): void {
     const { wire, clock } = this.#world;
-    const listening = wire.listen(anomalySubject('*'), (data) => {
-      const anomaly = readAnomaly(data);
-      if (anomaly !== undefined) this.#take(anomaly);
-    });
-    const stopMending = every(clock, MEND_MS, () => void this.#mend());
+    const listening = wire.listen(anomalySubject('*'), (data) => this.#told(readAnomaly(data)));
+    const stopMending = every(clock, MEND_MS, () => this.#mendSoon());
     this.#end = () => {
       listening.stop();
       stopMending();
     };
-    void this.#mend();
+    this.#mendSoon();
   }
 
   stop(): void {
@@ -60,6 +66,17 @@ export class OpenAnomalies implements AnomalySource {
     return () => this.#listeners.delete(listener);
   }
 
+  #told(anomaly: Anomaly): void {
+    if (Date.parse(anomaly.updatedAt) > this.#world.clock.nowMs() + AHEAD_MS)
+      throw new Misfit(`anomaly ${anomaly.id} was updated in the future`);
+    if (!this.#open.has(anomaly.id)) {
+      if (this.#strangers >= LIMITS.anomaliesTold)
+        throw new Misfit('too many anomalies that are not known to be stored');
+      this.#strangers += 1;
+    }
+    this.#take(anomaly);
+  }
+
   #take(anomaly: Anomaly): void {
     const known = this.#open.get(anomaly.id);
     if (known !== undefined && known.updatedAt > anomaly.updatedAt) return;
@@ -69,32 +86,39 @@ export class OpenAnomalies implements AnomalySource {
     for (const listener of this.#listeners) listener(anomaly);
   }
 
-  /** What is not stored as open any more has been resolved, unless it was told after the reading began. */
-  async #mend(): Promise<void> {
+  #mendSoon(): void {
     if (this.#mending) return;
     this.#mending = true;
-    const before = new Map(this.#open);
-    try {
-      const stored = await this.#world.stored();
-      const ids = new Set(stored.map(({ id }) => id));
-      for (const anomaly of stored) this.#take(anomaly);
-      const at = new Date(this.#world.clock.nowMs()).toISOString();
-      for (const [id, anomaly] of before) {
-        if (ids.has(id) || this.#open.get(id) !== anomaly) continue;
-        this.#take({ ...anomaly, state: 'resolved', updatedAt: at, resolved: { why: 'it is not open any more', at } });
-      }
-    } catch {
+    this.#mend()
       // NATS is away: what was told last is shown, beside why the node is not ready.
-    } finally {
-      this.#mending = false;
+      .catch(() => undefined)
+      .finally(() => {
+        this.#mending = false;
+      });
+  }
+
+  /** What is not stored as open any more has been resolved, unless it was told after the reading began. */
+  async #mend(): Promise<void> {
+    const before = new Map(this.#open);
+    const stored = await this.#world.stored();
+    this.#strangers = 0;
+    const ids = new Set(stored.map(({ id }) => id));
+    for (const anomaly of stored) this.#take(anomaly);
+    const at = new Date(this.#world.clock.nowMs()).toISOString();
+    for (const [id, anomaly] of before) {
+      if (ids.has(id) || this.#open.get(id) !== anomaly) continue;
+      this.#take({ ...anomaly, state: 'resolved', updatedAt: at, resolved: { why: 'it is not open any more', at } });
     }
   }
 }
 
-function readAnomaly(data: Uint8Array): Anomaly | undefined {
+function readAnomaly(data: Uint8Array): Anomaly {
+  if (data.length > LIMITS.reportBytes) throw new Misfit(`an anomaly of ${data.length} bytes`);
+  let value: unknown;
   try {
-    return decodeBody(data, JSON_TYPE) as Anomaly;
-  } catch {
-    return undefined;
+    value = decodeBody(data, JSON_TYPE);
+  } catch (cause) {
+    throw new Misfit('an anomaly that is not JSON', { cause });
   }
+  return fitted(anomalyForm, value);
 }

@@ -3,8 +3,13 @@
  *
  * Invariants:
  *  RO1 Of two that say they own a partition the one with the higher epoch does.
- *  RO2 A node that falls silent is shown with how long; after FORGET_MS, or once it has said that it leaves, it is no longer there.
+ *  RO2 A node that falls silent is shown with how long; after FORGET_MS it is no longer there.
+ *  RO3 Whoever can publish can send a report. One is believed only of a start that lives by the nodes' bucket, so there are as many as live,
+ *      and none takes the place of another. One that says that it leaves goes when the bucket says so too.
  */
+import { z } from 'zod';
+import { LIMITS } from '../../config/limits.ts';
+import { type Read, version } from '../../streams/messages.ts';
 import type { AskedPart } from '../kpi/asked.ts';
 import type { NodeFigures, SystemTopic } from '../topics.ts';
 
@@ -12,31 +17,79 @@ const FORGET_MS = 60_000;
 /** Longer than a report may be late: from then on silence is shown. */
 const SILENT_MS = 3_000;
 
-export interface NodeReport {
+const natural = z.int().min(0);
+const figure = z.number().min(0);
+const text = z.string().max(LIMITS.reportText);
+const counts = z.array(figure).max(1_000);
+const figures = z.object({
+  name: z.string().min(1).max(48),
+  http: text,
+  ready: z.boolean(),
+  reasons: z.array(text).max(LIMITS.reportReasons),
+  owned: natural,
+  actors: natural,
+  reservations: natural,
+  journalWaiting: natural,
+  // Infinite until a stream has first answered.
+  lag: z.record(
+    z.string().max(40),
+    z.custom<number>((value) => typeof value === 'number' && value >= 0),
+  ),
+  snapshotAgeSeconds: figure,
+  eventLoopP99Ms: figure,
+  memoryMiB: figure,
+  liveClients: natural,
+  startedAt: z.string().max(40),
+});
+/** What a node says of itself. */
+export const nodeReport = z.object({
+  v: version,
   /** One start of a node. */
-  readonly writer: string;
-  readonly figures: Omit<NodeFigures, 'silentSeconds'>;
+  writer: z.string().min(1).max(128),
+  figures,
   /** Partitions that it serves, each with its epoch. */
-  readonly owns: readonly (readonly [partition: number, epoch: number])[];
-  readonly asked: readonly AskedPart[];
+  owns: z.array(z.tuple([natural.max(1_023), natural])).max(1_024),
+  asked: z.array(z.tuple([figure, counts, counts, counts])).max(10),
   /** It stops now. */
-  readonly leaves?: true;
+  leaves: z.literal(true).optional(),
+});
+export type NodeReport = Read<z.output<typeof nodeReport>>;
+/** Names of nodes by the writer of their present start, as the nodes' bucket says. */
+export type Living = ReadonlyMap<string, string>;
+
+interface Heard {
+  readonly report: NodeReport;
+  readonly heardAtMs: number;
+  leaves: boolean;
 }
 
 export class Roster {
-  readonly #nodes = new Map<string, { report: NodeReport; heardAtMs: number }>();
+  readonly #nodes = new Map<string, Heard>();
+  /** Writer of the latest start, by name. */
+  readonly #writers = new Map<string, string>();
 
-  /** @param nowMs monotonic */
-  hear(report: NodeReport, nowMs: number): void {
+  /** False if nobody of that name and start lives. @param nowMs monotonic */
+  hear(report: NodeReport, nowMs: number, living: Living): boolean {
+    const { writer } = report;
+    const { name } = report.figures;
+    const known = this.#nodes.get(writer);
+    if (report.leaves === true && known !== undefined) known.leaves = true;
+    if (living.get(writer) !== name) return known !== undefined && report.leaves === true;
+    if (report.leaves === true) return true;
     // A later start of a node takes the place of the one before.
-    for (const [writer, { report: known }] of this.#nodes)
-      if (known.figures.name === report.figures.name && writer !== report.writer) this.#nodes.delete(writer);
-    if (report.leaves === true) this.#nodes.delete(report.writer);
-    else this.#nodes.set(report.writer, { report, heardAtMs: nowMs });
+    const before = this.#writers.get(name);
+    if (before !== undefined && before !== writer) this.#nodes.delete(before);
+    this.#writers.set(name, writer);
+    this.#nodes.set(writer, { report, heardAtMs: nowMs, leaves: false });
+    return true;
   }
 
-  forget(nowMs: number): void {
-    for (const [writer, { heardAtMs }] of this.#nodes) if (nowMs - heardAtMs > FORGET_MS) this.#nodes.delete(writer);
+  forget(nowMs: number, living: Living): void {
+    for (const [writer, { report, heardAtMs, leaves }] of this.#nodes) {
+      if (nowMs - heardAtMs <= FORGET_MS && !(leaves && !living.has(writer))) continue;
+      this.#nodes.delete(writer);
+      if (this.#writers.get(report.figures.name) === writer) this.#writers.delete(report.figures.name);
+    }
   }
 
   nodes(nowMs: number): NodeFigures[] {

@@ -6,8 +6,11 @@
  *  SF2 A value that says what was said before, with a newer version, is no change.
  *  SF3 A topic whose owner does not answer is asked for again soon; no value is made up meanwhile.
  */
+import { inHalves } from '../../actors/halves.ts';
+import type { SkuValue } from '../../actors/peer-operations.ts';
+import { Refusal } from '../../actors/refusal.ts';
 import type { Clock } from '../../streams/clock.ts';
-import type { SkuTopicKind, SkuValue, Wish } from './wanted.ts';
+import type { SkuTopicKind, Wish } from './wanted.ts';
 
 /** Pause before an owner that did not answer is asked again. */
 const AGAIN_MS = 250;
@@ -23,6 +26,8 @@ export interface SkuFeedWorld {
   readonly want: (partition: number, wish: Wish) => Promise<readonly SkuValue[]>;
   /** A value of a topic that is not older than any before; `changed`: than what was last told, in more than its version. */
   readonly publish: (value: SkuValue, changed: boolean) => void;
+  /** A fault of the program. */
+  readonly failed: (error: unknown) => void;
 }
 
 interface Wished {
@@ -55,7 +60,7 @@ export class SkuFeed {
     const name = `${kind} ${sku}`;
     const topic = wished.get(name) ?? { kind, sku, version: undefined, said: '', asking: false, askAgain: false };
     wished.set(name, topic);
-    void this.#present(partition, topic);
+    this.#present(partition, topic).catch((error) => this.#world.failed(error));
   }
 
   close(kind: SkuTopicKind, sku: string): void {
@@ -88,7 +93,7 @@ export class SkuFeed {
   #renew(partition: number): void {
     const topics = [...(this.#wished.get(partition)?.values() ?? [])];
     for (let from = 0; from < topics.length; from += TOPICS_PER_REQUEST)
-      void this.#ask(partition, topics.slice(from, from + TOPICS_PER_REQUEST));
+      this.#ask(partition, topics.slice(from, from + TOPICS_PER_REQUEST)).catch((error) => this.#world.failed(error));
   }
 
   /** One request at a time, however many readers come at once: what was asked before one of them came may be older than it knows. */
@@ -105,8 +110,12 @@ export class SkuFeed {
   async #ask(partition: number, topics: readonly Wished[]): Promise<void> {
     const { reader, want } = this.#world;
     try {
-      this.take(await want(partition, { reader, topics: topics.map(({ kind, sku }) => [kind, sku]) }));
-    } catch {
+      const wanted = topics.map(({ kind, sku }) => [kind, sku] as const);
+      this.take(await inHalves(wanted, (some) => want(partition, { reader, topics: some })));
+    } catch (error) {
+      if (!(error instanceof Refusal)) this.#world.failed(error);
+      // A value that no message can hold is not asked for at once again: the next renewal does.
+      if (error instanceof Refusal && error.kind === 'too-large') return;
       this.#askAgain(partition);
     }
   }

@@ -3,8 +3,7 @@
  *
  * Invariant SR1: a list is of all partitions, or there is none: undecided, with how many did not answer.
  */
-import { undecided } from '../../actors/refusal.ts';
-import type { StockView } from '../../actors/stock/availability.ts';
+import { UNDECIDED, undecided } from '../../actors/refusal.ts';
 import type { StockBook } from '../../actors/stock/state.ts';
 import {
   type FoundNames,
@@ -18,21 +17,9 @@ import {
   type StockQuery,
 } from '../reads.ts';
 import type { Gather } from './gather.ts';
+import type { Answered, GatherHandlers, Gathering, GatherOperation } from './gather-operations.ts';
 
-const NAMES_OPERATION = 'find-names';
-const STOCK_OPERATION = 'find-stock';
-const RESERVATIONS_OPERATION = 'find-reservations';
 const READ_MS = 3_000;
-
-interface NamesBody {
-  readonly text: string;
-  readonly limit: number;
-}
-interface ReservationsBody {
-  readonly sku: string;
-  readonly location: string | null;
-  readonly limit: number;
-}
 
 export class SystemReads {
   readonly #gather: Gather;
@@ -44,47 +31,45 @@ export class SystemReads {
   }
 
   async search(text: string, limit: number): Promise<FoundNames> {
-    const body: NamesBody = { text, limit };
-    return mergeNames(await this.#all<FoundNames>(NAMES_OPERATION, body), text, limit);
+    return mergeNames(await this.#all('find-names', { text, limit }), text, limit);
   }
 
   async stockOf(query: StockQuery): Promise<StockPage> {
-    return mergeStock(await this.#all<readonly StockView[]>(STOCK_OPERATION, query), query.limit);
+    return mergeStock(await this.#all('find-stock', query), query.limit);
   }
 
   async reservationsOf(sku: string, location: string | undefined, limit: number): Promise<readonly ReservedLine[]> {
-    const body: ReservationsBody = { sku, location: location ?? null, limit };
-    const parts = await this.#all<readonly ReservedLine[]>(RESERVATIONS_OPERATION, body);
+    const parts = await this.#all('find-reservations', { sku, location: location ?? null, limit });
     return parts.flat().slice(0, limit);
   }
 
-  async #all<T>(operation: string, body: unknown): Promise<T[]> {
-    const found = await this.#gather.ask<T>(operation, () => body, READ_MS);
+  async #all<O extends GatherOperation>(operation: O, body: Gathering<O>): Promise<Answered<O>[]> {
+    const found = await this.#gather.ask(operation, () => body, READ_MS);
     if (found.size < this.#partitions)
-      throw undecided(`${this.#partitions - found.size} of ${this.#partitions} partitions have no owner that answers`);
+      throw undecided(
+        UNDECIDED.partitions,
+        `${this.#partitions - found.size} of ${this.#partitions} partitions have no owner that answers`,
+      );
     return [...found.values()];
   }
 }
 
-/** Answers of an owner for one of its partitions; undefined if the operation is none of these. @param locations of this partition */
-export function answerReads(
-  book: StockBook,
-  locations: () => Iterable<string>,
-  operation: string,
-  body: unknown,
-): unknown {
-  switch (operation) {
-    case NAMES_OPERATION: {
-      const { text, limit } = body as NamesBody;
-      return findNames(book, locations(), text, limit);
-    }
-    case STOCK_OPERATION:
-      return findStock(book, body as StockQuery);
-    case RESERVATIONS_OPERATION: {
-      const { sku, location, limit } = body as ReservationsBody;
-      return findReservations(book, sku, location ?? undefined, limit);
-    }
-    default:
-      return undefined;
-  }
+/** What an owner answers for one of its partitions. */
+export function readsHandlers(
+  served: (partition: number) => { readonly book: StockBook; readonly locations: () => Iterable<string> } | undefined,
+): Pick<GatherHandlers, 'find-names' | 'find-stock' | 'find-reservations'> {
+  return {
+    'find-names': (partition, { text, limit }) => {
+      const here = served(partition);
+      return here === undefined ? undefined : findNames(here.book, here.locations(), text, limit);
+    },
+    'find-stock': (partition, query) => {
+      const here = served(partition);
+      return here === undefined ? undefined : findStock(here.book, query);
+    },
+    'find-reservations': (partition, { sku, location, limit }) => {
+      const here = served(partition);
+      return here === undefined ? undefined : findReservations(here.book, sku, location ?? undefined, limit);
+    },
+  };
 }

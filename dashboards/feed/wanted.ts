@@ -7,31 +7,22 @@
  *  WA3 However often a SKU changes, it is passed on once in CONFLATE_MS, as it is then.
  */
 
+import type { PeerRequest, SkuValue } from '../../actors/peer-operations.ts';
 import { skuAtp, stockView } from '../../actors/stock/availability.ts';
 import type { SkuEntry, StockBook } from '../../actors/stock/state.ts';
-import type { AtpTopic, StockTopic } from '../topics.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { MESSAGE_VERSION } from '../../streams/messages.ts';
+import type { AtpTopic } from '../topics.ts';
 
 /** How often changed SKUs are passed on. */
 export const CONFLATE_MS = 50;
 /** How often a wish is renewed, and after how long without it ends. */
 export const RENEW_MS = 2_000;
 const WISH_MS = 3 * RENEW_MS;
-export const WANT_OPERATION = 'live-want';
 
 export type SkuTopicKind = 'atp' | 'stock';
-/** A SKU's value with the version of the book that it was computed from. */
-export interface SkuValue {
-  readonly kind: SkuTopicKind;
-  readonly sku: string;
-  readonly atMs: number;
-  readonly version: readonly [epoch: number, seq: number];
-  readonly data: AtpTopic | StockTopic;
-}
-export interface Wish {
-  /** Writer of the node whose readers want it. */
-  readonly reader: string;
-  readonly topics: readonly (readonly [kind: SkuTopicKind, sku: string])[];
-}
+/** `reader` is the writer of the node whose readers want it. */
+export type Wish = PeerRequest<'live-want'>;
 
 interface SkuWishes {
   readonly partition: number;
@@ -43,17 +34,21 @@ export class Wanted {
   readonly #bySku = new Map<string, SkuWishes>();
   readonly #changed = new Set<string>();
   readonly #bookOf: (partition: number) => StockBook | undefined;
+  readonly #partitionOf: (sku: string) => number;
   readonly #send: (reader: string, values: readonly SkuValue[]) => void;
 
   /**
    * @param bookOf of a partition that is served here
+   * @param partitionOf where a SKU belongs, whatever a wish says
    * @param send passes values on to the node that wants them
    */
   constructor(
     bookOf: (partition: number) => StockBook | undefined,
+    partitionOf: (sku: string) => number,
     send: (reader: string, values: readonly SkuValue[]) => void,
   ) {
     this.#bookOf = bookOf;
+    this.#partitionOf = partitionOf;
     this.#send = send;
   }
 
@@ -61,13 +56,14 @@ export class Wanted {
   want(partition: number, { reader, topics }: Wish, nowMs: number, monoMs: number): SkuValue[] {
     const book = this.#bookOf(partition);
     if (book === undefined) return [];
-    return topics.map(([kind, sku]) => {
+    const here = topics.filter(([, sku]) => this.#partitionOf(sku) === partition);
+    return here.map(([kind, sku]) => {
       let wishes = this.#bySku.get(sku);
-      if (wishes === undefined) {
+      if (wishes === undefined && this.#bySku.size < LIMITS.liveWishes) {
         wishes = { partition, until: new Map() };
         this.#bySku.set(sku, wishes);
       }
-      wishes.until.set(`${kind} ${reader}`, monoMs + WISH_MS);
+      wishes?.until.set(`${kind} ${reader}`, monoMs + WISH_MS);
       return skuValue(book, kind, sku, nowMs);
     });
   }
@@ -113,8 +109,9 @@ export class Wanted {
 
 function skuValue(book: StockBook, kind: SkuTopicKind, sku: string, nowMs: number): SkuValue {
   const entry = book.skus.get(sku);
-  const data = kind === 'atp' ? atpOf(book, sku, entry, nowMs) : { sku, locations: (entry?.keys ?? []).map(stockView) };
-  return { kind, sku, atMs: nowMs, version: [book.epoch, book.seq], data };
+  const told = { v: MESSAGE_VERSION, sku, atMs: nowMs, version: [book.epoch, book.seq] } as const;
+  if (kind === 'atp') return { ...told, kind, data: atpOf(book, sku, entry, nowMs) };
+  return { ...told, kind, data: { sku, locations: (entry?.keys ?? []).map(stockView) } };
 }
 
 /** As GET /v1/atp/{sku} answers; of a SKU that nothing is known of, 0 and no locations. */

@@ -30,7 +30,12 @@ interface Bucket {
 }
 
 /** One window as it travels: bucket numbers and counts in turn, then counts in the order of the names that the nodes agree on. */
-export type AskedPart = readonly [seconds: number, atp: number[], reservations: number[], counts: number[]];
+export type AskedPart = readonly [
+  seconds: number,
+  atp: readonly number[],
+  reservations: readonly number[],
+  counts: readonly number[],
+];
 
 /** Outcomes are given by whoever counts them, in one order on every node. */
 export class AskedWindows {

@@ -51,7 +51,7 @@ export interface Sums {
   /** Units returned by reason; undefined while none. */
   reasons: Map<string, number> | undefined;
 }
-export type KeptSums = [sums: readonly number[], reasons: readonly [string, number][]];
+export type KeptSums = readonly [sums: readonly number[], reasons: readonly (readonly [string, number])[]];
 type KeptRing = [cells: readonly number[], reasons: readonly [index: number, readonly [string, number][]][]];
 export type KeptWindows = readonly KeptRing[];
 

@@ -42,7 +42,10 @@ async function slowlyRead({ rig, trials, say }: Run): Promise<Outcome> {
       () => 'the readers are connected',
     );
     const broker = await NatsBroker.connect(servers.nats.url, 'noise');
-    const subscriber = broker.serve('noise.answered', async () => new Uint8Array());
+    const subscriber = broker.serve('noise.answered', {
+      answer: async () => new Uint8Array(),
+      tooLarge: () => new Uint8Array(),
+    });
     for (let i = 0; i < NOISE_MESSAGES; i++) await broker.request('noise.answered', new Uint8Array(1_000_000), 30_000);
     subscriber.stop();
     await broker.close();

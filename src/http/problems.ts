@@ -8,6 +8,7 @@ import type { ProblemBody } from '../../streams/requests.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { FrontProblem, PROBLEM_TYPE, type ProblemKind, problem, problemOf } from '../problems.ts';
+import { logProblem, Seldom } from '../seldom.ts';
 import { discard } from './discard.ts';
 import { methodsOf } from './methods.ts';
 import type { Operation } from './operation.ts';
@@ -28,6 +29,7 @@ export function answerProblems(
   operations: readonly Operation[],
 ): void {
   const methods = methodsOf(operations);
+  const seldom = new Seldom(log);
   const answer = (reply: FastifyReply, body: ProblemBody) => {
     metrics.problem(body.type as ProblemKind);
     return sendProblem(reply, body);
@@ -35,8 +37,8 @@ export function answerProblems(
   app.setErrorHandler(async (error, request, reply) => {
     if (isTooLarge(error) && !(await discard(request.raw))) reply.header('Connection', 'close');
     const body = problemOf(translated(error));
-    if (body.status === 500)
-      log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'an HTTP request failed');
+    const fields = { method: request.method, route: request.routeOptions.url, request: request.id };
+    logProblem(log, seldom, error, body, 'an HTTP request', fields);
     return answer(reply, body);
   });
   app.setNotFoundHandler((request, reply) => {

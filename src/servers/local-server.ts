@@ -115,10 +115,12 @@ function handle(plan: Blueprint, ports: Ports, first: Running): ServerHandle {
   let paused = false;
   const callbacks = new Set<(exit: ServerExit) => void>();
   const watch = (process: Running) => {
-    void process.exited.then(() => {
-      removeRecord(plan.dataDir);
-      for (const callback of callbacks) callback({ expected: ending });
-    });
+    process.exited
+      .then(() => {
+        removeRecord(plan.dataDir);
+        for (const callback of callbacks) callback({ expected: ending });
+      })
+      .catch(() => undefined);
   };
   const end = async (gently: boolean) => {
     if (!running.alive()) return;

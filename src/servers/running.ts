@@ -103,7 +103,7 @@ function register(running: Running): Running {
     process.on('exit', killLive);
   }
   live.add(running);
-  void running.exited.then(() => live.delete(running));
+  running.exited.then(() => live.delete(running)).catch(() => undefined);
   return running;
 }
 

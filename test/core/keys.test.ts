@@ -1,6 +1,7 @@
 /** Keys of a bucket on a real nats-server: what comes late must not stand in place of what was said since. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { NatsBroker, type NatsKeys } from '../../streams/connection.ts';
+import { NatsBroker } from '../../streams/connection.ts';
+import type { NatsKeys } from '../../streams/keys.ts';
 import { freshNats } from '../fixtures/servers.ts';
 
 let broker: NatsBroker;

@@ -42,7 +42,7 @@ export async function freshEngine(
     engine,
     desk,
     facts: factDesk,
-    serve,
+    handlers,
     serves,
   } = buildCore({
     broker,
@@ -89,12 +89,7 @@ export async function freshEngine(
     for (const number of numbers)
       served.set(
         number,
-        serveOwner(
-          broker,
-          number,
-          () => serves(number),
-          (operation, body) => serve(number, operation, body),
-        ),
+        serveOwner(broker, number, () => serves(number), handlers),
       );
   };
   await engine.start();

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import type { PeerRequest } from '../../actors/peer-operations.ts';
 import { Refusal } from '../../actors/refusal.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
@@ -108,24 +109,24 @@ it('takes what an earlier attempt was granted over, and the earlier attempt can 
   ]);
   const homes = partitionOf(wanted.id, PARTITIONS);
   const home = nodes().findIndex((node) => node.engine.partitions.has(homes));
-  const other = nodes()[1 - home] as TestEngine;
   const part = partitionOf(home === 0 ? far : near, PARTITIONS);
   // What the home asked another owner in an attempt that it did not survive, and what it still says later.
-  const asked: { ask?: { expiresAtMs: number } } = {};
+  const asked: { ask?: PeerRequest<'grantPart'> } = {};
   const peers = (nodes()[home] as TestEngine).peers;
   const ask = peers.ask.bind(peers);
   const spied = vi.spyOn(peers, 'ask').mockImplementation(async (number, operation, body) => {
-    if (operation !== 'grantPart') return ask(number, operation, body);
-    asked.ask = body as { expiresAtMs: number };
-    await ask(number, operation, body);
+    const answer = await ask(number, operation, body);
+    if (operation !== 'grantPart') return answer;
+    asked.ask = body as PeerRequest<'grantPart'>;
     throw new Refusal('undecided', 'the answer was lost');
   });
   const node = nodes()[home] as TestEngine;
   await expect(node.desk.place(wanted)).rejects.toMatchObject({ kind: 'undecided' });
   spied.mockRestore();
   expect((await node.desk.place(wanted)).reservation.status).toBe('held');
-  await other.desk.serve('undoPart', { id: wanted.id, expiresAtMs: asked.ask?.expiresAtMs, spread: [part] });
-  await expect(other.desk.serve('grantPart', asked.ask)).rejects.toMatchObject({ kind: 'undecided' });
+  const attempt = asked.ask as PeerRequest<'grantPart'>;
+  await ask(part, 'undoPart', { id: wanted.id, expiresAtMs: attempt.expiresAtMs, spread: [part] });
+  await expect(ask(part, 'grantPart', attempt)).rejects.toMatchObject({ kind: 'undecided' });
   expect((await node.desk.reservation(wanted.id)).status).toBe('held');
   for (const sku of [near, far]) expect(await node.desk.stock(sku, 'x')).toMatchObject({ sellable: 5, held: 5 });
   expect((await node.desk.release(wanted.id)).status).toBe('released');

@@ -30,7 +30,7 @@ beforeAll(async () => {
 /** A front that holds these partitions, and whose intake gets what it is given. */
 function frontOf(partitions: Map<number, Partition>) {
   const rules = new Rules([{ from: {}, horizonMs: null, slackMs: 0, version: RULES_VERSION }]);
-  const events = { applied: none, duplicate: none, parked: none };
+  const events = { applied: none, duplicate: none, parked: none, inDoubt: none };
   const clock = new SteadyClock();
   const stored = { marks: new ParkMarks(), partitions: PARTITIONS };
   const intake = new Intake(clock, partitions, new SeenIds(), async () => undefined, events, rules, stored);

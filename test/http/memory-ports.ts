@@ -4,7 +4,7 @@
  */
 import type { AnomalyDesk } from '../../actors/anomaly-keeper.ts';
 import type { ExplainAnswer, FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../../actors/ports.ts';
-import { Refusal, undecided } from '../../actors/refusal.ts';
+import { Refusal, UNDECIDED, undecided } from '../../actors/refusal.ts';
 import { parseFact } from '../../streams/facts.ts';
 import type {
   AtpAnswer,
@@ -167,7 +167,7 @@ export class MemoryFacts implements FactDesk, ParkedFacts {
   }
 }
 
-export const NOT_DECIDED = undecided('partition 7 has no owner at the moment');
+export const NOT_DECIDED = undecided(UNDECIDED.owner);
 
 function stockOf(sku: string, location: string, units: number): StockAnswer {
   return {

@@ -1,5 +1,5 @@
 /** The whole system in memory, for the fronts: one SKU at one location. */
-import { undecided } from '../../actors/refusal.ts';
+import { UNDECIDED, undecided } from '../../actors/refusal.ts';
 import { mergeAsked } from '../../dashboards/kpi/asked.ts';
 import { KnownFigures } from '../../dashboards/kpi/figures.ts';
 import type { StockQuery } from '../../dashboards/reads.ts';
@@ -49,7 +49,7 @@ export class MemorySystem implements SystemView {
   }
 
   #all(names: readonly string[]): readonly string[] {
-    if (!this.reachable) throw undecided('1 of 32 partitions have no owner that answers');
+    if (!this.reachable) throw undecided(UNDECIDED.partitions);
     return names;
   }
 }

@@ -170,7 +170,7 @@ it('answers 503 while NATS does not answer', async () => {
   expect([answer.statusCode, answer.headers['retry-after'], answer.json().detail]).toEqual([
     503,
     '1',
-    'COUNTS fell silent while it was read',
+    'a server that this node stands on does not answer; ask again with the same id',
   ]);
 });
 

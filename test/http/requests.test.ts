@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Answers } from '../../src/answers.ts';
 import { Metrics } from '../../src/metrics.ts';
 import { requestEndpoints } from '../../src/requests.ts';
-import type { ServiceReply } from '../../streams/connection.ts';
+import type { ServiceReply } from '../../streams/service.ts';
 import { logInto } from './front.ts';
 import { MemoryDesk, MemoryFacts, NOT_DECIDED } from './memory-ports.ts';
 
@@ -12,10 +12,12 @@ const packr = new Packr({ useRecords: false });
 const desk = () => new MemoryDesk().put('85123A', 'store-12', 5);
 let memory: MemoryDesk;
 let metrics: Metrics;
+let room: number;
 let ask: (subject: string, data: Uint8Array, contentType?: string) => Promise<ServiceReply>;
 
 beforeEach(() => {
   memory = desk();
+  room = 1_000_000;
   const facts = new MemoryFacts();
   metrics = new Metrics();
   const endpoints = requestEndpoints(
@@ -26,7 +28,7 @@ beforeEach(() => {
   ask = async (subject, data, contentType) => {
     const found = endpoints.find(({ group, name }) => `${group}.${name}` === subject);
     if (found === undefined) throw new Error(`no endpoint ${subject}`);
-    return found.handler(data, contentType);
+    return found.handler(data, contentType, room);
   };
 });
 
