@@ -8,6 +8,7 @@ import type { SimNode } from './node.ts';
 import type { FaultName } from './options.ts';
 import type { Random } from './random.ts';
 import type { Message } from './server.ts';
+import { STRANGER_SUBJECT } from './stranger.ts';
 import type { World } from './world.ts';
 
 /** Moments, and how often one that is watched for is struck in. */
@@ -41,7 +42,7 @@ export class Aim {
     const { onStored, onPut } = server.log;
     server.log.onStored = (stream, message) => {
       onStored(stream, message);
-      if (stream === JOURNAL_STREAM) this.#record(message);
+      if (stream === JOURNAL_STREAM && message.subject !== STRANGER_SUBJECT) this.#record(message);
     };
     server.log.onPut = (bucket, key, value) => {
       onPut(bucket, key, value);

@@ -94,6 +94,28 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('a fence takes no partition', JOURNAL, '        this.#events.fenced(fence.parts);\n', ''),
   mutant('a fence is taken for all that is held', JOURNAL, 'this.#dropFor(fence.parts);', 'this.#dropFor([]);'),
   mutant(
+    'a record that the server does not take is tried again and again',
+    JOURNAL,
+    "(error.kind === 'too-large' || error.kind === 'refused');",
+    "error.kind === 'refused';",
+  ),
+  rare(
+    ['small-records', 'cut', 'slow-link', 'server-crash'],
+    mutant(
+      'a refused batch is formed anew while it may still be stored',
+      JOURNAL,
+      'return open ? this.#close(bytes, n, error) : error;',
+      'return error;',
+    ),
+  ),
+  mutant(
+    'a record of an unknown writer counts',
+    'actors/admission.ts',
+    'return seq <= this.#foundedAt || this.#subjects.has(subject);',
+    'return seq !== this.#foundedAt || this.#subjects.has(subject);',
+  ),
+  mutant('a node appends before it is enrolled', ENGINE, '    await this.writers.enrol(this.journal.writer, this.#ownership.name);\n', ''),
+  mutant(
     'the journal is not replayed',
     'actors/recover-partitions.ts',
     'tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);',

@@ -4,7 +4,11 @@ import { Aim } from './aim.ts';
 import type { SimNode } from './node.ts';
 import type { FaultName } from './options.ts';
 import type { Random } from './random.ts';
+import { forge } from './stranger.ts';
 import type { World } from './world.ts';
+
+/** Still enough for any one decision. */
+const SMALL_RECORD_BYTES = 600;
 
 export class Nemesis {
   /** Faults so far, by name. */
@@ -28,6 +32,7 @@ export class Nemesis {
     const { server, shelves, nodes } = this.#world;
     server.resume();
     server.start();
+    server.maxRecordBytes = this.#world.options.maxRecordBytes;
     shelves.away = false;
     shelves.slowMs = 0;
     for (const node of nodes) {
@@ -97,6 +102,15 @@ export class Nemesis {
       case 'server-pause':
         server.pause();
         later(random.between(100, 8_000), () => server.resume());
+        return;
+      case 'stranger':
+        forge(this.#world, random);
+        return;
+      case 'small-records':
+        server.maxRecordBytes = SMALL_RECORD_BYTES;
+        later(random.between(100, 3_000), () => {
+          server.maxRecordBytes = this.#world.options.maxRecordBytes;
+        });
         return;
       case 'store-away':
         shelves.away = true;

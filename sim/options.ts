@@ -15,6 +15,8 @@ export const FAULTS = [
   'store-older',
   'store-damage',
   'clock-jump',
+  'stranger',
+  'small-records',
 ] as const;
 export type FaultName = (typeof FAULTS)[number];
 
@@ -30,6 +32,8 @@ export interface Options {
   readonly turnMs: number;
   /** Milliseconds between two faults, about. */
   readonly faultEveryMs: number;
+  /** Bytes of a record that the server takes: all that is bounded, or less than a busy moment decides. */
+  readonly maxRecordBytes: number;
   readonly faults: readonly FaultName[];
   /** Whether nodes can tell that a process of another node is dead. */
   readonly oneMachine: boolean;
@@ -56,6 +60,7 @@ export function draw(random: Random, chosen: readonly FaultName[] | undefined): 
     turnMs: random.fork('turn').pick([0, 0.3, 4]),
     storeMs: random.fork('store').pick([0, 0, 20, 200]),
     faultEveryMs: random.pick([400, 1_500, 5_000]),
+    maxRecordBytes: random.fork('record bytes').pick([8 * 1024 * 1024, 900]),
     faults: chosen ?? FAULTS.filter(() => random.chance(0.4)),
     oneMachine: random.chance(0.5),
     skewMs: (node) => {

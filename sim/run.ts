@@ -10,6 +10,7 @@ import { FreeBounds } from './free-bounds.ts';
 import { Nemesis } from './nemesis.ts';
 import { describe, draw, type FaultName, type Options } from './options.ts';
 import { Random } from './random.ts';
+import { STRANGER_SUBJECT } from './stranger.ts';
 import { Violation, World } from './world.ts';
 
 export interface Result {
@@ -69,7 +70,8 @@ function historyOf(world: World, failure: string | undefined): string[] {
   if (failure === undefined) return [];
   const id = /\b(c\d+-\d+)\b/.exec(failure)?.[1];
   const { messages } = world.server.log.streams.get(JOURNAL_STREAM) ?? { messages: [] };
-  return messages.flatMap(({ seq, data, recordedAt }) => {
+  return messages.flatMap(({ seq, subject, data, recordedAt }) => {
+    if (subject === STRANGER_SUBJECT) return [];
     const { writer, decisions } = decodeRecord(data);
     return decisions
       .filter((decision) => decision.kind === 'fenced' || decision.id === id)

@@ -2,7 +2,8 @@
  * The process around the log server: it may be down, or paused, in which case what arrives waits and is done later, long after its caller
  * has given up.
  */
-
+import { JOURNAL_STREAM } from '../config/topology.ts';
+import { BrokerError } from '../streams/broker.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Consumer, LogServer } from './server.ts';
@@ -14,6 +15,8 @@ export class ServerProcess {
   readonly mode: 'single' | 'cluster';
   /** Counts its starts. */
   generation = 1;
+  /** Bytes of a message that JOURNAL takes, as its max_msg_size. */
+  maxRecordBytes = Number.POSITIVE_INFINITY;
   #state: 'up' | 'paused' | 'down' = 'up';
   #waiting: (() => void)[] = [];
   readonly #scheduler: Scheduler;
@@ -53,6 +56,8 @@ export class ServerProcess {
   ): void {
     const store = () => this.log.store(stream, stored, data, options.headers);
     try {
+      if (stream === JOURNAL_STREAM && data.length > this.maxRecordBytes)
+        throw new BrokerError('too-large', `${data.length} bytes`);
       this.log.expect(stream, stored, options.expectLast);
     } catch (error) {
       answer(error as Error);

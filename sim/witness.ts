@@ -13,6 +13,7 @@ import { type Decision, decodeRecord, type Granted } from '../streams/decisions.
 import { EPOCH_MS } from './host.ts';
 import { Ledger, type SentFact } from './ledger.ts';
 import type { Message } from './server.ts';
+import { STRANGER_SUBJECT } from './stranger.ts';
 
 export type Status = 'held' | 'allocated' | 'released' | 'expired';
 interface Line {
@@ -56,6 +57,7 @@ export class Witness {
   }
 
   stored(stream: string, message: Message): void {
+    if (message.subject === STRANGER_SUBJECT) return;
     if (stream === JOURNAL_STREAM) this.#record(message);
     else if (stream === PARKED_STREAM) {
       if (message.subject.startsWith('parked.'))

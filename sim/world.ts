@@ -62,6 +62,7 @@ export class World {
     log.bucket(WRITERS_BUCKET, Number.POSITIVE_INFINITY);
     log.bucket(SKIPS_BUCKET, Number.POSITIVE_INFINITY);
     this.server = new ServerProcess(log, options.mode, this.scheduler, random.fork('server'));
+    this.server.maxRecordBytes = options.maxRecordBytes;
     this.nodes = Array.from({ length: options.nodes }, (_, i) => new SimNode(`n${i + 1}`, this));
     // Clients come back a moment after the server, and subscribe again.
     this.server.onUp.add(() => {

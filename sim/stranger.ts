@@ -1,0 +1,43 @@
+/** A stranger that may publish to JOURNAL: it never owned a partition, so nothing that it writes may count or stop anybody. */
+import { JOURNAL_STREAM } from '../config/topology.ts';
+import { encodeRecord } from '../streams/decisions.ts';
+import { partitionOf } from '../streams/subjects.ts';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+const WRITER = 'stranger';
+export const STRANGER_SUBJECT = `journal.${WRITER}`;
+
+/** Stores bytes that are no record, a fence of everything, or a hold that an owner could have granted. */
+export function forge({ server, options, nowMs }: World, random: Random): void {
+  const store = (data: Uint8Array) => server.log.store(JOURNAL_STREAM, STRANGER_SUBJECT, data, {});
+  if (random.chance(0.3)) {
+    store(Buffer.from('hello'));
+    return;
+  }
+  const { partitions } = options.settings;
+  const head = { writer: WRITER, n: 1, before: '' };
+  if (random.chance(0.3)) {
+    const parts = Array.from({ length: partitions }, (_, number) => [number, 1_000_000] as const);
+    store(encodeRecord({ ...head, decisions: [{ kind: 'fenced', by: WRITER, parts }] }));
+    return;
+  }
+  const sku = random.pick(options.scarce);
+  const partition = partitionOf(sku, partitions);
+  const line = { index: 0, sku, location: random.pick(options.locations), qty: 1, partition, seq: 1 };
+  const granted = {
+    kind: 'granted',
+    id: `stolen-${server.log.info(JOURNAL_STREAM)?.lastSeq}`,
+    content: { hi: 1, lo: 1 },
+    channel: 'web',
+    purpose: 'order',
+    atMs: nowMs,
+    expiresAtMs: nowMs + 86_400_000,
+    home: partition,
+    spread: [partition],
+    parts: [[partition, 1]],
+    lines: [line],
+    shortages: [],
+  } as const;
+  store(encodeRecord({ ...head, decisions: [granted] }));
+}
