@@ -17,6 +17,7 @@ import { Partition } from './partition.ts';
 import { type Fold, HoleError, Refold } from './refold.ts';
 import { SeenIds } from './seen.ts';
 import { blobsOf, decodeManifest, loadStored } from './snapshot.ts';
+import type { SnapshotKey } from './snapshot-seal.ts';
 import type { SnapshotStore } from './snapshotter.ts';
 import { audit } from './stock/invariants.ts';
 
@@ -281,7 +282,7 @@ class Verification {
     for (let partition = 0; partition < rules.partitions; partition++) {
       const manifests = await snapshots.manifests(partition);
       for (const [generation, manifest] of manifests.entries()) {
-        const names = namesIn(manifest);
+        const names = namesIn(manifest, snapshots.key);
         const blobs = await snapshots.read(partition, names);
         const inForce = await snapshots.manifests(partition);
         // Replaced while it was read: its pages may have gone in the meantime.
@@ -319,7 +320,7 @@ class Verification {
     const name = `${generation === 0 ? 'snapshot' : 'snapshot before the last'} of partition ${partition}`;
     const fault = (what: string) => void this.#faults.push({ check: 'snapshot', partition, what: `${name}: ${what}` });
     try {
-      const manifest = decodeManifest(bytes);
+      const manifest = decodeManifest(bytes, this.#world.snapshots.key);
       const { partitions } = this.#world.rules;
       if (manifest.partition !== partition || manifest.partitions !== partitions)
         return fault(`it is of partition ${manifest.partition} of ${manifest.partitions}`);
@@ -401,9 +402,9 @@ class ReadError extends Error {
   override readonly name = 'ReadError';
 }
 
-function namesIn(manifest: Buffer): string[] {
+function namesIn(manifest: Buffer, key: SnapshotKey | undefined): string[] {
   try {
-    return blobsOf(decodeManifest(manifest)).map(({ name }) => name);
+    return blobsOf(decodeManifest(manifest, key)).map(({ name }) => name);
   } catch {
     return [];
   }
