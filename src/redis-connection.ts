@@ -146,9 +146,10 @@ class Renewed implements RedisConnection {
     if (this.#closed) throw new Error('the connection to Redis is closed');
     if (this.#open !== undefined) return this.#open.commands;
     let lost = false;
-    const opened = await this.#source.open(() => {
+    let opened: { commands: RedisCommands; close(): void } | undefined;
+    opened = await this.#source.open(() => {
       lost = true;
-      if (this.#open === opened) this.#drop();
+      if (opened !== undefined && this.#open === opened) this.#drop();
     });
     if (lost || this.#closed) {
       opened.close();

@@ -40,7 +40,14 @@ import {
   type StreamFacts,
 } from './broker.ts';
 import { EndpointStats } from './endpoint-stats.ts';
-import { type ConnectError, connectFault, connectionOptions, loginOf, type NatsLogin } from './nats-login.ts';
+import {
+  type ConnectError,
+  connectFault,
+  connectionOptions,
+  firstConnectFault,
+  loginOf,
+  type NatsLogin,
+} from './nats-login.ts';
 import { Objects } from './objects.ts';
 
 export interface NatsStreamFacts extends StreamFacts {
@@ -106,7 +113,7 @@ export class NatsBroker implements Broker {
       maxPingOut: 2,
       noAsyncTraces: true,
       timeout: 5_000,
-    }).catch((error) => Promise.reject(connectFault(login, error)));
+    }).catch(async (error) => Promise.reject(await firstConnectFault(login, error)));
     return new NatsBroker(nc, await jetstreamManager(nc, { checkAPI: false, timeout: 5_000 }), login);
   }
 

@@ -6,6 +6,7 @@
  *     client refuses a server that does not offer it.
  *  L2 What is said about a failure names the servers and the settings to look at, never a secret.
  */
+import type { ConnectionOptions as TlsConnectOptions } from 'node:tls';
 import {
   AuthorizationError,
   type ConnectionOptions,
@@ -19,6 +20,7 @@ import { NATS_ADDRESS_RULE, parseNatsAddress } from '../config/nats-address.ts';
 import { type Secret, secretAddress } from '../config/secret.ts';
 import type { Settings } from '../config/settings.ts';
 import { tlsFault, tlsOptionsOf } from '../config/tls.ts';
+import { tlsRefusal } from './nats-tls-probe.ts';
 
 /** The settings that say where NATS is and who logs in. */
 export type NatsLogin = Pick<Settings, 'nats'> &
@@ -60,15 +62,25 @@ export function connectionOptions(login: NatsLogin): Pick<ConnectionOptions, 'se
 
 function authenticatorOf(login: NatsLogin, address: NonNullable<ReturnType<typeof parseNatsAddress>>) {
   const { natsCreds, natsNkey, natsToken, natsUser, natsPassword } = login;
-  const bytes = (secret: Secret) => Buffer.from(secret.reveal());
+  // The client finds the end of a seed by the line end behind it.
+  const bytes = (secret: Secret) => Buffer.from(`${secret.reveal()}\n`);
   if (natsCreds !== undefined) return credsAuthenticator(bytes(natsCreds));
-  if (natsNkey !== undefined) return nkeyAuthenticator(bytes(natsNkey));
+  if (natsNkey !== undefined) return nkeyAuthenticator(Buffer.from(natsNkey.reveal()));
   const token = address.token ?? natsToken?.reveal();
   if (token !== undefined) return tokenAuthenticator(token);
   const user = address.user ?? natsUser;
   return user === undefined
     ? undefined
     : usernamePasswordAuthenticator(user, address.password ?? natsPassword?.reveal());
+}
+
+/** Why a first connection could not be made. */
+export async function firstConnectFault(login: NatsLogin, error: unknown): Promise<ConnectError> {
+  const fault = connectFault(login, error);
+  const { servers, tls } = connectionOptions(login);
+  if (fault.final || !tls) return fault;
+  const refusal = await tlsRefusal([servers ?? []].flat(), tls as TlsConnectOptions);
+  return refusal === undefined ? fault : connectFault(login, refusal);
 }
 
 /** Why there is no connection, or why the one that was is lost for good. */
@@ -83,6 +95,9 @@ export function connectFault(login: NatsLogin, error: unknown): ConnectError {
       `${at} does not offer TLS, and nothing was sent to it; set up TLS there, or say nats://`,
       true,
     );
+  // What the client says of a seed that it cannot read.
+  if (error instanceof Error && (error.name === 'NKeysError' || message.includes('unable to parse credentials')))
+    return new ConnectError(`the seed in NATS_CREDS_FILE or NATS_NKEY_FILE cannot be used: ${message}`, true);
   const tls = tlsFault(error);
   if (tls !== undefined) return new ConnectError(`${at} cannot be reached over TLS: ${tls}; ${TLS_ADVICE}`, true);
   return new ConnectError(`${at} does not answer (${message}); start it, or set NATS_URL`, false);
