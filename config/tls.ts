@@ -1,4 +1,5 @@
 /** TLS to the servers and to callers: which files belong together, and which faults no second try mends. */
+import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { Secret } from './secret.ts';
 
@@ -18,9 +19,17 @@ export function tlsOptionsOf({ ca, cert, key }: Certificates): { ca?: string; ce
   };
 }
 
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
 /** Why these cannot be used; undefined if they can. */
 export function certificateFault(certificates: Certificates): string | undefined {
   try {
+    for (const text of [certificates.ca, certificates.cert]) {
+      if (text === undefined) continue;
+      // What is no certificate would be passed over in silence.
+      const blocks = text.match(PEM_CERTIFICATE) ?? [''];
+      for (const block of blocks) new X509Certificate(block);
+    }
     createSecureContext({ ...tlsOptionsOf(certificates), minVersion: 'TLSv1.2' });
     return undefined;
   } catch (error) {
