@@ -66,6 +66,9 @@ export class SnapshotError extends Error {
   override readonly name = 'SnapshotError';
 }
 
+/** Somebody without the key has written it, or the key was another one. */
+export class UnsignedError extends SnapshotError {}
+
 /** @param key seals it; what has no seal is used only where there is no key */
 export function encodeManifest(manifest: Manifest, key?: SnapshotKey): Buffer {
   const text = JSON.stringify(manifest);
@@ -89,8 +92,8 @@ export function decodeManifest(bytes: Buffer, key?: SnapshotKey): Manifest {
 }
 
 function checkSeal(text: string, seal: Uint8Array, key: SnapshotKey): void {
-  if (seal.length === 0) throw new SnapshotError('it is not signed, and HOLDFAST_SNAPSHOT_KEY is set');
-  if (!key.fits(text, seal)) throw new SnapshotError('it is not signed with this HOLDFAST_SNAPSHOT_KEY');
+  if (seal.length === 0) throw new UnsignedError('it is not signed, and HOLDFAST_SNAPSHOT_KEY is set');
+  if (!key.fits(text, seal)) throw new UnsignedError('it is not signed with this HOLDFAST_SNAPSHOT_KEY');
 }
 
 export function checkBlob(ref: BlobRef, bytes: Buffer | undefined): Buffer {

@@ -16,7 +16,7 @@ import { conflictsOf, type KeepingRules, parkedSources } from './make-baseline.t
 import { Partition } from './partition.ts';
 import { type Fold, HoleError, Refold } from './refold.ts';
 import { SeenIds } from './seen.ts';
-import { blobsOf, decodeManifest, loadStored } from './snapshot.ts';
+import { blobsOf, decodeManifest, loadStored, UnsignedError } from './snapshot.ts';
 import type { SnapshotKey } from './snapshot-seal.ts';
 import type { SnapshotStore } from './snapshotter.ts';
 import { audit } from './stock/invariants.ts';
@@ -92,6 +92,8 @@ class Verification {
   readonly #unknown = new Set<number>();
   /** Copies that end before the replay can begin. */
   #outdated = 0;
+  /** Of the generations before the last: those that this key has not signed. */
+  #unsigned = 0;
   #created: Readonly<Record<string, string>> = {};
 
   constructor(world: VerifyWorld) {
@@ -114,6 +116,8 @@ class Verification {
       this.#notes.push(
         `${this.#outdated} snapshots end before what the streams and baselines still hold: they are not compared`,
       );
+    if (this.#unsigned > 0)
+      this.#notes.push(`${this.#unsigned} snapshots before the last are not signed with this key: nobody uses them`);
     return { good: this.#faults.length === 0, faults: this.#faults, checked: this.#checked, notes: this.#notes };
   }
 
@@ -348,7 +352,10 @@ class Verification {
         load,
       };
     } catch (error) {
-      return fault((error as Error).message);
+      if (!(error instanceof UnsignedError) || generation === 0) return fault((error as Error).message);
+      // It stays for a round after the key was set or changed, and nobody uses it.
+      this.#unsigned += 1;
+      return undefined;
     }
   }
 
