@@ -22,6 +22,7 @@ import type { LiveFeed } from '../dashboards/feed/live-feed.ts';
 import { OpenAnomalies } from '../dashboards/feed/open-anomalies.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
 import { maxPayloadTrouble } from '../streams/max-payload.ts';
+import type { ConnectError, NatsLogin } from '../streams/nats-login.ts';
 import { provision } from '../streams/provision.ts';
 import { anomaliesOf } from './anomalies.ts';
 import { Answers } from './answers.ts';
@@ -47,9 +48,17 @@ import { StorageWatch } from './storage.ts';
 import { VERSION } from './version.ts';
 import { watching } from './watching.ts';
 
+const KEY_ADVICE =
+  'set HOLDFAST_SNAPSHOT_KEY_FILE to a file that only the nodes can read, such as `openssl rand -hex 32` makes, the same on all nodes';
+
+/** For the log of a node whose snapshots nobody signs. */
+export const UNSIGNED_SNAPSHOTS = `snapshots are not signed: whoever can write to Redis can change the stock; ${KEY_ADVICE}`;
+
 export interface RunningNode {
   /** Where HTTP listens, HOST:PORT. */
   readonly http: string;
+  /** The same as others are told: https://HOST:PORT where it speaks TLS (baseUrl). */
+  readonly address: string;
   readonly metrics: Metrics;
   readonly engine: Engine;
   /** Journals what was accepted, writes a snapshot, hands partitions back. */
@@ -62,13 +71,20 @@ export interface RunningNode {
 export async function startNode(settings: Settings, log: Log): Promise<RunningNode> {
   const clock = new SteadyClock();
   const metrics = new Metrics();
-  const broker = await connectBroker(settings.nats, settings.name);
+  if (settings.durability === 'strict' && settings.snapshotKey === undefined)
+    throw new Error(
+      `durability is strict, but nothing signs the snapshots: whoever can write to Redis could change the stock; ${KEY_ADVICE}`,
+    );
+  const broker = await connectBroker(settings, settings.name);
   const seldom = new Seldom(log);
   const messageFault = tellMessageFaults(metrics, seldom);
   broker.onFault = messageFault;
-  const store = await RedisSnapshots.open(settings.redis, (why) =>
+  const store = await RedisSnapshots.open(settings, (why) =>
     log.warn({ why }, 'Redis does not answer; serving goes on, snapshots are tried again'),
-  );
+  ).catch(async (error) => {
+    await broker.close();
+    throw error;
+  });
   let fail: (why: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => {
     fail = resolve;
@@ -84,11 +100,12 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     metrics.streamBytes(() => storage.streams);
     const writer = `${settings.name}-${nonce()}`;
     let http = '';
+    let address = '';
     const replicas = settings.replicas;
     const nodes = await broker.keys(NODES_BUCKET, { ttlMs: settings.leaseTtl, replicas });
     const owners = await broker.keys(OWNERS_BUCKET, { replicas });
     const horizons = await broker.keys(HORIZONS_BUCKET, { replicas });
-    const self = () => ({ name: settings.name, writer, http, process: processMark() });
+    const self = () => ({ name: settings.name, writer, http: address, process: processMark() });
     const peers = new NatsPeers(broker);
     const anomalies = await anomaliesOf({ broker, clock, peers, metrics, log, settings });
     const counts = new LiveCounts(metrics, clock);
@@ -174,7 +191,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       anomalies: openAnomalies,
       durability: durability.says,
       failed: (error) => seldom.say('error', 'live', { err: error }, 'a topic of the live feed missed a value'),
-      http: () => http,
+      http: () => address,
     });
     await awaitNamesake(ownership, settings);
     await agreeOnLease(broker, ownership, settings.leaseTtl);
@@ -193,15 +210,17 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       metrics,
       log,
       name: settings.name,
+      tls: settings.tlsCert === undefined ? undefined : { cert: settings.tlsCert, key: settings.tlsKey },
     });
     const endLive = attachLive(server.server, { hub: live.hub, origins: settings.origins, metrics });
-    http = await listen(server, settings.http);
+    http = await listen(server, listenAddress(settings));
+    address = settings.tlsCert === undefined ? http : `https://${http}`;
     await engine.start();
     storage.start();
     openAnomalies.start();
     anomalies.start({ partitions: engine.partitions, leased: () => ownership.leased });
     // On a connection of its own: a flood of requests does not stand before the journal's acknowledgements.
-    front = await connectBroker(settings.nats, `${settings.name} requests`);
+    front = await connectBroker(settings, `${settings.name} requests`);
     front.onFault = messageFault;
     const service = await front.service(
       'holdfast',
@@ -213,10 +232,12 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const following = setInterval(() => clock.follow(), 60_000);
     const endPings = pingServers({ nats: () => broker.flush(), redis: () => store.ping() }, metrics);
     let stopping: Promise<void> | undefined;
-    broker.closed.then(
-      () => stopping ?? fail('the connection to NATS is closed for good'),
-      () => undefined,
-    );
+    for (const connection of [broker, front])
+      connection.closed.then(
+        (why) =>
+          stopping ?? fail(`the connection to NATS is closed for good${why === undefined ? '' : `: ${why.message}`}`),
+        () => undefined,
+      );
     const stop = async () => {
       clearInterval(following);
       storage.stop();
@@ -232,7 +253,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       await front?.close();
       await broker.close();
     };
-    return { http, metrics, engine, failed, stop: () => (stopping ??= stop()) };
+    return { http, address, metrics, engine, failed, stop: () => (stopping ??= stop()) };
   } catch (error) {
     await front?.close();
     store.close();
@@ -241,15 +262,12 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   }
 }
 
-async function connectBroker(url: string, name: string): Promise<NatsBroker> {
+async function connectBroker(login: NatsLogin, name: string): Promise<NatsBroker> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await NatsBroker.connect(url, name);
+      return await NatsBroker.connect(login, name);
     } catch (error) {
-      if (attempt >= 10)
-        throw new Error(`NATS at ${url} does not answer (${(error as Error).message}); start it, or set NATS_URL`, {
-          cause: error,
-        });
+      if (attempt >= 10 || (error as ConnectError).final) throw error;
       await delay(500);
     }
   }
@@ -268,6 +286,13 @@ async function awaitNamesake(ownership: Ownership, settings: Settings): Promise<
   throw new Error(
     `another node named "${settings.name}" is alive on this NATS; give each node a name of its own (--name, HOLDFAST_NAME)`,
   );
+}
+
+/** A scheme says what is expected of this node: it must not listen with less. */
+function listenAddress({ http, tlsCert }: Settings): string {
+  if (http.startsWith('https://') && tlsCert === undefined)
+    throw new Error(`HTTP cannot listen on ${http} without HOLDFAST_TLS_CERT_FILE and HOLDFAST_TLS_KEY_FILE`);
+  return http.replace(/^https?:\/\//, '');
 }
 
 async function listen(server: ReturnType<typeof buildHttp>, address: string): Promise<string> {

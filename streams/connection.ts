@@ -35,6 +35,14 @@ import { Exchange, type Server } from './exchange.ts';
 import { parseInstant } from './instant.ts';
 import { NatsKeys } from './keys.ts';
 import { isApiError, sorted } from './nats-errors.ts';
+import {
+  type ConnectError,
+  connectFault,
+  connectionOptions,
+  firstConnectFault,
+  loginOf,
+  type NatsLogin,
+} from './nats-login.ts';
 import { Delivered, headerOf, roomOf, toHeaders } from './nats-messages.ts';
 import { Objects } from './objects.ts';
 import { registerService, type ServiceEndpoint } from './service.ts';
@@ -50,6 +58,7 @@ export function nonce(): string {
 
 export class NatsBroker implements Broker {
   readonly #nc: NatsConnection;
+  readonly #login: NatsLogin;
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
   /** Told when the connection was lost and is there again. */
@@ -58,8 +67,9 @@ export class NatsBroker implements Broker {
   /** Told of messages that came to nothing. */
   onFault: MessageFault = () => undefined;
 
-  private constructor(nc: NatsConnection, jsm: JetStreamManager) {
+  private constructor(nc: NatsConnection, jsm: JetStreamManager, login: NatsLogin) {
     this.#nc = nc;
+    this.#login = login;
     this.#js = jetstream(nc);
     this.#jsm = jsm;
     this.#exchange = new Exchange(nc, (kind, error) => this.onFault(kind, error));
@@ -72,20 +82,23 @@ export class NatsBroker implements Broker {
     }
   }
 
-  /** @param servers URLs with commas; @param waitOnFirst keeps trying to connect instead of failing at once */
-  static async connect(servers: string, name: string, waitOnFirst = false): Promise<NatsBroker> {
+  /**
+   * Rejects with a ConnectError.
+   * @param at settings that say where NATS is and who logs in, or URLs with commas alone
+   */
+  static async connect(at: NatsLogin | string, name: string): Promise<NatsBroker> {
+    const login = loginOf(at);
     const nc = await connect({
-      servers: servers.split(',').map((each) => each.trim()),
+      ...connectionOptions(login),
       name,
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
       pingInterval: 5_000,
       maxPingOut: 2,
       noAsyncTraces: true,
-      waitOnFirstConnect: waitOnFirst,
       timeout: 5_000,
-    });
-    return new NatsBroker(nc, await jetstreamManager(nc, { checkAPI: false, timeout: 5_000 }));
+    }).catch(async (error) => Promise.reject(await firstConnectFault(login, error)));
+    return new NatsBroker(nc, await jetstreamManager(nc, { checkAPI: false, timeout: 5_000 }), login);
   }
 
   get server(): { version: string; url: string; maxPayload: number } {
@@ -101,8 +114,9 @@ export class NatsBroker implements Broker {
     return roomOf(this.#nc);
   }
 
-  get closed(): Promise<unknown> {
-    return this.#nc.closed();
+  /** Resolves when it is closed for good, with the reason if nobody here has closed it. */
+  get closed(): Promise<ConnectError | undefined> {
+    return this.#nc.closed().then((error) => (error === undefined ? undefined : connectFault(this.#login, error)));
   }
 
   async close(): Promise<void> {
