@@ -48,6 +48,7 @@ const GAUGES = {
   durability_strict:
     '1 if it was proven at start that the servers sync to disk before they acknowledge; 0 if a power cut may lose the newest answers.',
   live_clients: 'Readers of the live feed that are connected to this node.',
+  http_body_bytes: 'Bytes of HTTP bodies that have come and are not answered.',
 } as const;
 export type GaugeName = keyof typeof GAUGES;
 

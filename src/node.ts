@@ -23,6 +23,7 @@ import { provision } from '../streams/provision.ts';
 import type { SentBody } from '../streams/sent.ts';
 import { anomaliesOf } from './anomalies.ts';
 import { Answers } from './answers.ts';
+import { namesOf } from './callers.ts';
 import { SteadyClock } from './clock.ts';
 import { checkDurability } from './durability.ts';
 import { buildHttp, closeHttp } from './http/server.ts';
@@ -165,6 +166,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     metrics.build(VERSION, settings.name);
     exportKpi(metrics, kpiExport(core, clock, counts));
     const parked = parkedFacts(broker, facts);
+    const callers = { hosts: namesOf(settings.hosts, settings.http), origins: settings.origins };
     const server = buildHttp({
       desk,
       facts,
@@ -174,10 +176,12 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       readiness: () => engine.readiness,
       metrics,
       log,
+      callers,
       name: settings.name,
     });
-    const endLive = attachLive(server.server, { hub: live.hub, origins: settings.origins, metrics });
+    const endLive = attachLive(server.server, { hub: live.hub, callers, metrics });
     http = await listen(server, settings.http);
+    log.info({ http, hosts: callers.hosts.join(',') }, 'HTTP listens, and answers to these hosts');
     await engine.start();
     openAnomalies.start();
     anomalies.start({ partitions: engine.partitions, leased: () => ownership.leased });

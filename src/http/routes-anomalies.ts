@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { AnomalyDesk } from '../../actors/anomaly-keeper.ts';
 import type { PersonStep } from '../../actors/anomaly-life.ts';
+import { LIMITS } from '../../config/limits.ts';
 import { anomaliesAnswer, anomaliesQuery, anomalyAnswer, anomalyParams, anomalyStep } from '../anomaly-requests.ts';
 import { onceEach, present, valid } from '../answers.ts';
 import { addRoute, type Operation } from './operation.ts';
@@ -37,6 +38,7 @@ const listAnomalies: Operation = {
 const acknowledgeAnomaly: Operation = {
   id: 'acknowledgeAnomaly',
   method: 'POST',
+  bodyBytes: LIMITS.smallBodyBytes,
   path: '/v1/anomalies/{id}/acknowledge',
   tag: 'anomalies',
   summary: 'Somebody is on it',
@@ -56,6 +58,7 @@ const acknowledgeAnomaly: Operation = {
 const resolveAnomaly: Operation = {
   id: 'resolveAnomaly',
   method: 'POST',
+  bodyBytes: LIMITS.smallBodyBytes,
   path: '/v1/anomalies/{id}/resolve',
   tag: 'anomalies',
   summary: 'It is dealt with',

@@ -33,6 +33,7 @@ const RECEIPT = {
 const submitFacts: Operation = {
   id: 'submitFacts',
   method: 'POST',
+  bodyBytes: LIMITS.bodyBytes,
   path: '/v1/facts',
   tag: 'facts',
   summary: 'Report facts',
@@ -93,6 +94,7 @@ const listParked: Operation = {
 const resubmitParked: Operation = {
   id: 'resubmitParked',
   method: 'POST',
+  bodyBytes: LIMITS.smallBodyBytes,
   path: '/v1/parked/{seq}/resubmit',
   tag: 'facts',
   summary: 'Submit a parked fact again, as it is or corrected',

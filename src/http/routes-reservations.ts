@@ -1,5 +1,6 @@
 /** Routes of reservations: place, confirm, release, read. */
 import type { FastifyInstance } from 'fastify';
+import { LIMITS } from '../../config/limits.ts';
 import { reservationAnswer, reservationRequest, reservationStep } from '../../streams/requests.ts';
 import type { Answers } from '../answers.ts';
 import { addRoute, type Operation } from './operation.ts';
@@ -17,6 +18,7 @@ const HELD = {
 const placeReservation: Operation = {
   id: 'placeReservation',
   method: 'POST',
+  bodyBytes: LIMITS.reservationBodyBytes,
   path: '/v1/reservations',
   tag: 'reservations',
   summary: 'Hold units',
@@ -52,6 +54,7 @@ const placeReservation: Operation = {
 const confirmReservation: Operation = {
   id: 'confirmReservation',
   method: 'POST',
+  bodyBytes: LIMITS.smallBodyBytes,
   path: '/v1/reservations/{id}/confirm',
   tag: 'reservations',
   summary: 'Held becomes allocated and no longer expires',

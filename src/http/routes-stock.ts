@@ -1,5 +1,6 @@
 /** Routes of reading: available to promise, stock, and the facts behind it. */
 import type { FastifyInstance } from 'fastify';
+import { LIMITS } from '../../config/limits.ts';
 import {
   atpAnswer,
   atpLineAnswer,
@@ -58,6 +59,7 @@ const atpOfSku: Operation = {
 const queryAtp: Operation = {
   id: 'queryAtp',
   method: 'POST',
+  bodyBytes: LIMITS.atpBodyBytes,
   path: '/v1/atp',
   tag: 'atp',
   summary: 'What of many SKUs may be promised',

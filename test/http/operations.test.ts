@@ -118,7 +118,7 @@ it('answers bytes that are no HTTP with a problem, over a real socket, and serve
       method: 'POST',
       body: new TextEncoder().encode('{"lines":[{"sku":"85123A"}]}'),
     });
-    expect(bare.status).toBe(200);
+    expect(bare.status).toBe(415);
     const chunked = await fetch(`${base}/v1/facts`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

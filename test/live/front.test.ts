@@ -46,7 +46,8 @@ async function bare(origins: readonly string[] = [], events: Partial<HubEvents> 
   const server = createServer((request, response) => {
     response.end(`plain ${request.method} ${request.url}`);
   });
-  const end = attachLive(server, { hub, origins, metrics: { liveClosed: (why) => void ended.push(why) } });
+  const callers = { hosts: ['127.0.0.1'], origins };
+  const end = attachLive(server, { hub, callers, metrics: { liveClosed: (why) => void ended.push(why) } });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
