@@ -18,6 +18,7 @@ import { type NodeInfo, Ownership } from './ownership.ts';
 import type { Peers } from './ports.ts';
 import { undecided } from './refusal.ts';
 import type { SnapshotStore } from './snapshotter.ts';
+import { Turnstile } from './turnstile.ts';
 
 export interface CoreWorld {
   readonly broker: Broker;
@@ -65,6 +66,7 @@ export function buildCore(world: CoreWorld): Core {
   const engine = new Engine({ ...world, marks, horizons, ownership, writer: world.self().writer });
   // A node whose lease ran out may not know yet that another one owns what it holds: what it says of a part would be old.
   const serves = (number: number) => engine.partitions.get(number)?.serving === true && ownership.leased;
+  const explains = new Turnstile(LIMITS.explainsAtOnce, LIMITS.explainsWaiting, 'explanations');
   const desk = new Desk(
     {
       partitions: engine.partitions,
@@ -73,11 +75,13 @@ export function buildCore(world: CoreWorld): Core {
       laneTimeMs: settings.laneTimeMs,
       peers,
       leased: () => ownership.leased,
-      explain: (partition, sku, location) =>
-        explain(
-          { broker, clock, baselines: world.baselines, partition, conflicts: engine.intake.conflicts, horizons },
-          sku,
-          location,
+      explain: (partition, key, page) =>
+        explains.pass(() =>
+          explain(
+            { broker, clock, baselines: world.baselines, partition, conflicts: engine.intake.conflicts, horizons },
+            key,
+            page,
+          ),
         ),
     },
     engine.reservations,

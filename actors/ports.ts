@@ -12,6 +12,7 @@ import type {
   StockAnswer,
 } from '../streams/requests.ts';
 import type { SentBody } from '../streams/sent.ts';
+import type { Place } from './explain-page.ts';
 
 /** Group commit. Outcomes come in the order of the appends. */
 export interface DecisionLog {
@@ -35,7 +36,17 @@ export interface StockDesk {
   confirm(id: string): Promise<ReservationAnswer>;
   release(id: string): Promise<ReservationAnswer>;
   reservation(id: string): Promise<ReservationAnswer>;
-  explain(sku: string, location: string): Promise<ExplainAnswer>;
+  explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer>;
+}
+
+export interface ExplainedKey {
+  readonly sku: string;
+  readonly location: string;
+}
+/** At most so many steps, the newest before a place. */
+export interface ExplainPage {
+  readonly limit: number;
+  readonly before: Place | undefined;
 }
 
 /** The facts and decisions behind the numbers of a stock key, in order, with running totals. */
@@ -45,10 +56,12 @@ export interface ExplainAnswer {
   readonly asOf: string;
   readonly steps: readonly ExplainStep[];
   readonly stock: StockAnswer;
-  /** Whether the steps end in the stock shown; false is a fault and is said aloud. */
+  /** Whether all steps, those of other pages too, end in the stock shown; false is a fault and is reported. */
   readonly adds: boolean;
   /** What the steps leave out, such as facts that were parked. */
   readonly notes: readonly string[];
+  /** Where the page of the older steps begins; null if this one begins with the oldest. */
+  readonly next: string | null;
 }
 export interface ExplainStep {
   /** When it happened, ISO 8601. */

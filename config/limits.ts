@@ -34,6 +34,10 @@ export const LIMITS = {
   /** Facts and decisions in one page of an explanation, at most and if the caller does not say. */
   explainSteps: 10_000,
   explainStepsUsual: 1_000,
+  /** Bytes of one page, about, so that it passes between nodes at the server's smallest usual max_payload; the rest follows on the next. */
+  explainBytes: 768 * 1024,
+  /** Facts that an explanation asks the server for at once: between two pulls others have their turn. */
+  explainPull: 256,
   /** Characters of a fact's field that an explanation shows, and fields of one fact; the rest is cut. */
   explainFieldChars: 200,
   explainFields: 20,

@@ -28,7 +28,7 @@ import {
 import { elementsOf, type SentBody } from '../streams/sent.ts';
 import { isTooDeep } from './bodies.ts';
 import type { MeasuredOperation, Metrics, ReservationOutcome } from './metrics.ts';
-import { type ParkedAnswer, parkedParams, parkedQuery } from './operator-requests.ts';
+import { explainQuery, type ParkedAnswer, parkedParams, parkedQuery } from './operator-requests.ts';
 import { problemOf } from './problems.ts';
 
 /** Wrong fields named in one problem; the rest is left out. */
@@ -69,7 +69,10 @@ export class Answers {
   }
 
   async atp(body: unknown): Promise<AtpAnswer> {
-    return this.#timed('atp', () => this.#desk.atp(valid(atpRequest, present(body))));
+    return this.#timed('atp', () => {
+      refuseLocations(body, LIMITS.atpLocations);
+      return this.#desk.atp(valid(atpRequest, present(body)));
+    });
   }
 
   /** One SKU; not-found if nothing is known of it anywhere. */
@@ -104,14 +107,18 @@ export class Answers {
     return this.#blamed('stock', () => this.#desk.stock(sku, location));
   }
 
-  async explain(params: unknown): Promise<ExplainAnswer> {
-    const { sku, location } = valid(stockKey, params);
-    return this.#blamed('stock', () => this.#desk.explain(sku, location));
+  async explain(params: unknown, query: unknown): Promise<ExplainAnswer> {
+    const key = valid(stockKey, params);
+    const { limit, cursor } = valid(explainQuery, onceEach(query));
+    return this.#blamed('stock', () => this.#desk.explain(key, { limit, before: cursor }));
   }
 
   async place(body: unknown): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
     return this.#counted(
-      async () => this.#desk.place(valid(reservationRequest, present(body))),
+      async () => {
+        refuseLocations(body, LIMITS.reservationLocations);
+        return this.#desk.place(valid(reservationRequest, present(body)));
+      },
       ({ fresh, reservation }) => {
         if (!fresh) return 'repeated';
         return (reservation.shortages?.length ?? 0) > 0 ? 'partial' : 'held';
@@ -254,6 +261,22 @@ function sentBody(body: SentBody | undefined): SentBody {
 export function present(body: unknown): unknown {
   if (body === undefined) throw new Refusal('malformed', 'the body is empty; JSON or MessagePack is expected');
   return body;
+}
+
+/** Counted before any of them is looked at: each costs time. */
+function refuseLocations(body: unknown, most: number): void {
+  const lines = typeof body === 'object' && body !== null && 'lines' in body ? body.lines : undefined;
+  if (!Array.isArray(lines)) return;
+  let named = 0;
+  for (const line of lines as unknown[]) {
+    if (typeof line !== 'object' || line === null || !('locations' in line)) continue;
+    if (Array.isArray(line.locations)) named += line.locations.length;
+  }
+  if (named > most)
+    throw new Refusal(
+      'too-large',
+      `the lines name ${named} locations together; at most ${most} are taken: name fewer, or leave locations out`,
+    );
 }
 
 /** Facts go on as they came, with fields that no schema knows. */

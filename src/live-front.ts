@@ -5,7 +5,8 @@
  *  WS1 What can be refused is refused before the upgrade, as an HTTP problem: foreign callers, unknown topics, too many readers.
  *  WS2 A connection whose peer does not answer a ping within PING_MS is cut, and one that takes nothing is closed by the hub: a dead
  *      reader costs its socket for half a minute, nothing else.
- *  WS3 Every connection ends with a code and a reason where there is still somebody to tell.
+ *  WS3 A reader has a budget of topic changes; beyond it, it is closed.
+ *  WS4 Every connection ends with a code and a reason where there is still somebody to tell.
  */
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -74,6 +75,7 @@ class Connection implements Sink {
   readonly #client: WebSocket;
   readonly #world: LiveFrontWorld;
   readonly #reader: Reader;
+  readonly #changes = new TopicChanges(() => performance.now());
   #alive = true;
   #ending: LiveEnding | undefined;
   readonly #gone: Promise<void>;
@@ -113,6 +115,7 @@ class Connection implements Sink {
   }
 
   subscribe(topics: readonly string[]): void {
+    this.#changes.take(topics.length);
     for (const topic of topics) this.#world.hub.subscribe(this.#reader, topic);
   }
 
@@ -140,6 +143,11 @@ class Connection implements Sink {
     const asked = isBinary ? undefined : readAsked(data);
     if (asked === undefined)
       return void this.end('misused', 'a message is {"subscribe":["…"]} or {"unsubscribe":["…"]} as JSON text');
+    if (!this.#changes.take(Math.max(1, asked.subscribe.length + asked.unsubscribe.length)))
+      return void this.end(
+        'misused',
+        `too many topic changes: at most ${LIMITS.liveChangesPerSecond} a second, ${LIMITS.liveChangesAtOnce} at once`,
+      );
     for (const text of asked.unsubscribe) {
       const topic = parseTopic(text);
       if (topic !== undefined) this.#world.hub.unsubscribe(this.#reader, topic.name);
@@ -151,6 +159,30 @@ class Connection implements Sink {
         return void this.end('misused', `at most ${LIMITS.liveTopics} topics`);
       this.#world.hub.subscribe(this.#reader, topic.name);
     }
+  }
+}
+
+/** The budget of one reader: a token bucket. */
+class TopicChanges {
+  readonly #nowMs: () => number;
+  #left: number = LIMITS.liveChangesAtOnce;
+  #at: number;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+    this.#at = nowMs();
+  }
+
+  /** False if there are too many. */
+  take(changes: number): boolean {
+    const now = this.#nowMs();
+    this.#left = Math.min(
+      LIMITS.liveChangesAtOnce,
+      this.#left + ((now - this.#at) / 1000) * LIMITS.liveChangesPerSecond,
+    );
+    this.#at = now;
+    this.#left -= changes;
+    return this.#left >= 0;
   }
 }
 

@@ -70,6 +70,7 @@ export function buildLiveFeed(world: LiveSystemWorld): LiveFeed {
     anomalies,
     system: async () => ({ parked: await parked(), durability: world.durability, version: VERSION }),
     sent: () => metrics.liveMessage(),
+    encoded: () => metrics.liveEncoded(),
     skipped: () => metrics.liveSkipped(),
   });
   metrics.gauge('live_clients', () => feed.hub.size);

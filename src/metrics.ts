@@ -113,6 +113,7 @@ export class Metrics {
   readonly #transferLead: Histogram;
   readonly #liveClosed: Record<LiveEnding, number>;
   #liveMessages = 0;
+  #liveEncoded = 0;
   #liveSkipped = 0;
 
   constructor() {
@@ -207,6 +208,11 @@ export class Metrics {
     );
     this.#counter('live_messages_total', 'Messages sent to readers of the live feed.', () => this.#liveMessages);
     this.#counter(
+      'live_encoded_total',
+      'Values that were encoded for readers of the live feed, each once for all of them.',
+      () => this.#liveEncoded,
+    );
+    this.#counter(
       'live_skipped_total',
       'Values that a slow reader of the live feed did not get, because newer ones took their place.',
       () => this.#liveSkipped,
@@ -285,6 +291,10 @@ export class Metrics {
 
   liveMessage(): void {
     this.#liveMessages += 1;
+  }
+
+  liveEncoded(): void {
+    this.#liveEncoded += 1;
   }
 
   liveSkipped(): void {

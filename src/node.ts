@@ -181,7 +181,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     });
     const endLive = attachLive(server.server, { hub: live.hub, callers, metrics });
     http = await listen(server, settings.http);
-    log.info({ http, hosts: callers.hosts.join(',') }, 'HTTP listens, and answers to these hosts');
+    log.info({ hosts: callers.hosts.join(',') }, 'HTTP answers to these host names');
     await engine.start();
     openAnomalies.start();
     anomalies.start({ partitions: engine.partitions, leased: () => ownership.leased });

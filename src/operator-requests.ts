@@ -3,6 +3,8 @@
  * streams/requests.ts, but are not asked over NATS.
  */
 import { z } from 'zod';
+import { placeOf } from '../actors/explain-page.ts';
+import { LIMITS } from '../config/limits.ts';
 import { stockAnswer } from '../streams/requests.ts';
 
 const AFTER_RULE = 'must be a whole number from 0';
@@ -44,6 +46,26 @@ export const parkedAnswer = z
   .meta({ id: 'ParkedFacts' });
 export const resubmittedAnswer = z.object({ seq: z.int(), resubmitted: z.literal(true) }).meta({ id: 'Resubmitted' });
 
+const CURSOR_RULE = 'must be `next` of the page before';
+const STEPS_RULE = `must be a whole number from 1 to ${LIMITS.explainSteps}`;
+export const explainQuery = z.object({
+  limit: z.coerce
+    .number({ error: STEPS_RULE })
+    .pipe(z.int({ error: STEPS_RULE }).min(1, { error: STEPS_RULE }).max(LIMITS.explainSteps, { error: STEPS_RULE }))
+    .default(LIMITS.explainStepsUsual)
+    .meta({ description: `at most so many steps, the newest; default ${LIMITS.explainStepsUsual}` }),
+  cursor: z
+    .string({ error: CURSOR_RULE })
+    .max(2_048, { error: CURSOR_RULE })
+    .transform((text, context) => {
+      const place = placeOf(text);
+      if (place === undefined) context.addIssue({ code: 'custom', message: CURSOR_RULE });
+      return place ?? z.NEVER;
+    })
+    .optional()
+    .meta({ description: 'steps before those of the page whose `next` it is' }),
+});
+
 const totals = {
   sellable: z.int(),
   damaged: z.int(),
@@ -68,8 +90,11 @@ export const explainAnswer = z
       }),
     ),
     stock: stockAnswer,
-    adds: z.boolean().meta({ description: 'whether the steps end in the stock shown; false is a fault' }),
+    adds: z
+      .boolean()
+      .meta({ description: 'whether all steps, those of other pages too, end in the stock shown; false is a fault' }),
     notes: z.array(z.string()),
+    next: z.string().nullable().meta({ description: '`cursor` of the page of older steps; null if there are none' }),
   })
   .meta({ id: 'Explanation' });
 

@@ -201,6 +201,7 @@ export async function readUntil(
   from: number,
   until: number,
   message: (message: FollowedMessage) => void,
+  batch: number = LIMITS.factsPerPull,
 ): Promise<void> {
   if (until < from) return;
   await new Promise<void>((resolve, reject) => {
@@ -227,7 +228,7 @@ export async function readUntil(
     broker
       .follow(
         stream,
-        { filters, from, batch: LIMITS.factsPerPull },
+        { filters, from, batch },
         {
           alive: () => {
             heardAt = clock.monoMs();

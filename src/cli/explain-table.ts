@@ -12,7 +12,7 @@ const TITLES: Record<ExplainBucket, string> = {
 };
 
 /** Buckets that nothing ever moved are left out, but sellable always shows. */
-export function explainTable({ sku, location, asOf, steps, stock, adds, notes }: ExplainAnswer): string {
+export function explainTable({ sku, location, asOf, steps, stock, adds, notes, next }: ExplainAnswer): string {
   const buckets = EXPLAIN_BUCKETS.filter(
     (bucket) =>
       bucket === 'sellable' || steps.some(({ change, total }) => (change[bucket] ?? 0) !== 0 || total[bucket] !== 0),
@@ -38,6 +38,8 @@ export function explainTable({ sku, location, asOf, steps, stock, adds, notes }:
     `available ${stock.available}: sellable ${stock.sellable} - held ${stock.held} - allocated ${stock.allocated} - safety stock ${stock.safetyStock}, less what is protected for others\n`,
     `available to promise ${stock.atp}\n`,
   );
+  if (next !== null)
+    out.push(`Only the newest ${steps.length} steps are shown: --last N shows more, --all shows all.\n`);
   for (const note of notes) out.push(`Note: ${printable(note)}\n`);
   if (!adds)
     out.push('FAULT: the steps do not add up to the stock shown. Please report this with the output of --json.\n');

@@ -12,7 +12,7 @@ import {
   stockRequest,
 } from '../../streams/requests.ts';
 import type { Answers } from '../answers.ts';
-import { explainAnswer } from '../operator-requests.ts';
+import { explainAnswer, explainQuery } from '../operator-requests.ts';
 import { addRoute, type Operation } from './operation.ts';
 
 const LINE = {
@@ -63,7 +63,7 @@ const queryAtp: Operation = {
   path: '/v1/atp',
   tag: 'atp',
   summary: 'What of many SKUs may be promised',
-  description: 'A SKU that nothing is known of has atp 0 and no locations.',
+  description: 'A SKU that nothing is known of has atp 0 and no locations. Equal lines are computed once.',
   body: {
     schema: atpRequest,
     examples: {
@@ -111,8 +111,11 @@ const explainStock: Operation = {
   method: 'GET',
   path: '/v1/explain/{sku}/{location}',
   tag: 'stock',
-  summary: 'The facts and reservations behind a stock',
+  summary: 'The facts and reservations behind a stock, the newest page first',
+  description:
+    'The steps of a page are in the order in which they happened. A long field of a fact is cut. A node makes two explanations at once.',
   params: stockKey,
+  query: explainQuery,
   answers: {
     200: {
       description: 'Steps with running totals, and the stock that they add up to',
@@ -134,10 +137,11 @@ const explainStock: Operation = {
         stock: STOCK,
         adds: true,
         notes: [],
+        next: null,
       },
     },
   },
-  problems: ['invalid-request', 'not-found', 'undecided'],
+  problems: ['invalid-request', 'not-found', 'busy', 'undecided'],
 };
 
 export const STOCK_OPERATIONS = [atpOfSku, queryAtp, stockOfSku, stockAtLocation, explainStock];
@@ -147,5 +151,5 @@ export function addStockRoutes(app: FastifyInstance, answers: Answers): void {
   addRoute(app, queryAtp, (request) => answers.atp(request.body));
   addRoute(app, stockOfSku, (request) => answers.stock(request.params));
   addRoute(app, stockAtLocation, (request) => answers.stockAt(request.params));
-  addRoute(app, explainStock, (request) => answers.explain(request.params));
+  addRoute(app, explainStock, (request) => answers.explain(request.params, request.query));
 }

@@ -36,6 +36,7 @@ async function bare(origins: readonly string[] = [], events: Partial<HubEvents> 
     closed: none,
     versioned: () => false,
     sent: none,
+    encoded: none,
     skipped: () => {
       skipped += 1;
     },
