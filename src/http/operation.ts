@@ -75,7 +75,7 @@ async function packed(reply: FastifyReply, answer: Promise<unknown>): Promise<un
 }
 
 /** Looks through the raw headers: the framework reads none for a GET, and making an object of them costs more than this. */
-function prefersMsgpack(rawHeaders: readonly string[]): boolean {
+export function prefersMsgpack(rawHeaders: readonly string[]): boolean {
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
     if (name.length !== 6 || name.toLowerCase() !== 'accept') continue;

@@ -1,7 +1,11 @@
 /** Routes of reading: available to promise, stock, and the facts behind it. */
+import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { LIMITS } from '../../config/limits.ts';
+import { JSON_TYPE } from '../../streams/codec.ts';
 import {
+  type AtpAnswer,
   atpAnswer,
   atpLineAnswer,
   atpParams,
@@ -13,7 +17,7 @@ import {
 } from '../../streams/requests.ts';
 import type { Answers } from '../answers.ts';
 import { explainAnswer, explainQuery } from '../operator-requests.ts';
-import { addRoute, type Operation } from './operation.ts';
+import { addRoute, type Operation, prefersMsgpack } from './operation.ts';
 
 const LINE = {
   sku: '85123A',
@@ -146,9 +150,31 @@ const explainStock: Operation = {
 
 export const STOCK_OPERATIONS = [atpOfSku, queryAtp, stockOfSku, stockAtLocation, explainStock];
 
+/** Locations that are written in one turn of the event loop, which takes about a millisecond. */
+const LOCATIONS_AT_ONCE = 2_000;
+
+/** An answer of ATP as JSON, piece by piece. */
+async function* jsonOf({ asOf, lines }: AtpAnswer): AsyncGenerator<string> {
+  let [text, locations] = [`{"asOf":${JSON.stringify(asOf)},"lines":[`, 0];
+  for (const [index, line] of lines.entries()) {
+    text += `${index === 0 ? '' : ','}${JSON.stringify(line)}`;
+    locations += line.locations.length;
+    if (locations < LOCATIONS_AT_ONCE) continue;
+    yield text;
+    [text, locations] = ['', 0];
+    await setImmediate();
+  }
+  yield `${text}]}`;
+}
+
 export function addStockRoutes(app: FastifyInstance, answers: Answers): void {
   addRoute(app, atpOfSku, (request) => answers.atpOfSku(request.params, request.query));
-  addRoute(app, queryAtp, (request) => answers.atp(request.body));
+  addRoute(app, queryAtp, async (request, reply) => {
+    const answer = await answers.atp(request.body);
+    const locations = answer.lines.reduce((sum, line) => sum + line.locations.length, 0);
+    if (locations <= LOCATIONS_AT_ONCE || prefersMsgpack(request.raw.rawHeaders)) return answer;
+    return reply.type(JSON_TYPE).send(Readable.from(jsonOf(answer)));
+  });
   addRoute(app, stockOfSku, (request) => answers.stock(request.params));
   addRoute(app, stockAtLocation, (request) => answers.stockAt(request.params));
   addRoute(app, explainStock, (request) => answers.explain(request.params, request.query));
