@@ -19,23 +19,6 @@ export function comparePlaces(a: Place, b: Place): number {
   return a[0] - b[0] || a[1] - b[1] || (a[2] < b[2] ? -1 : a[2] > b[2] ? 1 : 0) || a[3] - b[3];
 }
 
-export function cursorOf(place: Place): string {
-  return Buffer.from(JSON.stringify(place)).toString('base64url');
-}
-
-/** Undefined if it is no cursor. */
-export function placeOf(cursor: string): Place | undefined {
-  try {
-    const place: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (!Array.isArray(place) || place.length !== 4) return undefined;
-    const [at, rank, id, n] = place as unknown[];
-    if (typeof id !== 'string' || ![at, rank, n].every(Number.isSafeInteger)) return undefined;
-    return place as unknown as Place;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Keeps the newest of what is added before a place. */
 export class Newest<T extends Placed> {
   readonly #limit: number;

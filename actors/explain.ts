@@ -23,7 +23,7 @@ import { RESUBMIT_HEADER } from '../streams/parked.ts';
 import { storedFactSubject } from '../streams/subjects.ts';
 import { floorsOf, readStreams } from '../streams/trimmed.ts';
 import { type Baselines, covers, loadPart, type Point, pointOf } from './baseline.ts';
-import { cursorOf, Newest, type Place, type Placed } from './explain-page.ts';
+import { Newest, type Place, type Placed } from './explain-page.ts';
 import type { Horizons } from './horizons.ts';
 import { HORIZON_SLACK_MICROS } from './intake.ts';
 import { Partition } from './partition.ts';
@@ -131,7 +131,7 @@ async function explainOnce(
   const end = whole?.totals() ?? total;
   const adds = EXPLAIN_BUCKETS.every((bucket) => end[bucket] === stock[bucket]);
   if (!adds) notes.push('the steps do not end in the stock shown: run holdfast doctor');
-  const next = page.goesOn && kept[0] !== undefined ? cursorOf(kept[0].place) : null;
+  const next = page.goesOn && kept[0] !== undefined ? kept[0].place : null;
   return { sku, location, asOf, steps, stock, adds, notes, next };
 }
 

@@ -60,8 +60,8 @@ export interface ExplainAnswer {
   readonly adds: boolean;
   /** What the steps leave out, such as facts that were parked. */
   readonly notes: readonly string[];
-  /** Where the page of the older steps begins; null if this one begins with the oldest. */
-  readonly next: string | null;
+  /** The page of the older steps is before it; null if this one begins with the oldest. */
+  readonly next: Place | null;
 }
 export interface ExplainStep {
   /** When it happened, ISO 8601. */

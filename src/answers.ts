@@ -7,7 +7,7 @@
  *  A2 Every request is counted once, a reservation's with how it ended; 503 and 500 are the system's faults, the rest are answers.
  */
 import type { z } from 'zod';
-import type { ExplainAnswer, FactDesk, ParkedFacts, StockDesk } from '../actors/ports.ts';
+import type { FactDesk, ParkedFacts, StockDesk } from '../actors/ports.ts';
 import { type FieldError, Refusal } from '../actors/refusal.ts';
 import { LIMITS } from '../config/limits.ts';
 import { parseFact } from '../streams/facts.ts';
@@ -28,7 +28,8 @@ import {
 import { elementsOf, type SentBody } from '../streams/sent.ts';
 import { isTooDeep } from './bodies.ts';
 import type { MeasuredOperation, Metrics, ReservationOutcome } from './metrics.ts';
-import { explainQuery, type ParkedAnswer, parkedParams, parkedQuery } from './operator-requests.ts';
+import { type Explanation, explainQuery, type ParkedAnswer, parkedParams, parkedQuery } from './operator-requests.ts';
+import { cursorText } from './pages.ts';
 import { problemOf } from './problems.ts';
 
 /** Wrong fields named in one problem; the rest is left out. */
@@ -107,10 +108,13 @@ export class Answers {
     return this.#blamed('stock', () => this.#desk.stock(sku, location));
   }
 
-  async explain(params: unknown, query: unknown): Promise<ExplainAnswer> {
+  async explain(params: unknown, query: unknown): Promise<Explanation> {
     const key = valid(stockKey, params);
     const { limit, cursor } = valid(explainQuery, onceEach(query));
-    return this.#blamed('stock', () => this.#desk.explain(key, { limit, before: cursor }));
+    return this.#blamed('stock', async () => {
+      const answer = await this.#desk.explain(key, { limit, before: cursor });
+      return { ...answer, next: answer.next === null ? null : cursorText(answer.next) };
+    });
   }
 
   async place(body: unknown): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {

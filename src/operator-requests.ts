@@ -3,12 +3,12 @@
  * streams/requests.ts, but are not asked over NATS.
  */
 import { z } from 'zod';
-import { placeOf } from '../actors/explain-page.ts';
+import type { ExplainAnswer } from '../actors/ports.ts';
 import { LIMITS } from '../config/limits.ts';
 import { stockAnswer } from '../streams/requests.ts';
+import { cursorOf, limit, nextCursor } from './pages.ts';
 
 const AFTER_RULE = 'must be a whole number from 0';
-const LIMIT_RULE = 'must be a whole number from 1 to 1000';
 const SEQ_RULE = 'must be a whole number from 1';
 
 export const parkedQuery = z.object({
@@ -17,11 +17,7 @@ export const parkedQuery = z.object({
     .pipe(z.int({ error: AFTER_RULE }).min(0, { error: AFTER_RULE }))
     .default(0)
     .meta({ description: 'only those with a greater sequence; default 0' }),
-  limit: z.coerce
-    .number({ error: LIMIT_RULE })
-    .pipe(z.int({ error: LIMIT_RULE }).min(1, { error: LIMIT_RULE }).max(1000, { error: LIMIT_RULE }))
-    .default(100)
-    .meta({ description: 'at most so many, up to 1,000; default 100' }),
+  limit: limit(1_000, 100),
 });
 export const parkedParams = z.object({
   seq: z.coerce.number({ error: SEQ_RULE }).pipe(z.int({ error: SEQ_RULE }).min(1, { error: SEQ_RULE })),
@@ -46,24 +42,9 @@ export const parkedAnswer = z
   .meta({ id: 'ParkedFacts' });
 export const resubmittedAnswer = z.object({ seq: z.int(), resubmitted: z.literal(true) }).meta({ id: 'Resubmitted' });
 
-const CURSOR_RULE = 'must be `next` of the page before';
-const STEPS_RULE = `must be a whole number from 1 to ${LIMITS.explainSteps}`;
 export const explainQuery = z.object({
-  limit: z.coerce
-    .number({ error: STEPS_RULE })
-    .pipe(z.int({ error: STEPS_RULE }).min(1, { error: STEPS_RULE }).max(LIMITS.explainSteps, { error: STEPS_RULE }))
-    .default(LIMITS.explainStepsUsual)
-    .meta({ description: `at most so many steps, the newest; default ${LIMITS.explainStepsUsual}` }),
-  cursor: z
-    .string({ error: CURSOR_RULE })
-    .max(2_048, { error: CURSOR_RULE })
-    .transform((text, context) => {
-      const place = placeOf(text);
-      if (place === undefined) context.addIssue({ code: 'custom', message: CURSOR_RULE });
-      return place ?? z.NEVER;
-    })
-    .optional()
-    .meta({ description: 'steps before those of the page whose `next` it is' }),
+  limit: limit(LIMITS.explainSteps, LIMITS.explainStepsUsual),
+  cursor: cursorOf(z.tuple([z.int(), z.int(), z.string(), z.int()])),
 });
 
 const totals = {
@@ -94,7 +75,7 @@ export const explainAnswer = z
       .boolean()
       .meta({ description: 'whether all steps, those of other pages too, end in the stock shown; false is a fault' }),
     notes: z.array(z.string()),
-    next: z.string().nullable().meta({ description: '`cursor` of the page of older steps; null if there are none' }),
+    next: nextCursor,
   })
   .meta({ id: 'Explanation' });
 
@@ -119,4 +100,5 @@ export const notReadyAnswer = z
   })
   .meta({ id: 'NotReady' });
 
+export type Explanation = Omit<ExplainAnswer, 'next'> & { readonly next: string | null };
 export type ParkedAnswer = z.infer<typeof parkedAnswer>;

@@ -13,6 +13,7 @@ import {
   findStock,
   mergeNames,
   mergeStock,
+  type ReservationsQuery,
   type ReservedLine,
   type StockPage,
   type StockQuery,
@@ -26,11 +27,6 @@ const READ_MS = 3_000;
 
 interface NamesBody {
   readonly text: string;
-  readonly limit: number;
-}
-interface ReservationsBody {
-  readonly sku: string;
-  readonly location: string | null;
   readonly limit: number;
 }
 
@@ -52,10 +48,9 @@ export class SystemReads {
     return mergeStock(await this.#all<readonly StockView[]>(STOCK_OPERATION, query), query.limit);
   }
 
-  async reservationsOf(sku: string, location: string | undefined, limit: number): Promise<readonly ReservedLine[]> {
-    const body: ReservationsBody = { sku, location: location ?? null, limit };
-    const parts = await this.#all<readonly ReservedLine[]>(RESERVATIONS_OPERATION, body);
-    return parts.flat().slice(0, limit);
+  /** All of a SKU are in its partition. */
+  async reservationsOf(query: ReservationsQuery): Promise<readonly ReservedLine[]> {
+    return (await this.#all<readonly ReservedLine[]>(RESERVATIONS_OPERATION, query)).flat();
   }
 
   async #all<T>(operation: string, body: unknown): Promise<T[]> {
@@ -80,10 +75,8 @@ export function answerReads(
     }
     case STOCK_OPERATION:
       return findStock(book, body as StockQuery);
-    case RESERVATIONS_OPERATION: {
-      const { sku, location, limit } = body as ReservationsBody;
-      return findReservations(book, sku, location ?? undefined, limit);
-    }
+    case RESERVATIONS_OPERATION:
+      return findReservations(book, body as ReservationsQuery);
     default:
       return undefined;
   }

@@ -1,5 +1,6 @@
 /** An explanation of a stock as a table: each step with its changes, and the running totals after it. */
-import { EXPLAIN_BUCKETS, type ExplainAnswer, type ExplainBucket } from '../../actors/ports.ts';
+import { EXPLAIN_BUCKETS, type ExplainBucket } from '../../actors/ports.ts';
+import type { Explanation } from '../operator-requests.ts';
 import { printable, table } from './table.ts';
 
 const TITLES: Record<ExplainBucket, string> = {
@@ -12,7 +13,7 @@ const TITLES: Record<ExplainBucket, string> = {
 };
 
 /** Buckets that nothing ever moved are left out, but sellable always shows. */
-export function explainTable({ sku, location, asOf, steps, stock, adds, notes, next }: ExplainAnswer): string {
+export function explainTable({ sku, location, asOf, steps, stock, adds, notes, next }: Explanation): string {
   const buckets = EXPLAIN_BUCKETS.filter(
     (bucket) =>
       bucket === 'sellable' || steps.some(({ change, total }) => (change[bucket] ?? 0) !== 0 || total[bucket] !== 0),

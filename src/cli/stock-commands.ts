@@ -1,6 +1,5 @@
 /** `atp`, `stock`, `explain`: what is there, what may be promised, and why. */
 import { type Command, InvalidArgumentError } from 'commander';
-import type { ExplainAnswer } from '../../actors/ports.ts';
 import { LIMITS } from '../../config/limits.ts';
 import {
   type AtpAnswer,
@@ -9,6 +8,7 @@ import {
   type StockAnswer,
   stockRequest,
 } from '../../streams/requests.ts';
+import type { Explanation } from '../operator-requests.ts';
 import { type Asked, type Client, path } from './client.ts';
 import { askDesk, type DeskOptions, deskCommand } from './desk.ts';
 import { explainTable } from './explain-table.ts';
@@ -77,16 +77,16 @@ export function addStockCommands(program: Command, run: CliRun): void {
       checkTyped(stockRequest, { sku, location });
       const ask = path('v1', 'explain', sku, location);
       const most = options.all === true ? Number.POSITIVE_INFINITY : options.last;
-      await askDesk<ExplainAnswer>(run, options, (client) => explained(client, ask, most), explainTable);
+      await askDesk<Explanation>(run, options, (client) => explained(client, ask, most), explainTable);
     });
 }
 
 /** As many of the newest steps, of as many pages as they take. */
-async function explained(client: Client, ask: string, most: number): Promise<Asked<ExplainAnswer>> {
+async function explained(client: Client, ask: string, most: number): Promise<Asked<Explanation>> {
   const page = (left: number, cursor?: string) => {
     const query = new URLSearchParams({ limit: String(Math.min(left, LIMITS.explainSteps)) });
     if (cursor !== undefined) query.set('cursor', cursor);
-    return client.ask<ExplainAnswer>('GET', `${ask}?${query}`);
+    return client.ask<Explanation>('GET', `${ask}?${query}`);
   };
   const first = await page(most);
   if (!first.ok) return first;

@@ -1,7 +1,7 @@
 /** Routes of reservations: place, confirm, release, read. */
 import type { FastifyInstance } from 'fastify';
 import { LIMITS } from '../../config/limits.ts';
-import { reservationAnswer, reservationRequest, reservationStep } from '../../streams/requests.ts';
+import { MAX_LINES, reservationAnswer, reservationRequest, reservationStep } from '../../streams/requests.ts';
 import type { Answers } from '../answers.ts';
 import { addRoute, type Operation } from './operation.ts';
 
@@ -14,6 +14,8 @@ const HELD = {
     { sku: '71053', qty: 1, location: 'dc-1', version: '5.920' },
   ],
 };
+
+const RESERVATION_BOUND = `A reservation has at most ${MAX_LINES} lines, which name at most ${LIMITS.reservationLocations} locations together.`;
 
 const placeReservation: Operation = {
   id: 'placeReservation',
@@ -40,6 +42,7 @@ const placeReservation: Operation = {
       },
     },
   },
+  bound: RESERVATION_BOUND,
   answers: {
     201: {
       description: 'Held, and durable. With `partial` what there is, and `shortages` for the rest',
@@ -60,6 +63,7 @@ const confirmReservation: Operation = {
   summary: 'Held becomes allocated and no longer expires',
   description: 'Repeating it is harmless. A body is not needed and not read.',
   params: reservationStep,
+  bound: RESERVATION_BOUND,
   answers: {
     200: {
       description: 'The reservation as it is',
@@ -78,6 +82,7 @@ const releaseReservation: Operation = {
   summary: 'Give held or allocated units back',
   description: 'Repeating it is harmless.',
   params: reservationStep,
+  bound: RESERVATION_BOUND,
   answers: {
     200: {
       description: 'The reservation as it is',
@@ -95,6 +100,7 @@ const readReservation: Operation = {
   tag: 'reservations',
   summary: 'A reservation as it is',
   params: reservationStep,
+  bound: RESERVATION_BOUND,
   answers: { 200: { description: 'The reservation', schema: reservationAnswer, example: HELD } },
   problems: ['not-found', 'invalid-request', 'undecided'],
 };

@@ -46,6 +46,8 @@ const STOCK = {
 };
 const stockKey = stockRequest.required();
 
+const ATP_BOUND = `An answer holds at most ${LIMITS.atpLocations} locations, of all lines together; beyond: 413.`;
+
 const atpOfSku: Operation = {
   id: 'atpOfSku',
   method: 'GET',
@@ -54,10 +56,11 @@ const atpOfSku: Operation = {
   summary: 'What of a SKU may be promised',
   description:
     'Without `by` what is available now, never below 0; with `by` also what is on its way by then. `version` is epoch.sequence of what the answer was computed from and never goes back for a SKU.',
+  bound: ATP_BOUND,
   params: atpParams,
   query: atpQuerystring,
   answers: { 200: { description: 'One line', schema: atpLineAnswer, example: { asOf: AS_OF, ...LINE } } },
-  problems: ['invalid-request', 'not-found', 'undecided'],
+  problems: ['invalid-request', 'not-found', 'too-large', 'undecided'],
 };
 
 const queryAtp: Operation = {
@@ -68,6 +71,7 @@ const queryAtp: Operation = {
   tag: 'atp',
   summary: 'What of many SKUs may be promised',
   description: 'A SKU that nothing is known of has atp 0 and no locations. Equal lines are computed once.',
+  bound: ATP_BOUND,
   body: {
     schema: atpRequest,
     examples: {
@@ -90,11 +94,12 @@ const stockOfSku: Operation = {
   path: '/v1/stock/{sku}',
   tag: 'stock',
   summary: 'Stock of a SKU at all its locations',
+  bound: `At most ${LIMITS.stockRows} locations are answered at once; beyond: 413.`,
   params: atpParams,
   answers: {
     200: { description: 'Every location', schema: skuStockAnswer, example: { sku: '85123A', locations: [STOCK] } },
   },
-  problems: ['invalid-request', 'not-found', 'undecided'],
+  problems: ['invalid-request', 'not-found', 'too-large', 'undecided'],
 };
 
 const stockAtLocation: Operation = {
