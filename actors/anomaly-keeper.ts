@@ -31,7 +31,17 @@ export interface AnomalyQuery {
   readonly location?: string | undefined;
   readonly sku?: string | undefined;
   readonly limit: number;
+  /** Only those behind this place. */
+  readonly after?: AnomalyPlace | undefined;
 }
+type AnomalyPlace = readonly [at: string, id: string];
+
+/** The newest first. */
+function comparePlaces([at, id]: AnomalyPlace, [otherAt, otherId]: AnomalyPlace): number {
+  if (at !== otherAt) return at < otherAt ? 1 : -1;
+  return id < otherId ? -1 : id > otherId ? 1 : 0;
+}
+
 /** What fronts ask. */
 export interface AnomalyDesk {
   list(query: AnomalyQuery): Promise<Anomaly[]>;
@@ -111,7 +121,7 @@ export class AnomalyKeeper implements AnomalyDesk {
       for (const { stored } of entries.values()) if (stored.state !== 'resolved') yield shown(stored);
   }
 
-  async list({ state, kind, location, sku, limit }: AnomalyQuery): Promise<Anomaly[]> {
+  async list({ state, kind, location, sku, limit, after }: AnomalyQuery): Promise<Anomaly[]> {
     const found = (await this.#all())
       .map(storedIn)
       .filter(
@@ -120,9 +130,10 @@ export class AnomalyKeeper implements AnomalyDesk {
           (state === undefined ? each.state !== 'resolved' : each.state === state) &&
           (kind === undefined || each.kind === kind) &&
           (location === undefined || each.location === location) &&
-          (sku === undefined || each.sku === sku),
+          (sku === undefined || each.sku === sku) &&
+          (after === undefined || comparePlaces([each.at, each.id], after) > 0),
       ) as StoredAnomaly[];
-    found.sort((a, b) => (a.at === b.at ? a.id.localeCompare(b.id) : a.at < b.at ? 1 : -1));
+    found.sort((a, b) => comparePlaces([a.at, a.id], [b.at, b.id]));
     return found.slice(0, limit).map(shown);
   }
 

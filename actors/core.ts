@@ -19,6 +19,7 @@ import { Refusal, UNDECIDED, undecided } from './refusal.ts';
 import { Rules } from './rules.ts';
 import { RulesList } from './rules-list.ts';
 import type { SnapshotStore } from './snapshotter.ts';
+import { Turnstile } from './turnstile.ts';
 import { Writers } from './writers.ts';
 
 export interface CoreWorld {
@@ -82,6 +83,7 @@ export function buildCore(world: CoreWorld): Core {
   const engine = new Engine({ ...world, marks, writers, rules, rulesList, ownership, writer: world.self().writer });
   // A node whose lease ran out may not know yet that another one owns what it holds: what it says of a part would be old.
   const serves = (number: number) => engine.partitions.get(number)?.serving === true && ownership.leased;
+  const explains = new Turnstile(LIMITS.explainsAtOnce, LIMITS.explainsWaiting, 'explanations');
   const desk = new Desk(
     {
       partitions: engine.partitions,
@@ -90,11 +92,13 @@ export function buildCore(world: CoreWorld): Core {
       laneTimeMs: settings.laneTimeMs,
       peers,
       leased: () => ownership.leased,
-      explain: (partition, sku, location) =>
-        explain(
-          { broker, clock, baselines: world.baselines, partition, partitions, marks: engine.intake.marks, rules },
-          sku,
-          location,
+      explain: (partition, key, page) =>
+        explains.pass(() =>
+          explain(
+            { broker, clock, baselines: world.baselines, partition, partitions, marks: engine.intake.marks, rules },
+            key,
+            page,
+          ),
         ),
     },
     engine.reservations,

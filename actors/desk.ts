@@ -3,10 +3,12 @@
  *
  * Invariants:
  *  K1 An answer comes from a partition that is serving, under a lease that is confirmed: else 503, never an old number.
- *  K2 `version` of an answer is the epoch and change number of the partition it was computed from.
+ *  K2 `version` of an answer is the epoch and change number of the partition it was computed from. Of an answer of many lines each is computed
+ *      in one turn of the event loop.
+ *  K3 An answer is bounded, and work on it gives way to others every LIMITS.answerTurnMs. Equal lines are computed once.
  */
 import { LIMITS } from '../config/limits.ts';
-import type { Clock } from '../streams/clock.ts';
+import { type Clock, Turns } from '../streams/clock.ts';
 import { formatInstant, parseDateOrInstant } from '../streams/instant.ts';
 import type {
   AtpAnswer,
@@ -21,7 +23,7 @@ import { partitionOf } from '../streams/subjects.ts';
 import { inHalves } from './halves.ts';
 import type { Partition } from './partition.ts';
 import type { PeerHandlers } from './peer-operations.ts';
-import type { ExplainAnswer, Peers, StockDesk } from './ports.ts';
+import type { ExplainAnswer, ExplainedKey, ExplainPage, Peers, StockDesk } from './ports.ts';
 import { Refusal, UNDECIDED, undecided } from './refusal.ts';
 import type { Reservations } from './reservations.ts';
 import { type Horizon, skuAtp, stockView } from './stock/availability.ts';
@@ -37,7 +39,7 @@ export interface DeskWorld {
   /** Whether this node's lease is confirmed now. */
   readonly leased: () => boolean;
   readonly peers: Peers;
-  readonly explain: (partition: Partition, sku: string, location: string) => Promise<ExplainAnswer>;
+  readonly explain: (partition: Partition, key: ExplainedKey, page: ExplainPage) => Promise<ExplainAnswer>;
 }
 
 export class Desk implements StockDesk {
@@ -51,21 +53,31 @@ export class Desk implements StockDesk {
 
   async atp(request: AtpRequest): Promise<AtpAnswer> {
     const horizon = this.#horizon(request.by);
-    const lines = new Array<AtpLine>(request.lines.length);
-    let away: Map<number, number[]> | undefined;
-    for (let i = 0; i < request.lines.length; i++) {
-      const line = request.lines[i] as AtpRequest['lines'][number];
+    const answer = new Array<AtpLine>(request.lines.length);
+    const turns = new Turns(this.#world.clock, LIMITS.answerTurnMs);
+    let away: Map<number, SameLines[]> | undefined;
+    let locations = 0;
+    const put = ({ indexes }: SameLines, line: AtpLine) => {
+      locations += line.locations.length * indexes.length;
+      if (locations > LIMITS.atpLocations) throw tooManyLocations();
+      for (const index of indexes) answer[index] = line;
+    };
+    for (const same of sameLines(request.lines)) {
+      const { line } = same;
+      const turn = turns.next();
+      if (turn !== undefined) await turn;
       const number = partitionOf(line.sku, this.#world.count);
       const partition = this.#served(number);
-      if (partition === undefined) {
+      if (partition !== undefined) put(same, this.#line(partition, line.sku, line.locations, horizon));
+      else {
         away ??= new Map();
-        const indexes = away.get(number);
-        if (indexes === undefined) away.set(number, [i]);
-        else indexes.push(i);
-      } else lines[i] = this.#line(partition, line.sku, line.locations, horizon);
+        const others = away.get(number);
+        if (others === undefined) away.set(number, [same]);
+        else others.push(same);
+      }
     }
-    if (away !== undefined) await this.#atpAway(request, away, lines);
-    return { asOf: formatInstant(this.#world.clock.nowMs() * 1000), lines };
+    if (away !== undefined) await this.#atpAway(request, away, put);
+    return { asOf: formatInstant(this.#world.clock.nowMs() * 1000), lines: answer };
   }
 
   async stock(sku: string, location: string): Promise<StockAnswer> {
@@ -83,14 +95,19 @@ export class Desk implements StockDesk {
     if (partition === undefined) return this.#world.peers.ask(number, 'skuStock', { sku });
     const entry = partition.book.skus.get(sku);
     if (entry === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
+    if (entry.keys.length > LIMITS.stockRows)
+      throw new Refusal(
+        'too-large',
+        `SKU ${sku} is known at ${entry.keys.length} locations; at most ${LIMITS.stockRows} are answered at once: ask for one location, /v1/stock/{sku}/{location}`,
+      );
     return { sku, locations: entry.keys.map(stockView) };
   }
 
-  async explain(sku: string, location: string): Promise<ExplainAnswer> {
-    const number = partitionOf(sku, this.#world.count);
+  async explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
+    const number = partitionOf(key.sku, this.#world.count);
     const partition = this.#served(number);
-    if (partition === undefined) return this.#world.peers.ask(number, 'explain', { sku, location });
-    return this.#world.explain(partition, sku, location);
+    if (partition === undefined) return this.#world.peers.ask(number, 'explain', { ...key, ...page });
+    return this.#world.explain(partition, key, page);
   }
 
   place(request: ReservationRequest): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
@@ -130,7 +147,7 @@ export class Desk implements StockDesk {
     atp: (_, request) => this.atp(request),
     stock: (_, { sku, location }) => this.stock(sku, location),
     skuStock: (_, { sku }) => this.skuStock(sku),
-    explain: (_, { sku, location }) => this.explain(sku, location),
+    explain: (_, { sku, location, limit, before }) => this.explain({ sku, location }, { limit, before }),
     place: (_, request) => this.place(request),
     confirm: (_, { id }) => this.confirm(id),
     release: (_, { id }) => this.release(id),
@@ -161,18 +178,22 @@ export class Desk implements StockDesk {
     return { sku, atp, version: `${book.epoch}.${book.seq}`, locations };
   }
 
-  async #atpAway(request: AtpRequest, away: ReadonlyMap<number, number[]>, lines: AtpLine[]): Promise<void> {
+  async #atpAway(
+    request: AtpRequest,
+    away: ReadonlyMap<number, readonly SameLines[]>,
+    put: (same: SameLines, line: AtpLine) => void,
+  ): Promise<void> {
     await Promise.all(
-      [...away].map(async ([number, indexes]) => {
-        const asked = indexes.map((index) => request.lines[index] as AtpRequest['lines'][number]);
+      [...away].map(async ([number, asked]) => {
         const answers = await inHalves(asked, async (some) => {
-          const { lines: found } = await this.#world.peers.ask(number, 'atp', { ...request, lines: some });
-          if (found.length !== some.length)
+          const part = { ...request, lines: some.map(({ line }) => line) };
+          const { lines } = await this.#world.peers.ask(number, 'atp', part);
+          if (lines.length !== some.length)
             throw undecided(UNDECIDED.owner, 'it answers other lines than were asked for');
-          return found;
+          return lines;
         });
-        indexes.forEach((index, i) => {
-          lines[index] = answers[i] as AtpLine;
+        asked.forEach((same, i) => {
+          put(same, answers[i] as AtpLine);
         });
       }),
     );
@@ -183,6 +204,34 @@ export class Desk implements StockDesk {
     if (until === undefined) return undefined;
     return { now: this.#world.clock.nowMs() * 1000, by: until, laneTime: this.#world.laneTimeMs * 1000 };
   }
+}
+
+type AskedLine = AtpRequest['lines'][number];
+
+/** A line, and where in the request lines equal to it stand. */
+interface SameLines {
+  readonly line: AskedLine;
+  readonly indexes: number[];
+}
+
+function sameLines(lines: readonly AskedLine[]): Iterable<SameLines> {
+  if (lines.length === 1) return [{ line: lines[0] as AskedLine, indexes: [0] }];
+  const all = new Map<string, SameLines>();
+  lines.forEach((line, index) => {
+    // No name holds a line feed.
+    const content = line.locations === undefined ? line.sku : [line.sku, ...line.locations].join('\n');
+    const same = all.get(content);
+    if (same === undefined) all.set(content, { line, indexes: [index] });
+    else same.indexes.push(index);
+  });
+  return all.values();
+}
+
+function tooManyLocations(): Refusal {
+  return new Refusal(
+    'too-large',
+    `the answer would hold more than ${LIMITS.atpLocations} locations: name the locations that are wanted, or ask for fewer SKUs at once`,
+  );
 }
 
 /** A caller waits so long for a decision; the decision itself goes on, and its units stay held until its outcome is known. */

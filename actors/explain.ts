@@ -1,13 +1,19 @@
 /**
  * Explain: the facts and decisions behind the numbers of one stock key, in the order in which they happened, with running totals
- * that end in the present numbers.
+ * that end in the present numbers. Long ones come in pages, the newest first.
  *
  * The facts are read again from the streams, up to where the partition has folded them, and folded by themselves; if the end is not
  * what the book says, the answer says so. What has been trimmed is told in one opening step: the numbers of a baseline.
+ *
+ * Invariants:
+ *  EX1 Memory holds the steps of the page, not of the key: facts commute, so what is older than the page is folded as it is read.
+ *  EX2 Every page checks the whole: `adds` compares all facts and decisions with the book.
+ *  EX3 Facts are read in small pulls, and work on them gives way every LIMITS.answerTurnMs.
  */
+import { LIMITS } from '../config/limits.ts';
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream, JOURNAL_STREAM } from '../config/topology.ts';
 import type { FollowedMessage } from '../streams/broker.ts';
-import { isTooDeep } from '../streams/codec.ts';
+import { Turns } from '../streams/clock.ts';
 import type { Fact, FactType } from '../streams/facts.ts';
 import { type ReadingWorld, readUntil } from '../streams/follower.ts';
 import { hash64 } from '../streams/hash.ts';
@@ -16,15 +22,23 @@ import type { ParkMarks } from '../streams/park-marks.ts';
 import { againSubject, storedFact, storedFactSubject } from '../streams/subjects.ts';
 import { floorsOf, readStreams } from '../streams/trimmed.ts';
 import { type Baselines, covers, loadPart, type Point, pointOf } from './baseline.ts';
+import { Newest, type Place, type Placed } from './explain-page.ts';
 import { Partition } from './partition.ts';
-import { EXPLAIN_BUCKETS, type ExplainAnswer, type ExplainBucket, type ExplainStep } from './ports.ts';
+import {
+  EXPLAIN_BUCKETS,
+  type ExplainAnswer,
+  type ExplainBucket,
+  type ExplainedKey,
+  type ExplainPage,
+  type ExplainStep,
+} from './ports.ts';
 import { Refusal } from './refusal.ts';
 import type { Rules } from './rules.ts';
 import { SeenIds } from './seen.ts';
-import { stockView } from './stock/availability.ts';
+import { inTransit, stockView } from './stock/availability.ts';
 import { applyFact } from './stock/evolve.ts';
 import { StockBook, type StockKey } from './stock/state.ts';
-import { type Readable, readStored } from './verdict.ts';
+import { readStored } from './verdict.ts';
 
 export interface ExplainWorld extends ReadingWorld {
   readonly baselines: Baselines;
@@ -35,12 +49,16 @@ export interface ExplainWorld extends ReadingWorld {
   readonly marks: ParkMarks;
   readonly rules: Pick<Rules, 'at'>;
 }
-interface Told {
-  readonly fact: Fact;
-  readonly detail: string;
-}
 type Totals = Record<ExplainBucket, number>;
+type Change = Readonly<Partial<Totals>>;
 const FACT_BUCKETS = ['sellable', 'damaged', 'inspection', 'inTransit'] as const;
+
+/** A fact, or a decision on a reservation: what it changes is known before it is folded. */
+interface Entry extends Placed {
+  readonly what: string;
+  readonly detail: string;
+  readonly cause: Fact | Change;
+}
 
 /** The baseline that the streams go on from. */
 interface Opening extends Point {
@@ -51,85 +69,123 @@ interface Opening extends Point {
 }
 
 /** Rejects with not-found if nothing is known of the key. */
-export async function explain(world: ExplainWorld, sku: string, location: string): Promise<ExplainAnswer> {
-  const answer = await explainOnce(world, sku, location);
+export async function explain(world: ExplainWorld, key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
+  const answer = await explainOnce(world, key, page);
   // The streams may have been trimmed while they were read.
-  return answer.adds ? answer : explainOnce(world, sku, location);
+  return answer.adds ? answer : explainOnce(world, key, page);
 }
 
-async function explainOnce(world: ExplainWorld, sku: string, location: string): Promise<ExplainAnswer> {
+async function explainOnce(
+  world: ExplainWorld,
+  { sku, location }: ExplainedKey,
+  { limit, before }: ExplainPage,
+): Promise<ExplainAnswer> {
   const key = world.partition.book.findKey(sku, location);
   if (key === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku} at location ${location}`);
   const opening = await openingOf(world);
+  const [older, whole] = [
+    new Fold(opening?.book, sku, location),
+    before === undefined ? undefined : new Fold((await openingOf(world))?.book, sku, location),
+  ];
+  const first = opening === undefined ? undefined : openingStep(opening, older.totals());
+  const page = new Newest<Entry>(limit, before, (entry) => older.take(entry.cause));
+  const add = (place: Place, cause: Fact | Change, what: string, detail: () => string) => {
+    whole?.take(cause);
+    if (page.isNewer(place)) return;
+    page.add({ place, cause, what, detail: page.mayKeep(place) ? detail() : '' });
+  };
   // One moment: the numbers, how far the streams are folded, and the reservations.
   const stock = stockView(key);
   const positions = { ...world.partition.positions };
-  const claims = claimSteps(world.partition.book, key);
+  addClaims(world.partition.book, key, add);
   const asOf = formatInstant(world.clock.nowMs() * 1000);
-  const { told, notes } = await readFacts(world, sku, location, positions, opening);
-  // Before facts are folded on top of it.
-  const first = opening === undefined ? [] : [openingStep(opening, sku, location)];
-  const steps: Omit<ExplainStep, 'total'>[] = [...factSteps(told, sku, location, opening), ...claims];
-  steps.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
-  steps.unshift(...first);
+  const { counts, notes } = await readFacts(world, sku, location, positions, opening, add);
+  const kept = page.end(fitting);
+  const steps: ExplainStep[] = [];
+  const turns = new Turns(world.clock, LIMITS.answerTurnMs);
+  let total = older.totals();
+  for (const { place, cause, what, detail } of kept) {
+    await turns.next();
+    older.take(cause);
+    const after = older.totals();
+    const change = differenceOf(total, after);
+    const covered = isFact(cause) && what !== 'count' && counts.has(place[0]);
+    steps.push({
+      at: formatInstant(place[0]),
+      what,
+      id: place[2],
+      detail: covered ? `${detail}; the count of this moment covers it` : detail,
+      change,
+      total: after,
+    });
+    total = after;
+  }
+  if (first !== undefined && !page.goesOn) steps.unshift(first);
   if (opening !== undefined) {
     notes.push(`facts before baseline ${opening.id} are summed up in it: they have been trimmed`);
   }
-  const total: Totals = { sellable: 0, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0 };
-  const summed = steps.map((step) => {
-    for (const bucket of EXPLAIN_BUCKETS) total[bucket] += step.change[bucket] ?? 0;
-    return { ...step, total: { ...total } };
-  });
-  const adds = EXPLAIN_BUCKETS.every((bucket) => total[bucket] === stock[bucket]);
+  const end = whole?.totals() ?? total;
+  const adds = EXPLAIN_BUCKETS.every((bucket) => end[bucket] === stock[bucket]);
   if (!adds) notes.push('the steps do not end in the stock shown: run holdfast doctor');
-  return { sku, location, asOf, steps: summed, stock, adds, notes };
+  const next = page.goesOn && kept[0] !== undefined ? kept[0].place : null;
+  return { sku, location, asOf, steps, stock, adds, notes, next };
+}
+
+/** The numbers of the key by the facts and decisions that it has been given. */
+class Fold {
+  readonly #book: StockBook;
+  readonly #key: StockKey;
+  readonly #claimed = { held: 0, allocated: 0 };
+  #transit: number;
+
+  constructor(book: StockBook | undefined, sku: string, location: string) {
+    this.#book = book ?? new StockBook(0);
+    this.#key = this.#book.key(sku, location);
+    this.#transit = inTransit(this.#key);
+  }
+
+  take(cause: Fact | Change): void {
+    if (!isFact(cause)) {
+      this.#claimed.held += cause.held ?? 0;
+      this.#claimed.allocated += cause.allocated ?? 0;
+      return;
+    }
+    applyFact(this.#book, withoutReservation(cause));
+    if (cause.type === 'transfer') this.#transit = Number.NaN;
+  }
+
+  totals(): Totals {
+    // Transfers are summed up each time, so only where one may have changed it.
+    if (Number.isNaN(this.#transit)) this.#transit = inTransit(this.#key);
+    const { sellable, seldom } = this.#key;
+    return {
+      sellable,
+      damaged: seldom?.damaged ?? 0,
+      inspection: seldom?.inspection ?? 0,
+      ...this.#claimed,
+      inTransit: this.#transit,
+    };
+  }
+}
+
+function isFact(cause: Fact | Change): cause is Fact {
+  return 'type' in cause;
+}
+
+function differenceOf(before: Totals, after: Totals): Change {
+  const change: Partial<Totals> = {};
+  for (const bucket of EXPLAIN_BUCKETS) {
+    if (after[bucket] !== before[bucket]) change[bucket] = after[bucket] - before[bucket];
+  }
+  return change;
 }
 
 /** What reservations claim is told by their own steps, which the book remembers. */
-function openingStep({ id, atMs, book }: Opening, sku: string, location: string): Omit<ExplainStep, 'total'> {
-  const key = book.findKey(sku, location);
+function openingStep({ id, atMs }: Opening, total: Totals): ExplainStep {
   const change: Partial<Totals> = {};
-  if (key !== undefined) {
-    const stock = stockView(key);
-    for (const bucket of FACT_BUCKETS) if (stock[bucket] !== 0) change[bucket] = stock[bucket];
-  }
+  for (const bucket of FACT_BUCKETS) if (total[bucket] !== 0) change[bucket] = total[bucket];
   const detail = 'all facts before it, summed up; they have been trimmed from the streams';
-  return { at: formatInstant(atMs * 1000), what: 'baseline', id, detail, change };
-}
-
-/** Facts in the order of their moments; what a fact changed is what the book says after it, less what it said before. */
-function factSteps(
-  told: readonly Told[],
-  sku: string,
-  location: string,
-  opening: Opening | undefined,
-): Omit<ExplainStep, 'total'>[] {
-  const book = opening?.book ?? new StockBook(0);
-  const key = book.key(sku, location);
-  const inOrder = [...told].sort(
-    (a, b) =>
-      a.fact.at - b.fact.at ||
-      Number(b.fact.type === 'count') - Number(a.fact.type === 'count') ||
-      (a.fact.id < b.fact.id ? -1 : 1),
-  );
-  const counts = inOrder.filter(({ fact }) => fact.type === 'count');
-  return inOrder.map(({ fact, detail }) => {
-    const before = stockView(key);
-    applyFact(book, withoutReservation(fact));
-    const after = stockView(key);
-    const change: Partial<Totals> = {};
-    for (const bucket of FACT_BUCKETS) {
-      if (after[bucket] !== before[bucket]) change[bucket] = after[bucket] - before[bucket];
-    }
-    const covered = fact.type !== 'count' && counts.some((count) => count.fact.at === fact.at);
-    return {
-      at: formatInstant(fact.at),
-      what: fact.type,
-      id: fact.id,
-      detail: covered ? `${detail}; the count of this moment covers it` : detail,
-      change,
-    };
-  });
+  return { at: formatInstant(atMs * 1000), what: 'baseline', id, detail, change, total };
 }
 
 /** What reservations claim is told by their own steps. */
@@ -137,15 +193,22 @@ function withoutReservation(fact: Fact): Fact {
   return fact.type === 'sale' ? { ...fact, reservation: undefined } : fact;
 }
 
+type AddEntry = (place: Place, cause: Fact | Change, what: string, detail: () => string) => void;
+
+/** A count stands before the other facts of its moment, decisions behind them. */
+const [COUNT, FACT, DECISION] = [0, 1, 2];
+
 /** Steps of the reservations that are remembered; one that is forgotten has ended and claims nothing. */
-function claimSteps(book: StockBook, key: StockKey): Omit<ExplainStep, 'total'>[] {
-  const steps: Omit<ExplainStep, 'total'>[] = [];
+function addClaims(book: StockBook, key: StockKey, addEntry: AddEntry): void {
   for (const part of book.parts.values()) {
-    for (const line of part.lines) {
+    for (const [index, line] of part.lines.entries()) {
       if (line.key !== key) continue;
-      const told = `reservation ${part.id}, ${line.qty} for ${part.purpose}, channel ${part.channel}`;
-      const add = (atMs: number, what: string, change: Partial<Totals>, more = '') =>
-        steps.push({ at: formatInstant(atMs * 1000), what, id: part.id, detail: `${told}${more}`, change });
+      let step = 0;
+      const add = (atMs: number, what: string, change: Change, more = '') => {
+        const told = `reservation ${part.id}, ${line.qty} for ${part.purpose}, channel ${part.channel}${more}`;
+        addEntry([atMs * 1000, DECISION + step, part.id, index], change, what, () => told);
+        step += 1;
+      };
       let [held, allocated] = [line.qty, 0];
       add(part.grantedAtMs, 'granted', { held });
       if (part.confirmedAtMs > 0) {
@@ -164,22 +227,24 @@ function claimSteps(book: StockBook, key: StockKey): Omit<ExplainStep, 'total'>[
         if (bucket === 'allocated') allocated -= line.fulfilled;
         else held -= line.fulfilled;
       }
-      const rest: Partial<Totals> = held > 0 ? { held: -held } : allocated > 0 ? { allocated: -allocated } : {};
+      const rest: Change = held > 0 ? { held: -held } : allocated > 0 ? { allocated: -allocated } : {};
       if (part.releasedAtMs > 0) add(part.releasedAtMs, 'released', rest);
       else if (part.expiredAtMs > 0) add(part.expiredAtMs, 'expired', rest);
     }
   }
-  return steps;
 }
 
+/** Adds the facts that count, and says at which moments counts were taken. */
 async function readFacts(
   world: ExplainWorld,
   sku: string,
   location: string,
   positions: Readonly<Record<FactStream, number>>,
   opening: Opening | undefined,
-): Promise<{ told: Told[]; notes: string[] }> {
-  const told = new Map<string, Told>();
+  add: AddEntry,
+): Promise<{ counts: ReadonlySet<number>; notes: string[] }> {
+  const seen = new SeenIds();
+  const counts = new Set<number>();
   const notes: string[] = [];
   const { marks, partitions } = world;
   let parked = 0;
@@ -190,8 +255,17 @@ async function readFacts(
       if (place.partition !== world.partition.number) return;
       const read = readStored(world.rules.at(stream, message), message, place, marks);
       if (read.fact !== undefined && !concerns(read.fact, sku, location)) return;
-      if (!read.ok || marks.conflicts.has(`${stream}.${message.seq}`)) parked += 1;
-      else if (!told.has(read.fact.id) && !isKnown(opening, read)) told.set(read.fact.id, toldOf(read));
+      if (!read.ok || marks.conflicts.has(`${stream}.${message.seq}`)) {
+        parked += 1;
+        return;
+      }
+      const { fact, content, value } = read;
+      const id = hash64(fact.id, 1);
+      if (seen.check(id, content) !== 'new' || opening?.seen.check(id, content) === 'duplicate') return;
+      seen.add(0, id, content, fact.at);
+      if (fact.type === 'count') counts.add(fact.at);
+      const words = () => detailOf(value as Readonly<Record<string, unknown>>);
+      add([fact.at, fact.type === 'count' ? COUNT : FACT, fact.id, 0], fact, fact.type, words);
     };
     const types = FACT_STREAMS[stream] as readonly FactType[];
     // Shipments to this location stand under the location that they left.
@@ -201,15 +275,12 @@ async function readFacts(
     });
     const last = (await world.broker.stream(stream))?.lastSeq ?? 0;
     const from = (opening?.positions[stream] ?? 0) + 1;
-    await readUntil(world, stream, filters, from, Math.min(positions[stream], last), take);
+    await readUntil(world, stream, filters, from, Math.min(positions[stream], last), take, {
+      batch: LIMITS.explainPull,
+    });
   }
   if (parked > 0) notes.push(`${parked} facts for this key are parked and not counted; see GET /v1/parked`);
-  return { told: [...told.values()], notes };
-}
-
-/** A copy of a fact that the baseline has counted. */
-function isKnown(opening: Opening | undefined, { fact, content }: Readable): boolean {
-  return opening?.seen.check(hash64(fact.id, 1), content) === 'duplicate';
+  return { counts, notes };
 }
 
 /** The oldest baseline that the streams go on from, if they no longer hold all; rejects if none does. */
@@ -237,16 +308,37 @@ function concerns(fact: Fact, sku: string, location: string): boolean {
   return fact.location === location || (fact.type === 'transfer' && fact.phase === 'shipped' && fact.to === location);
 }
 
-function toldOf({ fact, value }: Readable): Told {
-  // What 0.1 took may be nested so deep that it cannot be written down; it counts all the same.
-  return { fact, detail: isTooDeep(value) ? 'with fields nested too deep to show' : detailOf(value as Readonly<Record<string, unknown>>) };
-}
+const SHOWN = new Set(['id', 'type', 'sku', 'location', 'occurredAt']);
 
 /** The fact's own words, less what the step shows anyway. */
 function detailOf(value: Readonly<Record<string, unknown>>): string {
-  const shown = new Set(['id', 'type', 'sku', 'location', 'occurredAt']);
-  return Object.entries(value)
-    .filter(([name]) => !shown.has(name))
-    .map(([name, each]) => `${name} ${typeof each === 'object' ? JSON.stringify(each) : String(each)}`)
-    .join(', ');
+  const fields = Object.entries(value).filter(([name]) => !SHOWN.has(name));
+  const told = fields.slice(0, LIMITS.explainFields).map(([name, each]) => cut(`${name} ${wordsOf(each)}`));
+  if (fields.length > told.length) told.push(`and ${fields.length - told.length} more fields`);
+  return told.join(', ');
+}
+
+function wordsOf(value: unknown): string {
+  try {
+    return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  } catch {
+    return '(nested too deep to be shown)';
+  }
+}
+
+function cut(text: string): string {
+  return text.length <= LIMITS.explainFieldChars ? text : `${text.slice(0, LIMITS.explainFieldChars).toWellFormed()}…`;
+}
+
+/** What a step takes beside its texts, about. */
+const STEP_BYTES = 250;
+
+/** How many of these steps an answer has room for. */
+function fitting(newestFirst: readonly Entry[]): number {
+  let bytes = 0;
+  const over = newestFirst.findIndex(({ place, detail }) => {
+    bytes += STEP_BYTES + Buffer.byteLength(place[2]) + Buffer.byteLength(detail);
+    return bytes > LIMITS.explainBytes;
+  });
+  return over < 0 ? newestFirst.length : over;
 }

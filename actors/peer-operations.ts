@@ -7,6 +7,7 @@
  *  PO2 Numbers are whole and within their bounds: no quantity of another node is negative, a fraction or no number.
  */
 import { z } from 'zod';
+import { LIMITS } from '../config/limits.ts';
 import { FACT_STREAM_NAMES } from '../config/topology.ts';
 import { anomaly } from '../streams/anomaly-forms.ts';
 import { MAX_QTY } from '../streams/facts.ts';
@@ -92,6 +93,8 @@ const total = z.object({
   allocated: z.int(),
   inTransit: z.int(),
 });
+/** Of a step among all of a key: moment, rank within it, id, number (actors/explain-page.ts). */
+const place = z.tuple([z.number(), natural, text(256), natural]).readonly();
 const explanation = z.object({
   sku: peerName,
   location: peerName,
@@ -102,6 +105,7 @@ const explanation = z.object({
   stock: stockAnswer,
   adds: z.boolean(),
   notes: z.array(z.string()),
+  next: place.nullable(),
 }) as unknown as z.ZodType<ExplainAnswer, ExplainAnswer>;
 
 const topic = z.tuple([z.enum(['atp', 'stock']), peerName]);
@@ -121,7 +125,15 @@ export const PEER_OPERATIONS = {
   atp: { request: atpRequest, answer: atpAnswer },
   stock: { request: z.object({ sku: peerName, location: peerName }), answer: stockAnswer },
   skuStock: { request: z.object({ sku: peerName }), answer: skuStockAnswer },
-  explain: { request: z.object({ sku: peerName, location: peerName }), answer: explanation },
+  explain: {
+    request: z.object({
+      sku: peerName,
+      location: peerName,
+      limit: z.int().min(1).max(LIMITS.explainSteps),
+      before: place.optional(),
+    }),
+    answer: explanation,
+  },
   place: {
     request: reservationRequest,
     answer: z.object({ fresh: z.boolean(), reservation: reservationAnswer }),

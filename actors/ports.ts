@@ -13,6 +13,7 @@ import type {
   StockAnswer,
 } from '../streams/requests.ts';
 import type { SentBody } from '../streams/sent.ts';
+import type { Place } from './explain-page.ts';
 import type { PeerAnswer, PeerOperationName, PeerRequest } from './peer-operations.ts';
 import type { Quarantined } from './quarantine.ts';
 
@@ -41,7 +42,17 @@ export interface StockDesk {
   confirm(id: string): Promise<ReservationAnswer>;
   release(id: string): Promise<ReservationAnswer>;
   reservation(id: string): Promise<ReservationAnswer>;
-  explain(sku: string, location: string): Promise<ExplainAnswer>;
+  explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer>;
+}
+
+export interface ExplainedKey {
+  readonly sku: string;
+  readonly location: string;
+}
+/** At most so many steps, the newest before a place. */
+export interface ExplainPage {
+  readonly limit: number;
+  readonly before: Place | undefined;
 }
 
 /** The facts and decisions behind the numbers of a stock key, in order, with running totals. */
@@ -51,10 +62,12 @@ export interface ExplainAnswer {
   readonly asOf: string;
   readonly steps: readonly ExplainStep[];
   readonly stock: StockAnswer;
-  /** Whether the steps end in the stock shown; false is a fault and is said aloud. */
+  /** Whether all steps, those of other pages too, end in the stock shown; false is a fault and is reported. */
   readonly adds: boolean;
   /** What the steps leave out, such as facts that were parked. */
   readonly notes: readonly string[];
+  /** The page of the older steps is before it; null if this one begins with the oldest. */
+  readonly next: Place | null;
 }
 export interface ExplainStep {
   /** When it happened, ISO 8601. */

@@ -17,6 +17,7 @@ export const REFUSALS = {
   'already-released': { status: 409, title: 'The reservation is released' },
   'already-expired': { status: 409, title: 'The reservation has expired' },
   'already-resolved': { status: 409, title: 'The anomaly is resolved' },
+  busy: { status: 503, title: 'Too much is asked at once: ask again' },
   undecided: { status: 503, title: 'Not decided: ask again with the same id' },
 } as const;
 export type RefusalKind = keyof typeof REFUSALS;

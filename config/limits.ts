@@ -3,8 +3,44 @@
  * design or from the servers.
  */
 export const LIMITS = {
-  /** Bytes of an HTTP or NATS body; more: 413. */
+  /** Bytes of the largest body, one of facts; more: 413. Each operation of src/http says its own. */
   bodyBytes: 8 * 1024 * 1024,
+  /** Bytes of POST /v1/atp: 5,000 lines of the longest names with a location each; more: 413. */
+  atpBodyBytes: 4 * 1024 * 1024,
+  /** Bytes of a reservation with the most lines and named locations, of names of 64 characters; more: 413. */
+  reservationBodyBytes: 2 * 1024 * 1024,
+  /** Bytes of a body that holds one fact, or what a person says; more: 413. */
+  smallBodyBytes: 128 * 1024,
+  /** Bytes of all HTTP bodies that have come and are not answered; the next one: 503 at once, and its rest is thrown away. */
+  bodiesBytes: 256 * 1024 * 1024,
+  /** A body of which fewer than bodyProgressBytes come in so long: 408, and the connection is closed. */
+  bodyProgressMs: 10_000,
+  bodyProgressBytes: 10_000,
+  /** Headers and body of a request must have come in so long; then 408, and the connection is closed. */
+  requestReadMs: 30_000,
+  /** Connections to HTTP, readers of the live feed among them; the next one is closed as soon as it is made. */
+  connections: 10_000,
+  /** Locations in one answer of ATP, those of all lines together, and locations named in its request; more: 413. */
+  atpLocations: 100_000,
+  /** Stock keys in the answer of GET /v1/stock/{sku}; more: 413, ask by location. */
+  stockRows: 10_000,
+  /** Locations named in all lines of a reservation together; more: 413. */
+  reservationLocations: 5_000,
+  /** Milliseconds of work on one answer before other requests have their turn. */
+  answerTurnMs: 5,
+  /** Explanations that a node works on at once, and those that wait; more: 503. */
+  explainsAtOnce: 2,
+  explainsWaiting: 8,
+  /** Facts and decisions in one page of an explanation, at most and if the caller does not say. */
+  explainSteps: 10_000,
+  explainStepsUsual: 1_000,
+  /** Bytes of one page, about, so that it passes between nodes at the server's smallest usual max_payload; the rest follows on the next. */
+  explainBytes: 768 * 1024,
+  /** Facts that an explanation asks the server for at once: between two pulls others have their turn. */
+  explainPull: 256,
+  /** Characters of a fact's field that an explanation shows, and fields of one fact; the rest is cut. */
+  explainFieldChars: 200,
+  explainFields: 20,
   /** Bytes of a body that is too large that are read and thrown away, so that its sender gets the 413; more: the connection is cut. */
   discardedBytes: 64 * 1024 * 1024,
   /** And how long that may take. */
@@ -91,6 +127,11 @@ export const LIMITS = {
   anomaliesTold: 10_000,
   /** Topics of one reader; more: refused, or closed with 1008. */
   liveTopics: 200,
+  /** Topics that a reader may subscribe to and unsubscribe from: so many a second, and at once; more: closed with 1008. */
+  liveChangesPerSecond: 20,
+  liveChangesAtOnce: 400,
+  /** How long a topic is kept for the next reader when its last one has gone. */
+  liveKeptMs: 1_000,
   /** Bytes of a message that a reader sends; more: closed with 1009. */
   liveMessageBytes: 64 * 1024,
   /** Entries in the list of rules, which is metadata of a stream (128 KiB in all); more: refused. */

@@ -360,6 +360,19 @@ export const SETTINGS = {
     '',
     'parameters of the detectors that differ from their defaults, such as phantomTail=1e-5,lateMs=3600000; config/anomalies.ts lists them',
   ),
+  hosts: setting(
+    'HOLDFAST_HOSTS',
+    '--hosts',
+    z
+      .string()
+      .transform((text) => text.split(',').map((each) => each.trim().toLowerCase()))
+      .transform((hosts) => hosts.filter((each) => each !== ''))
+      .refine((hosts) => hosts.every((each) => /^(\*|\[[0-9a-f:.]+\]|[^\s/:*[\]]+)$/.test(each)), {
+        error: 'host names or addresses without a port, such as shop.example or [::1], with commas; * for any',
+      }),
+    'localhost,127.0.0.1,[::1]',
+    'host names by which HTTP may be asked, with any port, beside the address on which it listens; with commas; * for any, which lets DNS rebinding in',
+  ),
   origins: setting(
     'HOLDFAST_ORIGINS',
     '--origins',
@@ -371,7 +384,7 @@ export const SETTINGS = {
         error: 'origins such as https://shop.example, with commas',
       }),
     '',
-    'origins of pages that may read the live feed, beside the one that the node serves; with commas',
+    'origins of pages that may ask over HTTP and read the live feed, beside the one that the node serves; with commas',
   ),
   logLevel: setting(
     'HOLDFAST_LOG',

@@ -30,6 +30,16 @@ export interface StockPage {
   /** `after` of the next page; null if this was the last. */
   readonly next: string | null;
 }
+/** Live reservations of a SKU, at one location or at all. */
+export interface ReservationsQuery {
+  readonly sku: string;
+  readonly location?: string | undefined;
+  readonly limit: number;
+  /** Only those behind this place. */
+  readonly after?: ReservationPlace | undefined;
+}
+type ReservationPlace = readonly [grantedAtMs: number, id: string];
+
 /** A line of a live reservation. */
 export interface ReservedLine {
   readonly id: string;
@@ -93,16 +103,12 @@ export function mergeStock(parts: readonly (readonly StockView[])[], limit: numb
   return { stock, next: more && last !== undefined ? placeOf(last) : null };
 }
 
-/** Live reservations of a stock key, oldest first; without a location, of all of the SKU's. */
-export function findReservations(
-  book: StockBook,
-  sku: string,
-  location: string | undefined,
-  limit: number,
-): ReservedLine[] {
+/** The oldest first. A page ends behind the last line of a reservation, so it may hold a few more than it was asked for. */
+export function findReservations(book: StockBook, { sku, location, limit, after }: ReservationsQuery): ReservedLine[] {
   const found: ReservedLine[] = [];
   for (const part of book.parts.values()) {
     if (!part.granted || hasEnded(part)) continue;
+    if (after !== undefined && byGrant([part.grantedAtMs, part.id], after) <= 0) continue;
     for (const { key, claimed } of part.lines) {
       if (claimed === 0 || key.sku.name !== sku || (location !== undefined && key.location !== location)) continue;
       found.push({
@@ -117,7 +123,14 @@ export function findReservations(
       });
     }
   }
-  return found.sort((a, b) => a.grantedAtMs - b.grantedAtMs || byText(a.id, b.id)).slice(0, limit);
+  found.sort((a, b) => byGrant([a.grantedAtMs, a.id], [b.grantedAtMs, b.id]));
+  let end = Math.min(limit, found.length);
+  while (end < found.length && found[end]?.id === found[end - 1]?.id) end += 1;
+  return found.slice(0, end);
+}
+
+function byGrant([atMs, id]: ReservationPlace, [otherAtMs, otherId]: ReservationPlace): number {
+  return atMs - otherAtMs || byText(id, otherId);
 }
 
 function isIn(view: StockView, state: StockState): boolean {

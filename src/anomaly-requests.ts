@@ -1,8 +1,8 @@
 /** Requests and answers of anomalies: they check, type and document. */
 import { z } from 'zod';
 import { ANOMALY_KINDS, ANOMALY_STATES, SEVERITIES } from '../streams/anomalies.ts';
+import { cursorOf, limit, nextCursor } from './pages.ts';
 
-const LIMIT_RULE = 'must be a whole number from 1 to 10000';
 const oneOf = (values: readonly string[]) => ({ error: `must be one of ${values.join(', ')}` });
 const text = (max: number, what: string) => {
   const error = `must be a string of 1 to ${max} characters`;
@@ -17,11 +17,8 @@ export const anomaliesQuery = z.object({
   kind: z.enum(ANOMALY_KINDS, oneOf(ANOMALY_KINDS)).optional(),
   location: z.string().optional(),
   sku: z.string().optional(),
-  limit: z.coerce
-    .number({ error: LIMIT_RULE })
-    .pipe(z.int({ error: LIMIT_RULE }).min(1, { error: LIMIT_RULE }).max(10_000, { error: LIMIT_RULE }))
-    .default(1000)
-    .meta({ description: 'at most so many, the newest; up to 10,000, default 1,000' }),
+  limit: limit(10_000, 1_000),
+  cursor: cursorOf(z.tuple([z.string(), z.string()])),
 });
 export const anomalyParams = z.object({ id: z.string() });
 export const anomalyStep = z
@@ -50,4 +47,6 @@ export const anomalyAnswer = z
       .meta({ description: 'without `by`: by itself, its cause was gone' }),
   })
   .meta({ id: 'Anomaly' });
-export const anomaliesAnswer = z.object({ anomalies: z.array(anomalyAnswer) }).meta({ id: 'Anomalies' });
+export const anomaliesAnswer = z
+  .object({ anomalies: z.array(anomalyAnswer), next: nextCursor })
+  .meta({ id: 'Anomalies' });

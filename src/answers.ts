@@ -7,7 +7,7 @@
  *  A2 Every request is counted once, a reservation's with how it ended; 503 and 500 are the system's faults, the rest are answers.
  */
 import type { z } from 'zod';
-import type { ExplainAnswer, FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../actors/ports.ts';
+import type { FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../actors/ports.ts';
 import { type FieldError, Refusal } from '../actors/refusal.ts';
 import { LIMITS } from '../config/limits.ts';
 import { isTooDeep } from '../streams/codec.ts';
@@ -29,7 +29,8 @@ import {
 } from '../streams/requests.ts';
 import { elementsOf, type SentBody } from '../streams/sent.ts';
 import type { MeasuredOperation, Metrics, ReservationOutcome } from './metrics.ts';
-import { type ParkedAnswer, parkedParams, parkedQuery } from './operator-requests.ts';
+import { type Explanation, explainQuery, type ParkedAnswer, parkedParams, parkedQuery } from './operator-requests.ts';
+import { cursorText } from './pages.ts';
 import { problemOf } from './problems.ts';
 
 /** Wrong fields named in one problem; the rest is left out. */
@@ -71,6 +72,7 @@ export class Answers {
 
   async atp(body: unknown): Promise<AtpAnswer> {
     return this.#timed('atp', async () => {
+      refuseLocations(body, LIMITS.atpLocations);
       const request = valid(atpRequest, present(body));
       await this.#refuseNewNames(request.lines, 'lines');
       return this.#desk.atp(request);
@@ -114,17 +116,20 @@ export class Answers {
     });
   }
 
-  async explain(params: unknown): Promise<ExplainAnswer> {
-    const { sku, location } = valid(stockKey, params);
+  async explain(params: unknown, query: unknown): Promise<Explanation> {
+    const key = valid(stockKey, params);
+    const { limit, cursor } = valid(explainQuery, onceEach(query));
     return this.#blamed('stock', async () => {
-      await this.#refuseNewNames([lineOf(sku, location)]);
-      return this.#desk.explain(sku, location);
+      await this.#refuseNewNames([lineOf(key.sku, key.location)]);
+      const answer = await this.#desk.explain(key, { limit, before: cursor });
+      return { ...answer, next: answer.next === null ? null : cursorText(answer.next) };
     });
   }
 
   async place(body: unknown): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
     return this.#counted(
       async () => {
+        refuseLocations(body, LIMITS.reservationLocations);
         const request = valid(reservationRequest, present(body));
         await this.#refuseNewNames(request.lines, 'lines');
         return this.#desk.place(request);
@@ -300,6 +305,22 @@ function sentBody(body: SentBody | undefined): SentBody {
 export function present(body: unknown): unknown {
   if (body === undefined) throw new Refusal('malformed', 'the body is empty; JSON or MessagePack is expected');
   return body;
+}
+
+/** Counted before any of them is looked at: each costs time. */
+function refuseLocations(body: unknown, most: number): void {
+  const lines = typeof body === 'object' && body !== null && 'lines' in body ? body.lines : undefined;
+  if (!Array.isArray(lines)) return;
+  let named = 0;
+  for (const line of lines as unknown[]) {
+    if (typeof line !== 'object' || line === null || !('locations' in line)) continue;
+    if (Array.isArray(line.locations)) named += line.locations.length;
+  }
+  if (named > most)
+    throw new Refusal(
+      'too-large',
+      `the lines name ${named} locations together; at most ${most} are taken: name fewer, or leave locations out`,
+    );
 }
 
 /** Facts go on as they came, with fields that no schema knows. */

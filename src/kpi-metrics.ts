@@ -3,7 +3,7 @@
  *
  * Invariants:
  *  KM1 A node exports only the partitions that it serves: the sum over nodes is the system, also while partitions move.
- *  KM2 No label names a SKU. Of locations the first LOCATIONS_NAMED by name have a label of their own, the rest is `other`.
+ *  KM2 No label names a SKU. Of locations the first LOCATIONS_NAMED by name have a label of their own, the rest is OTHER together, which no location can be called.
  *  KM3 Gauges say how things stand, counters what was folded while its partition was served here; what is read again from the log at a
  *      take-over is not counted again.
  */
@@ -16,7 +16,8 @@ import type { Metrics } from './metrics.ts';
 
 /** Locations with a label of their own. */
 const LOCATIONS_NAMED = 200;
-const OTHER = 'other';
+/** With a blank in front, which no name has. */
+const OTHER = ' other locations';
 
 /** Label values of `bucket`. */
 const BUCKETS: Readonly<Record<string, StandingField>> = {

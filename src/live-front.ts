@@ -2,10 +2,11 @@
  * The front of the live feed: WebSocket connections at /v1/live. The one file that imports ws.
  *
  * Invariants:
- *  WS1 What can be refused is refused before the upgrade, as an HTTP problem: foreign origins, unknown topics, too many readers.
+ *  WS1 What can be refused is refused before the upgrade, as an HTTP problem: foreign callers, unknown topics, too many readers.
  *  WS2 A connection whose peer does not answer a ping within PING_MS is cut, and one that takes nothing is closed by the hub: a dead
  *      reader costs its socket for half a minute, nothing else.
- *  WS3 Every connection ends with a code and a reason where there is still somebody to tell.
+ *  WS3 A reader has a budget of topic changes; beyond it, it is closed.
+ *  WS4 Every connection ends with a code and a reason where there is still somebody to tell.
  */
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -13,8 +14,10 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { LIMITS } from '../config/limits.ts';
 import type { Hub, Reader, Sink } from '../dashboards/feed/hub.ts';
 import { parseTopic, parseTopics, TOPIC_RULE } from '../dashboards/feed/topic-name.ts';
+import { type Callers, refusalOfCaller } from './callers.ts';
+import { sendBare } from './http/problems.ts';
 import type { LiveEnding, Metrics } from './metrics.ts';
-import { PROBLEM_TYPE, PROBLEMS, type ProblemKind, problem } from './problems.ts';
+import type { ProblemKind } from './problems.ts';
 
 export const LIVE_PATH = '/v1/live';
 const PING_MS = 15_000;
@@ -26,8 +29,7 @@ const CODES = { left: 1000, stopping: 1001, misused: 1008, slow: 1013, silent: 1
 
 export interface LiveFrontWorld {
   readonly hub: Hub;
-  /** Origins of pages that may read, beside the node's own host. */
-  readonly origins: readonly string[];
+  readonly callers: Callers;
   readonly metrics: Pick<Metrics, 'liveClosed'>;
 }
 
@@ -47,7 +49,7 @@ export function attachLive(server: Server, world: LiveFrontWorld): () => Promise
     const ignore = () => undefined;
     socket.on('error', ignore);
     const refusal = stopping ? (['not-ready', 'the node is stopping'] as const) : refusalOf(request, world);
-    if (refusal !== undefined) return refuse(socket, ...refusal);
+    if (refusal !== undefined) return sendBare(socket, ...refusal);
     sockets.handleUpgrade(request, socket, head, (client) => {
       socket.removeListener('error', ignore);
       const connection = new Connection(client, world, () => connections.delete(connection));
@@ -73,6 +75,7 @@ class Connection implements Sink {
   readonly #client: WebSocket;
   readonly #world: LiveFrontWorld;
   readonly #reader: Reader;
+  readonly #changes = new TopicChanges(() => performance.now());
   #alive = true;
   #ending: LiveEnding | undefined;
   readonly #gone: Promise<void>;
@@ -112,6 +115,7 @@ class Connection implements Sink {
   }
 
   subscribe(topics: readonly string[]): void {
+    this.#changes.take(topics.length);
     for (const topic of topics) this.#world.hub.subscribe(this.#reader, topic);
   }
 
@@ -139,6 +143,11 @@ class Connection implements Sink {
     const asked = isBinary ? undefined : readAsked(data);
     if (asked === undefined)
       return void this.end('misused', 'a message is {"subscribe":["…"]} or {"unsubscribe":["…"]} as JSON text');
+    if (!this.#changes.take(Math.max(1, asked.subscribe.length + asked.unsubscribe.length)))
+      return void this.end(
+        'misused',
+        `too many topic changes: at most ${LIMITS.liveChangesPerSecond} a second, ${LIMITS.liveChangesAtOnce} at once`,
+      );
     for (const text of asked.unsubscribe) {
       const topic = parseTopic(text);
       if (topic !== undefined) this.#world.hub.unsubscribe(this.#reader, topic.name);
@@ -150,6 +159,30 @@ class Connection implements Sink {
         return void this.end('misused', `at most ${LIMITS.liveTopics} topics`);
       this.#world.hub.subscribe(this.#reader, topic.name);
     }
+  }
+}
+
+/** The budget of one reader: a token bucket. */
+class TopicChanges {
+  readonly #nowMs: () => number;
+  #left: number = LIMITS.liveChangesAtOnce;
+  #at: number;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+    this.#at = nowMs();
+  }
+
+  /** False if there are too many. */
+  take(changes: number): boolean {
+    const now = this.#nowMs();
+    this.#left = Math.min(
+      LIMITS.liveChangesAtOnce,
+      this.#left + ((now - this.#at) / 1000) * LIMITS.liveChangesPerSecond,
+    );
+    this.#at = now;
+    this.#left -= changes;
+    return this.#left >= 0;
   }
 }
 
@@ -199,12 +232,9 @@ function rawTopics({ url = '' }: IncomingMessage): string {
 function refusalOf(request: IncomingMessage, world: LiveFrontWorld): readonly [ProblemKind, string] | undefined {
   const { url = '' } = request;
   const path = url.split('?', 1)[0] as string;
+  const foreign = refusalOfCaller(request.headers, world.callers);
+  if (foreign !== undefined) return foreign;
   if (path !== LIVE_PATH) return ['not-found', `there is no WebSocket at ${path.slice(0, 200)}; it is at ${LIVE_PATH}`];
-  if (!isAllowed(request, world.origins))
-    return [
-      'foreign-origin',
-      `pages of ${request.headers.origin} may not read here; HOLDFAST_ORIGINS names those that may`,
-    ];
   const raw = rawTopics(request);
   const parsed = raw === '' ? { topics: [] } : parseTopics(raw);
   if ('wrong' in parsed)
@@ -214,26 +244,6 @@ function refusalOf(request: IncomingMessage, world: LiveFrontWorld): readonly [P
   if (world.hub.size >= LIMITS.liveReaders)
     return ['too-many-readers', `${LIMITS.liveReaders} readers are connected to this node; try another one`];
   return undefined;
-}
-
-/** Browsers say which page asks; what says nothing is no browser. */
-function isAllowed({ headers: { origin, host } }: IncomingMessage, origins: readonly string[]): boolean {
-  if (origin === undefined) return true;
-  if (origins.includes(origin.toLowerCase())) return true;
-  try {
-    return new URL(origin).host === host?.toLowerCase();
-  } catch {
-    return false;
-  }
-}
-
-function refuse(socket: Duplex, kind: ProblemKind, detail: string): void {
-  const { status, title } = PROBLEMS[kind];
-  const body = JSON.stringify(problem(kind, detail));
-  const retry = status === 503 ? 'Retry-After: 1\r\n' : '';
-  socket.end(
-    `HTTP/1.1 ${status} ${title}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${retry}Connection: close\r\n\r\n${body}`,
-  );
 }
 
 /** An upgrade to something else is an offer, which a server may pass over: it is answered as the request that it is. */

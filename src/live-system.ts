@@ -72,6 +72,7 @@ export function buildLiveFeed(world: LiveSystemWorld): LiveFeed {
     anomalies,
     system: async () => ({ parked: await parked(), durability: world.durability, version: VERSION }),
     sent: () => metrics.liveMessage(),
+    encoded: () => metrics.liveEncoded(),
     skipped: () => metrics.liveSkipped(),
     living: () => core.ownership.living,
     misfit: (error) => broker.onFault('owner', error),

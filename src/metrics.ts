@@ -55,6 +55,7 @@ const GAUGES = {
   durability_strict:
     '1 if it was proven at start that the servers sync to disk before they acknowledge; 0 if a power cut may lose the newest answers.',
   live_clients: 'Readers of the live feed that are connected to this node.',
+  http_body_bytes: 'Bytes of HTTP bodies that have come and are not answered.',
 } as const;
 export type GaugeName = keyof typeof GAUGES;
 
@@ -125,6 +126,7 @@ export class Metrics {
   readonly #transferLead: Histogram;
   readonly #liveClosed: Record<LiveEnding, number>;
   #liveMessages = 0;
+  #liveEncoded = 0;
   #liveSkipped = 0;
   readonly #dropped = new Map(MESSAGE_KINDS.map((kind) => [kind, zeros(DROP_REASONS)]));
   readonly #strayErrors: Record<StrayError, number>;
@@ -220,6 +222,11 @@ export class Metrics {
       LEAD_SECONDS,
     );
     this.#counter('live_messages_total', 'Messages sent to readers of the live feed.', () => this.#liveMessages);
+    this.#counter(
+      'live_encoded_total',
+      'Values that were encoded for readers of the live feed, each once for all of them.',
+      () => this.#liveEncoded,
+    );
     this.#counter(
       'live_skipped_total',
       'Values that a slow reader of the live feed did not get, because newer ones took their place.',
@@ -325,6 +332,10 @@ export class Metrics {
 
   liveMessage(): void {
     this.#liveMessages += 1;
+  }
+
+  liveEncoded(): void {
+    this.#liveEncoded += 1;
   }
 
   liveSkipped(): void {

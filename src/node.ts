@@ -26,6 +26,7 @@ import type { ConnectError, NatsLogin } from '../streams/nats-login.ts';
 import { provision } from '../streams/provision.ts';
 import { anomaliesOf } from './anomalies.ts';
 import { Answers } from './answers.ts';
+import { namesOf } from './callers.ts';
 import { SteadyClock } from './clock.ts';
 import { checkDurability } from './durability.ts';
 import { buildHttp, closeHttp } from './http/server.ts';
@@ -200,6 +201,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     metrics.build(VERSION, settings.name);
     exportKpi(metrics, kpiExport(core, clock, counts));
     const parked = parkedFacts(broker, facts);
+    const callers = { hosts: namesOf(settings.hosts, settings.http), origins: settings.origins };
     const server = buildHttp({
       desk,
       facts,
@@ -209,12 +211,14 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       readiness: () => engine.readiness,
       metrics,
       log,
+      callers,
       name: settings.name,
       tls: settings.tlsCert === undefined ? undefined : { cert: settings.tlsCert, key: settings.tlsKey },
     });
-    const endLive = attachLive(server.server, { hub: live.hub, origins: settings.origins, metrics });
+    const endLive = attachLive(server.server, { hub: live.hub, callers, metrics });
     http = await listen(server, listenAddress(settings));
     address = settings.tlsCert === undefined ? http : `https://${http}`;
+    log.info({ hosts: callers.hosts.join(',') }, 'HTTP answers to these host names');
     await engine.start();
     storage.start();
     openAnomalies.start();

@@ -3,10 +3,12 @@
  * streams/requests.ts, but are not asked over NATS.
  */
 import { z } from 'zod';
+import type { ExplainAnswer } from '../actors/ports.ts';
+import { LIMITS } from '../config/limits.ts';
 import { stockAnswer } from '../streams/requests.ts';
+import { cursorOf, limit, nextCursor } from './pages.ts';
 
 const AFTER_RULE = 'must be a whole number from 0';
-const LIMIT_RULE = 'must be a whole number from 1 to 1000';
 const SEQ_RULE = 'must be a whole number from 1';
 
 export const parkedQuery = z.object({
@@ -15,11 +17,7 @@ export const parkedQuery = z.object({
     .pipe(z.int({ error: AFTER_RULE }).min(0, { error: AFTER_RULE }))
     .default(0)
     .meta({ description: 'only those with a greater sequence; default 0' }),
-  limit: z.coerce
-    .number({ error: LIMIT_RULE })
-    .pipe(z.int({ error: LIMIT_RULE }).min(1, { error: LIMIT_RULE }).max(1000, { error: LIMIT_RULE }))
-    .default(100)
-    .meta({ description: 'at most so many, up to 1,000; default 100' }),
+  limit: limit(1_000, 100),
 });
 export const parkedParams = z.object({
   seq: z.coerce.number({ error: SEQ_RULE }).pipe(z.int({ error: SEQ_RULE }).min(1, { error: SEQ_RULE })),
@@ -48,6 +46,11 @@ export const parkedAnswer = z
   .meta({ id: 'ParkedFacts' });
 export const resubmittedAnswer = z.object({ seq: z.int(), resubmitted: z.literal(true) }).meta({ id: 'Resubmitted' });
 
+export const explainQuery = z.object({
+  limit: limit(LIMITS.explainSteps, LIMITS.explainStepsUsual),
+  cursor: cursorOf(z.tuple([z.int(), z.int(), z.string(), z.int()])),
+});
+
 const totals = {
   sellable: z.int(),
   damaged: z.int(),
@@ -72,8 +75,11 @@ export const explainAnswer = z
       }),
     ),
     stock: stockAnswer,
-    adds: z.boolean().meta({ description: 'whether the steps end in the stock shown; false is a fault' }),
+    adds: z
+      .boolean()
+      .meta({ description: 'whether all steps, those of other pages too, end in the stock shown; false is a fault' }),
     notes: z.array(z.string()),
+    next: nextCursor,
   })
   .meta({ id: 'Explanation' });
 
@@ -101,4 +107,5 @@ export const notReadyAnswer = z
   })
   .meta({ id: 'NotReady' });
 
+export type Explanation = Omit<ExplainAnswer, 'next'> & { readonly next: string | null };
 export type ParkedAnswer = z.infer<typeof parkedAnswer>;

@@ -1,13 +1,15 @@
 /** Answers about the whole system, checked and bounded: search, locations, their stock, reservations of a stock key, figures, nodes. */
 import { Refusal } from '../actors/refusal.ts';
-import type { FoundNames, ReservedLine, StockPage, StockQuery } from '../dashboards/reads.ts';
+import type { FoundNames, ReservationsQuery, ReservedLine, StockPage, StockQuery } from '../dashboards/reads.ts';
 import type { KpiTopic, LocationBrief, SystemTopic } from '../dashboards/topics.ts';
 import { formatInstant } from '../streams/instant.ts';
 import { onceEach, valid } from './answers.ts';
+import { cursorText } from './pages.ts';
 import {
   type LocationStockAnswer,
   locationParams,
   locationStockQuery,
+  locationsQuery,
   type ReservationsAnswer,
   reservationsQuery,
   searchQuery,
@@ -18,7 +20,7 @@ export interface SystemView {
   readonly reads: {
     search(text: string, limit: number): Promise<FoundNames>;
     stockOf(query: StockQuery): Promise<StockPage>;
-    reservationsOf(sku: string, location: string | undefined, limit: number): Promise<readonly ReservedLine[]>;
+    reservationsOf(query: ReservationsQuery): Promise<readonly ReservedLine[]>;
   };
   readonly figures: {
     kpi(): Promise<KpiTopic>;
@@ -39,8 +41,12 @@ export class SystemAnswers {
     return this.#view.reads.search(q, limit);
   }
 
-  async locations(): Promise<{ locations: readonly LocationBrief[] }> {
-    return { locations: await this.#view.figures.locations() };
+  /** By name. */
+  async locations(query: unknown): Promise<{ locations: readonly LocationBrief[]; next: string | null }> {
+    const { limit, cursor: [after] = [''] } = valid(locationsQuery, onceEach(query));
+    const behind = (await this.#view.figures.locations()).filter(({ location }) => location > after);
+    const locations = behind.slice(0, limit);
+    return { locations, next: behind.length > limit ? cursorText([locations.at(-1)?.location ?? '']) : null };
   }
 
   /** Not-found if nothing is known of the location. */
@@ -54,14 +60,16 @@ export class SystemAnswers {
   }
 
   async reservations(query: unknown): Promise<ReservationsAnswer> {
-    const { sku, location, limit } = valid(reservationsQuery, onceEach(query));
-    const lines = await this.#view.reads.reservationsOf(sku, location, limit);
+    const { sku, location, limit, cursor } = valid(reservationsQuery, onceEach(query));
+    const lines = await this.#view.reads.reservationsOf({ sku, location, limit, after: cursor });
+    const last = lines.at(-1);
     return {
       reservations: lines.map(({ grantedAtMs, expiresAtMs, ...line }) => ({
         ...line,
         grantedAt: formatInstant(grantedAtMs * 1000),
         expiresAt: expiresAtMs === null ? null : formatInstant(expiresAtMs * 1000),
       })),
+      next: last === undefined || lines.length < limit ? null : cursorText([last.grantedAtMs, last.id]),
     };
   }
 

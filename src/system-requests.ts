@@ -5,15 +5,9 @@
 import { z } from 'zod';
 import { STOCK_STATES } from '../dashboards/reads.ts';
 import { atpParams, stockAnswer, stockRequest } from '../streams/requests.ts';
+import { cursorOf, limit, nextCursor } from './pages.ts';
 
-function limit(most: number, usual: number) {
-  const rule = `must be a whole number from 1 to ${most}`;
-  return z.coerce
-    .number({ error: rule })
-    .pipe(z.int({ error: rule }).min(1, { error: rule }).max(most, { error: rule }))
-    .default(usual)
-    .meta({ description: `at most so many, up to ${most}; default ${usual}` });
-}
+export const locationsQuery = z.object({ limit: limit(1_000, 1_000), cursor: cursorOf(z.tuple([z.string()])) });
 
 const TEXT_RULE = 'must be a text of 1 to 64 characters';
 export const searchQuery = z.object({
@@ -40,6 +34,7 @@ export const reservationsQuery = z.object({
   sku: atpParams.shape.sku,
   location: stockRequest.shape.location,
   limit: limit(500, 100),
+  cursor: cursorOf(z.tuple([z.number(), z.string()])),
 });
 
 export const searchAnswer = z
@@ -66,6 +61,7 @@ export const reservationsAnswer = z
         expiresAt: z.string().nullable(),
       }),
     ),
+    next: nextCursor,
   })
   .meta({ id: 'LiveReservations' });
 
@@ -132,7 +128,9 @@ const locationBrief = z
     factsPerMinute: z.int(),
   })
   .meta({ id: 'LocationBrief' });
-export const locationsAnswer = z.object({ locations: z.array(locationBrief) }).meta({ id: 'Locations' });
+export const locationsAnswer = z
+  .object({ locations: z.array(locationBrief), next: nextCursor })
+  .meta({ id: 'Locations' });
 export const kpiAnswer = z
   .looseObject({
     ...standing,

@@ -14,6 +14,31 @@ export interface Clock {
   turn(call: () => void): void;
 }
 
+/** Lets others have their turns of the event loop while one goes on with work that is long. */
+export class Turns {
+  readonly #clock: Clock;
+  readonly #ms: number;
+  #since: number;
+
+  /** @param ms of work in one turn */
+  constructor(clock: Clock, ms: number) {
+    this.#clock = clock;
+    this.#ms = ms;
+    this.#since = clock.monoMs();
+  }
+
+  /** To be awaited between two steps; undefined while the turn may go on. */
+  next(): Promise<void> | undefined {
+    if (this.#clock.monoMs() - this.#since < this.#ms) return undefined;
+    return new Promise((resolve) => {
+      this.#clock.turn(() => {
+        this.#since = this.#clock.monoMs();
+        resolve();
+      });
+    });
+  }
+}
+
 /** Resolves after so many milliseconds, or as soon as the signal is given. */
 export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -217,7 +217,7 @@ export async function readUntil(
   from: number,
   until: number,
   message: (message: FollowedMessage) => void,
-  headersOnly = false,
+  { batch = LIMITS.factsPerPull, headersOnly = false }: { batch?: number; headersOnly?: boolean } = {},
 ): Promise<void> {
   if (until < from) return;
   await new Promise<void>((resolve, reject) => {
@@ -244,7 +244,7 @@ export async function readUntil(
     broker
       .follow(
         stream,
-        { filters, from, batch: LIMITS.factsPerPull, headersOnly },
+        { filters, from, batch, headersOnly },
         {
           alive: () => {
             heardAt = clock.monoMs();

@@ -70,13 +70,18 @@ export function skuAtp(
   const locations: LocationAtp[] = [];
   let sum = 0;
   if (entry === undefined) return { atp: 0, locations };
+  const wanted = only === undefined || only.length < 8 ? only : new Set(only);
   for (const key of entry.keys) {
-    if (only !== undefined && !only.includes(key.location)) continue;
+    if (wanted !== undefined && !isAmong(wanted, key.location)) continue;
     const units = atp(key, horizon);
     sum += units;
     locations.push({ location: key.location, atp: units });
   }
   return { atp: sum, locations };
+}
+
+function isAmong(wanted: readonly string[] | ReadonlySet<string>, location: string): boolean {
+  return 'has' in wanted ? wanted.has(location) : wanted.includes(location);
 }
 
 /** One stock key as `GET /v1/stock` shows it. */

@@ -60,7 +60,12 @@ export const GATHER_OPERATIONS = {
     answer: z.array(stockAnswer),
   },
   'find-reservations': {
-    body: z.object({ sku: peerName, location: peerName.nullable(), limit }),
+    body: z.object({
+      sku: peerName,
+      location: peerName.nullable(),
+      limit,
+      after: z.tuple([momentMs, z.string().max(128)]).nullish(),
+    }),
     answer: z.array(reservedLine),
   },
 } as const;

@@ -2,7 +2,7 @@
  * The live feed of a node: topics of the whole system for its readers, and for other nodes what they want of its partitions.
  *
  * Invariants:
- *  LF1 A topic costs nothing while nobody on this node reads it.
+ *  LF1 A topic costs nothing while nobody on this node reads it, but for the moment for which the hub keeps it (HB6).
  *  LF2 What nodes tell each other is told again: reports every second, wishes every two. A lost message makes a value late, never wrong.
  */
 
@@ -59,6 +59,7 @@ export interface LiveWorld {
   /** What `system` shows beside nodes and owners. */
   readonly system: () => Promise<Pick<SystemTopic, 'parked' | 'durability' | 'version'>>;
   readonly sent: () => void;
+  readonly encoded: () => void;
   readonly skipped: () => void;
   /** An answer of another node was none. */
   readonly misfit: (error: Misfit) => void;
@@ -123,6 +124,7 @@ export class LiveFeed {
       closed: (topic) => this.#closed(topic),
       versioned: (topic) => skuTopic(parseTopic(topic)) !== undefined,
       sent: world.sent,
+      encoded: world.encoded,
       skipped: world.skipped,
       turn: (call) => world.clock.turn(call),
     });

@@ -12,6 +12,7 @@ import {
   findStock,
   mergeNames,
   mergeStock,
+  type ReservationsQuery,
   type ReservedLine,
   type StockPage,
   type StockQuery,
@@ -38,9 +39,10 @@ export class SystemReads {
     return mergeStock(await this.#all('find-stock', query), query.limit);
   }
 
-  async reservationsOf(sku: string, location: string | undefined, limit: number): Promise<readonly ReservedLine[]> {
-    const parts = await this.#all('find-reservations', { sku, location: location ?? null, limit });
-    return parts.flat().slice(0, limit);
+  /** All of a SKU are in its partition. */
+  async reservationsOf({ sku, location, limit, after }: ReservationsQuery): Promise<readonly ReservedLine[]> {
+    const query = { sku, location: location ?? null, limit, after: after ?? null };
+    return (await this.#all('find-reservations', query)).flat();
   }
 
   async #all<O extends GatherOperation>(operation: O, body: Gathering<O>): Promise<Answered<O>[]> {
@@ -67,9 +69,14 @@ export function readsHandlers(
       const here = served(partition);
       return here === undefined ? undefined : findStock(here.book, query);
     },
-    'find-reservations': (partition, { sku, location, limit }) => {
+    'find-reservations': (partition, { sku, location, limit, after }) => {
       const here = served(partition);
-      return here === undefined ? undefined : findReservations(here.book, sku, location ?? undefined, limit);
+      return here === undefined ? undefined : findReservations(here.book, {
+            sku,
+            location: location ?? undefined,
+            limit,
+            after: after ?? undefined,
+          });
     },
   };
 }

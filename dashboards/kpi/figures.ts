@@ -20,7 +20,7 @@ import {
 } from './windows.ts';
 
 /** Locations shown in `kpi`. */
-const LOCATIONS_SHOWN = 500;
+export const LOCATIONS_SHOWN = 500;
 /** Reasons shown of returns. */
 const REASONS_SHOWN = 10;
 /** A location that was heard of so lately has other figures by itself: its facts leave the last minute. */

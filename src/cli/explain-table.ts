@@ -1,6 +1,7 @@
 /** An explanation of a stock as a table: each step with its changes, and the running totals after it. */
-import { EXPLAIN_BUCKETS, type ExplainAnswer, type ExplainBucket } from '../../actors/ports.ts';
+import { EXPLAIN_BUCKETS, type ExplainBucket } from '../../actors/ports.ts';
 import { printable } from '../../streams/names.ts';
+import type { Explanation } from '../operator-requests.ts';
 import { table } from './table.ts';
 
 const TITLES: Record<ExplainBucket, string> = {
@@ -13,7 +14,7 @@ const TITLES: Record<ExplainBucket, string> = {
 };
 
 /** Buckets that nothing ever moved are left out, but sellable always shows. */
-export function explainTable({ sku, location, asOf, steps, stock, adds, notes }: ExplainAnswer): string {
+export function explainTable({ sku, location, asOf, steps, stock, adds, notes, next }: Explanation): string {
   const buckets = EXPLAIN_BUCKETS.filter(
     (bucket) =>
       bucket === 'sellable' || steps.some(({ change, total }) => (change[bucket] ?? 0) !== 0 || total[bucket] !== 0),
@@ -39,6 +40,8 @@ export function explainTable({ sku, location, asOf, steps, stock, adds, notes }:
     `available ${stock.available}: sellable ${stock.sellable} - held ${stock.held} - allocated ${stock.allocated} - safety stock ${stock.safetyStock}, less what is protected for others\n`,
     `available to promise ${stock.atp}\n`,
   );
+  if (next !== null)
+    out.push(`Only the newest ${steps.length} steps are shown: --last N shows more, --all shows all.\n`);
   for (const note of notes) out.push(`Note: ${printable(note)}\n`);
   if (!adds)
     out.push('FAULT: the steps do not add up to the stock shown. Please report this with the output of --json.\n');

@@ -1,6 +1,6 @@
 /** `atp`, `stock`, `explain`: what is there, what may be promised, and why. */
-import type { Command } from 'commander';
-import type { ExplainAnswer } from '../../actors/ports.ts';
+import { type Command, InvalidArgumentError } from 'commander';
+import { LIMITS } from '../../config/limits.ts';
 import {
   type AtpAnswer,
   atpRequest,
@@ -8,7 +8,8 @@ import {
   type StockAnswer,
   stockRequest,
 } from '../../streams/requests.ts';
-import { path } from './client.ts';
+import type { Explanation } from '../operator-requests.ts';
+import { type Asked, type Client, path } from './client.ts';
 import { askDesk, type DeskOptions, deskCommand } from './desk.ts';
 import { explainTable } from './explain-table.ts';
 import type { CliRun } from './io.ts';
@@ -20,6 +21,14 @@ interface AtpOptions extends DeskOptions {
   readonly channel?: string;
   readonly by?: string;
 }
+
+interface ExplainOptions extends DeskOptions {
+  readonly last: number;
+  readonly all?: boolean;
+}
+
+/** Steps of an explanation that a person is shown, unless he asks for more. */
+const SHOWN_STEPS = 100;
 
 export function addStockCommands(program: Command, run: CliRun): void {
   deskCommand(program, 'atp', 'what may be promised')
@@ -62,11 +71,40 @@ export function addStockCommands(program: Command, run: CliRun): void {
   deskCommand(program, 'explain', 'the facts and reservations behind a number')
     .argument('<sku>', 'the SKU')
     .argument('<location>', 'the location')
-    .action(async (sku: string, location: string, options: DeskOptions) => {
+    .option('--last <n>', 'only so many steps, the newest', wholeNumber, SHOWN_STEPS)
+    .option('--all', 'every step')
+    .action(async (sku: string, location: string, options: ExplainOptions) => {
       checkTyped(stockRequest, { sku, location });
       const ask = path('v1', 'explain', sku, location);
-      await askDesk<ExplainAnswer>(run, options, (client) => client.ask('GET', ask), explainTable);
+      const most = options.all === true ? Number.POSITIVE_INFINITY : options.last;
+      await askDesk<Explanation>(run, options, (client) => explained(client, ask, most), explainTable);
     });
+}
+
+/** As many of the newest steps, of as many pages as they take. */
+async function explained(client: Client, ask: string, most: number): Promise<Asked<Explanation>> {
+  const page = (left: number, cursor?: string) => {
+    const query = new URLSearchParams({ limit: String(Math.min(left, LIMITS.explainSteps)) });
+    if (cursor !== undefined) query.set('cursor', cursor);
+    return client.ask<Explanation>('GET', `${ask}?${query}`);
+  };
+  const first = await page(most);
+  if (!first.ok) return first;
+  const pages = [first.body.steps];
+  let [left, next] = [most - first.body.steps.length, first.body.next];
+  while (next !== null && left > 0) {
+    const older = await page(left, next);
+    if (!older.ok) return older;
+    pages.push(older.body.steps);
+    left -= older.body.steps.length;
+    next = older.body.next;
+  }
+  return { ok: true, body: { ...first.body, steps: pages.reverse().flat(), next } };
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1.');
+  return Number(text);
 }
 
 function atpTable({ asOf, lines }: AtpAnswer): string {

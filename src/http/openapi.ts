@@ -25,6 +25,9 @@ const EXAMPLE_DETAILS: Partial<Record<ProblemKind, string>> = {
   'already-expired': 'reservation cart-77 has expired',
   'already-resolved': 'anomaly 7.negative_stock.9f3a11c402b7d5e8 is resolved: its cause is gone',
   undecided: 'partition 7 has no owner at the moment',
+  busy: '2 explanations are being made and 8 wait',
+  'foreign-origin': 'pages of https://evil.example may not ask here; HOLDFAST_ORIGINS names those that may',
+  'unknown-host': 'the node does not answer to the host evil.example; HOLDFAST_HOSTS names those that it answers to',
   'unsupported-media-type': 'Content-Type is text/plain; send application/json or application/msgpack',
   'internal-error': 'the request failed; the log of the node says why',
 };
@@ -84,7 +87,8 @@ function openApiDocument(operations: readonly Operation[]): object {
 }
 
 function described(operation: Operation): ZodOpenApiOperationObject {
-  const { id, tag, summary, description, params, query, body } = operation;
+  const { id, tag, summary, bound, params, query, body } = operation;
+  const description = [operation.description, bound].filter((each) => each !== undefined).join(' ');
   const responses: Record<string, ZodOpenApiResponseObject> = {};
   for (const [status, { description: what, schema, example, contentType = JSON_TYPE }] of Object.entries(
     operation.answers,
@@ -107,8 +111,10 @@ function described(operation: Operation): ZodOpenApiOperationObject {
     operationId: id,
     tags: [tag],
     summary,
-    ...(description === undefined ? {} : { description }),
+    ...(description === '' ? {} : { description }),
+    ...(bound === undefined ? {} : { 'x-bound': bound }),
     ...(params === undefined && query === undefined ? {} : { requestParams }),
+    ...(!('bodyBytes' in operation) ? {} : { 'x-body-bytes': operation.bodyBytes }),
     ...(body === undefined
       ? {}
       : {
@@ -131,8 +137,11 @@ function described(operation: Operation): ZodOpenApiOperationObject {
 function problemsOf(operation: Operation): Map<string, ProblemKind[]> {
   const kinds = new Set<ProblemKind>(operation.problems);
   const readsBody = operation.method === 'POST';
-  if (readsBody) for (const kind of ['malformed', 'too-large', 'unsupported-media-type'] as const) kinds.add(kind);
+  if (readsBody)
+    for (const kind of ['malformed', 'too-large', 'unsupported-media-type', 'too-slow', 'busy'] as const)
+      kinds.add(kind);
   if (operation.tag !== 'operations') for (const kind of ['bad-request', 'internal-error'] as const) kinds.add(kind);
+  if (operation.path !== '/healthz') for (const kind of ['foreign-origin', 'unknown-host'] as const) kinds.add(kind);
   const byStatus = new Map<string, ProblemKind[]>();
   for (const kind of kinds) {
     const status = String(PROBLEMS[kind].status);
@@ -145,7 +154,7 @@ function problemAnswer(kinds: readonly ProblemKind[]): ZodOpenApiResponseObject 
   const examples = Object.fromEntries(kinds.map((kind) => [kind, { value: exampleOf(kind) }]));
   return {
     description: kinds.map((kind) => `${PROBLEMS[kind].title} (${kind})`).join('; or: '),
-    ...(kinds.includes('undecided')
+    ...(kinds.some((kind) => PROBLEMS[kind].status === 503)
       ? {
           headers: {
             'Retry-After': { description: 'seconds to wait before asking again', schema: { type: 'integer' } },

@@ -7,9 +7,12 @@ import { z } from 'zod';
 import { encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
 import type { ProblemKind } from '../problems.ts';
 
-export interface Operation {
+/** One that takes a body says how large it may be. */
+export type Operation = Described &
+  ({ readonly method: 'GET' | 'DELETE' } | { readonly method: 'POST'; readonly bodyBytes: number });
+
+interface Described {
   readonly id: string;
-  readonly method: 'GET' | 'POST' | 'DELETE';
   /** As OpenAPI writes it: `/v1/stock/{sku}`. */
   readonly path: string;
   readonly tag: 'facts' | 'atp' | 'stock' | 'reservations' | 'anomalies' | 'live' | 'operations';
@@ -23,6 +26,8 @@ export interface Operation {
     readonly required?: false;
   };
   readonly answers: Readonly<Record<number, Answer>>;
+  /** What bounds the lists in its answer, where no parameter `limit` does. */
+  readonly bound?: string;
   /** Kinds of problems that this operation may answer, beside those that every request with its kind of input may meet. */
   readonly problems: readonly ProblemKind[];
 }
@@ -35,6 +40,9 @@ interface Answer {
   /** application/json unless said otherwise. */
   readonly contentType?: string;
 }
+
+/** Bytes of a body that nobody asked for. */
+const UNREAD_BODY_BYTES = 16 * 1024;
 
 export type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
@@ -50,6 +58,7 @@ export function addRoute(app: FastifyInstance, operation: Operation, handler: Ha
   app.route({
     method: operation.method,
     url: operation.path.replace(/\{(\w+)\}/g, ':$1'),
+    bodyLimit: 'bodyBytes' in operation ? operation.bodyBytes : UNREAD_BODY_BYTES,
     schema: { response },
     handler: (request, reply) => {
       const answer = handler(request, reply);
@@ -66,7 +75,7 @@ async function packed(reply: FastifyReply, answer: Promise<unknown>): Promise<un
 }
 
 /** Looks through the raw headers: the framework reads none for a GET, and making an object of them costs more than this. */
-function prefersMsgpack(rawHeaders: readonly string[]): boolean {
+export function prefersMsgpack(rawHeaders: readonly string[]): boolean {
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
     if (name.length !== 6 || name.toLowerCase() !== 'accept') continue;

@@ -3,12 +3,16 @@
  * application/problem+json with the status of its kind; 503 says when to ask again.
  */
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { LIMITS } from '../../config/limits.ts';
 import type { ProblemBody } from '../../streams/requests.ts';
+import { ANSWER_HEADERS } from '../callers.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import { FrontProblem, PROBLEM_TYPE, type ProblemKind, problem, problemOf } from '../problems.ts';
+import { FrontProblem, PROBLEM_TYPE, PROBLEMS, type ProblemKind, problem, problemOf } from '../problems.ts';
 import { logProblem, Seldom } from '../seldom.ts';
+import { UnreadBody } from './body-reader.ts';
 import { discard } from './discard.ts';
 import { methodsOf } from './methods.ts';
 import type { Operation } from './operation.ts';
@@ -35,8 +39,10 @@ export function answerProblems(
     return sendProblem(reply, body);
   };
   app.setErrorHandler(async (error, request, reply) => {
-    if (isTooLarge(error) && !(await discard(request.raw))) reply.header('Connection', 'close');
     const body = problemOf(translated(error));
+    // The rest of a body that is refused unread is thrown away: at busy times by the server, behind the answer.
+    if (error instanceof UnreadBody && body.status === 503) reply.removeHeader('Connection');
+    else if (error instanceof UnreadBody && !(await discard(request.raw))) reply.header('Connection', 'close');
     const fields = { method: request.method, route: request.routeOptions.url, request: request.id };
     logProblem(log, seldom, error, body, 'an HTTP request', fields);
     return answer(reply, body);
@@ -57,34 +63,42 @@ export function answerProblems(
 
 /** Errors that the framework meets before a route is found, such as a path that cannot be decoded. */
 export function frameworkProblem(error: unknown, _request: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(reply, problemOf(translated(error)));
+  sendProblem(reply.headers(ANSWER_HEADERS), problemOf(translated(error)));
 }
 
-/** Bytes that are no HTTP at all: answered on the bare socket. */
+/** Where the framework has no part in it: answered on the bare socket, which ends. */
+export function sendBare(socket: Duplex, kind: ProblemKind, detail: string): void {
+  const { status, title } = PROBLEMS[kind];
+  const body = JSON.stringify(problem(kind, detail));
+  const headers = {
+    'Content-Type': PROBLEM_TYPE,
+    'Content-Length': Buffer.byteLength(body),
+    ...ANSWER_HEADERS,
+    ...(status === 503 ? { 'Retry-After': RETRY_AFTER_SECONDS } : {}),
+    Connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${title}\r\n${lines.join('')}\r\n${body}`);
+}
+
+/** Bytes that are no HTTP at all, or requests that do not end. */
 export function clientProblem(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const body = JSON.stringify(problem('bad-request', clientDetail(error.code)));
-  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
-  socket.end(head + body);
+  sendBare(socket, error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'too-slow' : 'bad-request', clientDetail(error.code));
 }
 
 function clientDetail(code: string | undefined): string {
   if (code === 'HPE_HEADER_OVERFLOW') return 'the request line and headers are longer than 16 KiB';
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'the request did not come in time';
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return `the request did not come within ${LIMITS.requestReadMs / 1000} s`;
   return 'this is not a well-formed HTTP/1.1 request';
-}
-
-function isTooLarge(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'FST_ERR_CTP_BODY_TOO_LARGE';
 }
 
 /** The framework's own errors as ours; what is neither stays what it is. */
 function translated(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error;
-  if (isTooLarge(error)) return new FrontProblem('too-large', 'the body is larger than 8 MiB');
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
     return new FrontProblem('unsupported-media-type', 'the Content-Type is not well-formed');
   const status = 'statusCode' in error ? error.statusCode : undefined;

@@ -2,8 +2,10 @@
 import type { FastifyInstance } from 'fastify';
 import type { AnomalyDesk } from '../../actors/anomaly-keeper.ts';
 import type { PersonStep } from '../../actors/anomaly-life.ts';
+import { LIMITS } from '../../config/limits.ts';
 import { anomaliesAnswer, anomaliesQuery, anomalyAnswer, anomalyParams, anomalyStep } from '../anomaly-requests.ts';
 import { onceEach, present, valid } from '../answers.ts';
+import { cursorText } from '../pages.ts';
 import { addRoute, type Operation } from './operation.ts';
 
 const OPEN = {
@@ -30,13 +32,16 @@ const listAnomalies: Operation = {
   summary: 'Anomalies, the newest first',
   description: 'Changes are published on NATS as `anomaly.<kind>`.',
   query: anomaliesQuery,
-  answers: { 200: { description: 'Those that fit', schema: anomaliesAnswer, example: { anomalies: [OPEN] } } },
+  answers: {
+    200: { description: 'Those that fit', schema: anomaliesAnswer, example: { anomalies: [OPEN], next: null } },
+  },
   problems: ['invalid-request', 'undecided'],
 };
 
 const acknowledgeAnomaly: Operation = {
   id: 'acknowledgeAnomaly',
   method: 'POST',
+  bodyBytes: LIMITS.smallBodyBytes,
   path: '/v1/anomalies/{id}/acknowledge',
   tag: 'anomalies',
   summary: 'Somebody is on it',
@@ -56,6 +61,7 @@ const acknowledgeAnomaly: Operation = {
 const resolveAnomaly: Operation = {
   id: 'resolveAnomaly',
   method: 'POST',
+  bodyBytes: LIMITS.smallBodyBytes,
   path: '/v1/anomalies/{id}/resolve',
   tag: 'anomalies',
   summary: 'It is dealt with',
@@ -76,9 +82,14 @@ const resolveAnomaly: Operation = {
 export const ANOMALY_OPERATIONS = [listAnomalies, acknowledgeAnomaly, resolveAnomaly];
 
 export function addAnomalyRoutes(app: FastifyInstance, desk: AnomalyDesk): void {
-  addRoute(app, listAnomalies, async (request) => ({
-    anomalies: await desk.list(valid(anomaliesQuery, onceEach(request.query))),
-  }));
+  addRoute(app, listAnomalies, async (request) => {
+    const { cursor, limit, ...query } = valid(anomaliesQuery, onceEach(request.query));
+    const found = await desk.list({ ...query, limit: limit + 1, after: cursor });
+    const anomalies = found.slice(0, limit);
+    const last = anomalies.at(-1);
+    const next = found.length > limit && last !== undefined ? cursorText([last.at, last.id]) : null;
+    return { anomalies, next };
+  });
   const step = (operation: Operation, which: PersonStep) =>
     addRoute(app, operation, async (request) => {
       const { id } = valid(anomalyParams, request.params);

@@ -33,6 +33,7 @@ const RECEIPT = {
 const submitFacts: Operation = {
   id: 'submitFacts',
   method: 'POST',
+  bodyBytes: LIMITS.bodyBytes,
   path: '/v1/facts',
   tag: 'facts',
   summary: 'Report facts',
@@ -40,6 +41,7 @@ const submitFacts: Operation = {
     `One fact or an array of up to ${LIMITS.factsPerRequest}. Each counts once, however often it is sent; of several with one id in one request the first holds. The answer comes after every accepted fact is durable and its owner has said what became of it. ` +
     `One above ${LIMITS.factBytes / 1024} KiB is rejected as too-large, and not kept. One that cannot be read, is older than the idempotency horizon (too-old) or comes under an id that was used with other content (id-conflict) is parked, with its bytes as they were sent, and named in \`rejected\`; it never refuses the rest. ` +
     '503: what became of one is not known; send all of them again, which is harmless.',
+  bound: `At most ${LIMITS.factsPerRequest} are taken, and named in the answer.`,
   body: {
     schema: z.union([factSchema, z.array(factSchema).max(LIMITS.factsPerRequest)]),
     examples: { one: SALE, several: [SALE, RECEIPT] },
@@ -109,6 +111,7 @@ const readParked: Operation = {
 const resubmitParked: Operation = {
   id: 'resubmitParked',
   method: 'POST',
+  bodyBytes: LIMITS.smallBodyBytes,
   path: '/v1/parked/{seq}/resubmit',
   tag: 'facts',
   summary: 'Submit a parked fact again, as it is or corrected',

@@ -30,6 +30,7 @@ const ready: Operation = {
   path: '/readyz',
   tag: 'operations',
   summary: 'The node owns its partitions and has caught up',
+  bound: 'It names at most 1,024 partitions.',
   answers: {
     200: {
       description: 'It serves',

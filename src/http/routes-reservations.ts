@@ -1,6 +1,7 @@
 /** Routes of reservations: place, confirm, release, read. */
 import type { FastifyInstance } from 'fastify';
-import { reservationAnswer, reservationRequest, reservationStep } from '../../streams/requests.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { MAX_LINES, reservationAnswer, reservationRequest, reservationStep } from '../../streams/requests.ts';
 import type { Answers } from '../answers.ts';
 import { addRoute, type Operation } from './operation.ts';
 
@@ -14,9 +15,12 @@ const HELD = {
   ],
 };
 
+const RESERVATION_BOUND = `A reservation has at most ${MAX_LINES} lines, which name at most ${LIMITS.reservationLocations} locations together.`;
+
 const placeReservation: Operation = {
   id: 'placeReservation',
   method: 'POST',
+  bodyBytes: LIMITS.reservationBodyBytes,
   path: '/v1/reservations',
   tag: 'reservations',
   summary: 'Hold units',
@@ -38,6 +42,7 @@ const placeReservation: Operation = {
       },
     },
   },
+  bound: RESERVATION_BOUND,
   answers: {
     201: {
       description: 'Held, and durable. With `partial` what there is, and `shortages` for the rest',
@@ -52,11 +57,13 @@ const placeReservation: Operation = {
 const confirmReservation: Operation = {
   id: 'confirmReservation',
   method: 'POST',
+  bodyBytes: LIMITS.smallBodyBytes,
   path: '/v1/reservations/{id}/confirm',
   tag: 'reservations',
   summary: 'Held becomes allocated and no longer expires',
   description: 'Repeating it is harmless. A body is not needed and not read.',
   params: reservationStep,
+  bound: RESERVATION_BOUND,
   answers: {
     200: {
       description: 'The reservation as it is',
@@ -75,6 +82,7 @@ const releaseReservation: Operation = {
   summary: 'Give held or allocated units back',
   description: 'Repeating it is harmless.',
   params: reservationStep,
+  bound: RESERVATION_BOUND,
   answers: {
     200: {
       description: 'The reservation as it is',
@@ -92,6 +100,7 @@ const readReservation: Operation = {
   tag: 'reservations',
   summary: 'A reservation as it is',
   params: reservationStep,
+  bound: RESERVATION_BOUND,
   answers: { 200: { description: 'The reservation', schema: reservationAnswer, example: HELD } },
   problems: ['not-found', 'invalid-request', 'undecided'],
 };

@@ -1,6 +1,11 @@
 /** Routes of reading: available to promise, stock, and the facts behind it. */
+import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
+import { LIMITS } from '../../config/limits.ts';
+import { JSON_TYPE } from '../../streams/codec.ts';
 import {
+  type AtpAnswer,
   atpAnswer,
   atpLineAnswer,
   atpParams,
@@ -11,8 +16,8 @@ import {
   stockRequest,
 } from '../../streams/requests.ts';
 import type { Answers } from '../answers.ts';
-import { explainAnswer } from '../operator-requests.ts';
-import { addRoute, type Operation } from './operation.ts';
+import { explainAnswer, explainQuery } from '../operator-requests.ts';
+import { addRoute, type Operation, prefersMsgpack } from './operation.ts';
 
 const LINE = {
   sku: '85123A',
@@ -41,6 +46,8 @@ const STOCK = {
 };
 const stockKey = stockRequest.required();
 
+const ATP_BOUND = `An answer holds at most ${LIMITS.atpLocations} locations, of all lines together; beyond: 413.`;
+
 const atpOfSku: Operation = {
   id: 'atpOfSku',
   method: 'GET',
@@ -49,19 +56,22 @@ const atpOfSku: Operation = {
   summary: 'What of a SKU may be promised',
   description:
     'Without `by` what is available now, never below 0; with `by` also what is on its way by then. `version` is epoch.sequence of what the answer was computed from and never goes back for a SKU.',
+  bound: ATP_BOUND,
   params: atpParams,
   query: atpQuerystring,
   answers: { 200: { description: 'One line', schema: atpLineAnswer, example: { asOf: AS_OF, ...LINE } } },
-  problems: ['invalid-request', 'not-found', 'undecided'],
+  problems: ['invalid-request', 'not-found', 'too-large', 'undecided'],
 };
 
 const queryAtp: Operation = {
   id: 'queryAtp',
   method: 'POST',
+  bodyBytes: LIMITS.atpBodyBytes,
   path: '/v1/atp',
   tag: 'atp',
   summary: 'What of many SKUs may be promised',
-  description: 'A SKU that nothing is known of has atp 0 and no locations.',
+  description: 'A SKU that nothing is known of has atp 0 and no locations. Equal lines are computed once.',
+  bound: ATP_BOUND,
   body: {
     schema: atpRequest,
     examples: {
@@ -84,11 +94,12 @@ const stockOfSku: Operation = {
   path: '/v1/stock/{sku}',
   tag: 'stock',
   summary: 'Stock of a SKU at all its locations',
+  bound: `At most ${LIMITS.stockRows} locations are answered at once; beyond: 413.`,
   params: atpParams,
   answers: {
     200: { description: 'Every location', schema: skuStockAnswer, example: { sku: '85123A', locations: [STOCK] } },
   },
-  problems: ['invalid-request', 'not-found', 'undecided'],
+  problems: ['invalid-request', 'not-found', 'too-large', 'undecided'],
 };
 
 const stockAtLocation: Operation = {
@@ -109,8 +120,11 @@ const explainStock: Operation = {
   method: 'GET',
   path: '/v1/explain/{sku}/{location}',
   tag: 'stock',
-  summary: 'The facts and reservations behind a stock',
+  summary: 'The facts and reservations behind a stock, the newest page first',
+  description:
+    'The steps of a page are in the order in which they happened. A long field of a fact is cut. A node makes two explanations at once.',
   params: stockKey,
+  query: explainQuery,
   answers: {
     200: {
       description: 'Steps with running totals, and the stock that they add up to',
@@ -132,18 +146,41 @@ const explainStock: Operation = {
         stock: STOCK,
         adds: true,
         notes: [],
+        next: null,
       },
     },
   },
-  problems: ['invalid-request', 'not-found', 'undecided'],
+  problems: ['invalid-request', 'not-found', 'busy', 'undecided'],
 };
 
 export const STOCK_OPERATIONS = [atpOfSku, queryAtp, stockOfSku, stockAtLocation, explainStock];
 
+/** Locations that are written in one turn of the event loop, which takes about a millisecond. */
+const LOCATIONS_AT_ONCE = 2_000;
+
+/** An answer of ATP as JSON, piece by piece. */
+async function* jsonOf({ asOf, lines }: AtpAnswer): AsyncGenerator<string> {
+  let [text, locations] = [`{"asOf":${JSON.stringify(asOf)},"lines":[`, 0];
+  for (const [index, line] of lines.entries()) {
+    text += `${index === 0 ? '' : ','}${JSON.stringify(line)}`;
+    locations += line.locations.length;
+    if (locations < LOCATIONS_AT_ONCE) continue;
+    yield text;
+    [text, locations] = ['', 0];
+    await setImmediate();
+  }
+  yield `${text}]}`;
+}
+
 export function addStockRoutes(app: FastifyInstance, answers: Answers): void {
   addRoute(app, atpOfSku, (request) => answers.atpOfSku(request.params, request.query));
-  addRoute(app, queryAtp, (request) => answers.atp(request.body));
+  addRoute(app, queryAtp, async (request, reply) => {
+    const answer = await answers.atp(request.body);
+    const locations = answer.lines.reduce((sum, line) => sum + line.locations.length, 0);
+    if (locations <= LOCATIONS_AT_ONCE || prefersMsgpack(request.raw.rawHeaders)) return answer;
+    return reply.type(JSON_TYPE).send(Readable.from(jsonOf(answer)));
+  });
   addRoute(app, stockOfSku, (request) => answers.stock(request.params));
   addRoute(app, stockAtLocation, (request) => answers.stockAt(request.params));
-  addRoute(app, explainStock, (request) => answers.explain(request.params));
+  addRoute(app, explainStock, (request) => answers.explain(request.params, request.query));
 }

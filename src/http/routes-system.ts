@@ -1,5 +1,6 @@
 /** Routes about the whole system: what the live page reads, and where the live feed is. */
 import type { FastifyInstance } from 'fastify';
+import { LOCATIONS_SHOWN } from '../../dashboards/kpi/figures.ts';
 import { problem } from '../problems.ts';
 import type { SystemAnswers } from '../system-answers.ts';
 import {
@@ -8,6 +9,7 @@ import {
   locationStockAnswer,
   locationStockQuery,
   locationsAnswer,
+  locationsQuery,
   reservationsAnswer,
   reservationsQuery,
   searchAnswer,
@@ -87,8 +89,9 @@ const locations: Operation = {
   path: '/v1/locations',
   tag: 'live',
   summary: 'Every location in short',
-  answers: { 200: { description: 'By name', schema: locationsAnswer, example: { locations: [BRIEF] } } },
-  problems: [],
+  query: locationsQuery,
+  answers: { 200: { description: 'By name', schema: locationsAnswer, example: { locations: [BRIEF], next: null } } },
+  problems: ['invalid-request'],
 };
 
 const locationStock: Operation = {
@@ -137,7 +140,7 @@ const reservationsOf: Operation = {
   path: '/v1/reservations',
   tag: 'reservations',
   summary: 'Live reservations of a SKU, at one location or at all',
-  description: 'A line each, oldest first.',
+  description: 'A line each, oldest first. A page holds all lines of its last reservation.',
   query: reservationsQuery,
   answers: {
     200: {
@@ -156,6 +159,7 @@ const reservationsOf: Operation = {
             expiresAt: '2026-11-24T09:30:00.123Z',
           },
         ],
+        next: null,
       },
     },
   },
@@ -170,6 +174,7 @@ const kpi: Operation = {
   summary: 'The figures of the whole system: the topic `kpi` of the live feed',
   description:
     'What is not known is null. A partition that nobody serves at the moment keeps the figures that it had last.',
+  bound: `Of locations it names the ${LOCATIONS_SHOWN} most in need; /v1/locations lists all.`,
   answers: { 200: { description: 'The figures', schema: kpiAnswer, example: KPI } },
   problems: [],
 };
@@ -180,6 +185,7 @@ const system: Operation = {
   path: '/v1/system',
   tag: 'live',
   summary: 'Nodes and partitions: the topic `system` of the live feed',
+  bound: 'It names the nodes that are alive, and at most 1,024 partitions.',
   answers: {
     200: {
       description: 'As the node that answers knows them',
@@ -231,7 +237,7 @@ export const SYSTEM_OPERATIONS = [search, locations, locationStock, reservations
 
 export function addSystemRoutes(app: FastifyInstance, answers: SystemAnswers): void {
   addRoute(app, search, (request) => answers.search(request.query));
-  addRoute(app, locations, () => answers.locations());
+  addRoute(app, locations, (request) => answers.locations(request.query));
   addRoute(app, locationStock, (request) => answers.locationStock(request.params, request.query));
   addRoute(app, reservationsOf, (request) => answers.reservations(request.query));
   addRoute(app, kpi, () => answers.kpi());

@@ -3,21 +3,22 @@
  *
  * Invariants:
  *  H1 Requests are checked in src/answers.ts, which NATS uses too; the framework only carries them.
- *  H2 A request that succeeds logs nothing and passes no hook.
+ *  H2 A request that succeeds logs nothing and passes one hook, which judges who asks (src/callers.ts) before anything is read.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import type { AnomalyDesk } from '../../actors/anomaly-keeper.ts';
 import type { FactDesk, ParkedFacts, Readiness, StockDesk } from '../../actors/ports.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { type Certificates, tlsOptionsOf } from '../../config/tls.ts';
-import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
-import type { SentBody } from '../../streams/sent.ts';
+import type { BodyType, SentBody } from '../../streams/sent.ts';
 import { Answers } from '../answers.ts';
-import { formOf, readBody, sniffedForm } from '../bodies.ts';
+import { formOf, readBody } from '../bodies.ts';
+import { ANSWER_HEADERS, type Callers, refusalOfCaller } from '../callers.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import { FrontProblem } from '../problems.ts';
 import { SystemAnswers, type SystemView } from '../system-answers.ts';
+import { BodyReader, UnreadBody } from './body-reader.ts';
 import { answerProblems, clientProblem, frameworkProblem } from './problems.ts';
 import { addAnomalyRoutes } from './routes-anomalies.ts';
 import { addFactRoutes } from './routes-facts.ts';
@@ -29,8 +30,8 @@ import { addSystemRoutes } from './routes-system.ts';
 /** An id of 128 characters of four UTF-8 bytes, each percent-encoded. */
 const LONGEST_PARAMETER = 128 * 4 * 3;
 
-/** Headers and body must have come within this time, so that slow senders cannot hold sockets. */
-const REQUEST_TIMEOUT_MS = 60_000;
+/** How often bodies and requests that take too long are looked for. */
+const WATCH_MS = 1_000;
 
 export interface HttpWorld {
   readonly desk: StockDesk;
@@ -41,6 +42,8 @@ export interface HttpWorld {
   readonly system: SystemView;
   readonly metrics: Metrics;
   readonly log: Log;
+  readonly callers: Callers;
+  readonly bodies?: BodyReader;
   /** The node's name. */
   readonly name: string;
   /** With it, HTTP is HTTPS. */
@@ -52,22 +55,26 @@ const STRICT_TRANSPORT = 'max-age=31536000';
 
 /** The server, with its routes; the caller has it listen and closes it. */
 export function buildHttp(world: HttpWorld): FastifyInstance {
+  const watched = { connectionsCheckingInterval: WATCH_MS };
   const app = fastify({
     logger: false,
-    bodyLimit: LIMITS.bodyBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: LIMITS.requestReadMs,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     frameworkErrors: frameworkProblem,
     clientErrorHandler: clientProblem,
     // Not http2, which the live feed does not speak.
-    ...(world.tls === undefined ? {} : { https: { ...tlsOptionsOf(world.tls), minVersion: 'TLSv1.2' as const } }),
+    ...(world.tls === undefined
+      ? { http: watched }
+      : { https: { ...watched, ...tlsOptionsOf(world.tls), minVersion: 'TLSv1.2' as const } }),
   }) as FastifyInstance;
   if (world.tls !== undefined)
     app.server.prependListener('request', (_, response) =>
       response.setHeader('Strict-Transport-Security', STRICT_TRANSPORT),
     );
-  readBodies(app);
+  app.server.maxConnections = LIMITS.connections;
+  admitCallers(app, world.callers);
+  readBodies(app, world);
   answerProblems(app, world, OPERATIONS);
   const answers = new Answers(world);
   addFactRoutes(app, answers);
@@ -100,39 +107,47 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The body as it was sent; undefined if there is none. */
     sent: SentBody | undefined;
+    /** Its answer, whose end ends what was kept for the request. */
+    response: ServerResponse;
   }
 }
 
-type Done = (error: Error | null, body?: unknown) => void;
+function admitCallers(app: FastifyInstance, callers: Callers): void {
+  app.decorateRequest('response');
+  app.addHook('onRequest', (request, reply, done) => {
+    request.response = reply.raw;
+    reply.headers(ANSWER_HEADERS);
+    const refusal = request.routeOptions.url === '/healthz' ? undefined : refusalOfCaller(request.headers, callers);
+    if (refusal === undefined) done();
+    else done(new UnreadBody(...refusal));
+  });
+}
 
-function readBodies(app: FastifyInstance): void {
+function readBodies(app: FastifyInstance, { metrics, bodies: reader = new BodyReader() }: HttpWorld): void {
+  metrics.gauge('http_body_bytes', () => reader.held);
+  const watching = setInterval(() => reader.watch(), WATCH_MS);
+  watching.unref();
+  app.addHook('onClose', async () => clearInterval(watching));
   app.removeAllContentTypeParsers();
   app.decorateRequest('sent', undefined);
-  for (const type of [JSON_TYPE, MSGPACK_TYPE, '*']) {
-    app.addContentTypeParser(type, { parseAs: 'buffer' }, (request: FastifyRequest, bytes: Buffer, done: Done) => {
-      try {
-        request.sent = decoded(request, bytes);
-      } catch (error) {
-        done(error as Error);
-        return;
-      }
-      done(null, request.sent.value);
-    });
-  }
+  app.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
+    const type = formOfBody(request);
+    const bytes = await reader.read(payload, request.response, request.routeOptions.bodyLimit);
+    request.sent = { value: readBody(bytes, type), bytes, type };
+    return request.sent.value;
+  });
 }
 
-function decoded(request: FastifyRequest, bytes: Buffer): SentBody {
-  const { 'content-type': type, 'content-encoding': encoding } = request.headers;
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new FrontProblem(
+/** CA2 of src/callers.ts: a page of another origin can send a body without a type, or with one of a form, and not be asked first. */
+function formOfBody({ headers }: FastifyRequest): BodyType {
+  const { 'content-type': type, 'content-encoding': encoding } = headers;
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
+    throw new UnreadBody(
       'unsupported-media-type',
-      `Content-Encoding ${encoding} is not supported; send the body as it is`,
+      `Content-Encoding ${encoding.slice(0, 100)} is not supported; send the body as it is`,
     );
-  }
-  const form = type === undefined ? sniffedForm(bytes) : formOf(type);
-  if (form !== undefined) return { value: readBody(bytes, form), bytes, type: form };
-  throw new FrontProblem(
-    'unsupported-media-type',
-    `Content-Type is ${type?.slice(0, 200)}; send application/json or application/msgpack`,
-  );
+  const form = type === undefined ? undefined : formOf(type);
+  if (form !== undefined) return form;
+  const sent = type === undefined ? 'the body has no Content-Type' : `Content-Type is ${type.slice(0, 200)}`;
+  throw new UnreadBody('unsupported-media-type', `${sent}; send application/json or application/msgpack`);
 }

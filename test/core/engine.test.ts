@@ -49,7 +49,7 @@ it('counts a fact once, grants what is there and no more, and says the same afte
   expect((await one.desk.reservation('r1')).status).toBe('allocated');
   const conflicting = { ...fact, qty: 6 };
   expect((await one.facts.submit([fact, conflicting])).rejected).toMatchObject([{ index: 1, code: 'id-conflict' }]);
-  const explained = await one.desk.explain('A.1', 'dc 1');
+  const explained = await one.desk.explain({ sku: 'A.1', location: 'dc 1' }, { limit: 1_000, before: undefined });
   expect(explained.notes).toEqual([expect.stringContaining('parked')]);
   expect(explained.adds).toBe(true);
 });

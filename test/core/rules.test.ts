@@ -65,7 +65,7 @@ it('narrowed, it keeps what was counted, parks nothing of it, and parks what com
     await narrow.broker.publish('receipt.x.A', encodeBody(fact(`new-nats-${snapshots}`, 2 * HOUR_MS), JSON_TYPE));
     await expect.poll(() => parked(narrow)).toBe(before + 2);
     expect(await sellable(narrow)).toBe(FACTS);
-    const explained = await narrow.desk.explain('A', 'x');
+    const explained = await narrow.desk.explain({ sku: 'A', location: 'x' }, { limit: 10_000, before: undefined });
     expect([explained.adds, explained.steps.length]).toEqual([true, FACTS]);
     await narrow.stop();
   }

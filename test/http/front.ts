@@ -1,6 +1,7 @@
 /** The HTTP front over memory ports, for tests. */
 import type { FastifyInstance } from 'fastify';
 import type { Readiness } from '../../actors/ports.ts';
+import type { BodyReader } from '../../src/http/body-reader.ts';
 import { buildHttp } from '../../src/http/server.ts';
 import type { Log } from '../../src/log.ts';
 import { Metrics } from '../../src/metrics.ts';
@@ -18,7 +19,7 @@ export interface Front {
   ready: Readiness;
 }
 
-export function front(name = 'node-1'): Front {
+export function front(name = 'node-1', bodies?: BodyReader): Front {
   const facts = new MemoryFacts();
   const desk = new MemoryDesk().put('85123A', 'store-12', 5).put('85123A', 'dc-1', 12);
   const metrics = new Metrics();
@@ -35,6 +36,8 @@ export function front(name = 'node-1'): Front {
     system,
     metrics,
     log: logInto(logged),
+    callers: { hosts: ['localhost', '127.0.0.1', '[::1]'], origins: ['https://shop.example'] },
+    ...(bodies === undefined ? {} : { bodies }),
     name,
     readiness: () => built.ready,
   });

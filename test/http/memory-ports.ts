@@ -3,7 +3,15 @@
  * every refusal. What stock does is tested elsewhere.
  */
 import type { AnomalyDesk } from '../../actors/anomaly-keeper.ts';
-import type { ExplainAnswer, FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../../actors/ports.ts';
+import type {
+  ExplainAnswer,
+  ExplainedKey,
+  ExplainPage,
+  FactDesk,
+  ParkedFact,
+  ParkedFacts,
+  StockDesk,
+} from '../../actors/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../../actors/refusal.ts';
 import { parseFact } from '../../streams/facts.ts';
 import type {
@@ -98,7 +106,7 @@ export class MemoryDesk implements StockDesk {
     return this.#known(id).answer;
   }
 
-  async explain(sku: string, location: string): Promise<ExplainAnswer> {
+  async explain({ sku, location }: ExplainedKey, _page: ExplainPage): Promise<ExplainAnswer> {
     const stock = await this.stock(sku, location);
     const total = { sellable: stock.sellable, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0 };
     const step = {
@@ -109,7 +117,7 @@ export class MemoryDesk implements StockDesk {
       change: { sellable: stock.sellable },
       total,
     };
-    return { sku, location, asOf: AS_OF, steps: [step], stock, adds: true, notes: [] };
+    return { sku, location, asOf: AS_OF, steps: [step], stock, adds: true, notes: [], next: null };
   }
 
   #known(id: string): { answer: ReservationAnswer } {

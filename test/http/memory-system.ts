@@ -2,7 +2,7 @@
 import { UNDECIDED, undecided } from '../../actors/refusal.ts';
 import { mergeAsked } from '../../dashboards/kpi/asked.ts';
 import { KnownFigures } from '../../dashboards/kpi/figures.ts';
-import type { StockQuery } from '../../dashboards/reads.ts';
+import type { ReservationsQuery, StockQuery } from '../../dashboards/reads.ts';
 import { RESERVATION_OUTCOMES } from '../../src/metrics.ts';
 import type { SystemView } from '../../src/system-answers.ts';
 
@@ -25,7 +25,7 @@ export class MemorySystem implements SystemView {
       this.asked.push(query);
       return { stock: [], next: null };
     },
-    reservationsOf: async (sku: string, location: string | undefined) => [
+    reservationsOf: async ({ sku, location }: ReservationsQuery) => [
       {
         id: `cart of ${sku}`,
         status: 'held' as const,

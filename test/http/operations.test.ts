@@ -86,6 +86,36 @@ it('serves a valid OpenAPI 3.1 document with every route and answer', async () =
   }
 });
 
+it('bounds every list that it answers: by a parameter that has a most, or as its description says', async () => {
+  const document = (await front().app.inject('/openapi.json')).json();
+  const hasList = (schema: unknown): boolean => {
+    if (typeof schema !== 'object' || schema === null) return false;
+    if ('$ref' in schema && typeof schema.$ref === 'string')
+      return hasList(document.components.schemas[schema.$ref.split('/').at(-1) as string]);
+    return ('type' in schema && schema.type === 'array') || Object.values(schema).some(hasList);
+  };
+  const lists: string[] = [];
+  for (const [path, methods] of Object.entries<Record<string, ListedOperation>>(document.paths))
+    for (const [method, operation] of Object.entries(methods)) {
+      const answers = Object.entries(operation.responses).filter(([status]) => status.startsWith('2'));
+      if (!answers.some(([, answer]) => hasList(answer.content))) continue;
+      const limit = operation.parameters?.find(({ name }) => name === 'limit')?.schema.maximum;
+      expect([method, path, limit ?? operation['x-bound']]).not.toContain(undefined);
+      if (operation['x-bound'] !== undefined) expect(operation.description).toContain(operation['x-bound']);
+      lists.push(path);
+    }
+  expect(lists).toEqual(
+    expect.arrayContaining(['/v1/anomalies', '/v1/locations', '/v1/explain/{sku}/{location}', '/v1/kpi', '/v1/parked']),
+  );
+});
+
+interface ListedOperation {
+  readonly description?: string;
+  readonly 'x-bound'?: string;
+  readonly parameters?: readonly { readonly name: string; readonly schema: { readonly maximum?: number } }[];
+  readonly responses: Readonly<Record<string, { readonly content?: object }>>;
+}
+
 it('describes nothing in the document that its own routes would refuse', async () => {
   const { app } = front();
   const document = (await app.inject('/openapi.json')).json();
@@ -118,7 +148,7 @@ it('answers bytes that are no HTTP with a problem, over a real socket, and serve
       method: 'POST',
       body: new TextEncoder().encode('{"lines":[{"sku":"85123A"}]}'),
     });
-    expect(bare.status).toBe(200);
+    expect(bare.status).toBe(415);
     const chunked = await fetch(`${base}/v1/facts`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

@@ -38,6 +38,7 @@ it('asks for a page of stock as it was told, and knows no location without stock
 it('writes reservations with instants, figures with nulls, and nodes', async () => {
   const { app } = front();
   expect((await app.inject({ url: '/v1/reservations?sku=mug' })).json()).toEqual({
+    next: null,
     reservations: [
       {
         id: 'cart of mug',
@@ -56,7 +57,7 @@ it('writes reservations with instants, figures with nulls, and nodes', async () 
   expect(kpi.asked.all.atp).toEqual({ requests: 0, perSecond: 0, p50Ms: null, p99Ms: null });
   expect(kpi.factsBySecond).toHaveLength(60);
   expect((await app.inject({ url: '/v1/system' })).json()).toMatchObject({ nodes: [], partitions: 32, parked: 0 });
-  expect((await app.inject({ url: '/v1/locations' })).json()).toEqual({ locations: [] });
+  expect((await app.inject({ url: '/v1/locations' })).json()).toEqual({ locations: [], next: null });
 });
 
 it('says that the live feed is a WebSocket to who asks plainly', async () => {

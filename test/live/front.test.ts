@@ -36,6 +36,7 @@ async function bare(origins: readonly string[] = [], events: Partial<HubEvents> 
     closed: none,
     versioned: () => false,
     sent: none,
+    encoded: none,
     skipped: () => {
       skipped += 1;
     },
@@ -46,7 +47,8 @@ async function bare(origins: readonly string[] = [], events: Partial<HubEvents> 
   const server = createServer((request, response) => {
     response.end(`plain ${request.method} ${request.url}`);
   });
-  const end = attachLive(server, { hub, origins, metrics: { liveClosed: (why) => void ended.push(why) } });
+  const callers = { hosts: ['127.0.0.1'], origins };
+  const end = attachLive(server, { hub, callers, metrics: { liveClosed: (why) => void ended.push(why) } });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
@@ -136,6 +138,67 @@ it.each([
     () => 'the server knows that it has ended',
   );
   expect(ended).toEqual(['misused']);
+});
+
+it('closes a reader that changes its topics too often, and bears a burst', async () => {
+  const { url, ended } = await bare();
+  const [burst, flood] = await Promise.all([new LiveReader(url).opened(), new LiveReader(url).opened()]);
+  const some = Array.from({ length: LIMITS.liveChangesAtOnce / 4 }, (_, index) => `atp:sku-${index}`);
+  for (const reader of [burst, flood])
+    for (let i = 0; i < 2; i++) {
+      reader.say({ subscribe: some });
+      reader.say({ unsubscribe: some });
+    }
+  flood.say({ subscribe: some });
+  expect(await closeOf(flood)).toEqual({
+    code: 1008,
+    reason: 'too many topic changes: at most 20 a second, 400 at once',
+  });
+  expect([burst.closed, ended]).toEqual([undefined, ['misused']]);
+});
+
+it('sends what a topic holds over many turns, newest values and each once, and makes them once for who comes and goes', async () => {
+  let [sent, encoded, turns, opened] = [0, 0, 0, 0];
+  const { url, hub } = await bare([], {
+    opened: () => {
+      opened += 1;
+    },
+    sent: () => {
+      sent += 1;
+    },
+    encoded: () => {
+      encoded += 1;
+    },
+    turn: (call) => {
+      turns += 1;
+      setImmediate(call);
+    },
+  });
+  const first = await new LiveReader(url, 'anomaly').opened();
+  const publish = (n: number, text: string) =>
+    hub.publish({ topic: 'anomaly', at: '', data: { n, text } }, { key: `${n}`, gone: false });
+  for (let n = 0; n < 1_000; n++) publish(n, 'old');
+  await first.sees<{ n: number }>('anomaly', ({ n }) => n === 999);
+  expect([encoded, opened]).toEqual([1_000, 1]);
+  first.close();
+  await until(
+    () => hub.size === 0,
+    20_000,
+    () => 'it has left',
+  );
+  [sent, encoded, turns] = [0, 0, 0];
+  const second = await new LiveReader(url, 'anomaly').opened();
+  // Between its turns: one that it may have had, one that is new, one that is gone.
+  publish(500, 'new');
+  publish(1_000, 'new');
+  hub.publish({ topic: 'anomaly', at: '', data: { n: 700, text: 'gone' } }, { key: '700', gone: true });
+  await second.sees<{ n: number }>('anomaly', ({ n }) => n === 1_000);
+  await second.sees<{ n: number }>('anomaly', ({ n }) => n === 700);
+  const last = new Map(second.of<{ n: number; text: string }>('anomaly').map(({ data }) => [data.n, data.text]));
+  expect([last.size, last.get(500), last.get(700)]).toEqual([1_001, 'new', 'gone']);
+  expect(second.messages.length).toBeLessThanOrEqual(1_003);
+  expect([encoded, opened]).toEqual([3, 1]);
+  expect(turns).toBeGreaterThanOrEqual(20);
 });
 
 it('refuses more readers than a node may have, until one leaves', async () => {

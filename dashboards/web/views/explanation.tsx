@@ -32,12 +32,14 @@ interface Explained {
   readonly stock: StockAnswer;
   readonly adds: boolean;
   readonly notes: readonly string[];
+  readonly next: string | null;
 }
 
 const PAGE = 30;
 
 export function Explanation({ sku, location }: { readonly sku: string; readonly location: string }) {
-  const path = `/v1/explain/${encodeURIComponent(sku)}/${encodeURIComponent(location)}`;
+  const [cursor, setCursor] = useState('');
+  const path = `/v1/explain/${encodeURIComponent(sku)}/${encodeURIComponent(location)}${cursor && `?cursor=${cursor}`}`;
   const { answer, failed, again } = useAnswer<Explained>(path);
   const live = useTopic<StockTopic>('stock', sku)?.data.locations.find((each) => each.location === location);
   const moved = answer !== undefined && live !== undefined && BUCKETS.some((each) => live[each] !== answer.stock[each]);
@@ -81,6 +83,20 @@ export function Explanation({ sku, location }: { readonly sku: string; readonly 
             </p>
           ))}
           <Steps steps={answer.steps} />
+          {(answer.next !== null || cursor !== '') && (
+            <p class="more">
+              {cursor !== '' && (
+                <button type="button" onClick={() => setCursor('')}>
+                  Newest steps
+                </button>
+              )}
+              {answer.next !== null && (
+                <button type="button" onClick={() => setCursor(answer.next ?? '')}>
+                  Next {plural(answer.steps.length, 'older step')}
+                </button>
+              )}
+            </p>
+          )}
         </>
       )}
     </section>
