@@ -55,7 +55,11 @@ function packagesIn(output) {
     for (const [, file] of text.matchAll(/(?:@import |url\()"([^"]+)"/g)) if (!file.startsWith('.')) files.push(file);
   }
   const names = files.map((file) => file.split('/', file.startsWith('@') ? 2 : 1).join('/'));
-  return [...new Set(names)].sort();
+  return [...new Set(names)].sort(byText);
+}
+
+function byText(a, b) {
+  return a < b ? -1 : 1;
 }
 
 function licenseOf(name) {

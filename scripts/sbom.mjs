@@ -28,12 +28,12 @@ function document() {
   const shipped = Object.keys(packages).filter((at) => at !== '' && (!packages[at].dev || page.has(at)));
   const held = new Set(shipped);
   const byRef = new Map(shipped.map((at) => [refOf(at), at]));
-  const refs = [...byRef.keys()].sort();
+  const refs = [...byRef.keys()].sort(byText);
   const ends = (from, names) => names.flatMap((name) => found(held, from, name)).map(refOf);
   const dependsOn = (from) =>
     [
       ...new Set(ends(from, Object.keys({ ...packages[from].dependencies, ...packages[from].optionalDependencies }))),
-    ].sort();
+    ].sort(byText);
   const direct = new Set([...ends('', Object.keys(project.dependencies)), ...[...page].map(refOf)]);
   return {
     $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
@@ -45,7 +45,7 @@ function document() {
     },
     components: refs.map((ref) => componentOf(ref, byRef.get(ref))),
     dependencies: [
-      { ref: 'holdfast', dependsOn: [...direct].sort() },
+      { ref: 'holdfast', dependsOn: [...direct].sort(byText) },
       ...refs.map((ref) => ({ ref, dependsOn: dependsOn(byRef.get(ref)) })),
     ],
   };
@@ -85,4 +85,9 @@ function nameOf(at) {
 
 function refOf(at) {
   return `${nameOf(at)}@${packages[at].version}`;
+}
+
+/** By code units, the same in every locale. */
+function byText(a, b) {
+  return a < b ? -1 : 1;
 }

@@ -136,24 +136,21 @@ describe('docker-compose.yml', () => {
     },
   );
 
-  it.each<[string, (service: Service) => Service]>([
-    ['no limit of memory', ({ mem_limit: _, ...rest }) => rest],
-    ['no limit of processes', ({ pids_limit: _, ...rest }) => rest],
-    ['no network of its own choice', ({ networks: _, ...rest }) => rest],
-    ['publishes a port from an internal network', (service) => ({ ...service, networks: ['core'] })],
-    ['image not by version and digest', ({ build: _, ...rest }) => ({ ...rest, image: 'nats:2.14-alpine' })],
-    ['has capabilities', ({ cap_drop: _, ...rest }) => rest],
-    ['may write to its image', (service) => ({ ...service, read_only: false })],
-    ['is not on loopback only', (service) => ({ ...service, ports: ['4222:4222'] })],
-    [
-      'GF_SECURITY_ADMIN_PASSWORD is not',
-      (service) => ({ ...service, environment: { GF_SECURITY_ADMIN_PASSWORD: 'admin' } }),
-    ],
-    ['NATS_PASSWORD_FILE is not', (service) => ({ ...service, environment: { NATS_PASSWORD_FILE: './password' } })],
-    ['/run/secrets/other is not', (service) => ({ ...service, environment: { X_FILE: '/run/secrets/other' } })],
-    ['REDIS_URL has a password', (service) => ({ ...service, environment: { REDIS_URL: 'redis://:x@redis:6379' } })],
-  ])('a service would be refused that: %s', (fault, broken) => {
-    expect(faults(compose, broken(compose.services.holdfast as Service))).toContainEqual(
+  it.each<[string, Partial<Record<keyof Service, unknown>>]>([
+    ['no limit of memory', { mem_limit: undefined }],
+    ['no limit of processes', { pids_limit: undefined }],
+    ['no network of its own choice', { networks: undefined }],
+    ['publishes a port from an internal network', { networks: ['core'] }],
+    ['image not by version and digest', { build: undefined, image: 'nats:2.14-alpine' }],
+    ['has capabilities', { cap_drop: undefined }],
+    ['may write to its image', { read_only: false }],
+    ['is not on loopback only', { ports: ['4222:4222'] }],
+    ['GF_SECURITY_ADMIN_PASSWORD is not', { environment: { GF_SECURITY_ADMIN_PASSWORD: 'admin' } }],
+    ['NATS_PASSWORD_FILE is not', { environment: { NATS_PASSWORD_FILE: './password' } }],
+    ['/run/secrets/other is not', { environment: { X_FILE: '/run/secrets/other' } }],
+    ['REDIS_URL has a password', { environment: { REDIS_URL: 'redis://:x@redis:6379' } }],
+  ])('a service would be refused that: %s', (fault, change) => {
+    expect(faults(compose, { ...compose.services.holdfast, ...change } as Service)).toContainEqual(
       expect.stringContaining(fault),
     );
   });
