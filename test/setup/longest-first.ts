@@ -18,14 +18,15 @@ const LONGEST: readonly string[] = [
   'test/live/take-over.test.ts',
   'test/browser/live.test.ts',
   'test/browser/views.test.ts',
+  'test/secrets/printed.test.ts',
   'test/faults/budgets.test.ts',
+  'test/faults/full-streams.test.ts',
   'test/faults/kill.test.ts',
   'test/faults/redis-failover.test.ts',
   'test/faults/paused-owner.test.ts',
   'test/up.test.ts',
   'test/up-nodes.test.ts',
   'test/core/redis-store.test.ts',
-  'test/core/horizons.test.ts',
   'test/monitoring/live.test.ts',
 ];
 
