@@ -128,7 +128,7 @@ async function loadFromStore(
   }
   for (const bytes of manifests) {
     try {
-      const manifest = decodeManifest(bytes);
+      const manifest = decodeManifest(bytes, world.store.key);
       await check(world, partition.number, manifest);
       await fill(world, partition, snapshotter, manifest);
       auditIfSuspect(world, partition);

@@ -1,5 +1,6 @@
 /**
- * The form of a snapshot: pages of a book, chunks of ids, and the manifest that names them with their checksums.
+ * The form of a snapshot: pages of a book, chunks of ids, and the manifest that names them with their SHA-256 and may be sealed
+ * (snapshot-seal.ts). Version 1, of Holdfast 0.1, has a CRC-32 in its place and no seal: it is read where there is no key.
  *
  * Invariants:
  *  Z1 A manifest is consistent at (positions of the fact streams, sequence of JOURNAL): pages hold exactly what was folded then.
@@ -11,16 +12,20 @@ import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import type { FactStream } from '../config/topology.ts';
 import type { ChainTip } from './partition.ts';
+import { type SnapshotKey, sha256 } from './snapshot-seal.ts';
 import { sellableFromParts } from './stock/movements.ts';
 import { settle } from './stock/reservation.ts';
 import { HomeEntry, type PageItem, ReservationPart, SkuEntry, type StockBook, type StockKey } from './stock/state.ts';
 
-const VERSION = 1;
+const VERSION = 2;
+const UNSEALED_VERSION = 1;
 const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 
 export interface BlobRef {
   readonly name: string;
-  readonly crc: number;
+  readonly sha256?: string;
+  /** Of a page that was written for version 1. */
+  readonly crc?: number;
   readonly bytes: number;
 }
 export interface PageRef extends BlobRef {
@@ -61,30 +66,49 @@ export class SnapshotError extends Error {
   override readonly name = 'SnapshotError';
 }
 
-export function encodeManifest(manifest: Manifest): Buffer {
-  const body = packr.pack([VERSION, JSON.stringify(manifest)]);
+/** Somebody without the key has written it, or the key was another one. */
+export class UnsignedError extends SnapshotError {}
+
+/** @param key seals it; what has no seal is used only where there is no key */
+export function encodeManifest(manifest: Manifest, key?: SnapshotKey): Buffer {
+  const text = JSON.stringify(manifest);
+  const body = packr.pack([VERSION, text, key?.seal(text) ?? Buffer.alloc(0)]);
   const head = Buffer.alloc(4);
   head.writeUInt32BE(crc32(body));
   return Buffer.concat([head, body]);
 }
 
-export function decodeManifest(bytes: Buffer): Manifest {
+export function decodeManifest(bytes: Buffer, key?: SnapshotKey): Manifest {
   if (bytes.length < 8 || crc32(bytes.subarray(4)) !== bytes.readUInt32BE(0))
     throw new SnapshotError('its manifest is damaged');
-  const [version, text] = packr.unpack(bytes.subarray(4)) as [number, string];
-  if (version !== VERSION) throw new SnapshotError(`its version is ${version}, not ${VERSION}`);
-  return JSON.parse(text) as Manifest;
+  const [version, text, seal = Buffer.alloc(0)] = packr.unpack(bytes.subarray(4)) as [number, string, Uint8Array?];
+  if (version !== VERSION && version !== UNSEALED_VERSION)
+    throw new SnapshotError(`its version is ${version}, not ${VERSION}`);
+  if (key !== undefined) checkSeal(text, seal, key);
+  const manifest = JSON.parse(text) as Manifest;
+  if (key !== undefined && blobsOf(manifest).some((ref) => ref.sha256 === undefined))
+    throw new SnapshotError('it is signed, but not all of its pages are');
+  return manifest;
+}
+
+function checkSeal(text: string, seal: Uint8Array, key: SnapshotKey): void {
+  if (seal.length === 0) throw new UnsignedError('it is not signed, and HOLDFAST_SNAPSHOT_KEY is set');
+  if (!key.fits(text, seal)) throw new UnsignedError('it is not signed with this HOLDFAST_SNAPSHOT_KEY');
 }
 
 export function checkBlob(ref: BlobRef, bytes: Buffer | undefined): Buffer {
   if (bytes === undefined) throw new SnapshotError(`its page ${ref.name} is missing`);
-  if (bytes.length !== ref.bytes || crc32(bytes) !== ref.crc)
-    throw new SnapshotError(`its page ${ref.name} is damaged`);
+  if (!isBlob(ref, bytes)) throw new SnapshotError(`its page ${ref.name} is damaged`);
   return bytes;
 }
 
+function isBlob(ref: BlobRef, bytes: Buffer): boolean {
+  if (bytes.length !== ref.bytes) return false;
+  return ref.sha256 === undefined ? crc32(bytes) === ref.crc : sha256(bytes) === ref.sha256;
+}
+
 export function blobRef(name: string, bytes: Buffer): BlobRef {
-  return { name, crc: crc32(bytes), bytes: bytes.length };
+  return { name, sha256: sha256(bytes), bytes: bytes.length };
 }
 
 /** A page's items as they are now. */
@@ -147,7 +171,7 @@ export async function loadWatch(
 ): Promise<Buffer | undefined> {
   if (watch === undefined) return undefined;
   const [bytes] = await store.read(partition, [watch.name]);
-  return bytes !== undefined && bytes.length === watch.bytes && crc32(bytes) === watch.crc ? bytes : undefined;
+  return bytes !== undefined && isBlob(watch, bytes) ? bytes : undefined;
 }
 
 function itemTuple(item: PageItem): Tuple {

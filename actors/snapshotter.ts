@@ -11,12 +11,15 @@ import type { Clock } from '../streams/clock.ts';
 import type { ChainTip, Partition } from './partition.ts';
 import type { SeenIds } from './seen.ts';
 import { blobRef, blobsOf, encodeManifest, encodePage, type IdsRef, type Manifest, type PageRef } from './snapshot.ts';
+import type { SnapshotKey } from './snapshot-seal.ts';
 
 /** A partition in which nothing changes is snapshotted too when it is so many messages behind: the oldest snapshot says where a start begins to read. */
 const MESSAGES_BEHIND = 10_000;
 
 /** Where snapshots are kept: a copy, never the truth. */
 export interface SnapshotStore {
+  /** Seals what is written and proves what is read; without one, whoever can write to the store is believed. */
+  readonly key?: SnapshotKey | undefined;
   /** Blobs first; they are not in force before the swap. */
   write(partition: number, blobs: readonly { name: string; bytes: Buffer }[]): Promise<void>;
   /**
@@ -188,7 +191,7 @@ export class Snapshotter {
       const outcome = await this.#store.swap(
         this.#partition.number,
         book.epoch,
-        encodeManifest(manifest),
+        encodeManifest(manifest, this.#store.key),
         drop,
         expectOne,
       );

@@ -16,7 +16,8 @@ import { conflictsOf, type KeepingRules, parkedSources } from './make-baseline.t
 import { Partition } from './partition.ts';
 import { type Fold, HoleError, Refold } from './refold.ts';
 import { SeenIds } from './seen.ts';
-import { blobsOf, decodeManifest, loadStored } from './snapshot.ts';
+import { blobsOf, decodeManifest, loadStored, UnsignedError } from './snapshot.ts';
+import type { SnapshotKey } from './snapshot-seal.ts';
 import type { SnapshotStore } from './snapshotter.ts';
 import { audit } from './stock/invariants.ts';
 
@@ -91,6 +92,8 @@ class Verification {
   readonly #unknown = new Set<number>();
   /** Copies that end before the replay can begin. */
   #outdated = 0;
+  /** Of the generations before the last: those that this key has not signed. */
+  #unsigned = 0;
   #created: Readonly<Record<string, string>> = {};
 
   constructor(world: VerifyWorld) {
@@ -113,6 +116,8 @@ class Verification {
       this.#notes.push(
         `${this.#outdated} snapshots end before what the streams and baselines still hold: they are not compared`,
       );
+    if (this.#unsigned > 0)
+      this.#notes.push(`${this.#unsigned} snapshots before the last are not signed with this key: nobody uses them`);
     return { good: this.#faults.length === 0, faults: this.#faults, checked: this.#checked, notes: this.#notes };
   }
 
@@ -281,7 +286,7 @@ class Verification {
     for (let partition = 0; partition < rules.partitions; partition++) {
       const manifests = await snapshots.manifests(partition);
       for (const [generation, manifest] of manifests.entries()) {
-        const names = namesIn(manifest);
+        const names = namesIn(manifest, snapshots.key);
         const blobs = await snapshots.read(partition, names);
         const inForce = await snapshots.manifests(partition);
         // Replaced while it was read: its pages may have gone in the meantime.
@@ -319,7 +324,7 @@ class Verification {
     const name = `${generation === 0 ? 'snapshot' : 'snapshot before the last'} of partition ${partition}`;
     const fault = (what: string) => void this.#faults.push({ check: 'snapshot', partition, what: `${name}: ${what}` });
     try {
-      const manifest = decodeManifest(bytes);
+      const manifest = decodeManifest(bytes, this.#world.snapshots.key);
       const { partitions } = this.#world.rules;
       if (manifest.partition !== partition || manifest.partitions !== partitions)
         return fault(`it is of partition ${manifest.partition} of ${manifest.partitions}`);
@@ -347,7 +352,10 @@ class Verification {
         load,
       };
     } catch (error) {
-      return fault((error as Error).message);
+      if (!(error instanceof UnsignedError) || generation === 0) return fault((error as Error).message);
+      // It stays for a round after the key was set or changed, and nobody uses it.
+      this.#unsigned += 1;
+      return undefined;
     }
   }
 
@@ -401,9 +409,9 @@ class ReadError extends Error {
   override readonly name = 'ReadError';
 }
 
-function namesIn(manifest: Buffer): string[] {
+function namesIn(manifest: Buffer, key: SnapshotKey | undefined): string[] {
   try {
-    return blobsOf(decodeManifest(manifest)).map(({ name }) => name);
+    return blobsOf(decodeManifest(manifest, key)).map(({ name }) => name);
   } catch {
     return [];
   }

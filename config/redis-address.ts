@@ -5,8 +5,12 @@
  *   redis+sentinel://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT]…/MASTER[/DATABASE]
  *   redis+cluster://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT]…
  *
- * `rediss` in place of `redis` is TLS. User and password are those of the Redis servers; Sentinels are asked without.
+ * `rediss` in place of `redis` is TLS, which is then never given up. User and password are those of the Redis servers; Sentinels have
+ * settings of their own.
  */
+import type { Settings } from './settings.ts';
+import type { Certificates } from './tls.ts';
+
 export interface RedisServer {
   readonly host: string;
   readonly port: number;
@@ -58,9 +62,41 @@ export function parseRedisAddress(text: string): RedisAddress | undefined {
   return { ...access, kind, server: first, database };
 }
 
-/** As it may be shown: the password is left out. */
-export function shownRedisAddress(text: string): string {
-  return text.replace(/^(\w+(?:\+\w+)?:\/\/[^@/:]*):[^@/]*@/, '$1:…@');
+/** The settings that say where Redis is and who logs in. */
+export type RedisSettings = Pick<Settings, 'redis'> &
+  Partial<
+    Pick<
+      Settings,
+      | 'redisUser'
+      | 'redisPassword'
+      | 'redisSentinelUser'
+      | 'redisSentinelPassword'
+      | 'redisCa'
+      | 'redisCert'
+      | 'redisKey'
+    >
+  >;
+/** Where Redis is, who logs in there and at its Sentinels, and what TLS shows and trusts. */
+export interface RedisLogin {
+  readonly address: RedisAddress;
+  readonly sentinels: Pick<RedisAddress, 'username' | 'password'>;
+  readonly certificates: Certificates;
+  /** As it may be shown. */
+  readonly shown: string;
+}
+
+/** Undefined if the address is none. */
+export function redisLoginOf(settings: RedisSettings): RedisLogin | undefined {
+  const address = parseRedisAddress(settings.redis.reveal());
+  if (address === undefined) return undefined;
+  const { redisUser, redisPassword, redisSentinelUser, redisSentinelPassword } = settings;
+  const { username = redisUser, password = redisPassword?.reveal() } = address;
+  return {
+    address: { ...address, username, password },
+    sentinels: { username: redisSentinelUser, password: redisSentinelPassword?.reveal() },
+    certificates: { ca: settings.redisCa, cert: settings.redisCert, key: settings.redisKey },
+    shown: String(settings.redis),
+  };
 }
 
 function serverOf(text: string, defaultPort: number): RedisServer | undefined {

@@ -1,26 +1,48 @@
 /**
  * Settings: one schema with defaults, units and reasons. Flags win over environment over the config file over defaults; a
  * wrong one stops the start with its name, its value and what is allowed. `holdfast node --help` prints this table.
+ *
+ * A secret may be given by a file: NAME_FILE, `--flag-file` and `nameFile` of the config file name it. Its value is never said, and a
+ * setting that is nothing but secret has no flag of its own, since everybody on a machine can read command lines.
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from './anomalies.ts';
+import { checkTogether } from './logins.ts';
+import { NATS_ADDRESS_RULE, parseNatsAddress } from './nats-address.ts';
 import { parseRedisAddress, REDIS_ADDRESS_RULE } from './redis-address.ts';
+import { Secret, secretAddress, shownAddress } from './secret.ts';
+import { type Certificates, certificateFault } from './tls.ts';
 
-const HOST_PORT = /^(\[[0-9a-fA-F:]+\]|[^:\s/]+):(\d{1,5})$/;
+const HOST_PORT = /^(?:https?:\/\/)?(\[[0-9a-fA-F:]+\]|[^:\s/]+):(\d{1,5})$/;
 const hostPort = z.string().refine((text) => Number(HOST_PORT.exec(text)?.[2] ?? Number.NaN) <= 65_535, {
   error: 'HOST:PORT, such as 127.0.0.1:8080; port 0 takes a free one',
 });
-const url = (...schemes: string[]) =>
+/** An address that may hold a user and a password. */
+const address = (isOne: (text: string) => boolean, error: string) =>
+  z.string().refine(isOne, { error }).transform(secretAddress);
+const monitors = (text: string) =>
+  text.split(',').every((each) => /^https?:\/\/[^\s/]/.test(each.trim()) && URL.canParse(each.trim()));
+/** What stands in a file may hold control characters by mistake only. */
+const secret = (least: number, error: string) =>
   z
     .string()
-    .refine(
-      (text) => text.split(',').every((each) => schemes.some((scheme) => each.trim().startsWith(`${scheme}://`))),
-      {
-        error: `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
-      },
-    );
+    .refine((text) => Buffer.byteLength(text) >= least && !/\p{Cc}/u.test(text), { error })
+    .transform((text) => new Secret(text))
+    .optional();
+const content = (error: string, fits: (text: string) => boolean) => z.string().refine(fits, { error });
+const certificate = content('a PEM file of certificates', (text) => fitsTls({ ca: text })).optional();
+const privateKey = (error: string, fits: (text: string) => boolean) =>
+  content(error, fits)
+    .transform((text) => new Secret(text))
+    .optional();
+const pemKey = privateKey('a PEM file of a private key without a passphrase', (text) =>
+  fitsTls({ key: new Secret(text) }),
+);
+const fitsTls = (certificates: Certificates) => certificateFault(certificates) === undefined;
+const user = z.string().min(1, { error: 'a user name' }).optional();
+
 const whole = (min: number, max: number) => {
   const error = `a whole number from ${min} to ${max}`;
   return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error });
@@ -61,15 +83,30 @@ function parseParameters(text: string): AnomalyParameters | string {
   return parameters as AnomalyParameters;
 }
 
+/**
+ * How it may be given: `plain` by flag, environment or file of settings; `address` besides by a file that holds it; `secret` likewise, but
+ * by no flag that would show it; `content` by the path of a file only.
+ */
+type Kind = 'plain' | 'address' | 'secret' | 'content';
+
 interface Setting<T extends z.ZodType> {
   readonly env: string;
   readonly flag: string;
   readonly schema: T;
-  readonly fallback: string;
+  /** Undefined: without it, it is not there. */
+  readonly fallback: string | undefined;
   readonly why: string;
+  readonly kind: Kind;
 }
-function setting<T extends z.ZodType>(env: string, flag: string, schema: T, fallback: string, why: string): Setting<T> {
-  return { env, flag, schema, fallback, why };
+function setting<T extends z.ZodType>(
+  env: string,
+  flag: string,
+  schema: T,
+  fallback: string | undefined,
+  why: string,
+  kind: Kind = 'plain',
+): Setting<T> {
+  return { env, flag, schema, fallback, why, kind };
 }
 
 /** The table of all settings. `fallback` is written as an operator would write it. */
@@ -77,25 +114,123 @@ export const SETTINGS = {
   nats: setting(
     'NATS_URL',
     '--nats',
-    url('nats', 'tls'),
+    address((text) => parseNatsAddress(text) !== undefined, NATS_ADDRESS_RULE),
     'nats://127.0.0.1:4222',
-    'NATS servers, with JetStream; several with commas',
+    'NATS servers, with JetStream; several with commas; tls:// never goes on without TLS',
+    'address',
   ),
+  natsUser: setting('NATS_USER', '--nats-user', user, undefined, 'user at NATS'),
+  natsPassword: setting(
+    'NATS_PASSWORD',
+    '--nats-password',
+    secret(1, 'a password'),
+    undefined,
+    'password of NATS_USER',
+    'secret',
+  ),
+  natsToken: setting('NATS_TOKEN', '--nats-token', secret(1, 'a token'), undefined, 'token for NATS', 'secret'),
+  natsCreds: setting(
+    'NATS_CREDS',
+    '--nats-creds',
+    privateKey('a .creds file with a user JWT and its seed, as nsc writes it', (text) =>
+      /-----BEGIN NATS USER JWT-----[\s\S]+-----BEGIN USER NKEY SEED-----/.test(text),
+    ),
+    undefined,
+    'credentials for NATS in operator mode',
+    'content',
+  ),
+  natsNkey: setting(
+    'NATS_NKEY',
+    '--nats-nkey',
+    privateKey('a file with the seed of a user NKey, which begins with SU', (text) => /^SU[A-Z2-7]{56}$/.test(text)),
+    undefined,
+    'NKey seed for NATS',
+    'content',
+  ),
+  natsCa: setting(
+    'NATS_CA',
+    '--nats-ca',
+    certificate,
+    undefined,
+    'whom to trust at tls:// in place of the usual CAs',
+    'content',
+  ),
+  natsCert: setting('NATS_CERT', '--nats-cert', certificate, undefined, 'client certificate for NATS', 'content'),
+  natsKey: setting('NATS_KEY', '--nats-key', pemKey, undefined, 'private key of the client certificate', 'content'),
   redis: setting(
     'REDIS_URL',
     '--redis',
-    z.string().refine((text) => parseRedisAddress(text) !== undefined, { error: REDIS_ADDRESS_RULE }),
+    address((text) => parseRedisAddress(text) !== undefined, REDIS_ADDRESS_RULE),
     'redis://127.0.0.1:6379',
-    'Redis, for snapshots: a copy that saves time at start; one server, or redis+sentinel://H1:26379,H2:26379/MASTER, or redis+cluster://H1:6379,H2:6379',
+    'Redis, for snapshots: a copy that saves time at start; one server, or redis+sentinel://H1:26379,H2:26379/MASTER, or redis+cluster://H1:6379,H2:6379; rediss never goes on without TLS',
+    'address',
+  ),
+  redisUser: setting('REDIS_USER', '--redis-user', user, undefined, 'ACL user at Redis'),
+  redisPassword: setting(
+    'REDIS_PASSWORD',
+    '--redis-password',
+    secret(1, 'a password'),
+    undefined,
+    'password at Redis, of REDIS_USER or of the default user',
+    'secret',
+  ),
+  redisSentinelUser: setting(
+    'REDIS_SENTINEL_USER',
+    '--redis-sentinel-user',
+    user,
+    undefined,
+    'ACL user at the Sentinels',
+  ),
+  redisSentinelPassword: setting(
+    'REDIS_SENTINEL_PASSWORD',
+    '--redis-sentinel-password',
+    secret(1, 'a password'),
+    undefined,
+    'password at the Sentinels, which are asked without one otherwise',
+    'secret',
+  ),
+  redisCa: setting(
+    'REDIS_CA',
+    '--redis-ca',
+    certificate,
+    undefined,
+    'whom to trust at rediss:// in place of the usual CAs',
+    'content',
+  ),
+  redisCert: setting('REDIS_CERT', '--redis-cert', certificate, undefined, 'client certificate for Redis', 'content'),
+  redisKey: setting('REDIS_KEY', '--redis-key', pemKey, undefined, 'private key of the client certificate', 'content'),
+  snapshotKey: setting(
+    'HOLDFAST_SNAPSHOT_KEY',
+    '--snapshot-key',
+    secret(32, 'text of at least 32 bytes, such as `openssl rand -hex 32` prints'),
+    undefined,
+    'key by which snapshots are signed, the same on all nodes; without it, whoever can write to Redis can change the stock, and strict refuses to start',
+    'secret',
   ),
   natsMonitor: setting(
     'NATS_MONITOR_URL',
     '--nats-monitor',
-    url('http', 'https'),
+    address(monitors, 'a URL that begins with http:// or https://; several with commas'),
     'http://127.0.0.1:8222',
     'monitoring address of NATS, which alone tells whether it syncs before it acknowledges; of a cluster those of all servers, with commas',
+    'address',
   ),
-  http: setting('HOLDFAST_HTTP', '--http', hostPort, '127.0.0.1:8080', 'where HTTP listens'),
+  http: setting(
+    'HOLDFAST_HTTP',
+    '--http',
+    hostPort,
+    '127.0.0.1:8080',
+    'where HTTP listens; a command that asks a node with TLS takes https://HOST:PORT',
+  ),
+  tlsCert: setting(
+    'HOLDFAST_TLS_CERT',
+    '--tls-cert',
+    certificate,
+    undefined,
+    'certificate, with its chain, by which HTTP becomes HTTPS',
+    'content',
+  ),
+  tlsKey: setting('HOLDFAST_TLS_KEY', '--tls-key', pemKey, undefined, 'private key of that certificate', 'content'),
   name: setting(
     'HOLDFAST_NAME',
     '--name',
@@ -212,11 +347,25 @@ export const SETTINGS = {
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
+const NAMES = Object.keys(SETTINGS) as SettingName[];
 export type Settings = { readonly [Name in SettingName]: z.output<(typeof SETTINGS)[Name]['schema']> };
 
-/** A wrong setting, said in one sentence: name, value, what is allowed. */
+/** A wrong setting, said in one sentence: name, value (never that of a secret), what is allowed. */
 export class SettingError extends Error {
   override readonly name = 'SettingError';
+}
+
+export type SettingFlags = Readonly<Partial<Record<SettingName | `${SettingName}File` | 'config', string | undefined>>>;
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** The option of a setting on a command line, and that of the file which holds it. */
+export function optionsOf(
+  name: SettingName,
+): readonly { readonly key: string; readonly flag: string; readonly env: string }[] {
+  const { env, flag, kind } = SETTINGS[name];
+  const value = { key: name, flag, env };
+  const file = { key: `${name}File`, flag: `${flag}-file`, env: `${env}_FILE` };
+  return { plain: [value], address: [value, file], secret: [file], content: [file] }[kind];
 }
 
 /**
@@ -224,38 +373,101 @@ export class SettingError extends Error {
  * @param flags values given on the command line, by setting name
  * @param env such as process.env; HOLDFAST_CONFIG names the file when `flags.config` does not
  */
-export function loadSettings(
-  flags: Readonly<Partial<Record<SettingName | 'config', string | undefined>>>,
-  env: Readonly<Record<string, string | undefined>>,
-): Settings {
+export function loadSettings(flags: SettingFlags, env: Env): Settings {
   const file = readConfigFile(flags.config ?? env.HOLDFAST_CONFIG);
   const settings: Record<string, unknown> = {};
-  for (const name of Object.keys(SETTINGS) as SettingName[]) {
-    const { env: variable, flag, schema, fallback } = SETTINGS[name];
-    const [value, source] =
-      flags[name] !== undefined
-        ? [flags[name], flag]
-        : env[variable] !== undefined && env[variable] !== ''
-          ? [env[variable], variable]
-          : file?.[name] !== undefined
-            ? [String(file[name]), `${name} in the config file`]
-            : [fallback, name];
-    const result = schema.safeParse(value);
-    if (!result.success)
-      throw new SettingError(`${source} is "${value}", but must be ${result.error.issues[0]?.message}`);
+  for (const name of NAMES) {
+    const { schema, fallback } = SETTINGS[name];
+    const given = find(name, flags, env, file);
+    if (given === undefined && fallback === undefined) continue;
+    const result = schema.safeParse(given === undefined ? fallback : given.value);
+    if (!result.success) {
+      const { source, shown } = given ?? { source: name, shown: fallback };
+      throw new SettingError(`${source} is "${shown}", but must be ${result.error.issues[0]?.message}`);
+    }
     settings[name] = result.data;
   }
+  const wrong = checkTogether(settings as Settings);
+  if (wrong !== undefined) throw new SettingError(wrong);
   return settings as Settings;
 }
 
 /** Whether a setting was given at all, by flag, environment or file. */
-export function isGiven(
+export function isGiven(name: SettingName, flags: SettingFlags, env: Env): boolean {
+  return levelOf(name, flags, env, readConfigFile(flags.config ?? env.HOLDFAST_CONFIG)) !== undefined;
+}
+
+interface Level {
+  readonly value: string | undefined;
+  /** Path of the file that holds it. */
+  readonly path: string | undefined;
+  readonly source: string;
+  readonly fileSource: string;
+}
+
+/** The first of flags, environment and file that gives it. */
+function levelOf(
   name: SettingName,
-  flags: Readonly<Partial<Record<SettingName | 'config', string | undefined>>>,
-  env: Readonly<Record<string, string | undefined>>,
-): boolean {
-  if (flags[name] !== undefined || (env[SETTINGS[name].env] ?? '') !== '') return true;
-  return readConfigFile(flags.config ?? env.HOLDFAST_CONFIG)?.[name] !== undefined;
+  flags: SettingFlags,
+  env: Env,
+  file: Record<string, unknown> | undefined,
+): Level | undefined {
+  const { env: variable, flag, kind } = SETTINGS[name];
+  const text = (value: unknown) => (value === undefined || value === '' ? undefined : String(value));
+  const inFile = (key: string) => (file?.[key] === undefined ? undefined : String(file[key]));
+  const levels: Level[] = [
+    { value: flags[name], path: flags[`${name}File`], source: flag, fileSource: `${flag}-file` },
+    {
+      value: text(env[variable]),
+      path: text(env[`${variable}_FILE`]),
+      source: variable,
+      fileSource: `${variable}_FILE`,
+    },
+    {
+      value: inFile(name),
+      path: inFile(`${name}File`),
+      source: `${name} in the config file`,
+      fileSource: `${name}File in the config file`,
+    },
+  ];
+  return levels
+    .map((level) => ({
+      ...level,
+      ...(kind === 'plain' ? { path: undefined } : {}),
+      ...(kind === 'content' ? { value: undefined } : {}),
+    }))
+    .find(({ value, path }) => value !== undefined || path !== undefined);
+}
+
+function find(name: SettingName, flags: SettingFlags, env: Env, file: Record<string, unknown> | undefined) {
+  const level = levelOf(name, flags, env, file);
+  if (level === undefined) return undefined;
+  const { value, path, source, fileSource } = level;
+  if (path === undefined) return { value, source, shown: shown(name, value ?? '') };
+  if (value !== undefined) throw new SettingError(`${source} and ${fileSource} are both given; give one of them`);
+  return { value: readValueFile(path, fileSource), source: fileSource, shown: path };
+}
+
+/** A wrong value as it may be said. */
+function shown(name: SettingName, value: string): string {
+  const { kind } = SETTINGS[name];
+  if (kind === 'plain') return value;
+  return kind === 'address' ? shownAddress(value) : String(new Secret(value));
+}
+
+/** Without the line end that editors and `echo` leave. */
+function readValueFile(path: string, source: string): string {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new SettingError(`${source} is "${path}", but that file cannot be read (${code})`);
+  }
+  const text = bytes.toString('utf8');
+  if (!Buffer.from(text).equals(bytes))
+    throw new SettingError(`${source} is "${path}", but that file does not hold text in UTF-8`);
+  return text.replace(/(\r?\n)+$/, '');
 }
 
 function readConfigFile(path: string | undefined): Record<string, unknown> | undefined {
@@ -264,18 +476,22 @@ function readConfigFile(path: string | undefined): Record<string, unknown> | und
   try {
     value = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new SettingError(
-      `HOLDFAST_CONFIG is "${path}", but that file cannot be read as JSON: ${(error as Error).message}`,
-    );
+    // What the parser says quotes the file, which may hold a secret.
+    const why =
+      error instanceof SyntaxError
+        ? `it is no JSON${/ at position \d+/.exec(error.message)?.[0] ?? ''}`
+        : (error as NodeJS.ErrnoException).code;
+    throw new SettingError(`HOLDFAST_CONFIG is "${path}", but that file cannot be read: ${why}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new SettingError(`HOLDFAST_CONFIG is "${path}", but must hold one JSON object of settings`);
   }
-  const unknown = Object.keys(value).find((key) => !(key in SETTINGS));
-  if (unknown !== undefined) {
-    throw new SettingError(
-      `${unknown} in the config file "${path}" is no setting; they are ${Object.keys(SETTINGS).join(', ')}`,
-    );
-  }
+  const known = NAMES.flatMap((name) => {
+    const keys = optionsOf(name).map(({ key }) => key);
+    return SETTINGS[name].kind === 'secret' ? [name, ...keys] : keys;
+  });
+  const unknown = Object.keys(value).find((key) => !known.includes(key));
+  if (unknown !== undefined)
+    throw new SettingError(`${unknown} in the config file "${path}" is no setting; they are ${known.join(', ')}`);
   return value as Record<string, unknown>;
 }

@@ -183,12 +183,7 @@ export const MUTANTS: readonly Mutant[] = [
       '    page.dirty = true;',
     ),
   ),
-  mutant(
-    'a damaged page is used',
-    SNAPSHOT,
-    'if (bytes.length !== ref.bytes || crc32(bytes) !== ref.crc)',
-    'if (bytes.length < 0)',
-  ),
+  mutant('a damaged page is used', SNAPSHOT, 'if (!isBlob(ref, bytes)) throw', 'if (bytes.length < 0) throw'),
   mutant(
     'a damaged manifest is used',
     SNAPSHOT,

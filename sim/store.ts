@@ -1,5 +1,7 @@
 /** The snapshot store as Redis behaves: it may be away, emptied, damaged, or come back with an older copy of itself. */
+import { snapshotKey } from '../actors/snapshot-seal.ts';
 import type { SnapshotStore } from '../actors/snapshotter.ts';
+import { Secret } from '../config/secret.ts';
 import type { Host } from './host.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -71,8 +73,11 @@ function copyOf(kept: ReadonlyMap<number, Kept>): Map<number, Kept> {
   );
 }
 
+const KEY = snapshotKey(new Secret('the same on every simulated node'));
+
 /** The shelves as one host reaches them. */
 export class SimStore implements SnapshotStore {
+  readonly key = KEY;
   readonly #shelves: Shelves;
   readonly #host: Host;
   readonly #scheduler: Scheduler;

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NODES_BUCKET } from '../config/topology.ts';
 import { NatsBroker } from '../streams/connection.ts';
+import type { ConnectError, NatsLogin } from '../streams/nats-login.ts';
 import { isDead } from './process-mark.ts';
 
 /** Addresses of a running `up`. */
@@ -37,9 +38,17 @@ export function readRunFile(data: string): RunFile | undefined {
   }
 }
 
-/** HOST:PORT of a live node on this NATS, or undefined. */
-export async function discoverHttp(natsUrl: string): Promise<string | undefined> {
-  const broker = await NatsBroker.connect(natsUrl, 'holdfast-cli').catch(() => undefined);
+/** The address of a node as it publishes it: HOST:PORT, or https://HOST:PORT where it speaks TLS. */
+export function baseUrl(http: string): string {
+  return http.includes('://') ? http : `http://${http}`;
+}
+
+/** The address of a live node on this NATS, or undefined. Rejects if NATS refuses the login. */
+export async function discoverHttp(login: NatsLogin): Promise<string | undefined> {
+  const broker = await NatsBroker.connect(login, 'holdfast-cli').catch((error: ConnectError) => {
+    if (error.final) throw error;
+    return undefined;
+  });
   if (broker === undefined) return undefined;
   try {
     if ((await broker.stream(`KV_${NODES_BUCKET}`)) === undefined) return undefined;

@@ -3,11 +3,12 @@
  */
 import { covers, pointOf } from '../actors/baseline.ts';
 import { BaselineStore } from '../actors/baseline-store.ts';
-import { shownRedisAddress } from '../config/redis-address.ts';
 import type { Settings } from '../config/settings.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, PARTITIONS_METADATA } from '../config/topology.ts';
 import { NatsBroker } from '../streams/connection.ts';
+import type { ConnectError } from '../streams/nats-login.ts';
 import { floorsOf, readStreams } from '../streams/trimmed.ts';
+import { baseUrl } from './discover.ts';
 import { checkDurability } from './durability.ts';
 import { type LiveNode, ranges, viewOwnership } from './ownership-view.ts';
 import { RedisSnapshots } from './snapshots-redis.ts';
@@ -38,13 +39,11 @@ export async function examine(settings: Settings): Promise<Finding[]> {
   const findings: Finding[] = [await examineRedis(settings)];
   let broker: NatsBroker;
   try {
-    broker = await NatsBroker.connect(settings.nats, 'holdfast-doctor');
+    broker = await NatsBroker.connect(settings, 'holdfast-doctor');
   } catch (error) {
-    const remedy = 'start nats-server with JetStream, or set NATS_URL to where it runs';
-    return [
-      { what: 'NATS', state: 'bad', says: `${settings.nats} does not answer: ${(error as Error).message}`, remedy },
-      ...findings,
-    ];
+    const { final, message } = error as ConnectError;
+    const remedy = final ? '' : 'start nats-server with JetStream, or set NATS_URL to where it runs';
+    return [{ what: 'NATS', state: 'bad', says: message, remedy }, ...findings];
   }
   try {
     findings.unshift(await examineNats(broker, settings));
@@ -74,11 +73,16 @@ async function examineNats(broker: NatsBroker, settings: Settings): Promise<Find
 }
 
 async function examineRedis(settings: Settings): Promise<Finding> {
-  const what = `Redis at ${shownRedisAddress(settings.redis)}`;
+  const what = `Redis at ${settings.redis}`;
   let trouble = '';
-  const store = await RedisSnapshots.open(settings.redis, (why) => {
-    trouble = why;
-  });
+  let store: RedisSnapshots;
+  try {
+    store = await RedisSnapshots.open(settings, (why) => {
+      trouble = why;
+    });
+  } catch (error) {
+    return { what, state: 'bad', says: (error as Error).message, remedy: 'no node starts until this is mended' };
+  }
   try {
     const version = await store.version();
     if (Number(version.split('.')[0]) < 7)
@@ -192,7 +196,7 @@ async function askNode(node: LiveNode, epochs: Map<number, number>): Promise<Fin
     const sent = Date.now();
     const [ready, metrics] = await Promise.all(
       ['/readyz', '/metrics'].map((path) =>
-        fetch(`http://${node.http}${path}`, { signal: AbortSignal.timeout(3_000) }),
+        fetch(`${baseUrl(node.http)}${path}`, { signal: AbortSignal.timeout(3_000) }),
       ),
     );
     const received = Date.now();

@@ -5,6 +5,7 @@
  * A server of a cluster that is down cannot be asked, and a node must be able to start then: a majority that is proven will do, and the
  * line names what was not seen. One that answers and does not sync is never tolerated by strict, nor one that no address names.
  */
+import { shownAddress } from '../config/secret.ts';
 import type { Settings } from '../config/settings.ts';
 import { JOURNAL_STREAM } from '../config/topology.ts';
 import type { NatsBroker } from '../streams/connection.ts';
@@ -28,7 +29,7 @@ export async function checkDurability(broker: NatsBroker, settings: Settings): P
   }
   const copies = await copiesOfJournal(broker, settings);
   const kept = copies > 1 ? `${copies} copies` : 'one copy';
-  const { doubt, servers, silent } = await lookAt(settings.natsMonitor);
+  const { doubt, servers, silent } = await lookAt(settings.natsMonitor.reveal());
   if (doubt === undefined) {
     const synced = servers === 1 ? 'sync always' : `${servers} servers sync always`;
     const unseen = silent.length === 0 ? '' : `; ${silent.join(', ')} did not answer and must do so too when back`;
@@ -65,7 +66,9 @@ interface Look {
 
 async function lookAt(monitors: string): Promise<Look> {
   const addresses = [...new Set(monitors.split(',').map((each) => each.trim()))];
-  const answers = await Promise.all(addresses.map(async (address) => ({ address, ...(await ask(address)) })));
+  const answers = await Promise.all(
+    addresses.map(async (address) => ({ address: shownAddress(address), ...(await ask(address)) })),
+  );
   const silent = answers.filter(({ id }) => id === undefined).map(({ address }) => address);
   const lazy = answers.filter(({ id, syncs }) => id !== undefined && syncs !== true).map(({ address }) => address);
   const servers = new Set(answers.flatMap(({ id, syncs }) => (id !== undefined && syncs === true ? [id] : []))).size;
@@ -93,8 +96,14 @@ interface Jsz {
 
 async function ask(address: string): Promise<{ id?: string; syncs?: boolean; size?: number }> {
   try {
-    const response = await fetch(new URL('/jsz?config=true', address), { signal: AbortSignal.timeout(ANSWER_MS) });
-    const { server_id: id = address, config, meta_cluster: meta } = (await response.json()) as Jsz;
+    const url = new URL('/jsz?config=true', address);
+    const { username, password, host } = url;
+    // The platform's fetch takes no user and password in an address.
+    const login = Buffer.from([username, password].map(decodeURIComponent).join(':')).toString('base64');
+    Object.assign(url, { username: '', password: '' });
+    const headers = username === '' && password === '' ? {} : { Authorization: `Basic ${login}` };
+    const response = await fetch(url, { headers, signal: AbortSignal.timeout(ANSWER_MS) });
+    const { server_id: id = host, config, meta_cluster: meta } = (await response.json()) as Jsz;
     return { id, syncs: config?.sync_always === true, size: meta?.cluster_size ?? 1 };
   } catch {
     return {};

@@ -57,16 +57,14 @@ export async function runTrim(
 export async function runVerify(settings: Settings): Promise<Verdict> {
   return withBroker(settings, async (broker) => {
     let trouble = '';
-    const snapshots = await RedisSnapshots.open(settings.redis, (why) => {
+    const snapshots = await RedisSnapshots.open(settings, (why) => {
       trouble = why;
     });
     try {
       await snapshots.ping().catch((error: Error) => {
         throw new Error(
           `Redis at ${settings.redis} does not answer (${trouble || error.message}); start it, or set REDIS_URL`,
-          {
-            cause: error,
-          },
+          { cause: error },
         );
       });
       const rules = await rulesOf(broker, settings);
@@ -105,17 +103,7 @@ async function rulesOf(broker: NatsBroker, settings: Settings): Promise<KeepingR
 }
 
 async function withBroker<T>(settings: Settings, work: (broker: NatsBroker) => Promise<T>): Promise<T> {
-  let broker: NatsBroker;
-  try {
-    broker = await NatsBroker.connect(settings.nats, 'holdfast-inspection');
-  } catch (error) {
-    throw new Error(
-      `NATS at ${settings.nats} does not answer (${(error as Error).message}); start it, or set NATS_URL`,
-      {
-        cause: error,
-      },
-    );
-  }
+  const broker = await NatsBroker.connect(settings, 'holdfast-inspection');
   try {
     return await work(broker);
   } finally {

@@ -18,6 +18,7 @@ import { OpenAnomalies } from '../dashboards/feed/open-anomalies.ts';
 import type { StoredMessage } from '../streams/broker.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
+import type { ConnectError, NatsLogin } from '../streams/nats-login.ts';
 import { describeParked, listParked } from '../streams/parked.ts';
 import { provision } from '../streams/provision.ts';
 import type { SentBody } from '../streams/sent.ts';
@@ -41,9 +42,17 @@ import { RedisSnapshots } from './snapshots-redis.ts';
 import { VERSION } from './version.ts';
 import { watching } from './watching.ts';
 
+const KEY_ADVICE =
+  'set HOLDFAST_SNAPSHOT_KEY_FILE to a file that only the nodes can read, such as `openssl rand -hex 32` makes, the same on all nodes';
+
+/** For the log of a node whose snapshots nobody signs. */
+export const UNSIGNED_SNAPSHOTS = `snapshots are not signed: whoever can write to Redis can change the stock; ${KEY_ADVICE}`;
+
 export interface RunningNode {
   /** Where HTTP listens, HOST:PORT. */
   readonly http: string;
+  /** The same as others are told: https://HOST:PORT where it speaks TLS (baseUrl). */
+  readonly address: string;
   readonly metrics: Metrics;
   readonly engine: Engine;
   /** Journals what was accepted, writes a snapshot, hands partitions back. */
@@ -56,10 +65,17 @@ export interface RunningNode {
 export async function startNode(settings: Settings, log: Log): Promise<RunningNode> {
   const clock = new SteadyClock();
   const metrics = new Metrics();
-  const broker = await connectBroker(settings.nats, settings.name);
-  const store = await RedisSnapshots.open(settings.redis, (why) =>
+  if (settings.durability === 'strict' && settings.snapshotKey === undefined)
+    throw new Error(
+      `durability is strict, but nothing signs the snapshots: whoever can write to Redis could change the stock; ${KEY_ADVICE}`,
+    );
+  const broker = await connectBroker(settings, settings.name);
+  const store = await RedisSnapshots.open(settings, (why) =>
     log.warn({ why }, 'Redis does not answer; serving goes on, snapshots are tried again'),
-  );
+  ).catch(async (error) => {
+    await broker.close();
+    throw error;
+  });
   let fail: (why: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => {
     fail = resolve;
@@ -71,11 +87,12 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const provisioned = await provision(broker, settings);
     const writer = `${settings.name}-${nonce()}`;
     let http = '';
+    let address = '';
     const replicas = settings.replicas;
     const nodes = await broker.keys(NODES_BUCKET, { ttlMs: settings.leaseTtl, replicas });
     const owners = await broker.keys(OWNERS_BUCKET, { replicas });
     const horizons = await broker.keys(HORIZONS_BUCKET, { replicas });
-    const self = () => ({ name: settings.name, writer, http, process: processMark() });
+    const self = () => ({ name: settings.name, writer, http: address, process: processMark() });
     const peers = new NatsPeers(broker);
     const anomalies = await anomaliesOf({ broker, clock, peers, metrics, log, settings });
     const counts = new LiveCounts(metrics, clock);
@@ -156,7 +173,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       metrics,
       anomalies: openAnomalies,
       durability: durability.says,
-      http: () => http,
+      http: () => address,
     });
     await awaitNamesake(ownership, settings);
     await agreeOnLease(broker, ownership, settings.leaseTtl);
@@ -175,14 +192,16 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       metrics,
       log,
       name: settings.name,
+      tls: settings.tlsCert === undefined ? undefined : { cert: settings.tlsCert, key: settings.tlsKey },
     });
     const endLive = attachLive(server.server, { hub: live.hub, origins: settings.origins, metrics });
-    http = await listen(server, settings.http);
+    http = await listen(server, listenAddress(settings));
+    address = settings.tlsCert === undefined ? http : `https://${http}`;
     await engine.start();
     openAnomalies.start();
     anomalies.start({ partitions: engine.partitions, leased: () => ownership.leased });
     // On a connection of its own: a flood of requests does not stand before the journal's acknowledgements.
-    front = await connectBroker(settings.nats, `${settings.name} requests`);
+    front = await connectBroker(settings, `${settings.name} requests`);
     const service = await front.service(
       'holdfast',
       VERSION,
@@ -193,7 +212,11 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const following = setInterval(() => clock.follow(), 60_000);
     const endPings = pingServers({ nats: () => broker.flush(), redis: () => store.ping() }, metrics);
     let stopping: Promise<void> | undefined;
-    void broker.closed.then(() => stopping ?? fail('the connection to NATS is closed for good'));
+    for (const connection of [broker, front])
+      void connection.closed.then(
+        (why) =>
+          stopping ?? fail(`the connection to NATS is closed for good${why === undefined ? '' : `: ${why.message}`}`),
+      );
     const stop = async () => {
       clearInterval(following);
       endPings();
@@ -208,7 +231,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       await front?.close();
       await broker.close();
     };
-    return { http, metrics, engine, failed, stop: () => (stopping ??= stop()) };
+    return { http, address, metrics, engine, failed, stop: () => (stopping ??= stop()) };
   } catch (error) {
     await front?.close();
     store.close();
@@ -217,15 +240,12 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   }
 }
 
-async function connectBroker(url: string, name: string): Promise<NatsBroker> {
+async function connectBroker(login: NatsLogin, name: string): Promise<NatsBroker> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await NatsBroker.connect(url, name);
+      return await NatsBroker.connect(login, name);
     } catch (error) {
-      if (attempt >= 10)
-        throw new Error(`NATS at ${url} does not answer (${(error as Error).message}); start it, or set NATS_URL`, {
-          cause: error,
-        });
+      if (attempt >= 10 || (error as ConnectError).final) throw error;
       await delay(500);
     }
   }
@@ -244,6 +264,13 @@ async function awaitNamesake(ownership: Ownership, settings: Settings): Promise<
   throw new Error(
     `another node named "${settings.name}" is alive on this NATS; give each node a name of its own (--name, HOLDFAST_NAME)`,
   );
+}
+
+/** A scheme says what is expected of this node: it must not listen with less. */
+function listenAddress({ http, tlsCert }: Settings): string {
+  if (http.startsWith('https://') && tlsCert === undefined)
+    throw new Error(`HTTP cannot listen on ${http} without HOLDFAST_TLS_CERT_FILE and HOLDFAST_TLS_KEY_FILE`);
+  return http.replace(/^https?:\/\//, '');
 }
 
 async function listen(server: ReturnType<typeof buildHttp>, address: string): Promise<string> {

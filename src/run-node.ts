@@ -1,17 +1,17 @@
 /** `holdfast node`: runs one node until a signal ends it. */
 import { armFailpoint } from '../config/failpoints.ts';
-import { loadSettings, type SettingName } from '../config/settings.ts';
+import { loadSettings, type SettingFlags } from '../config/settings.ts';
 import { createLog } from './log.ts';
-import { startNode } from './node.ts';
-import { parentGone, reportToParent } from './sibling-nodes.ts';
-
-export type Flags = Readonly<Partial<Record<SettingName | 'config', string | undefined>>>;
+import { startNode, UNSIGNED_SNAPSHOTS } from './node.ts';
+import { isSibling, parentGone, reportToParent } from './sibling-nodes.ts';
 
 /** Resolves with the exit code. Rejects with a SettingError for a wrong setting. */
-export async function runNode(flags: Flags): Promise<number> {
+export async function runNode(flags: SettingFlags): Promise<number> {
   const settings = loadSettings(flags, process.env);
   armFailpoint(process.env.HOLDFAST_FAILPOINT);
   const log = createLog({ level: settings.logLevel, name: settings.name });
+  // The private Redis of `up` listens to this machine only.
+  if (settings.snapshotKey === undefined && !isSibling()) log.warn({}, UNSIGNED_SNAPSHOTS);
   const ended = Promise.race([signalled(), parentGone()]);
   const starting = startNode(settings, log);
   const node = await Promise.race([starting, ended.then(() => undefined)]);

@@ -8,7 +8,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
-import { SETTINGS, type SettingName } from '../config/settings.ts';
+import { optionsOf, SETTINGS, type SettingFlags, type SettingName } from '../config/settings.ts';
 import { FACT_STREAM_NAMES } from '../config/topology.ts';
 import type { RunningNode } from './node.ts';
 import { packageRoot } from './servers/package-root.ts';
@@ -17,6 +17,7 @@ import { canListen } from './servers/ports.ts';
 /** What a sibling tells its parent: where it listens, and then how many messages it has still to fold. */
 interface Report {
   readonly http: string;
+  readonly address: string;
   readonly lagMessages: number;
 }
 export interface Sibling {
@@ -24,6 +25,8 @@ export interface Sibling {
   readonly pid: number;
   /** HOST:PORT. */
   readonly http: string;
+  /** As the node publishes it (baseUrl). */
+  readonly address: string;
   /** As it said last; 0 once it has ended. */
   readonly lagMessages: number;
   /** Ended by itself. */
@@ -31,11 +34,10 @@ export interface Sibling {
   /** SIGTERM; resolves when it has ended. */
   stop(): Promise<void>;
 }
-export type SiblingFlags = Readonly<Partial<Record<SettingName | 'config', string | undefined>>>;
 
 /** In a sibling's environment: others too may run a node with a channel to themselves. */
 const MARK = 'HOLDFAST_SIBLING';
-const isSibling = () => process.env[MARK] === '1' && process.send !== undefined;
+export const isSibling = () => process.env[MARK] === '1' && process.send !== undefined;
 
 const REPORT_EVERY_MS = 1_000;
 const READY_WITHIN_MS = 60_000;
@@ -44,26 +46,23 @@ const ORPHAN_STOPS_WITHIN_MS = 20_000;
 
 /**
  * Starts one and resolves when it listens.
- * @param flags settings by name, as on the command line; the environment goes to it as it is
+ * @param flags settings by name, as on the command line; they go to it by its environment, which others on the machine cannot read
  * @param ended called when it ends by itself
  */
 export async function startSibling(
   name: string,
-  flags: SiblingFlags,
+  flags: SettingFlags,
   env: NodeJS.ProcessEnv,
   ended: (how: string) => void,
 ): Promise<Sibling> {
-  const args = Object.entries({ ...flags, name }).flatMap(([setting, value]) =>
-    value === undefined ? [] : [setting === 'config' ? '--config' : SETTINGS[setting as SettingName].flag, value],
-  );
-  const child = fork(join(packageRoot(), 'bin', 'holdfast.js'), ['node', ...args], {
-    env: { ...env, [MARK]: '1' },
+  const child = fork(join(packageRoot(), 'bin', 'holdfast.js'), ['node'], {
+    env: { ...environmentOf({ ...flags, name }, env), [MARK]: '1' },
     detached: true,
     // Its log joins that of the parent, which keeps stdout for people.
     stdio: ['ignore', 2, 2, 'ipc'],
     execArgv: [],
   });
-  let last: Report = { http: '', lagMessages: 0 };
+  let last: Report = { http: '', address: '', lagMessages: 0 };
   let stopping = false;
   let failed = false;
   const exited = new Promise<string>((resolve) => {
@@ -83,6 +82,7 @@ export async function startSibling(
     name,
     pid: child.pid ?? 0,
     http: last.http,
+    address: last.address,
     get lagMessages() {
       return last.lagMessages;
     },
@@ -95,6 +95,17 @@ export async function startSibling(
       await exited;
     },
   };
+}
+
+/** Settings that are given in another way stand aside for those that are told. */
+function environmentOf(flags: SettingFlags, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const told: NodeJS.ProcessEnv = { ...env };
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const options = [{ key: name, env: SETTINGS[name].env }, ...optionsOf(name)];
+    if (!options.some(({ key }) => flags[key as keyof SettingFlags] !== undefined)) continue;
+    for (const { key, env: variable } of options) told[variable] = flags[key as keyof SettingFlags];
+  }
+  return flags.config === undefined ? told : { ...told, HOLDFAST_CONFIG: flags.config };
 }
 
 async function firstReport(
@@ -126,7 +137,7 @@ export function reportToParent(node: RunningNode): () => void {
   const report = () => {
     if (!process.connected) return;
     const lagMessages = FACT_STREAM_NAMES.reduce((sum, stream) => sum + node.engine.lag(stream), 0);
-    const said: Report = { http: node.http, lagMessages };
+    const said: Report = { http: node.http, address: node.address, lagMessages };
     // A parent that has just gone is noticed by parentGone.
     process.send?.(said, () => undefined);
   };

@@ -7,8 +7,11 @@
  * earlier ones would then be missing for as long as their pages do not change. The answer `lost` makes the next snapshot a whole one.
  */
 import { createHash } from 'node:crypto';
+import { type SnapshotKey, snapshotKey } from '../actors/snapshot-seal.ts';
 import type { SnapshotStore } from '../actors/snapshotter.ts';
-import { parseRedisAddress, REDIS_ADDRESS_RULE } from '../config/redis-address.ts';
+import { REDIS_ADDRESS_RULE, type RedisSettings, redisLoginOf } from '../config/redis-address.ts';
+import { secretAddress } from '../config/secret.ts';
+import type { Settings } from '../config/settings.ts';
 import { connectRedis, type RedisConnection } from './redis-connection.ts';
 
 /**
@@ -43,16 +46,27 @@ interface Known {
 export class RedisSnapshots implements SnapshotStore {
   readonly #connection: RedisConnection;
   readonly #known = new Map<number, Known>();
+  readonly key: SnapshotKey | undefined;
 
-  private constructor(connection: RedisConnection) {
+  private constructor(connection: RedisConnection, key: SnapshotKey | undefined) {
     this.#connection = connection;
+    this.key = key;
   }
 
-  /** Connects in the background and for ever: Redis may be away, snapshots then fail and are tried again. */
-  static async open(url: string, trouble: (message: string) => void): Promise<RedisSnapshots> {
-    const address = parseRedisAddress(url);
-    if (address === undefined) throw new Error(`"${url}" is no address of Redis; it must be ${REDIS_ADDRESS_RULE}`);
-    return new RedisSnapshots(await connectRedis(address, trouble));
+  /**
+   * Connects in the background and for ever: Redis may be away, snapshots then fail and are tried again. Rejects with a RedisRefusal where
+   * trying again would mend nothing.
+   * @param at settings that say where Redis is and who logs in, or a URL alone
+   */
+  static async open(
+    at: (RedisSettings & Partial<Pick<Settings, 'snapshotKey'>>) | string,
+    trouble: (message: string) => void,
+  ): Promise<RedisSnapshots> {
+    const settings = typeof at === 'string' ? { redis: secretAddress(at) } : at;
+    const login = redisLoginOf(settings);
+    if (login === undefined) throw new Error(`Redis is at ${settings.redis}, but must be ${REDIS_ADDRESS_RULE}`);
+    const key = 'snapshotKey' in settings ? settings.snapshotKey : undefined;
+    return new RedisSnapshots(await connectRedis(login, trouble), key === undefined ? undefined : snapshotKey(key));
   }
 
   async ping(): Promise<void> {

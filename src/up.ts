@@ -9,8 +9,8 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DEMO } from '../config/demo/demo.ts';
 import { armFailpoint } from '../config/failpoints.ts';
-import { shownRedisAddress } from '../config/redis-address.ts';
-import { isGiven, loadSettings, type Settings } from '../config/settings.ts';
+import { secretAddress } from '../config/secret.ts';
+import { isGiven, loadSettings, type SettingFlags, type Settings } from '../config/settings.ts';
 import { FACT_STREAM_NAMES } from '../config/topology.ts';
 import { EMPTY_LIVE_LINE, foldLive, formatLive } from '../dashboards/live-line.ts';
 import { SteadyClock } from './clock.ts';
@@ -18,12 +18,12 @@ import { apiOf } from './demo/api.ts';
 import { readMonth } from './demo/month.ts';
 import { Retailer } from './demo/retailer.ts';
 import { Storefront } from './demo/storefront.ts';
-import { readRunFile, removeRunFile, writeRunFile } from './discover.ts';
+import { baseUrl, type RunFile, readRunFile, removeRunFile, writeRunFile } from './discover.ts';
 import { createLog } from './log.ts';
 import { type RunningNode, startNode } from './node.ts';
 import { processMark } from './process-mark.ts';
 import { httpSender } from './replay/http-sender.ts';
-import { type Flags, signalled } from './run-node.ts';
+import { signalled } from './run-node.ts';
 import type { ServerHandle } from './servers/local-server.ts';
 import { startNats } from './servers/nats.ts';
 import { packageRoot } from './servers/package-root.ts';
@@ -44,7 +44,7 @@ const LINE_EVERY_MS = 1_000;
 const READY_WITHIN_MS = 5_000;
 
 /** Resolves with the exit code, after a signal has ended all of it. */
-export async function runUp(flags: Flags & UpFlags): Promise<number> {
+export async function runUp(flags: SettingFlags & UpFlags): Promise<number> {
   const { fresh, noDemo, nodes = 1, ...given } = flags;
   const env = {
     HOLDFAST_LOG: 'warn',
@@ -58,7 +58,7 @@ export async function runUp(flags: Flags & UpFlags): Promise<number> {
   const running = readRunFile(data);
   if (running !== undefined) {
     say(
-      `Holdfast is up already under ${data} (process ${running.pid}): http://${running.http}/. Stop it first, or name another folder with --data.`,
+      `Holdfast is up already under ${data} (process ${running.pid}): ${baseUrl(running.http)}/. Stop it first, or name another folder with --data.`,
     );
     return 1;
   }
@@ -71,14 +71,14 @@ export async function runUp(flags: Flags & UpFlags): Promise<number> {
   try {
     const addresses = await startServers(settings, given, data, servers);
     node = await start({ ...settings, ...addresses }, given);
-    writeRunFile(data, { http: node.http, ...addresses, pid: process.pid, process: processMark() });
+    writeRunFile(data, { http: node.address, ...withoutLogins(addresses), pid: process.pid, process: processMark() });
     const first = node;
     for (let n = 1; n < nodes; n++) {
       const http = await addressBeside(first.http, n);
       const name = `${settings.name.slice(0, 44)}-${n + 1}`;
       const told = (how: string) =>
         say(`\n  The node ${name} has ended (${how}); the others take its partitions over.`);
-      siblings.push(await startSibling(name, { ...given, ...addresses, http }, env, told));
+      siblings.push(await startSibling(name, { ...given, ...revealed(addresses), http }, env, told));
     }
     const crash = Promise.race(
       servers.map(
@@ -91,7 +91,7 @@ export async function runUp(flags: Flags & UpFlags): Promise<number> {
     const stop = new AbortController();
     // Every simulated caller waits on it.
     setMaxListeners(0, stop.signal);
-    const all = [first.http, ...siblings.map(({ http }) => http)];
+    const all = [first.address, ...siblings.map(({ address }) => address)];
     const demo = served(first, all, addresses, data, stop.signal).then(() =>
       noDemo === true || stop.signal.aborted ? undefined : runDemo(first, siblings, data, stop.signal),
     );
@@ -116,7 +116,7 @@ type Addresses = Pick<Settings, 'nats' | 'natsMonitor' | 'redis'>;
 /** Starts what no setting gives an address for. */
 async function startServers(
   settings: Settings,
-  given: Flags,
+  given: SettingFlags,
   data: string,
   servers: ServerHandle[],
 ): Promise<Addresses> {
@@ -125,19 +125,32 @@ async function startServers(
   if (own('nats')) {
     const handle = await startNats({ dataDir: join(data, 'nats'), report: say });
     servers.push(handle);
-    nats = handle.url;
-    natsMonitor = handle.monitorUrl ?? natsMonitor;
+    nats = secretAddress(handle.url);
+    natsMonitor = handle.monitorUrl === undefined ? natsMonitor : secretAddress(handle.monitorUrl);
   }
   if (own('redis')) {
     const handle = await startRedis({ dataDir: join(data, 'redis'), report: say });
     servers.push(handle);
-    redis = handle.url;
+    redis = secretAddress(handle.url);
   }
   return { nats, natsMonitor, redis };
 }
 
+/** What siblings are told; it reaches them by their environment. */
+function revealed({ nats, natsMonitor, redis }: Addresses): SettingFlags {
+  return { nats: nats.reveal(), natsMonitor: natsMonitor.reveal(), redis: redis.reveal() };
+}
+
+/** For the file that others read: who wants to use servers that ask for a login has it from the settings, not from here. */
+function withoutLogins({ nats, natsMonitor, redis }: Addresses): Pick<RunFile, 'nats' | 'natsMonitor' | 'redis'> {
+  const [plainNats, plainMonitor, plainRedis] = [nats, natsMonitor, redis].map((each) =>
+    String(each).replaceAll('…@', ''),
+  );
+  return { nats: plainNats ?? '', natsMonitor: plainMonitor ?? '', redis: plainRedis ?? '' };
+}
+
 /** The node; where the default port is taken and none was asked for, on a free one. */
-async function start(settings: Settings, given: Flags): Promise<RunningNode> {
+async function start(settings: Settings, given: SettingFlags): Promise<RunningNode> {
   const log = createLog({ level: settings.logLevel, name: settings.name, to: 'stderr' });
   try {
     return await startNode(settings, log);
@@ -172,20 +185,18 @@ async function served(
 }
 
 function announce(how: string, nodes: readonly string[], { nats, redis }: Addresses, data: string): void {
-  const [http = '', ...others] = nodes;
+  const [http = '', ...others] = nodes.map(baseUrl);
   say(
     [
       '',
       `  ${how}`,
       '',
-      `    live page   http://${http}/`,
-      `    API         http://${http}/v1/atp/85123A    (all of it: http://${http}/openapi.json)`,
-      `    metrics     http://${http}/metrics`,
-      ...others.map(
-        (other, i) => `    node ${i + 2}      http://${other}/           (metrics: http://${other}/metrics)`,
-      ),
+      `    live page   ${http}/`,
+      `    API         ${http}/v1/atp/85123A    (all of it: ${http}/openapi.json)`,
+      `    metrics     ${http}/metrics`,
+      ...others.map((other, i) => `    node ${i + 2}      ${other}/           (metrics: ${other}/metrics)`),
       `    NATS        ${nats}`,
-      `    Redis       ${shownRedisAddress(redis)}`,
+      `    Redis       ${redis}`,
       `    data        ${data}`,
       '',
       '  Ctrl-C stops all of it; the next start goes on from here.',
@@ -205,7 +216,7 @@ async function runDemo(
   if (!existsSync(file)) throw new Error(`${DEMO.month} is missing from this installation`);
   const month = await readMonth(file);
   // Callers take the nodes in turn: any of them answers for all partitions.
-  const bases = [node, ...siblings].map(({ http }) => `http://${http}`);
+  const bases = [node, ...siblings].map(({ address }) => baseUrl(address));
   const clock = new SteadyClock();
   const world = { month, send: httpSender(bases), call: apiOf(bases), clock, signal };
   const retailer = new Retailer({

@@ -40,6 +40,14 @@ import {
   type StreamFacts,
 } from './broker.ts';
 import { EndpointStats } from './endpoint-stats.ts';
+import {
+  type ConnectError,
+  connectFault,
+  connectionOptions,
+  firstConnectFault,
+  loginOf,
+  type NatsLogin,
+} from './nats-login.ts';
 import { Objects } from './objects.ts';
 
 export interface NatsStreamFacts extends StreamFacts {
@@ -70,13 +78,15 @@ export function nonce(): string {
 
 export class NatsBroker implements Broker {
   readonly #nc: NatsConnection;
+  readonly #login: NatsLogin;
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
   /** Told when the connection was lost and is there again. */
   readonly #following = new Set<() => void>();
 
-  private constructor(nc: NatsConnection, jsm: JetStreamManager) {
+  private constructor(nc: NatsConnection, jsm: JetStreamManager, login: NatsLogin) {
     this.#nc = nc;
+    this.#login = login;
     this.#js = jetstream(nc);
     this.#jsm = jsm;
     void this.#watch();
@@ -88,20 +98,23 @@ export class NatsBroker implements Broker {
     }
   }
 
-  /** @param servers URLs with commas; @param waitOnFirst keeps trying to connect instead of failing at once */
-  static async connect(servers: string, name: string, waitOnFirst = false): Promise<NatsBroker> {
+  /**
+   * Rejects with a ConnectError.
+   * @param at settings that say where NATS is and who logs in, or URLs with commas alone
+   */
+  static async connect(at: NatsLogin | string, name: string): Promise<NatsBroker> {
+    const login = loginOf(at);
     const nc = await connect({
-      servers: servers.split(',').map((each) => each.trim()),
+      ...connectionOptions(login),
       name,
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
       pingInterval: 5_000,
       maxPingOut: 2,
       noAsyncTraces: true,
-      waitOnFirstConnect: waitOnFirst,
       timeout: 5_000,
-    });
-    return new NatsBroker(nc, await jetstreamManager(nc, { checkAPI: false, timeout: 5_000 }));
+    }).catch(async (error) => Promise.reject(await firstConnectFault(login, error)));
+    return new NatsBroker(nc, await jetstreamManager(nc, { checkAPI: false, timeout: 5_000 }), login);
   }
 
   get server(): { version: string; url: string; maxPayload: number } {
@@ -112,8 +125,9 @@ export class NatsBroker implements Broker {
     };
   }
 
-  get closed(): Promise<unknown> {
-    return this.#nc.closed();
+  /** Resolves when it is closed for good, with the reason if nobody here has closed it. */
+  get closed(): Promise<ConnectError | undefined> {
+    return this.#nc.closed().then((error) => (error === undefined ? undefined : connectFault(this.#login, error)));
   }
 
   async close(): Promise<void> {

@@ -15,7 +15,17 @@ let running: RunningNode | undefined;
 /** Returns HOST:PORT of its HTTP. */
 export async function startHoldfast(options: NodeOptions): Promise<string> {
   const { nats, natsMonitor, redis, name } = options;
-  const flags = { nats, natsMonitor, redis, name, http: '127.0.0.1:0', durability: 'strict', logLevel: 'warn' };
+  const snapshotKey = 'the key of the node under test, as strict asks for one';
+  const flags = {
+    nats,
+    natsMonitor,
+    redis,
+    name,
+    http: '127.0.0.1:0',
+    durability: 'strict',
+    logLevel: 'warn',
+    snapshotKey,
+  };
   const settings = loadSettings(flags, {});
   running = await startNode(settings, createLog({ level: settings.logLevel, name, to: 'stderr' }));
   void running.failed.then((why) => {

@@ -101,7 +101,8 @@ async function defaultSync(rig: Rig, broken: string[]): Promise<Record<string, n
     () => 'the load goes on',
   );
   await Promise.all([servers.nats.pause(), servers.redis.pause()]);
-  const strict = await NodeProcess.at(servers, { name: 'strict', env: { HOLDFAST_DURABILITY: 'strict' } });
+  const env = { HOLDFAST_DURABILITY: 'strict', HOLDFAST_SNAPSHOT_KEY: 'a key of this node, of 32 bytes or more' };
+  const strict = await NodeProcess.at(servers, { name: 'strict', env });
   servers.nats.resume();
   servers.redis.resume();
   await load.stop();

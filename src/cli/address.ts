@@ -3,6 +3,7 @@
  * on NATS, else the default address.
  */
 import { isGiven, loadSettings, type Settings } from '../../config/settings.ts';
+import { ConnectError } from '../../streams/nats-login.ts';
 import { discoverHttp, type RunFile, readRunFile } from '../discover.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -10,14 +11,14 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** NATS that does not answer must not hold a person up. */
 const DISCOVERY_MS = 3_000;
 
-/** HOST:PORT. */
+/** HOST:PORT or https://HOST:PORT. */
 export async function findHttp(flag: string | undefined, env: Env): Promise<string> {
   const settings = loadSettings({ http: flag }, env);
   // Port 0 says where a node may listen, not where it does.
   if (isGiven('http', { http: flag }, env) && !settings.http.endsWith(':0')) return reachable(settings.http);
   const run = readRunFile(settings.data);
   if (run !== undefined) return reachable(run.http);
-  const found = await withinTime(discoverHttp(settings.nats));
+  const found = await withinTime(discoverHttp(settings));
   return reachable(found ?? (settings.http.endsWith(':0') ? '127.0.0.1:8080' : settings.http));
 }
 
@@ -33,7 +34,7 @@ export function runningUp(
 
 /** A node that listens on every address is asked on this machine's own. */
 function reachable(hostPort: string): string {
-  return hostPort.replace(/^(0\.0\.0\.0|\[::\]):/, '127.0.0.1:');
+  return hostPort.replace(/^(https?:\/\/)?(?:0\.0\.0\.0|\[::\]):/, '$1127.0.0.1:');
 }
 
 async function withinTime(search: Promise<string | undefined>): Promise<string | undefined> {
@@ -42,8 +43,13 @@ async function withinTime(search: Promise<string | undefined>): Promise<string |
     timer = setTimeout(() => resolve(undefined), DISCOVERY_MS);
   });
   try {
-    return await Promise.race([search.catch(() => undefined), late]);
+    return await Promise.race([search.catch(refusalOnly), late]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** NATS that is away leaves the default; one that refuses the login is worth saying. */
+function refusalOnly(error: unknown): undefined {
+  if (error instanceof ConnectError) throw error;
 }

@@ -1,18 +1,24 @@
 /** Asks a node over HTTP. What comes back is an answer, or a problem; a node that cannot be reached is a problem too. */
+
+import { tlsFault } from '../../config/tls.ts';
 import type { ProblemBody } from '../../streams/requests.ts';
+import { baseUrl } from '../discover.ts';
 
 export type Asked<T> = { readonly ok: true; readonly body: T } | { readonly ok: false; readonly problem: ProblemBody };
 
 /** Status of problems that no server sent. */
 const NO_ANSWER = 0;
 const REQUEST_MS = 30_000;
+/** Node.js reads it once, when the process starts. */
+const CA_ADVICE = '; NODE_EXTRA_CA_CERTS names a file of the CAs that this command trusts besides the usual ones';
 
 export class Client {
-  /** http://HOST:PORT */
+  /** http://HOST:PORT or https://HOST:PORT */
   readonly base: string;
 
+  /** @param hostPort as a node publishes it (baseUrl) */
   constructor(hostPort: string) {
-    this.base = `http://${hostPort}`;
+    this.base = baseUrl(hostPort);
   }
 
   async ask<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Asked<T>> {
@@ -41,7 +47,7 @@ export class Client {
     const detail =
       code === 'ECONNREFUSED'
         ? `nothing listens at ${this.base}`
-        : `${this.base} cannot be reached: ${cause instanceof Error ? cause.message : String(cause)}`;
+        : `${this.base} cannot be reached: ${cause instanceof Error ? cause.message : String(cause)}${tlsFault(error) === undefined ? '' : CA_ADVICE}`;
     return { type: 'unreachable', title: 'No node answers', status: NO_ANSWER, detail };
   }
 

@@ -1,13 +1,19 @@
 /** `up`, `node`, `replay`, `doctor`: running Holdfast. What each does is loaded when it is called. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { loadSettings, SETTINGS, type SettingName, type Settings } from '../../config/settings.ts';
+import {
+  loadSettings,
+  optionsOf,
+  SETTINGS,
+  type SettingFlags,
+  type SettingName,
+  type Settings,
+} from '../../config/settings.ts';
 import type { Finding } from '../doctor.ts';
 import { ranges } from '../ownership-view.ts';
 import { findHttp, runningUp } from './address.ts';
 import type { CliRun } from './io.ts';
 import { printable, table } from './table.ts';
 
-type Flags = Partial<Record<SettingName | 'config', string>>;
 export type Given = Readonly<Record<string, unknown>>;
 
 /** Nodes of one `up`: each is a process of some 100 MB, and more than cores are of no use. */
@@ -119,25 +125,29 @@ export function serverSettings(given: Given, env: CliRun['env']): Settings {
   const told = loadSettings(flags, env);
   const up = runningUp(flags, env, told);
   if (up === undefined) return told;
-  return loadSettings({ ...flags, nats: up.nats, redis: up.redis, natsMonitor: up.natsMonitor }, env);
+  const { nats, redis, natsMonitor } = up;
+  return loadSettings({ ...flags, nats, redis, natsMonitor, natsMonitorFile: undefined }, env);
 }
 
 /** One option for each setting, from the table that loads them. */
 export function settingOptions(command: Command, names: readonly SettingName[] = NAMES): Command {
   for (const name of names) {
-    const { flag, env, fallback, why } = SETTINGS[name];
-    command.addOption(new Option(`${flag} <value>`, `${why} (${env}; default ${fallback})`));
+    const { fallback, why } = SETTINGS[name];
+    for (const { key, flag, env } of optionsOf(name)) {
+      const text =
+        key === name ? `${why} (${env}; default ${fallback ?? 'none'})` : `${why}; a file that holds it (${env})`;
+      command.addOption(new Option(`${flag} <${key === name ? 'value' : 'path'}>`, text));
+    }
   }
   return command.option('--config <file>', 'a JSON file of settings (HOLDFAST_CONFIG)');
 }
 
 /** Options by setting: `--lease` is the setting leaseTtl. */
-function flagsOf(given: Given): Flags {
-  const flags: Flags = {};
-  for (const name of NAMES) {
-    const value = given[new Option(`${SETTINGS[name].flag} <value>`).attributeName()];
-    if (typeof value === 'string') flags[name] = value;
+function flagsOf(given: Given): SettingFlags {
+  const flags: Record<string, string> = {};
+  for (const { key, flag } of [...NAMES.flatMap(optionsOf), { key: 'config', flag: '--config' }]) {
+    const value = given[new Option(`${flag} <value>`).attributeName()];
+    if (typeof value === 'string') flags[key] = value;
   }
-  if (typeof given.config === 'string') flags.config = given.config;
   return flags;
 }

@@ -29,7 +29,12 @@ function programOf(run: CliRun): Command {
   const program = new Command('holdfast')
     .description('One stock for stores and web shop, and promises that hold.')
     .version(VERSION)
-    .configureOutput({ writeOut: (text) => run.stdout.write(text), writeErr: (text) => run.stderr.write(text) })
+    .configureOutput({
+      writeOut: (text) => run.stdout.write(text),
+      writeErr: (text) => run.stderr.write(text),
+      // An option that does not exist is quoted with its value, which may be meant as a secret.
+      outputError: (text, write) => write(text.replace(/(--[\w-]+)=[^']*/g, '$1=…')),
+    })
     .showHelpAfterError('(--help says what is allowed)')
     .exitOverride();
   addNodeCommands(program, run);

@@ -9,6 +9,7 @@ import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import type { AnomalyDesk } from '../../actors/anomaly-keeper.ts';
 import type { FactDesk, ParkedFacts, Readiness, StockDesk } from '../../actors/ports.ts';
 import { LIMITS } from '../../config/limits.ts';
+import { type Certificates, tlsOptionsOf } from '../../config/tls.ts';
 import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
 import type { SentBody } from '../../streams/sent.ts';
 import { Answers } from '../answers.ts';
@@ -42,7 +43,12 @@ export interface HttpWorld {
   readonly log: Log;
   /** The node's name. */
   readonly name: string;
+  /** With it, HTTP is HTTPS. */
+  readonly tls?: Certificates | undefined;
 }
+
+/** Browsers that have come once over TLS do not come without it for a year. */
+const STRICT_TRANSPORT = 'max-age=31536000';
 
 /** The server, with its routes; the caller has it listen and closes it. */
 export function buildHttp(world: HttpWorld): FastifyInstance {
@@ -54,7 +60,13 @@ export function buildHttp(world: HttpWorld): FastifyInstance {
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     frameworkErrors: frameworkProblem,
     clientErrorHandler: clientProblem,
-  });
+    // Not http2, which the live feed does not speak.
+    ...(world.tls === undefined ? {} : { https: { ...tlsOptionsOf(world.tls), minVersion: 'TLSv1.2' as const } }),
+  }) as FastifyInstance;
+  if (world.tls !== undefined)
+    app.server.prependListener('request', (_, response) =>
+      response.setHeader('Strict-Transport-Security', STRICT_TRANSPORT),
+    );
   readBodies(app);
   answerProblems(app, world, OPERATIONS);
   const answers = new Answers(world);

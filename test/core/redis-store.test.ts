@@ -1,6 +1,7 @@
 /** Snapshots in Redis of every kind: one server, a master under Sentinels that fails over, a Cluster that loses a master. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseRedisAddress, shownRedisAddress } from '../../config/redis-address.ts';
+import { parseRedisAddress } from '../../config/redis-address.ts';
+import { shownAddress } from '../../config/secret.ts';
 import { loadSettings } from '../../config/settings.ts';
 import { RedisSnapshots } from '../../src/snapshots-redis.ts';
 import { command, freshRedisCluster, freshSentinels, info, type SentinelSet } from '../fixtures/redis-sets.ts';
@@ -53,16 +54,22 @@ describe('the address of Redis', () => {
     'redis+cluster://a,/',
     'redis+cluster://a/1',
     'redis+other://a',
-    'redis://u:%zz@h',
   ])('refuses %s, and says the setting, the value and what is allowed', (text) => {
     expect(() => loadSettings({}, { REDIS_URL: text })).toThrow(
       `REDIS_URL is "${text}", but must be redis://HOST:PORT, redis+sentinel://HOST:PORT,HOST:PORT/MASTER or redis+cluster://`,
     );
   });
 
-  it('is shown without its password', () => {
-    expect(shownRedisAddress('redis+cluster://u:secret@a,b')).toBe('redis+cluster://u:…@a,b');
-    expect(shownRedisAddress('redis://h:1')).toBe('redis://h:1');
+  it('is shown without user and password, however wrong it is', () => {
+    expect(shownAddress('redis+cluster://u:secret@a,b')).toBe('redis+cluster://…@a,b');
+    expect(shownAddress('redis+sentinel://:secret@a:1,b:2/stock/3')).toBe('redis+sentinel://…@a:1,b:2/stock/3');
+    expect(shownAddress('nats://u:secret@a:1,nats://u:secret@[::1]:2')).toBe('nats://…@a:1,nats://…@[::1]:2');
+    expect(shownAddress('nats://u:sec,ret@a:1')).toBe('nats://…@a:1');
+    expect(shownAddress('redis://u:se@cret/@a:1/2?password=secret')).toBe('redis://…@a:1/2?…');
+    expect(shownAddress('redis://user:secret')).toBe('redis://user:…');
+    expect(shownAddress('secret')).toBe('…');
+    expect(shownAddress('redis://h:1')).toBe('redis://h:1');
+    expect(() => loadSettings({}, { REDIS_URL: 'redis://u:%zz@h' })).toThrow('REDIS_URL is "redis://…@h", but must be');
   });
 });
 

@@ -19,6 +19,7 @@ beforeAll(async () => {
     NATS_MONITOR_URL: cluster.monitorUrl,
     HOLDFAST_REPLICAS: '3',
     HOLDFAST_DURABILITY: 'strict',
+    HOLDFAST_SNAPSHOT_KEY: 'a key of these nodes, of 32 bytes or more',
     // Longer than an election and than the time in which a client gives up a server that does not answer.
     HOLDFAST_LEASE: '15s',
   };
