@@ -1,6 +1,7 @@
 # One Holdfast node. Build: docker build -t holdfast .   Run: see docker-compose.yml.
 
-FROM node:24-bookworm-slim AS build
+# By version and digest: a tag that is moved changes nothing here.
+FROM node:24.19.0-bookworm-slim@sha256:a9f5f7c91a432850b2a8a7797adf5eadb6c733ceed61167806cee7ea7fbc29df AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # No package of this project needs its install script: native parts come as packages of their own.
@@ -14,7 +15,7 @@ COPY dashboards ./dashboards
 COPY src ./src
 RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:24-bookworm-slim
+FROM node:24.19.0-bookworm-slim@sha256:a9f5f7c91a432850b2a8a7797adf5eadb6c733ceed61167806cee7ea7fbc29df
 ENV NODE_ENV=production \
     NODE_OPTIONS=--enable-source-maps \
     HOLDFAST_HTTP=0.0.0.0:8080
@@ -24,6 +25,8 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/config ./config
 COPY bin ./bin
+# What is in the image, and under which licences; those of the page are in dist/web/assets/licenses.txt.
+COPY LICENSE sbom.cdx.json ./
 # The image's own unprivileged user. Nothing under /app is writable by it, and nothing needs to be.
 USER node
 EXPOSE 8080

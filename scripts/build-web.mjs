@@ -1,18 +1,28 @@
 /**
  * Builds the live page (dashboards/web) into dist/web: hashed assets, and beside each file that gains by it its .br and .gz,
- * so that no node compresses anything while it serves.
+ * so that no node compresses anything while it serves. Others' code in it goes with its licence, in assets/licenses.txt.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { root } from './install.mjs';
 
-const PACKS = /\.(html|js|css|svg)$/;
+const PACKS = /\.(html|js|css|svg|txt)$/;
+
+/** What the page has in it of others; sbom.mjs lists these too. The build fails when the page has another package, or one less. */
+export const PAGE_PACKAGES = [
+  '@fontsource-variable/archivo',
+  '@preact/signals',
+  '@preact/signals-core',
+  'preact',
+  'uplot',
+];
+const LICENSE_FILE = /^(licen[cs]e|copying|notice)/i;
 
 export async function buildWeb() {
   const { build } = await import('vite');
   const outDir = join(root, 'dist', 'web');
-  await build({
+  const built = await build({
     configFile: false,
     root: join(root, 'dashboards', 'web'),
     logLevel: 'warn',
@@ -27,7 +37,39 @@ export async function buildWeb() {
       modulePreload: false,
     },
   });
+  const held = packagesIn([built].flat().flatMap(({ output }) => output));
+  if (held.join() !== PAGE_PACKAGES.join()) {
+    throw new Error(`the page has in it ${held.join(', ')}: put that into PAGE_PACKAGES, and run npm run sbom`);
+  }
+  writeFileSync(join(outDir, 'assets', 'licenses.txt'), PAGE_PACKAGES.map(licenseOf).join('\n'));
   compress(outDir);
+}
+
+/** Of scripts by the bundler's word. It says nothing of what a style sheet imports, so these are read. */
+function packagesIn(output) {
+  const modules = output.flatMap(({ moduleIds }) => moduleIds ?? []);
+  const files = modules.flatMap((id) => id.split('/node_modules/').slice(1).at(-1) ?? []);
+  const styles = join(root, 'dashboards', 'web', 'style');
+  for (const name of readdirSync(styles)) {
+    const text = readFileSync(join(styles, name), 'utf8');
+    for (const [, file] of text.matchAll(/(?:@import |url\()"([^"]+)"/g)) if (!file.startsWith('.')) files.push(file);
+  }
+  const names = files.map((file) => file.split('/', file.startsWith('@') ? 2 : 1).join('/'));
+  return [...new Set(names)].sort(byText);
+}
+
+function byText(a, b) {
+  return a < b ? -1 : 1;
+}
+
+function licenseOf(name) {
+  const folder = join(root, 'node_modules', name);
+  const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const texts = readdirSync(folder)
+    .filter((file) => LICENSE_FILE.test(file))
+    .map((file) => readFileSync(join(folder, file), 'utf8').trim());
+  if (texts.length === 0 || texts.includes('')) throw new Error(`${name} is in the page, and has no licence text`);
+  return `${'='.repeat(100)}\n${name} ${version} (${license})\n\n${texts.join('\n\n')}\n`;
 }
 
 function compress(folder) {

@@ -1,5 +1,5 @@
 /**
- * `npm run check`: types, lint, format, dead code, and who may import whom. Runs all of them, then says which failed.
+ * `npm run check`: types, lint, format, dead code, who may import whom, and whether sbom.cdx.json is current. Runs all of them, then says which failed.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ const STEPS = [
   ['lint with types', 'oxlint/bin/oxlint', ['--type-aware', '--tsconfig', 'tsconfig.json', '--deny-warnings']],
   ['dead code', 'knip/bin/knip.js', []],
   ['imports', undefined, ['scripts/check-imports.mjs']],
+  ['list of packages', undefined, ['scripts/sbom.mjs', '--check']],
 ];
 
 ensureInstalled({ development: true });

@@ -18,7 +18,13 @@ const results = join(folder, 'results.json');
 let code = 1;
 let counts = { passed: 0, failed: 0, skipped: 0 };
 try {
-  code = await vitest(['run', '--reporter=default', '--reporter=json', `--outputFile.json=${results}`]);
+  code = await vitest([
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    '--reporter=./scripts/slowest-files.mjs',
+    `--outputFile.json=${results}`,
+  ]);
   counts = count(results);
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -1,22 +1,18 @@
 /**
  * docker-compose.yml against the Compose specification's own JSON schema (shipped by dclint), and against the rules of
- * this house. No Docker engine is needed, and none is used: what is proven is the file and the mounted configurations.
+ * this house. No Docker engine is needed, and none is used: what is proven is the file. What it mounts runs on real servers in
+ * compose-servers.test.ts.
  */
-import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { basename, dirname, join } from 'node:path';
 import { Ajv2020, type AnySchemaObject } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { parseRedisAddress } from '../config/redis-address.ts';
 import { loadSettings } from '../config/settings.ts';
-import { findServer } from '../src/servers/find.ts';
 import { packageRoot } from '../src/servers/package-root.ts';
-import { NatsCluster } from './fixtures/nats-cluster.ts';
-import { command, info } from './fixtures/redis-sets.ts';
-import { freshFolder, freshNats, freshRedis } from './fixtures/servers.ts';
+import { freshSecrets } from './fixtures/compose-servers.ts';
 
 interface Service {
   readonly profiles?: readonly string[];
@@ -29,17 +25,63 @@ interface Service {
   readonly healthcheck?: { readonly test: readonly string[] };
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
   readonly security_opt?: readonly string[];
+  readonly cap_drop?: readonly string[];
+  readonly read_only?: boolean;
+  readonly networks?: readonly string[];
+  readonly secrets?: readonly (string | { readonly source: string; readonly target: string })[];
+  readonly mem_limit?: string;
+  readonly pids_limit?: number;
 }
 interface Compose {
   readonly services: Readonly<Record<string, Service>>;
   readonly volumes: Readonly<Record<string, unknown>>;
+  readonly networks: Readonly<Record<string, { readonly internal?: boolean } | null>>;
+  readonly secrets: Readonly<Record<string, { readonly file: string }>>;
 }
 
 const root = packageRoot();
 const text = readFileSync(join(root, 'docker-compose.yml'), 'utf8');
 const compose = parse(text, { merge: true }) as Compose;
 const services = Object.entries(compose.services);
-const run = promisify(execFile);
+
+/** What a service of this file does that none may do. */
+function faults({ networks }: Pick<Compose, 'networks'>, service: Service): string[] {
+  const found: string[] = [];
+  const must = (good: boolean, fault: string) => {
+    if (!good) found.push(fault);
+  };
+  must(service.healthcheck?.test[0] === 'CMD', 'no health check');
+  must(service.security_opt?.includes('no-new-privileges:true') === true, 'may gain privileges');
+  must(service.cap_drop?.join() === 'ALL', 'has capabilities');
+  must(service.read_only === true, 'may write to its image');
+  must(/^[1-9]\d*[mg]$/.test(service.mem_limit ?? ''), 'no limit of memory');
+  must((service.pids_limit ?? 0) > 0, 'no limit of processes');
+  const image = service.image ?? '';
+  must(
+    service.build !== undefined || /:[\w.-]*\d[\w.-]*@sha256:[0-9a-f]{64}$/.test(image),
+    'image not by version and digest',
+  );
+  const names = service.networks ?? [];
+  must(names.length > 0, 'no network of its own choice: the default one has everybody in it');
+  for (const name of names) must(Object.hasOwn(networks, name), `no network ${name}`);
+  for (const port of service.ports ?? []) {
+    must(/^127\.0\.0\.1:\d+:\d+$/.test(port), `${port} is not on loopback only`);
+    must(
+      names.some((name) => networks[name]?.internal !== true),
+      'publishes a port from an internal network',
+    );
+  }
+  for (const [name, value] of Object.entries(service.environment ?? {})) {
+    const secret = /PASS|SECRET|TOKEN|KEY|CREDS|SEED/.test(name);
+    must(!secret || (name.endsWith('_FILE') && value.startsWith('/run/secrets/')), `${name} is not a secret file`);
+    must(!/:\/\/[^/]*@/.test(value), `${name} has a password in it`);
+  }
+  const mounted = (service.secrets ?? []).map((each) => (typeof each === 'string' ? each : each.target));
+  for (const value of Object.values(service.environment ?? {})) {
+    if (value.startsWith('/run/secrets/')) must(mounted.includes(basename(value)), `${value} is not mounted`);
+  }
+  return found;
+}
 
 function composeSchema(): AnySchemaObject {
   const dclint = dirname(createRequire(import.meta.url).resolve('dclint/package.json'));
@@ -88,14 +130,56 @@ describe('docker-compose.yml', () => {
   });
 
   it.each(services)(
-    '%s has a health check, restricted privileges, a fixed image, and ports on loopback only',
+    '%s is bounded, restricted, on networks of its own, by digest, and has no password in the file',
     (_, service) => {
-      expect(service.healthcheck?.test[0]).toBe('CMD');
-      expect(service.security_opt).toContain('no-new-privileges:true');
-      expect(service.image).toMatch(/:(?!latest$).+/);
-      for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+      expect(faults(compose, service)).toEqual([]);
     },
   );
+
+  it.each<[string, Partial<Record<keyof Service, unknown>>]>([
+    ['no limit of memory', { mem_limit: undefined }],
+    ['no limit of processes', { pids_limit: undefined }],
+    ['no network of its own choice', { networks: undefined }],
+    ['publishes a port from an internal network', { networks: ['core'] }],
+    ['image not by version and digest', { build: undefined, image: 'nats:2.14-alpine' }],
+    ['has capabilities', { cap_drop: undefined }],
+    ['may write to its image', { read_only: false }],
+    ['is not on loopback only', { ports: ['4222:4222'] }],
+    ['GF_SECURITY_ADMIN_PASSWORD is not', { environment: { GF_SECURITY_ADMIN_PASSWORD: 'admin' } }],
+    ['NATS_PASSWORD_FILE is not', { environment: { NATS_PASSWORD_FILE: './password' } }],
+    ['/run/secrets/other is not', { environment: { X_FILE: '/run/secrets/other' } }],
+    ['REDIS_URL has a password', { environment: { REDIS_URL: 'redis://:x@redis:6379' } }],
+  ])('a service would be refused that: %s', (fault, change) => {
+    expect(faults(compose, { ...compose.services.holdfast, ...change } as Service)).toContainEqual(
+      expect.stringContaining(fault),
+    );
+  });
+
+  it('keeps monitoring away from NATS and Valkey, and Valkey away from callers', () => {
+    const on = (network: string) =>
+      services.flatMap(([name, { networks }]) => (networks?.includes(network) ? [name] : [])).sort();
+    const nodes = ['holdfast', 'holdfast-1', 'holdfast-2', 'holdfast-3'];
+    expect(on('watch')).toEqual(['grafana', ...nodes, 'prometheus']);
+    expect(on('edge')).toEqual([...nodes, 'nats']);
+    expect(compose.networks.core).toEqual({ internal: true });
+    expect(Object.keys(compose.networks).sort()).toEqual(['core', 'edge', 'watch']);
+  });
+
+  it('takes its secrets from files that one command makes, and that are neither committed nor in the image', () => {
+    const folder = freshSecrets();
+    for (const [name, { file }] of Object.entries(compose.secrets)) {
+      expect(dirname(file), name).toBe('./secrets');
+      expect(existsSync(join(folder, basename(file))), file).toBe(true);
+    }
+    const named = services.flatMap(([, service]) =>
+      (service.secrets ?? []).map((each) => (typeof each === 'string' ? each : each.source)),
+    );
+    expect([...new Set(named)].sort()).toEqual(Object.keys(compose.secrets).sort());
+    const lines = (name: string) => readFileSync(join(root, name), 'utf8').split('\n');
+    expect(lines('.gitignore')).toContain('secrets/');
+    expect(lines('.dockerignore')[0]).toBe('*');
+    expect(lines('.dockerignore').filter((line) => /^!.*secrets/.test(line))).toEqual([]);
+  });
 
   it.each(services)('%s waits for healthy services that exist', (_, service) => {
     for (const [name, { condition }] of Object.entries(service.depends_on ?? {})) {
@@ -117,7 +201,7 @@ describe('docker-compose.yml', () => {
   it('keeps the data of each store in a named volume, and uses every volume', () => {
     const mounted = services.flatMap(([, service]) => (service.volumes ?? []).map((volume) => volume.split(':')[0]));
     for (const name of Object.keys(compose.volumes)) expect(mounted).toContain(name);
-    for (const name of ['nats-data', 'redis-data', 'prometheus-data', 'grafana-data']) {
+    for (const name of ['nats-data', 'valkey-data', 'prometheus-data', 'grafana-data']) {
       expect(compose.volumes).toHaveProperty(name);
     }
   });
@@ -139,7 +223,11 @@ describe('the nodes of the cluster', () => {
   const hosts = (urls: string) => [...urls.matchAll(/(?:\/\/|,)([a-z]+-\d):\d+/g)].map(([, host]) => host);
 
   it('have names and ports of their own, and settings that the program takes', () => {
-    const loaded = nodes.map(({ environment }) => loadSettings({}, environment ?? {}));
+    const folder = freshSecrets();
+    const here = (value: string) => value.replace('/run/secrets', folder);
+    const loaded = nodes.map(({ environment = {} }) =>
+      loadSettings({}, Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, here(value)]))),
+    );
     expect(loaded.map(({ name }) => name)).toEqual(['node-1', 'node-2', 'node-3']);
     for (const settings of loaded) expect(settings).toMatchObject({ replicas: 3, durability: 'strict' });
     expect(new Set(nodes.flatMap(({ ports }) => ports)).size).toBe(3);
@@ -169,110 +257,21 @@ describe('the nodes of the cluster', () => {
   });
 });
 
-describe('the mounted configurations', () => {
-  const nats = join(root, 'config', 'nats');
-
-  it('NATS fsyncs before it acknowledges', () => {
-    const mounted = compose.services.nats?.volumes?.find((volume) => volume.includes('/etc/nats/nats.conf'));
-    const conf = readFileSync(join(root, mounted?.split(':')[0] ?? ''), 'utf8');
-    expect(conf).toMatch(/^\s*sync_interval: always$/m);
-    expect(conf).toMatch(/^max_payload: 8MB$/m);
-  });
-
-  it.each(readdirSync(nats).filter((name) => name.endsWith('.conf')))(
-    'nats-server accepts config/nats/%s',
-    async (name) => {
-      const program = await findServer('nats');
-      if (program.how !== 'native') return;
-      const values = {
-        NAME: 'x',
-        HOST: '127.0.0.1',
-        PORT: '4222',
-        MONITOR_PORT: '8222',
-        STORE: '/data',
-        SYNC: 'always',
-      };
-      const all = { ...values, MAX_PAYLOAD: '8MB', MAX_STORE: '-1' };
-      const variables = Object.fromEntries(Object.entries(all).map(([key, value]) => [`HOLDFAST_NATS_${key}`, value]));
-      const env = { ...process.env, ...program.env, ...variables };
-      const { stderr, stdout } = await run(program.path, ['-t', '-c', join(nats, name)], { env });
-      expect(stderr + stdout).toContain('is valid');
-    },
-  );
-
-  it('a server with the mounted NATS file says that it syncs always', async () => {
-    const folder = freshFolder('compose');
-    const conf = readFileSync(join(nats, 'compose.conf'), 'utf8');
-    const jetstream = /^jetstream \{[\s\S]*?^\}/m.exec(conf)?.[0] ?? '';
-    // Of a block that is given twice the last counts: the mounted one, with its store in a folder that is there.
-    const extra = jetstream.replace('/data/jetstream', join(folder, 'jetstream'));
-    const server = await freshNats({ config: { syncInterval: '2m', extra } });
-    expect(extra).toContain(folder);
-    const jsz = (await (await fetch(`${server.monitorUrl}/jsz`)).json()) as { config: Record<string, unknown> };
-    expect(jsz.config).toMatchObject({ sync_always: true });
-  });
-
-  it('three servers with the block of config/nats/cluster.conf find each other, and the file says sync always', async () => {
-    const conf = readFileSync(join(nats, 'cluster.conf'), 'utf8');
-    expect(conf).toMatch(/^\s*sync_interval: always$/m);
-    expect(conf).toMatch(/^max_payload: 8MB$/m);
-    const block = /^cluster \{[\s\S]*?^\}/m.exec(conf)?.[0] ?? '';
-    const cluster = await NatsCluster.start(undefined, (own, all) =>
-      all.reduce(
-        (text, port, i) => text.replace(`nats-${i + 1}:6222`, `127.0.0.1:${port}`),
-        block.replace('0.0.0.0:6222', `127.0.0.1:${own}`),
-      ),
+it('Prometheus scrapes Holdfast where it listens and under names that nodes answer to, and Grafana reads that Prometheus', () => {
+  const read = (...path: string[]) =>
+    parse(readFileSync(join(root, 'config', ...path), 'utf8')) as Record<string, unknown>;
+  const targets = (file: string) =>
+    (read('prometheus', file).scrape_configs as { static_configs: { targets: string[] }[] }[]).flatMap((job) =>
+      job.static_configs.flatMap((each) => each.targets),
     );
-    const [server] = cluster.servers;
-    const jsz = (await (await fetch(`${server?.monitorUrl}/jsz`)).json()) as { meta_cluster: Record<string, unknown> };
-    expect(jsz.meta_cluster).toMatchObject({ name: 'holdfast', cluster_size: 3 });
-  }, 60_000);
-
-  it('a Sentinel with config/redis/sentinel.conf watches the master, and the replica starts with its command', async () => {
-    const master = await freshRedis();
-    const words = compose.services['redis-2']?.command ?? [];
-    expect(words.slice(-3)).toEqual(['--replicaof', 'redis-1', '6379']);
-    const lines = readFileSync(join(root, 'config', 'redis', 'sentinel.conf'), 'utf8').split('\n');
-    const directives = lines
-      .filter((line) => line.startsWith('sentinel '))
-      .map((line) => line.replace('redis-1 6379', `127.0.0.1 ${master.port}`));
-    expect(directives.length).toBe(5);
-    // The last words are the value; what stands before them is the directive.
-    const config = Object.fromEntries(
-      directives.map((line) => {
-        const count = line.includes(' monitor ') ? 3 : line.includes(' stock ') ? 3 : 2;
-        const parts = line.split(' ');
-        return [parts.slice(0, count).join(' '), parts.slice(count).join(' ')];
-      }),
-    );
-    const sentinel = await freshRedis({ sentinel: true, config });
-    const address = await command(sentinel, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'stock');
-    expect(address).toEqual(['127.0.0.1', String(master.port)]);
-    const replica = await freshRedis({
-      config: { replicaof: `127.0.0.1 ${master.port}`, 'replica-announce-ip': '127.0.0.1' },
-    });
-    await expect.poll(() => info(replica, 'replication'), { timeout: 20_000 }).toContain('master_link_status:up');
-  });
-
-  it('redis-server starts with config/redis/compose.conf', async () => {
-    const lines = readFileSync(join(root, 'config', 'redis', 'compose.conf'), 'utf8').split('\n');
-    const directives = lines.filter((line) => /^[a-z]/.test(line) && !/^(bind|port|dir|protected-mode) /.test(line));
-    const config = Object.fromEntries(
-      directives.map((line) => [line.split(' ')[0] ?? '', line.split(' ').slice(1).join(' ')]),
-    );
-    expect((await freshRedis({ config })).alive()).toBe(true);
-  });
-
-  it('Prometheus scrapes Holdfast where it listens, and Grafana reads that Prometheus', () => {
-    const read = (...path: string[]) =>
-      parse(readFileSync(join(root, 'config', ...path), 'utf8')) as Record<string, unknown>;
-    const scrapes = read('prometheus', 'prometheus.yml').scrape_configs as {
-      static_configs: { targets: string[] }[];
-    }[];
-    expect(scrapes.flatMap((job) => job.static_configs.flatMap((each) => each.targets))).toContain('holdfast:8080');
-    const sources = read('grafana', 'provisioning', 'datasources', 'prometheus.yml').datasources as {
-      url: string;
-    }[];
-    expect(sources[0]?.url).toBe('http://prometheus:9090');
-  });
+  expect(targets('prometheus.yml')).toEqual(['holdfast:8080', 'localhost:9090']);
+  const nodes = services.filter(([name]) => name.startsWith('holdfast'));
+  for (const target of [...targets('prometheus.yml'), ...targets('cluster.yml')]) {
+    const [host = ''] = target.split(':');
+    for (const [, { environment }] of nodes) expect(environment?.HOLDFAST_HOSTS?.split(',')).toContain(host);
+  }
+  const sources = read('grafana', 'provisioning', 'datasources', 'prometheus.yml').datasources as {
+    url: string;
+  }[];
+  expect(sources[0]?.url).toBe('http://prometheus:9090');
 });

@@ -3,7 +3,7 @@
  *
  * Invariants:
  *  WP1 The page asks no other host for anything, and no other site may show it in a frame: the policy says so to the browser.
- *  WP2 A name with a hash stands for its bytes for ever; index.html, which names them, is asked for each time.
+ *  WP2 A name with a hash stands for its bytes for ever; index.html, which names them, and licenses.txt are asked for each time.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -18,6 +18,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
   '.woff2': 'font/woff2',
+  '.txt': 'text/plain; charset=utf-8',
 };
 const PACKED = { br: '.br', gzip: '.gz' } as const;
 const POLICY =
@@ -51,9 +52,8 @@ export function addWebPage(app: FastifyInstance, folder = join(packageRoot(), 'd
   for (const name of readdirSync(assets)) {
     const file = TYPES[extname(name)] === undefined ? undefined : readWebFile(join(assets, name));
     if (file === undefined) continue;
-    app.get(`/assets/${name}`, async (request, reply) =>
-      answer(request, reply, file, 'public, max-age=31536000, immutable'),
-    );
+    const cache = extname(name) === '.txt' ? 'no-cache' : 'public, max-age=31536000, immutable';
+    app.get(`/assets/${name}`, async (request, reply) => answer(request, reply, file, cache));
   }
 }
 

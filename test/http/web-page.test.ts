@@ -36,6 +36,24 @@ it('serves assets under names that hold for ever', async () => {
   });
 });
 
+it('serves the licence of everything that the page has in it, and the page links to it', async () => {
+  const { app } = front();
+  const answer = await app.inject('/assets/licenses.txt');
+  expect(answer.statusCode).toBe(200);
+  expect(answer.headers).toMatchObject({ 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache' });
+  for (const [name, holder] of [
+    ['preact 11', 'Jason Miller'],
+    ['@preact/signals 2', 'Preact Team'],
+    ['@preact/signals-core 1', 'Preact Team'],
+    ['uplot 1', 'Leon Sorokin'],
+    ['@fontsource-variable/archivo 5', 'SIL OPEN FONT LICENSE'],
+  ] as const) {
+    const [text = ''] = answer.body.split(/^=+$/m).filter((each) => each.trimStart().startsWith(name));
+    expect(text, name).toContain(holder);
+  }
+  expect((await app.inject(await assetOf(app))).body).toContain('/assets/licenses.txt');
+});
+
 it.each([
   ['gzip, deflate, br', 'br', brotliDecompressSync],
   ['gzip', 'gzip', gunzipSync],

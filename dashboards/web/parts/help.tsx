@@ -69,6 +69,9 @@ export function Help() {
         />
         Keys of one character are on
       </label>
+      <p>
+        <a href="/assets/licenses.txt">Licences of what this page is made of</a>
+      </p>
     </Modal>
   );
 }
