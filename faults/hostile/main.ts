@@ -40,7 +40,7 @@ async function perform({ attack: name, seed, ms, target }: Order): Promise<Told>
     if (!prepared.has(name)) await attack.prepare?.(ground);
     prepared.add(name);
     end = performance.now() + ms;
-    await attack.run(ground);
+    if (ms > 0) await attack.run(ground);
     return { attack: name, wrong: [...wrong] };
   } catch (error) {
     return { attack: name, wrong: [...wrong], failed: (error as Error).message };

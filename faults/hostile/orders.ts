@@ -4,7 +4,7 @@ import type { Target } from './attack.ts';
 export interface Order {
   readonly attack: string;
   readonly seed: number;
-  /** How long it goes on behind its preparation. */
+  /** How long it goes on; 0: it is only prepared. */
   readonly ms: number;
   readonly target: Target;
 }

@@ -43,6 +43,8 @@ const MOST_WAIT_MS = 1_000;
 const SLICE_MINUTES = 1;
 const SLICE_PATIENCE = 5;
 
+const MOST_WAIT_FOR_ATTACKS_MS = 90_000;
+
 const LENGTHS = {
   whole: { calmMs: 10_000, aloneMs: 4_000, roundMs: 20_000 },
   slice: { calmMs: 1_500, aloneMs: 0, roundMs: 6_000 },
@@ -96,44 +98,44 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
   const broken: string[] = [];
   const recovered: number[] = [];
   let made = 0;
-  /** False if it is over: what does not serve is not attacked again. */
+  /** False if it is over: what does not serve is not attacked again. Attacks are prepared first, for which `ms` is 0. */
   const strike = async (names: readonly string[], ms: number): Promise<boolean> => {
     const seed = first * 1_000 + made;
     const told = await Promise.race([
       Promise.all(names.map((attack) => attackers.attack({ attack, seed, ms, target }))),
       // An attack that hangs is no reason to wait for ever, and one that has ended a process is over.
-      delay(ms + 60_000, [] as Told[], { ref: false }),
+      delay(ms + MOST_WAIT_FOR_ATTACKS_MS, [] as Told[], { ref: false }),
       ended(site).then(() => [] as Told[]),
     ]);
-    made += names.length;
-    const what = names.length === 1 ? names.join() : `${names.length} attacks at once`;
+    if (ms > 0) made += names.length;
+    const which = names.length === 1 ? names.join() : `${names.length} attacks at once`;
+    const what = ms === 0 ? `preparing ${which}` : which;
     for (const each of told) for (const wrong of each.wrong) broken.push(`${each.attack}: ${wrong}`);
     for (const { attack, failed } of told) if (failed !== undefined) say(`${attack} could not go on: ${failed}`);
     const { tookMs, wrong } = await judged(site);
     recovered.push(tookMs);
+    try {
+      say(`${what}: served after ${tookMs} ms; ${load.done} operations, ${longest(honest.waited)}`);
+    } catch (error) {
+      wrong.push(`an honest caller: ${(error as Error).message}`);
+    }
     for (const each of wrong) broken.push(`${what} (seed ${seed}): ${each}`);
-    const slowest = honest.waited.reduce((most, each) => (each.ms > most.ms ? each : most), { ms: 0, what: '' });
-    say(
-      `${what}: served after ${tookMs} ms; ${load.done} operations, longest wait so far ${Math.round(slowest.ms)} ms (${slowest.what})`,
-    );
     for (const each of wrong) say(`! ${each}`);
     return wrong.length === 0;
   };
 
   // A slice is over behind its first round.
   const end = performance.now() + (isSlice ? 0 : minutes * 60_000);
-  let goesOn = true;
-  if (lengths.aloneMs > 0 && chosen.length > 1) {
+  const all = chosen.map(({ name }) => name);
+  let goesOn = await strike(all, 0);
+  if (goesOn && lengths.aloneMs > 0 && chosen.length > 1) {
     for (const { name } of shuffled(chosen, random)) {
       goesOn = await strike([name], lengths.aloneMs);
       if (!goesOn) break;
     }
   }
   while (goesOn) {
-    goesOn = await strike(
-      chosen.map(({ name }) => name),
-      lengths.roundMs,
-    );
+    goesOn = await strike(all, lengths.roundMs);
     if (performance.now() > end) break;
   }
   const waits = summary(honest.waited.splice(0));
@@ -251,6 +253,11 @@ async function decides(node: NodeProcess, probes: readonly string[]): Promise<bo
 async function snapshotAgeMs(node: NodeProcess): Promise<number> {
   const { body } = await ask(node.url, 'GET', '/metrics');
   return 1_000 * Number(/^holdfast_snapshot_age_seconds (\S+)$/m.exec(String(body))?.[1]);
+}
+
+function longest(waited: readonly Waited[]): string {
+  const most = waited.reduce((longer, each) => (each.ms > longer.ms ? each : longer), { ms: 0, what: 'none' });
+  return `longest wait so far ${Math.round(most.ms)} ms (${most.what})`;
 }
 
 type Summary = { readonly decisions: number } & Readonly<Record<'p50 ms' | 'p99 ms' | 'p99.9 ms' | 'most ms', number>>;
