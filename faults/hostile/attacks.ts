@@ -1,6 +1,13 @@
 /** Every attack, by the numbers of the list of what was seen. */
 import type { Attack } from './attack.ts';
-import { forgedRecords, forgedReports, garbageReports, garbageToOwners, nilReport } from './between-nodes.ts';
+import {
+  bentMessages,
+  forgedRecords,
+  forgedReports,
+  garbageReports,
+  garbageToOwners,
+  nilReport,
+} from './between-nodes.ts';
 import { foreignPages, manyConnections, parkedLists, socketGarbage, socketStorm, unfinished } from './connections.ts';
 import {
   bombs,
@@ -32,6 +39,7 @@ export const ATTACKS: readonly Attack[] = [
   garbageReports,
   garbageToOwners,
   forgedReports,
+  bentMessages,
   wrongRequests,
   hugeDecision,
   hugeShortages,

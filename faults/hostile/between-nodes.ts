@@ -1,33 +1,13 @@
 /** What nodes tell each other, told by somebody else: case 2, and records and keys that no node wrote. */
-import { Packr } from 'msgpackr';
 import { type Attack, type Ground, paced, pickOf, randomBytes } from './attack.ts';
+import { bent, overhear, pack, retold } from './overheard.ts';
 
-const packr = new Packr({ useRecords: false });
 const REPORTS = 'holdfast.live.nodes';
-
-/** Writers that have said something, as anybody can hear. */
-async function writers(ground: Ground): Promise<string[]> {
-  const heard = new Set<string>();
-  const subscription = ground.nats.subscribe(REPORTS, {
-    callback: (error, message) => {
-      if (error !== null) return;
-      try {
-        const { writer } = packr.unpack(message.data) as { writer?: unknown };
-        if (typeof writer === 'string' && writer.length < 100) heard.add(writer);
-      } catch {
-        // Another attacker's.
-      }
-    },
-  });
-  await new Promise((resolve) => setTimeout(resolve, 1_200));
-  subscription.unsubscribe();
-  return [...heard].slice(0, 20);
-}
 
 /** Values that fit no schema, and some that nearly do. */
 function nonsense(ground: Ground): Uint8Array {
   if (ground.random() < 0.4) return randomBytes(ground, 300);
-  return packr.pack(
+  return pack(
     pickOf(ground, [
       null,
       7,
@@ -75,13 +55,13 @@ export const garbageReports: Attack = {
   of: 2,
   does: 'random bytes and wrong shapes on every subject that nodes listen to',
   run: async (ground) => {
-    const known = await writers(ground);
+    const known = (await overhear(ground, REPORTS)).map(({ value }) => (value as { writer?: unknown }).writer);
     await paced(ground, 100, () => {
       const subjects = [
         REPORTS,
         'anomaly.shortfall',
         'anomaly.nothing',
-        ...known.map((writer) => `holdfast.live.changes.${writer}`),
+        ...known.map((writer) => `holdfast.live.changes.${String(writer)}`),
       ];
       ground.nats.publish(pickOf(ground, subjects), nonsense(ground));
     });
@@ -103,21 +83,39 @@ export const garbageToOwners: Attack = {
 export const forgedReports: Attack = {
   name: 'forged-reports',
   of: 2,
-  does: 'well-formed reports of 2,000 nodes a second that do not exist',
-  run: (ground) =>
-    paced(ground, 10, () => {
+  does: 'reports of 2,000 nodes a second that do not exist, each as a real one says it',
+  run: async (ground) => {
+    const [real] = (await overhear(ground, REPORTS)).map(({ value }) => value);
+    await paced(ground, 10, () => {
       for (let i = 0; i < 200; i++) {
         const name = ground.fresh('evil');
-        const figures = {
-          name,
-          http: 'http://127.0.0.1:1',
-          version: '9',
-          owned: 0,
-          startedAt: new Date().toISOString(),
-        };
-        ground.nats.publish(REPORTS, packr.pack({ writer: name, figures, owns: [], asked: [] }));
+        ground.nats.publish(REPORTS, pack(retold(real, (text, key) => (/^(writer|name)$/.test(key) ? name : text))));
       }
-    }),
+    });
+  },
+};
+
+/** Names of whoever was overheard: bent messages speak of others, so that no honest number changes. */
+const NAMING = /^(id|sku|skus|location|locations|lines|topics|reader)$/;
+
+export const bentMessages: Attack = {
+  name: 'bent-messages',
+  of: 2,
+  does: 'messages that nodes have sent each other, told again with one value that is something else',
+  run: async (ground) => {
+    const heard = (
+      await Promise.all(['holdfast.owner.*', 'holdfast.live.>'].map((from) => overhear(ground, from)))
+    ).flat();
+    const others = heard.map(({ subject, value }) => ({
+      subject,
+      value: retold(value, (text, key) => (NAMING.test(key) ? `x-${text}` : text)),
+    }));
+    await paced(ground, 100, () => {
+      const { subject, value } = pickOf(ground, others);
+      const isRequest = subject.startsWith('holdfast.owner.');
+      ground.nats.publish(subject, pack(bent(ground, value)), isRequest ? { reply: ground.fresh('_INBOX.x') } : {});
+    });
+  },
 };
 
 export const forgedRecords: Attack = {
@@ -129,9 +127,6 @@ export const forgedRecords: Attack = {
       const writer = ground.fresh('attacker');
       const parts = [[Math.floor(ground.random() * ground.target.partitions), 9_000]];
       const decision = [2, 'x-forged', Date.now(), parts];
-      ground.nats.publish(
-        `journal.${writer}`,
-        ground.random() < 0.5 ? 'hello' : packr.pack([1, writer, 1, '', [decision]]),
-      );
+      ground.nats.publish(`journal.${writer}`, ground.random() < 0.5 ? 'hello' : pack([1, writer, 1, '', [decision]]));
     }),
 };

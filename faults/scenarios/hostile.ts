@@ -19,6 +19,7 @@ import { Attackers } from '../hostile/attackers.ts';
 import { ATTACKS } from '../hostile/attacks.ts';
 import { HonestCallers, percentile, type Waited } from '../hostile/honest.ts';
 import type { Told } from '../hostile/orders.ts';
+import { forgedSnapshots } from '../hostile/snapshots.ts';
 import { chance } from '../rig/chance.ts';
 import { MemoryWatch } from '../rig/memory.ts';
 import { balanced, PARTITIONS, probeSkus, stockProbes } from '../rig/served.ts';
@@ -44,6 +45,9 @@ const SLICE_MINUTES = 1;
 const SLICE_PATIENCE = 5;
 
 const MOST_WAIT_FOR_ATTACKS_MS = 90_000;
+
+/** Before a node is killed, and as long again behind it. */
+const FORGING_MS = 3_000;
 
 const LENGTHS = {
   whole: { calmMs: 10_000, aloneMs: 4_000, roundMs: 20_000 },
@@ -156,7 +160,14 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
     'served again after ms, most': Math.max(0, ...recovered),
     'MiB most': Math.round(Math.max(...memory.map(({ most }) => most))),
   };
-  if (goesOn) broken.push(...(await after(site, load, chosen, say)));
+  if (goesOn) {
+    const forging = chosen.filter(({ name }) => name === forgedSnapshots.name);
+    const seed = first * 1_000 + made;
+    const forged = forging.map(({ name }) => attackers.attack({ attack: name, seed, ms: FORGING_MS, target }));
+    await delay(forging.length * (FORGING_MS / 2));
+    broken.push(...(await after(site, load, chosen, say)));
+    await Promise.all(forged);
+  }
   return { trials: made, broken, figures };
 }
 
@@ -175,7 +186,7 @@ async function ended({ nodes }: Site): Promise<void> {
   await Promise.race(nodes.map((node) => node.ended()));
 }
 
-/** One node is killed and started again: what it and its peers load then is nothing that was forged. Then everything is counted. */
+/** One node is killed and started again, snapshots being forged meanwhile: what it and its peers load is nothing of that. Then all is counted. */
 async function after(
   { nodes }: Site,
   load: UnderLoad,
@@ -210,9 +221,16 @@ async function judged(site: Site): Promise<{ tookMs: number; wrong: string[] }> 
     nodes.map(async (node, index) => {
       const reader = readers[index] as LiveReader;
       const heard = reader.messages.length;
+      let undecided: string | undefined;
       const ways: readonly [string, () => Promise<boolean>][] = [
         ['/readyz is 200', async () => (await node.readiness())?.ready === true],
-        ['every partition decides', () => decides(node, probes)],
+        [
+          'every partition decides',
+          async () => {
+            undecided = await undecidedBy(node, probes);
+            return undecided === undefined;
+          },
+        ],
         ['snapshots are taken', async () => (await snapshotAgeMs(node)) < LEASE_MS],
         ['its live feed sends', async () => reader.messages.length > heard],
         ['no honest caller waits', async () => !honest.waitsSince(began)],
@@ -225,7 +243,7 @@ async function judged(site: Site): Promise<{ tookMs: number; wrong: string[] }> 
           const readiness = await node.readiness();
           const lies = what !== '/readyz is 200' && readiness?.ready === true ? ', and /readyz says 200' : '';
           wrong.push(
-            `${node.name}: not within ${withinMs} ms: ${what}${lies}; ${JSON.stringify(readiness?.reasons ?? reader.closed ?? null)?.slice(0, 400)}`,
+            `${node.name}: not within ${withinMs} ms: ${what}${lies}; ${JSON.stringify(readiness?.reasons ?? reader.closed ?? null)?.slice(0, 400)}; ${undecided ?? ''}`,
           );
           return;
         }
@@ -237,16 +255,21 @@ async function judged(site: Site): Promise<{ tookMs: number; wrong: string[] }> 
 
 let judgements = 0;
 
-/** A reservation that takes one unit in every partition, and a fact of one, with its verdict. */
-async function decides(node: NodeProcess, probes: readonly string[]): Promise<boolean> {
+/** What a node answers to a reservation in one of the partitions, or to facts of all of them, that is no decision. */
+async function undecidedBy(node: NodeProcess, probes: readonly string[]): Promise<string | undefined> {
   const id = `judge-${++judgements}`;
-  const lines = probes.map((sku) => ({ sku, qty: 1 }));
-  const placed = await ask(node.url, 'POST', '/v1/reservations', { id, ttlSeconds: 60, lines }, LEASE_MS);
-  if (placed.status !== 201) return false;
+  const placed = await Promise.all(
+    probes.map((sku) =>
+      ask(node.url, 'POST', '/v1/reservations', { id: `${id}-${sku}`, ttlSeconds: 60, lines: [{ sku, qty: 1 }] }),
+    ),
+  );
+  const refused = placed.find(({ status }) => status !== 201);
+  if (refused !== undefined) return `a reservation: ${refused.status} ${JSON.stringify(refused.body)?.slice(0, 200)}`;
   const occurredAt = new Date().toISOString();
   const facts = probes.map((sku) => ({ id: `${id}-${sku}`, type: 'receipt', sku, location: 'x', qty: 1, occurredAt }));
-  const told = await ask(node.url, 'POST', '/v1/facts', facts, LEASE_MS);
-  return told.status === 200 && told.body.accepted === facts.length;
+  const told = await ask(node.url, 'POST', '/v1/facts', facts);
+  if (told.status === 200 && told.body.accepted === facts.length) return undefined;
+  return `facts: ${told.status} ${JSON.stringify(told.body)?.slice(0, 200)}`;
 }
 
 /** Of the oldest of a partition that has changed, and under load all do; one that is never taken again grows older. */
