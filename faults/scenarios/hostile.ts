@@ -201,7 +201,7 @@ async function after(
   await node.kill();
   node.start();
   try {
-    await balanced(nodes, 60_000);
+    await balanced(nodes);
   } catch (error) {
     return [`after a node was killed and started: ${(error as Error).message}`];
   }
