@@ -4,6 +4,7 @@ import { clockJump } from './scenarios/clock-jump.ts';
 import { diskFull } from './scenarios/disk-full.ts';
 import { diskTrouble } from './scenarios/disk-trouble.ts';
 import { flood } from './scenarios/flood.ts';
+import { hostile } from './scenarios/hostile.ts';
 import { journalDamage } from './scenarios/journal-damage.ts';
 import { journalLost } from './scenarios/journal-lost.ts';
 import { killNodes } from './scenarios/kill-nodes.ts';
@@ -29,5 +30,6 @@ export const CATALOGUE: readonly Scenario[] = [
   clockJump,
   flood,
   slowReaders,
+  hostile,
   soak,
 ];

@@ -8,6 +8,7 @@ import { RedisSnapshots } from '../src/snapshots-redis.ts';
 import { NatsBroker } from '../streams/connection.ts';
 import { endNodes } from '../test/fixtures/node-process.ts';
 import { CATALOGUE } from './catalogue.ts';
+import { ATTACKS } from './hostile/attacks.ts';
 import { perform, type Result } from './perform.ts';
 import { markdown, type Report } from './report.ts';
 import { endRigs, Rig } from './rig/rig.ts';
@@ -18,7 +19,8 @@ const HELP = `npm run faults -- [--list] [--only NAME]… [--trials N] [--minute
   --only NAME   performs this one; may be repeated; results of the others are kept
   --trials N    injects so often instead of what each scenario has for a whole run
   --first N     number of the first trial (0), of scenarios that draw each one by its number
-  --minutes M   length of the soak (60)
+  --minutes M   length of the soak (60) and of hostile (10)
+  --attacks A,B the attacks that hostile makes; all if left out
   --slice       the few trials that npm test runs
 
 Writes faults/results/latest.json and latest.md. Exit code 1 if anything did not hold.`;
@@ -30,6 +32,7 @@ const { values } = parseArgs({
     trials: { type: 'string' },
     first: { type: 'string' },
     minutes: { type: 'string' },
+    attacks: { type: 'string' },
     slice: { type: 'boolean' },
     help: { type: 'boolean' },
   },
@@ -42,9 +45,20 @@ else process.exitCode = await main();
 
 async function main(): Promise<number> {
   const unknown = values.only?.find((name) => !CATALOGUE.some((each) => each.name === name));
-  const [trials, minutes] = [Number(values.trials ?? 1), Number(values.minutes ?? 60)];
-  if (unknown !== undefined || !(trials > 0) || !(minutes > 0)) {
-    console.error(unknown === undefined ? '--trials and --minutes must be above 0' : `no scenario is named ${unknown}`);
+  const trials = Number(values.trials ?? 1);
+  const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+  const attacks = (values.attacks ?? '').split(',').filter((name) => name !== '');
+  const noAttack = attacks.find((name) => !ATTACKS.some((each) => each.name === name));
+  const wrong =
+    unknown !== undefined
+      ? `no scenario is named ${unknown}`
+      : noAttack !== undefined
+        ? `no attack is named ${noAttack}; they are ${ATTACKS.map(({ name }) => name).join(', ')}`
+        : !(trials > 0) || !(minutes === undefined || minutes > 0)
+          ? '--trials and --minutes must be above 0'
+          : undefined;
+  if (wrong !== undefined) {
+    console.error(wrong);
     console.error(HELP);
     return 2;
   }
@@ -59,7 +73,8 @@ async function main(): Promise<number> {
     const result = await perform(scenario, {
       trials: values.slice === true ? scenario.slice : values.trials === undefined ? undefined : trials,
       first: Number(values.first ?? 0),
-      minutes,
+      minutes: minutes ?? scenario.minutes ?? 0,
+      attacks,
       say: (line) => console.log(`  ${line}`),
     });
     results.push(result);

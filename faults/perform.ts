@@ -15,7 +15,13 @@ export interface Result extends Outcome {
 /** @param trials undefined: as many as a whole run has */
 export async function perform(
   scenario: Scenario,
-  options: { trials?: number | undefined; first?: number; minutes: number; say: (line: string) => void },
+  options: {
+    trials?: number | undefined;
+    first?: number;
+    minutes: number;
+    attacks?: readonly string[];
+    say: (line: string) => void;
+  },
 ): Promise<Result> {
   const { name, injects, holds } = scenario;
   const reason = scenario.lacks?.();
@@ -25,8 +31,8 @@ export async function perform(
   const began = performance.now();
   let outcome: Outcome;
   try {
-    const { trials = scenario.trials, first = 0, minutes, say } = options;
-    outcome = await scenario.run({ rig, trials, first, minutes, say });
+    const { trials = scenario.trials, first = 0, minutes, attacks = [], say } = options;
+    outcome = await scenario.run({ rig, trials, first, minutes, attacks, say });
   } catch (error) {
     // Where in the harness is for who watches; a report names no path of a machine.
     options.say((error as Error).stack ?? String(error));

@@ -15,6 +15,8 @@ export interface Run {
   readonly first: number;
   /** Length of those that last a time instead of counting trials. */
   readonly minutes: number;
+  /** Names of the attacks that the hostile scenario makes; all if there are none. */
+  readonly attacks: readonly string[];
   /** Tells whoever watches how far it is. */
   readonly say: (line: string) => void;
 }
@@ -35,6 +37,8 @@ export interface Scenario {
   /** Trials of a whole run, and of the slice that the tests run. */
   readonly trials: number;
   readonly slice: number;
+  /** Length of a whole run, of those that last a time. */
+  readonly minutes?: number;
   /** Why this machine cannot do it; undefined if it can. */
   readonly lacks?: () => string | undefined;
   readonly run: (run: Run) => Promise<Outcome>;

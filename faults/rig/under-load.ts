@@ -1,5 +1,5 @@
 /** Nodes under the auditor's load while something is done to them; afterwards every node must say exactly what was acknowledged. */
-import { Auditor, type Load, names } from '../../test/fixtures/auditor.ts';
+import { Auditor, type Decide, type Load, names } from '../../test/fixtures/auditor.ts';
 import type { NodeProcess } from '../../test/fixtures/node-process.ts';
 import { until } from '../../test/fixtures/until.ts';
 
@@ -9,10 +9,11 @@ export class UnderLoad {
   #turn = 0;
   #load: Load | undefined;
 
-  /** The nodes serve already. */
-  constructor(nodes: readonly NodeProcess[], callers = 12, tag = 'a') {
+  /** The nodes serve already. @param decide how callers ask; over HTTP if it is left out */
+  constructor(nodes: readonly NodeProcess[], callers = 12, tag = 'a', decide?: Decide) {
     this.nodes = nodes;
-    this.auditor = new Auditor({ callers, scarce: names('S', 8), busy: names('B', 8), locations: ['dc', 'shop'] }, tag);
+    const shape = { callers, scarce: names('S', 8), busy: names('B', 8), locations: ['dc', 'shop'] };
+    this.auditor = new Auditor(shape, tag, 1, decide);
   }
 
   async start(): Promise<void> {

@@ -5,19 +5,17 @@ import { perform } from '../../faults/perform.ts';
 
 /** Length of the soak here: one fault. */
 const MINUTES = 0.2;
-/** What is done to files and servers; the rest is done to processes and their links. In two test files, which run side by side. */
-const OF_STORES = new Set([
-  'power-cut',
-  'journal-damage',
-  'snapshot-damage',
-  'journal-lost',
-  'disk-full',
-  'disk-trouble',
-  'redis',
-]);
+/** What is done to files and servers, and by strangers; the rest is done to processes and their links. A test file each, side by side. */
+const OF = {
+  stores: ['power-cut', 'journal-damage', 'snapshot-damage', 'journal-lost', 'disk-full', 'disk-trouble', 'redis'],
+  strangers: ['hostile'],
+};
+const OTHERS = Object.values(OF).flat();
 
-export function testSlices(of: 'stores' | 'processes'): void {
-  const scenarios = CATALOGUE.filter(({ name }) => OF_STORES.has(name) === (of === 'stores'));
+export function testSlices(of: keyof typeof OF | 'processes'): void {
+  const scenarios = CATALOGUE.filter(({ name }) =>
+    of === 'processes' ? !OTHERS.includes(name) : OF[of].includes(name),
+  );
   describe(`a slice of each fault of ${of}`, () => {
     it.each(scenarios.map((scenario) => [scenario.name, scenario] as const))(
       '%s',

@@ -1,0 +1,53 @@
+/** The attackers' process, as the scenario gives it orders. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../../src/servers/package-root.ts';
+import type { Order, Told } from './orders.ts';
+
+export class Attackers {
+  readonly #child: ChildProcess;
+  readonly #waiting = new Map<string, (told: Told) => void>();
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.on('message', (told: Told) => this.#tell(told.attack, told));
+    child.once('exit', () => {
+      for (const attack of this.#waiting.keys())
+        this.#tell(attack, { attack, wrong: [], failed: 'the attackers ended' });
+    });
+  }
+
+  static async start(): Promise<Attackers> {
+    return new Attackers(fork(await program(), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }));
+  }
+
+  /** Resolves when the attack is over. */
+  attack(order: Order): Promise<Told> {
+    return new Promise((resolve) => {
+      this.#waiting.set(order.attack, resolve);
+      if (this.#child.connected) this.#child.send(order);
+      else this.#tell(order.attack, { attack: order.attack, wrong: [], failed: 'the attackers have ended' });
+    });
+  }
+
+  end(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  #tell(attack: string, told: Told): void {
+    this.#waiting.get(attack)?.(told);
+    this.#waiting.delete(attack);
+  }
+}
+
+/** Beside this file where the suite is compiled; the tests, which run sources, have it bundled. */
+async function program(): Promise<string> {
+  const beside = fileURLToPath(new URL('main.js', import.meta.url));
+  if (import.meta.url.endsWith('.js')) return beside;
+  const { build } = await import('vite');
+  const outDir = join(packageRoot(), 'dist', 'attackers');
+  const entry = fileURLToPath(new URL('main.ts', import.meta.url));
+  await build({ configFile: false, logLevel: 'error', build: { ssr: entry, outDir, target: 'node20' } });
+  return join(outDir, 'main.js');
+}

@@ -1,0 +1,66 @@
+/** Every attack, by the numbers of the list of what was seen. */
+import type { Attack } from './attack.ts';
+import {
+  bentMessages,
+  forgedRecords,
+  forgedReports,
+  garbageReports,
+  garbageToOwners,
+  nilReport,
+} from './between-nodes.ts';
+import { foreignPages, manyConnections, parkedLists, socketGarbage, socketStorm, unfinished } from './connections.ts';
+import {
+  bombs,
+  brokenEscapes,
+  deepFacts,
+  falseResubmit,
+  filling,
+  headerTricks,
+  oddNames,
+  unreadable,
+  unreadableMany,
+} from './devices.ts';
+import { forgedSnapshots } from './snapshots.ts';
+import {
+  fatExplain,
+  hotExplain,
+  hugeDecision,
+  hugeShortages,
+  wideAtp,
+  wideBasket,
+  wideQuery,
+  wrongRequests,
+} from './wide.ts';
+
+export const ATTACKS: readonly Attack[] = [
+  wideQuery,
+  fatExplain,
+  nilReport,
+  garbageReports,
+  garbageToOwners,
+  forgedReports,
+  bentMessages,
+  wrongRequests,
+  hugeDecision,
+  hugeShortages,
+  unreadable,
+  unreadableMany,
+  filling,
+  socketStorm,
+  socketGarbage,
+  wideAtp,
+  wideBasket,
+  hotExplain,
+  parkedLists,
+  unfinished,
+  manyConnections,
+  foreignPages,
+  falseResubmit,
+  forgedSnapshots,
+  deepFacts,
+  bombs,
+  headerTricks,
+  oddNames,
+  brokenEscapes,
+  forgedRecords,
+];

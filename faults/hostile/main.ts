@@ -1,0 +1,48 @@
+/** The attackers: a process of its own that comes after everybody else, as machines elsewhere would. Takes orders from its parent. */
+import { setPriority } from 'node:os';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { chance } from '../rig/chance.ts';
+import type { Ground } from './attack.ts';
+import { ATTACKS } from './attacks.ts';
+import type { Order, Told } from './orders.ts';
+
+setPriority(19);
+/** An attacker that is cut off is no finding. */
+process.on('uncaughtException', () => undefined);
+process.on('unhandledRejection', () => undefined);
+
+const prepared = new Set<string>();
+let nats: Promise<NatsConnection> | undefined;
+let count = 0;
+
+process.on('message', (order: Order) => {
+  void perform(order).then((told) => process.send?.(told));
+});
+process.on('disconnect', () => process.exit(0));
+
+async function perform({ attack: name, seed, ms, target }: Order): Promise<Told> {
+  const attack = ATTACKS.find((each) => each.name === name);
+  if (attack === undefined) return { attack: name, wrong: [], failed: 'there is no such attack' };
+  nats ??= connect({ servers: target.nats, maxReconnectAttempts: -1, reconnectTimeWait: 250, noEcho: true });
+  const connection = await nats;
+  const wrong = new Set<string>();
+  let end = Number.POSITIVE_INFINITY;
+  const ground: Ground = {
+    target,
+    nats: connection,
+    maxPayload: connection.info?.max_payload ?? 1_048_576,
+    random: chance(seed),
+    fresh: (what) => `${what}-${seed}-${++count}`,
+    isOver: () => performance.now() > end,
+    wrong: (what) => void (wrong.size < 20 && wrong.add(what)),
+  };
+  try {
+    if (!prepared.has(name)) await attack.prepare?.(ground);
+    prepared.add(name);
+    end = performance.now() + ms;
+    if (ms > 0) await attack.run(ground);
+    return { attack: name, wrong: [...wrong] };
+  } catch (error) {
+    return { attack: name, wrong: [...wrong], failed: (error as Error).message };
+  }
+}

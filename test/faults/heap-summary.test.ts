@@ -1,0 +1,34 @@
+/** What a heap snapshot is summed up to, of a process that holds known things. */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { summarizeHeap } from '../../faults/rig/heap-summary.ts';
+import { freshFolder } from '../fixtures/servers.ts';
+
+/** Objects of classes that terms name: 4 MB of ids, 2,000 parts of which each holds a text and a list, and one map that knows all. */
+const PROGRAM = `
+class SeenIds { words = new Uint32Array(1_000_000).fill(1); }
+class ReservationPart { constructor(i) { this.id = 'part ' + i + ' of this test'; this.lines = [{ qty: i + 0.5 }]; } }
+class StockBook { parts = new Map(); }
+globalThis.ids = new SeenIds();
+globalThis.book = new StockBook();
+for (let i = 0; i < 2_000; i++) book.parts.set(i, new ReservationPart(i));
+require('node:v8').writeHeapSnapshot(process.argv[1]);
+`;
+
+it('gives every byte to the nearest object with a term that alone holds it', async () => {
+  const file = join(freshFolder('heap'), 'known.heapsnapshot');
+  execFileSync(process.execPath, ['-e', PROGRAM, file]);
+  const { bytes, terms, instances } = await summarizeHeap(file);
+  const of = (name: string) => terms.find(({ term }) => term === name) ?? { bytes: 0, objects: 0 };
+  expect(of('fact ids').bytes).toBeGreaterThan(4_000_000);
+  expect(of('fact ids').bytes).toBeLessThan(4_100_000);
+  expect(instances).toEqual({ SeenIds: 1, ReservationPart: 2_000, StockBook: 1 });
+  // Each part with its text, its list, the line in it and the line's number.
+  expect(of('reservations, ended ones too').objects).toBeGreaterThanOrEqual(4 * 2_000);
+  // The map's table is the book's, the parts in it are not.
+  expect(of('tables of the books').bytes).toBeGreaterThan(2_000 * 16);
+  expect(of('tables of the books').bytes).toBeLessThan(200_000);
+  const told = terms.filter(({ term }) => !term.startsWith(' '));
+  expect(told.reduce((sum, term) => sum + term.bytes, 0)).toBe(bytes);
+});
