@@ -152,7 +152,7 @@ async function readAll(
     reached = each.seq;
     message(each);
   };
-  await readUntil(world, PARKED_STREAM, [filter], from, last, take, headersOnly);
+  await readUntil(world, PARKED_STREAM, [filter], from, last, take, { headersOnly });
   if (reached < last)
     throw new BrokerError('unknown', `stream ${PARKED_STREAM} gives nothing behind ${reached} of ${last}`);
 }
