@@ -231,7 +231,12 @@ function concerns(fact: Fact, sku: string, location: string): boolean {
 
 function toldOf({ fact, value }: Readable): Told {
   // What 0.1 took may be nested so deep that it cannot be written down; it counts all the same.
-  return { fact, detail: isTooDeep(value) ? 'with fields nested too deep to show' : detailOf(value as Readonly<Record<string, unknown>>) };
+  return {
+    fact,
+    detail: isTooDeep(value)
+      ? 'with fields nested too deep to show'
+      : detailOf(value as Readonly<Record<string, unknown>>),
+  };
 }
 
 /** The fact's own words, less what the step shows anyway. */

@@ -44,7 +44,8 @@ export function readStored(rule: Rule, message: StoredMessage, tokens: readonly 
       `the body says ${fact.type} of ${fact.sku} at ${fact.location}, the subject something else`,
     );
   }
-  if (isTooOld(rule, message, fact)) return { ...uncounted('too-old', 'occurredAt is older than the idempotency horizon'), fact };
+  if (isTooOld(rule, message, fact))
+    return { ...uncounted('too-old', 'occurredAt is older than the idempotency horizon'), fact };
   return { ...parsed, value };
 }
 

@@ -1,11 +1,11 @@
 /** `up`, `node`, `replay`, `doctor`: running Holdfast. What each does is loaded when it is called. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { loadSettings, SETTINGS, type SettingName, type Settings } from '../../config/settings.ts';
+import { printable, printableJson } from '../../streams/names.ts';
 import type { Finding } from '../doctor.ts';
 import { ranges } from '../ownership-view.ts';
 import { findHttp, runningUp } from './address.ts';
 import type { CliRun } from './io.ts';
-import { printable, printableJson } from '../../streams/names.ts';
 import { table } from './table.ts';
 
 type Flags = Partial<Record<SettingName | 'config', string>>;

@@ -6,12 +6,14 @@ import { Rules } from '../../actors/rules.ts';
 import { RulesList } from '../../actors/rules-list.ts';
 import { CHUNK_IDS } from '../../actors/seen.ts';
 import { RULES_VERSION } from '../../config/rules.ts';
-import { HORIZONS_BUCKET, JOURNAL_STREAM, RULES_METADATA } from '../../config/topology.ts';
+import { HORIZONS_BUCKET, JOURNAL_STREAM, NODES_BUCKET, RULES_METADATA } from '../../config/topology.ts';
 import { SteadyClock } from '../../src/clock.ts';
 import { encodeBody, JSON_TYPE } from '../../streams/codec.ts';
 import { NatsBroker } from '../../streams/connection.ts';
+import { provision } from '../../streams/provision.ts';
 import { announceFloors, floorsOf, readStreams } from '../../streams/trimmed.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
+import { Horizons as OldHorizons } from '../golden/streams-0.1/horizons.ts';
 import { freshEngine, type TestEngine } from './test-engine.ts';
 
 const HOUR_MS = 3_600_000;
@@ -167,7 +169,9 @@ describe('an entry that comes while a node runs', () => {
     expect(await one.facts.submit([fact('before', 3 * HOUR_MS)])).toMatchObject({ accepted: 1 });
     await new RulesList(await listWorld(one.broker)).add(HOUR_MS);
     expect(await one.facts.submit([fact('behind', 3 * HOUR_MS)])).toMatchObject({ accepted: 1 });
-    await expect.poll(() => one.notes.filter((note) => note.includes('"late":true')), { timeout: 20_000 }).toHaveLength(1);
+    await expect
+      .poll(() => one.notes.filter((note) => note.includes('"late":true')), { timeout: 20_000 })
+      .toHaveLength(1);
     await expect.poll(() => sellable(one).catch(() => undefined), { timeout: 20_000 }).toBe(1);
     expect(await parked(one)).toBe(1);
     await one.stop();
@@ -179,25 +183,44 @@ describe('an entry that comes while a node runs', () => {
 });
 
 describe('the list', () => {
-  const entry = (from: Record<string, number>, horizonMs: number | null) => ({ from, horizonMs, slackMs: 0, version: 2 });
+  const entry = (from: Record<string, number>, horizonMs: number | null) => ({
+    from,
+    horizonMs,
+    slackMs: 0,
+    version: 2,
+  });
   const copy = (RECEIPTS: number) => ({ positions: { RECEIPTS, SALES: 0 }, atMs: 0 });
 
   it('judges each message by the entry of its sequence, and a copy by what it has folded', () => {
     const rules = new Rules([entry({}, 1_000), entry({ RECEIPTS: 11, SALES: 5 }, 2_000)]);
-    const at = (stream: 'RECEIPTS' | 'SALES' | 'COUNTS', seq: number) => rules.at(stream, { seq, recordedAt: 0 }).horizonMs;
-    expect([at('RECEIPTS', 10), at('RECEIPTS', 11), at('SALES', 4), at('SALES', 5)]).toEqual([1_000, 2_000, 1_000, 2_000]);
+    const at = (stream: 'RECEIPTS' | 'SALES' | 'COUNTS', seq: number) =>
+      rules.at(stream, { seq, recordedAt: 0 }).horizonMs;
+    expect([at('RECEIPTS', 10), at('RECEIPTS', 11), at('SALES', 4), at('SALES', 5)]).toEqual([
+      1_000, 2_000, 1_000, 2_000,
+    ]);
     // A stream that it does not name, such as one that came later, counts from 1.
     expect(at('COUNTS', 1)).toBe(2_000);
     expect(rules.next(0).horizonMs).toBe(2_000);
-    expect([rules.changedBy(copy(10), 1), rules.changedBy(copy(11), 1), rules.changedBy(copy(11), 2)]).toEqual([false, true, false]);
+    expect([rules.changedBy(copy(10), 1), rules.changedBy(copy(11), 1), rules.changedBy(copy(11), 2)]).toEqual([
+      false,
+      true,
+      false,
+    ]);
     expect(rules.widestMs(copy(0))).toBe(2_000);
-    const narrowed = new Rules([entry({}, null), entry({ RECEIPTS: 11, SALES: 1, COUNTS: 1, RETURNS: 1, TRANSFERS: 1 }, 2_000)]);
+    const narrowed = new Rules([
+      entry({}, null),
+      entry({ RECEIPTS: 11, SALES: 1, COUNTS: 1, RETURNS: 1, TRANSFERS: 1 }, 2_000),
+    ]);
     expect([narrowed.widestMs(copy(9)), narrowed.widestMs(copy(10))]).toEqual([Number.POSITIVE_INFINITY, 2_000]);
   });
 
   it('tells whether something was judged that a new entry holds for, and never loses one', () => {
     const rules = new Rules();
-    const [first, second, third] = [entry({}, 1_000), entry({ RECEIPTS: 11 }, 2_000), entry({ RECEIPTS: 21, SALES: 9 }, 3_000)];
+    const [first, second, third] = [
+      entry({}, 1_000),
+      entry({ RECEIPTS: 11 }, 2_000),
+      entry({ RECEIPTS: 21, SALES: 9 }, 3_000),
+    ];
     expect(rules.adopt([first])).toBe('changed');
     rules.at('RECEIPTS', { seq: 10, recordedAt: 0 });
     expect(rules.adopt([first])).toBe('same');
@@ -218,7 +241,9 @@ describe('the list', () => {
     await Promise.all([...floors, ...added]);
     const entries = await new RulesList(many).read();
     expect(entries[0]).toMatchObject({ from: {}, horizonMs: 1_000_000 });
-    expect(new Set(entries.map(({ horizonMs }) => horizonMs))).toEqual(new Set([1_000_000, 2_000_000, 3_000_000, null]));
+    expect(new Set(entries.map(({ horizonMs }) => horizonMs))).toEqual(
+      new Set([1_000_000, 2_000_000, 3_000_000, null]),
+    );
     expect(floorsOf(await readStreams(broker)).SALES).toBe(3);
     await broker.close();
   }, 30_000);
@@ -230,6 +255,103 @@ describe('the list', () => {
       [RULES_METADATA]: JSON.stringify([{ ...entry({}, null), version: RULES_VERSION + 1 }]),
     });
     await one.stop();
-    await expect(engineWith(undefined)).rejects.toThrow(/rules version 3, and this program knows 2: run the newer program/);
+    await expect(engineWith(undefined)).rejects.toThrow(
+      /rules version 3, and this program knows 2: run the newer program/,
+    );
+  }, 30_000);
+});
+
+describe('beside programs of 0.1', () => {
+  const receipt = (id: string, ageMs: number) => encodeBody(fact(id, ageMs), JSON_TYPE);
+  /** What a node of 0.1 does at its start, and its key, which says nothing of rules. */
+  async function oldNode(broker: NatsBroker, horizonMs: number) {
+    const nodes = await broker.keys(NODES_BUCKET, { ttlMs: 3_000, replicas: 1 });
+    const horizons = new OldHorizons(await broker.keys(HORIZONS_BUCKET, { replicas: 1 }), horizonMs);
+    const renew = () => nodes.put('old', JSON.stringify({ name: 'old', writer: 'old-1', http: '' }));
+    await horizons.declare(async () => Date.now() * 1000);
+    await renew();
+    const renewing = setInterval(() => void renew(), 500);
+    return {
+      horizons,
+      end: async () => {
+        clearInterval(renewing);
+        await nodes.delete('old');
+      },
+    };
+  }
+
+  it('new nodes judge by the list of 0.1; when the last of 0.1 has gone, none can start or take over, and it says why', async () => {
+    const broker = await NatsBroker.connect(nats, 'old');
+    await provision(broker, { partitions: 1, replicas: 1 });
+    const first = await oldNode(broker, 2 * HOUR_MS);
+    await broker.publish('receipt.x.A', receipt('counted', 1.5 * HOUR_MS));
+    await first.end();
+    const old = await oldNode(broker, HOUR_MS);
+    await broker.publish('receipt.x.A', receipt('too-old', 1.5 * HOUR_MS));
+    await broker.publish('receipt.x.A', receipt('by-header', 1.5 * HOUR_MS), {
+      headers: { 'Holdfast-Resubmit': 'yes' },
+    });
+    const two = await engineWith(undefined);
+    await expect.poll(() => sellable(two).catch(() => undefined)).toBe(2);
+    expect((await broker.stream(JOURNAL_STREAM))?.metadata?.[RULES_METADATA]).toBeUndefined();
+    // Renewing its lease, the old one finds its list as it left it.
+    expect(await old.horizons.refresh()).toBe('same');
+    await old.end();
+    await expect
+      .poll(
+        async () => (await new RulesList(await listWorld(broker)).read()).map((each) => [each.horizonMs, each.version]),
+        {
+          timeout: 20_000,
+        },
+      )
+      .toEqual([
+        [2 * HOUR_MS, 1],
+        [HOUR_MS, 1],
+        [HOUR_MS, 2],
+      ]);
+    // At a take-over and a renewal, and at a start.
+    await expect(old.horizons.refresh()).rejects.toThrow(/"needs holdfast 0.2" is not valid JSON/);
+    await expect(oldNode(broker, HOUR_MS)).rejects.toThrow(/"needs holdfast 0.2" is not valid JSON/);
+    await broker.publish('receipt.x.A', receipt('header-counts-for-nothing', 1.5 * HOUR_MS), {
+      headers: { 'Holdfast-Resubmit': 'yes' },
+    });
+    await expect.poll(() => parked(two)).toBe(2);
+    expect(await sellable(two)).toBe(2);
+    await two.stop();
+    redis = (await freshRedis()).url;
+    const again = await engineWith(undefined);
+    expect([await sellable(again), await parked(again)]).toEqual([2, 2]);
+    await again.stop();
+    await broker.close();
+  }, 60_000);
+
+  it('one that starts while 0.1 is being locked out gets its list back, and the work that was left half done is ended later', async () => {
+    const broker = await NatsBroker.connect(nats, 'old');
+    await provision(broker, { partitions: 1, replicas: 1 });
+    const keys = await broker.keys(HORIZONS_BUCKET, { replicas: 1 });
+    const old = await oldNode(broker, HOUR_MS);
+    const written = (await keys.get('list'))?.value;
+    let asked = 0;
+    const started = [{ name: 'old', writer: 'old-1', http: '', process: undefined }];
+    const world = await listWorld(broker);
+    // Not there when it is looked for first, there when the list is locked.
+    const list = new RulesList({ ...world, live: async () => (asked++ === 0 ? [] : started) });
+    expect((await list.current()).map(({ version }) => version)).toEqual([1]);
+    expect((await keys.get('list'))?.value).toBe(written);
+    expect(await old.horizons.refresh()).toBe('same');
+    await old.end();
+    // Killed after it has overwritten the list, before it has written the new one.
+    await keys.put('list-0.1', written as string);
+    await keys.put('list', 'needs holdfast 0.2');
+    expect((await new RulesList(world).read()).map(({ horizonMs, version }) => [horizonMs, version])).toEqual([
+      [HOUR_MS, 1],
+    ]);
+    const one = await engineWith(undefined);
+    expect((await new RulesList(world).read()).map(({ horizonMs, version }) => [horizonMs, version])).toEqual([
+      [HOUR_MS, 1],
+      [HOUR_MS, 2],
+    ]);
+    await one.stop();
+    await broker.close();
   }, 30_000);
 });
