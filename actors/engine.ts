@@ -369,7 +369,11 @@ export class Engine {
     const change = this.#rules.adopt(list);
     if (change === 'same') return;
     const { version, horizonMs } = this.#rules.newest;
-    this.#events.note('info', 'the rules have changed', { version, horizon: horizonText(horizonMs), late: change === 'late' });
+    this.#events.note('info', 'the rules have changed', {
+      version,
+      horizon: horizonText(horizonMs),
+      late: change === 'late',
+    });
     const atMs = this.#clock.nowMs();
     const unfit = [...this.partitions.values()].filter(
       ({ positions, remembersMs }) => change === 'late' || remembersMs < this.#rules.widestMs({ positions, atMs }),

@@ -102,14 +102,15 @@ export class StreamFactDesk implements FactDesk {
   /** @param before what becomes of the last fact of each id so far (D2) */
   #submit(sent: SentBody, before: Map<string, Promise<Outcome>>): Promise<Outcome> {
     if (sent.bytes.length > LIMITS.factBytes) return Promise.resolve({ code: 'too-large', message: tooLarge(sent) });
-    const parsed = parseFact(sent.value, this.#rule.version);
+    const { version } = this.#rule;
+    const parsed = parseFact(sent.value, version);
     if (!parsed.ok) return this.#reject(sent, 'invalid', parsed.message);
     const { fact } = parsed;
     if (fact.at < this.#oldest()) {
       return this.#reject(sent, 'too-old', 'occurredAt is older than the idempotency horizon');
     }
     const earlier = before.get(fact.id);
-    const store = () => (isNamed(fact) ? this.#store(sent, fact) : this.#storeIfKnown(sent, fact));
+    const store = () => (version === 1 || isNamed(fact) ? this.#store(sent, fact) : this.#storeIfKnown(sent, fact));
     const outcome = earlier === undefined ? store() : earlier.then(store);
     before.set(fact.id, outcome);
     return outcome;

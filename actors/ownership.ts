@@ -139,7 +139,11 @@ export class Ownership {
     for (;;) {
       this.#told ??= (await this.#nodes.get(name))?.revision ?? 0;
       try {
-        this.#told = await this.#nodes.put(name, JSON.stringify({ ...this.#self, rules: RULES_VERSION } satisfies NodeInfo), this.#told);
+        this.#told = await this.#nodes.put(
+          name,
+          JSON.stringify({ ...this.#self, rules: RULES_VERSION } satisfies NodeInfo),
+          this.#told,
+        );
         return;
       } catch (error) {
         if ((error as { kind?: string }).kind !== 'conflict') throw error;

@@ -68,7 +68,8 @@ export class RulesList {
       entries = await this.#added(entries, last === undefined ? firstHorizonMs : last.horizonMs);
       return written(entries);
     });
-    if (entries.length === 0) throw new Error('a node of an older version is starting; wait until it serves, or end it');
+    if (entries.length === 0)
+      throw new Error('a node of an older version is starting; wait until it serves, or end it');
     return entries;
   }
 

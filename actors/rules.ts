@@ -48,7 +48,9 @@ export class Rules {
   /** Takes a list that was read. What it says of `late` must be acted on at once, before anything else is judged or copied. */
   adopt(entries: readonly RulesEntry[]): RulesChange {
     if (entries.length < this.#entries.length)
-      throw new Error('the list of rules, which is metadata of stream JOURNAL, has lost entries: end all nodes and restore it');
+      throw new Error(
+        'the list of rules, which is metadata of stream JOURNAL, has lost entries: end all nodes and restore it',
+      );
     const added = entries.slice(this.#entries.length);
     this.#entries = entries;
     if (added.length === 0) return 'same';
@@ -85,7 +87,9 @@ export class Rules {
   /** Whether one of the entries after the first so many holds for something that is folded. */
   changedBy({ positions, atMs }: Standing, known: number): boolean {
     const added = this.#entries.slice(known);
-    return added.some((entry) => FACT_STREAM_NAMES.some((name) => holds(entry, name, positions[name] ?? 0, atMs * 1000)));
+    return added.some((entry) =>
+      FACT_STREAM_NAMES.some((name) => holds(entry, name, positions[name] ?? 0, atMs * 1000)),
+    );
   }
 
   /** The widest horizon, in milliseconds, that holds for anything behind a standing; infinite for off. */

@@ -54,7 +54,8 @@ export function readStored(
       `the body says ${fact.type} of ${fact.sku} at ${fact.location}, the subject something else`,
     );
   }
-  if (isTooOld(rule, message, fact) && !isResubmitted(rule, message, place, marks, fact)) return { ...uncounted('too-old', 'occurredAt is older than the idempotency horizon'), fact };
+  if (isTooOld(rule, message, fact) && !isResubmitted(rule, message, place, marks, fact))
+    return { ...uncounted('too-old', 'occurredAt is older than the idempotency horizon'), fact };
   return { ...parsed, value };
 }
 

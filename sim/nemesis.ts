@@ -1,5 +1,9 @@
 /** What goes wrong, when, and for how long: drawn from the seed out of the faults that are on. Everything it breaks, `heal` mends. */
 
+import type { RulesEntry } from '../actors/rules.ts';
+import { LIMITS } from '../config/limits.ts';
+import { JOURNAL_STREAM, RULES_METADATA } from '../config/topology.ts';
+import type { StreamFacts } from '../streams/broker.ts';
 import { Aim } from './aim.ts';
 import type { SimNode } from './node.ts';
 import type { FaultName } from './options.ts';
@@ -24,6 +28,7 @@ export class Nemesis {
     this.#aim = new Aim(world, (fault) => this.#count(fault));
     this.#supervise();
     if (world.options.faults.length > 0) this.#next();
+    if (world.options.rulesEveryMs > 0) this.#addRules(world.random.fork('added rules'));
   }
 
   heal(): void {
@@ -52,6 +57,27 @@ export class Nemesis {
         return;
       }
       for (const node of this.#world.nodes) if (!node.running && this.#random.chance(0.3)) node.start();
+    });
+  }
+
+  /**
+   * The list of rules grows under nodes that work, which learn of it late: what they have judged and copied meanwhile is not to count. The
+   * two horizons judge every fact here alike, so the numbers stay what they are.
+   */
+  #addRules(random: Random): void {
+    const { options, scheduler, server } = this.#world;
+    scheduler.after(random.between(0.2, 1.8) * options.rulesEveryMs, () => {
+      if (this.#stopped) return;
+      const { metadata } = server.log.info(JOURNAL_STREAM) as StreamFacts;
+      const entries = JSON.parse(metadata?.[RULES_METADATA] ?? '[]') as RulesEntry[];
+      if (entries.length > 0 && entries.length < LIMITS.rulesEntries) {
+        const ends = [...server.log.streams].map(([name, { messages }]) => [name, messages.length + 1] as const);
+        const horizonMs = (options.settings.horizonMs as number) + entries.length * 1_000;
+        const added = { ...(entries.at(-1) as RulesEntry), from: Object.fromEntries(ends), horizonMs };
+        server.log.annotate(JOURNAL_STREAM, { ...metadata, [RULES_METADATA]: JSON.stringify([...entries, added]) });
+        this.#world.note(`rules ${entries.length + 1}`);
+      }
+      this.#addRules(random);
     });
   }
 

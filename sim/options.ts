@@ -34,6 +34,8 @@ export interface Options {
   readonly faultEveryMs: number;
   /** Bytes of a record that the server takes: all that is bounded, or less than a busy moment decides. */
   readonly maxRecordBytes: number;
+  /** Milliseconds between two entries that are added to the list of rules while nodes run, about; 0: none is. */
+  readonly rulesEveryMs: number;
   readonly faults: readonly FaultName[];
   /** Whether nodes can tell that a process of another node is dead. */
   readonly oneMachine: boolean;
@@ -59,6 +61,7 @@ export function draw(random: Random, chosen: readonly FaultName[] | undefined): 
     safetyMs: random.pick([5_000, 15_000, 40_000]),
     turnMs: random.fork('turn').pick([0, 0.3, 4]),
     storeMs: random.fork('store').pick([0, 0, 20, 200]),
+    rulesEveryMs: random.fork('rules').pick([0, 0, 2_000, 8_000]),
     faultEveryMs: random.pick([400, 1_500, 5_000]),
     maxRecordBytes: random.fork('record bytes').pick([8 * 1024 * 1024, 900]),
     faults: chosen ?? FAULTS.filter(() => random.chance(0.4)),

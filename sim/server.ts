@@ -55,7 +55,13 @@ export class LogServer {
     this.#partitions = partitions;
     this.#nowMs = nowMs;
     for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
-      this.streams.set(name, { messages: [], lastOn: new Map(), created: `${name} made`, metadata: {}, proposed: new Map() });
+      this.streams.set(name, {
+        messages: [],
+        lastOn: new Map(),
+        created: `${name} made`,
+        metadata: {},
+        proposed: new Map(),
+      });
     }
   }
 

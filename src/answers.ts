@@ -198,7 +198,8 @@ export class Answers {
       const stored = known.get(line.sku) ?? [];
       if (stored.length === 0 && !isName(line.sku)) throw invalid([{ field: `${field}sku`, message }]);
       const stray = line.locations?.find((location) => !isName(location) && !stored.includes(location));
-      if (stray !== undefined) throw invalid([{ field: `${field}location`, message }]);
+      if (stray !== undefined)
+        throw invalid([{ field: `${field}${list === undefined ? 'location' : 'locations'}`, message }]);
     }
   }
 

@@ -26,5 +26,8 @@ export interface LogOptions {
 
 /** A logger; a field called `err` that holds an Error is written with its stack. */
 export function createLog({ level, name, to = 'stdout' }: LogOptions): Log {
-  return pino({ level, name, hooks: { streamWrite: printableJson } }, pino.destination({ fd: to === 'stdout' ? 1 : 2, sync: true }));
+  return pino(
+    { level, name, hooks: { streamWrite: printableJson } },
+    pino.destination({ fd: to === 'stdout' ? 1 : 2, sync: true }),
+  );
 }

@@ -37,6 +37,9 @@ export function printable(text: string): string {
 export function printableJson(json: string): string {
   return json.replace(UNPRINTABLE, (each) => {
     if (each === '\n') return each;
-    return each.split('').map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+    return each
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join('');
   });
 }

@@ -6,6 +6,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { RULES_VERSION } from '../config/rules.ts';
 import { decodeBody, encodeBody, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { type Decision, decodeRecord, encodeRecord, type JournalRecord, recordHash } from '../streams/decisions.ts';
 import { FACT_TYPES, type Fact, parseFact } from '../streams/facts.ts';
@@ -297,6 +298,8 @@ describe('a fact', () => {
       const msgpack = parseFact(decodeBody(bytesOf(`fact-${name}.msgpack.hex`), MSGPACK_TYPE));
       expect(json.ok && { fact: json.fact, content: hashText(json.content) }).toEqual({ fact, content });
       expect(msgpack).toEqual(json);
+      for (let version = 1; version <= RULES_VERSION; version++)
+        expect(parseFact(decodeBody(Buffer.from(textOf(`fact-${name}.json`)), JSON_TYPE), version)).toEqual(json);
     },
   );
 
@@ -351,5 +354,6 @@ it('no golden file is left unread', () => {
     ...Object.keys(FACTS).flatMap((name) => [`fact-${name}.json`, `fact-${name}.msgpack.hex`]),
     'subjects.json',
   ];
-  expect(readdirSync(FOLDER).sort()).toEqual(read.sort());
+  const files = readdirSync(FOLDER, { withFileTypes: true }).filter((each) => each.isFile());
+  expect(files.map(({ name }) => name).sort()).toEqual(read.sort());
 });

@@ -1,9 +1,9 @@
 /** What the desk commands have in common: options, asking a node, and printing its answer or its problem. */
 import type { Command } from 'commander';
+import { printableJson } from '../../streams/names.ts';
 import { findHttp } from './address.ts';
 import { type Asked, Client } from './client.ts';
 import type { CliRun } from './io.ts';
-import { printableJson } from '../../streams/names.ts';
 import { problemText } from './problem-text.ts';
 
 export interface DeskOptions {
@@ -32,7 +32,8 @@ export async function askDesk<T>(
 ): Promise<void> {
   const asked = await ask(new Client(await findHttp(options.http, run.env)));
   if (!asked.ok) run.exitCode = 1;
-  if (options.json === true) run.stdout.write(printableJson(`${JSON.stringify(asked.ok ? asked.body : asked.problem)}\n`));
+  if (options.json === true)
+    run.stdout.write(printableJson(`${JSON.stringify(asked.ok ? asked.body : asked.problem)}\n`));
   else if (asked.ok) run.stdout.write(print(asked.body));
   else run.stderr.write(problemText(asked.problem));
 }

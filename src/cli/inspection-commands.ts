@@ -1,14 +1,14 @@
 /** `baseline`, `trim`, `verify`, `horizon`: keeping the streams short, looking whether all that is kept agrees, and how long ids are kept. */
 import type { Command } from 'commander';
-import { horizonText, type RulesEntry } from '../../actors/rules.ts';
 import type { Made } from '../../actors/make-baseline.ts';
+import { horizonText, type RulesEntry } from '../../actors/rules.ts';
 import type { Trimmed } from '../../actors/trim.ts';
 import type { Fault, Verdict } from '../../actors/verify.ts';
 import { armFailpoint } from '../../config/failpoints.ts';
 import { parseHorizon } from '../../config/settings.ts';
+import { printable, printableJson } from '../../streams/names.ts';
 import type { CliRun } from './io.ts';
 import { type Given, serverSettings, settingOptions } from './node-commands.ts';
-import { printable, printableJson } from '../../streams/names.ts';
 import { table } from './table.ts';
 
 export function addInspectionCommands(program: Command, run: CliRun): void {

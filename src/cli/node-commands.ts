@@ -8,11 +8,11 @@ import {
   type SettingName,
   type Settings,
 } from '../../config/settings.ts';
+import { printable, printableJson } from '../../streams/names.ts';
 import type { Finding } from '../doctor.ts';
 import { ranges } from '../ownership-view.ts';
 import { findHttp, runningUp } from './address.ts';
 import type { CliRun } from './io.ts';
-import { printable, printableJson } from '../../streams/names.ts';
 import { table } from './table.ts';
 
 export type Given = Readonly<Record<string, unknown>>;

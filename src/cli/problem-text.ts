@@ -1,6 +1,7 @@
 /** A problem as sentences for a person: what is wrong, and what to do. */
-import type { ProblemBody } from '../../streams/requests.ts';
+
 import { printable } from '../../streams/names.ts';
+import type { ProblemBody } from '../../streams/requests.ts';
 
 const ADVICE: Readonly<Record<string, string>> = {
   unreachable:

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Partition } from '../../actors/partition.ts';
 import { LostLogError, loadSnapshot, type RecoveryWorld } from '../../actors/recovery.ts';
 import { SeenIds } from '../../actors/seen.ts';
-import { decodeManifest } from '../../actors/snapshot.ts';
+import { decodeManifest, encodeManifest, type Manifest } from '../../actors/snapshot.ts';
 import { type SnapshotStore, Snapshotter } from '../../actors/snapshotter.ts';
 import { stockView } from '../../actors/stock/availability.ts';
 import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
@@ -291,6 +291,21 @@ describe('a snapshot', () => {
     const { store } = await twoGenerations();
     await expect(load(store, { created: { ...CREATED, JOURNAL: 'another' } })).rejects.toThrow(/JOURNAL was made anew/);
     expect((await load(store, { created: { ...CREATED, ORDERS: 'of a later version' } })).notes).toEqual([]);
+  });
+
+  it('from before a stream was there is used, and has nothing of that stream', async () => {
+    const { store, second } = await twoGenerations();
+    const without = (seqs: Readonly<Record<string, unknown>>) =>
+      Object.fromEntries(Object.entries(seqs).filter(([stream]) => stream !== 'COUNTS'));
+    const older = decodeManifest(store.kept[0] as Buffer);
+    const { positions, created } = older;
+    store.kept[0] = encodeManifest({ ...older, positions: without(positions), created: without(created) } as Manifest);
+    const loaded = await load(store, {
+      lastSeqs: { SALES: 1e6, RECEIPTS: 1e6, TRANSFERS: 1e6, RETURNS: 1e6, COUNTS: 3, JOURNAL: 1e6 },
+    });
+    expect(loaded.notes).toEqual([]);
+    expect(stateOf(loaded.partition.book)).toEqual(second);
+    expect(loaded.partition.positions.COUNTS).toBe(0);
   });
 
   it('that knows more than the streams hold stops recovery: their end was lost', async () => {

@@ -22,7 +22,12 @@ export async function freshEngine(
   nats: string,
   redis: string,
   name: string,
-  more: { partitions?: number; leaseTtlMs?: number; snapshotIntervalMs?: number; horizonMs?: number | null | undefined } = {},
+  more: {
+    partitions?: number;
+    leaseTtlMs?: number;
+    snapshotIntervalMs?: number;
+    horizonMs?: number | null | undefined;
+  } = {},
 ) {
   const clock = new SteadyClock();
   const broker = await NatsBroker.connect(nats, name);

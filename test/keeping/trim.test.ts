@@ -219,13 +219,17 @@ describe('the idempotency horizon', () => {
     qty: 5,
   });
   const send = async (fact: object) => (await askUntilDecided(kept.url, 'POST', '/v1/facts', fact)).body;
+  async function changed(horizon: string) {
+    await kept.node.stop();
+    expect(await kept.holdfast('horizon', horizon)).toMatchObject({ code: 0, err: '' });
+    await kept.node.up();
+  }
   /** A node whose horizon was off and is one hour since, and a baseline that has forgotten by that. */
   async function narrowed() {
     kept = await KeptNode.up({ env: { HOLDFAST_HORIZON: 'off' } });
     await kept.facts('a', skus);
     expect(await send(old('o1'))).toMatchObject({ accepted: 1 });
-    await kept.node.stop();
-    await kept.node.up({ env: { HOLDFAST_HORIZON: '1h' } });
+    await changed('1h');
     expect((await send(old('o2'))).rejected).toMatchObject([{ code: 'too-old' }]);
     // A baseline forgets by the stamps of what is stored: one that stands behind the change.
     const now = { ...old('n1'), sku: skus[1], occurredAt: new Date().toISOString() };
@@ -243,7 +247,7 @@ describe('the idempotency horizon', () => {
     expect(await kept.holdfast('verify', '--horizon', '7d')).toMatchObject({ code: 0, answer: { faults: [] } });
     await kept.node.kill();
     await kept.setSnapshots();
-    await kept.node.up({ env: { HOLDFAST_HORIZON: '1h' } });
+    await kept.node.up();
     expect(await kept.numbers(skus)).toEqual(numbers);
   }, 120_000);
 
@@ -252,17 +256,21 @@ describe('the idempotency horizon', () => {
     expect((await kept.holdfast('trim')).code).toBe(0);
     const numbers = await kept.numbers(skus);
     await kept.node.stop();
-    kept.node.start({ env: { HOLDFAST_HORIZON: '7d' } });
-    expect(await kept.node.ended()).toBe(1);
-    expect(kept.node.tail()).toMatch(/HOLDFAST_HORIZON is 604800 s, but the streams have been trimmed/);
-    await kept.node.up({ env: { HOLDFAST_HORIZON: '1h' } });
+    expect(await kept.holdfast('horizon', '7d')).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/the horizon cannot be 604800 s: the streams have been trimmed/),
+    });
+    await kept.node.up();
+    expect(await kept.holdfast('horizon', '30m')).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/these nodes live: one; end all nodes first/),
+    });
     expect(await kept.numbers(skus)).toEqual(numbers);
   }, 120_000);
 
   it('keeps a baseline that has forgotten too much from being trimmed to, until there is a new one', async () => {
     await narrowed();
-    await kept.node.stop();
-    await kept.node.up({ env: { HOLDFAST_HORIZON: '7d' } });
+    await changed('7d');
     expect(await kept.holdfast('trim')).toMatchObject({
       code: 1,
       err: expect.stringMatching(/has forgotten what a wider/),
