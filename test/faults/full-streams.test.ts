@@ -38,7 +38,7 @@ describe('a till whose messages have as many bytes as the server takes, and head
   let node: NodeProcess;
   let broker: NatsBroker;
   const TOGETHER = 258;
-  const bytes = () => Buffer.alloc(broker.server.maxPayload - 31_000, 0xc1);
+  const bytes = () => Buffer.alloc(broker.server.maxPayload - 30_100, 0xc1);
   const headers = { 'Content-Type': 'x'.repeat(30_000) };
   /** All pages behind a sequence. */
   async function list(from: number): Promise<Shown[]> {
