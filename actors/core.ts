@@ -17,6 +17,7 @@ import { type OwnerPoint, POINT_OPERATION } from './owner-points.ts';
 import { type NodeInfo, Ownership } from './ownership.ts';
 import type { Peers } from './ports.ts';
 import { undecided } from './refusal.ts';
+import { resubmitsByHeader } from './resubmitted.ts';
 import type { SnapshotStore } from './snapshotter.ts';
 
 export interface CoreWorld {
@@ -94,6 +95,7 @@ export function buildCore(world: CoreWorld): Core {
     stopping: () => engine.stopping,
     refused: () => engine.factsRefused,
     nonce: world.nonce,
+    resubmitsByHeader,
     parked: (reason) => engine.countParked(reason),
     clock,
     partitions,

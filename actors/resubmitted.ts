@@ -16,6 +16,11 @@ export function honoursHeader(_stream: FactStream, _seq: number): boolean {
   return true;
 }
 
+/** Decided by the newest rules entry: a node of version 0.1 may live as long as that is one of version 1. */
+export function resubmitsByHeader(): boolean {
+  return false;
+}
+
 /** A message on a subject of resubmissions needs its mark (MK2); on any other, only 0.1's header can say so. */
 export function isResubmitted(
   { marks, honoursHeader: honours }: ResubmissionRules,

@@ -2,9 +2,10 @@
  * A store device: it publishes facts late, twice and out of order, and sends again what was not acknowledged. Some are past the horizon:
  * they are parked, and a person submits some of them again, or the device itself pretends that one has.
  */
+
+import { PARKED_STREAM } from '../config/topology.ts';
 import { sentAsJson } from '../streams/sent.ts';
 import { againSubject, factSubject, partitionOf } from '../streams/subjects.ts';
-import { PARKED_STREAM } from '../config/topology.ts';
 import { Connection, SimBroker } from './broker.ts';
 import type { Caller } from './caller.ts';
 import { EPOCH_MS, Host } from './host.ts';

@@ -7,8 +7,8 @@
  */
 import { FACT_STREAM_NAMES, FACT_STREAMS, JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
 import { BrokerError, type Headers, type KeyEntry, type StreamFacts } from '../streams/broker.ts';
-import { EPOCH_MS } from './host.ts';
 import { partitionOfToken } from '../streams/subjects.ts';
+import { EPOCH_MS } from './host.ts';
 
 export interface Message {
   readonly seq: number;

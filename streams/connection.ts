@@ -19,10 +19,10 @@ import { type KV, Kvm } from '@nats-io/kv';
 import { Svcm } from '@nats-io/services';
 import {
   connect,
+  errors,
   type Msg,
   type MsgHdrs,
   type NatsConnection,
-  errors,
   nanos,
   headers as newHeaders,
   nuid,
@@ -32,8 +32,8 @@ import {
   BrokerError,
   type FollowedMessage,
   type FollowHandlers,
-  type FollowOptions,
   type Following,
+  type FollowOptions,
   type Headers,
   type KeyEntry,
   type Keys,
@@ -181,6 +181,25 @@ export class NatsBroker implements Broker {
     return purged;
   }
 
+  /** Messages that a stream holds on subjects; 0 if it is not there. */
+  async count(stream: string, filter: string): Promise<number> {
+    try {
+      const info = await this.#jsm.consumers.add(stream, {
+        name: `h${nuid.next()}`,
+        filter_subject: filter,
+        ack_policy: AckPolicy.None,
+        mem_storage: true,
+        num_replicas: 1,
+        inactive_threshold: nanos(5_000),
+      });
+      void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
+      return info.num_pending;
+    } catch (error) {
+      if (isApiError(error, 10059)) return 0;
+      throw sorted(error);
+    }
+  }
+
   /** Subjects that a stream holds under a prefix that ends in a dot. */
   async subjects(stream: string, prefix: string): Promise<string[]> {
     const info = await this.#jsm.streams
@@ -223,11 +242,7 @@ export class NatsBroker implements Broker {
    * Delivers what the stream holds from a sequence on, then what comes: one ephemeral pull consumer without acks, whose position
    * the caller keeps. It does not come back by itself: `alive` is called with every sign of life, and the caller starts anew.
    */
-  async follow(
-    stream: string,
-    options: FollowOptions,
-    handlers: FollowHandlers,
-  ): Promise<Following> {
+  async follow(stream: string, options: FollowOptions, handlers: FollowHandlers): Promise<Following> {
     let ms: ConsumerMessages | undefined;
     try {
       const info = await this.#jsm.consumers.add(stream, {

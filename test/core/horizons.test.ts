@@ -27,7 +27,7 @@ const fact = (id: string, ageMs: number, more: object = {}) => ({
 });
 const engineWith = (horizonMs: number | undefined) => freshEngine(nats, redis, 'one', { partitions: 1, horizonMs });
 const sellable = async (engine: TestEngine) => (await engine.desk.stock('A', 'x')).sellable;
-const parked = async (engine: TestEngine) => (await engine.broker.stream('PARKED'))?.messages;
+const parked = (engine: TestEngine) => engine.broker.count('PARKED', 'parked.>');
 
 /** Counts facts of three hours ago under `off`. */
 async function history(engine: TestEngine) {

@@ -10,8 +10,8 @@ import { SteadyClock } from '../../src/clock.ts';
 import { NatsPeers } from '../../src/peers.ts';
 import type { Keys } from '../../streams/broker.ts';
 import { NatsBroker, nonce } from '../../streams/connection.ts';
-import { ParkMarks } from '../../streams/park-marks.ts';
 import { Follower } from '../../streams/follower.ts';
+import { ParkMarks } from '../../streams/park-marks.ts';
 import { provision } from '../../streams/provision.ts';
 import { sentAsJson } from '../../streams/sent.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
@@ -48,6 +48,7 @@ function frontOf(partitions: Map<number, Partition>) {
     parked: none,
     stopping: () => false,
     refused: () => undefined,
+    resubmitsByHeader: () => false,
     nonce,
     clock,
     partitions: PARTITIONS,
