@@ -96,7 +96,10 @@ it('waits for its own intake while it catches up, however many ask', async () =>
   await expect.poll(stored).toBe(before + 2);
   const asked = [1, 2].map(() => front.intake.verdict('RECEIPTS', before + 1, 0, 20_000));
   const follower = new Follower({ broker, clock: new SteadyClock() }, 'RECEIPTS', [], 0, {
-    message: (message) => front.intake.take('RECEIPTS', message),
+    message: (message) => {
+      front.intake.take('RECEIPTS', message);
+      return undefined;
+    },
     caughtUp: none,
     restarted: none,
     lost: none,
