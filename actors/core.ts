@@ -111,6 +111,8 @@ export function buildCore(world: CoreWorld): Core {
     stopping: () => engine.stopping,
     refused: () => engine.factsRefused,
     nonce: world.nonce,
+    // A node of 0.1, which believes the header alone, may live as long as its rules are the newest.
+    resubmitsByHeader: () => rules.newest.version === 1,
     parked: (reason) => engine.countParked(reason),
     clock,
     partitions,

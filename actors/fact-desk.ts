@@ -15,7 +15,7 @@ import { type Fact, parseFact } from '../streams/facts.ts';
 import { hash64 } from '../streams/hash.ts';
 import { isName, NAME_RULE } from '../streams/names.ts';
 import { MARK_HEADER, markAgain } from '../streams/park-marks.ts';
-import type { Parking, ParkReason } from '../streams/parked.ts';
+import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../streams/parked.ts';
 import { type SentBody, typeHeaders } from '../streams/sent.ts';
 import { againSubject, factSubject, partitionOf } from '../streams/subjects.ts';
 import type { Intake, Verdict } from './intake.ts';
@@ -36,6 +36,8 @@ export interface FactWorld {
   readonly refused: () => string | undefined;
   /** A word that was never used before. */
   readonly nonce: () => string;
+  /** While a node of version 0.1 lives, which knows no subject of resubmissions: the header says so, as it did then. */
+  readonly resubmitsByHeader: () => boolean;
   readonly clock: Clock;
   readonly partitions: number;
   readonly rules: Pick<Rules, 'next'>;
@@ -89,8 +91,13 @@ export class StreamFactDesk implements FactDesk {
         },
       );
     }
-    const { broker, nonce, partitions } = this.#world;
+    const { broker, nonce, partitions, resubmitsByHeader } = this.#world;
     try {
+      if (resubmitsByHeader()) {
+        const headers = { ...typeHeaders(sent), [RESUBMIT_HEADER]: 'yes' };
+        await broker.publish(factSubject(fact.type, fact.location, fact.sku), sent.bytes, { headers });
+        return;
+      }
       const mark = await markAgain(broker, seq, sent.bytes, nonce());
       const subject = againSubject(fact.type, partitionOf(fact.sku, partitions), fact.location, fact.sku);
       await broker.publish(subject, sent.bytes, { headers: { ...typeHeaders(sent), [MARK_HEADER]: mark } });
@@ -176,7 +183,11 @@ export class StreamFactDesk implements FactDesk {
     const { hi, lo } = hash64(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
     const source = `http.${reason}-${hi.toString(16)}${lo.toString(16).padStart(8, '0')}`;
     this.#world.parked(reason);
-    await this.#world.park({ source, subject: 'http', reason, message, contentType: type, bytes });
+    const parked = this.#world.park({ source, subject: 'http', reason, message, contentType: type, bytes });
+    const over = new AbortController();
+    const late = delay(this.#world.clock, LIMITS.verdictMs, over.signal).then(() => 'late');
+    if ((await Promise.race([parked, late]).finally(() => over.abort())) === 'late')
+      throw undecided(UNDECIDED.parking);
     return { code: reason, message };
   }
 

@@ -144,7 +144,8 @@ function filtersOf(stream: FactStream, partitions: ReadonlyMap<number, Partition
   const filters = types.flatMap((type) => numbers.map((number) => `${type}.${number}.*.*`));
   // What names no partition that exists is judged by the owner of partition 0: a literal `*` for a token, which is stored untransformed,
   // under three tokens, and any claim on the subjects of resubmissions, which are stored as they are published.
-  if (partitions.has(0)) filters.push(...types.map((type) => `${type}.*.*`), ...types.map((type) => `again.*.${type}.*.*`));
+  if (partitions.has(0))
+    filters.push(...types.map((type) => `${type}.*.*`), ...types.map((type) => `again.*.${type}.*.*`));
   else filters.push(...types.flatMap((type) => numbers.map((number) => `again.${number}.${type}.*.*`)));
   return filters;
 }

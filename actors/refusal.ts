@@ -67,6 +67,7 @@ export const UNDECIDED = {
   resubmitted: 'it is not known whether the fact is stored again; submit it again, which is harmless',
   verdict:
     'every fact is stored, but the owner of one has not said whether it counts; send all of them again, which is harmless',
+  parking: 'a fact that cannot be counted could not be set aside yet; send all of them again, which is harmless',
   stopped: 'the node has stopped before what cannot be counted was set aside; send it again',
   partitions: 'not every partition has an owner that answers; ask again',
   anomalies: 'anomalies cannot be read or changed now; ask again',

@@ -3,8 +3,8 @@ import {
   type Broker,
   BrokerError,
   type FollowHandlers,
-  type FollowOptions,
   type Following,
+  type FollowOptions,
   type KeyEntry,
   type Keys,
   type PublishOptions,
@@ -90,11 +90,7 @@ export class SimBroker implements Broker {
     return found === undefined ? undefined : stored(found);
   }
 
-  async follow(
-    stream: string,
-    options: FollowOptions,
-    handlers: FollowHandlers,
-  ): Promise<Following> {
+  async follow(stream: string, options: FollowOptions, handlers: FollowHandlers): Promise<Following> {
     const { link, server } = this.#connection;
     let closed = false;
     const consumer: Consumer = {

@@ -1,5 +1,11 @@
-/** A store device: it publishes facts late, twice and out of order, and sends again what was not acknowledged. */
-import { factSubject } from '../streams/subjects.ts';
+/**
+ * A store device: it publishes facts late, twice and out of order, and sends again what was not acknowledged. Some are past the horizon:
+ * they are parked, and a person submits some of them again, or the device itself pretends that one has.
+ */
+
+import { PARKED_STREAM } from '../config/topology.ts';
+import { sentAsJson } from '../streams/sent.ts';
+import { againSubject, factSubject, partitionOf } from '../streams/subjects.ts';
 import { Connection, SimBroker } from './broker.ts';
 import type { Caller } from './caller.ts';
 import { EPOCH_MS, Host } from './host.ts';
@@ -18,6 +24,7 @@ export class Device {
   readonly #random: Random;
   readonly #broker: SimBroker;
   readonly #callers: readonly Caller[];
+  readonly #old: Random;
   #sent: SentFact[] = [];
   #count = 0;
 
@@ -26,6 +33,7 @@ export class Device {
     this.#world = world;
     this.#callers = callers;
     this.#random = world.random.fork(name);
+    this.#old = this.#random.fork('old');
     this.host = new Host(name, world.scheduler, 0, 0);
     this.link = new Link(this.host, world.scheduler, this.#random.fork('link'));
     this.#broker = new SimBroker(new Connection(this.host, this.link, world.server));
@@ -44,8 +52,33 @@ export class Device {
   async work(stopped: () => boolean): Promise<void> {
     while (!stopped()) {
       await new Promise<void>((resolve) => void this.#world.scheduler.after(this.#random.between(5, 250), resolve));
-      await this.#publish(this.#next());
+      if (this.#old.chance(0.04)) await this.#late();
+      else await this.#publish(this.#next());
     }
+  }
+
+  /** A fact past the horizon. */
+  async #late(): Promise<void> {
+    const { busy, locations, settings } = this.#world.options;
+    const { witness } = this.#world;
+    const old = this.#old;
+    const occurredAt = new Date(this.#world.nowMs - 9 * 86_400_000).toISOString();
+    const [sku, location] = [old.pick(busy), old.pick(locations)];
+    const fact = { ...this.#fact('receipt', sku, location, { qty: old.whole(1, 9) }), occurredAt };
+    const pretends = old.chance(0.4);
+    const subject = pretends
+      ? againSubject('receipt', partitionOf(sku, settings.partitions), location, sku)
+      : factSubject('receipt', location, sku);
+    // A mark that there may be, of other bytes, or that may come to be.
+    const headers = pretends ? { 'Holdfast-Mark': `${old.whole(1, 2 * witness.parked.length + 4)}.guess` } : {};
+    const bytes = sentAsJson(fact).bytes;
+    await this.#broker.publish(subject, bytes, { headers, timeoutMs: 1_000 }).catch(() => undefined);
+    const caller = this.#callers[0];
+    const seq = witness.parkedAt.get(old.pick([...witness.parkedAt.keys(), fact.id]));
+    if (caller === undefined || seq === undefined || old.chance(0.5)) return;
+    const parked = this.#world.server.log.at(PARKED_STREAM, seq);
+    const again = sentAsJson(JSON.parse(String(parked?.data)));
+    await caller.decide((core) => core.facts.resubmit(seq, again));
   }
 
   async #publish(fact: SentFact): Promise<void> {

@@ -185,6 +185,18 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant('a snapshot does not wait for what is parked', SNAPSHOTTER, '      await Promise.all(parking);\n', ''),
   mutant(
+    'whoever publishes where nodes resubmit is believed',
+    'actors/resubmitted.ts',
+    'if (again) return marks.allows(message);',
+    'if (again) return marks.conflicts.size >= 0;',
+  ),
+  mutant(
+    'a mark that was not read yet is no mark',
+    'actors/followers.ts',
+    'if (!intake.marks.covers(stream, message)) {',
+    'if (!intake.marks.covers(stream, message) && message.seq < 0) {',
+  ),
+  mutant(
     'what was not parked when a node stopped counts as parked',
     ENGINE,
     '    throw undecided(UNDECIDED.stopped)',

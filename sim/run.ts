@@ -150,14 +150,14 @@ async function audit(world: World, callers: readonly Caller[], devices: readonly
   if (wrong.length > 0) throw new Violation(wrong.slice(0, 5).join('; '));
 }
 
-/** What was acknowledged is stored; what came under a used id is parked, once. */
+/** What was acknowledged is stored; what came under a used id, or too late, is parked, once. */
 function auditFacts(world: World, devices: readonly Device[]): string[] {
-  const { ledger, parked } = world.witness;
+  const { ledger, parked, tooOld } = world.witness;
   const wrong: string[] = [];
   for (const device of devices) {
     for (const id of device.acknowledged.keys()) if (!ledger.facts.has(id)) wrong.push(`fact ${id} is lost`);
   }
-  const [expected, found] = [ledger.conflicts.toSorted(), parked.toSorted()];
+  const [expected, found] = [[...ledger.conflicts, ...tooOld].toSorted(), parked.toSorted()];
   if (JSON.stringify(expected) !== JSON.stringify(found))
     wrong.push(`parked are ${found.join()}, should be ${expected.join()} (I14)`);
   return wrong;

@@ -8,6 +8,7 @@
 import { FACT_STREAM_NAMES, FACT_STREAMS, JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
 import { BrokerError, type Headers, type KeyEntry, type StreamFacts } from '../streams/broker.ts';
 import { partitionOfToken } from '../streams/subjects.ts';
+import { EPOCH_MS } from './host.ts';
 
 export interface Message {
   readonly seq: number;
@@ -101,7 +102,8 @@ export class LogServer {
   store(stream: string, subject: string, data: Uint8Array, headers: Headers): number {
     const kept = this.#stream(stream);
     const seq = kept.messages.length + 1;
-    const message = { seq, subject, data: Buffer.from(data), headers, recordedAt: Math.floor(this.#nowMs() * 1000) };
+    const recordedAt = Math.floor((EPOCH_MS + this.#nowMs()) * 1000);
+    const message = { seq, subject, data: Buffer.from(data), headers, recordedAt };
     kept.messages.push(message);
     kept.lastOn.set(subject, message);
     this.onStored(stream, message);

@@ -31,12 +31,25 @@ interface Part {
 /** Clocks of nodes differ by so much at most. */
 const SKEW_MS = 4_000;
 
+/** Older than the horizon of every world, by a day: clocks differ. */
+const OLD_MS = 8 * 86_400_000;
+
+/** So old that it counts only if a person says so. */
+function isOld({ occurredAt }: SentFact, nowMs: number): boolean {
+  return EPOCH_MS + nowMs - Date.parse(occurredAt) >= OLD_MS;
+}
+
 export class Witness {
   /** By reservation, then partition. */
   readonly parts = new Map<string, Map<number, Part>>();
   readonly ledger = new Ledger();
-  /** Ids of facts that stand in PARKED. */
+  /** Ids of facts that stand in PARKED, and where the latest entry of each does. */
   readonly parked: string[] = [];
+  readonly parkedAt = new Map<string, number>();
+  /** Ids of facts that were stored past the horizon, without the word of a person: one for each message. */
+  readonly tooOld: string[] = [];
+  /** Hash and nonce of marked resubmissions, by the mark's sequence. */
+  readonly #marks = new Map<string, string>();
   decisions = 0;
   /** Latest epoch of a partition that anything in the journal names. */
   readonly #epochs = new Map<number, number>();
@@ -59,14 +72,29 @@ export class Witness {
   stored(stream: string, message: Message): void {
     if (message.subject === STRANGER_SUBJECT) return;
     if (stream === JOURNAL_STREAM) this.#record(message);
-    else if (stream === PARKED_STREAM) {
-      if (message.subject.startsWith('parked.'))
-        this.parked.push(String((JSON.parse(String(message.data)) as SentFact).id));
-    } else {
+    else if (stream === PARKED_STREAM) this.#aside(message);
+    else {
       const fact = JSON.parse(String(message.data)) as SentFact;
-      this.ledger.take(fact);
+      if (isOld(fact, this.#nowMs()) && !this.#isMarked(message)) this.tooOld.push(fact.id);
+      else this.ledger.take(fact);
       this.onChange(fact.sku);
     }
+  }
+
+  #aside({ subject, seq, data }: Message): void {
+    const [kind, ...rest] = subject.split('.');
+    if (kind === 'parked') {
+      const { id } = JSON.parse(String(data)) as SentFact;
+      this.parked.push(id);
+      this.parkedAt.set(id, seq);
+    } else if (rest[0] === 'again') this.#marks.set(String(seq), rest.slice(2).join('.'));
+  }
+
+  /** Whether a node has stored beforehand that these bytes are submitted again. */
+  #isMarked({ subject, headers, data }: Message): boolean {
+    const [mark = '', nonce] = (headers['Holdfast-Mark'] ?? '').split('.');
+    const hash = createHash('sha256').update(data).digest('hex');
+    return subject.startsWith('again.') && this.#marks.get(mark) === `${hash}.${nonce}`;
   }
 
   /** The latest epoch of a partition that the journal knows. */

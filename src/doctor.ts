@@ -8,6 +8,7 @@ import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, PARTITIONS_METADATA }
 import { NatsBroker } from '../streams/connection.ts';
 import { maxPayloadTrouble } from '../streams/max-payload.ts';
 import type { ConnectError } from '../streams/nats-login.ts';
+import { PARKED_SUBJECTS } from '../streams/parked.ts';
 import { floorsOf, readStreams } from '../streams/trimmed.ts';
 import { baseUrl } from './discover.ts';
 import { checkDurability } from './durability.ts';
@@ -132,11 +133,11 @@ async function examineStreams(broker: NatsBroker, settings: Settings): Promise<F
         says: `${held}; the settings say ${settings.replicas}`,
         remedy: `streams keep the copies that they were made with; with the nats tool: nats stream edit ${name} --replicas ${settings.replicas}`,
       });
-    } else if (name === PARKED_STREAM && stream.messages > 0) {
+    } else if (name === PARKED_STREAM && (await broker.count(name, PARKED_SUBJECTS)) > 0) {
       findings.push({
         what: `stream ${name}`,
         state: 'warning',
-        says: `${stream.messages} facts could not be counted`,
+        says: `${await broker.count(name, PARKED_SUBJECTS)} facts could not be counted`,
         remedy: 'look at them: holdfast parked list',
       });
     } else findings.push({ what: `stream ${name}`, state: 'good', says: held, remedy: '' });

@@ -11,6 +11,7 @@ import type { LocationStanding } from '../dashboards/kpi/kpi-watch.ts';
 import { STANDING_LENGTH } from '../dashboards/kpi/standing.ts';
 import type { Clock } from '../streams/clock.ts';
 import type { NatsBroker } from '../streams/connection.ts';
+import { PARKED_SUBJECTS } from '../streams/parked.ts';
 import type { KpiExport } from './kpi-metrics.ts';
 import { type Metrics, RESERVATION_OUTCOMES } from './metrics.ts';
 import type { NatsPeers } from './peers.ts';
@@ -168,10 +169,7 @@ function parkedCount(broker: NatsBroker, clock: Clock): () => Promise<number> {
     if (now - readAt > PARKED_MS) {
       readAt = now;
       // While NATS is away the number that was read last is shown, beside why the node is not ready.
-      known = await broker.stream(PARKED_STREAM).then(
-        (stream) => stream?.messages ?? 0,
-        () => known,
-      );
+      known = await broker.count(PARKED_STREAM, PARKED_SUBJECTS).catch(() => known);
     }
     return known;
   };

@@ -21,6 +21,7 @@ import {
 import type { LiveFeed } from '../dashboards/feed/live-feed.ts';
 import { OpenAnomalies } from '../dashboards/feed/open-anomalies.ts';
 import { NatsBroker, nonce } from '../streams/connection.ts';
+import { exclusively } from '../streams/journal-metadata.ts';
 import { maxPayloadTrouble } from '../streams/max-payload.ts';
 import type { ConnectError, NatsLogin } from '../streams/nats-login.ts';
 import { provision } from '../streams/provision.ts';
@@ -96,16 +97,21 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     log[durability.level === 'partly' ? 'warn' : 'info']({}, durability.says);
     const tooSmall = maxPayloadTrouble(broker);
     if (tooSmall !== undefined) throw new Error(tooSmall);
-    const provisioned = await provision(broker, settings, (message, detail) => log.warn(detail, message));
+    const replicas = settings.replicas;
+    const horizons = await broker.keys(HORIZONS_BUCKET, { replicas });
+    const provisioned = await provision(
+      broker,
+      settings,
+      (message, detail) => log.warn(detail, message),
+      (work) => exclusively({ clock, keys: horizons }, work),
+    );
     const storage = new StorageWatch(broker);
     metrics.streamBytes(() => storage.streams);
     const writer = `${settings.name}-${nonce()}`;
     let http = '';
     let address = '';
-    const replicas = settings.replicas;
     const nodes = await broker.keys(NODES_BUCKET, { ttlMs: settings.leaseTtl, replicas });
     const owners = await broker.keys(OWNERS_BUCKET, { replicas });
-    const horizons = await broker.keys(HORIZONS_BUCKET, { replicas });
     const self = () => ({ name: settings.name, writer, http: address, process: processMark() });
     const peers = new NatsPeers(broker);
     const anomalies = await anomaliesOf({ broker, clock, peers, metrics, log, settings });

@@ -90,11 +90,7 @@ export interface Broker {
    * `alive`, called with every sign of life of the server, falls silent, and when `broken` says that the connection was lost and is
    * there again: what was on its way then is lost, and on a quiet stream nothing else would show it.
    */
-  follow(
-    stream: string,
-    options: FollowOptions,
-    handlers: FollowHandlers,
-  ): Promise<Following>;
+  follow(stream: string, options: FollowOptions, handlers: FollowHandlers): Promise<Following>;
 }
 
 /** A key-value bucket: compare-and-set by revision, which only grows. */

@@ -182,6 +182,25 @@ export class NatsBroker implements Broker {
     return purged;
   }
 
+  /** Messages that a stream holds on subjects; 0 if it is not there. */
+  async count(stream: string, filter: string): Promise<number> {
+    try {
+      const info = await this.#jsm.consumers.add(stream, {
+        name: `h${nuid.next()}`,
+        filter_subject: filter,
+        ack_policy: AckPolicy.None,
+        mem_storage: true,
+        num_replicas: 1,
+        inactive_threshold: nanos(5_000),
+      });
+      void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
+      return info.num_pending;
+    } catch (error) {
+      if (isApiError(error, 10059)) return 0;
+      throw sorted(error);
+    }
+  }
+
   /** Subjects that a stream holds under a prefix that ends in a dot. */
   async subjects(stream: string, prefix: string): Promise<string[]> {
     const info = await this.#jsm.streams

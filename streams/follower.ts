@@ -15,7 +15,7 @@ import { type Clock, every } from './clock.ts';
 
 export interface FollowerHandlers {
   /** `later`: it was not taken, and the follower has been paused; it comes again when the follower resumes. */
-  readonly message: (message: FollowedMessage) => 'later' | void;
+  readonly message: (message: FollowedMessage) => 'later' | undefined;
   /** Nothing is left to deliver as of now: everything up to this sequence of the stream has been seen. */
   readonly caughtUp: (lastSeq: number) => void;
   readonly restarted: (why: string) => void;

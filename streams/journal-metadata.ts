@@ -36,21 +36,37 @@ export async function changeMetadata(
   world: MetadataWorld,
   change: (metadata: Metadata) => Promise<Metadata | undefined>,
 ): Promise<void> {
-  const { broker, clock, keys } = world;
-  const { revision, sinceMs } = await lock(world);
-  try {
+  const { broker } = world;
+  await exclusively(world, async (refuseIfLate) => {
     const journal = await broker.stream(JOURNAL_STREAM);
     if (journal === undefined) throw new Error(`stream ${JOURNAL_STREAM} is not there: start a node once`);
     const changed = await change(journal.metadata ?? {});
     if (changed === undefined) return;
-    if (clock.monoMs() - sinceMs > HOLD_MS) throw new Error('the servers answer too slowly; try again');
+    refuseIfLate();
     await broker.annotate(JOURNAL_STREAM, { ...journal.metadata, ...changed });
+  });
+}
+
+/** For whatever changes JOURNAL's configuration: an update of any part of it writes all metadata again, as it was read before (JM1, JM2). */
+export async function exclusively(
+  world: Pick<MetadataWorld, 'clock' | 'keys'>,
+  work: (refuseIfLate: () => void) => Promise<void>,
+): Promise<void> {
+  const { clock, keys } = world;
+  const { revision, sinceMs } = await lock(world);
+  try {
+    await work(() => {
+      if (clock.monoMs() - sinceMs > HOLD_MS) throw new Error('the servers answer too slowly; try again');
+    });
   } finally {
     await keys.put(LOCK, FREE, revision).catch(() => undefined);
   }
 }
 
-async function lock({ clock, keys }: MetadataWorld): Promise<{ revision: number; sinceMs: number }> {
+async function lock({
+  clock,
+  keys,
+}: Pick<MetadataWorld, 'clock' | 'keys'>): Promise<{ revision: number; sinceMs: number }> {
   let seen: { revision: number; atMs: number } | undefined;
   for (;;) {
     const sinceMs = clock.monoMs();

@@ -110,10 +110,7 @@ export interface ParkedSources {
 }
 
 /** @param ends of the fact streams that are folded, read before */
-export async function readParked(
-  world: ReadingWorld,
-  ends: Readonly<Record<string, number>>,
-): Promise<ParkedSources> {
+export async function readParked(world: ReadingWorld, ends: Readonly<Record<string, number>>): Promise<ParkedSources> {
   const [reasons, marks] = [new Map<string, string>(), new ParkMarks()];
   if ((await world.broker.stream(PARKED_STREAM)) === undefined) return { reasons, marks };
   await marks.read(world, ends);

@@ -39,6 +39,8 @@ const HEADER_BYTES = 16_384;
 const STUB_BYTES = [4_096, 0];
 
 const PREFIX = 'parked.';
+/** What PARKED holds beside marks. */
+export const PARKED_SUBJECTS = 'parked.>';
 
 /** Stores it; true if it was not parked before. Rejects if it is not known to be stored: then it must be tried again. */
 export async function park(broker: Broker, parking: Parking): Promise<boolean> {

@@ -40,11 +40,15 @@ export interface StreamBounds {
   readonly factsMaxBytes?: number | undefined;
 }
 
-/** Makes what is missing and verifies the rest. Several nodes may do so at once. */
+/**
+ * Makes what is missing and verifies the rest. Several nodes may do so at once.
+ * @param alone runs work while nobody else changes JOURNAL's configuration (streams/journal-metadata.ts)
+ */
 export async function provision(
   broker: NatsBroker,
   options: { partitions: number; replicas: number } & StreamBounds,
   note: (message: string, detail: Record<string, unknown>) => void = () => undefined,
+  alone: (work: () => Promise<void>) => Promise<void> = (work) => work(),
 ): Promise<Provisioned> {
   const created: Record<string, string> = {};
   for (const wanted of wantedStreams(options)) {
@@ -62,7 +66,7 @@ export async function provision(
     { name: PARKED_STREAM, most: options.parkedMaxBytes },
     ...FACT_STREAM_NAMES.map((name) => ({ name, most: options.factsMaxBytes })),
   ].filter((bound): bound is Bound => bound.most !== undefined);
-  if (bounds.length > 0) await bound(broker, bounds, note);
+  if (bounds.length > 0) await alone(() => bound(broker, bounds, note));
   return { created };
 }
 

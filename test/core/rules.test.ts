@@ -56,7 +56,7 @@ async function listWorld(broker: NatsBroker) {
   };
 }
 const sellable = async (engine: TestEngine) => (await engine.desk.stock('A', 'x')).sellable;
-const parked = async (engine: TestEngine) => (await engine.broker.stream('PARKED'))?.messages;
+const parked = (engine: TestEngine) => engine.broker.count('PARKED', 'parked.>');
 
 /** Counts facts of three hours ago under `off`. */
 async function history(engine: TestEngine) {

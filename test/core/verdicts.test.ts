@@ -9,8 +9,8 @@ import { RULES_VERSION } from '../../config/rules.ts';
 import { SteadyClock } from '../../src/clock.ts';
 import { NatsPeers } from '../../src/peers.ts';
 import { NatsBroker, nonce } from '../../streams/connection.ts';
-import { ParkMarks } from '../../streams/park-marks.ts';
 import { Follower } from '../../streams/follower.ts';
+import { ParkMarks } from '../../streams/park-marks.ts';
 import { provision } from '../../streams/provision.ts';
 import { sentAsJson } from '../../streams/sent.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
@@ -42,6 +42,7 @@ function frontOf(partitions: Map<number, Partition>) {
     parked: none,
     stopping: () => false,
     refused: () => undefined,
+    resubmitsByHeader: () => false,
     nonce,
     clock,
     partitions: PARTITIONS,
@@ -90,7 +91,10 @@ it('waits for its own intake while it catches up, however many ask', async () =>
   await expect.poll(stored).toBe(before + 2);
   const asked = [1, 2].map(() => front.intake.verdict('RECEIPTS', before + 1, 0, 20_000));
   const follower = new Follower({ broker, clock: new SteadyClock() }, 'RECEIPTS', [], 0, {
-    message: (message) => front.intake.take('RECEIPTS', message),
+    message: (message) => {
+      front.intake.take('RECEIPTS', message);
+      return undefined;
+    },
     caughtUp: none,
     restarted: none,
     lost: none,

@@ -38,7 +38,7 @@ describe('a till whose messages have as many bytes as the server takes, and head
   let node: NodeProcess;
   let broker: NatsBroker;
   const TOGETHER = 258;
-  const bytes = () => Buffer.alloc(broker.server.maxPayload - 31_000, 0xc1);
+  const bytes = () => Buffer.alloc(broker.server.maxPayload - 30_100, 0xc1);
   const headers = { 'Content-Type': 'x'.repeat(30_000) };
   /** All pages behind a sequence. */
   async function list(from: number): Promise<Shown[]> {
@@ -136,7 +136,8 @@ describe('a till whose messages have as many bytes as the server takes, and head
       ['mark.conflict.SALES.x', {}],
       ['parked.last', { 'Content-Type': 'application/msgpack', 'Holdfast-Length': 'NaN' }],
     ] as const;
-    for (const [subject, more] of written) await broker.publish(subject, Buffer.alloc(100_000, 0x20), { headers: more });
+    for (const [subject, more] of written)
+      await broker.publish(subject, Buffer.alloc(100_000, 0x20), { headers: more });
     const page = await list(after);
     expect(page.map(({ source, length, cut }) => [source, length, cut])).toEqual(
       ['broken', 'bare', 'long', 'last'].map((source) => [source, 100_000, true]),
@@ -177,7 +178,9 @@ describe('a stream that has no room left', () => {
       break;
     }
     expect((await reserve('while-full')).status).toBe(201);
-    expect((await ask(node.url, 'POST', '/v1/facts', fact('receipt', 'other', 'R'))).body).toMatchObject({ accepted: 1 });
+    expect((await ask(node.url, 'POST', '/v1/facts', fact('receipt', 'other', 'R'))).body).toMatchObject({
+      accepted: 1,
+    });
     await expect.poll(reasons, { timeout: 5_000 }).toContainEqual(expect.stringContaining('the stream SALES is full'));
     const metrics = await (await fetch(`${node.url}/metrics`)).text();
     expect(metrics).toContain(`holdfast_stream_max_bytes{stream="SALES"} ${BOUND}`);

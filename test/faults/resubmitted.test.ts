@@ -118,11 +118,7 @@ describe('a fact that is submitted again', () => {
     await kept.node.up();
     expect(await kept.numbers(['A', 'B', 'C', 'D', 'F', 'S'])).toEqual(before);
     expect((await kept.broker.subjects('PARKED', 'parked.')).sort()).toEqual(parked);
-    for (const command of ['verify', 'baseline', 'trim', 'verify'])
-      expect((await kept.holdfast(command)).code, command).toBe(0);
-    await kept.node.kill();
-    await kept.node.up();
-    expect(await kept.numbers(['A', 'B', 'C', 'D', 'F', 'S'])).toEqual(before);
+    for (const command of ['baseline', 'verify']) expect((await kept.holdfast(command)).code, command).toBe(0);
     await kept.close();
   }, 120_000);
 });

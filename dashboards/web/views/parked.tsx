@@ -21,7 +21,8 @@ export function Parked({ count }: { readonly count: number | undefined }) {
   const { answer, failed, again } = useAnswer<ParkedPage>(`/v1/parked?${query}`);
   const [chosen, setChosen] = useState<ParkedFact>();
   /** The list has the first bytes only. */
-  const choose = async (fact: ParkedFact) => setChosen(fact.cut ? await ask<ParkedFact>(`/v1/parked/${fact.seq}`) : fact);
+  const choose = async (fact: ParkedFact) =>
+    setChosen(fact.cut ? await ask<ParkedFact>(`/v1/parked/${fact.seq}`) : fact);
   // A new count is the reason to ask anew
   useEffect(again, [count]);
   return (
