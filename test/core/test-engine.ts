@@ -1,6 +1,7 @@
 /** A core on real servers, without the fronts. */
 import { baselineSources } from '../../actors/baseline-store.ts';
 import { buildCore } from '../../actors/core.ts';
+import type { MakeWatch } from '../../actors/engine.ts';
 import { HORIZONS_BUCKET, MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
 import { SteadyClock } from '../../src/clock.ts';
 import { NatsPeers, serveOwner } from '../../src/peers.ts';
@@ -15,7 +16,13 @@ export async function freshEngine(
   nats: string,
   redis: string,
   name: string,
-  more: { partitions?: number; leaseTtlMs?: number; snapshotIntervalMs?: number; horizonMs?: number | undefined } = {},
+  more: {
+    partitions?: number;
+    leaseTtlMs?: number;
+    snapshotIntervalMs?: number;
+    horizonMs?: number | undefined;
+    watch?: MakeWatch;
+  } = {},
 ) {
   const clock = new SteadyClock();
   const broker = await NatsBroker.connect(nats, name);
@@ -48,6 +55,7 @@ export async function freshEngine(
     marks: await broker.keys(MARKS_BUCKET, { replicas: 1 }),
     peers,
     self: () => ({ name, writer, http: '', process: undefined }),
+    ...(more.watch === undefined ? {} : { watch: more.watch }),
     isDead: () => false,
     created,
     settings: {
