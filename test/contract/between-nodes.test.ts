@@ -21,7 +21,7 @@ import { freshNats, freshRedis } from '../fixtures/servers.ts';
 import { until } from '../fixtures/until.ts';
 
 const PARTITIONS = 8;
-const LIMIT = 64 * 1024;
+const LIMIT = 32 * 1024;
 const packr = new Packr({ useRecords: false });
 let nodes: [NodeProcess, NodeProcess];
 let broker: NatsBroker;
@@ -33,11 +33,14 @@ const wide = (name: string) => name.padEnd(64, '-');
 const BIG = wide('big');
 const OFTEN = 'often';
 const SHELF = wide('shelf');
-const PLACES = Array.from({ length: 1_800 }, (_, i) => wide(`place-${i}`));
-const BASKET = Array.from({ length: 20 }, (_, i) => wide(`basket-${i}`));
+const PLACES = Array.from({ length: 1_000 }, (_, i) => wide(`place-${i}`));
+/** Two of each partition: of one partition they are one decision, which one record must hold. */
+const BASKET = Array.from({ length: 2 * PARTITIONS }, (_, i) =>
+  Array.from({ length: 500 }, (__, n) => wide(`basket-${i}-${n}`)).find((sku) => at(sku) === i % PARTITIONS),
+) as string[];
 const WHOLE = 'whole'.padEnd(128, '-');
 /** Each node owns some of these. */
-const MANY = Array.from({ length: 1_400 }, (_, i) => `many-${i}`);
+const MANY = Array.from({ length: 700 }, (_, i) => `many-${i}`);
 
 let count = 0;
 function receipt(sku: string, location: string, qty = 1, more: object = {}) {
@@ -56,7 +59,7 @@ async function send(facts: readonly object[]): Promise<void> {
 
 beforeAll(async () => {
   const [nats, redis] = await Promise.all([
-    freshNats({ config: { maxPayload: '64KB', syncInterval: '10s' } }),
+    freshNats({ config: { maxPayload: '32KB', syncInterval: '10s' } }),
     freshRedis(),
   ]);
   const env = { HOLDFAST_PARTITIONS: String(PARTITIONS), HOLDFAST_LEASE: '15s' };
@@ -72,18 +75,18 @@ beforeAll(async () => {
   nc = await connect({ servers: nats.url });
   await send([
     ...PLACES.map((place) => receipt(BIG, place)),
-    ...BASKET.flatMap((sku) => PLACES.slice(0, 100).map((place) => receipt(sku, place))),
+    ...BASKET.flatMap((sku) => PLACES.slice(0, 50).map((place) => receipt(sku, place))),
     ...MANY.map((sku) => receipt(sku, SHELF)),
-    ...Array.from({ length: 500 }, () => receipt(OFTEN, 'x', 1, { note: 'n'.repeat(190) })),
+    ...Array.from({ length: 300 }, () => receipt(OFTEN, 'x', 1, { note: 'n'.repeat(190) })),
   ]);
-  // Six reservations of a hundred places each, and one over the partitions of both nodes.
-  for (let i = 0; i < 6; i++) {
+  // Three reservations of a hundred places each, and one over the partitions of both nodes.
+  for (let i = 0; i < 3; i++) {
     const id = `big-${i}`.padEnd(128, '-');
     const big = { id, lines: [{ sku: BIG, qty: 100, split: true }] };
     const { status } = await askUntilDecided(() => nodes[0].url, 'POST', '/v1/reservations', big);
     expect([200, 201]).toContain(status);
   }
-}, 90_000);
+}, 180_000);
 afterAll(async () => {
   await broker?.close();
   await nc?.close();
@@ -124,7 +127,7 @@ async function decided<T>(question: () => Promise<T>): Promise<T> {
 
 const all = <T>(of: (partition: number) => Promise<T>) =>
   Promise.all(Array.from({ length: PARTITIONS }, (_, partition) => of(partition)));
-const basket = { id: WHOLE, lines: BASKET.map((sku) => ({ sku, qty: 100, split: true })), ttlSeconds: 3_600 };
+const basket = { id: WHOLE, lines: BASKET.map((sku) => ({ sku, qty: 50, split: true })), ttlSeconds: 3_600 };
 /** What a request of the schema looks like after it has been read. */
 const read = { ...basket, channel: 'web', purpose: 'order' as const, partial: false };
 /** Partitions of the node that owns most. */
@@ -145,7 +148,7 @@ async function ownerOf(partition: number): Promise<string> {
 
 const gathers: Record<GatherOperation, unknown> = {
   kpi: [],
-  'kpi-locations': PLACES.slice(0, 600),
+  'kpi-locations': PLACES.slice(0, 400),
   'find-names': { text: '', limit: 5_000 },
   'find-stock': { location: SHELF, state: 'all', after: '', limit: 1_000 },
   'find-reservations': { sku: BIG, location: null, limit: 1_000 },
@@ -177,11 +180,11 @@ const CASES: Record<PeerOperationName, () => Promise<unknown>> = {
       content: { hi: 1, lo: 2 },
       home: at('part'),
       spread: [at(sku)],
-      lines: [{ index: 0, sku, qty: 100, split: true }],
+      lines: [{ index: 0, sku, qty: 50, split: true }],
       expiresAtMs: Date.now() + 60_000,
     });
     await peers.ask(at(sku), 'stepPart', { id: 'part', step: 'released', spread: [at(sku)] });
-    return answer[0]?.lines.length === 100 ? SMALL : answer;
+    return answer[0]?.lines.length === 50 ? SMALL : answer;
   },
   undoPart: async () =>
     (await peers.ask(at(BIG), 'undoPart', { id: 'none', expiresAtMs: 1, spread: [at(BIG)] })) && SMALL,
@@ -265,10 +268,10 @@ describe('an answer of twice the limit', () => {
       expect({ ...one?.body, asOf: '' }).toEqual({ ...two?.body, asOf: '' });
     }
     // Here the question is too large for one message: its lines are asked for in halves.
-    const lines = Array.from({ length: 9 }, (_, i) => ({ sku: BIG, locations: PLACES.slice(i * 150, i * 150 + 500) }));
+    const lines = Array.from({ length: 9 }, (_, i) => ({ sku: BIG, locations: PLACES.slice(i * 75, i * 75 + 300) }));
     const [one, two] = await Promise.all(nodes.map((node) => ask(node.url, 'POST', '/v1/atp', { lines }, 20_000)));
     expect([one?.status, two?.status], JSON.stringify([one?.body, two?.body]).slice(0, 500)).toEqual([200, 200]);
-    expect([one?.status, one?.body.lines.length, one?.body.lines[8].locations.length]).toEqual([200, 9, 500]);
+    expect([one?.status, one?.body.lines.length, one?.body.lines[8].locations.length]).toEqual([200, 9, 300]);
     expect(one?.body.lines).toEqual(two?.body.lines);
     // And here a single line is.
     const line = { sku: BIG, locations: PLACES.slice(0, 1_000) };
