@@ -11,7 +11,7 @@ import { LIMITS } from '../config/limits.ts';
 import { FACT_STREAM_NAMES } from '../config/topology.ts';
 import { anomaly } from '../streams/anomaly-forms.ts';
 import { MAX_QTY } from '../streams/facts.ts';
-import type { Read } from '../streams/messages.ts';
+import { listOf, type Read } from '../streams/messages.ts';
 import { PARK_REASONS } from '../streams/parked.ts';
 import {
   atpAnswer,
@@ -31,10 +31,10 @@ export const peerName = z.string().min(1).max(128);
 export const peerPartition = z.int().min(0).max(1023);
 const natural = z.int().min(0);
 const qty = z.int().min(1).max(MAX_QTY);
-const spread = z.array(peerPartition).min(1).max(1024);
+const spread = listOf(peerPartition, 1024, 1);
 const hash = z.object({ hi: natural.max(0xffff_ffff), lo: natural.max(0xffff_ffff) });
 const shortage = z.object({ sku: peerName, requested: natural, available: z.int() });
-export const shortages = z.array(shortage).max(100_000);
+export const shortages = listOf(shortage, 100_000);
 const text = (most: number) => z.string().max(most);
 const id = z.object({ id: reservationId });
 
@@ -44,27 +44,26 @@ const part = z.object({
   expiresAtMs: natural,
   confirmed: z.boolean(),
   shortages,
-  lines: z.array(z.object({ index: natural, sku: peerName, qty, location: peerName, version: text(40) })),
+  lines: listOf(z.object({ index: natural, sku: peerName, qty, location: peerName, version: text(40) })),
 });
-const parts = z.array(part).max(1024);
+const parts = listOf(part, 1024);
 
 const grantPart = z.object({
   request: reservationRequest,
   content: hash,
   home: peerPartition,
   spread,
-  lines: z
-    .array(
-      z.object({
-        index: natural,
-        sku: peerName,
-        qty,
-        locations: z.array(peerName).max(1000).optional(),
-        split: z.boolean(),
-      }),
-    )
-    .min(1)
-    .max(500),
+  lines: listOf(
+    z.object({
+      index: natural,
+      sku: peerName,
+      qty,
+      locations: listOf(peerName, 1000).optional(),
+      split: z.boolean(),
+    }),
+    500,
+    1,
+  ),
   expiresAtMs: natural,
 });
 
@@ -79,7 +78,7 @@ const heard = z.object({
   facts: natural,
   late: natural,
   lateness: z.number(),
-  minutes: z.array(z.int()).max(2_000),
+  minutes: listOf(z.int(), 2_000),
   at: z.number(),
   lag: z.number(),
   recordedAt: z.number(),
@@ -99,12 +98,12 @@ const explanation = z.object({
   sku: peerName,
   location: peerName,
   asOf: text(40),
-  steps: z.array(
+  steps: listOf(
     z.object({ at: text(40), what: text(40), id: text(256), detail: z.string(), change: total.partial(), total }),
   ),
   stock: stockAnswer,
   adds: z.boolean(),
-  notes: z.array(z.string()),
+  notes: listOf(z.string()),
   next: place.nullable(),
 }) as unknown as z.ZodType<ExplainAnswer, ExplainAnswer>;
 
@@ -164,7 +163,7 @@ export const PEER_OPERATIONS = {
     request: z.object({ stream: z.enum(FACT_STREAM_NAMES), seq: z.int().min(1) }),
     answer: z.object({ verdict: verdict.nullish() }),
   },
-  'anomaly.heard': { request: z.array(heard).max(10_000), answer: z.object({}) },
+  'anomaly.heard': { request: listOf(heard, 10_000), answer: z.object({}) },
   'anomaly.step': {
     request: z.object({
       id: text(128),
@@ -178,14 +177,14 @@ export const PEER_OPERATIONS = {
     request: z.object({
       operation: text(40),
       body: z.unknown().optional(),
-      partitions: z.array(peerPartition).min(1).max(1024),
+      partitions: listOf(peerPartition, 1024, 1),
     }),
-    answer: z.object({ values: z.array(z.tuple([peerPartition, z.unknown()])).max(1024) }),
+    answer: z.object({ values: listOf(z.tuple([peerPartition, z.unknown()]), 1024) }),
   },
   /** Readers of another node want these SKUs, from now on; the present values. */
   'live-want': {
-    request: z.object({ reader: text(128).min(1), topics: z.array(topic).max(1_000) }),
-    answer: z.array(skuValue).max(1_000),
+    request: z.object({ reader: text(128).min(1), topics: listOf(topic, 1_000) }),
+    answer: listOf(skuValue, 1_000),
   },
 } as const;
 

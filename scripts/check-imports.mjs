@@ -19,7 +19,9 @@ const DOORS = [
   },
   {
     packages: /^@nats-io\//,
-    files: ['connection', 'keys', 'service', 'nats-errors', 'nats-messages'].map((name) => `streams/${name}.ts`),
+    files: ['connection', 'exchange', 'keys', 'service', 'nats-errors', 'nats-messages'].map(
+      (name) => `streams/${name}.ts`,
+    ),
     instead: 'use what streams/connection.ts exports, or add it there',
   },
   {

@@ -234,7 +234,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a connection that was lost is taken for whole',
     FOLLOWER,
-    "            if (generation === this.#generation) this.#again('the connection broke');\n",
+    "          if (generation === this.#generation) this.#again('the connection broke');\n",
     '',
   ),
   rare(

@@ -18,6 +18,8 @@ export const version = z.literal(MESSAGE_VERSION).optional();
 export type Read<T> = T extends object ? { readonly [K in keyof T]: Read<T[K]> } : T;
 
 const MAX_DEPTH = 32;
+/** Items of a list without a bound of its own: what an answer may have of bytes bounds it before. */
+const MOST_ITEMS = 10_000_000;
 /** Of what is wrong with a message so much is told. */
 const MAX_REASON = 200;
 
@@ -41,6 +43,33 @@ export function readMessage<T extends z.ZodType>(schema: T, bytes: Uint8Array): 
     throw new Misfit('it is not MessagePack', { cause });
   }
   return fitted(schema, value);
+}
+
+/**
+ * A list that is read to the first item that does not fit: a schema of arrays would tell of every one, and ten thousand wrong items of two
+ * bytes take a tenth of a second.
+ */
+export function listOf<T extends z.ZodType>(
+  item: T,
+  most = MOST_ITEMS,
+  least = 0,
+): z.ZodType<z.output<T>[], z.input<T>[]> {
+  const read = z.unknown().transform((value, context) => {
+    const wrong = (path: number[], message: string) => {
+      context.addIssue({ code: 'custom', path, message });
+      return z.NEVER;
+    };
+    if (!Array.isArray(value) || value.length < least || value.length > most)
+      return wrong([], `is no list of ${least} to ${most}`);
+    const items = new Array<z.output<T>>(value.length);
+    for (let i = 0; i < value.length; i++) {
+      const parsed = item.safeParse(value[i]);
+      if (!parsed.success) return wrong([i], parsed.error.issues[0]?.message ?? 'does not fit');
+      items[i] = parsed.data;
+    }
+    return items;
+  });
+  return read as unknown as z.ZodType<z.output<T>[], z.input<T>[]>;
 }
 
 /** A value of the form of the schema; else a Misfit. */

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { peerName, peerPartition } from '../../actors/peer-operations.ts';
-import type { Read } from '../../streams/messages.ts';
+import { listOf, type Read } from '../../streams/messages.ts';
 import { stockAnswer } from '../../streams/requests.ts';
 import type { LocationPart, PartitionFigures } from '../kpi/figures.ts';
 import { STOCK_STATES } from '../reads.ts';
@@ -12,10 +12,10 @@ import { STOCK_STATES } from '../reads.ts';
 const natural = z.int().min(0);
 /** What a Date can hold: a later one would throw when it is shown. */
 const momentMs = z.number().min(0).max(8.64e15);
-const figures = z.array(z.number()).max(200);
-const kept = z.tuple([figures, z.array(z.tuple([z.string().max(200), z.number()])).max(1_000)]);
+const figures = listOf(z.number(), 200);
+const kept = z.tuple([figures, listOf(z.tuple([z.string().max(200), z.number()]), 1_000)]);
 const mark = z.tuple([natural, natural]);
-const windows = z.array(kept).max(10);
+const windows = listOf(kept, 10);
 const limit = z.int().min(1).max(10_000);
 
 const partitionFigures: z.ZodType<PartitionFigures> = z.object({
@@ -26,7 +26,7 @@ const partitionFigures: z.ZodType<PartitionFigures> = z.object({
   seconds: figures,
   aged: figures,
   full: z.boolean(),
-  locations: z.array(z.tuple([peerName, figures, momentMs, z.number()])),
+  locations: listOf(z.tuple([peerName, figures, momentMs, z.number()])),
 });
 const locationPart: z.ZodType<LocationPart> = z.object({
   sinceMs: momentMs.nullable(),
@@ -45,19 +45,19 @@ const reservedLine = z.object({
   grantedAtMs: momentMs,
   expiresAtMs: momentMs.nullable(),
 });
-const names = z.array(peerName).max(10_000);
+const names = listOf(peerName, 10_000);
 
 export const GATHER_OPERATIONS = {
   /** Figures of a partition: what has changed since the marks that the asker knows. */
-  kpi: { body: z.array(z.tuple([peerPartition, mark])).max(1_024), answer: partitionFigures },
-  'kpi-locations': { body: names, answer: z.array(z.tuple([peerName, locationPart])) },
+  kpi: { body: listOf(z.tuple([peerPartition, mark]), 1_024), answer: partitionFigures },
+  'kpi-locations': { body: names, answer: listOf(z.tuple([peerName, locationPart])) },
   'find-names': {
     body: z.object({ text: z.string().max(256), limit }),
     answer: z.object({ skus: names, locations: names }),
   },
   'find-stock': {
     body: z.object({ location: peerName, state: z.enum(STOCK_STATES), after: z.string().max(512), limit }),
-    answer: z.array(stockAnswer),
+    answer: listOf(stockAnswer),
   },
   'find-reservations': {
     body: z.object({
@@ -66,7 +66,7 @@ export const GATHER_OPERATIONS = {
       limit,
       after: z.tuple([momentMs, z.string().max(128)]).nullish(),
     }),
-    answer: z.array(reservedLine),
+    answer: listOf(reservedLine),
   },
 } as const;
 

@@ -6,13 +6,12 @@
  *  LF2 What nodes tell each other is told again: reports every second, wishes every two. A lost message makes a value late, never wrong.
  */
 
-import { z } from 'zod';
 import { type PeerHandlers, type SkuValue, skuValue } from '../../actors/peer-operations.ts';
 import type { Peers } from '../../actors/ports.ts';
 import type { StockBook } from '../../actors/stock/state.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { type Clock, every } from '../../streams/clock.ts';
-import { MESSAGE_VERSION, Misfit, packMessage, readMessage } from '../../streams/messages.ts';
+import { listOf, MESSAGE_VERSION, Misfit, packMessage, readMessage } from '../../streams/messages.ts';
 import { changesSubject, NODE_REPORTS_SUBJECT, partitionOf } from '../../streams/subjects.ts';
 import { mergeAsked } from '../kpi/asked.ts';
 import type { LocationPart } from '../kpi/figures.ts';
@@ -67,7 +66,7 @@ export interface LiveWorld {
   readonly failed: (error: unknown) => void;
 }
 
-const changes = z.array(skuValue).max(10_000);
+const changes = listOf(skuValue, 10_000);
 
 export class LiveFeed {
   readonly hub: Hub;

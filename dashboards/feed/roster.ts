@@ -9,7 +9,7 @@
  */
 import { z } from 'zod';
 import { LIMITS } from '../../config/limits.ts';
-import { type Read, version } from '../../streams/messages.ts';
+import { listOf, type Read, version } from '../../streams/messages.ts';
 import type { AskedPart } from '../kpi/asked.ts';
 import type { NodeFigures, SystemTopic } from '../topics.ts';
 
@@ -20,12 +20,12 @@ const SILENT_MS = 3_000;
 const natural = z.int().min(0);
 const figure = z.number().min(0);
 const text = z.string().max(LIMITS.reportText);
-const counts = z.array(figure).max(1_000);
+const counts = listOf(figure, 1_000);
 const figures = z.object({
   name: z.string().min(1).max(48),
   http: text,
   ready: z.boolean(),
-  reasons: z.array(text).max(LIMITS.reportReasons),
+  reasons: listOf(text, LIMITS.reportReasons),
   owned: natural,
   actors: natural,
   reservations: natural,
@@ -48,8 +48,8 @@ export const nodeReport = z.object({
   writer: z.string().min(1).max(128),
   figures,
   /** Partitions that it serves, each with its epoch. */
-  owns: z.array(z.tuple([natural.max(1_023), natural])).max(1_024),
-  asked: z.array(z.tuple([figure, counts, counts, counts])).max(10),
+  owns: listOf(z.tuple([natural.max(1_023), natural]), 1_024),
+  asked: listOf(z.tuple([figure, counts, counts, counts]), 10),
   /** It stops now. */
   leaves: z.literal(true).optional(),
 });

@@ -1,6 +1,7 @@
 /** A core on real servers, without the fronts. */
 import { baselineSources } from '../../actors/baseline-store.ts';
 import { buildCore } from '../../actors/core.ts';
+import type { MakeWatch } from '../../actors/engine.ts';
 import {
   HORIZONS_BUCKET,
   MARKS_BUCKET,
@@ -27,6 +28,7 @@ export async function freshEngine(
     leaseTtlMs?: number;
     snapshotIntervalMs?: number;
     horizonMs?: number | null | undefined;
+    watch?: MakeWatch;
   } = {},
 ) {
   const clock = new SteadyClock();
@@ -62,6 +64,7 @@ export async function freshEngine(
     marks: await broker.keys(MARKS_BUCKET, { replicas: 1 }),
     peers,
     self: () => ({ name, writer, http: '', process: undefined }),
+    ...(more.watch === undefined ? {} : { watch: more.watch }),
     isDead: () => false,
     created,
     nonce,
