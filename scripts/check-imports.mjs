@@ -19,7 +19,7 @@ const DOORS = [
   },
   {
     packages: /^@nats-io\//,
-    files: ['streams/connection.ts'],
+    files: ['streams/connection.ts', 'streams/nats-login.ts'],
     instead: 'use what streams/connection.ts exports, or add it there',
   },
   {
