@@ -1,5 +1,6 @@
 /**
- * The one file, beside nats-login.ts, that imports the NATS client. Everything else sees a Broker (streams/broker.ts), or asks and serves requests through it.
+ * The one file, beside nats-login.ts, that imports the NATS client. Everything else sees a Broker (streams/broker.ts), or asks and serves
+ * requests through it.
  *
  * Invariant B1: it reconnects for ever; what was published while disconnected has an unknown outcome, never a good one.
  */
