@@ -5,7 +5,7 @@
  *  S1 Whoever lacks the key can write no manifest and no page that a node with the key uses.
  *  S2 An older manifest that is sealed is used like any snapshot of that moment: what the log holds behind it is replayed.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { Secret } from '../config/secret.ts';
 
 export interface SnapshotKey {
@@ -30,5 +30,5 @@ export function snapshotKey(secret: Secret): SnapshotKey {
 const DOMAIN = 'holdfast manifest 2\n';
 
 export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return hash('sha256', bytes, 'hex');
 }

@@ -147,12 +147,19 @@ export const SETTINGS = {
   natsPassword: setting(
     'NATS_PASSWORD',
     '--nats-password',
-    secret(1, 'a password'),
+    secret(1, 'a password without control characters'),
     undefined,
     'password of NATS_USER',
     'secret',
   ),
-  natsToken: setting('NATS_TOKEN', '--nats-token', secret(1, 'a token'), undefined, 'token for NATS', 'secret'),
+  natsToken: setting(
+    'NATS_TOKEN',
+    '--nats-token',
+    secret(1, 'a token without control characters'),
+    undefined,
+    'token for NATS',
+    'secret',
+  ),
   natsCreds: setting(
     'NATS_CREDS',
     '--nats-creds',
@@ -193,7 +200,7 @@ export const SETTINGS = {
   redisPassword: setting(
     'REDIS_PASSWORD',
     '--redis-password',
-    secret(1, 'a password'),
+    secret(1, 'a password without control characters'),
     undefined,
     'password at Redis, of REDIS_USER or of the default user',
     'secret',
@@ -208,7 +215,7 @@ export const SETTINGS = {
   redisSentinelPassword: setting(
     'REDIS_SENTINEL_PASSWORD',
     '--redis-sentinel-password',
-    secret(1, 'a password'),
+    secret(1, 'a password without control characters'),
     undefined,
     'password at the Sentinels, which are asked without one otherwise',
     'secret',

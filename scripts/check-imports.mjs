@@ -19,7 +19,7 @@ const DOORS = [
   },
   {
     packages: /^@nats-io\//,
-    files: ['connection', 'exchange', 'keys', 'service', 'nats-errors', 'nats-messages'].map(
+    files: ['connection', 'exchange', 'keys', 'service', 'nats-errors', 'nats-login', 'nats-messages'].map(
       (name) => `streams/${name}.ts`,
     ),
     instead: 'use what streams/connection.ts exports, or add it there',

@@ -55,8 +55,8 @@ export async function startSibling(
   env: NodeJS.ProcessEnv,
   ended: (how: string) => void,
 ): Promise<Sibling> {
-  const child = fork(join(packageRoot(), 'bin', 'holdfast.js'), ['node'], {
-    env: { ...environmentOf({ ...flags, name }, env), [MARK]: '1' },
+  const child = fork(join(packageRoot(), 'bin', 'holdfast.js'), ['node', SETTINGS.name.flag, name], {
+    env: { ...environmentOf(flags, env), [MARK]: '1' },
     detached: true,
     // Its log joins that of the parent, which keeps stdout for people.
     stdio: ['ignore', 2, 2, 'ipc'],

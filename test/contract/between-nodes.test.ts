@@ -159,7 +159,7 @@ const CASES: Record<PeerOperationName, () => Promise<unknown>> = {
   atp: () => peers.ask(at(BIG), 'atp', { lines: [{ sku: BIG }] }),
   stock: async () => (await peers.ask(at(BIG), 'stock', { sku: BIG, location: PLACES[0] as string })) && SMALL,
   skuStock: () => peers.ask(at(BIG), 'skuStock', { sku: BIG }),
-  explain: () => peers.ask(at(OFTEN), 'explain', { sku: OFTEN, location: 'x' }),
+  explain: () => peers.ask(at(OFTEN), 'explain', { sku: OFTEN, location: 'x', limit: 1_000 }),
   place: () => peers.ask(at(WHOLE), 'place', read),
   reservation: () => peers.ask(at(WHOLE), 'reservation', { id: WHOLE }),
   confirm: () => peers.ask(at(WHOLE), 'confirm', { id: WHOLE }),

@@ -1,4 +1,6 @@
 /** A node on real servers that ask who comes, in each of their ways; and what it says when it is not let in. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadSettings } from '../../config/settings.ts';
 import { createLog } from '../../src/log.ts';
@@ -224,8 +226,6 @@ describe('a start ends with a sentence, and without another try', () => {
 it('a connection that NATS no longer lets in ends with what it said', async () => {
   const { server, login } = askingNats.user as AskingNats;
   const broker = await NatsBroker.connect(loadSettings({}, login), 'revoked');
-  const { readFileSync, writeFileSync } = await import('node:fs');
-  const { join } = await import('node:path');
   const file = join(server.dataDir, 'nats-server.conf');
   writeFileSync(file, readFileSync(file, 'utf8').replace(`${SECRET}@/user`, 'another'));
   process.kill(server.pid, 'SIGHUP');
