@@ -41,7 +41,8 @@ export function problem(kind: ProblemKind, detail: string): ProblemBody {
 export function problemOf(error: unknown): ProblemBody {
   if (error instanceof FrontProblem) return problem(error.kind, error.message);
   // NATS did not answer, or not to the end: that passes, and is no fault of this program.
-  if (error instanceof BrokerError && (error.kind === 'unknown' || error.kind === 'full')) return problem('undecided', error.message);
+  if (error instanceof BrokerError && (error.kind === 'unknown' || error.kind === 'full'))
+    return problem('undecided', error.message);
   if (!(error instanceof Refusal)) return problem('internal-error', 'the request failed; the log of the node says why');
   const body = problem(error.kind, error.message);
   if (error.errors !== undefined) body.errors = error.errors.map(({ field, message }) => ({ field, message }));
