@@ -56,7 +56,8 @@ export class Admission {
   admit(message: Message): JournalRecord | undefined {
     const { seq, subject, data } = message;
     if (!this.counts(subject, seq)) {
-      if (seq > this.#asideUpTo) this.#aside = { records: this.#aside.records + 1, first: this.#aside.first ?? message };
+      if (seq > this.#asideUpTo)
+        this.#aside = { records: this.#aside.records + 1, first: this.#aside.first ?? message };
       this.#asideUpTo = Math.max(this.#asideUpTo, seq);
       return undefined;
     }

@@ -18,7 +18,6 @@ import type { Marks } from './marks.ts';
 import type { Claim, Ownership } from './ownership.ts';
 import { Partition } from './partition.ts';
 import type { Peers, Readiness } from './ports.ts';
-import { Quarantine } from './quarantine.ts';
 import { Progress } from './progress.ts';
 import type { Recovering } from './recovery.ts';
 import { UNDECIDED, undecided } from './refusal.ts';

@@ -45,7 +45,11 @@ export async function judge(
   const message = await world.broker.message(stream, seq);
   const record = stream === JOURNAL_STREAM && message !== undefined ? recordIn(message) : undefined;
   const found = message === undefined ? await judgeMissing(world, admission, stream, seq) : undefined;
-  const { stops, says, means = '' } = found ?? (await judgeStanding(world, admission, stream, message as StoredMessage));
+  const {
+    stops,
+    says,
+    means = '',
+  } = found ?? (await judgeStanding(world, admission, stream, message as StoredMessage));
   return { stream, seq, stops, says, means, message, record };
 }
 
@@ -92,7 +96,8 @@ async function judgeStanding(
   if (stop.seq < seq) return fits(`reading stops before it, at ${stream}.${stop.seq}: judge that first`);
   if (stop.counted) return fits(`every node reads it and counts it, so it cannot be skipped: ${stop.message}`);
   const held = recordIn(message)?.decisions.length;
-  const means = held === undefined ? 'nothing of it can be read, so nothing is given up' : `its ${held} decisions will not count`;
+  const means =
+    held === undefined ? 'nothing of it can be read, so nothing is given up' : `its ${held} decisions will not count`;
   return { stops: true, says: stop.message, means: `${means}; the chain of its writer goes on behind it` };
 }
 

@@ -118,8 +118,7 @@ export class Marks {
     }
     if (message !== undefined || skips.lost(name, mark.seq, mark.seq + 1)) return;
     // A trimmed stream begins later.
-    if (mark.seq >= ((await this.#broker.stream(name))?.firstSeq ?? 0))
-      {
+    if (mark.seq >= ((await this.#broker.stream(name))?.firstSeq ?? 0)) {
       const what = `stream ${name} lacks message ${mark.seq}, which it is known to have held; ${remedy}`;
       throw new LostLogError(what, undefined, `${name}.${mark.seq}`);
     }

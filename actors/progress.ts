@@ -55,7 +55,8 @@ export class Progress {
     this.#lookAtParking(now);
     const still = this.#still;
     for (const { what, ms, says } of still)
-      if (!this.#told.has(what)) this.#world.note('warn', 'this node does not move', { what, says, ms: Math.round(ms) });
+      if (!this.#told.has(what))
+        this.#world.note('warn', 'this node does not move', { what, says, ms: Math.round(ms) });
     for (const [what, ms] of this.#told)
       if (!still.some((each) => each.what === what))
         this.#world.note('warn', 'this node moves again', { what, ms: Math.round(ms) });
@@ -97,7 +98,8 @@ export class Progress {
       const paused = followers.paused(stream);
       add(`intake ${stream}`, this.intakeMs(stream), (s) => {
         if (silent) return `nothing has been heard of stream ${stream} for ${s} s: NATS does not answer`;
-        if (paused) return `stream ${stream} has not been read for ${s} s, until facts that cannot be counted are parked`;
+        if (paused)
+          return `stream ${stream} has not been read for ${s} s, until facts that cannot be counted are parked`;
         return `none of the ${followers.lag(stream)} messages that stream ${stream} has for this node has been folded for ${s} s`;
       });
     }

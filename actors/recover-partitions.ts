@@ -61,7 +61,10 @@ export async function refuseIfTrimmed(broker: Broker, starts: readonly Point[]):
 
 /** What recovery needs to know of the streams now. Rejects with a LostLogError if one is not that with which the node started. */
 export async function recoveryWorld(
-  { writers, ...world }: Omit<RecoveryWorld, 'lastSeqs' | 'floors' | 'baselines' | 'admission'> & {
+  {
+    writers,
+    ...world
+  }: Omit<RecoveryWorld, 'lastSeqs' | 'floors' | 'baselines' | 'admission'> & {
     readonly writers: Pick<Writers, 'read'>;
   },
   baselines: Baselines,

@@ -73,7 +73,9 @@ export class Writers {
     const unknown = [...new Set(fenced)].filter((writer) => !admission.knows(writer));
     for (const writer of unknown) await this.enrol(writer, '');
     if (!admission.knows(self))
-      throw new Error(`bucket ${WRITERS_BUCKET} does not keep what is written to it: its file is damaged; restart the node`);
+      throw new Error(
+        `bucket ${WRITERS_BUCKET} does not keep what is written to it: its file is damaged; restart the node`,
+      );
     return unknown.length === 0 ? admission : this.read();
   }
 

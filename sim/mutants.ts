@@ -114,7 +114,12 @@ export const MUTANTS: readonly Mutant[] = [
     'return seq <= this.#foundedAt || this.#subjects.has(subject);',
     'return seq !== this.#foundedAt || this.#subjects.has(subject);',
   ),
-  mutant('a node appends before it is enrolled', ENGINE, '    await this.writers.enrol(this.journal.writer, this.#ownership.name);\n', ''),
+  mutant(
+    'a node appends before it is enrolled',
+    ENGINE,
+    '    await this.writers.enrol(this.journal.writer, this.#ownership.name);\n',
+    '',
+  ),
   mutant(
     'the journal is not replayed',
     'actors/recover-partitions.ts',

@@ -112,7 +112,8 @@ export class LogServer {
 
   info(name: string): StreamFacts | undefined {
     const bucket = this.#buckets.get(name.replace(/^KV_/, ''));
-    if (bucket !== undefined) return { created: name, firstSeq: 1, lastSeq: bucket.revision, messages: bucket.entries.size };
+    if (bucket !== undefined)
+      return { created: name, firstSeq: 1, lastSeq: bucket.revision, messages: bucket.entries.size };
     const stream = this.streams.get(name);
     if (stream === undefined) return undefined;
     const { created, messages, metadata } = stream;

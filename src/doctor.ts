@@ -56,7 +56,11 @@ export async function examine(settings: Settings): Promise<Finding[]> {
     const streams = await examineStreams(broker, settings);
     findings.push(...streams);
     if (streams.every((finding) => finding.state !== 'bad'))
-      findings.push(await examineWriters(broker, settings), await examineBaselines(broker), ...(await examineNodes(broker, settings)));
+      findings.push(
+        await examineWriters(broker, settings),
+        await examineBaselines(broker),
+        ...(await examineNodes(broker, settings)),
+      );
   } finally {
     await broker.close();
   }
@@ -153,7 +157,8 @@ async function examineWriters(broker: NatsBroker, settings: Settings): Promise<F
   for (const subject of await broker.subjects(JOURNAL_STREAM, 'journal.')) {
     if (strange.length === STRANGERS_SHOWN || admission.counts(subject, Number.POSITIVE_INFINITY)) continue;
     const last = await broker.lastOn(JOURNAL_STREAM, subject);
-    if (last !== undefined && !admission.counts(subject, last.seq)) strange.push(`${subject} (${JOURNAL_STREAM}.${last.seq})`);
+    if (last !== undefined && !admission.counts(subject, last.seq))
+      strange.push(`${subject} (${JOURNAL_STREAM}.${last.seq})`);
   }
   const skips = admission.skips.list.length;
   const judged = skips === 0 ? '' : `; people have skipped ${skips} places: holdfast quarantine`;

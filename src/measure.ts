@@ -8,7 +8,10 @@ import { FACT_STREAM_NAMES } from '../config/topology.ts';
 import type { Durability } from './durability.ts';
 import type { Metrics } from './metrics.ts';
 
-type Measured = Pick<Engine, 'partitions' | 'readiness' | 'quarantine' | 'snapshotAgeSeconds' | 'lag' | 'progress' | 'writers'> & {
+type Measured = Pick<
+  Engine,
+  'partitions' | 'readiness' | 'quarantine' | 'snapshotAgeSeconds' | 'lag' | 'progress' | 'writers'
+> & {
   readonly seen: { readonly size: number };
   readonly journal: { readonly inFlight: number };
 };

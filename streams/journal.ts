@@ -211,7 +211,8 @@ export class Journal {
       this.#trouble = 'NATS refuses what is appended';
     }
     for (const { bytes, dropped } of batch) {
-      if (tooLarge) dropped(`its decision has ${bytes.length} bytes, which the journal's server does not take`, 'too-large');
+      if (tooLarge)
+        dropped(`its decision has ${bytes.length} bytes, which the journal's server does not take`, 'too-large');
       else dropped('the server of the journal refuses it');
     }
     this.#settle(batch.length);

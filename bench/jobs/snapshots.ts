@@ -1,6 +1,7 @@
 /** Snapshots of a million actors: written by the product, read bare, and loaded by the product. */
-import { Admission } from '../../actors/admission.ts';
+
 import { createClient, RESP_TYPES } from 'redis';
+import { Admission } from '../../actors/admission.ts';
 import { Partition } from '../../actors/partition.ts';
 import { loadSnapshot, type RecoveryWorld } from '../../actors/recovery.ts';
 import { SeenIds } from '../../actors/seen.ts';

@@ -212,7 +212,8 @@ export type Verdict =
   | { readonly is: 'wrong'; readonly why: string };
 
 /** Reasons for not being ready that pass by themselves: no refusal. */
-const PASSING = /catching up|owns no partition yet|lease is not confirmed|has taken nothing|has been heard|has been folded|has not been read|have waited/;
+const PASSING =
+  /catching up|owns no partition yet|lease is not confirmed|has taken nothing|has been heard|has been folded|has not been read|have waited/;
 
 /** Whether a node that was started on damaged data serves what was true, or refuses and says why. */
 export async function judge(node: NodeProcess, { truth, known }: Prepared, withinMs = 120_000): Promise<Verdict> {

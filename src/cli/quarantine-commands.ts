@@ -1,6 +1,6 @@
 /** `quarantine`, `quarantine show` and `quarantine skip`: what is not served, and a way on when a person has judged why. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Judgement, JUDGED_STREAMS } from '../../actors/judge.ts';
+import { JUDGED_STREAMS, type Judgement } from '../../actors/judge.ts';
 import type { Skip } from '../../actors/skips.ts';
 import { ranges } from '../ownership-view.ts';
 import type { QuarantineList } from '../quarantine.ts';

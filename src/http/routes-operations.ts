@@ -109,7 +109,10 @@ export function addOperationsRoutes(app: FastifyInstance, { readiness, metrics, 
     const { ready: serves, reasons, owned, partitions, owns, quarantined = [] } = readiness();
     if (serves) return { ready: true, owned, partitions, name, owns };
     const detail = reasons.length === 0 ? 'the node is starting' : reasons.join('; ');
-    return sendProblem(reply, Object.assign(problem('not-ready', detail), { reasons, owned, partitions, name, owns, quarantined }));
+    return sendProblem(
+      reply,
+      Object.assign(problem('not-ready', detail), { reasons, owned, partitions, name, owns, quarantined }),
+    );
   });
   addRoute(app, metricsText, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()));
   addRoute(app, openApi, async (_request, reply) => reply.type('application/json').send(openApiText(OPERATIONS)));

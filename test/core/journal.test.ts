@@ -9,8 +9,8 @@ import { SteadyClock } from '../../src/clock.ts';
 import type { ServerHandle } from '../../src/servers/local-server.ts';
 import { NatsBroker } from '../../streams/connection.ts';
 import { decodeRecord, encodeRecord, recordHash, type Stepped } from '../../streams/decisions.ts';
-import { readUntil } from '../../streams/follower.ts';
 import { fenceWriter } from '../../streams/fence.ts';
+import { readUntil } from '../../streams/follower.ts';
 import { Journal } from '../../streams/journal.ts';
 import { provision } from '../../streams/provision.ts';
 import { journalSubject } from '../../streams/subjects.ts';
@@ -183,7 +183,12 @@ describe.each(KINDS)('on %s', (_, copies) => {
       const partition = new Partition(6);
       partition.journalSeq = journalSeq;
       const until = (await broker.stream(JOURNAL_STREAM))?.lastSeq as number;
-      await replayJournal({ ...world(), seen: new SeenIds(), admission: Admission.open() } as unknown as RecoveryWorld, [partition], [tip], until);
+      await replayJournal(
+        { ...world(), seen: new SeenIds(), admission: Admission.open() } as unknown as RecoveryWorld,
+        [partition],
+        [tip],
+        until,
+      );
       return partition.journalSeq === until;
     };
     expect(await read(from)).toBe(true);

@@ -1,6 +1,6 @@
-import { Admission } from '../../actors/admission.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Admission } from '../../actors/admission.ts';
 import { Partition } from '../../actors/partition.ts';
 import { LostLogError, loadSnapshot, type RecoveryWorld } from '../../actors/recovery.ts';
 import { SeenIds } from '../../actors/seen.ts';

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { createClient, RESP_TYPES } from 'redis';
 import { loadSettings, type Settings } from '../../config/settings.ts';
 import { runCli } from '../../src/cli/program.ts';
+import { writersOf } from '../../src/inspection.ts';
 import { NatsBroker } from '../../streams/connection.ts';
 import { askUntilDecided } from '../fixtures/http-caller.ts';
 import { type NodeOptions, NodeProcess, type Servers } from '../fixtures/node-process.ts';
@@ -56,6 +57,11 @@ export class KeptNode {
   async reserve(id: string, sku: string, qty: number): Promise<number> {
     const body = { id, ttlSeconds: 3600, lines: [{ sku, qty }] };
     return (await askUntilDecided(this.url, 'POST', '/v1/reservations', body)).status;
+  }
+
+  /** Makes a writer one whose records count, as a node does when it starts. */
+  async enrol(writer: string): Promise<void> {
+    await (await writersOf(this.broker, this.settings)).enrol(writer, writer);
   }
 
   /** What the node answers for all these: what must be the same after whatever happened. */

@@ -25,6 +25,7 @@ describe('a chain that breaks', () => {
       /^holdfast_snapshot_age_seconds (\S+)$/m.exec(await (await fetch(`${kept.url()}/metrics`)).text())?.[1];
     await expect.poll(age, { timeout: 20_000 }).toBe('0');
     // A writer of whom nothing was read before cannot be judged: this one begins well.
+    await kept.enrol('nobody');
     const good = { writer: 'nobody', n: 1, before: '', decisions: [] };
     await kept.broker.publish(journalSubject('nobody'), encodeRecord(good));
     const bad = { writer: 'nobody', n: 7, before: 'lost', decisions: [] };

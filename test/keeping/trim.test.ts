@@ -126,6 +126,7 @@ it('keeps what a late fence is measured against: a writer that woke up cannot ap
   kept = await KeptNode.up();
   await kept.facts('a', skus);
   // A writer that owned something once and never wrote: its only record is the fence that somebody else appended.
+  await kept.enrol('asleep');
   await fenceWriter({ broker: kept.broker, clock: new SteadyClock() }, 'asleep', 'another', [[3, 1]]);
   expect(await kept.reserve('r', skus[0] as string, 2)).toBe(201);
   expect((await kept.holdfast('baseline')).code).toBe(0);

@@ -1,8 +1,9 @@
 /** A million actors and a million holds in one process: what they cost, and how long a restart takes, printed and bounded. */
-import { Admission } from '../../actors/admission.ts';
+
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
+import { Admission } from '../../actors/admission.ts';
 import { Expiry } from '../../actors/expiry.ts';
 import { Partition } from '../../actors/partition.ts';
 import { loadSnapshot } from '../../actors/recovery.ts';
