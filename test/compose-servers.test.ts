@@ -3,8 +3,10 @@ import { chmodSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient } from 'redis';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { firstAnswer } from '../src/servers/first-answer.ts';
 import type { ServerHandle } from '../src/servers/local-server.ts';
+import { packageRoot } from '../src/servers/package-root.ts';
 import { freePort } from '../src/servers/ports.ts';
 import { RedisSnapshots } from '../src/snapshots-redis.ts';
 import {
@@ -15,6 +17,7 @@ import {
   freshSecrets,
   secretOf,
 } from './fixtures/compose-servers.ts';
+import { NodeProcess } from './fixtures/node-process.ts';
 import { command } from './fixtures/redis-sets.ts';
 
 let secrets: string;
@@ -225,3 +228,38 @@ describe('Valkey with config/redis/compose.conf', () => {
     }
   });
 });
+
+it('a node with the settings of docker-compose.yml starts strict on these servers, and counts what a device reports', async () => {
+  const [nats, redis] = [await composeNats(secrets), await composeValkey(secrets)];
+  const { services } = parse(readFileSync(join(packageRoot(), 'docker-compose.yml'), 'utf8'), { merge: true }) as {
+    services: { holdfast: { environment: Record<string, string> } };
+  };
+  const { NATS_URL, NATS_MONITOR_URL, REDIS_URL, HOLDFAST_HTTP, ...rest } = services.holdfast.environment;
+  expect([NATS_URL, NATS_MONITOR_URL, REDIS_URL]).toEqual([
+    'nats://nats:4222',
+    'http://nats:8222',
+    'redis://redis:6379',
+  ]);
+  expect(HOLDFAST_HTTP).toBe('0.0.0.0:8080');
+  const env = Object.fromEntries(
+    Object.entries(rest).map(([name, value]) => [name, value.replace('/run/secrets', secrets)]),
+  );
+  const node = await NodeProcess.at({ nats, redis }, { env });
+  await node.up();
+  const device = { verbose: false, user: 'device', pass: secretOf(secrets, 'nats_device_password') };
+  const fact = { id: 'till-1:1', type: 'receipt', sku: '85123A', location: 'store-12', qty: 5 };
+  const body = JSON.stringify({ ...fact, occurredAt: new Date().toISOString() });
+  const lines = [`CONNECT ${JSON.stringify(device)}`, `PUB receipt.store-12.85123A ${body.length}`, body, 'PING', ''];
+  expect(await firstAnswer(nats.port, lines.join('\r\n'), (text) => /-ERR|PONG/.test(text))).toMatch(/PONG\r\n$/);
+  const stock = async () => (await fetch(`${node.url}/v1/stock/85123A/store-12`)).json();
+  await expect.poll(stock, { timeout: 20_000 }).toMatchObject({ onHand: 5 });
+  // Its snapshots are in Valkey, under the user that may do no more than that.
+  const store = await RedisSnapshots.open(
+    `redis://holdfast:${secretOf(secrets, 'redis_password')}@127.0.0.1:${redis.port}`,
+    () => undefined,
+  );
+  const names = async () => (await Promise.all(Array.from({ length: 32 }, (_, p) => store.names(p)))).flat().length;
+  await expect.poll(names, { timeout: 20_000 }).toBeGreaterThan(0);
+  store.close();
+  expect(await node.stop()).toBe(0);
+}, 60_000);
