@@ -17,6 +17,7 @@ import { until } from '../../test/fixtures/until.ts';
 import type { Target } from '../hostile/attack.ts';
 import { Attackers } from '../hostile/attackers.ts';
 import { ATTACKS } from '../hostile/attacks.ts';
+import { forgedRecords } from '../hostile/between-nodes.ts';
 import { HonestCallers, percentile, type Waited } from '../hostile/honest.ts';
 import type { Told } from '../hostile/orders.ts';
 import { forgedSnapshots } from '../hostile/snapshots.ts';
@@ -43,7 +44,7 @@ const SLICE_MINUTES = 1;
 
 const MOST_WAIT_FOR_ATTACKS_MS = 90_000;
 
-/** Before a node is killed, and as long again behind it. */
+/** Half of it before a node is killed, half behind it. */
 const FORGING_MS = 3_000;
 
 const LENGTHS = {
@@ -162,10 +163,10 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
     'MiB most': Math.round(Math.max(...memory.map(({ most }) => most))),
   };
   if (goesOn) {
-    const forging = chosen.filter(({ name }) => name === forgedSnapshots.name);
+    const forging = chosen.filter((each) => each === forgedSnapshots || each === forgedRecords);
     const seed = first * 1_000 + made;
     const forged = forging.map(({ name }) => attackers.attack({ attack: name, seed, ms: FORGING_MS, target }));
-    await delay(forging.length * (FORGING_MS / 2));
+    await delay(forging.length === 0 ? 0 : FORGING_MS / 2);
     broken.push(...(await after(site, load, chosen, say)));
     await Promise.all(forged);
   }
@@ -187,7 +188,7 @@ async function ended({ nodes }: Site): Promise<void> {
   await Promise.race(nodes.map((node) => node.ended()));
 }
 
-/** One node is killed and started again, snapshots being forged meanwhile: what it and its peers load is nothing of that. Then all is counted. */
+/** One node is killed and started again, snapshots and records being forged meanwhile: nothing of that is taken over. Then all is counted. */
 async function after(
   { nodes }: Site,
   load: UnderLoad,
