@@ -123,7 +123,7 @@ export const forgedRecords: Attack = {
   of: 12,
   does: 'records of writers that never owned anything on journal.>, readable and not',
   run: (ground) =>
-    paced(ground, 1, () => {
+    paced(ground, 5, () => {
       const writer = ground.fresh('attacker');
       const parts = [[Math.floor(ground.random() * ground.target.partitions), 9_000]];
       const decision = [2, 'x-forged', Date.now(), parts];
