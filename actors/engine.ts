@@ -19,6 +19,7 @@ import type { Claim, Ownership } from './ownership.ts';
 import { Partition } from './partition.ts';
 import type { Peers, Readiness } from './ports.ts';
 import { Progress } from './progress.ts';
+import { Quarantine } from './quarantine.ts';
 import type { Recovering } from './recovery.ts';
 import { UNDECIDED, undecided } from './refusal.ts';
 import { Reservations } from './reservations.ts';
