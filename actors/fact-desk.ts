@@ -186,8 +186,7 @@ export class StreamFactDesk implements FactDesk {
     const parked = this.#world.park({ source, subject: 'http', reason, message, contentType: type, bytes });
     const over = new AbortController();
     const late = delay(this.#world.clock, LIMITS.verdictMs, over.signal).then(() => 'late');
-    if ((await Promise.race([parked, late]).finally(() => over.abort())) === 'late')
-      throw undecided(UNDECIDED.parking);
+    if ((await Promise.race([parked, late]).finally(() => over.abort())) === 'late') throw undecided(UNDECIDED.parking);
     return { code: reason, message };
   }
 

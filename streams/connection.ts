@@ -23,8 +23,8 @@ import { JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
 import type {
   Broker,
   FollowHandlers,
-  FollowOptions,
   Following,
+  FollowOptions,
   MessageFault,
   MessageKind,
   PublishOptions,
@@ -243,11 +243,7 @@ export class NatsBroker implements Broker {
    * Delivers what the stream holds from a sequence on, then what comes: one ephemeral pull consumer without acks, whose position
    * the caller keeps. It does not come back by itself: `alive` is called with every sign of life, and the caller starts anew.
    */
-  async follow(
-    stream: string,
-    options: FollowOptions,
-    handlers: FollowHandlers,
-  ): Promise<Following> {
+  async follow(stream: string, options: FollowOptions, handlers: FollowHandlers): Promise<Following> {
     const kind = kindOfStream(stream);
     const guarded = (take: () => void) => {
       try {

@@ -71,7 +71,9 @@ export function readsHandlers(
     },
     'find-reservations': (partition, { sku, location, limit, after }) => {
       const here = served(partition);
-      return here === undefined ? undefined : findReservations(here.book, {
+      return here === undefined
+        ? undefined
+        : findReservations(here.book, {
             sku,
             location: location ?? undefined,
             limit,

@@ -2,9 +2,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { JUDGED_STREAMS, type Judgement } from '../../actors/judge.ts';
 import type { Skip } from '../../actors/skips.ts';
+import { printable } from '../../streams/names.ts';
 import { ranges } from '../ownership-view.ts';
 import type { QuarantineList } from '../quarantine.ts';
-import { printable } from '../../streams/names.ts';
 import type { CliRun } from './io.ts';
 import { type Given, serverSettings, settingOptions } from './node-commands.ts';
 import { table } from './table.ts';
