@@ -36,7 +36,8 @@ export function readStored(
   place: StoredFact,
   marks: Pick<ParkMarks, 'allows'>,
 ): Readable | Uncounted {
-  if (place.fact === undefined)
+  // To 0.1 a subject of resubmissions was no subject of a fact.
+  if (place.fact === undefined || (place.again && rule.version === 1))
     return uncounted('subject-mismatch', 'the subject is not <type>.<location>.<sku> of encoded tokens');
   let value: unknown;
   try {

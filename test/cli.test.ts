@@ -60,7 +60,7 @@ describe('wrong usage', () => {
     [['atp', 'x', '--http', 'nonsense'], '--http is "nonsense", but must be HOST:PORT'],
     [['trim', '--older', 'x'], 'too many arguments'],
     [['verify', '--partitions', '0'], '--partitions is "0", but must be'],
-    [['node', '--horizon', 'soon'], '--horizon is "soon", but must be off'],
+    [['node', '--horizon', 'soon'], '--horizon is "soon", but must be recorded, off'],
     [['replay'], "missing required argument 'file'"],
   ])('%j ends with 2 and says what is wrong', async (args, says) => {
     const { code, err } = await holdfast(args);

@@ -6,6 +6,7 @@ import { decodeBody, encodeBody, JSON_TYPE, MSGPACK_TYPE } from '../../streams/c
 import { DISPOSITIONS, type Fact, MAX_QTY, parseFact } from '../../streams/facts.ts';
 import type { Hash64 } from '../../streams/hash.ts';
 import { formatInstant, parseDateOrInstant, parseInstant } from '../../streams/instant.ts';
+import { isName } from '../../streams/names.ts';
 import { decodeToken, encodeToken, factSubject, partitionOfToken } from '../../streams/subjects.ts';
 
 type Wire = Readonly<Record<string, unknown>>;
@@ -162,7 +163,7 @@ describe('a subject token', () => {
 const nameOf = fc
   .oneof(fc.string({ minLength: 1, maxLength: 12 }), fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }))
   .map((text) => text.normalize('NFC').trim())
-  .filter((text) => text.length > 0 && !/\p{Cc}/u.test(text));
+  .filter(isName);
 const textFor = fc.oneof(
   fc.string({ minLength: 1, maxLength: 20 }),
   fc.string({ unit: 'binary', minLength: 1, maxLength: 10 }),
