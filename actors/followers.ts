@@ -94,7 +94,8 @@ export class Followers {
       message: (message) => {
         if (!intake.marks.covers(stream, message)) {
           follower.pause();
-          void this.#readMarks(stream, follower);
+          // It goes on until they are read, or nobody needs them any more.
+          this.#readMarks(stream, follower).catch(() => undefined);
           return 'later';
         }
         intake.take(stream, message);

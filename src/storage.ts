@@ -21,9 +21,10 @@ export class StorageWatch {
 
   start(): void {
     const next = () => {
-      void this.#look().then(() => {
+      const again = () => {
         if (!this.#stopped) this.#timer = setTimeout(next, LIMITS.storageEveryMs);
-      });
+      };
+      this.#look().then(again, again);
     };
     next();
   }

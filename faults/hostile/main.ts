@@ -16,7 +16,12 @@ let nats: Promise<NatsConnection> | undefined;
 let count = 0;
 
 process.on('message', (order: Order) => {
-  void perform(order).then((told) => process.send?.(told));
+  perform(order).then(
+    (told) => process.send?.(told),
+    (error: Error) => {
+      throw error;
+    },
+  );
 });
 process.on('disconnect', () => process.exit(0));
 

@@ -26,19 +26,7 @@ afterAll(async () => {
 });
 
 const ASTRAL = '𐍈'.repeat(64);
-const NAMES = [
-  '85123A',
-  'a.b',
-  'a b',
-  'a*b',
-  '>',
-  '%2E',
-  'über',
-  '日本語',
-  ASTRAL,
-  "it's (new)!~",
-  'a/b?c#d',
-];
+const NAMES = ['85123A', 'a.b', 'a b', 'a*b', '>', '%2E', 'über', '日本語', ASTRAL, "it's (new)!~", 'a/b?c#d'];
 const now = () => new Date().toISOString();
 
 async function request(
