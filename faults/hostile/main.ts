@@ -16,12 +16,9 @@ let nats: Promise<NatsConnection> | undefined;
 let count = 0;
 
 process.on('message', (order: Order) => {
-  perform(order).then(
-    (told) => process.send?.(told),
-    (error: Error) => {
-      throw error;
-    },
-  );
+  perform(order)
+    .then((told) => process.send?.(told))
+    .catch(() => undefined);
 });
 process.on('disconnect', () => process.exit(0));
 
