@@ -69,8 +69,7 @@ async function judgeMissing(
   const streams = await readStreams(broker);
   const facts = streams.get(stream);
   if (facts === undefined) return fits(`there is no stream ${stream}`);
-  if (seq > facts.lastSeq)
-    return fits(`${stream} ends at ${facts.lastSeq}: what it lost behind that can only be restored`);
+  if (seq > facts.lastSeq) return fits(`${stream} has no message ${seq}: its last one is ${facts.lastSeq}`);
   const floor = floorsOf(streams)[stream] ?? 0;
   if (seq <= floor) return fits(`${stream} was trimmed up to ${floor}: a baseline holds what stood there`);
   const what = stream === JOURNAL_STREAM ? 'the decisions of that record' : 'that fact';

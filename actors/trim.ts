@@ -74,6 +74,8 @@ export async function trim(world: TrimWorld): Promise<Trimmed> {
 async function chosen({ store, older, rules }: TrimWorld): Promise<Baseline> {
   const generations: Generation[] = (await store?.generations()) ?? [];
   if (generations.length === 0) throw new TrimError('there is no baseline: make one with holdfast baseline');
+  if (older && generations.length === 1)
+    throw new TrimError(`${generations[0]?.id} is the only baseline: make another one, or trim to it without --older`);
   const wanted = older ? generations.slice(0, 2) : generations.slice(0, 1);
   for (const { id, baseline, damage } of wanted) {
     if (damage !== undefined) throw new TrimError(`${damage}: make a new one`);

@@ -74,7 +74,7 @@ function baselineText({ baseline, facts, decisions, bytes }: Made): string {
   const reservations = baseline.parts.reduce((sum, part) => sum + part.reservations, 0);
   return [
     `Baseline ${baseline.id} is written and read back: ${keys} stock keys, ${reservations} reservations, ${bytes} bytes in ${baseline.parts.length} partitions.`,
-    `It was folded from ${facts} facts and ${decisions} decisions behind the one before, up to`,
+    `It holds ${facts} facts and ${decisions} decisions that no earlier baseline held, up to:`,
     table(
       [{ title: 'STREAM' }, { title: 'SEQUENCE', align: 'right' }],
       [...Object.entries(baseline.positions), ['JOURNAL', baseline.journalSeq]],

@@ -12,7 +12,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   'id-conflict': 'Use another id, or repeat the first request as it was.',
   'already-released': 'Reserve anew, under another id.',
   'already-expired': 'Reserve anew, under another id; --ttl gives it more time.',
-  'not-found': 'Look at the spelling: upper and lower case matter.',
+  'not-found': 'Check what you asked for: names must match in upper and lower case.',
   undecided:
     'Ask again with the same id: it is carried out once at most. `holdfast doctor` says what is wrong if it lasts.',
   'not-ready': 'Wait until the node has caught up; `holdfast doctor` says what it waits for.',

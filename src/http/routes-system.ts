@@ -214,7 +214,7 @@ const system: Operation = {
         owners: [{ node: 'node-1', epoch: 41 }, null],
         parked: 0,
         durability: 'durability: every answer is on disk (one copy, sync always)',
-        version: '0.1.0',
+        version: '0.2.0',
       },
     },
   },
