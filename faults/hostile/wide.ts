@@ -84,7 +84,7 @@ export const hugeShortages: Attack = {
   run: (ground) =>
     paced(ground, 0.5, () =>
       Promise.all(
-        range(12).map(() => {
+        range(24).map(() => {
           const short = range(SHORT_LINES).map((i) => ({ sku: longName(i), qty: 1 }));
           const body = { id: ground.fresh('x-short'), ttlSeconds: 5, partial: true };
           return hit(anyNode(ground), 'POST', '/v1/reservations', {
@@ -117,12 +117,12 @@ export const wideBasket: Attack = {
     }),
 };
 
-const HOT_FACTS = 12_000;
+const HOT_FACTS = 8_000;
 
 export const hotExplain: Attack = {
   name: 'hot-explain',
   of: 6,
-  does: 'explain of a key with 12,000 facts, over and over',
+  does: 'explain of a key with 8,000 facts, over and over',
   prepare: (ground) =>
     submit(
       anyNode(ground),

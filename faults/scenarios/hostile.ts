@@ -106,6 +106,7 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
   /** False if it is over: what does not serve is not attacked again. Attacks are prepared first, for which `ms` is 0. */
   const strike = async (names: readonly string[], ms: number): Promise<boolean> => {
     const seed = first * 1_000 + made;
+    const logged = nodes.map((node) => node.log.length);
     const told = await Promise.race([
       Promise.all(names.map((attack) => attackers.attack({ attack, seed, ms, target }))),
       // An attack that hangs is no reason to wait for ever, and one that has ended a process is over.
@@ -126,6 +127,10 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
     }
     for (const each of wrong) broken.push(`${what} (seed ${seed}): ${each}`);
     for (const each of wrong) say(`! ${each}`);
+    if (tookMs > lengths.withinMs / 5)
+      nodes.forEach((node, index) => {
+        for (const each of warnings(node, logged[index] as number)) say(`  ${each}`);
+      });
     return wrong.length === 0;
   };
 
@@ -278,6 +283,17 @@ async function undecidedBy(node: NodeProcess, probes: readonly string[]): Promis
 async function snapshotAgeMs(node: NodeProcess): Promise<number> {
   const { body } = await ask(node.url, 'GET', '/metrics');
   return 1_000 * Number(/^holdfast_snapshot_age_seconds (\S+)$/m.exec(String(body))?.[1]);
+}
+
+/** What a node warned of since then, each sentence once with how often. */
+function warnings(node: NodeProcess, from: number): string[] {
+  const counts = new Map<string, number>();
+  for (const { level, msg, ...rest } of node.log.slice(from)) {
+    const why = rest.why ?? rest.reason ?? (rest.err as { message?: string } | undefined)?.message ?? '';
+    if (level >= 40)
+      counts.set(`${msg} ${String(why)}`.slice(0, 300), (counts.get(`${msg} ${String(why)}`.slice(0, 300)) ?? 0) + 1);
+  }
+  return [...counts].slice(0, 12).map(([what, count]) => `${node.name} warned ${count} ×: ${what}`);
 }
 
 function longest(waited: readonly Waited[]): string {
