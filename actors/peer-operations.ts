@@ -104,7 +104,7 @@ const explanation = z.object({
   stock: stockAnswer,
   adds: z.boolean(),
   notes: listOf(z.string()),
-  next: place.nullable(),
+  next: place.nullable().default(null),
 }) as unknown as z.ZodType<ExplainAnswer, ExplainAnswer>;
 
 const topic = z.tuple([z.enum(['atp', 'stock']), peerName]);
@@ -128,7 +128,8 @@ export const PEER_OPERATIONS = {
     request: z.object({
       sku: peerName,
       location: peerName,
-      limit: z.int().min(1).max(LIMITS.explainSteps),
+      // A node of 0.1 names none, and its answer no next page.
+      limit: z.int().min(1).max(LIMITS.explainSteps).default(LIMITS.explainStepsUsual),
       before: place.optional(),
     }),
     answer: explanation,

@@ -132,6 +132,15 @@ export function unfit(
   return undefined;
 }
 
+const UNITS = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+] as const;
+
+/** As an operator would write it. */
 export function horizonText(ms: number | null): string {
-  return ms === null || ms === Number.POSITIVE_INFINITY ? 'off' : `${ms / 1000} s`;
+  if (ms === null || ms === Number.POSITIVE_INFINITY) return 'off';
+  const [unit, size] = UNITS.find(([, each]) => ms % each === 0) ?? ['s', 1_000];
+  return `${ms / size}${unit}`;
 }

@@ -27,6 +27,11 @@ export function parkedFacts(broker: Broker, facts: Pick<StreamFactDesk, 'resubmi
     get: async (seq) => shown(await entryAt(seq), Number.POSITIVE_INFINITY),
     resubmit: async (seq, corrected) => {
       const entry = await entryAt(seq);
+      if (corrected === undefined && entry.reason === 'id-conflict')
+        throw new Refusal(
+          'invalid-request',
+          'the id of this fact was used before with other content, so it can never count as it is; send it corrected, under an id of its own',
+        );
       try {
         await facts.resubmit(seq, corrected ?? sentOf(entry));
       } catch (error) {

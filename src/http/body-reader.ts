@@ -91,7 +91,7 @@ export class BodyReader {
         coming.cut(
           new FrontProblem(
             'too-slow',
-            `${coming.bytes - coming.seen} bytes of the body came within ${LIMITS.bodyProgressMs / 1000} s; at least ${LIMITS.bodyProgressBytes} are expected`,
+            `${coming.bytes - coming.seen} bytes of the body came in the last ${LIMITS.bodyProgressMs / 1000} s; at least ${LIMITS.bodyProgressBytes} are expected`,
           ),
         );
       coming.seen = coming.bytes;

@@ -132,7 +132,7 @@ describe('the horizon', () => {
     await first.stop();
     const other = await engineWith(2 * HOUR_MS);
     expect(other.notes.filter((note) => note.startsWith('warn the horizon'))).toEqual([
-      expect.stringMatching(/"recorded":"3600 s","setting":"7200 s"/),
+      expect.stringMatching(/"recorded":"1h","setting":"2h"/),
     ]);
     expect((await other.facts.submit([fact('late', 1.5 * HOUR_MS)])).rejected).toMatchObject([{ code: 'too-old' }]);
     await other.stop();
