@@ -41,13 +41,16 @@ export function secretAddress(text: string): Secret {
   return new Secret(text, shownAddress(text));
 }
 
+const SCHEMES = /^(nats|tls|rediss?(\+(sentinel|cluster))?|https?):\/\/$/i;
+
 /**
  * Addresses as they may be shown, with commas between them. A text that is no address may hold a password in any place: what may be one
  * is left out, even if a host goes with it.
  */
 export function shownAddress(text: string): string {
   const [, scheme, rest = ''] = /^([a-z][a-z0-9+.-]*:\/\/)(.*)$/is.exec(text.trim()) ?? [];
-  if (scheme === undefined) return HIDDEN;
+  // Whatever is no known scheme may be what should not be seen.
+  if (scheme === undefined || !SCHEMES.test(scheme)) return HIDDEN;
   const parts = rest.split(new RegExp(`,\\s*(?=${escaped(scheme)})`));
   return parts.map((part) => shownHosts(scheme, part.startsWith(scheme) ? part.slice(scheme.length) : part)).join(',');
 }

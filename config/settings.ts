@@ -5,7 +5,7 @@
  * A secret may be given by a file: NAME_FILE, `--flag-file` and `nameFile` of the config file name it. Its value is never said, and a
  * setting that is nothing but secret has no flag of its own, since everybody on a machine can read command lines.
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from './anomalies.ts';
@@ -24,10 +24,14 @@ const address = (isOne: (text: string) => boolean, error: string) =>
   z.string().refine(isOne, { error }).transform(secretAddress);
 const monitors = (text: string) =>
   text.split(',').every((each) => /^https?:\/\/[^\s/]/.test(each.trim()) && URL.canParse(each.trim()));
+const SECRET_CHARACTERS = 4096;
 /** What stands in a file may hold control characters by mistake only. */
 const secret = (least: number, error: string) =>
   z
     .string()
+    .refine((text) => text.length <= SECRET_CHARACTERS, {
+      error: `${error}, and at most ${SECRET_CHARACTERS} characters`,
+    })
     .refine((text) => Buffer.byteLength(text) >= least && !/\p{Cc}/u.test(text), { error })
     .transform((text) => new Secret(text))
     .optional();
@@ -518,15 +522,34 @@ function shown(name: SettingName, value: string): string {
   return kind === 'address' ? shownAddress(value) : String(new Secret(value));
 }
 
+/** A bundle of certificates is the largest of what settings name. */
+const FILE_BYTES = 1024 * 1024;
+
+/** A file need not end: a device gives bytes for ever. */
+function readAtMost(path: string, most: number): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(most);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < most; length += read)
+      read = readSync(file, bytes, length, most - length, null);
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** Without the line end that editors and `echo` leave. */
 function readValueFile(path: string, source: string): string {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = readAtMost(path, FILE_BYTES + 1);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new SettingError(`${source} is "${path}", but that file cannot be read (${code})`);
   }
+  if (bytes.length > FILE_BYTES)
+    throw new SettingError(`${source} is "${path}", but that file holds more than ${FILE_BYTES / 1024} KiB`);
   const text = bytes.toString('utf8');
   if (!Buffer.from(text).equals(bytes))
     throw new SettingError(`${source} is "${path}", but that file does not hold text in UTF-8`);
@@ -537,7 +560,7 @@ function readConfigFile(path: string | undefined): Record<string, unknown> | und
   if (path === undefined || path === '') return undefined;
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(path, 'utf8'));
+    value = JSON.parse(readAtMost(path, FILE_BYTES).toString('utf8'));
   } catch (error) {
     // What the parser says quotes the file, which may hold a secret.
     const why =

@@ -52,6 +52,12 @@ export function connectionOptions(login: NatsLogin): Pick<ConnectionOptions, 'se
   const address = parseNatsAddress(login.nats.reveal());
   if (address === undefined) throw new ConnectError(`NATS is at ${login.nats}, but must be ${NATS_ADDRESS_RULE}`, true);
   const authenticator = authenticatorOf(login, address);
+  // Tried before the client does: of a seed that cannot be read it tries again for ever, without a pause.
+  try {
+    authenticator?.(TRIAL_NONCE);
+  } catch (error) {
+    throw seedFault(error);
+  }
   const tls = tlsOptionsOf({ ca: login.natsCa, cert: login.natsCert, key: login.natsKey });
   return {
     servers: [...address.servers],
@@ -95,14 +101,19 @@ export function connectFault(login: NatsLogin, error: unknown): ConnectError {
       `${at} does not offer TLS, and nothing was sent to it; set up TLS there, or say nats://`,
       true,
     );
-  // What the client says of a seed that it cannot read.
-  if (error instanceof Error && (error.name === 'NKeysError' || message.includes('unable to parse credentials')))
-    return new ConnectError(`the seed in NATS_CREDS_FILE or NATS_NKEY_FILE cannot be used: ${message}`, true);
   const tls = tlsFault(error);
   if (tls !== undefined) return new ConnectError(`${at} cannot be reached over TLS: ${tls}; ${TLS_ADVICE}`, true);
   return new ConnectError(`${at} does not answer (${message}); start it, or set NATS_URL`, false);
 }
 
+/** What the client says of a seed does not repeat it. */
+function seedFault(error: unknown): ConnectError {
+  const message = error instanceof Error ? error.message : String(error);
+  return new ConnectError(`the seed in NATS_CREDS_FILE or NATS_NKEY_FILE cannot be used: ${message}`, true);
+}
+
+/** Such as a server sends for the client to sign. */
+const TRIAL_NONCE = 'trial';
 const LOGIN_ADVICE =
   'set NATS_USER and NATS_PASSWORD, NATS_TOKEN, NATS_CREDS_FILE or NATS_NKEY_FILE to what that server knows';
 const TLS_ADVICE = 'look at NATS_CA_FILE, NATS_CERT_FILE and NATS_KEY_FILE, and at the certificate of the server';

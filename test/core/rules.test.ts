@@ -111,7 +111,7 @@ describe('the horizon', () => {
     await narrow.stop();
     await horizon(null);
     const wide = await engineWith(undefined);
-    expect(wide.notes).toContainEqual(expect.stringMatching(/a snapshot is not used.*horizon of 60 s, and one of off/));
+    expect(wide.notes).toContainEqual(expect.stringMatching(/a snapshot is not used.*horizon of 1m, and one of off/));
     expect(await wide.facts.submit([old[0], old[FACTS - 1]] as object[])).toEqual({
       accepted: 0,
       duplicates: 2,
