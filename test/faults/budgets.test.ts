@@ -2,10 +2,10 @@
  * What small requests may cost, on a real node process: while each of them is worked on, a reservation is decided and /healthz answers
  * within a second, and what comes back is bounded.
  */
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { LIMITS } from '../../config/limits.ts';
 import { encodeBody, JSON_TYPE } from '../../streams/codec.ts';
-import { NatsBroker } from '../../streams/connection.ts';
 import { ask, askUntilDecided } from '../fixtures/http-caller.ts';
 import { LiveReader } from '../fixtures/live-reader.ts';
 import { NodeProcess } from '../fixtures/node-process.ts';
@@ -16,7 +16,7 @@ const ANOMALIES = 1_000;
 const LOCATIONS = 1_000;
 const EXPLAINED = 3_000;
 let node: NodeProcess;
-let broker: NatsBroker;
+let caller: NatsConnection;
 const now = () => new Date().toISOString();
 
 async function report(facts: readonly object[]): Promise<void> {
@@ -33,7 +33,7 @@ beforeAll(async () => {
   // What is measured here is the node, not how soon a lease runs out on a busy machine.
   node = await NodeProcess.at({ nats, redis }, { env: { HOLDFAST_LEASE: '30s' } });
   await node.up();
-  broker = await NatsBroker.connect(nats.url, 'callers');
+  caller = await connect({ servers: nats.url });
   const fact = { type: 'receipt', occurredAt: now(), qty: 5 };
   await report([
     { ...fact, id: 'paged', sku: 'paged', location: 'x', qty: 100 },
@@ -181,10 +181,8 @@ describe('ATP', () => {
     const refused = await ask(node.url, 'POST', '/v1/atp', beyond);
     expect([refused.status, refused.body.type]).toEqual([413, 'too-large']);
     expect(refused.body.detail).toContain('name the locations that are wanted');
-    const overNats = JSON.parse(
-      Buffer.from(await broker.request('atp.query', encodeBody(beyond, JSON_TYPE), 8_000)).toString(),
-    );
-    expect(overNats).toMatchObject({ type: 'too-large', status: 413 });
+    const overNats = await caller.request('atp.query', encodeBody(beyond, JSON_TYPE), { timeout: 8_000 });
+    expect(overNats.json()).toMatchObject({ type: 'too-large', status: 413 });
     // As large as the attack: 5,000 lines of one SKU.
     const attack = post('/v1/atp', { lines: each(5_000, () => ({ sku: 'wide' })) });
     expect(await waitsDuring(attack)).toBeLessThan(within);
