@@ -41,7 +41,7 @@ export function secretAddress(text: string): Secret {
   return new Secret(text, shownAddress(text));
 }
 
-const SCHEMES = /^(nats|tls|rediss?(\+(sentinel|cluster))?|https?):\/\/$/i;
+const SCHEMES = /^(nats|tls|rediss?(\+[a-z]+)?|https?):\/\/$/i;
 
 /**
  * Addresses as they may be shown, with commas between them. A text that is no address may hold a password in any place: what may be one
