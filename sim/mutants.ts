@@ -191,9 +191,9 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('a snapshot does not wait for what is parked', SNAPSHOTTER, '      await Promise.all(parking);\n', ''),
   mutant(
     'whoever publishes where nodes resubmit is believed',
-    'actors/resubmitted.ts',
+    'actors/verdict.ts',
     'if (again) return marks.allows(message);',
-    'if (again) return marks.conflicts.size >= 0;',
+    'if (again) return marks.allows(message) || true;',
   ),
   mutant(
     'a mark that was not read yet is no mark',
@@ -331,8 +331,8 @@ export const MUTANTS: readonly Mutant[] = [
     mutant(
       'what a dead process said late counts',
       OWNERSHIP,
-      'JSON.stringify(this.#self), this.#told);',
-      'JSON.stringify(this.#self));',
+      'JSON.stringify({ ...this.#self, rules: RULES_VERSION } satisfies NodeInfo),\n          this.#told,',
+      'JSON.stringify({ ...this.#self, rules: RULES_VERSION } satisfies NodeInfo),',
     ),
   ),
   mutant(
