@@ -50,7 +50,15 @@ it('a scrape takes less than 20 ms', async () => {
   }
   const readiness = { ready: true, reasons: [], owned: PARTITIONS, partitions: PARTITIONS, owns: [] };
   const engine = { partitions, readiness, quarantine: new Map(), snapshotAgeSeconds: 3, lag: () => 0 };
-  const whole = Object.assign(engine, { seen: new SeenIds(), journal: { inFlight: 0 } }) as unknown as Engine;
+  const moving = {
+    progress: { journalMs: 0, parkingMs: 0, intakeMs: () => 0 },
+    writers: { latest: { aside: { records: 0 } } },
+  };
+  const whole = Object.assign(engine, {
+    seen: new SeenIds(),
+    journal: { inFlight: 0 },
+    ...moving,
+  }) as unknown as Engine;
   measure(whole, { leased: true }, { level: 'proven', says: '' }, metrics);
   exportKpi(metrics, kpiExport({ engine: whole }, clock, counts));
   const took: number[] = [];
