@@ -53,6 +53,24 @@ export class Desk implements StockDesk {
 
   async atp(request: AtpRequest): Promise<AtpAnswer> {
     const horizon = this.#horizon(request.by);
+    const [only] = request.lines;
+    // Most ask for one SKU.
+    const lines =
+      request.lines.length === 1 && only !== undefined
+        ? (this.#ownLine(only, horizon) ?? (await this.#atpLines(request, horizon)))
+        : await this.#atpLines(request, horizon);
+    return { asOf: formatInstant(this.#world.clock.nowMs() * 1000), lines };
+  }
+
+  #ownLine({ sku, locations }: AskedLine, horizon: Horizon | undefined): AtpLine[] | undefined {
+    const partition = this.#served(partitionOf(sku, this.#world.count));
+    if (partition === undefined) return undefined;
+    const line = this.#line(partition, sku, locations, horizon);
+    if (line.locations.length > LIMITS.atpLocations) throw tooManyLocations();
+    return [line];
+  }
+
+  async #atpLines(request: AtpRequest, horizon: Horizon | undefined): Promise<AtpLine[]> {
     const answer = new Array<AtpLine>(request.lines.length);
     const turns = new Turns(this.#world.clock, LIMITS.answerTurnMs);
     let away: Map<number, SameLines[]> | undefined;
@@ -77,7 +95,7 @@ export class Desk implements StockDesk {
       }
     }
     if (away !== undefined) await this.#atpAway(request, away, put);
-    return { asOf: formatInstant(this.#world.clock.nowMs() * 1000), lines: answer };
+    return answer;
   }
 
   async stock(sku: string, location: string): Promise<StockAnswer> {
@@ -215,7 +233,6 @@ interface SameLines {
 }
 
 function sameLines(lines: readonly AskedLine[]): Iterable<SameLines> {
-  if (lines.length === 1) return [{ line: lines[0] as AskedLine, indexes: [0] }];
   const all = new Map<string, SameLines>();
   lines.forEach((line, index) => {
     // No name holds a line feed.

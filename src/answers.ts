@@ -74,7 +74,7 @@ export class Answers {
     return this.#timed('atp', async () => {
       refuseLocations(body, LIMITS.atpLocations);
       const request = valid(atpRequest, present(body));
-      await this.#refuseNewNames(request.lines, 'lines');
+      await this.#namesKnown(request.lines, 'lines');
       return this.#desk.atp(request);
     });
   }
@@ -85,7 +85,7 @@ export class Answers {
       const { sku } = valid(atpParams, params);
       const { location, channel, by } = valid(atpQuerystring, onceEach(query));
       const line = lineOf(sku, location);
-      await this.#refuseNewNames([line]);
+      await this.#namesKnown([line]);
       const answer = await this.#desk.atp({ lines: [line], channel, by });
       const found = onlyLine(answer);
       // Empty may mean that the filters left nothing: only a SKU that nothing is known of is not found.
@@ -103,7 +103,7 @@ export class Answers {
   async stock(body: unknown): Promise<StockAnswer | SkuStockAnswer> {
     const { sku, location } = valid(stockRequest, present(body));
     return this.#blamed<StockAnswer | SkuStockAnswer>('stock', async () => {
-      await this.#refuseNewNames([lineOf(sku, location)]);
+      await this.#namesKnown([lineOf(sku, location)]);
       return location === undefined ? this.#desk.skuStock(sku) : this.#desk.stock(sku, location);
     });
   }
@@ -111,7 +111,7 @@ export class Answers {
   async stockAt(params: unknown): Promise<StockAnswer> {
     const { sku, location } = valid(stockKey, params);
     return this.#blamed('stock', async () => {
-      await this.#refuseNewNames([lineOf(sku, location)]);
+      await this.#namesKnown([lineOf(sku, location)]);
       return this.#desk.stock(sku, location);
     });
   }
@@ -120,7 +120,7 @@ export class Answers {
     const key = valid(stockKey, params);
     const { limit, cursor } = valid(explainQuery, onceEach(query));
     return this.#blamed('stock', async () => {
-      await this.#refuseNewNames([lineOf(key.sku, key.location)]);
+      await this.#namesKnown([lineOf(key.sku, key.location)]);
       const answer = await this.#desk.explain(key, { limit, before: cursor });
       return { ...answer, next: answer.next === null ? null : cursorText(answer.next) };
     });
@@ -131,7 +131,7 @@ export class Answers {
       async () => {
         refuseLocations(body, LIMITS.reservationLocations);
         const request = valid(reservationRequest, present(body));
-        await this.#refuseNewNames(request.lines, 'lines');
+        await this.#namesKnown(request.lines, 'lines');
         return this.#desk.place(request);
       },
       ({ fresh, reservation }) => {
@@ -186,9 +186,12 @@ export class Answers {
   }
 
   /** A name that nothing new may have is taken only where a stored fact has brought it in. @param list the field that holds the lines */
-  async #refuseNewNames(lines: readonly NamedLine[], list?: string): Promise<void> {
-    const odd = lines.filter(({ sku, locations = [] }) => !isName(sku) || !locations.every(isName));
-    if (odd.length === 0) return;
+  #namesKnown(lines: readonly NamedLine[], list?: string): Promise<void> | undefined {
+    return lines.every(isNamed) ? undefined : this.#refuseNewNames(lines, list);
+  }
+
+  async #refuseNewNames(lines: readonly NamedLine[], list: string | undefined): Promise<void> {
+    const odd = lines.filter((line) => !isNamed(line));
     const asked = [...new Set(odd.map(({ sku }) => sku))].map((sku) => ({ sku }));
     const answer = await this.#desk.atp({ lines: asked });
     const known = new Map(answer.lines.map(({ sku, locations }) => [sku, locations.map(({ location }) => location)]));
@@ -259,6 +262,10 @@ export class Answers {
 interface NamedLine {
   readonly sku: string;
   readonly locations?: readonly string[] | undefined;
+}
+
+function isNamed({ sku, locations }: NamedLine): boolean {
+  return isName(sku) && (locations === undefined || locations.every(isName));
 }
 
 function lineOf(sku: string, location: string | undefined): NamedLine & { locations?: string[] } {

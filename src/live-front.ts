@@ -232,7 +232,7 @@ function rawTopics({ url = '' }: IncomingMessage): string {
 function refusalOf(request: IncomingMessage, world: LiveFrontWorld): readonly [ProblemKind, string] | undefined {
   const { url = '' } = request;
   const path = url.split('?', 1)[0] as string;
-  const foreign = refusalOfCaller(request.headers, world.callers);
+  const foreign = refusalOfCaller(request.rawHeaders, world.callers);
   if (foreign !== undefined) return foreign;
   if (path !== LIVE_PATH) return ['not-found', `there is no WebSocket at ${path.slice(0, 200)}; it is at ${LIVE_PATH}`];
   const raw = rawTopics(request);

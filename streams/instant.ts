@@ -64,6 +64,18 @@ export function parseDateOrInstant(text: string): number | undefined {
 
 /** The instant as ISO 8601 in UTC, with as many fraction digits (3 or 6) as it needs. */
 export function formatInstant(micros: number): string {
+  // All answers of a millisecond are as of the same instant.
+  if (micros !== lastFormatted) {
+    lastFormat = written(micros);
+    lastFormatted = micros;
+  }
+  return lastFormat;
+}
+
+let lastFormatted = Number.NaN;
+let lastFormat = '';
+
+function written(micros: number): string {
   const text = new Date(Math.floor(micros / 1000)).toISOString();
   const rest = micros - Math.floor(micros / 1000) * 1000;
   return rest === 0 ? text : `${text.slice(0, -1)}${String(rest).padStart(3, '0')}Z`;

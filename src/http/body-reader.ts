@@ -15,16 +15,43 @@ import { FrontProblem } from '../problems.ts';
 /** What a chunk costs beside its bytes, about: a body may come byte by byte. */
 const CHUNK_BYTES = 256;
 
-interface Incoming {
-  bytes: number;
-  /** Bytes and time at the last look that found progress. */
-  seen: number;
-  seenAt: number;
-  readonly cut: (error: Error) => void;
-}
-
 /** Thrown for a body that is refused before all of it has come. */
 export class UnreadBody extends FrontProblem {}
+
+/** A body that is coming. Its listeners stay: taking them off costs more than they do. */
+class Incoming {
+  bytes = 0;
+  chunks: Buffer[] = [];
+  ended = false;
+  /** Bytes and time at the last look that found progress. */
+  seen = 0;
+  seenAt: number;
+  readonly #done: Read;
+
+  constructor(now: number, done: Read) {
+    this.seenAt = now;
+    this.#done = done;
+  }
+
+  whole(): void {
+    this.#end(null, Buffer.concat(this.chunks, this.bytes));
+  }
+
+  cut(error: Error): void {
+    this.#end(error, NOTHING);
+  }
+
+  #end(error: Error | null, bytes: Buffer): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.chunks = [];
+    this.#done(error, bytes);
+  }
+}
+
+type Read = (error: Error | null, bytes: Buffer) => void;
+
+const NOTHING = Buffer.alloc(0);
 
 export class BodyReader {
   #held = 0;
@@ -40,46 +67,44 @@ export class BodyReader {
     return this.#held;
   }
 
-  /** Rejects with an UnreadBody, or with the error that ended the connection. @param limit bytes of this body */
-  read(body: IncomingMessage, response: ServerResponse, limit: number): Promise<Buffer> {
-    if (Number(body.headers['content-length']) > limit) return Promise.reject(tooLarge(limit));
-    return new Promise((resolve, reject) => {
-      let chunks: Buffer[] = [];
-      let held = 0;
-      const end = () => {
-        body.off('data', take).off('end', whole).off('error', cut).off('close', gone);
-        this.#coming.delete(coming);
-      };
-      const release = () => {
-        this.#held -= held;
-        held = 0;
-      };
-      const cut = (error: Error) => {
-        end();
-        chunks = [];
-        release();
-        reject(error);
-      };
-      const gone = () => cut(new FrontProblem('bad-request', 'the connection ended before the body did'));
-      const whole = () => {
-        end();
-        response.once('finish', release).once('close', release);
-        resolve(Buffer.concat(chunks, coming.bytes));
-      };
-      const take = (chunk: Buffer) => {
+  /**
+   * Reads one body.
+   * @param response its answer, whose end gives the bytes back
+   * @param limit bytes of this body
+   * @param done is called once, with an UnreadBody or the error that ended the connection, or with the whole body
+   */
+  read(body: IncomingMessage, response: ServerResponse, limit: number, done: Read): void {
+    if (Number(body.headers['content-length']) > limit) return done(tooLarge(limit), NOTHING);
+    const coming = new Incoming(this.#nowMs(), (error, bytes) => {
+      this.#coming.delete(coming);
+      if (error !== null) release();
+      done(error, bytes);
+    });
+    let held = 0;
+    const release = () => {
+      this.#held -= held;
+      held = 0;
+    };
+    this.#coming.add(coming);
+    body
+      .on('data', (chunk: Buffer) => {
+        if (coming.ended) return;
         coming.bytes += chunk.length;
         held += chunk.length + CHUNK_BYTES;
         this.#held += chunk.length + CHUNK_BYTES;
-        if (coming.bytes > limit) return cut(tooLarge(limit));
-        if (this.#held > LIMITS.bodiesBytes)
-          return cut(new UnreadBody('busy', 'the bodies of other requests fill the memory that is set aside for them'));
-        chunks.push(chunk);
-      };
-      const now = this.#nowMs();
-      const coming: Incoming = { bytes: 0, seen: 0, seenAt: now, cut };
-      this.#coming.add(coming);
-      body.on('data', take).on('end', whole).on('error', cut).on('close', gone);
-    });
+        if (coming.bytes > limit) coming.cut(tooLarge(limit));
+        else if (this.#held > LIMITS.bodiesBytes) coming.cut(tooMany());
+        else coming.chunks.push(chunk);
+      })
+      .on('end', () => {
+        // An answer that is sent closes too, whether its connection stays or not.
+        if (!coming.ended) response.once('close', release);
+        coming.whole();
+      })
+      .on('error', (error) => coming.cut(error))
+      .on('close', () => {
+        if (!coming.ended) coming.cut(new FrontProblem('bad-request', 'the connection ended before the body did'));
+      });
   }
 
   /** Cuts the bodies that make no progress. To be called about once a second. */
@@ -102,6 +127,10 @@ export class BodyReader {
 
 function tooLarge(limit: number): UnreadBody {
   return new UnreadBody('too-large', `the body is larger than ${sizeOf(limit)}`);
+}
+
+function tooMany(): UnreadBody {
+  return new UnreadBody('busy', 'the bodies of other requests fill the memory that is set aside for them');
 }
 
 function sizeOf(bytes: number): string {

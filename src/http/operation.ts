@@ -5,6 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
+import { headerOf } from '../callers.ts';
 import type { ProblemKind } from '../problems.ts';
 
 /** One that takes a body says how large it may be. */
@@ -74,18 +75,14 @@ async function packed(reply: FastifyReply, answer: Promise<unknown>): Promise<un
   return encodeBody(body, MSGPACK_TYPE);
 }
 
-/** Looks through the raw headers: the framework reads none for a GET, and making an object of them costs more than this. */
+/** Whether the caller would rather have MessagePack than JSON. */
 export function prefersMsgpack(rawHeaders: readonly string[]): boolean {
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] as string;
-    if (name.length !== 6 || name.toLowerCase() !== 'accept') continue;
-    const accept = (rawHeaders[i + 1] as string).toLowerCase();
-    const msgpack = accept.indexOf('msgpack');
-    if (msgpack < 0) return false;
-    const json = accept.indexOf('application/json');
-    return json < 0 || msgpack < json;
-  }
-  return false;
+  const accept = headerOf(rawHeaders, 'accept')?.toLowerCase();
+  if (accept === undefined) return false;
+  const msgpack = accept.indexOf('msgpack');
+  if (msgpack < 0) return false;
+  const json = accept.indexOf('application/json');
+  return json < 0 || msgpack < json;
 }
 
 /** Draft 7 for fast-json-stringify, with every definition in its place. */

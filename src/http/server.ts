@@ -11,6 +11,7 @@ import type { AnomalyDesk } from '../../actors/anomaly-keeper.ts';
 import type { FactDesk, ParkedFacts, Readiness, StockDesk } from '../../actors/ports.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { type Certificates, tlsOptionsOf } from '../../config/tls.ts';
+import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
 import type { BodyType, SentBody } from '../../streams/sent.ts';
 import { Answers } from '../answers.ts';
 import { formOf, readBody } from '../bodies.ts';
@@ -117,7 +118,8 @@ function admitCallers(app: FastifyInstance, callers: Callers): void {
   app.addHook('onRequest', (request, reply, done) => {
     request.response = reply.raw;
     reply.headers(ANSWER_HEADERS);
-    const refusal = request.routeOptions.url === '/healthz' ? undefined : refusalOfCaller(request.headers, callers);
+    const refusal =
+      request.routeOptions.url === '/healthz' ? undefined : refusalOfCaller(request.raw.rawHeaders, callers);
     if (refusal === undefined) done();
     else done(new UnreadBody(...refusal));
   });
@@ -130,13 +132,27 @@ function readBodies(app: FastifyInstance, { metrics, bodies: reader = new BodyRe
   app.addHook('onClose', async () => clearInterval(watching));
   app.removeAllContentTypeParsers();
   app.decorateRequest('sent', undefined);
-  app.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
-    const type = formOfBody(request);
-    const bytes = await reader.read(payload, request.response, request.routeOptions.bodyLimit);
-    request.sent = { value: readBody(bytes, type), bytes, type };
-    return request.sent.value;
-  });
+  const parse = (request: FastifyRequest, payload: IncomingMessage, done: Done) => {
+    try {
+      const type = formOfBody(request);
+      reader.read(payload, request.response, request.routeOptions.bodyLimit, (error, bytes) => {
+        if (error !== null) return done(error);
+        try {
+          request.sent = { value: readBody(bytes, type), bytes, type };
+        } catch (unreadable) {
+          return done(unreadable as Error);
+        }
+        done(null, request.sent.value);
+      });
+    } catch (refusal) {
+      done(refusal as Error);
+    }
+  };
+  // The framework finds a name faster than it parses a type that it does not know.
+  for (const type of [JSON_TYPE, MSGPACK_TYPE, '*']) app.addContentTypeParser(type, parse);
 }
+
+type Done = (error: Error | null, value?: unknown) => void;
 
 /** CA2 of src/callers.ts: a page of another origin can send a body without a type, or with one of a form, and not be asked first. */
 function formOfBody({ headers }: FastifyRequest): BodyType {
