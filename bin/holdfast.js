@@ -9,7 +9,7 @@ if (process.argv[2] === 'up' || process.argv[2] === 'node') {
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(0));
 }
 
-const program = new URL('../dist/src/cli.js', import.meta.url);
+const program = new URL('../dist/program/src/cli.js', import.meta.url);
 if (existsSync(program)) {
   await import(program.href);
 } else {

