@@ -14,18 +14,8 @@ import { deriveFacts, expectedStock } from './complete-journey.ts';
 import { journeyFile, monthFile } from './data-folder.ts';
 import { readIndependently } from './independent-reader.ts';
 
-const MONTHS = [
-  '2010-12',
-  '2011-01',
-  '2011-02',
-  '2011-03',
-  '2011-04',
-  '2011-05',
-  '2011-06',
-  '2011-07',
-  '2011-08',
-  '2011-09',
-];
+/** A month of each quarter; with all, since a month goes twice through the whole program, that would be five minutes more. */
+const MONTHS = ['2010-12', '2011-04', '2011-09'];
 const files = MONTHS.map((month) => [month, monthFile(month)] as const).filter(([, file]) => file !== undefined);
 if (files.length < MONTHS.length)
   console.warn(
