@@ -1,14 +1,13 @@
 /**
  * Tests: pure ones and ones against real servers side by side. Files that start servers get their own through test/fixtures.
  *
- * Files run in three lanes, since most of them wait for servers, timers and leases; vitest's own choice on a machine of two cores is
- * one lane. Those that measure the machine run after all others, in one lane.
+ * Files run in two lanes, since most of them wait for servers, timers and leases; vitest's own choice on a machine of two cores is one
+ * lane. Those that measure the machine run after all others, in one lane.
  */
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/setup/longest-first.ts';
 
 const MEASURING = ['test/scale/*.test.ts'];
-const LANES = 3;
 
 export default defineConfig({
   test: {
@@ -26,7 +25,7 @@ export default defineConfig({
           name: 'side by side',
           include: ['test/**/*.test.ts'],
           exclude: MEASURING,
-          maxWorkers: LANES,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
