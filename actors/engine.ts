@@ -191,6 +191,8 @@ export class Engine {
       tip: () => ({ writer: this.journal.writer, ...this.#tip }),
       lag: (stream) => this.lag(stream),
       taken: world.events.snapshot,
+      lost: (partition) =>
+        world.events.note('warn', 'Redis has lost the snapshot before; it is written again whole', { partition }),
     });
     this.#takeOver = new TakeOver({
       ...world,

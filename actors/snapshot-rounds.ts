@@ -32,6 +32,8 @@ export interface RoundsWorld {
   readonly tip: () => ChainTip;
   readonly lag: (stream: FactStream) => number;
   readonly taken: (seconds: number) => void;
+  /** The store has lost a partition's snapshot, which is written again whole. */
+  readonly lost: (partition: number) => void;
 }
 
 export class SnapshotRounds {
@@ -44,7 +46,7 @@ export class SnapshotRounds {
 
   /** For a partition that is about to be taken over. */
   begin(partition: Partition): Snapshotter {
-    const { seen, store, count, created, rules, tip, clock, turnMs } = this.#world;
+    const { seen, store, count, created, rules, tip, clock, turnMs, lost } = this.#world;
     const snapshotter = new Snapshotter(partition, seen, store, {
       partitions: count,
       created,
@@ -52,6 +54,7 @@ export class SnapshotRounds {
       tip,
       clock,
       turnMs: turnMs ?? LIMITS.snapshotTurnMs,
+      lost,
     });
     this.#snapshotters.set(partition.number, snapshotter);
     return snapshotter;

@@ -48,6 +48,8 @@ export interface SnapshotContext {
   readonly clock: Clock;
   /** Milliseconds of encoding before others have a turn. */
   readonly turnMs: number;
+  /** The store has lost the snapshot before. */
+  readonly lost?: (partition: number) => void;
 }
 
 export class Snapshotter {
@@ -200,8 +202,11 @@ export class Snapshotter {
         return false;
       }
       if (outcome === 'lost') {
+        unwritten();
         this.forget();
-        throw new Error('the store has lost the snapshot before; the next one is written whole');
+        this.#context.lost?.(this.#partition.number);
+        // A whole one expects nothing of what is there.
+        return await this.#take();
       }
       this.#pages = pages;
       this.#ids = ids.refs;

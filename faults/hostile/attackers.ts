@@ -1,5 +1,6 @@
 /** The attackers' process, as the scenario gives it orders. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../../src/servers/package-root.ts';
@@ -19,7 +20,10 @@ export class Attackers {
   }
 
   static async start(): Promise<Attackers> {
-    return new Attackers(fork(await program(), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }));
+    const child = fork(await program(), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    // A stranger's machine is another one: what it computes takes no time of ours.
+    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+    return new Attackers(child);
   }
 
   /** Resolves when the attack is over. */

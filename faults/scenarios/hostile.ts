@@ -42,6 +42,9 @@ const CALLERS = 24;
 /** What is shorter is a slice: it has too few decisions for a p99.9, and runs beside other tests, on a machine that may be five times slower. */
 const SLICE_MINUTES = 1;
 
+/** Told of each strike. */
+const SLOW_MS = 1_000;
+
 const MOST_WAIT_FOR_ATTACKS_MS = 90_000;
 
 /** Half of it before a node is killed, half behind it. */
@@ -107,6 +110,7 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
   const strike = async (names: readonly string[], ms: number): Promise<boolean> => {
     const seed = first * 1_000 + made;
     const logged = nodes.map((node) => node.log.length);
+    const waitedBefore = honest.waited.length;
     const told = await Promise.race([
       Promise.all(names.map((attack) => attackers.attack({ attack, seed, ms, target }))),
       // An attack that hangs is no reason to wait for ever, and one that has ended a process is over.
@@ -121,7 +125,7 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
     const { tookMs, wrong } = await judged(site);
     recovered.push(tookMs);
     try {
-      say(`${what}: served after ${tookMs} ms; ${load.done} operations, ${longest(honest.waited)}`);
+      say(`${what}: served after ${tookMs} ms; ${load.done} operations, ${longest(honest.waited.slice(waitedBefore))}`);
     } catch (error) {
       wrong.push(`an honest caller: ${(error as Error).message}`);
     }
@@ -296,9 +300,11 @@ function warnings(node: NodeProcess, from: number): string[] {
   return [...counts].slice(0, 12).map(([what, count]) => `${node.name} warned ${count} ×: ${what}`);
 }
 
+/** Of one strike: how long the slowest decisions took, and of what they were. */
 function longest(waited: readonly Waited[]): string {
+  const slow = waited.filter(({ ms }) => ms > SLOW_MS).length;
   const most = waited.reduce((longer, each) => (each.ms > longer.ms ? each : longer), { ms: 0, what: 'none' });
-  return `longest wait so far ${Math.round(most.ms)} ms (${most.what})`;
+  return `${slow} of ${waited.length} decisions took longer than ${SLOW_MS} ms, the longest ${Math.round(most.ms)} ms (${most.what})`;
 }
 
 type Summary = { readonly decisions: number } & Readonly<Record<'p50 ms' | 'p99 ms' | 'p99.9 ms' | 'most ms', number>>;

@@ -71,7 +71,7 @@ export class BodyReader {
    * Reads one body.
    * @param response its answer, whose end gives the bytes back
    * @param limit bytes of this body
-   * @param done is called once, with an UnreadBody or the error that ended the connection, or with the whole body
+   * @param done is called once, with a FrontProblem or with the whole body
    */
   read(body: IncomingMessage, response: ServerResponse, limit: number, done: Read): void {
     if (Number(body.headers['content-length']) > limit) return done(tooLarge(limit), NOTHING);
@@ -101,9 +101,9 @@ export class BodyReader {
         if (!coming.ended) response.once('close', release);
         coming.whole();
       })
-      .on('error', (error) => coming.cut(error))
+      .on('error', () => coming.cut(endedEarly()))
       .on('close', () => {
-        if (!coming.ended) coming.cut(new FrontProblem('bad-request', 'the connection ended before the body did'));
+        if (!coming.ended) coming.cut(endedEarly());
       });
   }
 
@@ -131,6 +131,10 @@ function tooLarge(limit: number): UnreadBody {
 
 function tooMany(): UnreadBody {
   return new UnreadBody('busy', 'the bodies of other requests fill the memory that is set aside for them');
+}
+
+function endedEarly(): FrontProblem {
+  return new FrontProblem('bad-request', 'the connection ended before the body did');
 }
 
 function sizeOf(bytes: number): string {
