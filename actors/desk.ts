@@ -27,6 +27,7 @@ import type { ExplainAnswer, ExplainedKey, ExplainPage, Peers, StockDesk } from 
 import { Refusal, UNDECIDED, undecided } from './refusal.ts';
 import type { Reservations } from './reservations.ts';
 import { type Horizon, skuAtp, stockView } from './stock/availability.ts';
+import { Turnstile } from './turnstile.ts';
 
 type DeskOperation = 'atp' | 'stock' | 'skuStock' | 'explain' | 'place' | 'confirm' | 'release' | 'reservation';
 
@@ -45,6 +46,8 @@ export interface DeskWorld {
 export class Desk implements StockDesk {
   readonly #world: DeskWorld;
   readonly #reservations: Reservations;
+  /** Each step of a small reservation would wait for a step of every wide one, and a decision has many steps. */
+  readonly #wide = new Turnstile(LIMITS.wideAtOnce, LIMITS.wideWaiting, 'reservations of many lines');
 
   constructor(world: DeskWorld, reservations: Reservations) {
     this.#world = world;
@@ -132,7 +135,10 @@ export class Desk implements StockDesk {
     return this.#atHome(
       request.id,
       (home) => this.#world.peers.ask(home, 'place', request),
-      () => this.#reservations.place(request),
+      () =>
+        request.lines.length > LIMITS.wideLines
+          ? this.#wide.pass(() => this.#reservations.place(request))
+          : this.#reservations.place(request),
     );
   }
 

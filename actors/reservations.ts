@@ -29,6 +29,7 @@ import type { Partition } from './partition.ts';
 import type { PeerHandlers } from './peer-operations.ts';
 import type { Peers } from './ports.ts';
 import { Refusal, UNDECIDED, undecided } from './refusal.ts';
+import type { WantedLine } from './stock/decide.ts';
 import { isAlone } from './stock/evolve.ts';
 import type { ReservationPart } from './stock/state.ts';
 import { Turns } from './turns.ts';
@@ -111,25 +112,32 @@ export class Reservations {
       return { fresh: false, reservation: answerOf(id, await this.#gather(id, known.spread), known.shortages) };
     }
     const lines = request.lines.map(({ sku, qty, locations, split }, index) => ({ index, sku, qty, locations, split }));
-    const spread = [...new Set(lines.map((line) => partitionOf(line.sku, this.#world.count)))];
+    const byPartition = new Map<number, WantedLine[]>();
+    for (const line of lines) {
+      const number = partitionOf(line.sku, this.#world.count);
+      const others = byPartition.get(number);
+      if (others === undefined) byPartition.set(number, [line]);
+      else others.push(line);
+    }
+    const spread = [...byPartition.keys()];
     const ask: Ask = { request, content, home: this.#homeOf(id), spread, lines, expiresAtMs };
     const across =
       !spread.every((number) => this.#grants.owns(number)) || this.#grants.livePart(id, spread) !== undefined;
-    if (across) return this.#placeAcross(ask);
+    if (across) return this.#placeAcross(ask, byPartition);
     const parts = await this.#grants.grantWhole(ask);
     return { fresh: true, reservation: answerOf(id, parts.map(partAnswer)) };
   }
 
   /** V3. */
-  async #placeAcross(ask: Ask): Promise<Placed> {
-    const { request, spread } = ask;
+  async #placeAcross(ask: Ask, byPartition: ReadonlyMap<number, readonly WantedLine[]>): Promise<Placed> {
+    const { request } = ask;
     const granted: PartAnswer[] = [];
     const holders: number[] = [];
     const refused: Shortage[] = [];
     try {
-      for (const number of spread) {
+      for (const [number, lines] of byPartition) {
         try {
-          granted.push(...(await this.#grantAt(number, ask)));
+          granted.push(...(await this.#grantAt(number, ask, lines)));
           holders.push(number);
         } catch (error) {
           if (!(error instanceof Refusal) || error.kind !== 'insufficient-stock') throw error;
@@ -147,8 +155,10 @@ export class Reservations {
     return { fresh: true, reservation: answerOf(request.id, granted, shortages) };
   }
 
-  async #grantAt(number: number, ask: Ask): Promise<PartAnswer[]> {
-    const own = { ...ask, lines: ask.lines.filter((line) => partitionOf(line.sku, this.#world.count) === number) };
+  /** Each owner is told of its own lines only: all of them to each would be work with the square of their number. */
+  async #grantAt(number: number, ask: Ask, lines: readonly WantedLine[]): Promise<PartAnswer[]> {
+    const asked = lines.map(({ index }) => ask.request.lines[index] as ReservationRequest['lines'][number]);
+    const own = { ...ask, request: { ...ask.request, lines: asked }, lines };
     if (this.#grants.owns(number)) return (await this.#grants.grantSome(own)).map(partAnswer);
     return this.#world.peers.ask(number, 'grantPart', own);
   }

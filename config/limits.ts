@@ -26,6 +26,10 @@ export const LIMITS = {
   stockRows: 10_000,
   /** Locations named in all lines of a reservation together; more: 413. */
   reservationLocations: 5_000,
+  /** Reservations of more lines are worked on so many at once, and so many wait; the next one: 503. */
+  wideLines: 20,
+  wideAtOnce: 1,
+  wideWaiting: 100,
   /** Milliseconds of work on one answer before other requests have their turn. */
   answerTurnMs: 5,
   /** Explanations that a node works on at once, and those that wait; more: 503. */

@@ -34,15 +34,18 @@ export function packMessage(message: unknown): Uint8Array {
 
 /** Throws a Misfit for anything that has not the form of the schema (ME1). */
 export function readMessage<T extends z.ZodType>(schema: T, bytes: Uint8Array): z.output<T> {
+  return fitted(schema, unpackMessage(bytes));
+}
+
+/** What the bytes hold, whose form is not checked yet. Throws a Misfit for what is no MessagePack. */
+export function unpackMessage(bytes: Uint8Array): unknown {
   const fault = msgpackFault(bytes, MAX_DEPTH, true);
   if (fault !== undefined) throw new Misfit(`it is not MessagePack: ${fault}`);
-  let value: unknown;
   try {
-    value = decodeBody(bytes, MSGPACK_TYPE);
+    return decodeBody(bytes, MSGPACK_TYPE);
   } catch (cause) {
     throw new Misfit('it is not MessagePack', { cause });
   }
-  return fitted(schema, value);
 }
 
 /**

@@ -11,7 +11,15 @@ import type { Peers } from '../../actors/ports.ts';
 import type { StockBook } from '../../actors/stock/state.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { type Clock, every } from '../../streams/clock.ts';
-import { listOf, MESSAGE_VERSION, Misfit, packMessage, readMessage } from '../../streams/messages.ts';
+import {
+  fitted,
+  listOf,
+  MESSAGE_VERSION,
+  Misfit,
+  packMessage,
+  readMessage,
+  unpackMessage,
+} from '../../streams/messages.ts';
 import { changesSubject, NODE_REPORTS_SUBJECT, partitionOf } from '../../streams/subjects.ts';
 import { mergeAsked } from '../kpi/asked.ts';
 import type { LocationPart } from '../kpi/figures.ts';
@@ -343,10 +351,12 @@ export class LiveFeed {
   #hear(data: Uint8Array): void {
     const { clock, living, writer } = this.#world;
     if (data.length > LIMITS.reportBytes) throw new Misfit(`a report of ${data.length} bytes`);
-    const report = readMessage(nodeReport, data);
-    if (report.writer === writer) return;
-    if (!this.#roster.hear(report, clock.monoMs(), living()))
-      throw new Misfit(`a report of ${report.figures.name}, which does not live as ${report.writer}`);
+    const sent = unpackMessage(data);
+    // Whoever can publish can send thousands, so who does not live is not read any further.
+    const said = this.#roster.speakerOf(sent, living());
+    if (said === writer) return;
+    if (said === undefined || !this.#roster.hear(fitted(nodeReport, sent), clock.monoMs(), living()))
+      throw new Misfit('a report of a node that does not live');
   }
 }
 

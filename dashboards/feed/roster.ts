@@ -68,6 +68,12 @@ export class Roster {
   /** Writer of the latest start, by name. */
   readonly #writers = new Map<string, string>();
 
+  /** The writer of a report that is not checked yet, if a node of that start lives or has been heard. */
+  speakerOf(sent: unknown, living: Living): string | undefined {
+    const writer = typeof sent === 'object' && sent !== null && 'writer' in sent ? sent.writer : undefined;
+    return typeof writer === 'string' && (living.has(writer) || this.#nodes.has(writer)) ? writer : undefined;
+  }
+
   /** False if nobody of that name and start lives. @param nowMs monotonic */
   hear(report: NodeReport, nowMs: number, living: Living): boolean {
     const { writer } = report;

@@ -26,7 +26,10 @@ interface SentFact {
 }
 
 export class HonestCallers {
+  /** Of decisions: requests on reservations, and questions. */
   readonly waited: Waited[] = [];
+  /** Of facts, which are recorded in the order of their stream and decide nothing. */
+  readonly recorded: Waited[] = [];
   readonly #nats: NatsConnection;
   readonly #streams: JetStreamClient;
   readonly #random = chance(24);
@@ -71,7 +74,9 @@ export class HonestCallers {
           (overNats ? await this.#askNats(method, path, body) : undefined) ?? (await ask(url(), method, path, body));
         const ms = performance.now() - began;
         if (answer.status !== 0 && answer.status < 500) {
-          this.waited.push({ ms, what: `${method} ${path.split('/')[2]}${overNats ? ' over NATS' : ''}` });
+          const noun = path.split('/')[2];
+          const told = noun === 'facts' ? this.recorded : this.waited;
+          told.push({ ms, what: `${method} ${noun}${overNats ? ' over NATS' : ''}` });
           return answer;
         }
         if (ms > withinMs)

@@ -94,6 +94,7 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
 
   await delay(lengths.calmMs);
   const calm = summary(honest.waited.splice(0));
+  honest.recorded.length = 0;
   say(`calm: ${JSON.stringify(calm)}`);
 
   const target: Target = {
@@ -166,6 +167,7 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
     'p99 ms': waits['p99 ms'],
     'p99.9 ms': waits['p99.9 ms'],
     'most ms': waits['most ms'],
+    'facts p99 ms': summary(honest.recorded)['p99 ms'],
     'calm p50 ms': calm['p50 ms'],
     'calm p99.9 ms': calm['p99.9 ms'],
     'served again after ms, most': Math.max(0, ...recovered),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { PeerRequest } from '../../actors/peer-operations.ts';
 import { Refusal } from '../../actors/refusal.ts';
+import { LIMITS } from '../../config/limits.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
 import { freshEngine, type TestEngine } from './test-engine.ts';
@@ -150,6 +151,23 @@ it('does not take a part that stands at the home of its reservation for the whol
   expect((await node.desk.release(atHome)).status).toBe('released');
 });
 
+it('tells each owner of its own lines only, however many there are in all', async () => {
+  const node = one as TestEngine;
+  const asked = vi.spyOn(node.peers, 'ask');
+  const lines = Array.from({ length: 40 }, (_, i) => ({ sku: `S${i}`, qty: 1 }));
+  const id = Array.from({ length: 100 }, (_, i) => `across-many-${i}`).find((each) => ownerOf(each) === 0) as string;
+  await node.desk.place(request(id, lines, true));
+  const parts = asked.mock.calls
+    .filter(([, operation]) => operation === 'grantPart')
+    .map(([number, , body]) => ({ number, body: body as PeerRequest<'grantPart'> }));
+  asked.mockRestore();
+  expect(parts.length).toBeGreaterThan(0);
+  for (const { number, body } of parts) {
+    const own = lines.filter(({ sku }) => partitionOf(sku, PARTITIONS) === number).map(({ sku }) => sku);
+    expect([body.lines.map(({ sku }) => sku), body.request.lines.map(({ sku }) => sku)]).toEqual([own, own]);
+  }
+});
+
 it('keeps every promise when a node leaves, and gives its partitions to the other', async () => {
   const sku = skuOf(1, 1);
   const before = await (one as TestEngine).desk.place(request('stays', [{ sku, qty: 4 }]));
@@ -163,4 +181,35 @@ it('keeps every promise when a node leaves, and gives its partitions to the othe
   const after = await one?.desk.atp({ lines: [{ sku }] });
   expect(Number(after?.lines[0]?.version.split('.')[0])).toBeGreaterThan(epoch);
   two = undefined;
+});
+
+it('works on one reservation of many lines at a time, lets small ones pass, and refuses the crowd behind', async () => {
+  const { desk, engine } = one as TestEngine;
+  let [going, most] = [0, 0];
+  const waiting: (() => void)[] = [];
+  const place = engine.reservations.place.bind(engine.reservations);
+  const placing = vi.spyOn(engine.reservations, 'place').mockImplementation(async (asked) => {
+    if (asked.lines.length === 1) return place(asked);
+    going += 1;
+    most = Math.max(most, going);
+    await new Promise<void>((resolve) => waiting.push(resolve));
+    going -= 1;
+    return { fresh: true, reservation: { id: asked.id, status: 'held', expiresAt: null, lines: [] } };
+  });
+  // Of ids whose home is here.
+  const ids = Array.from({ length: 1_000 }, (_, i) => `wide-${i}`).filter((id) => ownerOf(id) === 0);
+  const lines = Array.from({ length: LIMITS.wideLines + 1 }, () => ({ sku: skuOf(0), qty: 1 }));
+  const wide = () => desk.place(request(ids.pop() as string, lines, true));
+  const made = Array.from({ length: LIMITS.wideAtOnce + LIMITS.wideWaiting }, wide);
+  await expect(wide()).rejects.toMatchObject({ kind: 'busy' });
+  expect(await desk.place(request(ids.pop() as string, [{ sku: skuOf(0), qty: 1 }]))).toMatchObject({ fresh: true });
+  let ended = 0;
+  for (const each of made) each.finally(() => ended++).catch(() => undefined);
+  while (ended < made.length) {
+    for (const go of waiting.splice(0)) go();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await Promise.all(made);
+  placing.mockRestore();
+  expect(most).toBe(LIMITS.wideAtOnce);
 });

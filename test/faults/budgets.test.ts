@@ -217,6 +217,18 @@ it('a reservation names 5,000 locations at most', async () => {
   ]);
 });
 
+it('two dozen reservations of 500 lines at once leave others their time', async () => {
+  const short = each(499, (i) => ({ sku: `short-${i}-${'🦊'.repeat(50)}`, qty: 1 }));
+  const lines = [{ sku: 'honest', qty: 1 }, ...short];
+  const baskets = Promise.all(
+    each(24, (i) => ({ id: `basket-${i}`, ttlSeconds: 5, partial: true, lines })).map((basket) =>
+      post('/v1/reservations', basket),
+    ),
+  );
+  expect(await waitsDuring(baskets)).toBeLessThan(within);
+  expect((await baskets).map(({ status }) => status)).toEqual(Array(24).fill(201));
+}, 60_000);
+
 describe('an explanation', () => {
   it('comes in pages, newest first, each of which checks the whole; their steps are those of one, and nothing stands still', async () => {
     const path = '/v1/explain/long/x';
