@@ -92,8 +92,8 @@ export const LIMITS = {
   /** Bytes of a list of parked facts, and how long it is put together; at either the page ends early, with `next`. */
   parkedListBytes: 8 * 1024 * 1024,
   parkedListMs: 2_000,
-  /** Facts that a follower asks the server for at once. */
-  factsPerPull: 4096,
+  /** Facts that a follower asks the server for at once: between two pulls others have their turn. */
+  factsPerPull: 256,
   /** A follower that hears nothing for so long starts anew behind its position. */
   followerSilenceMs: 2_500,
   /** How often a node writes down how far the streams are: what a crash and damage to a disk together can hide. */
