@@ -392,9 +392,10 @@ describe('whatever comes on an internal subject', () => {
       const system = await ask(node.url, 'GET', '/v1/system');
       expect(system.body.nodes.map(({ name }: { name: string }) => name).sort()).toEqual(['one', 'two']);
       expect((await ask(node.url, 'GET', '/v1/search?q=big')).body.skus).toContain(BIG);
+      // Reports in a node's own name are not read by it.
       const metrics = String((await ask(node.url, 'GET', '/metrics')).body);
       expect(sum(metrics, /^holdfast_messages_dropped_total\{about="nodes",why="misfit"\} (\d+)/gm)).toBeGreaterThan(
-        1_000,
+        500,
       );
       expect(sum(metrics, /^holdfast_messages_dropped_total\{about="owner",why="misfit"\} (\d+)/gm)).toBeGreaterThan(0);
       expect(metrics.match(/^holdfast_messages_dropped_total\{.*why="fault"\} [1-9].*$/gm)).toBeNull();
