@@ -8,8 +8,6 @@
  * `rediss` in place of `redis` is TLS, which is then never given up. User and password are those of the Redis servers; Sentinels have
  * settings of their own.
  */
-import type { Settings } from './settings.ts';
-import type { Certificates } from './tls.ts';
 
 export interface RedisServer {
   readonly host: string;
@@ -60,43 +58,6 @@ export function parseRedisAddress(text: string): RedisAddress | undefined {
   const database = databaseOf(words[0]);
   if (database === undefined || words.length > 1 || servers.length > 1) return undefined;
   return { ...access, kind, server: first, database };
-}
-
-/** The settings that say where Redis is and who logs in. */
-export type RedisSettings = Pick<Settings, 'redis'> &
-  Partial<
-    Pick<
-      Settings,
-      | 'redisUser'
-      | 'redisPassword'
-      | 'redisSentinelUser'
-      | 'redisSentinelPassword'
-      | 'redisCa'
-      | 'redisCert'
-      | 'redisKey'
-    >
-  >;
-/** Where Redis is, who logs in there and at its Sentinels, and what TLS shows and trusts. */
-export interface RedisLogin {
-  readonly address: RedisAddress;
-  readonly sentinels: Pick<RedisAddress, 'username' | 'password'>;
-  readonly certificates: Certificates;
-  /** As it may be shown. */
-  readonly shown: string;
-}
-
-/** Undefined if the address is none. */
-export function redisLoginOf(settings: RedisSettings): RedisLogin | undefined {
-  const address = parseRedisAddress(settings.redis.reveal());
-  if (address === undefined) return undefined;
-  const { redisUser, redisPassword, redisSentinelUser, redisSentinelPassword } = settings;
-  const { username = redisUser, password = redisPassword?.reveal() } = address;
-  return {
-    address: { ...address, username, password },
-    sentinels: { username: redisSentinelUser, password: redisSentinelPassword?.reveal() },
-    certificates: { ca: settings.redisCa, cert: settings.redisCert, key: settings.redisKey },
-    shown: String(settings.redis),
-  };
 }
 
 function serverOf(text: string, defaultPort: number): RedisServer | undefined {

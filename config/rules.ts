@@ -1,4 +1,4 @@
-/** Versions of the rules by which stored messages are judged (actors/rules.ts), and what a first list begins with. */
+/** Versions of the rules by which stored messages are judged (actors/idempotency/rules.ts), and what a first list begins with. */
 
 /**
  * The newest version. Whatever makes a stored message readable or unreadable, or counts it otherwise, is a new one.

@@ -28,7 +28,7 @@ export const BASELINES_OBJECTS = 'holdfast_baselines';
 /** Metadata of JOURNAL that says up to where each stream may have been trimmed: JSON, sequence by stream. */
 export const TRIMMED_METADATA = 'holdfast-trimmed';
 
-/** Metadata of JOURNAL that says by which rules messages are judged: JSON, a list of entries (actors/rules.ts). */
+/** Metadata of JOURNAL that says by which rules messages are judged: JSON, a list of entries (actors/idempotency/rules.ts). */
 export const RULES_METADATA = 'holdfast-rules';
 /** Metadata of PARKED that says how many messages were taken out of it on purpose: any other that is missing is a loss. */
 export const REMOVED_METADATA = 'holdfast-removed';

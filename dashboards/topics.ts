@@ -6,12 +6,13 @@
  *  TP2 What is not known yet is null, never 0: a rate without a denominator, a percentile without a request.
  *  TP3 Orders, tasks and purchases come later: a reader passes over fields that it does not know.
  */
-import type { Anomaly } from '../streams/anomalies.ts';
-import type { FactType } from '../streams/facts.ts';
-import type { ParkReason } from '../streams/parked.ts';
-import type { AtpLine, SkuStockAnswer } from '../streams/requests.ts';
 
-export { ANOMALY_KINDS, type Anomaly, SEVERITIES } from '../streams/anomalies.ts';
+import type { Anomaly } from '../streams/contract/anomaly-kinds.ts';
+import type { AtpLine, SkuStockAnswer } from '../streams/contract/stock.ts';
+import type { ParkReason } from '../streams/fact/parked.ts';
+import type { FactType } from '../streams/subjects.ts';
+
+export { ANOMALY_KINDS, type Anomaly, SEVERITIES } from '../streams/contract/anomaly-kinds.ts';
 
 /** One message of the feed. */
 export interface TopicMessage<Data = unknown> {

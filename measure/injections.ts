@@ -2,8 +2,8 @@
  * Injected anomalies: what is done to the world, and what should be told of it. Each is one way in which a kind happens in a shop;
  * its size, place and moment come from a seed.
  */
-import type { AnomalyKind } from '../streams/anomalies.ts';
-import type { Fact, Sale } from '../streams/facts.ts';
+import type { AnomalyKind } from '../streams/contract/anomaly-kinds.ts';
+import type { Fact, Sale } from '../streams/fact/fact.ts';
 import type { Chance } from './chance.ts';
 import { arrival, DAY, DC, type Event, granted, HOUR, MINUTE, shipment, step, TILLS } from './world.ts';
 

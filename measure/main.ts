@@ -2,14 +2,15 @@
  * Precision and recall of the anomaly detectors: the real months, once as they are and once with labelled anomalies of every kind, played
  * in virtual time through the real reader, the real book and the real watch.
  */
+
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadSettings } from '../config/settings.ts';
-import { packageRoot } from '../src/servers/package-root.ts';
-import { ANOMALY_KINDS, type AnomalyKind } from '../streams/anomalies.ts';
-import type { Fact } from '../streams/facts.ts';
+import { loadSettings } from '../config/load-settings.ts';
+import { packageRoot } from '../src/process/package-root.ts';
+import { ANOMALY_KINDS, type AnomalyKind } from '../streams/contract/anomaly-kinds.ts';
+import type { Fact } from '../streams/fact/fact.ts';
 import { Chance } from './chance.ts';
 import { Injections } from './injections.ts';
 import { markdown, type Report, scoreTable } from './report.ts';

@@ -1,11 +1,12 @@
 /** Plays events through the real book and the real watch in virtual time, and notes what is opened. */
-import { AnomalyWatch } from '../actors/anomaly-watch.ts';
-import { Partition } from '../actors/partition.ts';
-import { foldDecision, foldFact } from '../actors/watch.ts';
+
+import { AnomalyWatch } from '../actors/anomaly/observer.ts';
+import { foldDecision, foldFact } from '../actors/partition/fold.ts';
+import { Partition } from '../actors/partition/partition.ts';
 import type { AnomalyParameters } from '../config/anomalies.ts';
-import type { AnomalyKind } from '../streams/anomalies.ts';
-import type { StockDecision } from '../streams/decisions.ts';
-import type { Fact } from '../streams/facts.ts';
+import type { AnomalyKind } from '../streams/contract/anomaly-kinds.ts';
+import type { Fact } from '../streams/fact/fact.ts';
+import type { StockDecision } from '../streams/journal/record.ts';
 import { DAY, DC, type Event, MINUTE } from './world.ts';
 
 /** An alarm that was opened, and when; microseconds since 1970. */

@@ -1,6 +1,6 @@
 /** Openings against labels: precision, recall and delay by kind. */
-import type { AnomalyKind } from '../streams/anomalies.ts';
-import type { Fact } from '../streams/facts.ts';
+import type { AnomalyKind } from '../streams/contract/anomaly-kinds.ts';
+import type { Fact } from '../streams/fact/fact.ts';
 import type { Label } from './injections.ts';
 import type { Opening, Played } from './run.ts';
 import { HOUR, MINUTE } from './world.ts';

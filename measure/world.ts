@@ -5,9 +5,9 @@
  */
 import type { StockBook } from '../actors/stock/state.ts';
 import { readFacts } from '../src/replay/read.ts';
-import type { Granted, StockDecision } from '../streams/decisions.ts';
-import { type Fact, parseFact } from '../streams/facts.ts';
+import { type Fact, parseFact } from '../streams/fact/fact.ts';
 import { hash64 } from '../streams/hash.ts';
+import type { Granted, StockDecision } from '../streams/journal/record.ts';
 import type { Chance } from './chance.ts';
 
 export const DC = 'uk-dc';

@@ -11,7 +11,7 @@ import { buildWeb } from './build-web.mjs';
 import { BUILD_LIST, root } from './install.mjs';
 
 const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-const entry = join(root, 'dist', 'program', 'src', 'cli.js');
+const entry = join(root, 'dist', 'program', 'src', 'cli', 'main.js');
 
 if (existsSync(compiler)) await build();
 else if (existsSync(entry)) console.log('No TypeScript compiler (development packages left out): dist stays as it is.');
@@ -42,7 +42,7 @@ async function build() {
  */
 async function bundle() {
   const { build } = await import('vite');
-  const entries = ['src/cli', 'src/run-node', 'config/limits'];
+  const entries = ['src/cli/main', 'src/node/run-node', 'config/limits'];
   await build({
     configFile: false,
     root,

@@ -47,7 +47,7 @@ export function ensureBuilt() {
 
 function isBuilt() {
   const built = mtime(BUILD_LIST);
-  return built > 0 && existsSync(join(root, 'dist', 'program', 'src', 'cli.js')) && newest() <= built;
+  return built > 0 && existsSync(join(root, 'dist', 'program', 'src', 'cli', 'main.js')) && newest() <= built;
 }
 
 /** Runs npm, the one that runs this script where there is one, and ends the process when it fails. */

@@ -21,7 +21,7 @@ const DEVICE_PUBLISHES = [
 ];
 const DEVICE_SUBSCRIBES = ['_INBOX_device.>', 'anomaly.*'];
 
-/** What src/redis-connection.ts and src/snapshots-redis.ts send, and what the script there calls. */
+/** What src/redis/connection.ts and src/redis/snapshot-store.ts send, and what the script there calls. */
 const NODE_COMMANDS = ['hset', 'hget', 'hmget', 'hkeys', 'hdel', 'hexists', 'eval', 'ping', 'info', 'role'];
 /** What a replica and a Sentinel send to a master, after the documentation of Redis. */
 const REPLICA_COMMANDS = ['ping', 'replconf', 'psync'];

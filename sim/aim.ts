@@ -2,13 +2,14 @@
  * Faults that wait for their moment. Chance alone seldom strikes in the few milliseconds of a take-over, a fence or a snapshot; this one
  * watches for these moments at the server and the store, and strikes in them or just behind them.
  */
+
 import { JOURNAL_STREAM, NODES_BUCKET, OWNERS_BUCKET } from '../config/topology.ts';
-import { decodeRecord } from '../streams/decisions.ts';
+import { decodeRecord } from '../streams/journal/record.ts';
 import type { SimNode } from './node.ts';
 import type { FaultName } from './options.ts';
 import type { Random } from './random.ts';
 import type { Message } from './server.ts';
-import { STRANGER_SUBJECT } from './stranger.ts';
+import { STRANGER_SUBJECT } from './witness.ts';
 import type { World } from './world.ts';
 
 /** Moments, and how often one that is watched for is struck in. */

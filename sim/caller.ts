@@ -2,9 +2,9 @@
  * A storefront's caller: it places, confirms, releases, and asks again with the same body until there is a decision, as the contract says.
  * It knows what it was told and holds every answer against the witness.
  */
-import type { Core } from '../actors/core.ts';
-import { Refusal } from '../actors/refusal.ts';
-import type { ReservationAnswer, ReservationRequest } from '../streams/requests.ts';
+import type { Core } from '../actors/engine/core.ts';
+import { Refusal } from '../actors/ports/refusal.ts';
+import type { ReservationAnswer, ReservationRequest } from '../streams/contract/stock.ts';
 import { partitionOf } from '../streams/subjects.ts';
 import type { SimNode } from './node.ts';
 import type { Random } from './random.ts';

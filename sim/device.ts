@@ -4,7 +4,7 @@
  */
 
 import { PARKED_STREAM } from '../config/topology.ts';
-import { sentAsJson } from '../streams/sent.ts';
+import { sentAsJson } from '../streams/fact/sent-body.ts';
 import { againSubject, factSubject, partitionOf } from '../streams/subjects.ts';
 import { Connection, SimBroker } from './broker.ts';
 import type { Caller } from './caller.ts';

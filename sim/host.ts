@@ -2,7 +2,7 @@
  * The machine under a node: it runs, sleeps (a paused process) or is dead, and has a system clock that may be off or jump. Everything that
  * reaches a node, timers and answers alike, passes through its host.
  */
-import { SteadyClock } from '../src/clock.ts';
+import { SteadyClock } from '../src/process/steady-clock.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /** Wall time when virtual time is 0. */

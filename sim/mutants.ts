@@ -25,16 +25,16 @@ const mutant = (name: string, file: string, find: string, put: string): Mutant =
   edits: [edit(file, find, put)],
 });
 
-const JOURNAL = 'streams/journal.ts';
-const FOLLOWER = 'streams/follower.ts';
-const ENGINE = 'actors/engine.ts';
-const TAKE_OVER = 'actors/take-over.ts';
-const GRANTS = 'actors/grants.ts';
-const RESERVATIONS = 'actors/reservations.ts';
-const OWNERSHIP = 'actors/ownership.ts';
-const INTAKE = 'actors/intake.ts';
-const SNAPSHOTTER = 'actors/snapshotter.ts';
-const SNAPSHOT = 'actors/snapshot.ts';
+const JOURNAL = 'streams/journal/journal.ts';
+const FOLLOWER = 'streams/read/follower.ts';
+const ENGINE = 'actors/engine/engine.ts';
+const TAKE_OVER = 'actors/recovery/take-over.ts';
+const GRANTS = 'actors/reservation/participant.ts';
+const RESERVATIONS = 'actors/reservation/coordinator.ts';
+const OWNERSHIP = 'actors/ownership/ownership.ts';
+const INTAKE = 'actors/ingest/intake.ts';
+const SNAPSHOTTER = 'actors/snapshot/snapshotter.ts';
+const SNAPSHOT = 'actors/snapshot/format.ts';
 const STATE = 'actors/stock/state.ts';
 const EVOLVE = 'actors/stock/evolve.ts';
 
@@ -110,7 +110,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'a record of an unknown writer counts',
-    'actors/admission.ts',
+    'actors/log/admission.ts',
     'return seq <= this.#foundedAt || this.#subjects.has(subject);',
     'return seq !== this.#foundedAt || this.#subjects.has(subject);',
   ),
@@ -122,7 +122,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'the journal is not replayed',
-    'actors/recover-partitions.ts',
+    'actors/recovery/recover-partitions.ts',
     'tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);',
     'tips, 0);',
   ),
@@ -191,13 +191,13 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('a snapshot does not wait for what is parked', SNAPSHOTTER, '      await Promise.all(parking);\n', ''),
   mutant(
     'whoever publishes where nodes resubmit is believed',
-    'actors/verdict.ts',
+    'actors/idempotency/verdict.ts',
     'if (again) return marks.allows(message);',
     'if (again) return marks.allows(message) || true;',
   ),
   mutant(
     'a mark that was not read yet is no mark',
-    'actors/followers.ts',
+    'actors/ingest/followers.ts',
     'if (!intake.marks.covers(stream, message)) {',
     'if (!intake.marks.covers(stream, message) && message.seq < 0) {',
   ),
@@ -266,7 +266,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'the clock follows the system at once',
-    'src/clock.ts',
+    'src/process/steady-clock.ts',
     'return Math.floor(this.#anchorMs + this.#system.monoMs());',
     'return Math.floor(this.#system.wallMs());',
   ),
@@ -274,7 +274,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'what is confirmed expires',
     edits: [
       edit(
-        'actors/expiry.ts',
+        'actors/partition/expiry.ts',
         'return part.granted && part.confirmedAtMs === 0 && !hasEnded(part);',
         'return part.granted && !hasEnded(part);',
       ),
@@ -417,7 +417,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'a version has no epoch',
-    'actors/desk.ts',
+    'actors/request/router.ts',
     'version: `${book.epoch}.${book.seq}`',
     'version: `1.${book.seq}`',
   ),
@@ -425,7 +425,7 @@ export const MUTANTS: readonly Mutant[] = [
     ['pause', 'cut'],
     mutant(
       'a node without its lease answers for its parts',
-      'actors/core.ts',
+      'actors/engine/core.ts',
       '?.serving === true && ownership.leased;',
       '?.serving === true;',
     ),

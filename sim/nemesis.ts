@@ -1,6 +1,6 @@
 /** What goes wrong, when, and for how long: drawn from the seed out of the faults that are on. Everything it breaks, `heal` mends. */
 
-import type { RulesEntry } from '../actors/rules.ts';
+import type { RulesEntry } from '../actors/idempotency/rules.ts';
 import { LIMITS } from '../config/limits.ts';
 import { JOURNAL_STREAM, RULES_METADATA } from '../config/topology.ts';
 import type { StreamFacts } from '../streams/broker.ts';

@@ -2,11 +2,11 @@
  * A simulated node: the real core (engine, desks, ownership, journal, snapshots) on the ports of a simulated world. Its name stays, its
  * process comes and goes.
  */
-import { buildCore, type Core } from '../actors/core.ts';
-import { answerRequest, packRefusal, packRequest, readAnswer } from '../actors/peer-messages.ts';
-import type { PeerAnswer, PeerOperationName, PeerRequest } from '../actors/peer-operations.ts';
-import type { Peers } from '../actors/ports.ts';
-import { UNDECIDED, undecided } from '../actors/refusal.ts';
+import { buildCore, type Core } from '../actors/engine/core.ts';
+import { answerRequest, packRefusal, packRequest, readAnswer } from '../actors/ports/peer-messages.ts';
+import type { PeerAnswer, PeerOperationName, PeerRequest } from '../actors/ports/peer-operations.ts';
+import type { Peers } from '../actors/ports/ports.ts';
+import { UNDECIDED, undecided } from '../actors/ports/refusal.ts';
 import { LIMITS } from '../config/limits.ts';
 import {
   HORIZONS_BUCKET,
@@ -20,12 +20,12 @@ import { delay, every } from '../streams/clock.ts';
 import { Connection, SimBroker, SimKeys } from './broker.ts';
 import { Host } from './host.ts';
 import { Link } from './link.ts';
+import type { Network } from './network.ts';
 import { SimStore } from './store.ts';
-import type { World } from './world.ts';
 
 export class SimNode {
   readonly name: string;
-  readonly #world: World;
+  readonly #world: Network;
   #starts = 0;
   host: Host;
   link: Link;
@@ -33,7 +33,7 @@ export class SimNode {
   /** Why its last process ended, if it ended by itself. */
   ended: string | undefined;
 
-  constructor(name: string, world: World) {
+  constructor(name: string, world: Network) {
     this.name = name;
     this.#world = world;
     this.host = new Host(name, world.scheduler, 0, 0);

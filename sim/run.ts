@@ -2,15 +2,16 @@
  * One seed: a safety phase in which things go wrong all the time and the invariants hold after every step, then everything heals and the
  * world must come to rest: all partitions served, every caller answered, and the numbers exactly what was stored.
  */
+
 import { JOURNAL_STREAM } from '../config/topology.ts';
-import { decodeRecord } from '../streams/decisions.ts';
+import { decodeRecord } from '../streams/journal/record.ts';
 import { Caller, Versions } from './caller.ts';
 import { Device } from './device.ts';
 import { FreeBounds } from './free-bounds.ts';
 import { Nemesis } from './nemesis.ts';
 import { describe, draw, type FaultName, type Options } from './options.ts';
 import { Random } from './random.ts';
-import { STRANGER_SUBJECT } from './stranger.ts';
+import { STRANGER_SUBJECT } from './witness.ts';
 import { Violation, World } from './world.ts';
 
 export interface Result {

@@ -1,6 +1,6 @@
 /** The snapshot store as Redis behaves: it may be away, emptied, damaged, or come back with an older copy of itself. */
-import { snapshotKey } from '../actors/snapshot-seal.ts';
-import type { SnapshotStore } from '../actors/snapshotter.ts';
+import { snapshotKey } from '../actors/snapshot/seal.ts';
+import type { SnapshotStore } from '../actors/snapshot/snapshotter.ts';
 import { Secret } from '../config/secret.ts';
 import type { Host } from './host.ts';
 import type { Random } from './random.ts';

@@ -1,12 +1,11 @@
 /** A stranger that may publish to JOURNAL: it never owned a partition, so nothing that it writes may count or stop anybody. */
+
 import { JOURNAL_STREAM } from '../config/topology.ts';
-import { encodeRecord } from '../streams/decisions.ts';
+import { encodeRecord } from '../streams/journal/record.ts';
 import { partitionOf } from '../streams/subjects.ts';
 import type { Random } from './random.ts';
+import { STRANGER, STRANGER_SUBJECT } from './witness.ts';
 import type { World } from './world.ts';
-
-const WRITER = 'stranger';
-export const STRANGER_SUBJECT = `journal.${WRITER}`;
 
 /** Stores bytes that are no record, a fence of everything, or a hold that an owner could have granted. */
 export function forge({ server, options, nowMs }: World, random: Random): void {
@@ -16,10 +15,10 @@ export function forge({ server, options, nowMs }: World, random: Random): void {
     return;
   }
   const { partitions } = options.settings;
-  const head = { writer: WRITER, n: 1, before: '' };
+  const head = { writer: STRANGER, n: 1, before: '' };
   if (random.chance(0.3)) {
     const parts = Array.from({ length: partitions }, (_, number) => [number, 1_000_000] as const);
-    store(encodeRecord({ ...head, decisions: [{ kind: 'fenced', by: WRITER, parts }] }));
+    store(encodeRecord({ ...head, decisions: [{ kind: 'fenced', by: STRANGER, parts }] }));
     return;
   }
   const sku = random.pick(options.scarce);

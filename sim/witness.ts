@@ -9,11 +9,14 @@
  */
 import { createHash } from 'node:crypto';
 import { JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
-import { type Decision, decodeRecord, type Granted } from '../streams/decisions.ts';
+import { type Decision, decodeRecord, type Granted } from '../streams/journal/record.ts';
 import { EPOCH_MS } from './host.ts';
 import { Ledger, type SentFact } from './ledger.ts';
 import type { Message } from './server.ts';
-import { STRANGER_SUBJECT } from './stranger.ts';
+
+/** A writer that never owned a partition (sim/stranger.ts). */
+export const STRANGER = 'stranger';
+export const STRANGER_SUBJECT = `journal.${STRANGER}`;
 
 export type Status = 'held' | 'allocated' | 'released' | 'expired';
 interface Line {

@@ -9,6 +9,7 @@ import {
 } from '../config/topology.ts';
 import type { FreeBounds } from './free-bounds.ts';
 import { EPOCH_MS, type Host } from './host.ts';
+import type { Network, Peer, Subscriber } from './network.ts';
 import { SimNode } from './node.ts';
 import type { Options } from './options.ts';
 import type { Random } from './random.ts';
@@ -23,12 +24,7 @@ export class Violation extends Error {
   override readonly name = 'Violation';
 }
 
-interface Subscriber {
-  readonly node: SimNode;
-  readonly host: Host;
-}
-
-export class World {
+export class World implements Network {
   readonly scheduler: Scheduler;
   readonly random: Random;
   readonly options: Options;
@@ -40,7 +36,7 @@ export class World {
   readonly processes = new Map<string, Host>();
   readonly notes: string[] = [];
   declare freeBounds: FreeBounds;
-  readonly #subscribed = new Map<SimNode, { host: Host; numbers: ReadonlySet<number> }>();
+  readonly #subscribed = new Map<Peer, { host: Host; numbers: ReadonlySet<number> }>();
   #failure: Violation | undefined;
 
   constructor(random: Random, options: Options) {
@@ -102,11 +98,11 @@ export class World {
     return this.processes.get(process)?.alive === false;
   }
 
-  subscribe(node: SimNode, host: Host, numbers: readonly number[]): void {
+  subscribe(node: Peer, host: Host, numbers: readonly number[]): void {
     if (node.host === host) this.#subscribed.set(node, { host, numbers: new Set(numbers) });
   }
 
-  unsubscribe(node: SimNode): void {
+  unsubscribe(node: Peer): void {
     this.#subscribed.delete(node);
   }
 
@@ -116,7 +112,6 @@ export class World {
     );
   }
 
-  /** Whether every process runs and every partition is served. */
   /** How each node stands, for people. */
   get standing(): string[] {
     return this.nodes.map(({ name, running, core }) => {
@@ -125,6 +120,7 @@ export class World {
     });
   }
 
+  /** Whether every process runs and every partition is served. */
   get settled(): boolean {
     let served = 0;
     for (const { running, core } of this.nodes) {

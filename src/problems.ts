@@ -2,9 +2,9 @@
  * Problems: how fronts say that a request was not carried out, as RFC 9457 describes. Every kind, its status and title is in
  * one table: those of refusals, and those that only fronts know. `type` is the bare kind, a relative URI reference.
  */
-import { REFUSALS, Refusal, UNDECIDED } from '../actors/refusal.ts';
+import { REFUSALS, Refusal, UNDECIDED } from '../actors/ports/refusal.ts';
 import { BrokerError } from '../streams/broker.ts';
-import type { ProblemBody } from '../streams/requests.ts';
+import type { ProblemBody } from '../streams/contract/stock.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 

@@ -1,6 +1,6 @@
 /**
  * The broker as a port: streams that are published to, read and followed, and key-value buckets with compare-and-set. The real one is
- * streams/connection.ts, on NATS; a simulation has its own.
+ * streams/nats/broker.ts, on NATS; a simulation has its own.
  *
  * Trouble is sorted into what the caller should do: `conflict` (an expectation failed), `unknown` (may be stored or not), `too-large` (it will
  * never be taken at this size), `full` (nothing was stored; there may be room later), `refused` (the server said no, and why).
@@ -80,7 +80,7 @@ export interface Broker {
   /** Stores a message; its sequence. Rejects with a BrokerError. */
   publish(subject: string, data: Uint8Array, options?: PublishOptions): Promise<number>;
   stream(name: string): Promise<StreamFacts | undefined>;
-  /** Puts this in place of a stream's metadata (streams/journal-metadata.ts says who may). */
+  /** Puts this in place of a stream's metadata (streams/journal/metadata.ts says who may). */
   annotate(stream: string, metadata: Readonly<Record<string, string>>): Promise<void>;
   /** The last message on a subject, which may have wildcards, read through the stream's leader; undefined if there is none. */
   lastOn(stream: string, subject: string): Promise<StoredMessage | undefined>;

@@ -7,7 +7,9 @@
  *     (nats-server, server/subject_transform.go, getHashPartition); a test asks the server.
  */
 import type { MessageKind } from './broker.ts';
-import type { FactType } from './facts.ts';
+
+export const FACT_TYPES = ['sale', 'receipt', 'transfer', 'return', 'count', 'adjustment'] as const;
+export type FactType = (typeof FACT_TYPES)[number];
 
 const PLAIN = /^[A-Za-z0-9_-]+$/;
 

@@ -2,8 +2,8 @@
 import { PassThrough } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseLine } from '../src/cli/line-option.ts';
 import { runCli } from '../src/cli/program.ts';
+import { parseLine } from '../src/cli/support/line-option.ts';
 import { front } from './http/front.ts';
 
 let app: FastifyInstance;

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { createClient } from 'redis';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { packageRoot } from '../src/process/package-root.ts';
+import { RedisSnapshots } from '../src/redis/snapshot-store.ts';
 import { firstAnswer } from '../src/servers/first-answer.ts';
 import type { ServerHandle } from '../src/servers/local-server.ts';
-import { packageRoot } from '../src/servers/package-root.ts';
 import { freePort } from '../src/servers/ports.ts';
-import { RedisSnapshots } from '../src/snapshots-redis.ts';
 import {
   composeClusterNats,
   composeNats,

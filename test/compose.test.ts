@@ -3,15 +3,16 @@
  * this house. No Docker engine is needed, and none is used: what is proven is the file. What it mounts runs on real servers in
  * compose-servers.test.ts.
  */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { Ajv2020, type AnySchemaObject } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { loadSettings } from '../config/load-settings.ts';
 import { parseRedisAddress } from '../config/redis-address.ts';
-import { loadSettings } from '../config/settings.ts';
-import { packageRoot } from '../src/servers/package-root.ts';
+import { packageRoot } from '../src/process/package-root.ts';
 import { freshSecrets } from './fixtures/compose-servers.ts';
 
 interface Service {

@@ -2,8 +2,8 @@
 import { PassThrough } from 'node:stream';
 import { beforeAll, expect, it } from 'vitest';
 import { runCli } from '../src/cli/program.ts';
-import type { Finding } from '../src/doctor.ts';
-import { ranges } from '../src/ownership-view.ts';
+import type { Finding } from '../src/operate/doctor.ts';
+import { ranges } from '../src/operate/ownership-view.ts';
 import { NodeProcess, type Servers } from './fixtures/node-process.ts';
 import { freshNats, freshRedis } from './fixtures/servers.ts';
 

@@ -4,16 +4,24 @@
  * A file here changes only together with a new version of its form and code that still reads the old one. Hex files hold
  * bytes, 32 a line; content hashes stand in snapshots and tell a resend from a conflict, so they are frozen too.
  */
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { RULES_VERSION } from '../config/rules.ts';
 import { decodeBody, encodeBody, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
-import { type Decision, decodeRecord, encodeRecord, type JournalRecord, recordHash } from '../streams/decisions.ts';
-import { FACT_TYPES, type Fact, parseFact } from '../streams/facts.ts';
+import { type Fact, parseFact } from '../streams/fact/fact.ts';
 import { hash64 } from '../streams/hash.ts';
+import {
+  type Decision,
+  decodeRecord,
+  encodeRecord,
+  type JournalRecord,
+  recordHash,
+} from '../streams/journal/record.ts';
 import {
   decodeToken,
   encodeToken,
+  FACT_TYPES,
   factSubject,
   journalSubject,
   ownerSubject,

@@ -5,10 +5,10 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { containerName } from '../src/servers/docker.ts';
-import { findServer } from '../src/servers/find.ts';
+import { containerName } from '../src/servers/fetch/docker.ts';
+import { findServer } from '../src/servers/fetch/find.ts';
+import type { DockerProgram } from '../src/servers/fetch/program.ts';
 import { firstAnswer } from '../src/servers/first-answer.ts';
-import type { DockerProgram } from '../src/servers/program.ts';
 import { freshFolder, freshNats, freshRedis } from './fixtures/servers.ts';
 
 /** A docker command for one image. It keeps each container's pid in a file, and logs its own calls. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, expect, it } from 'vitest';
 import { runCli } from '../src/cli/program.ts';
-import { packageRoot } from '../src/servers/package-root.ts';
+import { packageRoot } from '../src/process/package-root.ts';
 import { commandLine, isRunning, parentOf } from '../src/servers/process-table.ts';
 import { ask, askUntilDecided } from './fixtures/http-caller.ts';
 import { freshFolder } from './fixtures/servers.ts';

@@ -12,9 +12,9 @@
  * Time is the source's own (places.ts, PL1). Telling of the same thing twice does no harm: minutes are a set.
  */
 import { ANOMALY_BOUNDS } from '../../config/anomalies.ts';
-import type { Heard } from './hearing.ts';
-import { silenceTail } from './probability.ts';
-import { rounded, type Scene } from './scene.ts';
+import { rounded, type Scene } from './detect/context.ts';
+import { silenceTail } from './detect/probability.ts';
+import type { Heard } from './detect/sightings.ts';
 
 const MINUTE = 60_000_000;
 const HOUR = 60 * MINUTE;

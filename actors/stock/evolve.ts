@@ -2,11 +2,12 @@
  * Evolve: facts and decisions into the state of a book. Total, without policy, without clock.
  *
  * Invariants:
- *  E1 The same facts and decisions, in any order and interleaving, end in the same state. (Each fact once: actors/seen.ts.)
+ *  E1 The same facts and decisions, in any order and interleaving, end in the same state. (Each fact once: actors/idempotency/fact-ids.ts.)
  *  E2 Every change raises the book's change number by one.
  */
-import type { Granted, StockDecision } from '../../streams/decisions.ts';
-import type { Adjustment, Fact, Receipt, Return, Sale, Transfer } from '../../streams/facts.ts';
+
+import type { Adjustment, Fact, Receipt, Return, Sale, Transfer } from '../../streams/fact/fact.ts';
+import type { Granted, StockDecision } from '../../streams/journal/record.ts';
 import { move, registerCount } from './movements.ts';
 import { settle } from './reservation.ts';
 import { HomeEntry, ReservationPart, type SeldomState, type StockBook, type StockKey, type Transit } from './state.ts';

@@ -5,11 +5,11 @@
  * decide (requests), evolve (facts and decisions), availability (answers), invariants (checks).
  *
  * Pages: everything that a snapshot stores stands on a page of its book. Whoever changes an item touches its page first, so
- * that a snapshot in progress can write the page as it was (see actors/snapshot.ts).
+ * that a snapshot in progress can write the page as it was (see actors/snapshot/format.ts).
  */
 
-import type { Shortage } from '../../streams/decisions.ts';
 import type { Hash64 } from '../../streams/hash.ts';
+import type { Shortage } from '../../streams/journal/record.ts';
 
 /** The register that sellable is relative to: the last count by (at, id). */
 export interface CountRegister {

@@ -1,8 +1,8 @@
 /** Facts in JetStream: putting many there, and reading them as fast as the client alone can. */
 import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, headers, nanos } from '@nats-io/transport-node';
-import { NatsBroker } from '../../streams/connection.ts';
-import { provision } from '../../streams/provision.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
+import { provision } from '../../streams/nats/provision.ts';
 import { factSubject } from '../../streams/subjects.ts';
 import { skuName } from './requests.ts';
 

@@ -1,7 +1,7 @@
 /** The node under test: the whole program's composition root, in a process of its own. */
-import { loadSettings } from '../../config/settings.ts';
-import { createLog } from '../../src/log.ts';
-import { type RunningNode, startNode } from '../../src/node.ts';
+import { loadSettings } from '../../config/load-settings.ts';
+import { type RunningNode, startNode } from '../../src/node/node.ts';
+import { createLog } from '../../src/process/log.ts';
 
 export interface NodeOptions {
   readonly nats: string;

@@ -1,18 +1,18 @@
 /** Snapshots of a million actors: written by the product, read bare, and loaded by the product. */
 
 import { createClient, RESP_TYPES } from 'redis';
-import { Admission } from '../../actors/admission.ts';
-import { Partition } from '../../actors/partition.ts';
-import { loadSnapshot, type RecoveryWorld } from '../../actors/recovery.ts';
-import { SeenIds } from '../../actors/seen.ts';
-import { Snapshotter } from '../../actors/snapshotter.ts';
+import { SeenIds } from '../../actors/idempotency/fact-ids.ts';
+import { Admission } from '../../actors/log/admission.ts';
+import { Partition } from '../../actors/partition/partition.ts';
+import { loadSnapshot, type RecoveryWorld } from '../../actors/recovery/recovery.ts';
+import { Snapshotter } from '../../actors/snapshot/snapshotter.ts';
 import { applyFact } from '../../actors/stock/evolve.ts';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
-import { SteadyClock } from '../../src/clock.ts';
-import { RedisSnapshots } from '../../src/snapshots-redis.ts';
-import { NatsBroker } from '../../streams/connection.ts';
+import { SteadyClock } from '../../src/process/steady-clock.ts';
+import { RedisSnapshots } from '../../src/redis/snapshot-store.ts';
 import { hash64 } from '../../streams/hash.ts';
-import { provision } from '../../streams/provision.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
+import { provision } from '../../streams/nats/provision.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { counted, read, type Shape, sale } from './machine.ts';
 

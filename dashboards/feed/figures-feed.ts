@@ -14,10 +14,10 @@ import {
   type OpenAnomalies,
   partitionFigures,
 } from '../kpi/figures.ts';
-import type { KpiWatch } from '../kpi/kpi-watch.ts';
+import type { KpiWatch } from '../kpi/observer.ts';
+import type { GatherHandlers } from '../query/gather-operations.ts';
+import type { Gather } from '../query/scatter-gather.ts';
 import type { Anomaly, KpiTopic, LocationBrief, LocationFigures } from '../topics.ts';
-import type { Gather } from './gather.ts';
-import type { GatherHandlers } from './gather-operations.ts';
 
 /** Owners that do not answer so soon are left out this time. */
 const GATHER_MS = 1_000;

@@ -6,8 +6,8 @@
  *  LF2 What nodes tell each other is told again: reports every second, wishes every two. A lost message makes a value late, never wrong.
  */
 
-import { type PeerHandlers, type SkuValue, skuValue } from '../../actors/peer-operations.ts';
-import type { Peers } from '../../actors/ports.ts';
+import { type PeerHandlers, type SkuValue, skuValue } from '../../actors/ports/peer-operations.ts';
+import type { Peers } from '../../actors/ports/ports.ts';
 import type { StockBook } from '../../actors/stock/state.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { type Clock, every } from '../../streams/clock.ts';
@@ -21,20 +21,20 @@ import {
   unpackMessage,
 } from '../../streams/messages.ts';
 import { changesSubject, NODE_REPORTS_SUBJECT, partitionOf } from '../../streams/subjects.ts';
-import { mergeAsked } from '../kpi/asked.ts';
 import type { LocationPart } from '../kpi/figures.ts';
-import type { KpiWatch } from '../kpi/kpi-watch.ts';
+import type { KpiWatch } from '../kpi/observer.ts';
+import { mergeAsked } from '../kpi/request-stats.ts';
+import type { GatherHandlers } from '../query/gather-operations.ts';
+import { Gather } from '../query/scatter-gather.ts';
+import { readsHandlers, SystemReads } from '../query/system-queries.ts';
 import type { AnomalyTopic, SystemTopic } from '../topics.ts';
 import type { AnomalySource } from './anomaly-source.ts';
 import { FiguresFeed, figuresHandlers } from './figures-feed.ts';
-import { Gather } from './gather.ts';
-import type { GatherHandlers } from './gather-operations.ts';
 import { Hub } from './hub.ts';
 import { type Living, type NodeReport, nodeReport, Roster } from './roster.ts';
-import { SkuFeed } from './sku-feed.ts';
-import { readsHandlers, SystemReads } from './system-reads.ts';
+import { CONFLATE_MS, RENEW_MS, type SkuTopicKind, Wanted, type Wish } from './sku-interest.ts';
+import { SkuFeed } from './sku-subscriptions.ts';
 import { parseTopic, type TopicName } from './topic-name.ts';
-import { CONFLATE_MS, RENEW_MS, type SkuTopicKind, Wanted, type Wish } from './wanted.ts';
 import type { Wire } from './wire.ts';
 
 /** How often figures are sent to those who look at them. */

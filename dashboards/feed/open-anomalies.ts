@@ -8,10 +8,10 @@
  *      known to be stored, is dropped. What the store does not hold is gone at the next look at it.
  */
 import { LIMITS } from '../../config/limits.ts';
-import { anomalySubject } from '../../streams/anomalies.ts';
-import { anomaly as anomalyForm } from '../../streams/anomaly-forms.ts';
 import { type Clock, every } from '../../streams/clock.ts';
 import { decodeBody, JSON_TYPE } from '../../streams/codec.ts';
+import { anomalySubject } from '../../streams/contract/anomaly-kinds.ts';
+import { anomaly as anomalyForm } from '../../streams/contract/stored-anomaly.ts';
 import { fitted, Misfit } from '../../streams/messages.ts';
 import type { Anomaly } from '../topics.ts';
 import type { AnomalySource } from './anomaly-source.ts';

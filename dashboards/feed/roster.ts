@@ -10,7 +10,7 @@
 import { z } from 'zod';
 import { LIMITS } from '../../config/limits.ts';
 import { listOf, type Read, version } from '../../streams/messages.ts';
-import type { AskedPart } from '../kpi/asked.ts';
+import type { AskedPart } from '../kpi/request-stats.ts';
 import type { NodeFigures, SystemTopic } from '../topics.ts';
 
 const FORGET_MS = 60_000;

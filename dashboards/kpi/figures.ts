@@ -2,12 +2,12 @@
  * KPIs as they travel between nodes, by partition, and put together for readers. A partition's figures stand by themselves: whoever has the
  * newest of each partition has the system, wherever partitions are and while they move.
  */
-import { FACT_TYPES } from '../../streams/facts.ts';
+import { FACT_TYPES } from '../../streams/subjects.ts';
 import type { Happened, KpiTopic, LocationBrief, LocationFigures, WindowName } from '../topics.ts';
 import { AGE_DAYS, WINDOWS } from '../topics.ts';
-import type { KpiWatch } from './kpi-watch.ts';
-import type { LocationKpi } from './location-kpi.ts';
-import { STANDING, STANDING_LENGTH, standingOf } from './standing.ts';
+import type { LocationKpi } from './location.ts';
+import type { KpiWatch } from './observer.ts';
+import { STANDING, STANDING_LENGTH, standingOf } from './totals.ts';
 import {
   addKept,
   emptySums,

@@ -8,7 +8,7 @@
  *  W2 A window begins at a whole bucket: its length is between one bucket less than its name says and that.
  *  W3 A bucket holds the figures that are not zero: there are some fifty of a location in each partition, and most of them saw a sale or two.
  */
-import { FACT_TYPES } from '../../streams/facts.ts';
+import { FACT_TYPES } from '../../streams/subjects.ts';
 import { WINDOWS, type WindowName } from '../topics.ts';
 
 const FIELDS = [

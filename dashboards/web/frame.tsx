@@ -1,18 +1,18 @@
 /** The frame around every view: landmarks, where one can go, the search box, whether numbers are live, and the dialogs of all views. */
 import { useEffect, useRef } from 'preact/hooks';
-import { announcement } from './announce.ts';
+import { announcement } from './base/announce.ts';
+import { helpShown, keysOn, useKeys } from './base/keys.ts';
+import { href, type Route, route } from './base/route.ts';
+import { switchTheme, theme } from './base/theme.ts';
 import { unresolved } from './data/anomalies.ts';
 import { link } from './data/live-socket.ts';
-import { helpShown, keysOn, useKeys } from './keys.ts';
 import { Help } from './parts/help.tsx';
 import { Icon, type IconName } from './parts/icon.tsx';
 import { LinkBanner, LinkChip } from './parts/link-banner.tsx';
 import { SearchBox } from './parts/search-box.tsx';
-import { href, type Route, route } from './route.ts';
-import { switchTheme, theme } from './theme.ts';
-import { Anomalies } from './views/anomalies.tsx';
-import { Location } from './views/location.tsx';
-import { Locations } from './views/locations.tsx';
+import { Anomalies } from './views/anomaly/anomalies.tsx';
+import { Location } from './views/location/location.tsx';
+import { Locations } from './views/location/locations.tsx';
 import { Nowhere } from './views/nowhere.tsx';
 import { Overview } from './views/overview.tsx';
 import { Sku } from './views/sku.tsx';

@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { packageRoot } from '../../src/servers/package-root.ts';
+import { packageRoot } from '../../src/process/package-root.ts';
 import type { Order, Told } from './orders.ts';
 
 export class Attackers {

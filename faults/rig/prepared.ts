@@ -5,10 +5,10 @@
 import { cpSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient, RESP_TYPES } from 'redis';
-import type { NodeMarks } from '../../actors/marks.ts';
+import type { NodeMarks } from '../../actors/recovery/high-water-marks.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, MARKS_BUCKET, PARKED_STREAM } from '../../config/topology.ts';
 import type { ServerHandle } from '../../src/servers/local-server.ts';
-import { NatsBroker } from '../../streams/connection.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
 import { ask } from '../../test/fixtures/http-caller.ts';
 import type { NodeProcess, Servers } from '../../test/fixtures/node-process.ts';
 import { until } from '../../test/fixtures/until.ts';

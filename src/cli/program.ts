@@ -1,17 +1,18 @@
 /**
  * The command line: its commands, and what each way of ending is worth as an exit code: 0 good, 1 failed, 2 wrong usage.
  */
+
 import { Command, CommanderError } from 'commander';
-import { SettingError } from '../../config/settings.ts';
+import { SettingError } from '../../config/setting-forms.ts';
 import { printable } from '../../streams/names.ts';
-import { VERSION } from '../version.ts';
-import { addInspectionCommands } from './inspection-commands.ts';
-import { type CliIo, type CliRun, UsageError } from './io.ts';
-import { addNodeCommands } from './node-commands.ts';
-import { addParkedCommands } from './parked-commands.ts';
-import { addQuarantineCommands } from './quarantine-commands.ts';
-import { addReservationCommands } from './reservation-commands.ts';
-import { addStockCommands } from './stock-commands.ts';
+import { VERSION } from '../process/version.ts';
+import { addNodeCommands } from './commands/node.ts';
+import { addParkedCommands } from './commands/parked.ts';
+import { addQuarantineCommands } from './commands/quarantine.ts';
+import { addReservationCommands } from './commands/reservation.ts';
+import { addInspectionCommands } from './commands/retention.ts';
+import { addStockCommands } from './commands/stock.ts';
+import { type CliIo, type CliRun, UsageError } from './support/io.ts';
 
 const FAILED = 1;
 const WRONG_USAGE = 2;

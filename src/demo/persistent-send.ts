@@ -1,6 +1,6 @@
 /** Sending that does not give up: a demo outlives a restart of its node. */
 import type { Clock } from '../../streams/clock.ts';
-import type { FactsAnswer } from '../../streams/requests.ts';
+import type { FactsAnswer } from '../../streams/contract/stock.ts';
 import type { SentFact } from '../replay/entry.ts';
 import type { Send } from '../replay/send.ts';
 import { wait } from '../replay/wait.ts';

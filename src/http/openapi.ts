@@ -10,7 +10,7 @@ import {
   type ZodOpenApiResponseObject,
 } from 'zod-openapi';
 import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
-import { problemBody } from '../../streams/requests.ts';
+import { problemBody } from '../../streams/contract/stock.ts';
 import { PROBLEM_TYPE, PROBLEMS, type ProblemKind, problem } from '../problems.ts';
 import type { Operation } from './operation.ts';
 

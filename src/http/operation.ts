@@ -5,7 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
-import { headerOf } from '../callers.ts';
+import { headerOf } from '../api/callers.ts';
 import type { ProblemKind } from '../problems.ts';
 
 /** One that takes a body says how large it may be. */

@@ -2,31 +2,31 @@
  * The HTTP front: fastify with the routes of the contract, bodies in JSON or MessagePack, and problems for all that goes wrong.
  *
  * Invariants:
- *  H1 Requests are checked in src/answers.ts, which NATS uses too; the framework only carries them.
- *  H2 A request that succeeds logs nothing and passes one hook, which judges who asks (src/callers.ts) before anything is read.
+ *  H1 Requests are checked in src/api/stock-api.ts, which NATS uses too; the framework only carries them.
+ *  H2 A request that succeeds logs nothing and passes one hook, which judges who asks (src/api/callers.ts) before anything is read.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
-import type { AnomalyDesk } from '../../actors/anomaly-keeper.ts';
-import type { FactDesk, ParkedFacts, Readiness, StockDesk } from '../../actors/ports.ts';
+import type { AnomalyDesk } from '../../actors/anomaly/keeper.ts';
+import type { FactDesk, ParkedFacts, Readiness, StockDesk } from '../../actors/ports/ports.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { type Certificates, tlsOptionsOf } from '../../config/tls.ts';
 import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
-import type { BodyType, SentBody } from '../../streams/sent.ts';
-import { Answers } from '../answers.ts';
-import { formOf, readBody } from '../bodies.ts';
-import { ANSWER_HEADERS, type Callers, refusalOfCaller } from '../callers.ts';
-import type { Log } from '../log.ts';
-import type { Metrics } from '../metrics.ts';
-import { SystemAnswers, type SystemView } from '../system-answers.ts';
+import type { BodyType, SentBody } from '../../streams/fact/sent-body.ts';
+import { formOf, readBody } from '../api/bodies.ts';
+import { ANSWER_HEADERS, type Callers, refusalOfCaller } from '../api/callers.ts';
+import { Answers } from '../api/stock-api.ts';
+import { SystemAnswers, type SystemView } from '../api/system-api.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Log } from '../process/log.ts';
 import { BodyReader, UnreadBody } from './body-reader.ts';
 import { answerProblems, clientProblem, frameworkProblem } from './problems.ts';
-import { addAnomalyRoutes } from './routes-anomalies.ts';
-import { addFactRoutes } from './routes-facts.ts';
-import { addOperationsRoutes, OPERATIONS } from './routes-operations.ts';
-import { addReservationRoutes } from './routes-reservations.ts';
-import { addStockRoutes } from './routes-stock.ts';
-import { addSystemRoutes } from './routes-system.ts';
+import { addAnomalyRoutes } from './routes/anomalies.ts';
+import { addFactRoutes } from './routes/facts.ts';
+import { addOperationsRoutes, OPERATIONS } from './routes/health.ts';
+import { addReservationRoutes } from './routes/reservations.ts';
+import { addStockRoutes } from './routes/stock.ts';
+import { addSystemRoutes } from './routes/system.ts';
 
 /** An id of 128 characters of four UTF-8 bytes, each percent-encoded. */
 const LONGEST_PARAMETER = 128 * 4 * 3;
@@ -154,7 +154,7 @@ function readBodies(app: FastifyInstance, { metrics, bodies: reader = new BodyRe
 
 type Done = (error: Error | null, value?: unknown) => void;
 
-/** CA2 of src/callers.ts: a page of another origin can send a body without a type, or with one of a form, and not be asked first. */
+/** CA2 of src/api/callers.ts: a page of another origin can send a body without a type, or with one of a form, and not be asked first. */
 function formOfBody({ headers }: FastifyRequest): BodyType {
   const { 'content-type': type, 'content-encoding': encoding } = headers;
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity')

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { packageRoot } from '../servers/package-root.ts';
+import { packageRoot } from '../process/package-root.ts';
 import type { Operation } from './operation.ts';
 
 const TYPES: Readonly<Record<string, string>> = {

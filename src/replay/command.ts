@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import progress from 'cli-progress';
 import type { Clock } from '../../streams/clock.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
-import { SteadyClock } from '../clock.ts';
+import { SteadyClock } from '../process/steady-clock.ts';
 import { httpSender } from './http-sender.ts';
 import { parseSpeed, SPEED_RULE } from './pace.ts';
 import { FORMATS, type Format } from './read.ts';

@@ -3,7 +3,7 @@
  *
  * With several base URLs, the next one is tried after a node did not answer.
  */
-import { factsAnswer } from '../../streams/requests.ts';
+import { factsAnswer } from '../../streams/contract/stock.ts';
 import { type Send, SendError } from './send.ts';
 
 const ANSWER_MS = 30_000;

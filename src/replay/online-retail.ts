@@ -8,7 +8,7 @@
  *
  * Pure: no file, no clock.
  */
-import { parseFact } from '../../streams/facts.ts';
+import { parseFact } from '../../streams/fact/fact.ts';
 import { parseInstant } from '../../streams/instant.ts';
 import type { Entry, SentFact } from './entry.ts';
 

@@ -5,7 +5,7 @@
  *  B2 Each batch ends in exactly one of settled and lost. Once one is lost, nothing more is sent.
  */
 import type { Clock } from '../../streams/clock.ts';
-import type { FactsAnswer } from '../../streams/requests.ts';
+import type { FactsAnswer } from '../../streams/contract/stock.ts';
 import type { SentFact } from './entry.ts';
 import { type Send, SendError } from './send.ts';
 import { wait } from './wait.ts';

@@ -7,7 +7,7 @@
 
 import { LIMITS } from '../../config/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
-import type { FactsAnswer } from '../../streams/requests.ts';
+import type { FactsAnswer } from '../../streams/contract/stock.ts';
 import { type Batch, Outbox, type OutboxBounds, type Parcel } from './outbox.ts';
 import { Pace, type Speed } from './pace.ts';
 import { type Format, ReadError, readFacts } from './read.ts';

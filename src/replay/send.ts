@@ -1,5 +1,5 @@
 /** The port behind which facts are stored: POST /v1/facts in production, memory in tests. */
-import type { FactsAnswer } from '../../streams/requests.ts';
+import type { FactsAnswer } from '../../streams/contract/stock.ts';
 import type { SentFact } from './entry.ts';
 
 /** Resolves when every accepted fact of the batch is durable; rejects with a SendError. Sending a batch again is harmless. */

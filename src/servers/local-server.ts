@@ -7,6 +7,7 @@
  *  L2 Port and data folder never change over a handle's life.
  *  L3 Waiting is for a condition (an answer, an exit), with a deadline and the log's last lines in the error.
  */
+
 import { createHash } from 'node:crypto';
 import {
   closeSync,
@@ -20,11 +21,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CONTAINER_DATA, removeContainer } from './docker.ts';
+import { CONTAINER_DATA, removeContainer } from './fetch/docker.ts';
+import { EXECUTABLE, type ServerKind } from './fetch/kind.ts';
+import type { Program } from './fetch/program.ts';
 import { findOrphan, removeRecord, type ServerRecord, writeRecord } from './orphan.ts';
 import { freePort } from './ports.ts';
 import { isStopped } from './process-table.ts';
-import { EXECUTABLE, type Program, type ServerKind } from './program.ts';
 import { adopt, launch, type Running } from './running.ts';
 
 const PROBE_EVERY_MS = 20;

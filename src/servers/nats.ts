@@ -7,11 +7,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { findServer } from './find.ts';
+import { packageRoot } from '../process/package-root.ts';
+import { findServer } from './fetch/find.ts';
+import type { Program } from './fetch/program.ts';
 import { firstAnswer } from './first-answer.ts';
 import { type Ports, type ServerHandle, startServer } from './local-server.ts';
-import { packageRoot } from './package-root.ts';
-import type { Program } from './program.ts';
 
 const READY_WITHIN_MS = 60_000;
 

@@ -7,10 +7,11 @@
  *     program and the configuration file in this data folder; a pid that was given to another process is left alone.
  *  O3 An orphan is either taken over (same configuration, and it answers) or ended before anything else starts.
  */
+
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { EXECUTABLE, type ServerKind } from './fetch/kind.ts';
 import { commandLine, isRunning, parentOf } from './process-table.ts';
-import { EXECUTABLE, type ServerKind } from './program.ts';
 
 const FILE = 'server.json';
 

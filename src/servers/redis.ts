@@ -6,11 +6,11 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findServer } from './find.ts';
+import { packageRoot } from '../process/package-root.ts';
+import { findServer } from './fetch/find.ts';
+import type { Program } from './fetch/program.ts';
 import { firstAnswer } from './first-answer.ts';
 import { type ServerHandle, startServer } from './local-server.ts';
-import { packageRoot } from './package-root.ts';
-import type { Program } from './program.ts';
 
 const READY_WITHIN_MS = 30_000;
 

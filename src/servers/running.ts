@@ -10,10 +10,10 @@
  *     What was acknowledged is on disk by then, so SIGKILL loses nothing.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { CONTAINER_DATA, containerName, dockerRunArgs } from './docker.ts';
-import { executables } from './path-search.ts';
+import { CONTAINER_DATA, containerName, dockerRunArgs } from './fetch/docker.ts';
+import { executables } from './fetch/path-search.ts';
+import type { DockerProgram, NativeProgram, Program } from './fetch/program.ts';
 import { isRunning } from './process-table.ts';
-import type { DockerProgram, NativeProgram, Program } from './program.ts';
 
 const ADOPTED_POLL_MS = 50;
 

@@ -1,6 +1,6 @@
 /** The detectors as tables: what raises each kind, what does not, and what ends it; each also with a restart before every step. */
 import { describe, expect, it } from 'vitest';
-import type { AnomalyKind } from '../../streams/anomalies.ts';
+import type { AnomalyKind } from '../../streams/contract/anomaly-kinds.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, Shop } from './shop.ts';
 
 type Step = (shop: Shop) => unknown;

@@ -4,7 +4,7 @@
  */
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Anomaly } from '../../streams/anomalies.ts';
+import type { Anomaly } from '../../streams/contract/anomaly-kinds.ts';
 import { type Answer, ask, askUntilDecided } from '../fixtures/http-caller.ts';
 import { NodeProcess } from '../fixtures/node-process.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';

@@ -1,8 +1,8 @@
 /** What the detectors keep: after loading it at any point they go on as if nothing had happened; it is small, and quickly made. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ROW_BYTES } from '../../actors/anomaly/key-states.ts';
-import { AnomalyWatch } from '../../actors/anomaly-watch.ts';
+import { ROW_BYTES } from '../../actors/anomaly/detect/key-states.ts';
+import { AnomalyWatch } from '../../actors/anomaly/observer.ts';
 import { ANOMALY_DEFAULTS } from '../../config/anomalies.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, Shop } from './shop.ts';
 

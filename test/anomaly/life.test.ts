@@ -1,8 +1,8 @@
 /** The durable life of an anomaly, as a table: what is stored, what the detectors or a person say, what is stored then. */
 import { describe, expect, it } from 'vitest';
-import type { Alarm } from '../../actors/anomaly/alarms.ts';
-import { reconciled, type StoredAnomaly, stepped } from '../../actors/anomaly-life.ts';
-import { Refusal } from '../../actors/refusal.ts';
+import type { Alarm } from '../../actors/anomaly/detect/alarms.ts';
+import { reconciled, type StoredAnomaly, stepped } from '../../actors/anomaly/lifecycle.ts';
+import { Refusal } from '../../actors/ports/refusal.ts';
 
 const ID = '7.negative_stock.00000000000000aa';
 const NOW = Date.parse('2026-11-24T10:00:00Z');

@@ -1,7 +1,7 @@
 /** Tail probabilities, against sums written from their definitions and against known values. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { countTail, shareTail, silenceTail, silentMean } from '../../actors/anomaly/probability.ts';
+import { countTail, shareTail, silenceTail, silentMean } from '../../actors/anomaly/detect/probability.ts';
 
 /** P(X = x) as a product: (k)(k+1)…(k+x−1) / x! · p^k · (1 − p)^x. */
 function mass(x: number, mean: number, k: number): number {

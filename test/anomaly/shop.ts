@@ -1,12 +1,13 @@
 /** A shop for the tables of the detectors: a real book with a real watch, facts and decisions in few words, and a wall clock to set. */
-import type { Alarm } from '../../actors/anomaly/alarms.ts';
-import { AnomalyWatch } from '../../actors/anomaly-watch.ts';
-import { Partition } from '../../actors/partition.ts';
-import { foldDecision, foldFact } from '../../actors/watch.ts';
+
+import type { Alarm } from '../../actors/anomaly/detect/alarms.ts';
+import { AnomalyWatch } from '../../actors/anomaly/observer.ts';
+import { foldDecision, foldFact } from '../../actors/partition/fold.ts';
+import { Partition } from '../../actors/partition/partition.ts';
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies.ts';
-import type { AnomalyKind } from '../../streams/anomalies.ts';
-import type { StockDecision } from '../../streams/decisions.ts';
-import { type Fact, parseFact } from '../../streams/facts.ts';
+import type { AnomalyKind } from '../../streams/contract/anomaly-kinds.ts';
+import { type Fact, parseFact } from '../../streams/fact/fact.ts';
+import type { StockDecision } from '../../streams/journal/record.ts';
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;

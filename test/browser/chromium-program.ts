@@ -6,12 +6,12 @@
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { candidateSources, findTools, osRelease, unpackPackages } from '../../src/servers/apt.ts';
-import { readAptSources } from '../../src/servers/apt-sources.ts';
-import { run } from '../../src/servers/command.ts';
-import { packageRoot } from '../../src/servers/package-root.ts';
-import { executables } from '../../src/servers/path-search.ts';
-import { withLock } from '../../src/servers/unpacked.ts';
+import { packageRoot } from '../../src/process/package-root.ts';
+import { candidateSources, findTools, osRelease, unpackPackages } from '../../src/servers/fetch/apt.ts';
+import { readAptSources } from '../../src/servers/fetch/apt-sources.ts';
+import { run } from '../../src/servers/fetch/command.ts';
+import { executables } from '../../src/servers/fetch/path-search.ts';
+import { withLock } from '../../src/servers/fetch/unpacked.ts';
 
 export interface ChromiumProgram {
   readonly path: string;

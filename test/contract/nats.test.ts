@@ -2,8 +2,8 @@
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
 import { Packr } from 'msgpackr';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { NatsBroker } from '../../streams/connection.ts';
-import { ProvisionError, provision } from '../../streams/provision.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
+import { ProvisionError, provision } from '../../streams/nats/provision.ts';
 import { encodeToken, factSubject, partitionOf } from '../../streams/subjects.ts';
 import { ask } from '../fixtures/http-caller.ts';
 import { NodeProcess } from '../fixtures/node-process.ts';

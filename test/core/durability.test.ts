@@ -1,8 +1,9 @@
 /** What the promise is worth is read from every server of a cluster. */
+
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadSettings } from '../../config/settings.ts';
-import { checkDurability } from '../../src/durability.ts';
-import { NatsBroker } from '../../streams/connection.ts';
+import { loadSettings } from '../../config/load-settings.ts';
+import { checkDurability } from '../../src/node/durability.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
 import { NatsCluster } from '../fixtures/nats-cluster.ts';
 import { freshNats } from '../fixtures/servers.ts';
 

@@ -3,7 +3,7 @@
  * or stays in quarantine with what cannot be folded; the others go on.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { PartitionWatch } from '../../actors/watch.ts';
+import type { PartitionWatch } from '../../actors/partition/observer.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
 import { until } from '../fixtures/until.ts';

@@ -1,7 +1,7 @@
 /** Keys of a bucket on a real nats-server: what comes late must not stand in place of what was said since. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { NatsBroker } from '../../streams/connection.ts';
-import type { NatsKeys } from '../../streams/keys.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
+import type { NatsKeys } from '../../streams/nats/keys.ts';
 import { freshNats } from '../fixtures/servers.ts';
 
 let broker: NatsBroker;

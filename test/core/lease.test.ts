@@ -1,7 +1,7 @@
 /** Every node must mean the same by a lease: the bucket's keys last as long for all, and a longer one would outlive them. */
 import { expect, it } from 'vitest';
 import { NODES_BUCKET } from '../../config/topology.ts';
-import { NatsBroker } from '../../streams/connection.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
 import { NodeProcess } from '../fixtures/node-process.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
 

@@ -1,9 +1,10 @@
 /** Snapshots in Redis of every kind: one server, a master under Sentinels that fails over, a Cluster that loses a master. */
+
 import { beforeAll, describe, expect, it } from 'vitest';
+import { loadSettings } from '../../config/load-settings.ts';
 import { parseRedisAddress } from '../../config/redis-address.ts';
 import { shownAddress } from '../../config/secret.ts';
-import { loadSettings } from '../../config/settings.ts';
-import { RedisSnapshots } from '../../src/snapshots-redis.ts';
+import { RedisSnapshots } from '../../src/redis/snapshot-store.ts';
 import { command, freshRedisCluster, freshSentinels, info, type SentinelSet } from '../fixtures/redis-sets.ts';
 import { freshRedis } from '../fixtures/servers.ts';
 

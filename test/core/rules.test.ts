@@ -1,17 +1,17 @@
 /** Rules change: the idempotency horizon, what can be read. What became of stored facts does not. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { baselineSources } from '../../actors/baseline-store.ts';
-import { changeHorizon } from '../../actors/change-horizon.ts';
-import { Rules } from '../../actors/rules.ts';
-import { RulesList } from '../../actors/rules-list.ts';
-import { CHUNK_IDS } from '../../actors/seen.ts';
+import { CHUNK_IDS } from '../../actors/idempotency/fact-ids.ts';
+import { Rules } from '../../actors/idempotency/rules.ts';
+import { RulesList } from '../../actors/idempotency/rules-list.ts';
+import { baselineSources } from '../../actors/retention/baseline-store.ts';
+import { changeHorizon } from '../../actors/retention/change-horizon.ts';
 import { RULES_VERSION } from '../../config/rules.ts';
 import { HORIZONS_BUCKET, JOURNAL_STREAM, NODES_BUCKET, RULES_METADATA } from '../../config/topology.ts';
-import { SteadyClock } from '../../src/clock.ts';
+import { SteadyClock } from '../../src/process/steady-clock.ts';
 import { encodeBody, JSON_TYPE } from '../../streams/codec.ts';
-import { NatsBroker } from '../../streams/connection.ts';
-import { provision } from '../../streams/provision.ts';
-import { announceFloors, floorsOf, readStreams } from '../../streams/trimmed.ts';
+import { announceFloors, floorsOf, readStreams } from '../../streams/journal/floors.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
+import { provision } from '../../streams/nats/provision.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
 import { Horizons as OldHorizons } from '../golden/streams-0.1/horizons.ts';
 import { freshEngine, type TestEngine } from './test-engine.ts';

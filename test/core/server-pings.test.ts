@@ -1,7 +1,7 @@
 /** How servers look from a node: answered, refused, and hanging pings. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Metrics } from '../../src/metrics.ts';
-import { pingServers } from '../../src/server-pings.ts';
+import { Metrics } from '../../src/metrics/metrics.ts';
+import { pingServers } from '../../src/metrics/server-pings.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

@@ -1,8 +1,8 @@
 /** A lease that ran out, on servers so slow that writing all owner keys anew takes longer than a lease lasts. */
 import { expect, it } from 'vitest';
-import { Ownership } from '../../actors/ownership.ts';
+import { Ownership } from '../../actors/ownership/ownership.ts';
 import { NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
-import { NatsBroker } from '../../streams/connection.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
 import { freshNats } from '../fixtures/servers.ts';
 
 const TTL_MS = 3_000;

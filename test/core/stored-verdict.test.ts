@@ -1,17 +1,18 @@
 /** What a stored message says, by the version of rules of its sequence, and how long its id is remembered. */
+
 import { describe, expect, it } from 'vitest';
-import { Intake } from '../../actors/intake.ts';
-import { maintain } from '../../actors/maintenance.ts';
-import { Partition } from '../../actors/partition.ts';
-import { Rules } from '../../actors/rules.ts';
-import { CHUNK_IDS, SeenIds } from '../../actors/seen.ts';
-import { decodeManifest, encodeManifest, type Manifest } from '../../actors/snapshot.ts';
-import { readStored } from '../../actors/verdict.ts';
-import { SteadyClock } from '../../src/clock.ts';
+import { CHUNK_IDS, SeenIds } from '../../actors/idempotency/fact-ids.ts';
+import { Rules } from '../../actors/idempotency/rules.ts';
+import { readStored } from '../../actors/idempotency/verdict.ts';
+import { Intake } from '../../actors/ingest/intake.ts';
+import { maintain } from '../../actors/partition/forgetting.ts';
+import { Partition } from '../../actors/partition/partition.ts';
+import { decodeManifest, encodeManifest, type Manifest } from '../../actors/snapshot/format.ts';
+import { SteadyClock } from '../../src/process/steady-clock.ts';
 import type { FollowedMessage } from '../../streams/broker.ts';
 import { encodeBody, JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
-import type { FactType } from '../../streams/facts.ts';
-import { ParkMarks } from '../../streams/park-marks.ts';
+import { ParkMarks } from '../../streams/fact/park-marks.ts';
+import type { FactType } from '../../streams/subjects.ts';
 import { factSubject, storedFact } from '../../streams/subjects.ts';
 
 const HOUR_MS = 3_600_000;

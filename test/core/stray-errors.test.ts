@@ -2,12 +2,12 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { packageRoot } from '../../src/servers/package-root.ts';
+import { packageRoot } from '../../src/process/package-root.ts';
 
 const PROGRAM = `
-  import { Metrics } from './dist/src/metrics.js';
-  import { Seldom } from './dist/src/seldom.js';
-  import { catchStrayErrors } from './dist/src/stray-errors.js';
+  import { Metrics } from './dist/src/metrics/metrics.js';
+  import { Seldom } from './dist/src/process/seldom.js';
+  import { catchStrayErrors } from './dist/src/node/stray-errors.js';
   import { applyFact } from './dist/actors/stock/evolve.js';
   const metrics = new Metrics();
   const lines = [];

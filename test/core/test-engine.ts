@@ -1,7 +1,8 @@
 /** A core on real servers, without the fronts. */
-import { baselineSources } from '../../actors/baseline-store.ts';
-import { buildCore } from '../../actors/core.ts';
-import type { MakeWatch } from '../../actors/engine.ts';
+
+import { buildCore } from '../../actors/engine/core.ts';
+import type { MakeWatch } from '../../actors/engine/engine.ts';
+import { baselineSources } from '../../actors/retention/baseline-store.ts';
 import {
   HORIZONS_BUCKET,
   MARKS_BUCKET,
@@ -10,12 +11,12 @@ import {
   SKIPS_BUCKET,
   WRITERS_BUCKET,
 } from '../../config/topology.ts';
-import { SteadyClock } from '../../src/clock.ts';
-import { NatsPeers, serveOwner } from '../../src/peers.ts';
-import { RedisSnapshots } from '../../src/snapshots-redis.ts';
-import { NatsBroker, nonce } from '../../streams/connection.ts';
-import { provision } from '../../streams/provision.ts';
-import { sentAsJson } from '../../streams/sent.ts';
+import { NatsPeers, serveOwner } from '../../src/node/peers.ts';
+import { SteadyClock } from '../../src/process/steady-clock.ts';
+import { RedisSnapshots } from '../../src/redis/snapshot-store.ts';
+import { sentAsJson } from '../../streams/fact/sent-body.ts';
+import { NatsBroker, nonce } from '../../streams/nats/broker.ts';
+import { provision } from '../../streams/nats/provision.ts';
 
 export type TestEngine = Awaited<ReturnType<typeof freshEngine>>;
 

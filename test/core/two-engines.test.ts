@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import type { PeerRequest } from '../../actors/peer-operations.ts';
-import { Refusal } from '../../actors/refusal.ts';
+import type { PeerRequest } from '../../actors/ports/peer-operations.ts';
+import { Refusal } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';

@@ -1,18 +1,18 @@
 /** The answer to facts over HTTP: the verdict of their owner, waited for while there is one to come, and never guessed. */
 import { beforeAll, expect, it } from 'vitest';
-import { StreamFactDesk } from '../../actors/fact-desk.ts';
-import { Intake } from '../../actors/intake.ts';
-import { Partition } from '../../actors/partition.ts';
-import { Rules } from '../../actors/rules.ts';
-import { SeenIds } from '../../actors/seen.ts';
+import { SeenIds } from '../../actors/idempotency/fact-ids.ts';
+import { Rules } from '../../actors/idempotency/rules.ts';
+import { Intake } from '../../actors/ingest/intake.ts';
+import { StreamFactDesk } from '../../actors/ingest/submit.ts';
+import { Partition } from '../../actors/partition/partition.ts';
 import { RULES_VERSION } from '../../config/rules.ts';
-import { SteadyClock } from '../../src/clock.ts';
-import { NatsPeers } from '../../src/peers.ts';
-import { NatsBroker, nonce } from '../../streams/connection.ts';
-import { Follower } from '../../streams/follower.ts';
-import { ParkMarks } from '../../streams/park-marks.ts';
-import { provision } from '../../streams/provision.ts';
-import { sentAsJson } from '../../streams/sent.ts';
+import { NatsPeers } from '../../src/node/peers.ts';
+import { SteadyClock } from '../../src/process/steady-clock.ts';
+import { ParkMarks } from '../../streams/fact/park-marks.ts';
+import { sentAsJson } from '../../streams/fact/sent-body.ts';
+import { NatsBroker, nonce } from '../../streams/nats/broker.ts';
+import { provision } from '../../streams/nats/provision.ts';
+import { Follower } from '../../streams/read/follower.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
 import { freshEngine } from './test-engine.ts';
 

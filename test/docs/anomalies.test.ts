@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { type Report, scoreTable } from '../../measure/report.ts';
-import { packageRoot } from '../../src/servers/package-root.ts';
-import { ANOMALY_KINDS } from '../../streams/anomalies.ts';
+import { packageRoot } from '../../src/process/package-root.ts';
+import { ANOMALY_KINDS } from '../../streams/contract/anomaly-kinds.ts';
 
 const read = (...path: string[]) => readFileSync(join(packageRoot(), ...path), 'utf8');
 const report = JSON.parse(read('measure', 'results', 'latest.json')) as Report;

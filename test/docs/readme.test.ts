@@ -1,14 +1,15 @@
 /** The README's examples, typed against a running node, and its table of problems, held against the code's. */
+
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { REFUSALS } from '../../actors/refusal.ts';
-import { loadSettings } from '../../config/settings.ts';
-import { createLog } from '../../src/log.ts';
-import { type RunningNode, startNode } from '../../src/node.ts';
-import { packageRoot } from '../../src/servers/package-root.ts';
+import { REFUSALS } from '../../actors/ports/refusal.ts';
+import { loadSettings } from '../../config/load-settings.ts';
+import { type RunningNode, startNode } from '../../src/node/node.ts';
+import { createLog } from '../../src/process/log.ts';
+import { packageRoot } from '../../src/process/package-root.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
 
 const readme = readFileSync(join(packageRoot(), 'README.md'), 'utf8');

@@ -1,12 +1,13 @@
 /** Messages and streams at their bounds: what one device sends stops neither the intake of others nor a reservation. */
+
 import { createClient, RESP_TYPES } from 'redis';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { decodeManifest } from '../../actors/snapshot.ts';
+import { decodeManifest } from '../../actors/snapshot/format.ts';
 import { LIMITS } from '../../config/limits.ts';
-import { loadSettings } from '../../config/settings.ts';
+import { loadSettings } from '../../config/load-settings.ts';
 import { FACT_STREAM_NAMES } from '../../config/topology.ts';
-import { NatsBroker } from '../../streams/connection.ts';
-import { provision } from '../../streams/provision.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
+import { provision } from '../../streams/nats/provision.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { makeFirstStreams } from '../fixtures/first-streams.ts';
 import { ask, askUntilDecided } from '../fixtures/http-caller.ts';

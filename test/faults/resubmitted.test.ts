@@ -3,7 +3,7 @@
  * either, and every start finds the same.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { NatsBroker } from '../../streams/connection.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
 import { againSubject, partitionOf } from '../../streams/subjects.ts';
 import { makeFirstStreams } from '../fixtures/first-streams.ts';
 import { ask, askUntilDecided } from '../fixtures/http-caller.ts';

@@ -1,8 +1,9 @@
 /** What one caller can make too large, and what /readyz says when nothing moves: a node, and a server at its default max_payload. */
+
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { loadSettings } from '../../config/settings.ts';
-import { startNode } from '../../src/node.ts';
-import { NatsBroker } from '../../streams/connection.ts';
+import { loadSettings } from '../../config/load-settings.ts';
+import { startNode } from '../../src/node/node.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
 import { ask, askUntilDecided } from '../fixtures/http-caller.ts';
 import { NodeProcess } from '../fixtures/node-process.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';

@@ -1,7 +1,7 @@
 /** Who may ask over HTTP: what browsers say of the page that asks, under which name the node is asked, and what answers carry. */
 import { describe, expect, it } from 'vitest';
-import { namesOf, refusalOfCaller } from '../../src/callers.ts';
-import { OPERATIONS } from '../../src/http/routes-operations.ts';
+import { namesOf, refusalOfCaller } from '../../src/api/callers.ts';
+import { OPERATIONS } from '../../src/http/routes/health.ts';
 import { front, SALE } from './front.ts';
 
 const EVIL = 'https://evil.example';

@@ -1,10 +1,10 @@
 /** The HTTP front over memory ports, for tests. */
 import type { FastifyInstance } from 'fastify';
-import type { Readiness } from '../../actors/ports.ts';
+import type { Readiness } from '../../actors/ports/ports.ts';
 import type { BodyReader } from '../../src/http/body-reader.ts';
 import { buildHttp } from '../../src/http/server.ts';
-import type { Log } from '../../src/log.ts';
-import { Metrics } from '../../src/metrics.ts';
+import { Metrics } from '../../src/metrics/metrics.ts';
+import type { Log } from '../../src/process/log.ts';
 import { MemoryDesk, MemoryFacts, NO_ANOMALIES } from './memory-ports.ts';
 import { MemorySystem } from './memory-system.ts';
 

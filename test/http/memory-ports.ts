@@ -2,18 +2,11 @@
  * The ports of the HTTP and NATS fronts in memory: small, exact enough to tell the fronts' own behaviour, with switches for
  * every refusal. What stock does is tested elsewhere.
  */
-import type { AnomalyDesk } from '../../actors/anomaly-keeper.ts';
-import type {
-  ExplainAnswer,
-  ExplainedKey,
-  ExplainPage,
-  FactDesk,
-  ParkedFact,
-  ParkedFacts,
-  StockDesk,
-} from '../../actors/ports.ts';
-import { Refusal, UNDECIDED, undecided } from '../../actors/refusal.ts';
-import { parseFact } from '../../streams/facts.ts';
+
+import type { AnomalyDesk } from '../../actors/anomaly/keeper.ts';
+import type { ExplainAnswer, ExplainedKey, ExplainPage } from '../../actors/ports/explain-page.ts';
+import type { FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../../actors/ports/ports.ts';
+import { Refusal, UNDECIDED, undecided } from '../../actors/ports/refusal.ts';
 import type {
   AtpAnswer,
   AtpRequest,
@@ -21,8 +14,9 @@ import type {
   ReservationRequest,
   SkuStockAnswer,
   StockAnswer,
-} from '../../streams/requests.ts';
-import type { SentBody } from '../../streams/sent.ts';
+} from '../../streams/contract/stock.ts';
+import { parseFact } from '../../streams/fact/fact.ts';
+import type { SentBody } from '../../streams/fact/sent-body.ts';
 
 const AS_OF = '2026-11-24T09:15:00.123Z';
 

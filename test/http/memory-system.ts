@@ -1,10 +1,10 @@
 /** The whole system in memory, for the fronts: one SKU at one location. */
-import { UNDECIDED, undecided } from '../../actors/refusal.ts';
-import { mergeAsked } from '../../dashboards/kpi/asked.ts';
+import { UNDECIDED, undecided } from '../../actors/ports/refusal.ts';
 import { KnownFigures } from '../../dashboards/kpi/figures.ts';
-import type { ReservationsQuery, StockQuery } from '../../dashboards/reads.ts';
-import { RESERVATION_OUTCOMES } from '../../src/metrics.ts';
-import type { SystemView } from '../../src/system-answers.ts';
+import { mergeAsked } from '../../dashboards/kpi/request-stats.ts';
+import type { ReservationsQuery, StockQuery } from '../../dashboards/query/stock-queries.ts';
+import type { SystemView } from '../../src/api/system-api.ts';
+import { RESERVATION_OUTCOMES } from '../../src/metrics/metrics.ts';
 
 const NOW = Date.parse('2026-11-24T09:15:00Z');
 const NOTHING_OPEN = { byKind: {}, byLocation: new Map<string, number>() };

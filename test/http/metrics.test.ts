@@ -1,6 +1,6 @@
 /** The metrics that Prometheus reads. */
 import { expect, it } from 'vitest';
-import { Metrics } from '../../src/metrics.ts';
+import { Metrics } from '../../src/metrics/metrics.ts';
 import { front, SALE } from './front.ts';
 import { NOT_DECIDED } from './memory-ports.ts';
 

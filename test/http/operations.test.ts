@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
-import { OPERATIONS } from '../../src/http/routes-operations.ts';
+import { OPERATIONS } from '../../src/http/routes/health.ts';
 import { PROBLEMS } from '../../src/problems.ts';
 import { front } from './front.ts';
 

@@ -1,10 +1,10 @@
 /** The NATS front's endpoints, without NATS: bodies in the caller's form, refusals with code and problem. */
 import { Packr } from 'msgpackr';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Answers } from '../../src/answers.ts';
-import { Metrics } from '../../src/metrics.ts';
-import { requestEndpoints } from '../../src/requests.ts';
-import type { ServiceReply } from '../../streams/service.ts';
+import { Answers } from '../../src/api/stock-api.ts';
+import { Metrics } from '../../src/metrics/metrics.ts';
+import { requestEndpoints } from '../../src/nats/service.ts';
+import type { ServiceReply } from '../../streams/nats/service.ts';
 import { logInto } from './front.ts';
 import { MemoryDesk, MemoryFacts, NOT_DECIDED } from './memory-ports.ts';
 

@@ -1,9 +1,9 @@
 /** Baselines, trimming and what recovery makes of them, on real servers. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Baseline } from '../../actors/baseline.ts';
-import { BaselineStore, SupersededError } from '../../actors/baseline-store.ts';
+import { BaselineStore, SupersededError } from '../../actors/retention/baseline-store.ts';
+import type { Baseline } from '../../actors/snapshot/baseline-format.ts';
 import { BASELINES_OBJECTS } from '../../config/topology.ts';
-import { objectStream } from '../../streams/objects.ts';
+import { objectStream } from '../../streams/nats/objects.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { names } from '../fixtures/auditor.ts';
 import { askUntilDecided } from '../fixtures/http-caller.ts';

@@ -1,11 +1,13 @@
 /** A node process on servers of its own, with what tests of baselines do to it: facts, reservations, commands. */
+
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { createClient, RESP_TYPES } from 'redis';
-import { loadSettings, type Settings } from '../../config/settings.ts';
+import { loadSettings } from '../../config/load-settings.ts';
+import type { Settings } from '../../config/settings.ts';
 import { runCli } from '../../src/cli/program.ts';
-import { writersOf } from '../../src/inspection.ts';
-import { NatsBroker } from '../../streams/connection.ts';
+import { writersOf } from '../../src/operate/retention-commands.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
 import { askUntilDecided } from '../fixtures/http-caller.ts';
 import { type NodeOptions, NodeProcess, type Servers } from '../fixtures/node-process.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';

@@ -1,7 +1,7 @@
 /** A partition that fails alone is not served alone: the others of the same node go on. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Quarantine } from '../../actors/quarantine.ts';
-import { encodeRecord } from '../../streams/decisions.ts';
+import { Quarantine } from '../../actors/ownership/quarantine.ts';
+import { encodeRecord } from '../../streams/journal/record.ts';
 import { journalSubject, partitionOf } from '../../streams/subjects.ts';
 import { freshEngine, type TestEngine } from '../core/test-engine.ts';
 import { names } from '../fixtures/auditor.ts';

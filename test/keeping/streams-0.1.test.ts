@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, it } from 'vitest';
-import type { RulesEntry } from '../../actors/rules.ts';
+import type { RulesEntry } from '../../actors/idempotency/rules.ts';
 import { JOURNAL_STREAM, RULES_METADATA } from '../../config/topology.ts';
 import { askUntilDecided } from '../fixtures/http-caller.ts';
 import { freshFolder, freshNats, freshRedis } from '../fixtures/servers.ts';

@@ -1,10 +1,10 @@
 /** Trimming beside nodes that work, die, lag and are gone: nothing that anybody still has to read is removed. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
-import { SteadyClock } from '../../src/clock.ts';
-import { runBaseline, runTrim } from '../../src/inspection.ts';
-import { decodeRecord } from '../../streams/decisions.ts';
-import { fenceWriter } from '../../streams/fence.ts';
+import { runBaseline, runTrim } from '../../src/operate/retention-commands.ts';
+import { SteadyClock } from '../../src/process/steady-clock.ts';
+import { fenceWriter } from '../../streams/journal/fence.ts';
+import { decodeRecord } from '../../streams/journal/record.ts';
 import { Auditor, names } from '../fixtures/auditor.ts';
 import { askUntilDecided } from '../fixtures/http-caller.ts';
 import { NodeProcess } from '../fixtures/node-process.ts';

@@ -1,6 +1,6 @@
 /** What was asked of nodes: windows, percentiles, and their sum over nodes. */
 import { expect, it } from 'vitest';
-import { AskedWindows, mergeAsked } from '../../dashboards/kpi/asked.ts';
+import { AskedWindows, mergeAsked } from '../../dashboards/kpi/request-stats.ts';
 
 const OUTCOMES = ['held', 'refused'];
 

@@ -1,16 +1,17 @@
 /** KPIs as folds: they equal what the book says, whatever happens, and go on from what was kept as if nothing had been. */
+
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Partition } from '../../actors/partition.ts';
-import { encodePage, loadPages } from '../../actors/snapshot.ts';
+import { foldDecision, foldFact } from '../../actors/partition/fold.ts';
+import { Partition } from '../../actors/partition/partition.ts';
+import { encodePage, loadPages } from '../../actors/snapshot/format.ts';
 import { stockView } from '../../actors/stock/availability.ts';
-import { foldDecision, foldFact } from '../../actors/watch.ts';
-import { mergeAsked } from '../../dashboards/kpi/asked.ts';
-import { Counted } from '../../dashboards/kpi/counted.ts';
+import { Counted } from '../../dashboards/kpi/counters.ts';
 import { KnownFigures, locationPart, locationTopic, partitionFigures } from '../../dashboards/kpi/figures.ts';
-import { KpiWatch } from '../../dashboards/kpi/kpi-watch.ts';
-import type { Granted, Stepped } from '../../streams/decisions.ts';
-import type { Fact } from '../../streams/facts.ts';
+import { KpiWatch } from '../../dashboards/kpi/observer.ts';
+import { mergeAsked } from '../../dashboards/kpi/request-stats.ts';
+import type { Fact } from '../../streams/fact/fact.ts';
+import type { Granted, Stepped } from '../../streams/journal/record.ts';
 import { granted, step } from '../stock/given.ts';
 
 const DAY_MS = 86_400_000;

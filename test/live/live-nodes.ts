@@ -1,8 +1,9 @@
 /** Nodes in this process on real servers, for tests of the live feed. */
+
 import { vi } from 'vitest';
-import { loadSettings } from '../../config/settings.ts';
-import { createLog } from '../../src/log.ts';
-import { type RunningNode, startNode } from '../../src/node.ts';
+import { loadSettings } from '../../config/load-settings.ts';
+import { type RunningNode, startNode } from '../../src/node/node.ts';
+import { createLog } from '../../src/process/log.ts';
 import type { ServerHandle } from '../../src/servers/local-server.ts';
 import { until } from '../fixtures/until.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Dashboard, Panel, RowPanel } from '@grafana/grafana-foundation-sdk/dashboard';
 import { describe, expect, it } from 'vitest';
 import { dashboardFiles } from '../../dashboards/grafana/boards.ts';
-import { packageRoot } from '../../src/servers/package-root.ts';
+import { packageRoot } from '../../src/process/package-root.ts';
 import { expressionsOf } from './panels.ts';
 
 const folder = join(packageRoot(), 'dashboards', 'grafana');

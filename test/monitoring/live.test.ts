@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { dashboardFiles } from '../../dashboards/grafana/boards.ts';
-import { packageRoot } from '../../src/servers/package-root.ts';
+import { packageRoot } from '../../src/process/package-root.ts';
 import { NodeProcess } from '../fixtures/node-process.ts';
 import { findPrometheus, PrometheusServer, promtool, type Sample } from '../fixtures/prometheus.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { packageRoot } from '../../src/servers/package-root.ts';
+import { packageRoot } from '../../src/process/package-root.ts';
 import { findPrometheus, promtool } from '../fixtures/prometheus.ts';
 import { freshFolder } from '../fixtures/servers.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseFact } from '../../streams/facts.ts';
+import { parseFact } from '../../streams/fact/fact.ts';
 import { deriveFacts, expectedStock } from './complete-journey.ts';
 import { journeyFile } from './data-folder.ts';
 

@@ -10,7 +10,7 @@ import { Retailer } from '../../src/demo/retailer.ts';
 import { Storefront } from '../../src/demo/storefront.ts';
 import type { SentFact } from '../../src/replay/entry.ts';
 import { SendError } from '../../src/replay/send.ts';
-import { parseFact } from '../../streams/facts.ts';
+import { parseFact } from '../../streams/fact/fact.ts';
 import { SHIPPED_MONTH } from './data-folder.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryServer } from './memory-server.ts';

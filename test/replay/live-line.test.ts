@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { EMPTY_LIVE_LINE, foldLive, formatLive, type LiveSnapshot } from '../../dashboards/live-line.ts';
+import { EMPTY_LIVE_LINE, foldLive, formatLive, type LiveSnapshot } from '../../src/up/status-line.ts';
 
 const at = (seconds: number, more: Partial<LiveSnapshot> = {}): LiveSnapshot => ({
   atMs: seconds * 1000,

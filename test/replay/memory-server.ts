@@ -2,7 +2,7 @@
 
 import type { SentFact } from '../../src/replay/entry.ts';
 import type { Send, SendError } from '../../src/replay/send.ts';
-import { parseFact } from '../../streams/facts.ts';
+import { parseFact } from '../../streams/fact/fact.ts';
 
 export class MemoryServer {
   readonly facts = new Map<string, SentFact>();

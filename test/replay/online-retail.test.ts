@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { SentFact } from '../../src/replay/entry.ts';
 import { onlineRetailReader } from '../../src/replay/online-retail.ts';
 import { readFacts } from '../../src/replay/read.ts';
-import { parseFact } from '../../streams/facts.ts';
+import { parseFact } from '../../streams/fact/fact.ts';
 import { dataFolder, monthFile } from './data-folder.ts';
 import { type MonthTable, readIndependently } from './independent-reader.ts';
 

@@ -1,12 +1,13 @@
 /** Real sales through the whole program: files → HTTP → JetStream → books, against readers that share no line with it. */
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
-import { loadSettings } from '../../config/settings.ts';
-import { createLog } from '../../src/log.ts';
-import { type RunningNode, startNode } from '../../src/node.ts';
+import { loadSettings } from '../../config/load-settings.ts';
+import { type RunningNode, startNode } from '../../src/node/node.ts';
+import { createLog } from '../../src/process/log.ts';
 import { runReplay } from '../../src/replay/command.ts';
 import type { ReplaySummary } from '../../src/replay/replay.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';

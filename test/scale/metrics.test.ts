@@ -1,15 +1,16 @@
 /** /metrics with a million actors at more locations than have a label of their own: what one scrape costs, printed and bounded. */
+
 import { expect, it } from 'vitest';
-import type { Engine } from '../../actors/engine.ts';
-import { Partition } from '../../actors/partition.ts';
-import { SeenIds } from '../../actors/seen.ts';
-import { foldFact } from '../../actors/watch.ts';
-import { SteadyClock } from '../../src/clock.ts';
-import { exportKpi } from '../../src/kpi-metrics.ts';
-import { kpiExport, LiveCounts } from '../../src/live-system.ts';
-import { measure } from '../../src/measure.ts';
-import { Metrics } from '../../src/metrics.ts';
-import { watching } from '../../src/watching.ts';
+import type { Engine } from '../../actors/engine/engine.ts';
+import { SeenIds } from '../../actors/idempotency/fact-ids.ts';
+import { foldFact } from '../../actors/partition/fold.ts';
+import { Partition } from '../../actors/partition/partition.ts';
+import { exportKpi } from '../../src/metrics/kpi.ts';
+import { Metrics } from '../../src/metrics/metrics.ts';
+import { measure } from '../../src/node/compose-gauges.ts';
+import { kpiExport, LiveCounts } from '../../src/node/compose-live-feed.ts';
+import { watching } from '../../src/node/compose-observers.ts';
+import { SteadyClock } from '../../src/process/steady-clock.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 
 const MILLION = 1_000_000;

@@ -3,17 +3,17 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
-import { Admission } from '../../actors/admission.ts';
-import { Expiry } from '../../actors/expiry.ts';
-import { Partition } from '../../actors/partition.ts';
-import { loadSnapshot } from '../../actors/recovery.ts';
-import { SeenIds } from '../../actors/seen.ts';
-import { Snapshotter } from '../../actors/snapshotter.ts';
+import { SeenIds } from '../../actors/idempotency/fact-ids.ts';
+import { Admission } from '../../actors/log/admission.ts';
+import { Expiry } from '../../actors/partition/expiry.ts';
+import { Partition } from '../../actors/partition/partition.ts';
+import { loadSnapshot } from '../../actors/recovery/recovery.ts';
+import { Snapshotter } from '../../actors/snapshot/snapshotter.ts';
 import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
 import { audit } from '../../actors/stock/invariants.ts';
-import { SteadyClock } from '../../src/clock.ts';
-import { RedisSnapshots } from '../../src/snapshots-redis.ts';
-import type { NatsBroker } from '../../streams/connection.ts';
+import { SteadyClock } from '../../src/process/steady-clock.ts';
+import { RedisSnapshots } from '../../src/redis/snapshot-store.ts';
+import type { NatsBroker } from '../../streams/nats/broker.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { freshRedis } from '../fixtures/servers.ts';
 

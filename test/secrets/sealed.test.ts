@@ -2,8 +2,8 @@
 import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { beforeAll, expect, it } from 'vitest';
-import { blobRef, decodeManifest, encodeManifest, type Manifest } from '../../actors/snapshot.ts';
-import { snapshotKey } from '../../actors/snapshot-seal.ts';
+import { blobRef, decodeManifest, encodeManifest, type Manifest } from '../../actors/snapshot/format.ts';
+import { snapshotKey } from '../../actors/snapshot/seal.ts';
 import { Secret } from '../../config/secret.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { names } from '../fixtures/auditor.ts';

@@ -1,8 +1,8 @@
 /** Money: one canonical form for each amount, so that a resend in another spelling is the same fact. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { amount, parseFact } from '../../streams/facts.ts';
-import { isPlainFact } from '../../streams/plain-fact.ts';
+import { amount, parseFact } from '../../streams/fact/fact.ts';
+import { isPlainFact } from '../../streams/fact/plain-fact.ts';
 
 it.each([
   [undefined, ''],

@@ -2,8 +2,9 @@
  * The stock of partition 0 by definition: what the contract says that facts and decisions come to, every figure from all
  * of them anew. Slow on purpose, and none of it taken from the code that it is the measure of.
  */
-import type { Granted, Stepped } from '../../streams/decisions.ts';
-import type { Fact } from '../../streams/facts.ts';
+
+import type { Fact } from '../../streams/fact/fact.ts';
+import type { Granted, Stepped } from '../../streams/journal/record.ts';
 import { order, viewOf } from './given.ts';
 
 /** What the contract says these facts and decisions come to. Not how the code does it: every figure from all facts anew. */

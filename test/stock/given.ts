@@ -4,9 +4,9 @@ import { stockView } from '../../actors/stock/availability.ts';
 import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
 import { audit } from '../../actors/stock/invariants.ts';
 import { StockBook } from '../../actors/stock/state.ts';
-import type { Granted, Stepped } from '../../streams/decisions.ts';
-import { type Fact, parseFact } from '../../streams/facts.ts';
+import { type Fact, parseFact } from '../../streams/fact/fact.ts';
 import { parseInstant } from '../../streams/instant.ts';
+import type { Granted, Stepped } from '../../streams/journal/record.ts';
 
 export type Input = Fact | Granted | Stepped;
 type More = Readonly<Record<string, unknown>>;

@@ -1,8 +1,8 @@
 /** Cutting a JSON array into the bytes of its elements: whatever a parser reads of the whole, it reads of the slices. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { jsonElements } from '../../streams/json-elements.ts';
-import { elementsOf, sentAsJson } from '../../streams/sent.ts';
+import { jsonElements } from '../../streams/fact/json-elements.ts';
+import { elementsOf, sentAsJson } from '../../streams/fact/sent-body.ts';
 
 const blank = fc.stringMatching(/^[ \t\n\r]{0,3}$/);
 const text = fc.oneof(

@@ -1,8 +1,10 @@
 /** The quick way into a fact: whatever it lets pass, the schema lets pass as it stands. */
+
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { BUCKETS, DISPOSITIONS, FACT_TYPES, factSchema, MAX_QTY } from '../../streams/facts.ts';
-import { isPlainFact } from '../../streams/plain-fact.ts';
+import { BUCKETS, DISPOSITIONS, factSchema, MAX_QTY } from '../../streams/fact/fact.ts';
+import { isPlainFact } from '../../streams/fact/plain-fact.ts';
+import { FACT_TYPES } from '../../streams/subjects.ts';
 
 const odd = fc.oneof(
   fc.constantFrom(

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SeenIds } from '../../actors/seen.ts';
+import { SeenIds } from '../../actors/idempotency/fact-ids.ts';
 import { type Horizon, inboundBy, stockView } from '../../actors/stock/availability.ts';
 import { confirmRefusal, needsStep, plan, type Taken, type WantedLine } from '../../actors/stock/decide.ts';
 import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
@@ -12,9 +12,9 @@ import { audit } from '../../actors/stock/invariants.ts';
 import { bookAsOf, compact } from '../../actors/stock/movements.ts';
 import { endedAtMs, statusOf } from '../../actors/stock/reservation.ts';
 import { StockBook } from '../../actors/stock/state.ts';
-import type { Granted, Stepped } from '../../streams/decisions.ts';
-import type { Fact } from '../../streams/facts.ts';
+import type { Fact } from '../../streams/fact/fact.ts';
 import { hash64 } from '../../streams/hash.ts';
+import type { Granted, Stepped } from '../../streams/journal/record.ts';
 import { expectedOf, total } from './by-definition.ts';
 import { granted, order, step } from './given.ts';
 

@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CHUNK_IDS, SeenIds } from '../../actors/seen.ts';
+import { CHUNK_IDS, SeenIds } from '../../actors/idempotency/fact-ids.ts';
 import { type Hash64, hash64 } from '../../streams/hash.ts';
 
 const one: Hash64 = { hi: 1, lo: 2 };

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { decodeBody, encodeBody, JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
-import { DISPOSITIONS, type Fact, MAX_QTY, parseFact } from '../../streams/facts.ts';
+import { DISPOSITIONS, type Fact, MAX_QTY, parseFact } from '../../streams/fact/fact.ts';
 import type { Hash64 } from '../../streams/hash.ts';
 import { formatInstant, parseDateOrInstant, parseInstant } from '../../streams/instant.ts';
 import { isName } from '../../streams/names.ts';

@@ -7,8 +7,8 @@
  */
 import { computed, signal } from '@preact/signals';
 import type { Anomaly } from '../../topics.ts';
-import { announce } from '../announce.ts';
-import { words } from '../format.ts';
+import { announce } from '../base/announce.ts';
+import { words } from '../base/format.ts';
 import { onOpen } from './live-socket.ts';
 import { ask } from './requests.ts';
 

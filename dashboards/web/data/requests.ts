@@ -1,5 +1,5 @@
 /** Requests to the node that served the page. A refusal rejects with the problem that it was answered with, in words for people. */
-import type { ProblemBody } from '../../../streams/requests.ts';
+import type { ProblemBody } from '../../../streams/contract/stock.ts';
 
 /** Longer than a node waits for another before it says 503. */
 const LIMIT_MS = 20_000;

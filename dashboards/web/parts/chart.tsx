@@ -5,8 +5,8 @@
  */
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
+import { theme } from '../base/theme.ts';
 import type { Columns } from '../data/history.ts';
-import { theme } from '../theme.ts';
 
 export interface Line {
   readonly label: string;

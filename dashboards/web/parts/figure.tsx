@@ -1,6 +1,6 @@
 /** A number with its name. Its change is shown by a short mark, not by moving anything. */
 import { useRef } from 'preact/hooks';
-import { units } from '../format.ts';
+import { units } from '../base/format.ts';
 import { Icon, type IconName } from './icon.tsx';
 
 export type Tone = 'plain' | 'good' | 'warn' | 'bad';

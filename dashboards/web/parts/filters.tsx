@@ -1,6 +1,6 @@
 /** A row of choices of which one holds, kept in the address. */
 import type { ComponentChildren } from 'preact';
-import { filter, route } from '../route.ts';
+import { filter, route } from '../base/route.ts';
 
 interface ChoicesProps {
   /** The name in the address's query. */

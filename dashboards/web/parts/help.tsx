@@ -1,5 +1,5 @@
 /** The keys, in a dialog; and the switch that turns those of one character off. */
-import { helpShown, keysOn, switchKeys } from '../keys.ts';
+import { helpShown, keysOn, switchKeys } from '../base/keys.ts';
 import { Modal } from './modal.tsx';
 
 const KEYS: readonly (readonly [string, readonly (readonly [readonly string[], string])[]])[] = [

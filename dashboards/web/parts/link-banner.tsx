@@ -1,9 +1,9 @@
 /** Whether the numbers are live, in one chip; and since when they are old, in a banner, once they are. */
 import { useEffect, useRef } from 'preact/hooks';
-import { announce } from '../announce.ts';
+import { announce } from '../base/announce.ts';
+import { span, time } from '../base/format.ts';
+import { nowMs } from '../base/now.ts';
 import { link, retryNow } from '../data/live-socket.ts';
-import { span, time } from '../format.ts';
-import { nowMs } from '../now.ts';
 import { Icon } from './icon.tsx';
 
 export function LinkChip() {

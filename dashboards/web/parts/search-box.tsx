@@ -1,8 +1,8 @@
 /** The search box: finds SKUs and locations while one writes; arrow keys choose, Enter opens, Esc leaves. ARIA's combobox pattern. */
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { useKeys } from '../base/keys.ts';
+import { href } from '../base/route.ts';
 import { useAnswer } from '../data/use-answer.ts';
-import { useKeys } from '../keys.ts';
-import { href } from '../route.ts';
 import { Icon } from './icon.tsx';
 
 const LIMIT = 8;

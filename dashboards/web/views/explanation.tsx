@@ -4,12 +4,12 @@
  * Invariant EX1: the steps are of one moment; when the number has moved since, the view says so instead of mixing two moments.
  */
 import { useEffect, useState } from 'preact/hooks';
-import type { StockAnswer } from '../../../streams/requests.ts';
+import type { StockAnswer } from '../../../streams/contract/stock.ts';
 import type { StockTopic } from '../../topics.ts';
+import { moment, plural, signed, time, units, words } from '../base/format.ts';
+import { nowMs } from '../base/now.ts';
 import { useTopic } from '../data/topics.ts';
 import { useAnswer } from '../data/use-answer.ts';
-import { moment, plural, signed, time, units, words } from '../format.ts';
-import { nowMs } from '../now.ts';
 import { Empty, Failed, Loading } from '../parts/condition.tsx';
 import { Units } from '../parts/figure.tsx';
 import { Icon } from '../parts/icon.tsx';

@@ -1,7 +1,7 @@
 /** The overview's charts: facts by second and by type, ATP latency, and what became of reservations. */
 import type { KpiTopic } from '../../topics.ts';
+import { millis, rate, units, words } from '../base/format.ts';
 import { factsColumns, latencyColumns } from '../data/history.ts';
-import { millis, rate, units, words } from '../format.ts';
 import { Chart } from '../parts/chart.tsx';
 import { Empty } from '../parts/condition.tsx';
 

@@ -1,7 +1,7 @@
 /** The nodes and how each does. */
 import type { NodeFigures } from '../../topics.ts';
-import { brief, rate, span, units } from '../format.ts';
-import { nowMs } from '../now.ts';
+import { brief, rate, span, units } from '../base/format.ts';
+import { nowMs } from '../base/now.ts';
 import { Icon } from '../parts/icon.tsx';
 
 const SILENT_SECONDS = 3;

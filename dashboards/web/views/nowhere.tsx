@@ -1,6 +1,7 @@
 /** An address that leads to no view. */
+
+import { href } from '../base/route.ts';
 import { Empty } from '../parts/condition.tsx';
-import { href } from '../route.ts';
 
 export function Nowhere() {
   return (

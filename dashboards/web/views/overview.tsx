@@ -1,21 +1,21 @@
 /** The overview: are we promising what we have? In one glance, from three metres; below it what it is made of. */
 import { useEffect, useRef } from 'preact/hooks';
 import type { KpiTopic } from '../../topics.ts';
-import { announce } from '../announce.ts';
+import { announce } from '../base/announce.ts';
+import { ago, brief, plural, rate, units } from '../base/format.ts';
+import { useKeptFocus } from '../base/keys.ts';
+import { nowMs } from '../base/now.ts';
+import { href } from '../base/route.ts';
 import { unresolved } from '../data/anomalies.ts';
 import { kpi, system } from '../data/topics.ts';
-import { ago, brief, plural, rate, units } from '../format.ts';
-import { useKeptFocus } from '../keys.ts';
-import { nowMs } from '../now.ts';
+import { Balance } from '../parts/balance.tsx';
 import { Empty, Loading } from '../parts/condition.tsx';
 import { Figure } from '../parts/figure.tsx';
 import { Icon, type IconName } from '../parts/icon.tsx';
-import { href } from '../route.ts';
-import { verdictOf } from '../verdict.ts';
-import { AnomalyRow } from './anomaly-row.tsx';
-import { Balance } from './balance.tsx';
+import { verdictOf } from '../parts/promise-status.ts';
+import { AnomalyRow } from './anomaly/anomaly-row.tsx';
 import { AtpLatency, Flow, ReservationOutcomes } from './flow.tsx';
-import { conditionOf } from './location-condition.ts';
+import { conditionOf } from './location/location-condition.ts';
 import { LagText } from './node-table.tsx';
 
 const VERDICT_ICON: Readonly<Record<string, IconName>> = { good: 'good', warn: 'warning', bad: 'critical' };

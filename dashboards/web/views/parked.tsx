@@ -1,11 +1,11 @@
 /** Parked facts: why each could not be counted, its bytes, and submitting it again as it came or corrected. */
 import { useEffect, useState } from 'preact/hooks';
+import { moment, plural, words } from '../base/format.ts';
+import { nowMs } from '../base/now.ts';
+import { filter, route } from '../base/route.ts';
 import { ask } from '../data/requests.ts';
 import { useAnswer } from '../data/use-answer.ts';
-import { moment, plural, words } from '../format.ts';
-import { nowMs } from '../now.ts';
 import { Empty, Failed, Loading } from '../parts/condition.tsx';
-import { filter, route } from '../route.ts';
 import { type ParkedFact, Resubmit, textOf } from './resubmit.tsx';
 
 interface ParkedPage {

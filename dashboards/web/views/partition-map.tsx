@@ -1,6 +1,6 @@
 /** Which node decides for which partition: a cell each, with the node's letter, so that it can be read without colours. */
 import type { SystemTopic } from '../../topics.ts';
-import { plural } from '../format.ts';
+import { plural } from '../base/format.ts';
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 const HUES = 8;

@@ -1,10 +1,10 @@
 /** The live reservations of a SKU: who claims it, where, and until when. Read again when its held or allocated units change. */
 import { useEffect } from 'preact/hooks';
 import type { StockTopic } from '../../topics.ts';
+import { plural, span, time, units } from '../base/format.ts';
+import { nowMs } from '../base/now.ts';
 import { useTopic } from '../data/topics.ts';
 import { useAnswer } from '../data/use-answer.ts';
-import { plural, span, time, units } from '../format.ts';
-import { nowMs } from '../now.ts';
 import { Empty, Failed, Loading } from '../parts/condition.tsx';
 
 interface Claim {

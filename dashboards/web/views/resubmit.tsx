@@ -1,8 +1,8 @@
 /** Submitting a parked fact again: untouched it goes as its bytes came; what was changed takes its place as JSON. */
 import { useState } from 'preact/hooks';
-import { announce } from '../announce.ts';
+import { announce } from '../base/announce.ts';
+import { words } from '../base/format.ts';
 import { ask } from '../data/requests.ts';
-import { words } from '../format.ts';
 import { Modal } from '../parts/modal.tsx';
 
 export interface ParkedFact {

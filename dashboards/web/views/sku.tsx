@@ -1,15 +1,15 @@
 /** One SKU: what may be promised of it, its stock at every location, the reservations that claim it, and why a number is what it is. */
-import type { StockAnswer } from '../../../streams/requests.ts';
+import type { StockAnswer } from '../../../streams/contract/stock.ts';
 import type { AtpTopic, StockTopic } from '../../topics.ts';
+import { plural, time, units } from '../base/format.ts';
+import { useKeys } from '../base/keys.ts';
+import { go, href } from '../base/route.ts';
 import { unresolved } from '../data/anomalies.ts';
 import { useTopic } from '../data/topics.ts';
 import { useAnswer } from '../data/use-answer.ts';
-import { plural, time, units } from '../format.ts';
-import { useKeys } from '../keys.ts';
 import { Empty, Failed, Loading } from '../parts/condition.tsx';
 import { Figure, Units } from '../parts/figure.tsx';
-import { go, href } from '../route.ts';
-import { AnomalyRow } from './anomaly-row.tsx';
+import { AnomalyRow } from './anomaly/anomaly-row.tsx';
 import { Explanation } from './explanation.tsx';
 import { Reservations } from './reservations.tsx';
 

@@ -1,6 +1,7 @@
 /** The system: nodes, who owns which partition, what a promise is worth on these servers, and facts that were parked. */
+
+import { plural, units } from '../base/format.ts';
 import { system } from '../data/topics.ts';
-import { plural, units } from '../format.ts';
 import { Loading } from '../parts/condition.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { NodeTable } from './node-table.tsx';

@@ -1,0 +1,150 @@
+/**
+ * transfer_overdue, transfer_short, receipt_short: what was to come, and did not, or not whole.
+ *
+ *  Overdue: nothing of a transfer has arrived a grace after its eta, or after the usual time of the lane where none was given, by
+ *   the own time of its destination (places.ts). Any arrival, or a new date, ends it.
+ *  Short: a part has arrived, and nothing more within the time in which a delivery is booked. The rest, or a person, ends it.
+ *  Receipt short: units of a delivery arrived damaged. Today's facts name no ordered quantity, so of a receipt this is all that can be
+ *   known; of a transfer what is missing is its own kind. It ends when no damaged unit is left at the key (they were written off or
+ *   went back), or after `receiptForgetMs`.
+ *
+ * A transfer of many SKUs is looked at SKU by SKU, since their partitions differ: one anomaly per SKU that is missing.
+ * Which transfers are open follows from the book; when a part of one arrived is kept here.
+ */
+import type { Receipt, Transfer } from '../../../streams/fact/fact.ts';
+import type { StockBook, StockKey, Transit } from '../../stock/state.ts';
+import { causeOf, counted, rounded, type Scene, whereOf } from './context.ts';
+
+interface Awaited {
+  readonly key: StockKey;
+  readonly transfer: string;
+  readonly transit: Transit;
+}
+
+export class Arrivals {
+  readonly #scene: Scene;
+  readonly #laneTime: number;
+  readonly #open = new Map<string, Awaited>();
+  /** When a part arrived, by the fact, and by when that was stored; microseconds since 1970. */
+  readonly #parts = new Map<string, [at: number, recordedAt: number]>();
+
+  /** @param laneTimeMs usual time of a transfer without eta */
+  constructor(scene: Scene, laneTimeMs: number) {
+    this.#scene = scene;
+    this.#laneTime = laneTimeMs * 1000;
+  }
+
+  /** After a transfer was folded. */
+  judgeTransfer(book: StockBook, fact: Transfer, recordedAt: number): void {
+    const key = book.findKey(fact.sku, fact.to) as StockKey;
+    const cause = `${fact.transfer}\u0001${causeOf(key)}`;
+    const transit = key.seldom?.transit?.get(fact.transfer);
+    if (transit === undefined) return;
+    if (fact.phase === 'received') this.#judgeDamage(key, fact, recordedAt);
+    const left = transit.shipped - transit.arrived;
+    const { alarms } = this.#scene;
+    if (transit.arrived > 0) alarms.clear('transfer_overdue', cause);
+    if (left <= 0) {
+      this.#open.delete(cause);
+      this.#parts.delete(cause);
+      alarms.clear('transfer_short', cause);
+      return;
+    }
+    this.#open.set(cause, { key, transfer: fact.transfer, transit });
+    if (fact.phase === 'received' || (transit.arrived > 0 && !this.#parts.has(cause)))
+      this.#parts.set(cause, [Math.max(fact.at, this.#parts.get(cause)?.[0] ?? 0), recordedAt]);
+    if (alarms.get('transfer_short', cause) !== undefined) this.#tellShort(cause, key, fact.transfer, transit);
+    if (transit.arrived === 0 && alarms.get('transfer_overdue', cause) !== undefined) this.#judgeDue(cause, recordedAt);
+  }
+
+  /** After a receipt was folded. */
+  judgeReceipt(key: StockKey, fact: Receipt, recordedAt: number): void {
+    this.#judgeDamage(key, fact, recordedAt);
+  }
+
+  /** After anything else that may have taken damaged units away. */
+  judgeDamagedLeft(key: StockKey): void {
+    if ((key.seldom?.damaged ?? 0) <= 0) this.#scene.alarms.clear('receipt_short', causeOf(key));
+  }
+
+  /** What time alone makes overdue, short or history. @param wall microseconds since 1970 */
+  tick(wall: number): void {
+    for (const cause of this.#open.keys()) this.#judgeDue(cause, wall);
+    const { alarms, parameters, places } = this.#scene;
+    for (const alarm of alarms.ofKind('receipt_short')) {
+      const time = places.timeOf(places.of(alarm.location as string), wall);
+      if (time - alarm.at > parameters.receiptForgetMs * 1000) alarms.clear('receipt_short', alarm.cause);
+    }
+  }
+
+  #judgeDue(cause: string, wall: number): void {
+    const { alarms, parameters, places } = this.#scene;
+    const { key, transfer, transit } = this.#open.get(cause) as Awaited;
+    const now = places.timeOf(places.of(key.location), wall);
+    if (transit.arrived > 0) {
+      const part = this.#parts.get(cause);
+      if (part === undefined || now < part[0] + parameters.transferSettleMs * 1000) return;
+      if (alarms.get('transfer_short', cause) === undefined) this.#tellShort(cause, key, transfer, transit);
+      return;
+    }
+    const due = transit.eta ?? transit.shippedAt + this.#laneTime;
+    if (now < due + parameters.overdueGraceMs * 1000) return alarms.clear('transfer_overdue', cause);
+    if (alarms.get('transfer_overdue', cause) !== undefined) return;
+    alarms.raise('transfer_overdue', cause, {
+      ...whereOf(key),
+      at: due,
+      episode: due,
+      severity: 'warning',
+      says: `${counted(transit.shipped, 'unit')} of transfer ${transfer} should have arrived and did not.`,
+      figures: { transfer, shipped: transit.shipped, due, hasEta: transit.eta === undefined ? 'no' : 'yes' },
+    });
+  }
+
+  #tellShort(cause: string, key: StockKey, transfer: string, transit: Transit): void {
+    const [at, recordedAt] = this.#parts.get(cause) as [number, number];
+    const missing = transit.shipped - transit.arrived;
+    this.#scene.alarms.raise('transfer_short', cause, {
+      ...whereOf(key),
+      at,
+      episode: recordedAt,
+      severity: 'warning',
+      says: `${missing} of ${counted(transit.shipped, 'unit')} of transfer ${transfer} did not arrive.`,
+      figures: { transfer, shipped: transit.shipped, arrived: transit.arrived, missing },
+    });
+  }
+
+  #judgeDamage(key: StockKey, fact: Receipt | Transfer, recordedAt: number): void {
+    const { alarms, parameters } = this.#scene;
+    const share = fact.damaged / (fact.qty + fact.damaged);
+    if (fact.damaged < parameters.damagedUnits || share < parameters.damagedShare) return;
+    const of = fact.type === 'transfer' ? `transfer ${fact.transfer}` : 'the delivery';
+    alarms.raise('receipt_short', causeOf(key), {
+      ...whereOf(key),
+      at: fact.at,
+      episode: recordedAt,
+      severity: 'warning',
+      says: `${fact.damaged} of ${counted(fact.qty + fact.damaged, 'unit')} of ${of} arrived damaged.`,
+      figures: { fact: fact.id, damaged: fact.damaged, delivered: fact.qty + fact.damaged, share: rounded(share) },
+    });
+  }
+
+  keep(): unknown[] {
+    return [...this.#parts];
+  }
+
+  /** The book is another one: its open transfers are awaited. */
+  load(book: StockBook, kept: readonly unknown[]): void {
+    this.#open.clear();
+    this.#parts.clear();
+    for (const [cause, part] of kept as [string, [number, number]][]) this.#parts.set(cause, part);
+    for (const entry of book.skus.values()) {
+      for (const key of entry.keys) {
+        if (key.seldom?.transit === undefined) continue;
+        for (const [transfer, transit] of key.seldom.transit) {
+          if (transit.shipped > transit.arrived)
+            this.#open.set(`${transfer}\u0001${causeOf(key)}`, { key, transfer, transit });
+        }
+      }
+    }
+  }
+}

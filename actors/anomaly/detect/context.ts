@@ -1,0 +1,32 @@
+/** What the detectors of one partition have in common, and how an alarm names its stock key. */
+import type { AnomalyParameters } from '../../../config/anomalies.ts';
+import type { StockKey } from '../../stock/state.ts';
+import type { Alarms } from './alarms.ts';
+import type { KeyStates } from './key-states.ts';
+import type { Places } from './location-time.ts';
+
+export interface Scene {
+  readonly parameters: AnomalyParameters;
+  readonly alarms: Alarms;
+  readonly places: Places;
+  readonly states: KeyStates;
+}
+
+/** The cause of what concerns a stock key as a whole. */
+export function causeOf(key: StockKey): string {
+  return `${key.sku.name}\u0001${key.location}`;
+}
+
+export function whereOf(key: StockKey): { sku: string; location: string } {
+  return { sku: key.sku.name, location: key.location };
+}
+
+/** `1 unit`, `3 units`. */
+export function counted(amount: number, noun: string): string {
+  return `${amount} ${noun}${Math.abs(amount) === 1 ? '' : 's'}`;
+}
+
+/** Two digits that tell. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(2));
+}

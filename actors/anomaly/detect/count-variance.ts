@@ -1,0 +1,45 @@
+/**
+ * count_variance: a count differs from the book by more than counts of this location do.
+ *
+ * Model: each unit on the book is wrong by itself (lost, miscounted), so the variance of a difference grows with the book: z =
+ * difference ÷ √(s · (book + 1)), s the location's mean of difference² ÷ (book + 1) with a prior (DeHoratius and Raman, Inventory
+ * Record Inaccuracy, Management Science 54(4), 2008, find the same growth). A difference beyond the threshold enters s only up to it
+ * (Huber), so that one loss does not hide the next. A later count within the lower threshold ends it.
+ *
+ * The first count of a key whose book was never above 0 opens that book: it differs from nothing.
+ */
+import type { Count } from '../../../streams/fact/fact.ts';
+import { bookAsOf } from '../../stock/movements.ts';
+import type { StockKey } from '../../stock/state.ts';
+import { causeOf, counted, rounded, type Scene, whereOf } from './context.ts';
+
+/** What the book said before a count was folded; undefined where it said nothing, or a later count stands. */
+export function bookBefore(key: StockKey | undefined, count: Count): number | undefined {
+  if (key === undefined || (key.count !== undefined && key.count.at > count.at)) return undefined;
+  const book = bookAsOf(key, count.at);
+  return key.count === undefined && book <= 0 ? undefined : book;
+}
+
+export function judgeCount(scene: Scene, key: StockKey, count: Count, book: number, recordedAt: number): void {
+  const { alarms, parameters, places } = scene;
+  const place = places.of(count.location);
+  const difference = count.counted - book;
+  const units = Math.max(0, book) + 1;
+  const scale = Math.sqrt((place.countSquares / place.counts) * units);
+  const z = Math.abs(difference) / scale;
+  const told = Math.min(Math.abs(difference), parameters.countZ * scale);
+  place.countSquares += (told * told) / units;
+  place.counts += 1;
+  if (z >= parameters.countZ && Math.abs(difference) >= parameters.countUnits) {
+    alarms.raise('count_variance', causeOf(key), {
+      ...whereOf(key),
+      at: count.at,
+      episode: recordedAt,
+      severity: 'warning',
+      says: `Counted ${count.counted} where the book had ${book}: ${counted(difference, 'unit')}, ${rounded(z)} times what counts here differ by.`,
+      figures: { counted: count.counted, book, variance: difference, z: rounded(z) },
+    });
+  } else if (z <= parameters.countClearZ || Math.abs(difference) < parameters.countUnits) {
+    alarms.clear('count_variance', causeOf(key));
+  }
+}

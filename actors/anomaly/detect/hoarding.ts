@@ -1,0 +1,168 @@
+/**
+ * reservation_hoarding: holds keep units from those who would buy them.
+ *
+ * Model, per stock key, for holds that are not confirmed (allocations are orders):
+ *  H1 Concentration: holds of one channel and purpose take `hoardShare` or more of the sellable units, in `hoardHolds` or more holds and
+ *     `hoardUnits` or more units. One great order is one hold, and no hoarding.
+ *  H2 Churn: holds of the SKU run out unconfirmed so often that P(so many | the partition's share of holds that run out) is below
+ *     `hoardTail` (binomial, one-sided), `hoardExpired` or more of them, while holds take `hoardChurnShare` or more: what denial-of-inventory bots do
+ *     (OWASP Automated Threats, OAT-021).
+ *  Each has a lower threshold below which it ends. What ended is forgotten exponentially.
+ *
+ * How much is held follows from the book; how holds ended is kept here.
+ */
+import { ANOMALY_BOUNDS } from '../../../config/anomalies.ts';
+import type { ReservationPart, StockBook, StockKey } from '../../stock/state.ts';
+import { causeOf, rounded, type Scene, whereOf } from './context.ts';
+import { shareTail } from './probability.ts';
+
+interface Tally {
+  holds: number;
+  units: number;
+}
+/** Decayed holds of a SKU that ended. */
+interface Ended {
+  expired: number;
+  all: number;
+  atMs: number;
+}
+
+export class Hoarding {
+  readonly #scene: Scene;
+  /** Of each key with holds: by channel and purpose. */
+  readonly #held = new Map<StockKey, Map<string, Tally>>();
+  #ended = new Map<string, Ended>();
+  /** The whole partition's. */
+  #whole: Ended;
+
+  constructor(scene: Scene) {
+    this.#scene = scene;
+    this.#whole = this.#prior();
+  }
+
+  /** Takes a part's holds out before it changes; `put` brings them back as they are then. */
+  take(part: ReservationPart): void {
+    this.#count(part, -1);
+  }
+
+  put(part: ReservationPart): void {
+    this.#count(part, 1);
+  }
+
+  /** A hold has ended. */
+  end(part: ReservationPart, how: 'confirmed' | 'released' | 'expired', atMs: number): void {
+    const expired = how === 'expired' ? 1 : 0;
+    for (const line of part.lines) {
+      const sku = line.key.sku.name;
+      const ended = this.#ended.get(sku) ?? { expired: 0, all: 0, atMs };
+      this.#ended.delete(sku);
+      this.#ended.set(sku, this.#add(ended, expired, atMs));
+      if (this.#ended.size > ANOMALY_BOUNDS.heldSkus) this.#ended.delete(this.#ended.keys().next().value as string);
+    }
+    this.#add(this.#whole, expired, atMs);
+  }
+
+  /** Looks at a key after its holds or its stock changed. Times in microseconds since 1970. */
+  judge(key: StockKey, at: number, recordedAt: number): void {
+    const { alarms, parameters } = this.#scene;
+    const cause = causeOf(key);
+    const tallies = this.#held.get(key);
+    const open = alarms.get('reservation_hoarding', cause);
+    if (tallies === undefined) return open === undefined ? undefined : alarms.clear('reservation_hoarding', cause);
+    const [most, { units, holds }] = greatest(tallies);
+    const stock = Math.max(1, key.sellable);
+    const share = units / stock;
+    const heldShare = key.held / stock;
+    const [channel = '', purpose = ''] = most.split('\u0001');
+    const figures = { channel, purpose, holds, units, held: key.held, sellable: key.sellable, share: rounded(share) };
+    const where = { ...whereOf(key), at, episode: recordedAt, severity: 'warning' as const };
+    const great = holds >= parameters.hoardHolds && units >= parameters.hoardUnits;
+    if (great && share >= parameters.hoardShare) {
+      const says = `${units} of ${key.sellable} sellable units are in ${holds} holds of channel ${channel}, purpose ${purpose}.`;
+      alarms.raise('reservation_hoarding', cause, { ...where, says, figures: { ...figures, why: 'concentration' } });
+      return;
+    }
+    const churn = this.#churn(key, at / 1000);
+    if (churn !== undefined && heldShare >= parameters.hoardChurnShare) {
+      const says = `${churn.expired} of ${churn.all} holds ran out unconfirmed, and ${key.held} of ${key.sellable} sellable units are held again.`;
+      alarms.raise('reservation_hoarding', cause, { ...where, says, figures: { ...figures, ...churn, why: 'churn' } });
+      return;
+    }
+    if (open === undefined) return;
+    const over =
+      open.figures.why === 'churn'
+        ? heldShare < parameters.hoardChurnClearShare || churn === undefined
+        : share < parameters.hoardClearShare || holds < parameters.hoardHolds;
+    if (over) alarms.clear('reservation_hoarding', cause);
+  }
+
+  /** How the SKU's holds ended, if that is improbable. */
+  #churn(key: StockKey, nowMs: number): { expired: number; all: number; probability: number } | undefined {
+    const { parameters } = this.#scene;
+    const ended = this.#ended.get(key.sku.name);
+    if (ended === undefined) return undefined;
+    const left = this.#left(ended.atMs, nowMs);
+    const expired = Math.round(ended.expired * left);
+    const all = Math.max(expired, Math.round(ended.all * left));
+    if (expired < parameters.hoardExpired) return undefined;
+    // Without the SKU's own: it must not be its own measure.
+    const others = this.#whole.all - ended.all;
+    const { hoardPriorShare: prior, hoardPriorWeight: weight } = parameters;
+    const usual = (Math.max(0, this.#whole.expired - ended.expired) + prior * weight) / (Math.max(0, others) + weight);
+    const probability = shareTail(expired, all, Math.min(0.99, usual));
+    return probability <= parameters.hoardTail ? { expired, all, probability: rounded(probability) } : undefined;
+  }
+
+  #add(ended: Ended, expired: number, atMs: number): Ended {
+    const left = this.#left(ended.atMs, atMs);
+    ended.expired = ended.expired * left + expired;
+    ended.all = ended.all * left + 1;
+    ended.atMs = Math.max(atMs, ended.atMs);
+    return ended;
+  }
+
+  #left(fromMs: number, toMs: number): number {
+    return Math.exp(-Math.max(0, toMs - fromMs) / this.#scene.parameters.hoardMemoryMs);
+  }
+
+  #count(part: ReservationPart, sign: 1 | -1): void {
+    if (part.bucket !== 'held') return;
+    const name = `${part.channel}\u0001${part.purpose}`;
+    for (const { key, claimed } of part.lines) {
+      if (claimed === 0) continue;
+      let tallies = this.#held.get(key);
+      if (tallies === undefined) {
+        tallies = new Map();
+        this.#held.set(key, tallies);
+      }
+      const tally = tallies.get(name) ?? { holds: 0, units: 0 };
+      tally.holds += sign;
+      tally.units += sign * claimed;
+      if (tally.holds > 0) tallies.set(name, tally);
+      else tallies.delete(name);
+      if (tallies.size === 0) this.#held.delete(key);
+    }
+  }
+
+  #prior(): Ended {
+    return { expired: 0, all: 0, atMs: 0 };
+  }
+
+  keep(): unknown[] {
+    return [this.#whole, [...this.#ended]];
+  }
+
+  load(book: StockBook, kept: readonly unknown[]): void {
+    this.#held.clear();
+    for (const part of book.parts.values()) this.put(part);
+    const [whole, ended] = kept as [Ended | undefined, [string, Ended][] | undefined];
+    this.#whole = whole ?? this.#prior();
+    this.#ended = new Map(ended ?? []);
+  }
+}
+
+function greatest(tallies: ReadonlyMap<string, Tally>): [string, Tally] {
+  let most: [string, Tally] | undefined;
+  for (const [name, tally] of tallies) if (most === undefined || tally.units > most[1].units) most = [name, tally];
+  return most as [string, Tally];
+}

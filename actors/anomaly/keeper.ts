@@ -1,0 +1,359 @@
+/**
+ * Keeps the anomalies of the partitions that this node owns: once a second what the detectors say is brought together with what is stored
+ * (anomaly-life.ts), and whoever listens is told what changed.
+ *
+ * Invariants:
+ *  AK1 Only the owner of a partition writes its anomalies, by compare-and-set: who was deposed without knowing it overwrites nothing.
+ *  AK2 A change is told after it is stored. Steps of people are passed to the owner by the partition in the id.
+ *  AK3 Of a partition that catches up nothing is stored: what comes and goes while old facts are folded is no anomaly.
+ *  AK4 In one round so many changes are stored as `changesPerRound` says, the rest in the next; while one lasts, its figures are stored every few seconds.
+ */
+import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { BrokerError, type KeyEntry, type Keys } from '../../streams/broker.ts';
+import { type Clock, delay } from '../../streams/clock.ts';
+import type { Anomaly, AnomalyKind, AnomalyState } from '../../streams/contract/anomaly-kinds.ts';
+import { partitionOf } from '../../streams/subjects.ts';
+import type { Partition } from '../partition/partition.ts';
+import { inHalves } from '../ports/halves.ts';
+import type { PeerHandlers } from '../ports/peer-operations.ts';
+import type { Peers } from '../ports/ports.ts';
+import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
+import type { Alarm } from './detect/alarms.ts';
+import type { Heard } from './detect/sightings.ts';
+import { type Person, type PersonStep, reconciled, type StoredAnomaly, shown, stepped } from './lifecycle.ts';
+import { AnomalyWatch } from './observer.ts';
+
+export interface AnomalyQuery {
+  /** Every state but resolved unless said. */
+  readonly state?: AnomalyState | undefined;
+  readonly kind?: AnomalyKind | undefined;
+  readonly location?: string | undefined;
+  readonly sku?: string | undefined;
+  readonly limit: number;
+  /** Only those behind this place. */
+  readonly after?: AnomalyPlace | undefined;
+}
+type AnomalyPlace = readonly [at: string, id: string];
+
+/** The newest first. */
+function comparePlaces([at, id]: AnomalyPlace, [otherAt, otherId]: AnomalyPlace): number {
+  if (at !== otherAt) return at < otherAt ? 1 : -1;
+  return id < otherId ? -1 : id > otherId ? 1 : 0;
+}
+
+/** What fronts ask. */
+export interface AnomalyDesk {
+  list(query: AnomalyQuery): Promise<Anomaly[]>;
+  /** Rejects with a Refusal: not-found, already-resolved, undecided. */
+  step(id: string, step: PersonStep, person: Person): Promise<Anomaly>;
+}
+
+export interface AnomalyKeeperWorld {
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly peers: Peers;
+  /** P: partitions in all. */
+  readonly count: number;
+  readonly parameters?: AnomalyParameters;
+  readonly laneTimeMs: number;
+  /** How long resolved ones are kept. */
+  readonly memoryMs: number;
+  /** Told after a change is stored; `opened` when it was not open before. */
+  readonly changed: (anomaly: Anomaly, opened: boolean) => void;
+  readonly trouble: (why: string) => void;
+}
+/** What is known once the core runs. */
+export interface OwnedPartitions {
+  readonly partitions: ReadonlyMap<number, Partition>;
+  readonly leased: () => boolean;
+}
+
+interface Entry {
+  readonly stored: StoredAnomaly;
+  readonly revision: number;
+  readonly writtenMs: number;
+}
+/** One partition's anomalies, since this node serves it. */
+interface Kept {
+  readonly watch: AnomalyWatch;
+  readonly entries: Map<string, Entry>;
+  /** What the detectors say now, of those that are not known to be stored so. */
+  readonly due: Map<string, Alarm | undefined>;
+}
+
+export class AnomalyKeeper implements AnomalyDesk {
+  readonly #world: AnomalyKeeperWorld;
+  readonly #watches = new Map<number, AnomalyWatch>();
+  readonly #kept = new Map<number, Kept>();
+  readonly #stop = new AbortController();
+  #owned: OwnedPartitions | undefined;
+  #loop: Promise<void> = Promise.resolve();
+  #listed: { atMs: number; entries: Promise<KeyEntry[]> } | undefined;
+  #sweptMs = 0;
+
+  constructor(world: AnomalyKeeperWorld) {
+    this.#world = world;
+  }
+
+  /** A watch for a partition that is about to be taken over. */
+  watch(partition: number): AnomalyWatch {
+    const { parameters = ANOMALY_DEFAULTS, laneTimeMs } = this.#world;
+    const watch = new AnomalyWatch(partition, { parameters, laneTimeMs });
+    this.#watches.set(partition, watch);
+    return watch;
+  }
+
+  start(owned: OwnedPartitions): void {
+    this.#owned = owned;
+    this.#loop = this.#rounds();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    // A store that does not answer must not hold the node up.
+    await Promise.race([this.#loop, delay(this.#world.clock, LIMITS.anomalyStopMs)]);
+  }
+
+  /** Anomalies that are not resolved, of the partitions owned here. */
+  *open(): Iterable<Anomaly> {
+    for (const { entries } of this.#kept.values())
+      for (const { stored } of entries.values()) if (stored.state !== 'resolved') yield shown(stored);
+  }
+
+  async list({ state, kind, location, sku, limit, after }: AnomalyQuery): Promise<Anomaly[]> {
+    const found = (await this.#all())
+      .map(storedIn)
+      .filter(
+        (each) =>
+          each !== undefined &&
+          (state === undefined ? each.state !== 'resolved' : each.state === state) &&
+          (kind === undefined || each.kind === kind) &&
+          (location === undefined || each.location === location) &&
+          (sku === undefined || each.sku === sku) &&
+          (after === undefined || comparePlaces([each.at, each.id], after) > 0),
+      ) as StoredAnomaly[];
+    found.sort((a, b) => comparePlaces([a.at, a.id], [b.at, b.id]));
+    return found.slice(0, limit).map(shown);
+  }
+
+  async step(id: string, step: PersonStep, person: Person): Promise<Anomaly> {
+    const number = this.#partitionOfId(id);
+    const partition = this.#owned?.partitions.get(number);
+    if (partition === undefined) return this.#world.peers.ask(number, 'anomaly.step', { id, step, person });
+    const kept = this.#kept.get(number);
+    if (!this.#serves(partition) || kept === undefined || kept.watch !== this.#watches.get(number))
+      throw undecided(UNDECIDED.moving, `partition ${number}`);
+    const stored = await this.#write(kept, id, (entry) => {
+      if (entry === undefined) throw unknown(id);
+      return stepped(entry, step, person, this.#world.clock.nowMs());
+    });
+    return shown(stored as StoredAnomaly);
+  }
+
+  /** What other nodes ask of partitions that they take to be ours. */
+  readonly handlers: PeerHandlers<'anomaly.heard' | 'anomaly.step'> = {
+    'anomaly.step': async (number, { id, step, person }) => {
+      // Not passed on: two nodes that each take the other for the owner would ask for ever.
+      if (this.#owned?.partitions.has(this.#partitionOfId(id)) !== true)
+        throw undecided(UNDECIDED.moving, `partition ${number}`);
+      return this.step(id, step, person);
+    },
+    'anomaly.heard': async (number, heard) => {
+      this.#watches.get(number)?.hear(heard.map((each) => ({ ...each, device: each.device })));
+      return {};
+    },
+  };
+
+  async #rounds(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await this.round();
+      } catch (error) {
+        if (!signal.aborted) this.#world.trouble((error as Error).message);
+      }
+      await delay(this.#world.clock, LIMITS.anomalyRoundMs, signal);
+    }
+  }
+
+  /** One look at every partition that is served here. */
+  async round(): Promise<void> {
+    const { partitions } = this.#owned as OwnedPartitions;
+    const served = [...partitions.values()].filter((partition) => this.#serves(partition));
+    for (const number of this.#kept.keys()) {
+      if (!served.some((each) => each.number === number)) this.#kept.delete(number);
+    }
+    await this.#load(served.map((partition) => partition.number));
+    const nowMs = this.#world.clock.nowMs();
+    const heard: Heard[] = [];
+    for (const { watch } of this.#kept.values()) {
+      watch.tick(nowMs);
+      heard.push(...watch.takeHeard());
+    }
+    await this.#tell(heard);
+    const sweep = nowMs - this.#sweptMs > LIMITS.anomalySweepMs;
+    if (sweep) this.#sweptMs = nowMs;
+    let left: number = LIMITS.anomalyChangesPerRound;
+    for (const kept of this.#kept.values()) {
+      for (const [id, alarm] of kept.watch.takeChanged()) kept.due.set(id, alarm);
+      left -= await this.#settle(kept, left);
+      if (sweep) await this.#forgetOld(kept, nowMs);
+    }
+  }
+
+  #serves(partition: Partition): boolean {
+    return partition.serving && !partition.leaving && this.#owned?.leased() === true;
+  }
+
+  /** Reads what is stored of partitions that are new here; all of it is looked at once. */
+  async #load(served: readonly number[]): Promise<void> {
+    const fresh = served.filter((number) => this.#kept.get(number)?.watch !== this.#watches.get(number));
+    if (fresh.length === 0) return;
+    const all = await this.#world.keys.all();
+    for (const number of fresh) {
+      const watch = this.#watches.get(number) as AnomalyWatch;
+      const kept: Kept = { watch, entries: new Map(), due: new Map() };
+      for (const entry of all) {
+        const stored = storedIn(entry);
+        if (stored === undefined || this.#partitionOfId(entry.key) !== number) continue;
+        kept.entries.set(entry.key, { stored, revision: entry.revision, writtenMs: 0 });
+        if (stored.state !== 'resolved') kept.due.set(entry.key, undefined);
+      }
+      watch.takeChanged();
+      for (const [id, alarm] of watch.open()) kept.due.set(id, alarm);
+      this.#kept.set(number, kept);
+    }
+  }
+
+  /** What was heard of a location goes to where its name belongs. What cannot be told now is left: more will be heard. */
+  async #tell(heard: readonly Heard[]): Promise<void> {
+    const byHome = new Map<number, Heard[]>();
+    for (const each of heard) {
+      const home = partitionOf(each.location, this.#world.count);
+      const some = byHome.get(home);
+      if (some === undefined) byHome.set(home, [each]);
+      else some.push(each);
+    }
+    await Promise.all(
+      [...byHome].map(async ([home, some]) => {
+        const kept = this.#kept.get(home);
+        if (kept !== undefined) kept.watch.hear(some);
+        else await this.#tellHome(home, some).catch(() => undefined);
+      }),
+    );
+  }
+
+  async #tellHome(home: number, heard: readonly Heard[]): Promise<void> {
+    await inHalves(heard, async (some) => {
+      await this.#world.peers.ask(home, 'anomaly.heard', some);
+      return [];
+    });
+  }
+
+  /** Stores what is due, at most so many; how many it was. */
+  async #settle(kept: Kept, most: number): Promise<number> {
+    const nowMs = this.#world.clock.nowMs();
+    const writes: Promise<unknown>[] = [];
+    for (const [id, alarm] of kept.due) {
+      if (writes.length >= most) break;
+      const entry = kept.entries.get(id);
+      const next = reconciled(id, entry?.stored, alarm, nowMs);
+      if (next === entry?.stored || next === undefined) {
+        kept.due.delete(id);
+        continue;
+      }
+      // Figures of one that goes on may wait.
+      const goesOn = entry !== undefined && entry.stored.state === next.state;
+      if (goesOn && nowMs - entry.writtenMs < LIMITS.anomalyUpdateMs) continue;
+      kept.due.delete(id);
+      writes.push(
+        this.#write(kept, id, (stored) => reconciled(id, stored, alarm, nowMs)).catch((error) => {
+          if (!kept.due.has(id)) kept.due.set(id, alarm);
+          throw error;
+        }),
+      );
+    }
+    const failed = (await Promise.allSettled(writes)).find((each) => each.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return writes.length;
+  }
+
+  async #forgetOld(kept: Kept, nowMs: number): Promise<void> {
+    const open = new Set([...kept.watch.open()].map(([id]) => id));
+    for (const [id, { stored }] of [...kept.entries]) {
+      // One that a person resolved while its cause goes on must be remembered: else it would open again.
+      if (stored.state !== 'resolved' || open.has(id)) continue;
+      if (nowMs - Date.parse(stored.updatedAt) < this.#world.memoryMs) continue;
+      await this.#world.keys.delete(id);
+      kept.entries.delete(id);
+    }
+  }
+
+  /** Compare-and-set of one anomaly: decided anew on what another has stored meanwhile. */
+  async #write(
+    kept: Kept,
+    id: string,
+    decide: (stored: StoredAnomaly | undefined) => StoredAnomaly | undefined,
+  ): Promise<StoredAnomaly | undefined> {
+    for (let attempt = 0; ; attempt++) {
+      const entry = kept.entries.get(id);
+      const next = decide(entry?.stored);
+      if (next === undefined || next === entry?.stored) return next;
+      try {
+        const revision = await this.#world.keys.put(id, JSON.stringify(next), entry?.revision ?? 0);
+        kept.entries.set(id, { stored: next, revision, writtenMs: this.#world.clock.nowMs() });
+        this.#listed = undefined;
+        this.#world.changed(
+          shown(next),
+          entry === undefined || (entry.stored.state === 'resolved' && next.state === 'open'),
+        );
+        return next;
+      } catch (error) {
+        if (!(error instanceof BrokerError) || attempt === LIMITS.anomalyAttempts)
+          throw undecided(UNDECIDED.anomalies, error);
+        await this.#refresh(kept, id);
+      }
+    }
+  }
+
+  async #refresh(kept: Kept, id: string): Promise<void> {
+    const found = await this.#world.keys.get(id);
+    const stored = found === undefined ? undefined : storedIn(found);
+    if (found === undefined || stored === undefined) kept.entries.delete(id);
+    else kept.entries.set(id, { stored, revision: found.revision, writtenMs: 0 });
+  }
+
+  /** All that is stored, read at most twice a second however many ask. */
+  #all(): Promise<KeyEntry[]> {
+    const nowMs = this.#world.clock.monoMs();
+    if (this.#listed === undefined || nowMs - this.#listed.atMs > LIMITS.anomalyListMs) {
+      const entries = this.#world.keys.all().catch((error: Error) => {
+        this.#listed = undefined;
+        throw undecided(UNDECIDED.anomalies, error);
+      });
+      this.#listed = { atMs: nowMs, entries };
+    }
+    return this.#listed.entries;
+  }
+
+  #partitionOfId(id: string): number {
+    const number = /^\d{1,4}(?=\.[a-z_]+\.[0-9a-f]{16}$)/.exec(id)?.[0];
+    if (number === undefined || Number(number) >= this.#world.count) throw unknown(id);
+    return Number(number);
+  }
+}
+
+function unknown(id: string): Refusal {
+  return new Refusal('not-found', `there is no anomaly ${id.slice(0, 100)}`);
+}
+
+/** What a key holds; undefined if it is nothing that this program wrote. */
+function storedIn({ value }: KeyEntry): StoredAnomaly | undefined {
+  try {
+    const stored = JSON.parse(value) as StoredAnomaly;
+    return typeof stored.id === 'string' && typeof stored.episode === 'number' ? stored : undefined;
+  } catch {
+    return undefined;
+  }
+}

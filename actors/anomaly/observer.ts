@@ -1,0 +1,226 @@
+/**
+ * The watch that tells the detectors of actors/anomaly what happens in one partition, and keeps their state with its snapshots.
+ *
+ * Invariants:
+ *  AW1 What is kept begins with a version: what another version kept is not read, and the detectors begin anew (V3 of watch.ts).
+ *  AW2 What follows from the book (negative stock, shortfalls, open transfers, what is held) is taken from it when one is loaded; what the
+ *      detectors have learned, and what is open since when, is kept.
+ */
+import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies.ts';
+import type { Fact } from '../../streams/fact/fact.ts';
+import type { StockDecision } from '../../streams/journal/record.ts';
+import type { PartitionWatch } from '../partition/observer.ts';
+import type { PartLine, ReservationPart, StockBook, StockKey } from '../stock/state.ts';
+import { type Alarm, Alarms } from './detect/alarms.ts';
+import { Arrivals } from './detect/arrivals.ts';
+import { judgeBalance } from './detect/balance.ts';
+import type { Scene } from './detect/context.ts';
+import { bookBefore, judgeCount } from './detect/count-variance.ts';
+import { Hoarding } from './detect/hoarding.ts';
+import { KeyStates } from './detect/key-states.ts';
+import { Places } from './detect/location-time.ts';
+import { judgePrice } from './detect/price.ts';
+import { judgeReturn, judgeSale, judgeSilenceOfKeys, judgeStock } from './detect/sales.ts';
+import { type Heard, Hearing } from './detect/sightings.ts';
+import { Sources } from './sources.ts';
+
+const VERSION = 1;
+/** Version and length of the rows, before them. */
+const HEAD_BYTES = 5;
+
+export interface AnomalyWatchOptions {
+  readonly parameters?: AnomalyParameters;
+  /** Usual time of a transfer without eta. */
+  readonly laneTimeMs: number;
+}
+
+export class AnomalyWatch implements PartitionWatch {
+  readonly #scene: Scene;
+  readonly #arrivals: Arrivals;
+  readonly #hearing: Hearing;
+  readonly #sources: Sources;
+  readonly #hoarding: Hoarding;
+  /** What was so just before the change that is being folded. */
+  #hadStock = false;
+  #book: number | undefined;
+  #part: ReservationPart | undefined;
+  #lines: readonly PartLine[] = [];
+
+  constructor(partition: number, { parameters = ANOMALY_DEFAULTS, laneTimeMs }: AnomalyWatchOptions) {
+    const { returnPriorShare, returnPriorWeight, countPriorVariance, countPriorWeight } = parameters;
+    const places = new Places({
+      returns: returnPriorShare * returnPriorWeight,
+      returnLines: returnPriorWeight,
+      squares: countPriorVariance * countPriorWeight,
+      counts: countPriorWeight,
+    });
+    this.#scene = { parameters, alarms: new Alarms(partition), places, states: new KeyStates() };
+    this.#arrivals = new Arrivals(this.#scene, laneTimeMs);
+    this.#hearing = new Hearing(this.#scene);
+    this.#sources = new Sources(this.#scene);
+    this.#hoarding = new Hoarding(this.#scene);
+  }
+
+  /** Stock keys that something is remembered of. */
+  get keys(): number {
+    return this.#scene.states.size;
+  }
+
+  open(): Iterable<[id: string, alarm: Alarm]> {
+    return this.#scene.alarms.open();
+  }
+
+  /** Alarms that were raised, changed or (undefined) cleared since the last time, by id. */
+  takeChanged(): Map<string, Alarm | undefined> {
+    return this.#scene.alarms.takeChanged();
+  }
+
+  /** What was heard of locations and devices since the last time, for the partitions that judge them. */
+  takeHeard(): Heard[] {
+    return this.#hearing.take();
+  }
+
+  /** What a partition has heard of a location whose name belongs here. */
+  hear(heard: readonly Heard[]): void {
+    for (const each of heard) this.#sources.hear(each);
+  }
+
+  /** What time alone brings about. @param nowMs the wall's, milliseconds since 1970 */
+  tick(nowMs: number): void {
+    const wall = nowMs * 1000;
+    judgeSilenceOfKeys(this.#scene, wall);
+    this.#arrivals.tick(wall);
+    this.#sources.tick(wall);
+  }
+
+  beforeFact(book: StockBook, fact: Fact): void {
+    const key = book.findKey(fact.sku, fact.location);
+    this.#hadStock = key !== undefined && key.sellable > 0;
+    if (fact.type === 'count') this.#book = bookBefore(key, fact);
+    if (fact.type !== 'sale' || fact.reservation === undefined) return;
+    this.#part = book.parts.get(fact.reservation);
+    if (this.#part !== undefined) this.#hoarding.take(this.#part);
+  }
+
+  afterFact(book: StockBook, fact: Fact, recordedAt: number): void {
+    const scene = this.#scene;
+    const key = book.findKey(fact.sku, fact.location);
+    if (key === undefined) return;
+    this.#hearing.hear(fact, recordedAt);
+    switch (fact.type) {
+      case 'sale':
+        judgePrice(scene, key, fact, judgeSale(scene, key, fact, recordedAt), recordedAt);
+        break;
+      case 'return':
+        judgeReturn(scene, key, fact, recordedAt);
+        break;
+      case 'count':
+        if (this.#book !== undefined) judgeCount(scene, key, fact, this.#book, recordedAt);
+        break;
+      case 'receipt':
+        this.#arrivals.judgeReceipt(key, fact, recordedAt);
+        break;
+      case 'transfer':
+        this.#arrivals.judgeTransfer(book, fact, recordedAt);
+        break;
+      case 'adjustment':
+        this.#arrivals.judgeDamagedLeft(key);
+        break;
+    }
+    judgeStock(scene, key, this.#hadStock, fact.type === 'count');
+    judgeBalance(scene, key, fact.at, recordedAt);
+    if (this.#part !== undefined) {
+      this.#hoarding.put(this.#part);
+      this.#judgeLines(this.#part.lines, fact.at, recordedAt);
+      this.#part = undefined;
+    } else if (key.held > 0) this.#hoarding.judge(key, fact.at, recordedAt);
+  }
+
+  beforeDecision(book: StockBook, decision: StockDecision): void {
+    const part = book.parts.get(decision.id);
+    if (part === undefined) return;
+    const { bucket } = part;
+    const isHeld = part.granted && bucket === 'held' && part.lines.some((line) => line.claimed > 0);
+    if (decision.kind !== 'granted' && isHeld) this.#hoarding.end(part, decision.kind, decision.atMs);
+    this.#hoarding.take(part);
+    // A grant in place of an earlier one has other lines: those of before are looked at, too.
+    if (decision.kind === 'granted') this.#lines = part.lines;
+  }
+
+  afterDecision(book: StockBook, decision: StockDecision): void {
+    const part = book.parts.get(decision.id);
+    if (part === undefined) return;
+    this.#hoarding.put(part);
+    const at = decision.atMs * 1000;
+    this.#judgeLines(part.lines, at, at);
+    if (this.#lines.length > 0) this.#judgeLines(this.#lines, at, at);
+    this.#lines = [];
+  }
+
+  #judgeLines(lines: readonly PartLine[], at: number, recordedAt: number): void {
+    for (const { key } of lines) {
+      judgeBalance(this.#scene, key, at, recordedAt);
+      this.#hoarding.judge(key, at, recordedAt);
+    }
+  }
+
+  keep(): Uint8Array {
+    const { alarms, places, states } = this.#scene;
+    const others = JSON.stringify({
+      places: places.keep(),
+      arrivals: this.#arrivals.keep(),
+      hearing: this.#hearing.keep(),
+      sources: this.#sources.keep(),
+      hoarding: this.#hoarding.keep(),
+    });
+    const rest = Buffer.from(`{"alarms":${alarms.keep()},${others.slice(1)}`);
+    const rows = states.keptBytes;
+    const kept = Buffer.allocUnsafe(HEAD_BYTES + rows + rest.length);
+    kept.writeUInt8(VERSION, 0);
+    kept.writeUInt32LE(rows, 1);
+    states.keep(kept.subarray(HEAD_BYTES, HEAD_BYTES + rows));
+    kept.set(rest, HEAD_BYTES + rows);
+    return kept;
+  }
+
+  load(book: StockBook, kept: Uint8Array | undefined): void {
+    if (kept === undefined || kept[0] !== VERSION || !this.#read(book, kept)) this.#beginAnew(book);
+    for (const entry of book.skus.values()) {
+      for (const key of entry.keys)
+        if (key.sellable < 0 || key.held + key.allocated > 0) judgeBalance(this.#scene, key, lastMoved(key), 0);
+    }
+  }
+
+  /** False if it is not whole. */
+  #read(book: StockBook, kept: Uint8Array): boolean {
+    try {
+      const length = new DataView(kept.buffer, kept.byteOffset).getUint32(1, true);
+      const rest = JSON.parse(Buffer.from(kept.subarray(HEAD_BYTES + length)).toString());
+      this.#scene.states.load(book, kept.subarray(HEAD_BYTES, HEAD_BYTES + length));
+      this.#loadRest(book, rest);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #beginAnew(book: StockBook): void {
+    this.#scene.states.clear();
+    this.#loadRest(book, { alarms: [], places: [], arrivals: [], hearing: [], sources: [], hoarding: [] });
+  }
+
+  #loadRest(book: StockBook, kept: Record<string, unknown[]>): void {
+    const part = (name: string) => kept[name] as unknown[];
+    this.#scene.alarms.load(part('alarms'));
+    this.#scene.places.load(part('places'));
+    this.#arrivals.load(book, part('arrivals'));
+    this.#hearing.load(part('hearing'));
+    this.#sources.load(part('sources'));
+    this.#hoarding.load(book, part('hoarding'));
+  }
+}
+
+/** When the key last moved, as far as its book still says; microseconds since 1970. */
+function lastMoved({ movements, count }: StockKey): number {
+  return Math.max(movements.at(-2) ?? 0, count?.at ?? 0);
+}

@@ -1,0 +1,189 @@
+/**
+ * Where the list of rules is kept: the metadata of JOURNAL. How it comes there, and how 0.1, which kept a list of its own, is left behind.
+ *
+ * 0.1 kept `[{from: moment, horizonMs}]` under the key LIST of a bucket, and reads it when it starts, at every take-over, and when it
+ * renews its lease. While a node of 0.1 lives, nodes of this version judge by that list. When none does, the first one that notices
+ * (starting, or renewing its lease) puts a text in its place that is no JSON: 0.1 shows it whole, as the reason why it does not start.
+ *
+ * Invariants:
+ *  RL1 An entry of a new version is added only while no node of an older version lives. An older program that comes later finds what it
+ *      does not know, and judges nothing.
+ *  RL2 The old list is copied before it is overwritten, and 0.1 is locked out before it is looked for: so none starts unseen in between,
+ *      and whoever finds the work half done goes on with it.
+ *  RL3 Entries are changed in form only when moments become sequences: each stays in its place, so copies of 0.1 that name how many they
+ *      know go on meaning the same.
+ */
+import { LIMITS } from '../../config/limits.ts';
+import { CLOCK_SLACK_MS, DEFAULT_HORIZON_MS, RULES_VERSION } from '../../config/rules.ts';
+import { FACT_STREAM_NAMES, JOURNAL_STREAM, RULES_METADATA } from '../../config/topology.ts';
+import { type Broker, BrokerError, type KeyEntry, type StreamFacts } from '../../streams/broker.ts';
+import { readStreams } from '../../streams/journal/floors.ts';
+import { changeMetadata, type Metadata, type MetadataWorld } from '../../streams/journal/metadata.ts';
+import type { NodeInfo } from '../ownership/ownership.ts';
+import type { RulesEntry } from './rules.ts';
+
+/** Keys of the bucket in which 0.1 kept its list. */
+const LIST = 'list';
+const COPY = 'list-0.1';
+/** V8 quotes a text that is no JSON in its message only up to twenty characters. */
+const CLOSED = 'needs holdfast 0.2';
+
+export interface RulesWorld extends MetadataWorld {
+  readonly broker: Pick<Broker, 'stream' | 'message' | 'annotate'>;
+  readonly live: () => Promise<readonly NodeInfo[]>;
+  /** The horizon of the first list; null: off. */
+  readonly firstHorizonMs: number | null | undefined;
+}
+
+export class RulesList {
+  readonly #world: RulesWorld;
+
+  constructor(world: RulesWorld) {
+    this.#world = world;
+  }
+
+  /** What is recorded, be it by 0.1; empty before the first node has started. Throws if this program does not know a version in it. */
+  async read(): Promise<readonly RulesEntry[]> {
+    const journal = await this.#world.broker.stream(JOURNAL_STREAM);
+    return recorded(journal?.metadata) ?? (await this.#ofOld());
+  }
+
+  /** The list as this program is to judge by: brought to its version, unless an older node lives. */
+  async current(): Promise<readonly RulesEntry[]> {
+    const found = await this.read();
+    if (isCurrent(found)) return found;
+    const older = await this.#olderNodes();
+    if (older.length > 0 && found.length > 0) return found;
+    let entries = found;
+    await changeMetadata(this.#world, async (metadata) => {
+      entries = recorded(metadata) ?? (await this.#closeToOld());
+      if (isCurrent(entries)) return undefined;
+      const started = await this.#olderNodes();
+      if (started.length > 0) {
+        await this.#openToOld();
+        return undefined;
+      }
+      const last = entries.at(-1);
+      const { firstHorizonMs = DEFAULT_HORIZON_MS } = this.#world;
+      entries = await this.#added(entries, last === undefined ? firstHorizonMs : last.horizonMs);
+      return written(entries);
+    });
+    if (entries.length === 0)
+      throw new Error('a node of an older version is starting; wait until it serves, or end it');
+    return entries;
+  }
+
+  /** Adds an entry with another horizon, from what is stored next on. For a moment at which no node lives. */
+  async add(horizonMs: number | null): Promise<readonly RulesEntry[]> {
+    await this.current();
+    let entries: readonly RulesEntry[] = [];
+    await changeMetadata(this.#world, async (metadata) => {
+      entries = recorded(metadata) ?? [];
+      if (entries.at(-1)?.horizonMs === horizonMs) return undefined;
+      entries = await this.#added(entries, horizonMs);
+      return written(entries);
+    });
+    return entries;
+  }
+
+  async #olderNodes(): Promise<readonly NodeInfo[]> {
+    return (await this.#world.live()).filter(({ rules }) => (rules ?? 1) < RULES_VERSION);
+  }
+
+  async #added(entries: readonly RulesEntry[], horizonMs: number | null): Promise<readonly RulesEntry[]> {
+    if (entries.length >= LIMITS.rulesEntries)
+      throw new Error(`the list of rules has ${entries.length} entries, and no more fit into the metadata of JOURNAL`);
+    const streams = await readStreams(this.#world.broker);
+    const ends = Object.fromEntries([...streams].map(([name, { lastSeq }]) => [name, lastSeq + 1]));
+    const before: RulesEntry[] = [];
+    for (const entry of entries) {
+      const { from } = entry;
+      before.push(typeof from === 'number' ? { ...entry, from: await this.#sequencesFrom(from, streams) } : entry);
+    }
+    const from = entries.length === 0 ? {} : ends;
+    return [...before, { from, horizonMs, slackMs: CLOCK_SLACK_MS, version: RULES_VERSION }];
+  }
+
+  /** The first sequence of each fact stream that was stored at a moment or later. What is trimmed is judged no more. */
+  async #sequencesFrom(micros: number, streams: ReadonlyMap<string, StreamFacts>): Promise<Record<string, number>> {
+    const from: Record<string, number> = {};
+    if (micros === 0) return from;
+    for (const name of FACT_STREAM_NAMES) {
+      const stream = streams.get(name);
+      if (stream !== undefined) from[name] = await this.#firstFrom(micros, name, stream);
+    }
+    return from;
+  }
+
+  async #firstFrom(micros: number, name: string, { firstSeq, lastSeq }: StreamFacts): Promise<number> {
+    let [low, high] = [Math.max(1, firstSeq), lastSeq + 1];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      let at = middle;
+      let message = await this.#world.broker.message(name, at);
+      while (message === undefined && at + 1 < high) {
+        at += 1;
+        message = await this.#world.broker.message(name, at);
+      }
+      if (message === undefined || message.recordedAt >= micros) high = middle;
+      else low = at + 1;
+    }
+    return low;
+  }
+
+  /** The list of 0.1, or the copy of it where it has been overwritten. */
+  async #ofOld(): Promise<readonly RulesEntry[]> {
+    const list = await this.#world.keys.get(LIST);
+    return ofOld(list?.value === CLOSED ? await this.#world.keys.get(COPY) : list);
+  }
+
+  async #closeToOld(): Promise<readonly RulesEntry[]> {
+    const { keys } = this.#world;
+    for (;;) {
+      const list = await keys.get(LIST);
+      if (list?.value === CLOSED) return this.#ofOld();
+      if (list !== undefined) await keys.put(COPY, list.value);
+      try {
+        await keys.put(LIST, CLOSED, list?.revision ?? 0);
+      } catch (error) {
+        // A node of 0.1 was quicker: what it wrote is copied.
+        if (!(error instanceof BrokerError) || error.kind !== 'conflict') throw error;
+      }
+    }
+  }
+
+  /** A node of 0.1 has come in between: it finds its list again. */
+  async #openToOld(): Promise<void> {
+    const { keys } = this.#world;
+    const list = await keys.get(LIST);
+    const copy = await keys.get(COPY);
+    if (list?.value !== CLOSED) return;
+    if (copy === undefined) await keys.delete(LIST, list.revision);
+    else await keys.put(LIST, copy.value, list.revision);
+  }
+}
+
+function isCurrent(entries: readonly RulesEntry[]): boolean {
+  return entries.at(-1)?.version === RULES_VERSION;
+}
+
+function written(entries: readonly RulesEntry[]): Metadata {
+  return { [RULES_METADATA]: JSON.stringify(entries) };
+}
+
+function recorded(metadata: Metadata | undefined): readonly RulesEntry[] | undefined {
+  const text = metadata?.[RULES_METADATA];
+  if (text === undefined) return undefined;
+  const entries = JSON.parse(text) as readonly RulesEntry[];
+  const newest = Math.max(...entries.map(({ version }) => version));
+  if (newest > RULES_VERSION)
+    throw new Error(
+      `the streams are judged by rules version ${newest}, and this program knows ${RULES_VERSION}: run the newer program`,
+    );
+  return entries;
+}
+
+function ofOld(list: KeyEntry | undefined): readonly RulesEntry[] {
+  const entries = list === undefined ? [] : (JSON.parse(list.value) as { from: number; horizonMs: number | null }[]);
+  return entries.map(({ from, horizonMs }) => ({ from, horizonMs, slackMs: CLOCK_SLACK_MS, version: 1 }));
+}

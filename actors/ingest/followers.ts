@@ -1,0 +1,152 @@
+/**
+ * The followers of a node: one per fact stream, filtered to the partitions that it holds, started anew when these change.
+ *
+ * A partition that is ahead of the others passes over what it has folded already (its own position).
+ */
+import { LIMITS } from '../../config/limits.ts';
+import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../../config/topology.ts';
+import { delay } from '../../streams/clock.ts';
+import { Follower, type ReadingWorld } from '../../streams/read/follower.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { Intake } from './intake.ts';
+
+export interface FollowersWorld extends ReadingWorld {
+  readonly intake: Intake;
+  /** Those that this node holds, served or catching up. */
+  readonly partitions: ReadonlyMap<number, Partition>;
+  /** P: partitions in all. */
+  readonly count: number;
+  readonly restarted: (stream: FactStream, why: string) => void;
+  /** Whether people have judged that these sequences, the last left out, are lost. */
+  readonly judgedLost: (stream: FactStream, from: number, until: number) => boolean;
+  /** A stream has lost a message. */
+  readonly lost: (stream: FactStream, seq: number) => void;
+}
+
+export class Followers {
+  readonly #world: FollowersWorld;
+  readonly #followers = new Map<FactStream, Follower>();
+
+  constructor(world: FollowersWorld) {
+    this.#world = world;
+  }
+
+  /** Starts all of them anew for the partitions that are held now. */
+  restart(): void {
+    for (const stream of FACT_STREAM_NAMES) this.#restart(stream);
+  }
+
+  /** Resolves when every stream is followed up to its target, or when there is no more point in waiting. */
+  async reach(targets: Readonly<Record<string, number>>, pointless: () => boolean): Promise<void> {
+    const behind = () =>
+      FACT_STREAM_NAMES.some((stream) => (this.#followers.get(stream)?.position ?? 0) < (targets[stream] ?? 0));
+    const { clock } = this.#world;
+    let [at, since] = [-1, clock.monoMs()];
+    while (behind() && !pointless()) {
+      await delay(clock, 2);
+      const now = FACT_STREAM_NAMES.reduce((sum, stream) => sum + this.position(stream), 0);
+      if (now !== at) [at, since] = [now, clock.monoMs()];
+      else if (clock.monoMs() - since > LIMITS.readStallMs) throw new Error(this.#stuck(targets));
+    }
+  }
+
+  /** Messages that the stream still has for this node, as far as is known. */
+  lag(stream: FactStream): number {
+    const pending = this.#followers.get(stream)?.pending ?? 0;
+    return Number.isFinite(pending) ? pending : 0;
+  }
+
+  /** Up to where a fact stream is followed. */
+  position(stream: FactStream): number {
+    return this.#followers.get(stream)?.position ?? 0;
+  }
+
+  /** Whether the intake of a stream waits until what cannot be counted is parked. */
+  paused(stream: FactStream): boolean {
+    return this.#followers.get(stream)?.paused === true;
+  }
+
+  /** How long nothing has been heard of a fact stream; 0 if it is not followed. */
+  silentMs(stream: FactStream): number {
+    return this.#followers.get(stream)?.silentMs ?? 0;
+  }
+
+  close(): void {
+    for (const follower of this.#followers.values()) follower.close();
+  }
+
+  #stuck(targets: Readonly<Record<string, number>>): string {
+    const behind = FACT_STREAM_NAMES.filter((stream) => this.position(stream) < (targets[stream] ?? 0));
+    return behind
+      .map((name) => `stream ${name} gives nothing behind ${this.position(name)} of ${targets[name]}`)
+      .join('; ');
+  }
+
+  #restart(stream: FactStream): void {
+    const { intake, partitions, count, restarted, lost, judgedLost } = this.#world;
+    this.#followers.get(stream)?.close();
+    this.#followers.delete(stream);
+    const held = [...partitions.values()];
+    if (held.length === 0) return;
+    const position = Math.min(...held.map((partition) => partition.positions[stream]));
+    const filters = held.length === count ? [] : filtersOf(stream, partitions);
+    const follower = new Follower(this.#world, stream, filters, position, {
+      message: (message) => {
+        if (!intake.marks.covers(stream, message)) {
+          follower.pause();
+          // It goes on until they are read, or nobody needs them any more.
+          this.#readMarks(stream, follower).catch(() => undefined);
+          return 'later';
+        }
+        intake.take(stream, message);
+        if (intake.parkingInFlight > LIMITS.parkingInFlight) this.#pauseForParking(follower);
+        return undefined;
+      },
+      caughtUp: (seq) => {
+        for (const partition of held) partition.positions[stream] = Math.max(partition.positions[stream], seq);
+      },
+      restarted: (why) => restarted(stream, why),
+      judgedLost: (from, until) => judgedLost(stream, from, until),
+      lost: (seq) => lost(stream, seq),
+    });
+    this.#followers.set(stream, follower);
+    follower.start();
+  }
+
+  /** A message quotes a mark that is newer than those that were read. All that the stream holds by now is covered by one reading. */
+  async #readMarks(stream: FactStream, follower: Follower): Promise<void> {
+    const { broker, clock, intake, restarted } = this.#world;
+    for (let attempt = 0; this.#followers.get(stream) === follower; attempt++) {
+      try {
+        const end = (await broker.stream(stream))?.lastSeq ?? 0;
+        await intake.marks.read(this.#world, { [stream]: end });
+        break;
+      } catch (error) {
+        restarted(stream, `marks of parked facts cannot be read: ${(error as Error).message}`);
+        await delay(clock, Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)));
+      }
+    }
+    follower.resume();
+  }
+
+  #pauseForParking(follower: Follower): void {
+    follower.pause();
+    const waitFor = [...this.#world.partitions.values()].flatMap((partition) => [...partition.parking]);
+    Promise.all(waitFor).then(
+      () => follower.resume(),
+      () => undefined,
+    );
+  }
+}
+
+function filtersOf(stream: FactStream, partitions: ReadonlyMap<number, Partition>): string[] {
+  const types = FACT_STREAMS[stream] as readonly string[];
+  const numbers = [...partitions.keys()];
+  const filters = types.flatMap((type) => numbers.map((number) => `${type}.${number}.*.*`));
+  // What names no partition that exists is judged by the owner of partition 0: a literal `*` for a token, which is stored untransformed,
+  // under three tokens, and any claim on the subjects of resubmissions, which are stored as they are published.
+  if (partitions.has(0))
+    filters.push(...types.map((type) => `${type}.*.*`), ...types.map((type) => `again.*.${type}.*.*`));
+  else filters.push(...types.flatMap((type) => numbers.map((number) => `again.${number}.${type}.*.*`)));
+  return filters;
+}

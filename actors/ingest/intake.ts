@@ -1,0 +1,211 @@
+/**
+ * Intake: messages of the fact streams into the books, each fact once.
+ *
+ * Invariants:
+ *  T1 Every message gets one verdict: applied, duplicate, or parked with a reason. received = applied + duplicates + parked.
+ *  T2 A verdict depends on the message, the ids seen, the stream's own stamp of arrival and the rule of its sequence: a replay gives the
+ *     same, whatever settings and programs are by now.
+ *  T3 A position moves past a parked message at once, but no snapshot is taken before the message, and the mark of one that was parked for
+ *     its id, stands in PARKED.
+ *  T4 A fact whose folding throws is not passed over: its partition is dropped there and then, and built again from its log.
+ */
+
+import { failpoint } from '../../config/failpoints.ts';
+import { LIMITS } from '../../config/limits.ts';
+import type { FactStream } from '../../config/topology.ts';
+import type { FollowedMessage } from '../../streams/broker.ts';
+import type { Clock } from '../../streams/clock.ts';
+import type { ParkMarks } from '../../streams/fact/park-marks.ts';
+import type { Parking, ParkReason } from '../../streams/fact/parked.ts';
+import { hash64 } from '../../streams/hash.ts';
+import type { FactType } from '../../streams/subjects.ts';
+import { type StoredFact, storedFact } from '../../streams/subjects.ts';
+import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { Rule, Rules } from '../idempotency/rules.ts';
+import { horizonMicros, readStored } from '../idempotency/verdict.ts';
+import { foldFact } from '../partition/fold.ts';
+import type { Partition } from '../partition/partition.ts';
+
+export type Verdict = 'applied' | 'duplicate' | { readonly parked: ParkReason; readonly message: string };
+
+export interface IntakeEvents {
+  readonly applied: (type: FactType) => void;
+  readonly duplicate: () => void;
+  readonly parked: (reason: ParkReason) => void;
+  /** Something threw while it was folded into a partition's book, which may hold half of it now (T4). */
+  readonly inDoubt: (partition: number, what: string, error: unknown) => void;
+}
+
+export class Intake {
+  readonly #clock: Clock;
+  readonly #partitions: ReadonlyMap<number, Partition>;
+  readonly #seen: SeenIds;
+  readonly #park: (parking: Parking) => Promise<unknown>;
+  readonly #events: IntakeEvents;
+  readonly #rules: Pick<Rules, 'at'>;
+  readonly #exceptions = new Map<string, Verdict>();
+  readonly #waiters = new Map<string, Set<(verdict: Verdict | undefined) => void>>();
+  readonly #stored: { readonly marks: ParkMarks; readonly partitions: number };
+  parkingInFlight = 0;
+
+  constructor(
+    clock: Clock,
+    partitions: ReadonlyMap<number, Partition>,
+    seen: SeenIds,
+    park: (parking: Parking) => Promise<unknown>,
+    events: IntakeEvents,
+    rules: Pick<Rules, 'at'>,
+    stored: { readonly marks: ParkMarks; readonly partitions: number },
+  ) {
+    this.#clock = clock;
+    this.#partitions = partitions;
+    this.#seen = seen;
+    this.#park = park;
+    this.#events = events;
+    this.#rules = rules;
+    this.#stored = stored;
+  }
+
+  /** What replays must honour of parked facts. */
+  get marks(): ParkMarks {
+    return this.#stored.marks;
+  }
+
+  /** `STREAM.seq` of messages that were parked for their ids: they stay out (T2). */
+  get conflicts(): Set<string> {
+    return this.#stored.marks.conflicts;
+  }
+
+  /** The marks that are known must cover it (MK2). */
+  take(stream: FactStream, message: FollowedMessage): void {
+    const { seq } = message;
+    const place = storedFact(message.subject, this.#stored.partitions);
+    const partition = this.#partitions.get(place.partition);
+    if (partition === undefined || seq <= partition.positions[stream]) return;
+    failpoint('fact-received');
+    let verdict: Verdict;
+    try {
+      verdict = this.#judge(stream, message, place, partition);
+    } catch (error) {
+      this.#events.inDoubt(partition.number, `fact ${stream}.${seq}`, error);
+      return;
+    }
+    failpoint('fact-applied');
+    partition.positions[stream] = seq;
+    if (verdict !== 'applied') this.#except(stream, seq, verdict);
+    if (this.#waiters.size > 0) this.#tell(`${stream}.${seq}`, verdict);
+  }
+
+  /** Whether a partition is held here, served or catching up. */
+  holds(partition: number): boolean {
+    return this.#partitions.has(partition);
+  }
+
+  /**
+   * The verdict on a stored fact of a partition that is held here; undefined if it does not come within so many milliseconds, `unknown` if
+   * an owner before this one gave it.
+   */
+  async verdict(
+    stream: FactStream,
+    seq: number,
+    partition: number,
+    withinMs: number,
+  ): Promise<Verdict | 'unknown' | undefined> {
+    const key = `${stream}.${seq}`;
+    const held = this.#partitions.get(partition);
+    if (held === undefined) return undefined;
+    if (seq <= held.loadedPositions[stream]) return this.#exceptions.get(key) ?? 'unknown';
+    if (held.positions[stream] >= seq) return this.#exceptions.get(key) ?? 'applied';
+    return new Promise((resolve) => {
+      const waiting = this.#waiters.get(key) ?? new Set();
+      this.#waiters.set(key, waiting);
+      const tell = (verdict: Verdict | undefined) => {
+        cancel();
+        resolve(verdict);
+      };
+      const cancel = this.#clock.after(withinMs, () => {
+        waiting.delete(tell);
+        if (waiting.size === 0) this.#waiters.delete(key);
+        resolve(undefined);
+      });
+      waiting.add(tell);
+    });
+  }
+
+  /** No more messages are taken: whoever waits for a verdict is told that none comes. */
+  giveUp(): void {
+    for (const waiting of this.#waiters.values()) for (const tell of waiting) tell(undefined);
+    this.#waiters.clear();
+  }
+
+  #judge(stream: FactStream, message: FollowedMessage, place: StoredFact, partition: Partition): Verdict {
+    const rule = this.#rules.at(stream, message);
+    const put = (parked: ParkReason, why: string) => this.#parkMessage(stream, message, partition, parked, why);
+    const read = readStored(rule, message, place, this.marks);
+    if (!read.ok) return put(read.reason, read.message);
+    const { fact, content } = read;
+    const id = hash64(fact.id, 1);
+    const known = this.#seen.check(id, content);
+    if (known === 'duplicate') {
+      this.#events.duplicate();
+      return 'duplicate';
+    }
+    if (known === 'conflict' || this.conflicts.has(`${stream}.${message.seq}`)) {
+      this.conflicts.add(`${stream}.${message.seq}`);
+      return put('id-conflict', `the id ${fact.id} was used before with other content`);
+    }
+    const { recordedAt } = message;
+    this.#seen.add(partition.number, id, content, rememberedFrom(rule, recordedAt, fact.at));
+    foldFact(partition, fact, recordedAt);
+    this.#events.applied(fact.type);
+    return 'applied';
+  }
+
+  #parkMessage(
+    stream: FactStream,
+    message: FollowedMessage,
+    partition: Partition,
+    reason: ParkReason,
+    why: string,
+  ): Verdict {
+    this.#events.parked(reason);
+    this.parkingInFlight += 1;
+    const done = this.#park({
+      source: `${stream}.${message.seq}`,
+      subject: message.subject,
+      reason,
+      message: why,
+      contentType: message.header('Content-Type'),
+      bytes: message.data,
+    }).then(() => {
+      this.parkingInFlight -= 1;
+      partition.parking.delete(done);
+    });
+    // Where it fails it stays here, so that no snapshot is past it.
+    done.catch(() => undefined);
+    partition.parking.add(done);
+    return { parked: reason, message: why };
+  }
+
+  #except(stream: FactStream, seq: number, verdict: Verdict): void {
+    this.#exceptions.set(`${stream}.${seq}`, verdict);
+    if (this.#exceptions.size <= LIMITS.verdictsKept) return;
+    for (const oldest of this.#exceptions.keys()) {
+      this.#exceptions.delete(oldest);
+      break;
+    }
+  }
+
+  #tell(key: string, verdict: Verdict): void {
+    for (const tell of this.#waiters.get(key) ?? []) tell(verdict);
+    this.#waiters.delete(key);
+  }
+}
+
+/**
+ * The moment from which an id is remembered for the horizon: that at which it was stored, since a fact that happened long ago may be sent
+ * again as well as any other. One that is dated ahead could be sent again for longer: it is remembered for up to two horizons.
+ */
+function rememberedFrom(rule: Rule, recordedAt: number, occurredAt: number): number {
+  return Math.max(recordedAt, Math.min(occurredAt, recordedAt + horizonMicros(rule)));
+}

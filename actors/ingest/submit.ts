@@ -1,0 +1,219 @@
+/**
+ * The fact desk: facts that come over HTTP go into their stream, and are answered with the verdict of their owner.
+ *
+ * Invariants:
+ *  D1 What is stored or parked is the bytes as they were sent.
+ *  D2 Of facts with one id in one request the first is judged first: the next is stored only after its verdict.
+ *  D3 Without a verdict there is no answer (undecided): all may be sent again, and what was stored then counts as a duplicate.
+ *  D4 A fact that is too large is neither stored nor parked: its sender has to make it smaller.
+ */
+import { LIMITS } from '../../config/limits.ts';
+import { type FactStream, streamOf } from '../../config/topology.ts';
+import { type Broker, BrokerError } from '../../streams/broker.ts';
+import { type Clock, delay } from '../../streams/clock.ts';
+import { type Fact, parseFact } from '../../streams/fact/fact.ts';
+import { MARK_HEADER, markAgain } from '../../streams/fact/park-marks.ts';
+import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked.ts';
+import { type SentBody, typeHeaders } from '../../streams/fact/sent-body.ts';
+import { hash64 } from '../../streams/hash.ts';
+import { isName, NAME_RULE } from '../../streams/names.ts';
+import { againSubject, factSubject, partitionOf } from '../../streams/subjects.ts';
+import type { Rule, Rules } from '../idempotency/rules.ts';
+import { horizonMicros } from '../idempotency/verdict.ts';
+import type { FactDesk, Peers } from '../ports/ports.ts';
+import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
+import type { Intake, Verdict } from './intake.ts';
+
+export interface FactWorld {
+  readonly broker: Broker;
+  readonly intake: Intake;
+  readonly peers: Peers;
+  readonly park: (parking: Parking) => Promise<unknown>;
+  readonly parked: (reason: ParkReason) => void;
+  /** The node is stopping: no verdict comes here any more. */
+  readonly stopping: () => boolean;
+  /** Why no fact can be taken in now; undefined if they can. */
+  readonly refused: () => string | undefined;
+  /** A word that was never used before. */
+  readonly nonce: () => string;
+  /** While a node of version 0.1 lives, which knows no subject of resubmissions: the header says so, as it did then. */
+  readonly resubmitsByHeader: () => boolean;
+  readonly clock: Clock;
+  readonly partitions: number;
+  readonly rules: Pick<Rules, 'next'>;
+  /** Whether a stored fact has brought a stock key in. Rejects with undecided where its owner does not answer. */
+  readonly knows: (sku: string, location: string) => Promise<boolean>;
+}
+interface Rejection {
+  readonly index: number;
+  readonly code: string;
+  readonly message: string;
+}
+type Outcome = 'accepted' | 'duplicate' | { code: string; message: string };
+
+export class StreamFactDesk implements FactDesk {
+  readonly #world: FactWorld;
+  #inFlight = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(world: FactWorld) {
+    this.#world = world;
+  }
+
+  async submit(facts: readonly SentBody[]): Promise<{ accepted: number; duplicates: number; rejected: Rejection[] }> {
+    const refused = this.#world.refused();
+    if (refused !== undefined) throw undecided(UNDECIDED.full, refused);
+    const before = new Map<string, Promise<Outcome>>();
+    const outcomes = await Promise.all(facts.map((sent) => this.#submit(sent, before)));
+    const rejected = outcomes.flatMap((outcome, index) => (typeof outcome === 'object' ? [{ index, ...outcome }] : []));
+    const count = (wanted: Outcome) => outcomes.filter((outcome) => outcome === wanted).length;
+    return { accepted: count('accepted'), duplicates: count('duplicate'), rejected };
+  }
+
+  /**
+   * Publishes a parked fact again, marked first (streams/fact/park-marks.ts). The horizon does not hold for it, except for a count, which has no
+   * place among older facts any more.
+   * @param seq where it is parked
+   */
+  async resubmit(seq: number, sent: SentBody): Promise<void> {
+    if (sent.bytes.length > LIMITS.factBytes) throw new Refusal('too-large', tooLarge(sent));
+    const parsed = parseFact(sent.value, this.#rule.version);
+    if (!parsed.ok) throw new Error(parsed.message);
+    const { fact } = parsed;
+    if (fact.type === 'count' && fact.at < this.#oldest()) {
+      throw new Refusal(
+        'invalid-request',
+        'a count that is older than the idempotency horizon cannot be placed among the facts around it any more; send a newer count, or an adjustment',
+        {
+          errors: [
+            { field: 'occurredAt', message: 'is older than the idempotency horizon, which a count must not be' },
+          ],
+        },
+      );
+    }
+    const { broker, nonce, partitions, resubmitsByHeader } = this.#world;
+    try {
+      if (resubmitsByHeader()) {
+        const headers = { ...typeHeaders(sent), [RESUBMIT_HEADER]: 'yes' };
+        await broker.publish(factSubject(fact.type, fact.location, fact.sku), sent.bytes, { headers });
+        return;
+      }
+      const mark = await markAgain(broker, seq, sent.bytes, nonce());
+      const subject = againSubject(fact.type, partitionOf(fact.sku, partitions), fact.location, fact.sku);
+      await broker.publish(subject, sent.bytes, { headers: { ...typeHeaders(sent), [MARK_HEADER]: mark } });
+    } catch (error) {
+      throw unstored(error, UNDECIDED.resubmitted);
+    }
+  }
+
+  /** @param before what becomes of the last fact of each id so far (D2) */
+  #submit(sent: SentBody, before: Map<string, Promise<Outcome>>): Promise<Outcome> {
+    if (sent.bytes.length > LIMITS.factBytes) return Promise.resolve({ code: 'too-large', message: tooLarge(sent) });
+    const { version } = this.#rule;
+    const parsed = parseFact(sent.value, version);
+    if (!parsed.ok) return this.#reject(sent, 'invalid', parsed.message);
+    const { fact } = parsed;
+    if (fact.at < this.#oldest()) {
+      return this.#reject(sent, 'too-old', 'occurredAt is older than the idempotency horizon');
+    }
+    const earlier = before.get(fact.id);
+    const store = () => (version === 1 || isNamed(fact) ? this.#store(sent, fact) : this.#storeIfKnown(sent, fact));
+    const outcome = earlier === undefined ? store() : earlier.then(store);
+    before.set(fact.id, outcome);
+    return outcome;
+  }
+
+  /** By which a fact will be judged that is stored now. */
+  get #rule(): Rule {
+    return this.#world.rules.next(this.#world.clock.nowMs());
+  }
+
+  #oldest(): number {
+    return this.#world.clock.nowMs() * 1000 - horizonMicros(this.#rule);
+  }
+
+  /** A name that nothing new may have: only a count comes here, and it may put a name right that is stored already. */
+  async #storeIfKnown(sent: SentBody, fact: Fact): Promise<Outcome> {
+    if (await this.#world.knows(fact.sku, fact.location)) return this.#store(sent, fact);
+    return this.#reject(sent, 'invalid', `sku and location must be ${NAME_RULE}`);
+  }
+
+  async #store(sent: SentBody, fact: Fact): Promise<Outcome> {
+    const stream = streamOf(fact.type) as FactStream;
+    const seq = await this.#publish(factSubject(fact.type, fact.location, fact.sku), sent);
+    const verdict = await this.#verdict(stream, seq, partitionOf(fact.sku, this.#world.partitions));
+    if (verdict === 'applied') return 'accepted';
+    if (verdict === 'duplicate') return 'duplicate';
+    return { code: verdict.parked, message: verdict.message };
+  }
+
+  /** Held here: when intake has come so far. Elsewhere: what the owner says, asked again while there is none. */
+  async #verdict(stream: FactStream, seq: number, partition: number): Promise<Verdict> {
+    const { intake, clock, stopping } = this.#world;
+    const until = clock.monoMs() + LIMITS.verdictMs;
+    for (;;) {
+      const leftMs = until - clock.monoMs();
+      if (leftMs <= 0 || stopping()) break;
+      const verdict = intake.holds(partition)
+        ? await intake.verdict(stream, seq, partition, leftMs)
+        : await this.#ask(stream, seq, partition, leftMs);
+      if (verdict === 'unknown') break;
+      if (verdict !== undefined) return verdict;
+      await delay(clock, Math.min(LIMITS.verdictAgainMs, leftMs));
+    }
+    throw undecided(UNDECIDED.verdict);
+  }
+
+  async #ask(
+    stream: FactStream,
+    seq: number,
+    partition: number,
+    withinMs: number,
+  ): Promise<Verdict | 'unknown' | undefined> {
+    const asked = this.#world.peers.ask(partition, 'verdict', { stream, seq }).then(
+      ({ verdict }) => verdict ?? undefined,
+      () => undefined,
+    );
+    const over = new AbortController();
+    const late = delay(this.#world.clock, withinMs, over.signal).then(() => undefined);
+    return Promise.race([asked, late]).finally(() => over.abort());
+  }
+
+  async #reject({ bytes, type }: SentBody, reason: ParkReason, message: string): Promise<Outcome> {
+    const { hi, lo } = hash64(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
+    const source = `http.${reason}-${hi.toString(16)}${lo.toString(16).padStart(8, '0')}`;
+    this.#world.parked(reason);
+    const parked = this.#world.park({ source, subject: 'http', reason, message, contentType: type, bytes });
+    const over = new AbortController();
+    const late = delay(this.#world.clock, LIMITS.verdictMs, over.signal).then(() => 'late');
+    if ((await Promise.race([parked, late]).finally(() => over.abort())) === 'late') throw undecided(UNDECIDED.parking);
+    return { code: reason, message };
+  }
+
+  async #publish(subject: string, sent: SentBody): Promise<number> {
+    while (this.#inFlight >= LIMITS.factPublishesInFlight)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#inFlight += 1;
+    try {
+      return await this.#world.broker.publish(subject, sent.bytes, { headers: typeHeaders(sent) });
+    } catch (error) {
+      throw unstored(error, UNDECIDED.stored);
+    } finally {
+      this.#inFlight -= 1;
+      this.#waiting.shift()?.();
+    }
+  }
+}
+
+function tooLarge({ bytes }: SentBody): string {
+  return `the fact has ${bytes.length} bytes; at most ${LIMITS.factBytes} are taken`;
+}
+
+function unstored(error: unknown, unknown: (typeof UNDECIDED)[keyof typeof UNDECIDED]): unknown {
+  if (!(error instanceof BrokerError)) return error;
+  return undecided(error.kind === 'full' ? UNDECIDED.full : unknown, error);
+}
+
+function isNamed({ sku, location }: Fact): boolean {
+  return isName(sku) && isName(location);
+}

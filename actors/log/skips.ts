@@ -1,0 +1,80 @@
+/**
+ * What people have judged: places of streams that every reader passes over (holdfast quarantine skip).
+ *
+ * Invariants:
+ *  SK1 A skip names the hash of what it was made for. If other bytes stand there, such as after a restore, it is not honoured.
+ *  SK2 A skip is never taken back: what was served after it rests on it.
+ */
+import { createHash } from 'node:crypto';
+import type { Keys, StoredMessage } from '../../streams/broker.ts';
+
+export interface Skip {
+  readonly stream: string;
+  readonly seq: number;
+  /** Of the message that stands there; '' if none does. */
+  readonly subject: string;
+  /** Of its bytes, as hex; '' if nothing stands there: it is lost. */
+  readonly sha256: string;
+  readonly by: string;
+  readonly why: string;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
+export class Skips {
+  static readonly none = new Skips([], 0);
+  readonly list: readonly Skip[];
+  /** Of the bucket: it changes with each skip. */
+  readonly revision: number;
+  readonly #byPlace: ReadonlyMap<string, Skip>;
+
+  private constructor(list: readonly Skip[], revision: number) {
+    this.list = list;
+    this.revision = revision;
+    this.#byPlace = new Map(list.map((skip) => [keyOf(skip.stream, skip.seq), skip]));
+  }
+
+  static async read(keys: Keys): Promise<Skips> {
+    const entries = await keys.all();
+    const list = entries.map(({ value }) => JSON.parse(value) as Skip);
+    list.sort((a, b) => (a.stream === b.stream ? a.seq - b.seq : a.stream < b.stream ? -1 : 1));
+    return new Skips(list, Math.max(0, ...entries.map(({ revision }) => revision)));
+  }
+
+  /** Stores a judgement; rejects with a conflict if there is one already. */
+  static async add(keys: Keys, skip: Skip): Promise<void> {
+    await keys.put(keyOf(skip.stream, skip.seq), JSON.stringify(skip), 0);
+  }
+
+  /** The judgement on a message that stands in a stream. */
+  of(stream: string, message: Pick<StoredMessage, 'seq' | 'data'>): Skip | undefined {
+    const skip = this.#byPlace.get(keyOf(stream, message.seq));
+    return skip !== undefined && skip.sha256 === sha256(message.data) ? skip : undefined;
+  }
+
+  /** Whether all of these sequences, the last left out, were judged to be lost. */
+  lost(stream: string, from: number, until: number): boolean {
+    if (until - from > this.list.length) return false;
+    for (let seq = from; seq < until; seq++) if (this.#byPlace.get(keyOf(stream, seq))?.sha256 !== '') return false;
+    return true;
+  }
+
+  /** Whether something was judged between two records of a subject: the chain of its writer may break there. */
+  bridge(stream: string, subject: string, after: number, before: number): boolean {
+    return this.list.some(
+      (skip) =>
+        skip.stream === stream &&
+        skip.seq > after &&
+        skip.seq < before &&
+        (skip.subject === subject || skip.sha256 === ''),
+    );
+  }
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function keyOf(stream: string, seq: number): string {
+  return `${stream}.${seq}`;
+}

@@ -1,0 +1,53 @@
+/** What a partition forgets in time: ids and movements past the horizon, reservations that ended long ago. */
+
+import type { SeenIds } from '../idempotency/fact-ids.ts';
+import { compact } from '../stock/movements.ts';
+import { endedAtMs } from '../stock/reservation.ts';
+import type { Partition } from './partition.ts';
+
+/** Slack beyond the horizon: facts that were let in just before it may still be on their way. */
+const SLACK_MS = 3_600_000;
+
+export interface Forgetting {
+  readonly nowMs: number;
+  /** The widest idempotency horizon that is in force or to come; infinite when it is off. */
+  readonly horizonMs: number;
+  readonly reservationMemoryMs: number;
+  /** No stream has facts left for this node: only then is it known how old a fact can still come. */
+  readonly caughtUp: boolean;
+}
+
+/** Returns how many reservations were forgotten. */
+export function maintain(partition: Partition, seen: SeenIds, rules: Forgetting): number {
+  const { book } = partition;
+  if (rules.horizonMs !== Number.POSITIVE_INFINITY && rules.caughtUp) {
+    const before = (rules.nowMs - rules.horizonMs - SLACK_MS) * 1000;
+    let forgot = seen.forgetBefore(partition.number, before) > 0;
+    for (const entry of book.skus.values()) {
+      for (const key of entry.keys) {
+        if (key.movements.length < 2 || (key.movements[0] as number) >= before) continue;
+        book.touch(entry);
+        forgot = compact(key, before) || forgot;
+      }
+    }
+    if (forgot) partition.remembersMs = Math.min(partition.remembersMs, rules.horizonMs);
+  }
+  return forgetReservations(partition, rules.nowMs - rules.reservationMemoryMs);
+}
+
+function forgetReservations(partition: Partition, beforeMs: number): number {
+  const { book } = partition;
+  let forgotten = 0;
+  for (const part of book.parts.values()) {
+    const ended = endedAtMs(part);
+    if (ended === 0 || ended >= beforeMs) continue;
+    book.remove(part);
+    forgotten += 1;
+  }
+  for (const home of book.homes.values()) {
+    const ended =
+      home.endedAtMs > 0 ? home.endedAtMs : home.confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : home.expiresAtMs;
+    if (ended < beforeMs) book.remove(home);
+  }
+  return forgotten;
+}

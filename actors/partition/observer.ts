@@ -1,0 +1,26 @@
+/**
+ * Watching: what folds beside a book, such as figures and anomalies. A watch is told of each fact and decision of its partition just
+ * before and just after it is folded, in the order of folding, while the partition catches up as well as while it serves.
+ *
+ * Invariants:
+ *  V1 A watch changes nothing in the book, and no promise depends on it.
+ *  V2 What it keeps over a restart is encoded at the very moment of a snapshot and stored with it: it has seen each fact and decision
+ *     once, as the book has. Where the book is built from the log alone, so is the watch.
+ *  V3 What it keeps is worth less than the book: a damaged or missing one is no reason to refuse a snapshot; then it begins anew there.
+ */
+
+import type { Fact } from '../../streams/fact/fact.ts';
+import type { StockDecision } from '../../streams/journal/record.ts';
+import type { StockBook } from '../stock/state.ts';
+
+export interface PartitionWatch {
+  beforeFact(book: StockBook, fact: Fact): void;
+  /** @param recordedAt when the stream took it, in microseconds since 1970 */
+  afterFact(book: StockBook, fact: Fact, recordedAt: number): void;
+  beforeDecision(book: StockBook, decision: StockDecision): void;
+  afterDecision(book: StockBook, decision: StockDecision): void;
+  /** The book is at another point now: empty, or loaded. `kept` is what `keep` gave then; undefined if there is nothing of it. */
+  load(book: StockBook, kept: Uint8Array | undefined): void;
+  /** What it must know after a restart. It is called in the turn of a snapshot: it must not take longer than encoding a page. */
+  keep(): Uint8Array;
+}

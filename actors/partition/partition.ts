@@ -1,0 +1,55 @@
+/** One partition as its owner holds it: the book, and up to where streams and journal are folded into it. */
+import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
+import { StockBook } from '../stock/state.ts';
+import type { PartitionWatch } from './observer.ts';
+
+/** Where a writer's chain stood: its n-th record, and that record's hash. */
+export interface ChainTip {
+  readonly writer: string;
+  readonly n: number;
+  readonly hash: string;
+  /** Where that record stands in JOURNAL. */
+  readonly seq: number;
+}
+
+export class Partition {
+  readonly number: number;
+  readonly book: StockBook;
+  /** Last sequence of each fact stream that is folded, or has nothing for this partition. */
+  readonly positions: Record<FactStream, number>;
+  /** Up to where the snapshot that was loaded knew the streams: these verdicts were given elsewhere. */
+  readonly loadedPositions: Record<FactStream, number>;
+  /** Last sequence of JOURNAL up to which every decision for this partition is folded. */
+  journalSeq = 0;
+  /** Answers requests. */
+  serving = false;
+  /** Takes no new requests, but finishes those that it has. */
+  leaving = false;
+  /** The narrowest horizon by which ids and movements were forgotten; infinite while nothing was. */
+  remembersMs = Number.POSITIVE_INFINITY;
+  /** Facts on their way to PARKED: a snapshot that is past them waits for them, and is none if one cannot be stored. */
+  readonly parking = new Set<Promise<void>>();
+  /** What folds beside the book; undefined where nobody watches. */
+  watch: PartitionWatch | undefined;
+  /** Wall time of the last snapshot; before the first one, of when the partition was taken over. */
+  snapshotAtMs = 0;
+  /** Change number at the last snapshot taken here, to tell whether another one is due; -1 before the first. */
+  snapshotSeq = -1;
+
+  /** Something was folded since the last snapshot, be it one that was loaded. */
+  get changed(): boolean {
+    return this.book.seq !== Math.max(0, this.snapshotSeq);
+  }
+
+  constructor(number: number, nowMs = 0) {
+    this.snapshotAtMs = nowMs;
+    this.number = number;
+    this.book = new StockBook(number);
+    this.positions = zeros();
+    this.loadedPositions = zeros();
+  }
+}
+
+function zeros(): Record<FactStream, number> {
+  return Object.fromEntries(FACT_STREAM_NAMES.map((stream) => [stream, 0])) as Record<FactStream, number>;
+}

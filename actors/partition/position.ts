@@ -1,0 +1,24 @@
+/** How far something has folded the streams. */
+import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
+
+/** How far streams are folded. */
+export interface Point {
+  readonly positions: Readonly<Record<FactStream, number>>;
+  readonly journalSeq: number;
+}
+
+/** Whether everything that the other has folded is folded here too. */
+export function covers(point: Point, other: Point): boolean {
+  return (
+    point.journalSeq >= other.journalSeq &&
+    (Object.keys(point.positions) as FactStream[]).every(
+      (name) => point.positions[name] >= (other.positions[name] ?? 0),
+    )
+  );
+}
+
+/** A point from sequences by stream; 0 for a stream that is not named. */
+export function pointOf(seqs: Readonly<Record<string, number>>): Point {
+  const positions = Object.fromEntries(FACT_STREAM_NAMES.map((name) => [name, seqs[name] ?? 0]));
+  return { positions: positions as Record<FactStream, number>, journalSeq: seqs[JOURNAL_STREAM] ?? 0 };
+}

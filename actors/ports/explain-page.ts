@@ -1,0 +1,113 @@
+/**
+ * A page of an explanation: which steps it holds, and where the next one begins.
+ *
+ * Invariants:
+ *  EP1 Steps have one order: by moment; of one moment counts, then other facts, then decisions; then by id. A cursor is a place in it, so that
+ *      a fact that comes late moves no other step to another page.
+ *  EP2 Of any number of steps at most twice a page are kept; what is older than the page is given back at once, in any order.
+ */
+import type { StockAnswer } from '../../streams/contract/stock.ts';
+
+/** Moment in microseconds, rank within it, id, and a number that tells steps of one id apart. */
+export type Place = readonly [at: number, rank: number, id: string, n: number];
+
+export interface ExplainedKey {
+  readonly sku: string;
+  readonly location: string;
+}
+
+/** At most so many steps, the newest before a place. */
+export interface ExplainPage {
+  readonly limit: number;
+  readonly before: Place | undefined;
+}
+
+/** The facts and decisions behind the numbers of a stock key, in order, with running totals. */
+export interface ExplainAnswer {
+  readonly sku: string;
+  readonly location: string;
+  readonly asOf: string;
+  readonly steps: readonly ExplainStep[];
+  readonly stock: StockAnswer;
+  /** Whether all steps, those of other pages too, end in the stock shown; false is a fault and is reported. */
+  readonly adds: boolean;
+  /** What the steps leave out, such as facts that were parked. */
+  readonly notes: readonly string[];
+  /** The page of the older steps is before it; null if this one begins with the oldest. */
+  readonly next: Place | null;
+}
+
+export interface ExplainStep {
+  /** When it happened, ISO 8601. */
+  readonly at: string;
+  readonly what: string;
+  readonly id: string;
+  /** The fact's or decision's own words: type, qty, reason, reservation … */
+  readonly detail: string;
+  readonly change: Readonly<Partial<Record<ExplainBucket, number>>>;
+  /** Running totals after this step. */
+  readonly total: Readonly<Record<ExplainBucket, number>>;
+}
+
+export const EXPLAIN_BUCKETS = ['sellable', 'damaged', 'inspection', 'held', 'allocated', 'inTransit'] as const;
+export type ExplainBucket = (typeof EXPLAIN_BUCKETS)[number];
+
+export interface Placed {
+  readonly place: Place;
+}
+
+/** Negative if a comes before b. */
+export function comparePlaces(a: Place, b: Place): number {
+  return a[0] - b[0] || a[1] - b[1] || (a[2] < b[2] ? -1 : a[2] > b[2] ? 1 : 0) || a[3] - b[3];
+}
+
+/** Keeps the newest of what is added before a place. */
+export class Newest<T extends Placed> {
+  readonly #limit: number;
+  readonly #before: Place | undefined;
+  readonly #older: (entry: T) => void;
+  #kept: T[] = [];
+  /** What is not behind it is older than the page. */
+  #floor: Place | undefined;
+
+  /** @param older is told of what is not on the page, because so many newer ones are */
+  constructor(limit: number, before: Place | undefined, older: (entry: T) => void) {
+    this.#limit = limit;
+    this.#before = before;
+    this.#older = older;
+  }
+
+  /** Whether something is older than the page. */
+  get goesOn(): boolean {
+    return this.#floor !== undefined;
+  }
+
+  isNewer(place: Place): boolean {
+    return this.#before !== undefined && comparePlaces(place, this.#before) >= 0;
+  }
+
+  /** False if it is surely older than the page: no more need be made of it than `older` takes. */
+  mayKeep(place: Place): boolean {
+    return this.#floor === undefined || comparePlaces(place, this.#floor) > 0;
+  }
+
+  add(entry: T): void {
+    if (!this.mayKeep(entry.place)) return this.#older(entry);
+    this.#kept.push(entry);
+    if (this.#kept.length >= 2 * this.#limit) this.#cut(this.#limit);
+  }
+
+  /** The page, oldest first. @param fits of the newest of these entries so many at most */
+  end(fits: (newestFirst: readonly T[]) => number): readonly T[] {
+    this.#cut(this.#limit);
+    this.#cut(Math.max(1, fits([...this.#kept].reverse())));
+    return this.#kept;
+  }
+
+  #cut(limit: number): void {
+    this.#kept.sort((a, b) => comparePlaces(a.place, b.place));
+    const older = this.#kept.splice(0, Math.max(0, this.#kept.length - limit));
+    for (const entry of older) this.#older(entry);
+    this.#floor = older.at(-1)?.place ?? this.#floor;
+  }
+}

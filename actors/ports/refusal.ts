@@ -1,0 +1,80 @@
+/**
+ * Refusals and undecided requests, as values that every front turns into RFC 9457 problems.
+ *
+ * A refusal is an answer: asking again gives the same one until the state changes. Undecided is none: ask again with the
+ * same id.
+ */
+import type { Shortage } from '../../streams/journal/record.ts';
+
+/** Every kind with its HTTP status and title: the one table that fronts and documents go by. */
+export const REFUSALS = {
+  'invalid-request': { status: 422, title: 'The request is wrong' },
+  malformed: { status: 400, title: 'The body cannot be read' },
+  'too-large': { status: 413, title: 'The request is too large' },
+  'not-found': { status: 404, title: 'Nothing is known of it' },
+  'insufficient-stock': { status: 409, title: 'Not enough stock' },
+  'id-conflict': { status: 409, title: 'The id was used before with other content' },
+  'already-released': { status: 409, title: 'The reservation is released' },
+  'already-expired': { status: 409, title: 'The reservation has expired' },
+  'already-resolved': { status: 409, title: 'The anomaly is resolved' },
+  busy: { status: 503, title: 'Too much is asked at once: ask again' },
+  undecided: { status: 503, title: 'Not decided: ask again with the same id' },
+} as const;
+export type RefusalKind = keyof typeof REFUSALS;
+
+export interface FieldError {
+  readonly field: string;
+  readonly message: string;
+}
+
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly kind: RefusalKind;
+  readonly shortages: readonly Shortage[] | undefined;
+  readonly errors: readonly FieldError[] | undefined;
+  /** For the log only. */
+  readonly inside: unknown;
+
+  constructor(
+    kind: RefusalKind,
+    detail: string,
+    more: { shortages?: readonly Shortage[]; errors?: readonly FieldError[]; inside?: unknown } = {},
+  ) {
+    super(detail);
+    this.kind = kind;
+    this.shortages = more.shortages;
+    this.errors = more.errors;
+    this.inside = more.inside;
+  }
+}
+
+/**
+ * Why nothing is decided now: all that a caller is told. What the servers said goes to the log (`inside`), never into an answer, because
+ * it names addresses, streams and whatever else the inside of an installation is made of.
+ */
+export const UNDECIDED = {
+  moving: 'the partition is moving to another node; ask again with the same id',
+  owner: 'the owner of the partition does not answer; ask again with the same id',
+  lease: 'this node cannot confirm its lease',
+  journal: 'the journal has not answered in time; ask again with the same id',
+  waiting: 'too many decisions wait for the journal',
+  busy: 'too many requests are being answered',
+  queue: 'too many requests wait for this reservation',
+  attempt: 'a later attempt at this reservation is under way, or over',
+  dropped: 'the decision was not stored; ask again with the same id',
+  stored: 'it is not known whether every fact is stored; send all of them again, which is harmless',
+  full: 'the streams have no room left, so no fact can be stored; keep the facts and send all of them again when an operator has made room',
+  resubmitted: 'it is not known whether the fact is stored again; submit it again, which is harmless',
+  verdict:
+    'every fact is stored, but the owner of one has not said whether it counts; send all of them again, which is harmless',
+  parking: 'a fact that cannot be counted could not be set aside yet; send all of them again, which is harmless',
+  stopped: 'the node has stopped before what cannot be counted was set aside; send it again',
+  partitions: 'not every partition has an owner that answers; ask again',
+  anomalies: 'anomalies cannot be read or changed now; ask again',
+  servers: 'a server that this node stands on does not answer; ask again with the same id',
+} as const;
+
+/** Not decided: the caller asks again with the same id. @param inside for the log */
+export function undecided(why: (typeof UNDECIDED)[keyof typeof UNDECIDED], inside?: unknown): Refusal {
+  return new Refusal('undecided', why, inside === undefined ? {} : { inside });
+}

@@ -1,0 +1,85 @@
+/**
+ * Recovery of the partitions of one take-over, each by itself: what the log has lost for one stops that one, the others go on.
+ */
+
+import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../../config/topology.ts';
+import type { Broker } from '../../streams/broker.ts';
+import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
+import type { Writers } from '../log/writers.ts';
+import type { ChainTip, Partition } from '../partition/partition.ts';
+import { covers, type Point, pointOf } from '../partition/position.ts';
+import type { Baselines } from '../snapshot/baseline-format.ts';
+import { LostLogError, loadSnapshot, type Recovering, type RecoveryWorld, replayJournal } from './recovery.ts';
+
+export interface Recovered {
+  readonly partitions: readonly Partition[];
+  /** Partitions that may not be served, and why. */
+  readonly lost: ReadonlyMap<number, LostLogError>;
+  /** Decisions that were replayed. */
+  readonly decisions: number;
+  /** Where reading began: none of the streams may have been trimmed beyond it meanwhile. */
+  readonly starts: readonly Point[];
+}
+
+/** Rejects for what is no loss, such as a server that does not answer: then it is tried again. */
+export async function recoverPartitions(world: RecoveryWorld, recovering: readonly Recovering[]): Promise<Recovered> {
+  const numbers = recovering.map(({ partition }) => partition.number);
+  const lost = new Map<number, LostLogError>();
+  const lose = (error: unknown) => {
+    if (!(error instanceof LostLogError)) throw error;
+    // What concerns all says more than what was found of one before.
+    for (const number of error.concerns ?? numbers) lost.set(number, error);
+    return error.concerns === undefined;
+  };
+  const tips: ChainTip[] = [...(world.baselines?.[0]?.baseline.writers ?? [])];
+  for (const each of recovering) {
+    try {
+      const tip = await loadSnapshot(world, each);
+      if (tip !== undefined) tips.push(tip);
+    } catch (error) {
+      if (lose(error)) break;
+    }
+  }
+  for (;;) {
+    const partitions = recovering.map(({ partition }) => partition).filter(({ number }) => !lost.has(number));
+    const starts = partitions.map(({ positions, journalSeq }) => ({ positions: { ...positions }, journalSeq }));
+    if (partitions.length === 0) return { partitions, lost, decisions: 0, starts };
+    try {
+      const decisions = await replayJournal(world, partitions, tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);
+      return { partitions, lost, decisions, starts };
+    } catch (error) {
+      // Those that are left have folded what stands behind the break, and nothing was folded into them meanwhile.
+      lose(error);
+    }
+  }
+}
+
+/** Rejects if something was trimmed that was still to be read: trimming announces itself before it removes (TR1). */
+export async function refuseIfTrimmed(broker: Broker, starts: readonly Point[]): Promise<void> {
+  const floors = pointOf(floorsOf(await readStreams(broker)));
+  if (starts.every((start) => covers(start, floors))) return;
+  throw new Error('the streams were trimmed while they were read; it starts over');
+}
+
+/** What recovery needs to know of the streams now. Rejects with a LostLogError if one is not that with which the node started. */
+export async function recoveryWorld(
+  {
+    writers,
+    ...world
+  }: Omit<RecoveryWorld, 'lastSeqs' | 'floors' | 'baselines' | 'admission'> & {
+    readonly writers: Pick<Writers, 'read'>;
+  },
+  baselines: Baselines,
+): Promise<RecoveryWorld> {
+  const streams = await readStreams(world.broker);
+  const lastSeqs: Record<string, number> = {};
+  for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM]) {
+    const stream = streams.get(name);
+    if (stream === undefined || stream.created !== world.created[name])
+      throw new LostLogError(`stream ${name} is not the one this node started with`);
+    lastSeqs[name] = stream.lastSeq;
+  }
+  // Behind the ends: a writer is enrolled before its first record (AD2).
+  const admission = await writers.read();
+  return { ...world, admission, lastSeqs, floors: floorsOf(streams), baselines: await baselines(world.note) };
+}

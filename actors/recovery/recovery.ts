@@ -1,0 +1,315 @@
+/**
+ * Recovery of a set of partitions: the newest whole snapshot of each, then JOURNAL from there to a target.
+ *
+ * Invariants:
+ *  Y1 A snapshot is used only if it is whole, of these streams and this partition count, and not ahead of what the streams hold.
+ *     Else the one before; else the log alone.
+ *  Y2 A log that is shorter than a snapshot knows, or whose chain breaks, stops recovery: it has lost what was acknowledged.
+ *     Nor is one used that has forgotten what a wider horizon asks for, or whose facts were judged by other rules than the list's.
+ *  Y3 Replay folds outcomes in stream order and decides nothing.
+ *  Y4 What ends before the floor of a stream (what trimming may have removed) is not used: a newer one, or a baseline, or nobody serves.
+ *  Y5 A loss stops the partitions that it concerns: all, where the end of a stream is gone; where a chain breaks, those that have not
+ *     folded what stands behind the break.
+ */
+
+import { failpoint } from '../../config/failpoints.ts';
+import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
+import type { StoredMessage } from '../../streams/broker.ts';
+import type { Floors } from '../../streams/journal/floors.ts';
+import { type JournalRecord, recordHash } from '../../streams/journal/record.ts';
+import { type ReadingWorld, readUntil } from '../../streams/read/follower.ts';
+import type { SeenIds } from '../idempotency/fact-ids.ts';
+import { type Rules, unfit } from '../idempotency/rules.ts';
+import type { Admission } from '../log/admission.ts';
+import { foldDecision } from '../partition/fold.ts';
+import type { ChainTip, Partition } from '../partition/partition.ts';
+import type { Point } from '../partition/position.ts';
+import { type BaselineSource, loadPart } from '../snapshot/baseline-format.ts';
+import { blobsOf, decodeManifest, loadStored, loadWatch, type Manifest, SnapshotError } from '../snapshot/format.ts';
+import type { SnapshotStore, Snapshotter } from '../snapshot/snapshotter.ts';
+import { audit } from '../stock/invariants.ts';
+import { StockBook } from '../stock/state.ts';
+
+/** The log has lost something that was acknowledged: nobody may serve from it. */
+export class LostLogError extends Error {
+  override readonly name = 'LostLogError';
+  /** Partitions that the loss concerns; undefined: all. */
+  readonly concerns: readonly number[] | undefined;
+  /** What reading stops at, as STREAM.seq; undefined where it is no single message. */
+  readonly place: string | undefined;
+  constructor(message: string, concerns?: readonly number[], place?: string) {
+    super(message);
+    this.concerns = concerns;
+    this.place = place;
+  }
+}
+
+export interface RecoveryWorld extends ReadingWorld {
+  readonly store: SnapshotStore;
+  readonly seen: SeenIds;
+  readonly partitions: number;
+  readonly created: Readonly<Record<string, string>>;
+  /** Last sequence of every stream now. */
+  readonly lastSeqs: Readonly<Record<string, number>>;
+  readonly rules: Pick<Rules, 'changedBy' | 'widestMs'>;
+  readonly note: (message: string, detail: Record<string, unknown>) => void;
+  /** Sequence of each stream up to which it may have been trimmed; nothing has been if it is left out. */
+  readonly floors?: Floors;
+  /** Baselines in force, the newest first. */
+  readonly baselines?: readonly BaselineSource[];
+  /** What of JOURNAL counts; read behind lastSeqs. */
+  readonly admission: Admission;
+  /** Partitions whose last book did not add up: whatever is loaded for them is audited first. */
+  readonly suspects?: ReadonlySet<number>;
+}
+
+export interface Recovering {
+  readonly partition: Partition;
+  readonly snapshotter: Snapshotter;
+}
+
+/**
+ * Loads what can be loaded of a partition: a snapshot, else a baseline, else nothing. Returns the chain tip that its snapshot knew,
+ * undefined without a snapshot. Rejects with a LostLogError if the streams no longer hold what comes behind it.
+ */
+export async function loadSnapshot(world: RecoveryWorld, recovering: Recovering): Promise<ChainTip | undefined> {
+  const tip = await loadFromStore(world, recovering);
+  if (tip !== undefined || (await loadFromBaselines(world, recovering))) return tip;
+  const gone = trimmedBehind(world, { positions: recovering.partition.positions, journalSeq: 0 });
+  if (gone === undefined) return undefined;
+  const { number } = recovering.partition;
+  throw new LostLogError(
+    `${gone}, and neither a snapshot nor a baseline of partition ${number} holds what came before`,
+    [number],
+  );
+}
+
+async function loadFromBaselines(world: RecoveryWorld, { partition, snapshotter }: Recovering): Promise<boolean> {
+  for (const { baseline, part } of world.baselines ?? []) {
+    try {
+      const bytes = await part(partition.number);
+      const manifest = loadPart(bytes, partition, world.seen);
+      await check(world, partition.number, manifest);
+      auditIfSuspect(world, partition);
+      partition.watch?.load(partition.book, undefined);
+      partition.snapshotAtMs = manifest.atMs;
+      snapshotter.forget();
+      world.note('a partition starts from a baseline', { partition: partition.number, baseline: baseline.id });
+      return true;
+    } catch (error) {
+      reset(world, partition);
+      if (error instanceof LostLogError) throw error;
+      world.note('a baseline is not used', { partition: partition.number, why: (error as Error).message });
+    }
+  }
+  return false;
+}
+
+/** Says which stream no longer holds what comes behind a point; undefined if all do. */
+function trimmedBehind(world: RecoveryWorld, point: Point): string | undefined {
+  for (const [name, floor] of Object.entries(world.floors ?? {})) {
+    const reached = name === JOURNAL_STREAM ? point.journalSeq : point.positions[name as FactStream];
+    if (reached < floor) return `stream ${name} begins behind ${floor}`;
+  }
+  return undefined;
+}
+
+function auditIfSuspect(world: RecoveryWorld, partition: Partition): void {
+  if (world.suspects?.has(partition.number) !== true) return;
+  const breach = audit(partition.book)[0];
+  if (breach !== undefined) throw new SnapshotError(`it does not add up: ${breach.invariant} ${breach.what}`);
+}
+
+async function loadFromStore(
+  world: RecoveryWorld,
+  { partition, snapshotter }: Recovering,
+): Promise<ChainTip | undefined> {
+  let manifests: Buffer[];
+  try {
+    manifests = await world.store.manifests(partition.number);
+  } catch (error) {
+    world.note('snapshots cannot be read; a baseline or the log gives the same state', {
+      partition: partition.number,
+      why: (error as Error).message,
+    });
+    return undefined;
+  }
+  for (const bytes of manifests) {
+    try {
+      const manifest = decodeManifest(bytes, world.store.key);
+      await check(world, partition.number, manifest);
+      await fill(world, partition, snapshotter, manifest);
+      auditIfSuspect(world, partition);
+      return manifest.tip;
+    } catch (error) {
+      if (error instanceof LostLogError) throw error;
+      world.note('a snapshot is not used', { partition: partition.number, why: (error as Error).message });
+      reset(world, partition);
+    }
+  }
+  if (manifests.length > 0) snapshotter.forget();
+  return undefined;
+}
+
+/** Folds JOURNAL from the oldest snapshot's sequence to the target into the partitions. */
+export async function replayJournal(
+  world: RecoveryWorld,
+  partitions: readonly Partition[],
+  tips: readonly ChainTip[],
+  target: number,
+): Promise<number> {
+  const from = Math.min(...partitions.map((partition) => partition.journalSeq)) + 1;
+  const wanted = new Map(partitions.map((partition) => [partition.number, partition]));
+  const chain = new Map<string, Omit<ChainTip, 'writer'>>();
+  const { admission } = world;
+  const { skips } = admission;
+  let decisions = 0;
+  const broken = new Map<number, string>();
+  const behind = (seq: number) =>
+    partitions.filter((partition) => partition.journalSeq < seq).map((partition) => partition.number);
+  let reached = from - 1;
+  await readUntil(world, JOURNAL_STREAM, ['journal.*'], from, target, (message) => {
+    failpoint('mid-replay');
+    // Trimming removes only what lies before a start: a number that is left out behind it is a record that is lost.
+    if (!skips.lost(JOURNAL_STREAM, reached + 1, message.seq)) {
+      throw new LostLogError(
+        `JOURNAL lacks what stood at sequence ${reached + 1}: the next is ${message.seq}`,
+        behind(message.seq),
+        `${JOURNAL_STREAM}.${reached + 1}`,
+      );
+    }
+    reached = message.seq;
+    const record = readRecord(admission, message, behind);
+    if (record === undefined) return;
+    const read = chain.get(record.writer);
+    const known = read ?? tipBefore(tips, record.writer, message.seq);
+    // Between a snapshot's tip and what is read here there may be records that need no reading, such as fences.
+    const unread = read === undefined && known !== undefined && known.seq < from - 1 && record.n > known.n + 1;
+    const follows =
+      known === undefined ? from > 1 || record.n === 1 : record.n === known.n + 1 && record.before === known.hash;
+    if (!follows && !unread && !admission.bridges(message.subject, known?.seq ?? 0, message.seq)) {
+      throw new LostLogError(
+        `JOURNAL breaks at sequence ${message.seq}: record ${record.n} of ${record.writer} does not follow record ${known?.n ?? 0}`,
+        behind(message.seq),
+        `${JOURNAL_STREAM}.${message.seq}`,
+      );
+    }
+    chain.set(record.writer, { n: record.n, hash: recordHash(message.data), seq: message.seq });
+    for (const decision of record.decisions) {
+      if (decision.kind === 'fenced') continue;
+      for (const [number] of decision.parts) {
+        const partition = wanted.get(number);
+        if (partition === undefined || message.seq <= partition.journalSeq) continue;
+        if (broken.has(number)) continue;
+        try {
+          foldDecision(partition, decision);
+        } catch (error) {
+          // The others are folded to the end: what they hold by then needs no second reading.
+          broken.set(number, `the decision at JOURNAL.${message.seq} cannot be folded: ${(error as Error).message}`);
+        }
+        decisions += 1;
+      }
+    }
+  });
+  if (reached < target && target >= from && !skips.lost(JOURNAL_STREAM, reached + 1, target + 1)) {
+    const what = `JOURNAL lacks what stood at sequence ${reached + 1}`;
+    throw new LostLogError(what, undefined, `${JOURNAL_STREAM}.${reached + 1}`);
+  }
+  for (const partition of partitions) partition.journalSeq = Math.max(partition.journalSeq, target);
+  const [why] = broken.values();
+  if (why !== undefined) throw new LostLogError(why, [...broken.keys()]);
+  return decisions;
+}
+
+function readRecord(
+  admission: Admission,
+  message: StoredMessage,
+  behind: (seq: number) => number[],
+): JournalRecord | undefined {
+  try {
+    return admission.admit(message);
+  } catch (error) {
+    const { seq } = message;
+    const what = `JOURNAL cannot be read at sequence ${seq}: ${(error as Error).message}`;
+    throw new LostLogError(what, behind(seq), `${JOURNAL_STREAM}.${seq}`);
+  }
+}
+
+async function check(world: RecoveryWorld, number: number, manifest: Manifest): Promise<void> {
+  if (manifest.partition !== number || manifest.partitions !== world.partitions) {
+    throw new SnapshotError(`it is of partition ${manifest.partition} of ${manifest.partitions}`);
+  }
+  // Streams that came with a later version are none that it could know.
+  const streams = Object.keys(world.created).filter((stream) => manifest.created[stream] !== undefined);
+  const foreign = streams.filter((stream) => manifest.created[stream] !== world.created[stream]);
+  // A snapshot of other streams is a leftover of another installation only if it knows of none of these.
+  if (foreign.length === streams.length)
+    throw new SnapshotError('it belongs to other streams than those that are there');
+  if (foreign.length > 0) {
+    throw new LostLogError(
+      `stream ${foreign.join(', ')} was made anew, but a snapshot knows what it held before: that is lost`,
+    );
+  }
+  const why = unfit(manifest, world.rules);
+  if (why !== undefined) throw new SnapshotError(why);
+  const known = [
+    ...FACT_STREAM_NAMES.map((name) => [name, manifest.positions[name]] as const),
+    [JOURNAL_STREAM, manifest.journalSeq] as const,
+  ];
+  for (const [name, seq] of known) {
+    if (seq <= (world.lastSeqs[name] ?? 0)) continue;
+    // An owner that does not know yet that it is deposed follows the facts, and may have written it since the ends were read.
+    const end = (await world.broker.stream(name))?.lastSeq ?? 0;
+    if (seq <= end) continue;
+    throw new LostLogError(
+      `stream ${name} ends at ${end}, but a snapshot knows it up to ${seq}: its end has been lost`,
+    );
+  }
+  const gone = trimmedBehind(world, manifest);
+  if (gone !== undefined) throw new SnapshotError(`${gone}, and it ends before that`);
+}
+
+async function fill(
+  world: RecoveryWorld,
+  partition: Partition,
+  snapshotter: Snapshotter,
+  manifest: Manifest,
+): Promise<void> {
+  await loadStored(world.store, manifest, partition.book, world.seen);
+  partition.watch?.load(partition.book, await loadWatch(world.store, manifest));
+  Object.assign(partition.positions, manifest.positions);
+  Object.assign(partition.loadedPositions, manifest.positions);
+  partition.journalSeq = manifest.journalSeq;
+  partition.snapshotAtMs = manifest.atMs;
+  partition.remembersMs = manifest.horizonMs ?? Number.POSITIVE_INFINITY;
+  const named = new Set(blobsOf(manifest).map((ref) => ref.name));
+  const stray = (await world.store.names(partition.number)).filter((name) => !named.has(name));
+  snapshotter.resume(
+    manifest,
+    world.seen.chunksOf(partition.number).map((chunk) => chunk.number),
+    stray,
+  );
+}
+
+function reset(world: RecoveryWorld, partition: Partition): void {
+  world.seen.drop(partition.number);
+  const { book } = partition;
+  const fresh = new StockBook(partition.number);
+  book.skus.clear();
+  book.parts.clear();
+  book.homes.clear();
+  book.pages.length = 0;
+  Object.assign(book, { keyCount: fresh.keyCount });
+  for (const stream of FACT_STREAM_NAMES) partition.positions[stream] = partition.loadedPositions[stream] = 0;
+  partition.journalSeq = 0;
+  partition.remembersMs = Number.POSITIVE_INFINITY;
+  partition.watch?.load(book, undefined);
+}
+
+function tipBefore(tips: readonly ChainTip[], writer: string, seq: number): ChainTip | undefined {
+  let best: ChainTip | undefined;
+  for (const tip of tips) {
+    if (tip.writer === writer && tip.n > 0 && tip.seq < seq && (best === undefined || tip.n > best.n)) best = tip;
+  }
+  return best;
+}

@@ -1,0 +1,223 @@
+/**
+ * Take-over of a set of partitions: claim (compare-and-set, actors/ownership/ownership.ts) → fence every writer that may still write → load
+ * snapshots → replay JOURNAL to what it held after the fences → follow the facts to what the streams held after the fences → serve.
+ *
+ * Invariants:
+ *  TO1 What the streams hold is read after the fences: nothing that anybody else decides comes behind it.
+ *  TO2 Where something acknowledged is lost, nothing is served; the claims stay, and their writers are still to be fenced.
+ *  TO3 A take-over that fails otherwise hands its claims back, with this node's writer to be fenced, and is tried again.
+ */
+import { failpoint } from '../../config/failpoints.ts';
+import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, WRITERS_STREAM } from '../../config/topology.ts';
+import type { Broker, StoredMessage } from '../../streams/broker.ts';
+import type { Clock } from '../../streams/clock.ts';
+import { readMarks } from '../../streams/fact/park-marks.ts';
+import { fenceWriter } from '../../streams/journal/fence.ts';
+import type { Journal } from '../../streams/journal/journal.ts';
+import { JournalRecordError } from '../../streams/journal/record.ts';
+import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { Rules } from '../idempotency/rules.ts';
+import type { Followers } from '../ingest/followers.ts';
+import type { Intake } from '../ingest/intake.ts';
+import type { Admission } from '../log/admission.ts';
+import type { Writers } from '../log/writers.ts';
+import type { Claim, Ownership } from '../ownership/ownership.ts';
+import type { Quarantine } from '../ownership/quarantine.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { Baselines } from '../snapshot/baseline-format.ts';
+import type { SnapshotStore } from '../snapshot/snapshotter.ts';
+import type { Marks } from './high-water-marks.ts';
+import { recoverPartitions, recoveryWorld, refuseIfTrimmed } from './recover-partitions.ts';
+import { LostLogError, type Recovering } from './recovery.ts';
+
+export interface TakeOverWorld {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly store: SnapshotStore;
+  readonly baselines: Baselines;
+  readonly marks: Marks;
+  readonly writers: Writers;
+  readonly ownership: Ownership;
+  readonly rules: Rules;
+  readonly journal: Journal;
+  readonly intake: Intake;
+  readonly followers: Followers;
+  readonly quarantine: Quarantine;
+  readonly seen: SeenIds;
+  readonly created: Readonly<Record<string, string>>;
+  /** P: partitions in all. */
+  readonly count: number;
+  /** Those that this node holds, served or catching up. */
+  readonly partitions: Map<number, Partition>;
+  readonly holder: Holder;
+  readonly recovered: (seconds: number, partitions: number) => void;
+  readonly note: (level: 'info' | 'warn', message: string, detail: Record<string, unknown>) => void;
+}
+
+/** What the engine does for a take-over. */
+export interface Holder {
+  /** An empty partition in the epoch of the claim, and who takes its snapshots. */
+  readonly prepare: (claim: Claim) => Recovering;
+  readonly followRules: () => Promise<void>;
+  /** From here on it answers. */
+  readonly serve: (partition: Partition) => void;
+  /** The set of served partitions has changed. */
+  readonly served: () => void;
+  readonly drop: (numbers: readonly number[]) => void;
+  /** Not served until a later try finds it whole; the others go on. */
+  readonly isolate: (number: number, why: string, place?: string) => void;
+  readonly stopping: () => boolean;
+}
+
+export class TakeOver {
+  readonly #world: TakeOverWorld;
+  /** Partitions of the take-over under way whose fences could not be written. */
+  readonly #unfenced = new Set<number>();
+  /** Why the last one, which is tried again, does not get on; undefined if none is. */
+  stalled: string | undefined;
+
+  constructor(world: TakeOverWorld) {
+    this.#world = world;
+  }
+
+  /** Rejects for what is no loss, such as a server that does not answer: then the partitions are claimed again. */
+  async perform(won: readonly Claim[]): Promise<void> {
+    const { broker, clock, ownership, journal, intake, followers, quarantine, partitions, holder } = this.#world;
+    const began = clock.monoMs();
+    failpoint('claimed');
+    const claims = await this.#fenced(won);
+    if (claims === undefined) return;
+    failpoint('fenced');
+    const recovering = claims.map((claim) => holder.prepare(claim));
+    try {
+      // What this node itself still had on its way for these, from an earlier time, is in the journal before its end is read.
+      await journal.drained();
+      await holder.followRules();
+      const world = await this.#recoveryWorld();
+      await readMarks({ broker, clock }, intake.marks, world.lastSeqs);
+      const recovered = await recoverPartitions(world, recovering);
+      for (const [number, { message, place }] of recovered.lost) holder.isolate(number, message, place);
+      this.#tellAside(world.admission);
+      for (const partition of recovered.partitions) partitions.set(partition.number, partition);
+      followers.restart();
+      const given = () => !recovered.partitions.some((partition) => partitions.get(partition.number) === partition);
+      await followers.reach(world.lastSeqs, () => holder.stopping() || given());
+      await refuseIfTrimmed(broker, recovered.starts);
+      const lost: number[] = [];
+      for (const claim of claims) if (!(await ownership.cleared(claim))) lost.push(claim.partition);
+      holder.drop(lost);
+      for (const number of lost) quarantine.release(number);
+      for (const partition of recovered.partitions) holder.serve(partition);
+      this.stalled = undefined;
+      holder.served();
+      this.#tell(recovered.partitions, (clock.monoMs() - began) / 1000, recovered.decisions);
+    } catch (error) {
+      const numbers = claims.map((claim) => claim.partition);
+      holder.drop(numbers);
+      if (error instanceof LostLogError) {
+        for (const number of numbers) holder.isolate(number, error.message, error.place);
+        return;
+      }
+      await ownership.handBack(numbers, false).catch(() => undefined);
+      this.#stall(error as Error);
+      throw error;
+    }
+  }
+
+  #tellAside({ aside: { records, first } }: Admission): void {
+    if (first === undefined) return;
+    const detail = { records, first: `${JOURNAL_STREAM}.${first.seq}`, subject: first.subject };
+    this.#world.note('warn', 'records of writers that never owned a partition do not count', detail);
+  }
+
+  #tell(partitions: readonly Partition[], seconds: number, decisions: number): void {
+    const served = partitions.filter(({ serving }) => serving).length;
+    if (served === 0) return;
+    this.#world.recovered(seconds, served);
+    const detail = { partitions: served, seconds: Number(seconds.toFixed(3)), decisions };
+    this.#world.note('info', 'partitions are served', detail);
+  }
+
+  /**
+   * The streams hold what marks know of, and no claim has an epoch that was used before: only then the fences are written, from which
+   * on nobody else can write for these (TO2).
+   */
+  async #fenced(claims: readonly Claim[]): Promise<Claim[] | undefined> {
+    const { marks, ownership, holder, writers, journal } = this.#world;
+    try {
+      const fenced = claims.flatMap((claim) => claim.fence);
+      const admission = await writers.readWith(fenced, journal.writer);
+      const highest = await marks.check(() => this.#lastSeqs(), admission.skips);
+      const raised = [];
+      for (const claim of claims) raised.push(await ownership.above(claim, highest));
+      const checked = raised.filter((claim) => claim !== undefined);
+      await this.#fence(checked);
+      return checked.filter((claim) => !this.#unfenced.has(claim.partition));
+    } catch (error) {
+      if (error instanceof LostLogError) {
+        for (const { partition } of claims) holder.isolate(partition, error.message, error.place);
+        return undefined;
+      }
+      this.#stall(error as Error);
+      throw error;
+    }
+  }
+
+  /** Those that a writer whose last record cannot be read may still write for are isolated; the others go on. */
+  async #fence(claims: readonly Claim[]): Promise<void> {
+    const { broker, clock, journal, holder, writers } = this.#world;
+    this.#unfenced.clear();
+    const byWriter = new Map<string, [number, number][]>();
+    for (const { partition, epoch, fence } of claims) {
+      for (const writer of fence) byWriter.set(writer, [...(byWriter.get(writer) ?? []), [partition, epoch]]);
+    }
+    const skipped = (message: StoredMessage) => writers.latest.skips.of(JOURNAL_STREAM, message) !== undefined;
+    for (const [writer, parts] of byWriter) {
+      try {
+        await fenceWriter({ broker, clock }, writer, journal.writer, parts, skipped);
+      } catch (error) {
+        if (!(error instanceof JournalRecordError)) throw error;
+        for (const [number] of parts) {
+          this.#unfenced.add(number);
+          holder.isolate(number, error.message, `${JOURNAL_STREAM}.${error.seq}`);
+        }
+      }
+    }
+  }
+
+  #stall(error: Error): void {
+    this.stalled = `partitions cannot be taken over yet: ${error.message}`;
+  }
+
+  async #lastSeqs(): Promise<Record<string, number>> {
+    const { broker, created } = this.#world;
+    const lastSeqs: Record<string, number> = {};
+    lastSeqs[WRITERS_STREAM] = (await broker.stream(WRITERS_STREAM))?.lastSeq ?? 0;
+    for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
+      const stream = await broker.stream(name);
+      if (stream === undefined || stream.created !== created[name])
+        throw new LostLogError(`stream ${name} is not the one this node started with`);
+      lastSeqs[name] = stream.lastSeq;
+    }
+    return lastSeqs;
+  }
+
+  #recoveryWorld() {
+    const { broker, clock, store, seen, count, created, rules, quarantine, note, baselines, writers } = this.#world;
+    return recoveryWorld(
+      {
+        broker,
+        clock,
+        store,
+        seen,
+        partitions: count,
+        created,
+        rules,
+        writers,
+        suspects: quarantine.suspects,
+        note: (message, detail) => note('warn', message, detail),
+      },
+      baselines,
+    );
+  }
+}

@@ -1,0 +1,349 @@
+/**
+ * Explain: the facts and decisions behind the numbers of one stock key, in the order in which they happened, with running totals
+ * that end in the present numbers. Long ones come in pages, the newest first.
+ *
+ * The facts are read again from the streams, up to where the partition has folded them, and folded by themselves; if the end is not
+ * what the book says, the answer says so. What has been trimmed is told in one opening step: the numbers of a baseline.
+ *
+ * Invariants:
+ *  EX1 Memory holds the steps of the page, not of the key: facts commute, so what is older than the page is folded as it is read.
+ *  EX2 Every page checks the whole: `adds` compares all facts and decisions with the book.
+ *  EX3 Facts are read in small pulls, and work on them gives way every LIMITS.answerTurnMs.
+ */
+
+import { LIMITS } from '../../config/limits.ts';
+import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
+import type { FollowedMessage } from '../../streams/broker.ts';
+import { Turns } from '../../streams/clock.ts';
+import type { Fact } from '../../streams/fact/fact.ts';
+import type { ParkMarks } from '../../streams/fact/park-marks.ts';
+import { hash64 } from '../../streams/hash.ts';
+import { formatInstant } from '../../streams/instant.ts';
+import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
+import { type ReadingWorld, readUntil } from '../../streams/read/follower.ts';
+import type { FactType } from '../../streams/subjects.ts';
+import { againSubject, storedFact, storedFactSubject } from '../../streams/subjects.ts';
+import { SeenIds } from '../idempotency/fact-ids.ts';
+import type { Rules } from '../idempotency/rules.ts';
+import { readStored } from '../idempotency/verdict.ts';
+import { Partition } from '../partition/partition.ts';
+import { covers, type Point, pointOf } from '../partition/position.ts';
+import {
+  EXPLAIN_BUCKETS,
+  type ExplainAnswer,
+  type ExplainBucket,
+  type ExplainedKey,
+  type ExplainPage,
+  type ExplainStep,
+  Newest,
+  type Place,
+  type Placed,
+} from '../ports/explain-page.ts';
+import { Refusal } from '../ports/refusal.ts';
+import { type Baselines, loadPart } from '../snapshot/baseline-format.ts';
+import { inTransit, stockView } from '../stock/availability.ts';
+import { applyFact } from '../stock/evolve.ts';
+import { StockBook, type StockKey } from '../stock/state.ts';
+
+export interface ExplainWorld extends ReadingWorld {
+  readonly baselines: Baselines;
+  readonly partition: Partition;
+  /** P: partitions in all. */
+  readonly partitions: number;
+  /** They cover what the partition has folded. */
+  readonly marks: ParkMarks;
+  readonly rules: Pick<Rules, 'at'>;
+}
+type Totals = Record<ExplainBucket, number>;
+type Change = Readonly<Partial<Totals>>;
+const FACT_BUCKETS = ['sellable', 'damaged', 'inspection', 'inTransit'] as const;
+
+/** A fact, or a decision on a reservation: what it changes is known before it is folded. */
+interface Entry extends Placed {
+  readonly what: string;
+  readonly detail: string;
+  readonly cause: Fact | Change;
+}
+
+/** The baseline that the streams go on from. */
+interface Opening extends Point {
+  readonly id: string;
+  readonly atMs: number;
+  readonly book: StockBook;
+  readonly seen: SeenIds;
+}
+
+/** Rejects with not-found if nothing is known of the key. */
+export async function explain(world: ExplainWorld, key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
+  const answer = await explainOnce(world, key, page);
+  // The streams may have been trimmed while they were read.
+  return answer.adds ? answer : explainOnce(world, key, page);
+}
+
+async function explainOnce(
+  world: ExplainWorld,
+  { sku, location }: ExplainedKey,
+  { limit, before }: ExplainPage,
+): Promise<ExplainAnswer> {
+  const key = world.partition.book.findKey(sku, location);
+  if (key === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku} at location ${location}`);
+  const opening = await openingOf(world);
+  const [older, whole] = [
+    new Fold(opening?.book, sku, location),
+    before === undefined ? undefined : new Fold((await openingOf(world))?.book, sku, location),
+  ];
+  const first = opening === undefined ? undefined : openingStep(opening, older.totals());
+  const page = new Newest<Entry>(limit, before, (entry) => older.take(entry.cause));
+  const add = (place: Place, cause: Fact | Change, what: string, detail: () => string) => {
+    whole?.take(cause);
+    if (page.isNewer(place)) return;
+    page.add({ place, cause, what, detail: page.mayKeep(place) ? detail() : '' });
+  };
+  // One moment: the numbers, how far the streams are folded, and the reservations.
+  const stock = stockView(key);
+  const positions = { ...world.partition.positions };
+  addClaims(world.partition.book, key, add);
+  const asOf = formatInstant(world.clock.nowMs() * 1000);
+  const { counts, notes } = await readFacts(world, sku, location, positions, opening, add);
+  const kept = page.end(fitting);
+  const steps: ExplainStep[] = [];
+  const turns = new Turns(world.clock, LIMITS.answerTurnMs);
+  let total = older.totals();
+  for (const { place, cause, what, detail } of kept) {
+    await turns.next();
+    older.take(cause);
+    const after = older.totals();
+    const change = differenceOf(total, after);
+    const covered = isFact(cause) && what !== 'count' && counts.has(place[0]);
+    steps.push({
+      at: formatInstant(place[0]),
+      what,
+      id: place[2],
+      detail: covered ? `${detail}; the count of this moment covers it` : detail,
+      change,
+      total: after,
+    });
+    total = after;
+  }
+  if (first !== undefined && !page.goesOn) steps.unshift(first);
+  if (opening !== undefined) {
+    notes.push(`facts before baseline ${opening.id} are summed up in it: they have been trimmed`);
+  }
+  const end = whole?.totals() ?? total;
+  const adds = EXPLAIN_BUCKETS.every((bucket) => end[bucket] === stock[bucket]);
+  if (!adds) notes.push('the steps do not end in the stock shown: run holdfast doctor');
+  const next = page.goesOn && kept[0] !== undefined ? kept[0].place : null;
+  return { sku, location, asOf, steps, stock, adds, notes, next };
+}
+
+/** The numbers of the key by the facts and decisions that it has been given. */
+class Fold {
+  readonly #book: StockBook;
+  readonly #key: StockKey;
+  readonly #claimed = { held: 0, allocated: 0 };
+  #transit: number;
+
+  constructor(book: StockBook | undefined, sku: string, location: string) {
+    this.#book = book ?? new StockBook(0);
+    this.#key = this.#book.key(sku, location);
+    this.#transit = inTransit(this.#key);
+  }
+
+  take(cause: Fact | Change): void {
+    if (!isFact(cause)) {
+      this.#claimed.held += cause.held ?? 0;
+      this.#claimed.allocated += cause.allocated ?? 0;
+      return;
+    }
+    applyFact(this.#book, withoutReservation(cause));
+    if (cause.type === 'transfer') this.#transit = Number.NaN;
+  }
+
+  totals(): Totals {
+    // Transfers are summed up each time, so only where one may have changed it.
+    if (Number.isNaN(this.#transit)) this.#transit = inTransit(this.#key);
+    const { sellable, seldom } = this.#key;
+    return {
+      sellable,
+      damaged: seldom?.damaged ?? 0,
+      inspection: seldom?.inspection ?? 0,
+      ...this.#claimed,
+      inTransit: this.#transit,
+    };
+  }
+}
+
+function isFact(cause: Fact | Change): cause is Fact {
+  return 'type' in cause;
+}
+
+function differenceOf(before: Totals, after: Totals): Change {
+  const change: Partial<Totals> = {};
+  for (const bucket of EXPLAIN_BUCKETS) {
+    if (after[bucket] !== before[bucket]) change[bucket] = after[bucket] - before[bucket];
+  }
+  return change;
+}
+
+/** What reservations claim is told by their own steps, which the book remembers. */
+function openingStep({ id, atMs }: Opening, total: Totals): ExplainStep {
+  const change: Partial<Totals> = {};
+  for (const bucket of FACT_BUCKETS) if (total[bucket] !== 0) change[bucket] = total[bucket];
+  const detail = 'all facts before it, summed up; they have been trimmed from the streams';
+  return { at: formatInstant(atMs * 1000), what: 'baseline', id, detail, change, total };
+}
+
+/** What reservations claim is told by their own steps. */
+function withoutReservation(fact: Fact): Fact {
+  return fact.type === 'sale' ? { ...fact, reservation: undefined } : fact;
+}
+
+type AddEntry = (place: Place, cause: Fact | Change, what: string, detail: () => string) => void;
+
+/** A count stands before the other facts of its moment, decisions behind them. */
+const [COUNT, FACT, DECISION] = [0, 1, 2];
+
+/** Steps of the reservations that are remembered; one that is forgotten has ended and claims nothing. */
+function addClaims(book: StockBook, key: StockKey, addEntry: AddEntry): void {
+  for (const part of book.parts.values()) {
+    for (const [index, line] of part.lines.entries()) {
+      if (line.key !== key) continue;
+      let step = 0;
+      const add = (atMs: number, what: string, change: Change, more = '') => {
+        const told = `reservation ${part.id}, ${line.qty} for ${part.purpose}, channel ${part.channel}${more}`;
+        addEntry([atMs * 1000, DECISION + step, part.id, index], change, what, () => told);
+        step += 1;
+      };
+      let [held, allocated] = [line.qty, 0];
+      add(part.grantedAtMs, 'granted', { held });
+      if (part.confirmedAtMs > 0) {
+        add(part.confirmedAtMs, 'confirmed', { held: -held, allocated: held });
+        [held, allocated] = [0, held];
+      }
+      // What sales fulfilled is told in one step, at the last sale's moment.
+      if (line.fulfilled > 0) {
+        const bucket = allocated > 0 ? 'allocated' : 'held';
+        add(
+          Math.max(part.soldAtMs, part.confirmedAtMs, part.grantedAtMs),
+          'fulfilled',
+          { [bucket]: -line.fulfilled },
+          `; ${line.fulfilled} sold`,
+        );
+        if (bucket === 'allocated') allocated -= line.fulfilled;
+        else held -= line.fulfilled;
+      }
+      const rest: Change = held > 0 ? { held: -held } : allocated > 0 ? { allocated: -allocated } : {};
+      if (part.releasedAtMs > 0) add(part.releasedAtMs, 'released', rest);
+      else if (part.expiredAtMs > 0) add(part.expiredAtMs, 'expired', rest);
+    }
+  }
+}
+
+/** Adds the facts that count, and says at which moments counts were taken. */
+async function readFacts(
+  world: ExplainWorld,
+  sku: string,
+  location: string,
+  positions: Readonly<Record<FactStream, number>>,
+  opening: Opening | undefined,
+  add: AddEntry,
+): Promise<{ counts: ReadonlySet<number>; notes: string[] }> {
+  const seen = new SeenIds();
+  const counts = new Set<number>();
+  const notes: string[] = [];
+  const { marks, partitions } = world;
+  let parked = 0;
+  for (const stream of FACT_STREAM_NAMES) {
+    const take = (message: FollowedMessage) => {
+      const place = storedFact(message.subject, partitions);
+      // A claim of another partition is judged, and told, there.
+      if (place.partition !== world.partition.number) return;
+      const read = readStored(world.rules.at(stream, message), message, place, marks);
+      if (read.fact !== undefined && !concerns(read.fact, sku, location)) return;
+      if (!read.ok || marks.conflicts.has(`${stream}.${message.seq}`)) {
+        parked += 1;
+        return;
+      }
+      const { fact, content, value } = read;
+      const id = hash64(fact.id, 1);
+      if (seen.check(id, content) !== 'new' || opening?.seen.check(id, content) === 'duplicate') return;
+      seen.add(0, id, content, fact.at);
+      if (fact.type === 'count') counts.add(fact.at);
+      const words = () => detailOf(value as Readonly<Record<string, unknown>>);
+      add([fact.at, fact.type === 'count' ? COUNT : FACT, fact.id, 0], fact, fact.type, words);
+    };
+    const types = FACT_STREAMS[stream] as readonly FactType[];
+    // Shipments to this location stand under the location that they left.
+    const filters = types.flatMap((type) => {
+      const key = [type, world.partition.number, type === 'transfer' ? '*' : location, sku] as const;
+      return [storedFactSubject(...key), againSubject(...key)];
+    });
+    const last = (await world.broker.stream(stream))?.lastSeq ?? 0;
+    const from = (opening?.positions[stream] ?? 0) + 1;
+    await readUntil(world, stream, filters, from, Math.min(positions[stream], last), take, {
+      batch: LIMITS.explainPull,
+    });
+  }
+  if (parked > 0) notes.push(`${parked} facts for this key are parked and not counted; see GET /v1/parked`);
+  return { counts, notes };
+}
+
+/** The oldest baseline that the streams go on from, if they no longer hold all; rejects if none does. */
+async function openingOf({ broker, baselines, partition }: ExplainWorld): Promise<Opening | undefined> {
+  const floors = pointOf({ ...floorsOf(await readStreams(broker)), [JOURNAL_STREAM]: 0 });
+  if (covers(pointOf({}), floors)) return undefined;
+  for (const { baseline, part } of (await baselines(() => undefined)).reverse()) {
+    if (!covers(baseline, floors)) continue;
+    const [fresh, seen] = [new Partition(partition.number), new SeenIds()];
+    loadPart(await part(partition.number), fresh, seen);
+    return {
+      id: baseline.id,
+      atMs: baseline.atMs,
+      positions: baseline.positions,
+      journalSeq: 0,
+      book: fresh.book,
+      seen,
+    };
+  }
+  throw new Error('the streams have been trimmed, and no baseline holds what came before');
+}
+
+function concerns(fact: Fact, sku: string, location: string): boolean {
+  if (fact.sku !== sku) return false;
+  return fact.location === location || (fact.type === 'transfer' && fact.phase === 'shipped' && fact.to === location);
+}
+
+const SHOWN = new Set(['id', 'type', 'sku', 'location', 'occurredAt']);
+
+/** The fact's own words, less what the step shows anyway. */
+function detailOf(value: Readonly<Record<string, unknown>>): string {
+  const fields = Object.entries(value).filter(([name]) => !SHOWN.has(name));
+  const told = fields.slice(0, LIMITS.explainFields).map(([name, each]) => cut(`${name} ${wordsOf(each)}`));
+  if (fields.length > told.length) told.push(`and ${fields.length - told.length} more fields`);
+  return told.join(', ');
+}
+
+function wordsOf(value: unknown): string {
+  try {
+    return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  } catch {
+    return '(nested too deep to be shown)';
+  }
+}
+
+function cut(text: string): string {
+  return text.length <= LIMITS.explainFieldChars ? text : `${text.slice(0, LIMITS.explainFieldChars).toWellFormed()}…`;
+}
+
+/** What a step takes beside its texts, about. */
+const STEP_BYTES = 250;
+
+/** How many of these steps an answer has room for. */
+function fitting(newestFirst: readonly Entry[]): number {
+  let bytes = 0;
+  const over = newestFirst.findIndex(({ place, detail }) => {
+    bytes += STEP_BYTES + Buffer.byteLength(place[2]) + Buffer.byteLength(detail);
+    return bytes > LIMITS.explainBytes;
+  });
+  return over < 0 ? newestFirst.length : over;
+}

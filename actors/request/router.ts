@@ -1,0 +1,277 @@
+/**
+ * The desk: takes any request, answers for the partitions it owns, and passes the rest to their owners.
+ *
+ * Invariants:
+ *  K1 An answer comes from a partition that is serving, under a lease that is confirmed: else 503, never an old number.
+ *  K2 `version` of an answer is the epoch and change number of the partition it was computed from. Of an answer of many lines each is computed
+ *      in one turn of the event loop.
+ *  K3 An answer is bounded, and work on it gives way to others every LIMITS.answerTurnMs. Equal lines are computed once.
+ */
+
+import { LIMITS } from '../../config/limits.ts';
+import { type Clock, Turns } from '../../streams/clock.ts';
+import type {
+  AtpAnswer,
+  AtpLine,
+  AtpRequest,
+  ReservationAnswer,
+  ReservationRequest,
+  SkuStockAnswer,
+  StockAnswer,
+} from '../../streams/contract/stock.ts';
+import { formatInstant, parseDateOrInstant } from '../../streams/instant.ts';
+import { partitionOf } from '../../streams/subjects.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { ExplainAnswer, ExplainedKey, ExplainPage } from '../ports/explain-page.ts';
+import { inHalves } from '../ports/halves.ts';
+import type { PeerHandlers } from '../ports/peer-operations.ts';
+import type { Peers, StockDesk } from '../ports/ports.ts';
+import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
+import type { Reservations } from '../reservation/coordinator.ts';
+import { type Horizon, skuAtp, stockView } from '../stock/availability.ts';
+import { Turnstile } from './turnstile.ts';
+
+type DeskOperation = 'atp' | 'stock' | 'skuStock' | 'explain' | 'place' | 'confirm' | 'release' | 'reservation';
+
+export interface DeskWorld {
+  readonly partitions: ReadonlyMap<number, Partition>;
+  /** P: partitions in all. */
+  readonly count: number;
+  readonly clock: Clock;
+  readonly laneTimeMs: number;
+  /** Whether this node's lease is confirmed now. */
+  readonly leased: () => boolean;
+  readonly peers: Peers;
+  readonly explain: (partition: Partition, key: ExplainedKey, page: ExplainPage) => Promise<ExplainAnswer>;
+}
+
+export class Desk implements StockDesk {
+  readonly #world: DeskWorld;
+  readonly #reservations: Reservations;
+  /** Each step of a small reservation would wait for a step of every wide one, and a decision has many steps. */
+  readonly #wide = new Turnstile(LIMITS.wideAtOnce, LIMITS.wideWaiting, 'reservations of many lines');
+
+  constructor(world: DeskWorld, reservations: Reservations) {
+    this.#world = world;
+    this.#reservations = reservations;
+  }
+
+  async atp(request: AtpRequest): Promise<AtpAnswer> {
+    const horizon = this.#horizon(request.by);
+    const [only] = request.lines;
+    // Most ask for one SKU.
+    const lines =
+      request.lines.length === 1 && only !== undefined
+        ? (this.#ownLine(only, horizon) ?? (await this.#atpLines(request, horizon)))
+        : await this.#atpLines(request, horizon);
+    return { asOf: formatInstant(this.#world.clock.nowMs() * 1000), lines };
+  }
+
+  #ownLine({ sku, locations }: AskedLine, horizon: Horizon | undefined): AtpLine[] | undefined {
+    const partition = this.#served(partitionOf(sku, this.#world.count));
+    if (partition === undefined) return undefined;
+    const line = this.#line(partition, sku, locations, horizon);
+    if (line.locations.length > LIMITS.atpLocations) throw tooManyLocations();
+    return [line];
+  }
+
+  async #atpLines(request: AtpRequest, horizon: Horizon | undefined): Promise<AtpLine[]> {
+    const answer = new Array<AtpLine>(request.lines.length);
+    const turns = new Turns(this.#world.clock, LIMITS.answerTurnMs);
+    let away: Map<number, SameLines[]> | undefined;
+    let locations = 0;
+    const put = ({ indexes }: SameLines, line: AtpLine) => {
+      locations += line.locations.length * indexes.length;
+      if (locations > LIMITS.atpLocations) throw tooManyLocations();
+      for (const index of indexes) answer[index] = line;
+    };
+    for (const same of sameLines(request.lines)) {
+      const { line } = same;
+      const turn = turns.next();
+      if (turn !== undefined) await turn;
+      const number = partitionOf(line.sku, this.#world.count);
+      const partition = this.#served(number);
+      if (partition !== undefined) put(same, this.#line(partition, line.sku, line.locations, horizon));
+      else {
+        away ??= new Map();
+        const others = away.get(number);
+        if (others === undefined) away.set(number, [same]);
+        else others.push(same);
+      }
+    }
+    if (away !== undefined) await this.#atpAway(request, away, put);
+    return answer;
+  }
+
+  async stock(sku: string, location: string): Promise<StockAnswer> {
+    const number = partitionOf(sku, this.#world.count);
+    const partition = this.#served(number);
+    if (partition === undefined) return this.#world.peers.ask(number, 'stock', { sku, location });
+    const key = partition.book.findKey(sku, location);
+    if (key === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku} at location ${location}`);
+    return stockView(key);
+  }
+
+  async skuStock(sku: string): Promise<SkuStockAnswer> {
+    const number = partitionOf(sku, this.#world.count);
+    const partition = this.#served(number);
+    if (partition === undefined) return this.#world.peers.ask(number, 'skuStock', { sku });
+    const entry = partition.book.skus.get(sku);
+    if (entry === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
+    if (entry.keys.length > LIMITS.stockRows)
+      throw new Refusal(
+        'too-large',
+        `SKU ${sku} is known at ${entry.keys.length} locations; at most ${LIMITS.stockRows} are answered at once: ask for one location, /v1/stock/{sku}/{location}`,
+      );
+    return { sku, locations: entry.keys.map(stockView) };
+  }
+
+  async explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
+    const number = partitionOf(key.sku, this.#world.count);
+    const partition = this.#served(number);
+    if (partition === undefined) return this.#world.peers.ask(number, 'explain', { ...key, ...page });
+    return this.#world.explain(partition, key, page);
+  }
+
+  place(request: ReservationRequest): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
+    return this.#atHome(
+      request.id,
+      (home) => this.#world.peers.ask(home, 'place', request),
+      () =>
+        request.lines.length > LIMITS.wideLines
+          ? this.#wide.pass(() => this.#reservations.place(request))
+          : this.#reservations.place(request),
+    );
+  }
+
+  confirm(id: string): Promise<ReservationAnswer> {
+    return this.#atHome(
+      id,
+      (home) => this.#world.peers.ask(home, 'confirm', { id }),
+      () => this.#reservations.step(id, 'confirmed'),
+    );
+  }
+
+  release(id: string): Promise<ReservationAnswer> {
+    return this.#atHome(
+      id,
+      (home) => this.#world.peers.ask(home, 'release', { id }),
+      () => this.#reservations.step(id, 'released'),
+    );
+  }
+
+  reservation(id: string): Promise<ReservationAnswer> {
+    return this.#atHome(
+      id,
+      (home) => this.#world.peers.ask(home, 'reservation', { id }),
+      () => this.#reservations.get(id),
+    );
+  }
+
+  /** What other nodes ask of partitions that they take to be ours. */
+  readonly handlers: PeerHandlers<DeskOperation> = {
+    atp: (_, request) => this.atp(request),
+    stock: (_, { sku, location }) => this.stock(sku, location),
+    skuStock: (_, { sku }) => this.skuStock(sku),
+    explain: (_, { sku, location, limit, before }) => this.explain({ sku, location }, { limit, before }),
+    place: (_, request) => this.place(request),
+    confirm: (_, { id }) => this.confirm(id),
+    release: (_, { id }) => this.release(id),
+    reservation: (_, { id }) => this.reservation(id),
+  };
+
+  #served(number: number): Partition | undefined {
+    const partition = this.#world.partitions.get(number);
+    if (partition === undefined) return undefined;
+    if (!partition.serving || partition.leaving) throw undecided(UNDECIDED.moving, `partition ${number}`);
+    if (!this.#world.leased()) throw undecided(UNDECIDED.lease);
+    return partition;
+  }
+
+  #atHome<T>(id: string, away: (home: number) => Promise<T>, here: () => Promise<T>): Promise<T> {
+    const home = partitionOf(id, this.#world.count);
+    try {
+      if (this.#served(home) === undefined) return away(home);
+    } catch (refusal) {
+      return Promise.reject(refusal as Refusal);
+    }
+    return withDeadline(this.#world.clock, here());
+  }
+
+  #line(partition: Partition, sku: string, only: readonly string[] | undefined, horizon: Horizon | undefined): AtpLine {
+    const { book } = partition;
+    const { atp, locations } = skuAtp(book.skus.get(sku), only, horizon);
+    return { sku, atp, version: `${book.epoch}.${book.seq}`, locations };
+  }
+
+  async #atpAway(
+    request: AtpRequest,
+    away: ReadonlyMap<number, readonly SameLines[]>,
+    put: (same: SameLines, line: AtpLine) => void,
+  ): Promise<void> {
+    await Promise.all(
+      [...away].map(async ([number, asked]) => {
+        const answers = await inHalves(asked, async (some) => {
+          const part = { ...request, lines: some.map(({ line }) => line) };
+          const { lines } = await this.#world.peers.ask(number, 'atp', part);
+          if (lines.length !== some.length)
+            throw undecided(UNDECIDED.owner, 'it answers other lines than were asked for');
+          return lines;
+        });
+        asked.forEach((same, i) => {
+          put(same, answers[i] as AtpLine);
+        });
+      }),
+    );
+  }
+
+  #horizon(by: string | undefined): Horizon | undefined {
+    const until = by === undefined ? undefined : parseDateOrInstant(by);
+    if (until === undefined) return undefined;
+    return { now: this.#world.clock.nowMs() * 1000, by: until, laneTime: this.#world.laneTimeMs * 1000 };
+  }
+}
+
+type AskedLine = AtpRequest['lines'][number];
+
+/** A line, and where in the request lines equal to it stand. */
+interface SameLines {
+  readonly line: AskedLine;
+  readonly indexes: number[];
+}
+
+function sameLines(lines: readonly AskedLine[]): Iterable<SameLines> {
+  const all = new Map<string, SameLines>();
+  lines.forEach((line, index) => {
+    // No name holds a line feed.
+    const content = line.locations === undefined ? line.sku : [line.sku, ...line.locations].join('\n');
+    const same = all.get(content);
+    if (same === undefined) all.set(content, { line, indexes: [index] });
+    else same.indexes.push(index);
+  });
+  return all.values();
+}
+
+function tooManyLocations(): Refusal {
+  return new Refusal(
+    'too-large',
+    `the answer would hold more than ${LIMITS.atpLocations} locations: name the locations that are wanted, or ask for fewer SKUs at once`,
+  );
+}
+
+/** A caller waits so long for a decision; the decision itself goes on, and its units stay held until its outcome is known. */
+function withDeadline<T>(clock: Clock, decision: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(LIMITS.requestMs, () => reject(undecided(UNDECIDED.journal)));
+    decision.then(
+      (value) => {
+        cancel();
+        resolve(value);
+      },
+      (error) => {
+        cancel();
+        reject(error as Error);
+      },
+    );
+  });
+}

@@ -1,0 +1,56 @@
+/** A reservation as callers see it, put together from its parts, which may stand with several owners. */
+
+import type { ReservationAnswer } from '../../streams/contract/stock.ts';
+import { formatInstant } from '../../streams/instant.ts';
+import type { Shortage } from '../../streams/journal/record.ts';
+import { isFulfilled, type ReservationStatus, statusOf } from '../stock/reservation.ts';
+import type { ReservationPart } from '../stock/state.ts';
+
+/** One part in a form that travels between nodes. */
+export interface PartAnswer {
+  readonly status: ReservationStatus;
+  readonly fulfilled: boolean;
+  readonly expiresAtMs: number;
+  readonly confirmed: boolean;
+  readonly shortages: readonly Shortage[];
+  readonly lines: readonly { index: number; sku: string; qty: number; location: string; version: string }[];
+}
+
+export function partAnswer(part: ReservationPart): PartAnswer {
+  return {
+    status: statusOf([part]),
+    fulfilled: isFulfilled(part),
+    expiresAtMs: part.expiresAtMs,
+    confirmed: part.confirmedAtMs > 0,
+    shortages: part.shortages,
+    lines: part.lines.map(({ index, key, qty }) => ({
+      index,
+      sku: key.sku.name,
+      qty,
+      location: key.location,
+      version: `${part.epoch}.${part.seq}`,
+    })),
+  };
+}
+
+/** The whole. `shortages`: of a reservation across owners, whose parts know only their own. */
+export function answerOf(id: string, parts: readonly PartAnswer[], shortages?: readonly Shortage[]): ReservationAnswer {
+  const lines = parts.flatMap((part) => part.lines).sort((a, b) => a.index - b.index);
+  const short = shortages ?? parts[0]?.shortages ?? [];
+  const first = parts[0] as PartAnswer;
+  return {
+    id,
+    status: wholeStatus(parts),
+    expiresAt: first.confirmed ? null : formatInstant(first.expiresAtMs * 1000),
+    lines: lines.map(({ sku, qty, location, version }) => ({ sku, qty, location, version })),
+    ...(short.length > 0 ? { shortages: short.map((each) => ({ ...each })) } : {}),
+  };
+}
+
+function wholeStatus(parts: readonly PartAnswer[]): ReservationStatus {
+  if (parts.every((part) => part.fulfilled)) return 'fulfilled';
+  // A confirmation that came too late for one part released the others: what its caller was told is that it has expired.
+  for (const status of ['expired', 'released'] as const)
+    if (parts.some((part) => part.status === status)) return status;
+  return parts.every((part) => part.confirmed) ? 'allocated' : 'held';
+}

@@ -1,0 +1,314 @@
+/**
+ * Grants: what this node decides for reservations in the partitions that it owns. Whether these are all of a reservation's lines is the
+ * business of its home, see reservations.ts.
+ *
+ * Invariants:
+ *  G1 What is granted is held in memory (pending) from the decision to its outcome, and answered only when it is stored.
+ *  G2 A decision names its partitions with their epochs, and is folded into each when it is stored, in the journal's order.
+ *  G3 An attempt at a reservation across owners is named by its expiry: it undoes only what is still its own, and is granted nothing
+ *     behind a later one.
+ *  G4 A grant has a bound in bytes and in lines, and is refused before anything is held. Whatever is decided of it later has no more lines,
+ *     and a home entry no more shortages than a request has lines, so these are bounded too.
+ */
+
+import { LIMITS } from '../../config/limits.ts';
+import type { Clock } from '../../streams/clock.ts';
+import type { ReservationRequest } from '../../streams/contract/stock.ts';
+import type { Hash64 } from '../../streams/hash.ts';
+import {
+  encodeDecision,
+  type Granted,
+  type GrantedLine,
+  type PartitionEpoch,
+  type Shortage,
+  type Stepped,
+} from '../../streams/journal/record.ts';
+import { partitionOf } from '../../streams/subjects.ts';
+import { foldDecision } from '../partition/fold.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { DecisionLog } from '../ports/ports.ts';
+import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
+import { confirmRefusal, needsStep, plan, type Taken, type WantedLine } from '../stock/decide.ts';
+import { hasEnded } from '../stock/reservation.ts';
+import type { ReservationPart, StockBook } from '../stock/state.ts';
+
+export interface GrantsWorld {
+  readonly partitions: ReadonlyMap<number, Partition>;
+  /** P: partitions in all. */
+  readonly count: number;
+  readonly clock: Clock;
+  readonly log: DecisionLog;
+  /** Something threw while it was folded into a partition's book, which may hold half of it now. */
+  readonly inDoubt: (partition: number, what: string, error: unknown) => void;
+}
+
+export type Step = 'confirmed' | 'released' | 'expired';
+
+/** Lines of a reservation that one owner is asked for. */
+export interface Ask {
+  readonly request: ReservationRequest;
+  readonly content: Hash64;
+  readonly home: number;
+  /** Every partition that the whole reservation may stand in. */
+  readonly spread: readonly number[];
+  readonly lines: readonly WantedLine[];
+  readonly expiresAtMs: number;
+}
+
+export class Grants {
+  readonly #world: GrantsWorld;
+
+  constructor(world: GrantsWorld) {
+    this.#world = world;
+  }
+
+  owns(number: number): boolean {
+    return this.#world.partitions.has(number);
+  }
+
+  partition(number: number): Partition {
+    const partition = this.#world.partitions.get(number);
+    if (partition?.serving !== true) throw undecided(UNDECIDED.moving, `partition ${number}`);
+    return partition;
+  }
+
+  /** Decides all of a reservation's lines, with its home entry, in one decision. */
+  async grantWhole(ask: Ask): Promise<ReservationPart[]> {
+    const { taken, shortages, lines } = this.#plan(ask);
+    const spread = spreadOf(lines);
+    const numbered = lines.map((line, index) => ({ ...line, index }));
+    await this.#hold(taken, this.#granted(ask, spread, [...new Set([...spread, ask.home])], numbered, shortages));
+    return this.parts(ask.request.id, spread);
+  }
+
+  /**
+   * Decides some lines of a reservation across owners. A live grant of the same content stands: a retry completes what a crash left. It
+   * stands as the later attempt's, so that the earlier one, if it still runs somewhere, cannot undo it (G3).
+   */
+  async grantSome(ask: Ask): Promise<ReservationPart[]> {
+    const { id } = ask.request;
+    const here = [...new Set(ask.lines.map((line) => partitionOf(line.sku, this.#world.count)))];
+    // An attempt may come late, when what a later one was granted has ended already: it must not hold it again.
+    if (this.#partsOf(id, here).some((part) => part.expiresAtMs > ask.expiresAtMs || isOver(part, ask)))
+      throw undecided(UNDECIDED.attempt, id);
+    const live = this.livePart(id, here);
+    if (live !== undefined) {
+      if (live.content.hi !== ask.content.hi || live.content.lo !== ask.content.lo) throw conflict(id);
+      if (ask.expiresAtMs > live.expiresAtMs) await this.#adopt(ask, here);
+      return this.parts(id, here);
+    }
+    const { taken, shortages, lines } = this.#plan(ask);
+    // They keep the place of the request's line, with room for its splits.
+    const placed = lines.map((line, i) => ({ ...line, index: (taken[i] as Taken).line.index * 1000 + i }));
+    await this.#hold(taken, this.#granted(ask, ask.spread, spreadOf(lines), placed, shortages));
+    return this.parts(id, here);
+  }
+
+  /** Releases what one attempt was granted, unless a later attempt has taken it over (G3). */
+  async undo(id: string, expiresAtMs: number, numbers: readonly number[]): Promise<void> {
+    const mine = numbers.filter((number) => {
+      const part = this.livePart(id, [number]);
+      return part !== undefined && part.expiresAtMs === expiresAtMs && part.confirmedAtMs === 0;
+    });
+    if (mine.length > 0) await this.#store(this.#stepped(id, 'released', mine));
+  }
+
+  /** The home entry of a reservation whose lines are granted by decisions of their own. */
+  async remember(ask: Ask, spread: readonly number[], shortages: readonly Shortage[]): Promise<void> {
+    await this.#store(this.#granted(ask, spread, [ask.home], [], shortages));
+  }
+
+  /** Confirms or releases the parts that stand in these partitions, all owned here. `also`: partitions that remember the step. */
+  async step(id: string, step: Step, numbers: readonly number[], also: readonly number[]): Promise<ReservationPart[]> {
+    const parts = this.parts(id, numbers);
+    const refusal = step === 'confirmed' ? confirmRefusal(parts, this.#world.clock.nowMs()) : undefined;
+    if (refusal !== undefined) throw cannotConfirm(id, refusal);
+    if (needsStep(parts, step)) await this.#store(this.#stepped(id, step, [...new Set([...numbers, ...also])]));
+    return this.parts(id, numbers);
+  }
+
+  /** The home of an id remembers a step that was taken elsewhere. */
+  async rememberStep(id: string, step: Step, home: number): Promise<void> {
+    await this.#store(this.#stepped(id, step, [home]));
+  }
+
+  /** Ends a hold whose time is over; false if it is none any more. */
+  async expire(partition: Partition, part: ReservationPart): Promise<boolean> {
+    if (this.#world.partitions.get(partition.number) !== partition || partition.book.parts.get(part.id) !== part)
+      return false;
+    if (part.confirmedAtMs > 0 || !needsStep([part], 'expired')) return false;
+    // It was granted anew, with a later end, while this waited.
+    if (part.expiresAtMs > this.#world.clock.nowMs()) return false;
+    const atMs = this.#world.clock.nowMs();
+    await this.#store({ kind: 'expired', id: part.id, atMs, parts: [[partition.number, partition.book.epoch]] });
+    return true;
+  }
+
+  /** A grant of the id that has not ended, in these partitions. */
+  livePart(id: string, numbers: readonly number[]): ReservationPart | undefined {
+    for (const number of numbers) {
+      const part = this.owns(number) ? this.partition(number).book.parts.get(id) : undefined;
+      if (part?.granted === true && !hasEnded(part)) return part;
+    }
+    return undefined;
+  }
+
+  /** The reservation's parts in these partitions; refuses if there are none. */
+  parts(id: string, numbers: readonly number[]): ReservationPart[] {
+    const parts = this.#partsOf(id, numbers);
+    if (parts.length === 0) throw unknown(id);
+    return parts;
+  }
+
+  #partsOf(id: string, numbers: readonly number[]): ReservationPart[] {
+    const parts: ReservationPart[] = [];
+    for (const number of numbers) {
+      const part = this.partition(number).book.parts.get(id);
+      if (part?.granted === true) parts.push(part);
+    }
+    return parts;
+  }
+
+  #plan({ request, lines }: Ask): {
+    taken: readonly Taken[];
+    shortages: readonly Shortage[];
+    lines: Omit<GrantedLine, 'index'>[];
+  } {
+    const bookOf = (sku: string) => this.partition(partitionOf(sku, this.#world.count)).book;
+    const { taken, shortages } = plan(lines, (sku) => bookOf(sku).skus.get(sku), request.partial);
+    if (taken.length === 0 || (shortages.length > 0 && !request.partial)) throw notEnough(shortages);
+    const seqs = new Map<number, number>();
+    const granted = taken.map(({ line: { sku }, key, qty }) => {
+      const book = bookOf(sku);
+      return { sku, location: key.location, qty, partition: book.partition, seq: nextSeq(seqs, book) };
+    });
+    return { taken, shortages, lines: granted };
+  }
+
+  #granted(
+    ask: Ask,
+    spread: readonly number[],
+    involved: readonly number[],
+    lines: readonly GrantedLine[],
+    shortages: readonly Shortage[],
+  ): Granted {
+    const { content, home, expiresAtMs } = ask;
+    const { id, channel, purpose } = ask.request;
+    const atMs = this.#world.clock.nowMs();
+    const parts = this.#epochs(involved);
+    return { kind: 'granted', id, content, channel, purpose, atMs, expiresAtMs, home, spread, parts, lines, shortages };
+  }
+
+  /** The same lines, granted anew for a later attempt. */
+  async #adopt(ask: Ask, numbers: readonly number[]): Promise<void> {
+    const parts = this.parts(ask.request.id, numbers).filter((part) => !hasEnded(part));
+    const seqs = new Map<number, number>();
+    const lines = parts.flatMap((part) =>
+      part.lines.map(({ index, key, qty }) => {
+        const partition = partitionOf(key.sku.name, this.#world.count);
+        const seq = nextSeq(seqs, this.partition(partition).book);
+        return { index, sku: key.sku.name, location: key.location, qty, partition, seq };
+      }),
+    );
+    const shortages = parts.flatMap((part) => part.shortages);
+    await this.#store(this.#granted(ask, ask.spread, spreadOf(lines), lines, shortages));
+  }
+
+  #stepped(id: string, kind: Step, numbers: readonly number[]): Stepped {
+    return { kind, id, atMs: this.#world.clock.nowMs(), parts: this.#epochs(numbers) };
+  }
+
+  #epochs(numbers: readonly number[]): PartitionEpoch[] {
+    return numbers.map((number) => [number, this.partition(number).book.epoch]);
+  }
+
+  #hold(taken: readonly Taken[], decision: Granted): Promise<void> {
+    const bytes = encodeDecision(decision);
+    if (bytes.length > LIMITS.decisionBytes || decision.lines.length > LIMITS.linesPerDecision)
+      return Promise.reject(tooLarge(decision.lines.length, bytes.length));
+    for (const { key, qty } of taken) key.pending += qty;
+    const settle = () => {
+      for (const { key, qty } of taken) key.pending -= qty;
+    };
+    return this.#store(decision, settle, bytes);
+  }
+
+  /** Appends, folds when stored, and only then resolves. `settle` runs when the outcome is known. */
+  #store(decision: Granted | Stepped, settle: () => void = () => undefined, bytes?: Uint8Array): Promise<void> {
+    const { log, partitions, inDoubt } = this.#world;
+    // Handing back says that nothing is left to fence: once a partition leaves, nothing more is appended for it.
+    if (decision.parts.some(([number]) => partitions.get(number)?.leaving !== false)) {
+      settle();
+      return Promise.reject(undecided(UNDECIDED.moving));
+    }
+    if (log.inFlight >= LIMITS.decisionsWaiting) {
+      settle();
+      return Promise.reject(undecided(UNDECIDED.waiting));
+    }
+    return new Promise((resolve, reject) => {
+      log.append(
+        decision,
+        () => {
+          settle();
+          for (const [number] of decision.parts) {
+            const partition = partitions.get(number);
+            if (partition === undefined) continue;
+            try {
+              foldDecision(partition, decision);
+            } catch (error) {
+              inDoubt(number, `decision on ${decision.id}`, error);
+            }
+          }
+          resolve();
+        },
+        (why, kind) => {
+          settle();
+          reject(kind === undefined ? undecided(UNDECIDED.dropped, why) : new Refusal(kind, why));
+        },
+        bytes,
+      );
+    });
+  }
+}
+
+/** What this very attempt was granted has ended: it was undone. */
+function isOver(part: ReservationPart, { expiresAtMs }: Ask): boolean {
+  return hasEnded(part) && part.expiresAtMs === expiresAtMs;
+}
+
+function tooLarge(lines: number, bytes: number): Refusal {
+  const message = `the reservation would take ${lines} lines at their locations and ${bytes} bytes in the journal, but may take ${LIMITS.linesPerDecision} and ${LIMITS.decisionBytes}: ask for fewer lines, or name fewer locations`;
+  return new Refusal('too-large', message, { errors: [{ field: 'lines', message }] });
+}
+
+export function conflict(id: string): Refusal {
+  return new Refusal('id-conflict', `reservation ${id} was asked for before with other content; use another id`);
+}
+
+export function unknown(id: string): Refusal {
+  return new Refusal('not-found', `nothing is known of reservation ${id}`);
+}
+
+export function cannotConfirm(id: string, status: 'released' | 'expired'): Refusal {
+  return new Refusal(`already-${status}`, `reservation ${id} is ${status} and cannot be confirmed`);
+}
+
+export function notEnough(shortages: readonly Shortage[]): Refusal {
+  const skus = [...new Set(shortages.map((each) => each.sku))].join(', ');
+  return new Refusal('insufficient-stock', `not enough of ${skus}; nothing is held`, { shortages });
+}
+
+/** The change number of a decision in a book: the next one, once for all of its lines there. */
+function nextSeq(seqs: Map<number, number>, book: StockBook): number {
+  let seq = seqs.get(book.partition);
+  if (seq === undefined) {
+    book.seq += 1;
+    seq = book.seq;
+    seqs.set(book.partition, seq);
+  }
+  return seq;
+}
+
+function spreadOf(lines: readonly { readonly partition: number }[]): number[] {
+  return [...new Set(lines.map((line) => line.partition))];
+}

@@ -1,0 +1,200 @@
+/**
+ * Where baselines are kept: objects, and one key that says which are in force.
+ *
+ * Invariants:
+ *  BS1 Objects are never overwritten: each baseline has names of its own. It is in force when the key names it, by compare-and-set.
+ *  BS2 Two generations are kept. One that is behind the newest, in any stream or in the epoch of any partition, never comes in force.
+ *  BS3 One at a time is made: whoever begins later takes the place, and the earlier one then fails at its compare-and-set.
+ *  BS4 What no generation names, and nobody is making, is removed: the leftovers of a maker that was killed.
+ */
+
+import { failpoint } from '../../config/failpoints.ts';
+import { BASELINES_BUCKET, BASELINES_OBJECTS } from '../../config/topology.ts';
+import { BrokerError, type Keys } from '../../streams/broker.ts';
+import type { NatsBroker } from '../../streams/nats/broker.ts';
+import { type Objects, objectStream } from '../../streams/nats/objects.ts';
+import { covers } from '../partition/position.ts';
+import {
+  type Baseline,
+  type BaselineSource,
+  checkObject,
+  decodeIndex,
+  encodeIndex,
+  type ObjectRef,
+  refOf,
+} from '../snapshot/baseline-format.ts';
+
+const KEY = 'generations';
+
+interface Listed {
+  readonly id: string;
+  readonly index: ObjectRef;
+}
+interface Entry {
+  /** The newest first, at most two. */
+  readonly generations: readonly Listed[];
+  /** Id of the one that is being made, '' if none. */
+  readonly making: string;
+}
+
+/** A baseline of the list: whole, or why it cannot be used. */
+export type Generation = { readonly id: string } & (
+  | { readonly baseline: Baseline; readonly damage?: undefined }
+  | { readonly baseline?: undefined; readonly damage: string }
+);
+
+/** A later one has begun, or a newer one is in force: this one is given up. */
+export class SupersededError extends Error {
+  override readonly name = 'SupersededError';
+}
+
+export class BaselineStore {
+  readonly #broker: NatsBroker;
+  readonly #keys: Keys;
+  readonly #objects: Objects;
+
+  private constructor(broker: NatsBroker, keys: Keys, objects: Objects) {
+    this.#broker = broker;
+    this.#keys = keys;
+    this.#objects = objects;
+  }
+
+  /** The store, made if it is missing. */
+  static async open(broker: NatsBroker, replicas: number): Promise<BaselineStore> {
+    const keys = await broker.keys(BASELINES_BUCKET, { replicas });
+    return new BaselineStore(broker, keys, await broker.objects(BASELINES_OBJECTS, replicas));
+  }
+
+  /** The store if somebody has made it: reading makes nothing. */
+  static async find(broker: NatsBroker): Promise<BaselineStore | undefined> {
+    const there = await Promise.all(
+      [`KV_${BASELINES_BUCKET}`, objectStream(BASELINES_OBJECTS).stream].map((name) => broker.stream(name)),
+    );
+    const replicas = there[0]?.config.num_replicas ?? 1;
+    return there.includes(undefined) ? undefined : BaselineStore.open(broker, replicas);
+  }
+
+  /** Baselines in force, the newest first. */
+  async generations(): Promise<Generation[]> {
+    const { entry } = await this.#entry();
+    return Promise.all(entry.generations.map((listed) => this.#generation(listed)));
+  }
+
+  /** The object of one partition; throws a SnapshotError if it is not whole. */
+  async part(baseline: Baseline, partition: number): Promise<Uint8Array> {
+    const ref = baseline.parts.find((each) => each.partition === partition);
+    if (ref === undefined) throw new Error(`baseline ${baseline.id} has no partition ${partition}`);
+    return this.#read(ref);
+  }
+
+  /** Takes the place of whoever is making one, and removes what nobody needs. */
+  async begin(id: string): Promise<BaselineMaker> {
+    for (;;) {
+      const { entry, revision } = await this.#entry();
+      const next = await this.#put({ ...entry, making: id }, revision);
+      if (next === undefined) continue;
+      await this.#sweep(id);
+      return new BaselineMaker(id, this.#objects, async (baseline, index) => {
+        const whole = (await this.generations()).filter((each) => each.baseline !== undefined);
+        const newest = whole[0]?.baseline;
+        if (newest !== undefined && !isNewer(baseline, newest))
+          throw new SupersededError(`baseline ${newest.id} is ahead of this one`);
+        const kept = entry.generations.filter((each) => whole.some(({ id: found }) => found === each.id));
+        const generations = [{ id, index }, ...kept].slice(0, 2);
+        if ((await this.#put({ generations, making: '' }, next)) === undefined)
+          throw new SupersededError('another baseline was begun meanwhile');
+        await this.#sweep('');
+      });
+    }
+  }
+
+  async #generation({ id, index }: Listed): Promise<Generation> {
+    try {
+      return { id, baseline: decodeIndex(await this.#read(index)) };
+    } catch (error) {
+      return { id, damage: `baseline ${id}: ${(error as Error).message}` };
+    }
+  }
+
+  async #read(ref: ObjectRef): Promise<Uint8Array> {
+    return checkObject(ref, await this.#objects.get(ref.object));
+  }
+
+  async #entry(): Promise<{ entry: Entry; revision: number }> {
+    const found = await this.#keys.get(KEY);
+    if (found === undefined) return { entry: { generations: [], making: '' }, revision: 0 };
+    return { entry: JSON.parse(found.value) as Entry, revision: found.revision };
+  }
+
+  async #put(entry: Entry, expected: number): Promise<number | undefined> {
+    try {
+      return await this.#keys.put(KEY, JSON.stringify(entry), expected);
+    } catch (error) {
+      if (error instanceof BrokerError && error.kind === 'conflict') return undefined;
+      throw error;
+    }
+  }
+
+  /** @param maker who is making one and has written nothing yet, '' if nobody should be: what another one writes is left alone */
+  async #sweep(maker: string): Promise<void> {
+    const { entry } = await this.#entry();
+    if (entry.making !== maker) return;
+    const kept = new Set(entry.generations.map(({ id }) => id));
+    for (const name of await this.#objects.names())
+      if (!kept.has(name.split('/')[0] as string)) await this.#objects.delete(name);
+    // A writer that was killed within an object leaves pieces that no object names.
+    const { stream, chunks } = objectStream(BASELINES_OBJECTS);
+    const named = await this.#objects.chunkIds();
+    const last = (await this.#broker.stream(stream))?.lastSeq ?? 0;
+    for (const subject of await this.#broker.subjects(stream, chunks))
+      if (!named.has(subject.slice(chunks.length))) await this.#broker.purgeBelow(stream, last + 1, subject);
+  }
+}
+
+/** Writes one baseline, reads it back, and brings it in force. */
+export class BaselineMaker {
+  readonly id: string;
+  readonly #objects: Objects;
+  readonly #commit: (baseline: Baseline, index: ObjectRef) => Promise<void>;
+
+  constructor(id: string, objects: Objects, commit: (baseline: Baseline, index: ObjectRef) => Promise<void>) {
+    this.id = id;
+    this.#objects = objects;
+    this.#commit = commit;
+  }
+
+  /** Stores an object; whoever writes it reads it back. */
+  async write(name: string, bytes: Uint8Array): Promise<ObjectRef> {
+    const ref = refOf(`${this.id}/${name}`, bytes);
+    await this.#objects.put(ref.object, bytes);
+    return ref;
+  }
+
+  /** From here on it is the newest generation; the one before the last goes. Rejects with a SupersededError if it may not be. */
+  async finish(baseline: Baseline): Promise<void> {
+    const index = await this.write('index', encodeIndex(baseline));
+    checkObject(index, await this.#objects.get(index.object));
+    failpoint('baseline-before-swap');
+    await this.#commit(baseline, index);
+  }
+}
+
+function isNewer(baseline: Baseline, than: Baseline): boolean {
+  if (!covers(baseline, than)) return false;
+  const epochs = new Map(baseline.epochs);
+  return than.epochs.every(([partition, epoch]) => (epochs.get(partition) ?? 0) >= epoch);
+}
+
+/** Baselines that can be used, the newest first; what is wrong with the others is noted. */
+export async function baselineSources(
+  broker: NatsBroker,
+  note: (message: string, detail: Record<string, unknown>) => void,
+): Promise<BaselineSource[]> {
+  const store = await BaselineStore.find(broker);
+  const sources: BaselineSource[] = [];
+  for (const { baseline, damage } of (await store?.generations()) ?? []) {
+    if (baseline === undefined) note('a baseline is not used', { why: damage });
+    else sources.push({ baseline, part: (number) => (store as BaselineStore).part(baseline, number) });
+  }
+  return sources;
+}

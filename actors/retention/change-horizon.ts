@@ -1,0 +1,47 @@
+/**
+ * Changing the horizon that is recorded with the streams: for facts that are stored from then on, while no node lives. So nobody has judged
+ * anything behind the cut, and it is exact.
+ */
+
+import type { Broker } from '../../streams/broker.ts';
+import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
+import { horizonText, type RulesEntry } from '../idempotency/rules.ts';
+import { RulesList, type RulesWorld } from '../idempotency/rules-list.ts';
+import { covers, pointOf } from '../partition/position.ts';
+import type { Baselines } from '../snapshot/baseline-format.ts';
+
+export interface ChangeWorld extends Omit<RulesWorld, 'firstHorizonMs'> {
+  readonly baselines: Baselines;
+}
+
+/** No horizon is changed, and why. */
+export class HorizonError extends Error {
+  override readonly name = 'HorizonError';
+}
+
+/** @param horizonMs null: off. @returns the entry that holds from now on */
+export async function changeHorizon(world: ChangeWorld, horizonMs: number | null): Promise<RulesEntry> {
+  const live = (await world.live()).map(({ name }) => name);
+  if (live.length > 0)
+    throw new HorizonError(
+      `these nodes live: ${live.join(', ')}; end all nodes first (one that was killed counts until its lease has run out)`,
+    );
+  await refuseWiderHorizon(world.broker, world.baselines, horizonMs);
+  return (await new RulesList({ ...world, firstHorizonMs: horizonMs }).add(horizonMs)).at(-1) as RulesEntry;
+}
+
+/** What a wider horizon asks for may be nowhere any more: trimmed streams go on from baselines that have forgotten it. */
+async function refuseWiderHorizon(
+  broker: Pick<Broker, 'stream'>,
+  baselines: Baselines,
+  horizonMs: number | null,
+): Promise<void> {
+  const floors = pointOf(floorsOf(await readStreams(broker)));
+  if (covers(pointOf({}), floors)) return;
+  const usable = (await baselines(() => undefined)).filter(({ baseline }) => covers(baseline, floors));
+  const widest = Math.max(...usable.map(({ baseline }) => baseline.horizonMs ?? Number.POSITIVE_INFINITY));
+  if (usable.length === 0 || (horizonMs ?? Number.POSITIVE_INFINITY) <= widest) return;
+  throw new HorizonError(
+    `the horizon cannot be ${horizonText(horizonMs)}: the streams have been trimmed to a baseline that has forgotten what is older than ${horizonText(widest)}; set that, or less`,
+  );
+}

@@ -1,0 +1,163 @@
+/**
+ * Differences between two states of one partition, not counting what either may have forgotten: movements folded together, reservations
+ * that ended long ago, ids past the horizon.
+ */
+
+import type { SeenIds } from '../idempotency/fact-ids.ts';
+import { compact } from '../stock/movements.ts';
+import { endedAtMs } from '../stock/reservation.ts';
+import type { HomeEntry, ReservationPart, StockBook, StockKey } from '../stock/state.ts';
+import { DatedIds, idText } from './rebuild.ts';
+
+export interface State {
+  readonly book: StockBook;
+  readonly seen: SeenIds;
+}
+export interface Difference {
+  readonly what: string;
+  /** Page of the first state where it stands; undefined if it is not there. */
+  readonly page: number | undefined;
+}
+export interface Forgetting {
+  /** A reservation that ended before this may be missing on one side; milliseconds. */
+  readonly forgottenBeforeMs: number;
+  /** So may an id that was remembered from before this; microseconds. */
+  readonly idsForgottenBefore: number;
+  /** The fold began with a baseline, which has forgotten too: then an id that only the copy knows is none the worse. */
+  readonly foldedForgot: boolean;
+}
+
+/** Every difference; [] if the states are the same. `kept` is what was stored, `folded` what the streams say. */
+export function differences(kept: State, folded: State, rules: Forgetting): Difference[] {
+  return [
+    ...stockDifferences(kept.book, folded.book),
+    ...partDifferences(kept.book, folded.book, rules.forgottenBeforeMs),
+    ...homeDifferences(kept.book, folded.book, rules.forgottenBeforeMs),
+    ...idDifferences(kept, folded, rules),
+  ];
+}
+
+function* stockDifferences(kept: StockBook, folded: StockBook): Generator<Difference> {
+  for (const [name, entry] of kept.skus) {
+    for (const key of entry.keys) {
+      const other = folded.findKey(name, key.location);
+      const where = `${name} at ${key.location}`;
+      if (other === undefined) yield { what: `${where} is in no fact`, page: entry.page };
+      else {
+        const [mine, theirs] = comparable(key, other);
+        if (mine !== theirs) yield { what: `${where} is ${mine}, the streams say ${theirs}`, page: entry.page };
+      }
+    }
+  }
+  for (const [name, entry] of folded.skus)
+    for (const { location } of entry.keys)
+      if (kept.findKey(name, location) === undefined)
+        yield { what: `${name} at ${location} is missing`, page: kept.skus.get(name)?.page };
+}
+
+/** Both as text, with the movements folded together as far as they are on either side. */
+function comparable(a: StockKey, b: StockKey): [string, string] {
+  const first = (key: StockKey) => key.movements[0] ?? Number.POSITIVE_INFINITY;
+  const before = Math.max(first(a), first(b));
+  return [keyText(a, before), keyText(b, before)];
+}
+
+function keyText(key: StockKey, before: number): string {
+  const copy = { base: key.base, movements: key.movements, count: key.count } as StockKey;
+  compact(copy, before);
+  const transit = [...(key.seldom?.transit ?? [])].sort(([x], [y]) => (x < y ? -1 : 1));
+  return JSON.stringify({
+    sellable: key.sellable,
+    held: key.held,
+    allocated: key.allocated,
+    damaged: key.seldom?.damaged ?? 0,
+    inspection: key.seldom?.inspection ?? 0,
+    transit: transit.map(([id, { shipped, arrived, shippedAt, eta }]) => [
+      id,
+      shipped,
+      arrived,
+      shippedAt,
+      eta ?? null,
+    ]),
+    count: key.count === undefined ? 0 : [key.count.at, key.count.id, key.count.counted],
+    base: copy.base,
+    movements: copy.movements,
+  });
+}
+
+function* partDifferences(kept: StockBook, folded: StockBook, forgottenMs: number): Generator<Difference> {
+  const forgotten = (part: ReservationPart) => endedAtMs(part) > 0 && endedAtMs(part) < forgottenMs;
+  for (const [id, part] of kept.parts) {
+    const other = folded.parts.get(id);
+    if (other === undefined) {
+      if (!forgotten(part)) yield { what: `reservation ${id} is in no decision`, page: part.page };
+    } else if (part.granted === other.granted || !(forgotten(part) || forgotten(other))) {
+      const [mine, theirs] = [partText(part), partText(other)];
+      if (mine !== theirs) yield { what: `reservation ${id} is ${mine}, the streams say ${theirs}`, page: part.page };
+    }
+  }
+  for (const [id, part] of folded.parts)
+    if (!kept.parts.has(id) && !forgotten(part)) yield { what: `reservation ${id} is missing`, page: undefined };
+}
+
+function partText(part: ReservationPart): string {
+  const { page: _page, lines, sold, ...rest } = part;
+  return JSON.stringify({
+    ...rest,
+    lines: lines.map((line) => [
+      line.index,
+      line.key.sku.name,
+      line.key.location,
+      line.qty,
+      line.fulfilled,
+      line.claimed,
+    ]),
+    // The order in which sales came from several streams is nobody's.
+    sold: (sold ?? []).map((each) => `${each.sku}\u0000${each.location}\u0000${each.qty}`).sort(),
+  });
+}
+
+function* homeDifferences(kept: StockBook, folded: StockBook, forgottenMs: number): Generator<Difference> {
+  const forgotten = (home: HomeEntry) => {
+    const ended =
+      home.endedAtMs > 0 ? home.endedAtMs : home.confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : home.expiresAtMs;
+    return ended < forgottenMs;
+  };
+  const text = ({ page: _page, ...rest }: HomeEntry) => JSON.stringify(rest);
+  for (const [id, home] of kept.homes) {
+    const other = folded.homes.get(id);
+    if (other === undefined) {
+      if (!forgotten(home)) yield { what: `the home of ${id} is in no decision`, page: home.page };
+    } else if (text(home) !== text(other))
+      yield { what: `the home of ${id} is ${text(home)}, the streams say ${text(other)}`, page: home.page };
+  }
+  for (const [id, home] of folded.homes)
+    if (!kept.homes.has(id) && !forgotten(home)) yield { what: `the home of ${id} is missing`, page: undefined };
+}
+
+function* idDifferences(kept: State, folded: State, rules: Forgetting): Generator<Difference> {
+  const number = kept.book.partition;
+  const moments = folded.seen instanceof DatedIds ? folded.seen.moments : new Map<string, number>();
+  let strange = 0;
+  let missing = 0;
+  for (const [id, content] of idsOf(kept.seen, number)) {
+    const found = folded.seen.check(id, content);
+    if (found === 'conflict' || (found === 'new' && !rules.foldedForgot)) strange += 1;
+  }
+  for (const [id, content] of idsOf(folded.seen, number)) {
+    if (kept.seen.check(id, content) === 'duplicate') continue;
+    if ((moments.get(idText(id)) ?? Number.POSITIVE_INFINITY) > rules.idsForgottenBefore) missing += 1;
+  }
+  if (strange > 0) yield { what: `${strange} of its ids are of no fact that counted`, page: undefined };
+  if (missing > 0) yield { what: `${missing} ids of facts that counted are missing`, page: undefined };
+}
+
+function* idsOf(seen: SeenIds, partition: number) {
+  for (const { words, used } of seen.chunksOf(partition)) {
+    for (let at = 0; at < used * 4; at += 4)
+      yield [
+        { hi: words[at] as number, lo: words[at + 1] as number },
+        { hi: words[at + 2] as number, lo: words[at + 3] as number },
+      ] as const;
+  }
+}

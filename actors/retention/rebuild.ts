@@ -1,0 +1,166 @@
+/**
+ * Folds partitions from the streams without a node: what a baseline is made of, and what snapshots are compared with.
+ *
+ * Invariants:
+ *  RF1 Verdicts are those of Intake, and every partition has ids of its own: what its owner saw, and what PARKED says, decides.
+ *  RF2 Fact streams are read whole, so a sequence that is missing between two others shows.
+ *  RF3 Partitions may stand at different points; each message is folded into its own exactly once.
+ */
+
+import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
+import type { ParkMarks } from '../../streams/fact/park-marks.ts';
+import type { Parking } from '../../streams/fact/parked.ts';
+import type { Hash64 } from '../../streams/hash.ts';
+import type { JournalRecord } from '../../streams/journal/record.ts';
+import { type ReadingWorld, readUntil } from '../../streams/read/follower.ts';
+import { storedFact } from '../../streams/subjects.ts';
+import { SeenIds } from '../idempotency/fact-ids.ts';
+import type { Rules } from '../idempotency/rules.ts';
+import { Intake } from '../ingest/intake.ts';
+import type { Skips } from '../log/skips.ts';
+import { Partition } from '../partition/partition.ts';
+import type { Point } from '../partition/position.ts';
+import { applyDecision } from '../stock/evolve.ts';
+
+/** A fact stream has lost a message between two others. */
+export class HoleError extends Error {
+  override readonly name = 'HoleError';
+  readonly stream: FactStream;
+  readonly seq: number;
+  constructor(stream: FactStream, seq: number) {
+    super(`${stream} lacks sequence ${seq}: it is there before and behind`);
+    this.stream = stream;
+    this.seq = seq;
+  }
+}
+
+/** Ids with the moment from which each is remembered, so that it can be told which of them may be forgotten. */
+export class DatedIds extends SeenIds {
+  /** By id, microseconds. */
+  readonly moments = new Map<string, number>();
+  override add(partition: number, id: Hash64, content: Hash64, at: number): void {
+    super.add(partition, id, content, at);
+    this.moments.set(idText(id), at);
+  }
+  /** Of ids that a baseline knows the moment is gone: only without a horizon are they sure to be kept. */
+  override load(partition: number, words: Uint32Array, latest: number): void {
+    super.load(partition, words, latest);
+    for (let at = 0; at < words.length; at += 4) this.moments.set(`${words[at]}.${words[at + 1]}`, -Number.MAX_VALUE);
+  }
+}
+
+export function idText(id: Hash64): string {
+  return `${id.hi}.${id.lo}`;
+}
+
+export interface RefoldWorld extends ReadingWorld {
+  readonly partitions: number;
+  readonly rules: Pick<Rules, 'at'>;
+  /** Read behind the points that are folded up to. */
+  readonly marks: ParkMarks;
+  readonly skips: Skips;
+  /** Keeps the moment of every id, which takes memory. */
+  readonly dated: boolean;
+}
+
+export class Fold {
+  readonly partition: Partition;
+  readonly seen: SeenIds;
+  readonly intake: Intake;
+
+  constructor(number: number, world: RefoldWorld, refold: { parked: Parking[]; facts: number }) {
+    this.partition = new Partition(number);
+    this.seen = world.dated ? new DatedIds() : new SeenIds();
+    const park = async (parking: Parking) => void refold.parked.push(parking);
+    const count = () => {
+      refold.facts += 1;
+    };
+    const inDoubt = (_: number, _what: string, error: unknown) => {
+      throw error;
+    };
+    const events = { applied: count, duplicate: count, parked: count, inDoubt };
+    const stored = { marks: world.marks, partitions: world.partitions };
+    const own = new Map([[number, this.partition]]);
+    this.intake = new Intake(world.clock, own, this.seen, park, events, world.rules, stored);
+  }
+
+  get point(): Point {
+    return { positions: { ...this.partition.positions }, journalSeq: this.partition.journalSeq };
+  }
+}
+
+export class Refold {
+  readonly folds: Fold[];
+  /** What the streams hold that cannot be counted, in the order it was met. */
+  readonly parked: Parking[] = [];
+  /** Latest stamp of a message that was read, milliseconds. */
+  atMs = 0;
+  facts = 0;
+  decisions = 0;
+  readonly #world: RefoldWorld;
+
+  constructor(world: RefoldWorld) {
+    this.#world = world;
+    this.folds = Array.from({ length: world.partitions }, (_, number) => this.fresh(number));
+  }
+
+  /** An empty fold of a partition, to begin anew with. */
+  fresh(number: number): Fold {
+    return new Fold(number, this.#world, this);
+  }
+
+  /**
+   * Folds on to a point for each partition, all of them at or behind where it stands. Rejects with a HoleError, and with what `record`
+   * throws; that is called for every record of JOURNAL that is read, and says which do not count.
+   */
+  async advance(
+    target: (partition: number) => Point,
+    record: (message: { seq: number; subject: string; data: Uint8Array }) => JournalRecord | undefined,
+  ): Promise<void> {
+    const targets = this.folds.map((_, number) => target(number));
+    for (const stream of FACT_STREAM_NAMES) await this.#readFacts(stream, targets);
+    await this.#readJournal(targets, record);
+  }
+
+  async #readFacts(stream: FactStream, targets: readonly Point[]): Promise<void> {
+    const from = Math.min(...this.folds.map((fold) => fold.partition.positions[stream])) + 1;
+    const until = Math.max(...targets.map((point) => point.positions[stream]));
+    let before = from - 1;
+    await readUntil(this.#world, stream, [], from, until, (message) => {
+      if (!this.#world.skips.lost(stream, before + 1, message.seq)) throw new HoleError(stream, before + 1);
+      before = message.seq;
+      const number = storedFact(message.subject, this.#world.partitions).partition;
+      const fold = this.folds[number];
+      if (fold === undefined || message.seq > (targets[number] as Point).positions[stream]) return;
+      this.atMs = Math.max(this.atMs, Math.floor(message.recordedAt / 1000));
+      fold.intake.take(stream, message);
+    });
+    if (!this.#world.skips.lost(stream, before + 1, until + 1)) throw new HoleError(stream, before + 1);
+    for (const [number, fold] of this.folds.entries())
+      fold.partition.positions[stream] = (targets[number] as Point).positions[stream];
+  }
+
+  async #readJournal(
+    targets: readonly Point[],
+    record: (message: { seq: number; subject: string; data: Uint8Array }) => JournalRecord | undefined,
+  ): Promise<void> {
+    const from = Math.min(...this.folds.map((fold) => fold.partition.journalSeq)) + 1;
+    const until = Math.max(...targets.map((point) => point.journalSeq));
+    await readUntil(this.#world, JOURNAL_STREAM, ['journal.*'], from, until, (message) => {
+      const decisions = record(message)?.decisions ?? [];
+      this.atMs = Math.max(this.atMs, Math.floor(message.recordedAt / 1000));
+      for (const decision of decisions) {
+        if (decision.kind === 'fenced') continue;
+        for (const [number] of decision.parts) {
+          const fold = this.folds[number];
+          if (fold === undefined || message.seq <= fold.partition.journalSeq) continue;
+          if (message.seq > (targets[number] as Point).journalSeq) continue;
+          applyDecision(fold.partition.book, decision);
+          this.decisions += 1;
+        }
+      }
+    });
+    for (const [number, fold] of this.folds.entries())
+      fold.partition.journalSeq = (targets[number] as Point).journalSeq;
+  }
+}

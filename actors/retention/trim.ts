@@ -1,0 +1,163 @@
+/**
+ * Trimming: removes from the streams what a baseline holds that was read back just now.
+ *
+ * Invariants:
+ *  TM1 The floors are announced first (TR1), then every owner must have folded up to them, and only then is anything removed. Whoever
+ *      begins to read later sees the floors; whoever was reading before looks again before it serves.
+ *  TM2 What is removed stands below a sequence that is named in the request, so a request that comes late, or twice, removes nothing else.
+ *  TM3 The last record of every writer stays in JOURNAL (TR3), and PARKED stays whole.
+ *  TM4 Killed anywhere it leaves streams that all readers understand; the next run goes on.
+ */
+
+import { failpoint } from '../../config/failpoints.ts';
+import { FACT_STREAM_NAMES, JOURNAL_STREAM, OWNERS_BUCKET } from '../../config/topology.ts';
+import type { Keys } from '../../streams/broker.ts';
+import { type Clock, delay } from '../../streams/clock.ts';
+import { announceFloors, readStreams } from '../../streams/journal/floors.ts';
+import type { NatsBroker } from '../../streams/nats/broker.ts';
+import { journalSubject } from '../../streams/subjects.ts';
+import { SeenIds } from '../idempotency/fact-ids.ts';
+import { type Rules, unfit } from '../idempotency/rules.ts';
+import type { OwnerPoint, Owners } from '../partition/owner-progress.ts';
+import { Partition } from '../partition/partition.ts';
+import { covers, type Point } from '../partition/position.ts';
+import { type Baseline, loadPart } from '../snapshot/baseline-format.ts';
+import { audit } from '../stock/invariants.ts';
+import type { BaselineStore, Generation } from './baseline-store.ts';
+
+export interface TrimWorld {
+  readonly broker: NatsBroker;
+  readonly clock: Clock;
+  readonly store: BaselineStore | undefined;
+  readonly partitions: number;
+  readonly replicas: number;
+  readonly owners: Owners;
+  /** As the nodes' list says now. */
+  readonly rules: Rules;
+  /** Where the lock of JOURNAL's metadata lies. */
+  readonly keys: Keys;
+  /** To the older of two baselines, so that both can be started from. */
+  readonly older: boolean;
+  /** How long owners that are behind are waited for. */
+  readonly patienceMs: number;
+}
+export class TrimError extends Error {
+  override readonly name = 'TrimError';
+}
+export interface Trimmed {
+  readonly baseline: string;
+  /** Messages removed by stream. */
+  readonly removed: Readonly<Record<string, number>>;
+  readonly floors: Readonly<Record<string, number>>;
+  /** What could not be trimmed, and why. */
+  readonly notes: readonly string[];
+}
+
+const PAUSE_MS = 100;
+
+export async function trim(world: TrimWorld): Promise<Trimmed> {
+  const { broker, store } = world;
+  const baseline = await chosen(world);
+  await verifyWhole(store as BaselineStore, baseline, world);
+  const floors: Record<string, number> = { ...baseline.positions, [JOURNAL_STREAM]: baseline.journalSeq };
+  await announceFloors(world, floors);
+  failpoint('trim-announced');
+  await ownersReach(world, baseline);
+  const removed: Record<string, number> = {};
+  const notes: string[] = [];
+  for (const name of FACT_STREAM_NAMES) {
+    removed[name] = await broker.purgeBelow(name, baseline.positions[name] + 1);
+    if (name === 'RECEIPTS') failpoint('trim-half-done');
+  }
+  removed[JOURNAL_STREAM] = await trimJournal(broker, baseline, notes);
+  return { baseline: baseline.id, removed, floors, notes };
+}
+
+async function chosen({ store, older, rules }: TrimWorld): Promise<Baseline> {
+  const generations: Generation[] = (await store?.generations()) ?? [];
+  if (generations.length === 0) throw new TrimError('there is no baseline: make one with holdfast baseline');
+  if (older && generations.length === 1)
+    throw new TrimError(`${generations[0]?.id} is the only baseline: make another one, or trim to it without --older`);
+  const wanted = older ? generations.slice(0, 2) : generations.slice(0, 1);
+  for (const { id, baseline, damage } of wanted) {
+    if (damage !== undefined) throw new TrimError(`${damage}: make a new one`);
+    if (baseline === undefined || unfit(baseline, rules) === undefined) continue;
+    throw new TrimError(`baseline ${id} has forgotten what a wider idempotency horizon needs: make a new one`);
+  }
+  return wanted.at(-1)?.baseline as Baseline;
+}
+
+/** Reads every partition back; a baseline that cannot be loaded, or that is of other streams, is worth nothing. */
+async function verifyWhole(store: BaselineStore, baseline: Baseline, { broker, partitions }: TrimWorld): Promise<void> {
+  if (baseline.partitions !== partitions)
+    throw new TrimError(
+      `baseline ${baseline.id} is of ${baseline.partitions} partitions, the settings say ${partitions}`,
+    );
+  for (const [name, { created, lastSeq }] of await readStreams(broker)) {
+    if ((baseline.created[name] ?? created) !== created)
+      throw new TrimError(`stream ${name} was made after baseline ${baseline.id}`);
+    const reached = (name === JOURNAL_STREAM ? baseline.journalSeq : baseline.positions[name as 'SALES']) ?? 0;
+    if (reached > lastSeq)
+      throw new TrimError(`stream ${name} ends at ${lastSeq}, before baseline ${baseline.id}: its end was lost`);
+  }
+  for (let number = 0; number < partitions; number++) {
+    const partition = new Partition(number);
+    try {
+      const manifest = loadPart(await store.part(baseline, number), partition, new SeenIds());
+      if (!covers(manifest, baseline) || !covers(baseline, manifest)) throw new Error('it stands at another point');
+    } catch (error) {
+      throw new TrimError(`baseline ${baseline.id}, partition ${number}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+    const breach = audit(partition.book)[0];
+    if (breach !== undefined) throw new TrimError(`baseline ${baseline.id}, partition ${number}: ${breach.what}`);
+  }
+}
+
+/** Waits until whoever owns a partition has folded all that will go. A partition that was handed back has no reader. */
+async function ownersReach(world: TrimWorld, point: Point): Promise<void> {
+  const until = world.clock.monoMs() + world.patienceMs;
+  const keys = await world.broker.keys(OWNERS_BUCKET, { replicas: world.replicas });
+  for (;;) {
+    const asked = await Promise.all((await keys.all()).map((entry) => whoIsBehind(world, entry, point)));
+    const behind = asked.filter((each) => each !== undefined);
+    if (behind.length === 0) return;
+    if (world.clock.monoMs() >= until)
+      throw new TrimError(
+        `nothing is removed: the owners of these partitions have not folded what would go: ${behind.join(', ')}; wait, or start a node in place of one that died`,
+      );
+    await delay(world.clock, PAUSE_MS);
+  }
+}
+
+/** The owner of a partition, if it has not said that it is past the point; undefined if it is, or nobody owns it. */
+async function whoIsBehind(
+  { owners }: TrimWorld,
+  { key, value }: { key: string; value: string },
+  point: Point,
+): Promise<string | undefined> {
+  const { writer, node } = JSON.parse(value) as { writer: string; node: string };
+  if (writer === '') return undefined;
+  const number = Number(key.slice(2));
+  const at = await owners.point(number).catch(() => undefined);
+  if (isPast(at, writer, point)) return undefined;
+  return `${number} (${node}${at === undefined ? ', which does not answer' : ''})`;
+}
+
+function isPast(at: OwnerPoint | undefined, writer: string, point: Point): boolean {
+  // Its own JOURNAL is what an owner writes: it has folded all of it.
+  return at !== undefined && at.writer === writer && covers({ ...at, journalSeq: point.journalSeq }, point);
+}
+
+async function trimJournal(broker: NatsBroker, baseline: Baseline, notes: string[]): Promise<number> {
+  const journal = await broker.stream(JOURNAL_STREAM);
+  if (journal?.config.deny_purge === true) {
+    notes.push('JOURNAL was made with deny_purge, which the server never takes back: it keeps its records');
+    return 0;
+  }
+  let removed = 0;
+  for (const { writer, seq } of baseline.writers)
+    removed += await broker.purgeBelow(JOURNAL_STREAM, seq, journalSubject(writer));
+  return removed;
+}

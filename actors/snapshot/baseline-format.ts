@@ -1,0 +1,146 @@
+/**
+ * The form of a baseline: the whole state at one cut through all streams, in the form that snapshots have, to start from when what
+ * came before is no longer in the streams.
+ *
+ * Invariants:
+ *  BL1 All partitions stand at the same cut: sequence by fact stream, and of JOURNAL.
+ *  BL2 It carries every writer's chain tip and fences, and every partition's epoch, at the cut: chains can be checked across it.
+ *  BL3 Every object of it has its SHA-256 in the index, and the index has its own where the generations are listed.
+ */
+
+import { createHash } from 'node:crypto';
+import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { ChainState } from '../log/chain.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { Point } from '../partition/position.ts';
+import {
+  type BlobRef,
+  blobRef,
+  checkBlob,
+  decodeManifest,
+  encodeManifest,
+  encodePage,
+  idWords,
+  loadPages,
+  type Manifest,
+  SnapshotError,
+  wholePositions,
+} from './format.ts';
+
+export interface ObjectRef {
+  readonly object: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+export interface PartRef extends ObjectRef {
+  readonly partition: number;
+  readonly keys: number;
+  readonly reservations: number;
+}
+/** The index of one baseline. */
+export interface Baseline extends Point, ChainState {
+  readonly version: 1;
+  readonly id: string;
+  /** The latest stamp of the streams at the cut, milliseconds: by it was decided what is forgotten. */
+  readonly atMs: number;
+  readonly partitions: number;
+  readonly created: Readonly<Record<string, string>>;
+  /** The narrowest horizon, in milliseconds, by which ids and movements were forgotten; null if nothing was. */
+  readonly horizonMs: number | null;
+  /** Entries of the list of rules that its facts were judged by. */
+  readonly horizonsKnown: number;
+  readonly parts: readonly PartRef[];
+}
+
+/** A whole baseline, and its objects. */
+export interface BaselineSource {
+  readonly baseline: Baseline;
+  readonly part: (partition: number) => Promise<Uint8Array>;
+}
+/** Baselines that can be used, the newest first; what is wrong with others is noted. */
+export type Baselines = (note: (message: string, detail: Record<string, unknown>) => void) => Promise<BaselineSource[]>;
+
+export function refOf(object: string, bytes: Uint8Array): ObjectRef {
+  return { object, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+export function checkObject(ref: ObjectRef, bytes: Uint8Array | undefined): Uint8Array {
+  if (bytes === undefined) throw new SnapshotError(`its object ${ref.object} is missing`);
+  if (refOf(ref.object, bytes).sha256 !== ref.sha256) throw new SnapshotError(`its object ${ref.object} is damaged`);
+  return bytes;
+}
+
+export function encodeIndex(baseline: Baseline): Buffer {
+  return Buffer.from(JSON.stringify(baseline));
+}
+
+export function decodeIndex(bytes: Uint8Array): Baseline {
+  const baseline = JSON.parse(Buffer.from(bytes).toString('utf8')) as Baseline;
+  if (baseline.version !== 1) throw new SnapshotError(`its version is ${String(baseline.version)}, not 1`);
+  return { ...baseline, positions: wholePositions(baseline.positions) };
+}
+
+type Whole = Pick<
+  Baseline,
+  'partitions' | 'created' | 'atMs' | 'journalSeq' | 'positions' | 'epochs' | 'horizonsKnown'
+>;
+
+/** One partition as one object: length of the manifest, manifest, then its pages and ids in the manifest's order. */
+export function encodePart(partition: Partition, seen: SeenIds, whole: Whole): Buffer {
+  const blobs: Buffer[] = [];
+  const ref = (name: string, bytes: Buffer): BlobRef => {
+    blobs.push(bytes);
+    return blobRef(name, bytes);
+  };
+  const pages = partition.book.pages.flatMap((page, index) =>
+    page.items.size === 0 ? [] : [{ page: index, ...ref(`p${index}`, encodePage(page.items)) }],
+  );
+  const ids = seen.chunksOf(partition.number).map((chunk, index) => ({
+    ...ref(`i${index}`, Buffer.from(chunk.words.slice(0, chunk.used * 4).buffer)),
+    latest: chunk.latest,
+  }));
+  const manifest = encodeManifest({
+    partitions: whole.partitions,
+    partition: partition.number,
+    epoch: whole.epochs.find(([number]) => number === partition.number)?.[1] ?? 0,
+    seq: partition.book.seq,
+    atMs: whole.atMs,
+    positions: whole.positions,
+    journalSeq: whole.journalSeq,
+    tip: { writer: '', n: 0, hash: '', seq: 0 },
+    created: whole.created,
+    horizonMs: partition.remembersMs === Number.POSITIVE_INFINITY ? null : partition.remembersMs,
+    horizonsKnown: whole.horizonsKnown,
+    idsBy: 'stored',
+    pages,
+    ids,
+  });
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(manifest.length);
+  return Buffer.concat([length, manifest, ...blobs]);
+}
+
+/** Loads one partition into an empty book; returns its manifest. Throws a SnapshotError if anything in it is not whole. */
+export function loadPart(bytes: Uint8Array, partition: Partition, seen: SeenIds): Manifest {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (buffer.length < 4) throw new SnapshotError('it is too short');
+  const end = 4 + buffer.readUInt32BE(0);
+  const manifest = decodeManifest(buffer.subarray(4, end));
+  if (manifest.partition !== partition.number)
+    throw new SnapshotError(`it is of partition ${manifest.partition}, not ${partition.number}`);
+  let at = end;
+  const next = (ref: BlobRef) => {
+    at += ref.bytes;
+    return checkBlob(ref, buffer.subarray(at - ref.bytes, at));
+  };
+  loadPages(
+    partition.book,
+    manifest.pages.map((ref) => ({ page: ref.page, bytes: next(ref) })),
+  );
+  for (const ref of manifest.ids) seen.load(partition.number, idWords(next(ref)), ref.latest);
+  Object.assign(partition.positions, manifest.positions);
+  Object.assign(partition.loadedPositions, manifest.positions);
+  partition.remembersMs = manifest.horizonMs ?? Number.POSITIVE_INFINITY;
+  partition.journalSeq = manifest.journalSeq;
+  return manifest;
+}

@@ -1,0 +1,111 @@
+/**
+ * Snapshots of all partitions that a node holds: one after the other, round by round.
+ *
+ * A partition whose snapshot fails comes last in the next round: of a store of several servers one may be away, and the others' partitions
+ * go on.
+ */
+import { LIMITS } from '../../config/limits.ts';
+import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
+import type { Clock } from '../../streams/clock.ts';
+import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { Rules } from '../idempotency/rules.ts';
+import { maintain } from '../partition/forgetting.ts';
+import type { ChainTip, Partition } from '../partition/partition.ts';
+import { type SnapshotStore, Snapshotter } from './snapshotter.ts';
+
+/** So many partitions in a row whose snapshot fails end a round: the store is away, and encoding more is work for nothing. */
+const FAILURES_IN_A_ROW = 3;
+
+export interface RoundsWorld {
+  readonly partitions: ReadonlyMap<number, Partition>;
+  /** P: partitions in all. */
+  readonly count: number;
+  readonly seen: SeenIds;
+  readonly store: SnapshotStore;
+  readonly clock: Clock;
+  readonly rules: Rules;
+  readonly created: Readonly<Record<string, string>>;
+  readonly reservationMemoryMs: number;
+  /** Milliseconds of page encoding in one turn; the limit if it is left out. */
+  readonly turnMs: number | undefined;
+  /** Where this node's own journal stands. */
+  readonly tip: () => ChainTip;
+  readonly lag: (stream: FactStream) => number;
+  readonly taken: (seconds: number) => void;
+  /** The store has lost a partition's snapshot, which is written again whole. */
+  readonly lost: (partition: number) => void;
+}
+
+export class SnapshotRounds {
+  readonly #world: RoundsWorld;
+  readonly #snapshotters = new Map<number, Snapshotter>();
+
+  constructor(world: RoundsWorld) {
+    this.#world = world;
+  }
+
+  /** For a partition that is about to be taken over. */
+  begin(partition: Partition): Snapshotter {
+    const { seen, store, count, created, rules, tip, clock, turnMs, lost } = this.#world;
+    const snapshotter = new Snapshotter(partition, seen, store, {
+      partitions: count,
+      created,
+      horizonsKnown: () => rules.known,
+      tip,
+      clock,
+      turnMs: turnMs ?? LIMITS.snapshotTurnMs,
+      lost,
+    });
+    this.#snapshotters.set(partition.number, snapshotter);
+    return snapshotter;
+  }
+
+  end(partition: number): void {
+    this.#snapshotters.delete(partition);
+  }
+
+  /** Takes one of each of these; what fails is left to whoever owns it next. */
+  async take(numbers: readonly number[]): Promise<void> {
+    await Promise.allSettled(numbers.map(async (number) => this.#snapshotters.get(number)?.take()));
+  }
+
+  /** Takes one of every partition that has changed. Rejects with the last failure, after it has tried the others. */
+  async round(): Promise<void> {
+    const { partitions, seen, clock, rules, reservationMemoryMs, lag, taken } = this.#world;
+    let failed: unknown;
+    let inARow = 0;
+    for (const [number, snapshotter] of [...this.#snapshotters]) {
+      const partition = partitions.get(number);
+      if (partition === undefined || inARow === FAILURES_IN_A_ROW) continue;
+      maintain(partition, seen, {
+        nowMs: clock.nowMs(),
+        horizonMs: rules.widestMs({ positions: partition.positions, atMs: clock.nowMs() }),
+        reservationMemoryMs,
+        caughtUp: FACT_STREAM_NAMES.every((stream) => lag(stream) === 0),
+      });
+      const began = clock.monoMs();
+      try {
+        if (await snapshotter.take()) taken((clock.monoMs() - began) / 1000);
+        inARow = 0;
+      } catch (error) {
+        failed = error;
+        inARow += 1;
+        if (this.#snapshotters.get(number) !== snapshotter) continue;
+        this.#snapshotters.delete(number);
+        this.#snapshotters.set(number, snapshotter);
+      }
+    }
+    if (failed !== undefined) throw failed;
+  }
+
+  /** Age in seconds of the oldest snapshot of a partition that has changed since; without one, since it was taken over. */
+  get ageSeconds(): number {
+    const { partitions, clock } = this.#world;
+    let oldest = 0;
+    for (const partition of partitions.values()) {
+      if (!partition.serving || !partition.changed) continue;
+      oldest = Math.max(oldest, (clock.nowMs() - partition.snapshotAtMs) / 1000);
+    }
+    return oldest;
+  }
+}

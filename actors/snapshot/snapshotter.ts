@@ -1,0 +1,267 @@
+/**
+ * Takes snapshots of a partition while it goes on working: the changed pages only, each as it was at one moment.
+ *
+ * The moment is synchronous: pages that changed are marked as awaited, positions and ids are copied. After that pages are encoded a
+ * few at a time; one that is about to change is encoded first (copy on write, see StockBook.touch). Only when all are stored does
+ * the store swap the manifest in.
+ */
+import { failpoint } from '../../config/failpoints.ts';
+import { FACT_STREAM_NAMES } from '../../config/topology.ts';
+import type { Clock } from '../../streams/clock.ts';
+import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { ChainTip, Partition } from '../partition/partition.ts';
+import { blobRef, blobsOf, encodeManifest, encodePage, type IdsRef, type Manifest, type PageRef } from './format.ts';
+import type { SnapshotKey } from './seal.ts';
+
+/** A partition in which nothing changes is snapshotted too when it is so many messages behind: the oldest snapshot says where a start begins to read. */
+const MESSAGES_BEHIND = 10_000;
+
+/** Where snapshots are kept: a copy, never the truth. */
+export interface SnapshotStore {
+  /** Seals what is written and proves what is read; without one, whoever can write to the store is believed. */
+  readonly key?: SnapshotKey | undefined;
+  /** Blobs first; they are not in force before the swap. */
+  write(partition: number, blobs: readonly { name: string; bytes: Buffer }[]): Promise<void>;
+  /**
+   * Swaps the manifest in and drops blobs that no generation names. `older`: a newer epoch's is in force. `lost`: one was expected to be in
+   * force and none is, so blobs that this manifest names may be gone too.
+   */
+  swap(
+    partition: number,
+    epoch: number,
+    manifest: Buffer,
+    drop: readonly string[],
+    expectOne: boolean,
+  ): Promise<'swapped' | 'older' | 'lost'>;
+  /** The manifests in force, the newest first; at most two. */
+  manifests(partition: number): Promise<Buffer[]>;
+  read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]>;
+  /** Names of all blobs that are stored. */
+  names(partition: number): Promise<string[]>;
+}
+
+export interface SnapshotContext {
+  readonly partitions: number;
+  readonly created: Readonly<Record<string, string>>;
+  readonly horizonsKnown: () => number;
+  readonly tip: () => ChainTip;
+  readonly clock: Clock;
+  /** Milliseconds of encoding before others have a turn. */
+  readonly turnMs: number;
+  /** The store has lost the snapshot before. */
+  readonly lost?: (partition: number) => void;
+}
+
+export class Snapshotter {
+  readonly #partition: Partition;
+  readonly #seen: SeenIds;
+  readonly #store: SnapshotStore;
+  readonly #context: SnapshotContext;
+  #pages = new Map<number, PageRef>();
+  #ids = new Map<number, IdsRef>();
+  /** Names in the generation before, and the one before that, which go at the next swap. */
+  #kept: ReadonlySet<string>[] = [];
+  #stray: string[] = [];
+  /** Up to where the last snapshot knows the streams. */
+  #reached: Pick<Manifest, 'positions' | 'journalSeq'>;
+  #count = 0;
+  #whole = false;
+  #busy = false;
+
+  constructor(partition: Partition, seen: SeenIds, store: SnapshotStore, context: SnapshotContext) {
+    this.#partition = partition;
+    this.#seen = seen;
+    this.#store = store;
+    this.#context = context;
+    this.#reached = { positions: { ...partition.positions }, journalSeq: partition.journalSeq };
+  }
+
+  /** Goes on from a snapshot that was loaded: its pages need not be written again. */
+  resume(manifest: Manifest, chunks: readonly number[], stray: readonly string[]): void {
+    this.#pages = new Map(manifest.pages.map((ref) => [ref.page, ref]));
+    this.#ids = new Map(manifest.ids.map((ref, i) => [chunks[i] as number, ref]));
+    this.#kept = [new Set(blobsOf(manifest).map((ref) => ref.name))];
+    this.#stray = [...stray];
+    this.#reached = manifest;
+  }
+
+  /** Writes everything at the next snapshot, as after the store lost what it had. */
+  forget(): void {
+    this.#whole = true;
+  }
+
+  get due(): boolean {
+    if (this.#busy) return false;
+    return this.#partition.book.seq !== this.#partition.snapshotSeq || this.#whole || this.#behind() > MESSAGES_BEHIND;
+  }
+
+  /** Messages of the streams and the journal that a start would read for this partition, though nothing in them is for it. */
+  #behind(): number {
+    const { positions, journalSeq } = this.#partition;
+    let sum = journalSeq - this.#reached.journalSeq;
+    for (const stream of FACT_STREAM_NAMES) sum += positions[stream] - this.#reached.positions[stream];
+    return sum;
+  }
+
+  /** Takes one; false if there was nothing to do or a newer owner has written one. Rejects if the store fails. */
+  async take(): Promise<boolean> {
+    if (!this.due) return false;
+    this.#busy = true;
+    try {
+      return await this.#take();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #take(): Promise<boolean> {
+    const { book } = this.#partition;
+    this.#count += 1;
+    const suffix = `${book.epoch}.${this.#count}`;
+    const encoded = new Map<number, Buffer>();
+    const awaited: number[] = [];
+    const encode = (index: number) => {
+      const page = book.pages[index];
+      if (page?.awaited !== true) return;
+      page.awaited = false;
+      encoded.set(index, encodePage(page.items));
+    };
+    book.beforeAwaited = encode;
+    for (const [index, page] of book.pages.entries()) {
+      if (!page.dirty && !this.#whole) continue;
+      page.dirty = false;
+      page.awaited = true;
+      awaited.push(index);
+    }
+    const ids = this.#copyIds(suffix);
+    const watch = this.#keepWatch(suffix);
+    const meta = this.#meta();
+    // Its positions are past these; those that come while it is written are behind them.
+    const parking = [...this.#partition.parking];
+    const seq = book.seq;
+    const written: string[] = [];
+    // What is not in force must be written next time; what was stored of it stays nameless and is dropped then.
+    const unwritten = () => {
+      this.#stray.push(...written);
+      for (const index of awaited) {
+        const page = book.pages[index];
+        if (page !== undefined) {
+          page.dirty = true;
+          page.awaited = false;
+        }
+      }
+      for (const chunk of this.#seen.chunksOf(this.#partition.number)) chunk.dirty = true;
+    };
+    try {
+      const { clock } = this.#context;
+      let began = clock.monoMs();
+      for (const index of awaited) {
+        encode(index);
+        if (clock.monoMs() - began < this.#context.turnMs) continue;
+        await new Promise<void>((resolve) => clock.turn(resolve));
+        began = clock.monoMs();
+      }
+      const pages = new Map(this.#pages);
+      const blobs = watch === undefined ? ids.blobs : [...ids.blobs, watch];
+      for (const index of awaited) {
+        const bytes = encoded.get(index) as Buffer;
+        if ((book.pages[index]?.items.size ?? 0) === 0 && bytes.length < 2) {
+          pages.delete(index);
+          continue;
+        }
+        const name = `p${index}.${suffix}`;
+        pages.set(index, { page: index, ...blobRef(name, bytes) });
+        blobs.push({ name, bytes });
+      }
+      written.push(...blobs.map((blob) => blob.name));
+      const half = blobs.length >> 1;
+      await this.#store.write(this.#partition.number, blobs.slice(0, half));
+      failpoint('snapshot-half-written');
+      await this.#store.write(this.#partition.number, blobs.slice(half));
+      failpoint('snapshot-before-swap');
+      await Promise.all(parking);
+      const manifest: Manifest = {
+        ...meta,
+        pages: [...pages.values()],
+        ids: [...ids.refs.values()],
+        ...(watch === undefined ? {} : { watch: blobRef(watch.name, watch.bytes) }),
+      };
+      const names = new Set(blobsOf(manifest).map((ref) => ref.name));
+      const before = this.#kept[0] ?? new Set<string>();
+      const drop = [...(this.#kept[1] ?? []), ...this.#stray].filter((name) => !names.has(name) && !before.has(name));
+      const expectOne = this.#kept.length > 0 && !this.#whole;
+      const outcome = await this.#store.swap(
+        this.#partition.number,
+        book.epoch,
+        encodeManifest(manifest, this.#store.key),
+        drop,
+        expectOne,
+      );
+      if (outcome === 'older') {
+        unwritten();
+        return false;
+      }
+      if (outcome === 'lost') {
+        unwritten();
+        this.forget();
+        this.#context.lost?.(this.#partition.number);
+        // A whole one expects nothing of what is there.
+        return await this.#take();
+      }
+      this.#pages = pages;
+      this.#ids = ids.refs;
+      this.#kept = [names, before];
+      this.#stray = [];
+      this.#whole = false;
+      this.#reached = meta;
+      this.#partition.snapshotSeq = seq;
+      this.#partition.snapshotAtMs = meta.atMs;
+      return true;
+    } catch (error) {
+      unwritten();
+      throw error;
+    }
+  }
+
+  #keepWatch(suffix: string): { name: string; bytes: Buffer } | undefined {
+    const kept = this.#partition.watch?.keep();
+    return kept === undefined ? undefined : { name: `w.${suffix}`, bytes: Buffer.from(kept) };
+  }
+
+  #meta() {
+    const { book, positions, journalSeq, number, remembersMs } = this.#partition;
+    return {
+      partitions: this.#context.partitions,
+      partition: number,
+      epoch: book.epoch,
+      seq: book.seq,
+      atMs: this.#context.clock.nowMs(),
+      positions: { ...positions },
+      journalSeq,
+      tip: this.#context.tip(),
+      created: this.#context.created,
+      horizonMs: remembersMs === Number.POSITIVE_INFINITY ? null : remembersMs,
+      horizonsKnown: this.#context.horizonsKnown(),
+      idsBy: 'stored' as const,
+    };
+  }
+
+  #copyIds(suffix: string): { refs: Map<number, IdsRef>; blobs: { name: string; bytes: Buffer }[] } {
+    const refs = new Map<number, IdsRef>();
+    const blobs: { name: string; bytes: Buffer }[] = [];
+    for (const chunk of this.#seen.chunksOf(this.#partition.number)) {
+      const known = this.#ids.get(chunk.number);
+      if (known !== undefined && !chunk.dirty && !this.#whole) {
+        // As it is now: of a snapshot of 0.1 it was made up for when it was loaded.
+        refs.set(chunk.number, { ...known, latest: chunk.latest });
+        continue;
+      }
+      chunk.dirty = false;
+      const name = `i${chunk.number}.${suffix}`;
+      const bytes = Buffer.from(chunk.words.slice(0, chunk.used * 4).buffer);
+      refs.set(chunk.number, { ...blobRef(name, bytes), latest: chunk.latest });
+      blobs.push({ name, bytes });
+    }
+    return { refs, blobs };
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * What readers of other nodes want of SKUs that this node owns, and of this node itself: changed ones are passed on every few milliseconds.
+ *
+ * Invariants:
+ *  WA1 Who asks for a topic gets its present value as the answer, and what changes from then on: it is noted before the value is read.
+ *  WA2 A wish ends by itself when it is not renewed; one that is lost with a node or a message is mended by the next renewal.
+ *  WA3 However often a SKU changes, it is passed on once in CONFLATE_MS, as it is then.
+ */
+
+import type { PeerRequest, SkuValue } from '../../actors/ports/peer-operations.ts';
+import { skuAtp, stockView } from '../../actors/stock/availability.ts';
+import type { SkuEntry, StockBook } from '../../actors/stock/state.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { MESSAGE_VERSION } from '../../streams/messages.ts';
+import type { AtpTopic } from '../topics.ts';
+
+/** How often changed SKUs are passed on. */
+export const CONFLATE_MS = 50;
+/** How often a wish is renewed, and after how long without it ends. */
+export const RENEW_MS = 2_000;
+const WISH_MS = 3 * RENEW_MS;
+
+export type SkuTopicKind = 'atp' | 'stock';
+/** `reader` is the writer of the node whose readers want it. */
+export type Wish = PeerRequest<'live-want'>;
+
+interface SkuWishes {
+  readonly partition: number;
+  /** By `kind reader`: until when. */
+  readonly until: Map<string, number>;
+}
+
+export class Wanted {
+  readonly #bySku = new Map<string, SkuWishes>();
+  readonly #changed = new Set<string>();
+  readonly #bookOf: (partition: number) => StockBook | undefined;
+  readonly #partitionOf: (sku: string) => number;
+  readonly #send: (reader: string, values: readonly SkuValue[]) => void;
+
+  /**
+   * @param bookOf of a partition that is served here
+   * @param partitionOf where a SKU belongs, whatever a wish says
+   * @param send passes values on to the node that wants them
+   */
+  constructor(
+    bookOf: (partition: number) => StockBook | undefined,
+    partitionOf: (sku: string) => number,
+    send: (reader: string, values: readonly SkuValue[]) => void,
+  ) {
+    this.#bookOf = bookOf;
+    this.#partitionOf = partitionOf;
+    this.#send = send;
+  }
+
+  /** Notes what a node wants of a partition that is served here, until it must be renewed; the present values. */
+  want(partition: number, { reader, topics }: Wish, nowMs: number, monoMs: number): SkuValue[] {
+    const book = this.#bookOf(partition);
+    if (book === undefined) return [];
+    const here = topics.filter(([, sku]) => this.#partitionOf(sku) === partition);
+    return here.map(([kind, sku]) => {
+      let wishes = this.#bySku.get(sku);
+      if (wishes === undefined && this.#bySku.size < LIMITS.liveWishes) {
+        wishes = { partition, until: new Map() };
+        this.#bySku.set(sku, wishes);
+      }
+      wishes?.until.set(`${kind} ${reader}`, monoMs + WISH_MS);
+      return skuValue(book, kind, sku, nowMs);
+    });
+  }
+
+  /** Something of this SKU has changed. It is called for every fold: it must be quick. */
+  changed(sku: string): void {
+    if (this.#bySku.size > 0 && this.#bySku.has(sku)) this.#changed.add(sku);
+  }
+
+  /** Passes on what has changed since the last time. */
+  flush(nowMs: number, monoMs: number): void {
+    if (this.#changed.size === 0) return;
+    const byReader = new Map<string, SkuValue[]>();
+    for (const sku of this.#changed) {
+      const wishes = this.#bySku.get(sku);
+      const book = wishes === undefined ? undefined : this.#bookOf(wishes.partition);
+      if (wishes === undefined || book === undefined) continue;
+      const values = new Map<string, SkuValue>();
+      for (const [wish, until] of wishes.until) {
+        if (until < monoMs) continue;
+        const blank = wish.indexOf(' ');
+        const kind = wish.slice(0, blank) as SkuTopicKind;
+        const reader = wish.slice(blank + 1);
+        const value = values.get(kind) ?? skuValue(book, kind, sku, nowMs);
+        values.set(kind, value);
+        const batch = byReader.get(reader);
+        if (batch === undefined) byReader.set(reader, [value]);
+        else batch.push(value);
+      }
+    }
+    this.#changed.clear();
+    for (const [reader, values] of byReader) this.#send(reader, values);
+  }
+
+  /** Forgets wishes that were not renewed. */
+  expire(monoMs: number): void {
+    for (const [sku, { until }] of this.#bySku) {
+      for (const [wish, end] of until) if (end < monoMs) until.delete(wish);
+      if (until.size === 0) this.#bySku.delete(sku);
+    }
+  }
+}
+
+function skuValue(book: StockBook, kind: SkuTopicKind, sku: string, nowMs: number): SkuValue {
+  const entry = book.skus.get(sku);
+  const told = { v: MESSAGE_VERSION, sku, atMs: nowMs, version: [book.epoch, book.seq] } as const;
+  if (kind === 'atp') return { ...told, kind, data: atpOf(book, sku, entry, nowMs) };
+  return { ...told, kind, data: { sku, locations: (entry?.keys ?? []).map(stockView) } };
+}
+
+/** As GET /v1/atp/{sku} answers; of a SKU that nothing is known of, 0 and no locations. */
+function atpOf(book: StockBook, sku: string, entry: SkuEntry | undefined, nowMs: number): AtpTopic {
+  const { atp, locations } = skuAtp(entry, undefined);
+  return { asOf: new Date(nowMs).toISOString(), sku, atp, version: `${book.epoch}.${book.seq}`, locations };
+}

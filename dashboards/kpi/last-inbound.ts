@@ -1,0 +1,74 @@
+/**
+ * The day on which each stock key last got any units: what ageing is told by.
+ *
+ * Invariant IN1: what is noted in any order ends the same. A day on which units came in stands over one on which they were only found.
+ */
+import type { StockBook, StockKey } from '../../actors/stock/state.ts';
+import { dayOf } from './location.ts';
+
+/** Days fit into 16 bits until 2059. */
+const LAST_DAY = 32_767;
+
+export class Inbound {
+  /** Days since 1970; below 0: units were found on that day, and none is known to have come in. */
+  readonly #days = new Map<StockKey, number>();
+
+  /** 0 if it never had any. */
+  dayOf(key: StockKey): number {
+    return Math.abs(this.#days.get(key) ?? 0);
+  }
+
+  /** @param came whether units came in, or were only found to be there */
+  note(key: StockKey, day: number, came: boolean): void {
+    const at = Math.min(LAST_DAY, Math.max(1, day));
+    const known = this.#days.get(key) ?? 0;
+    if (came) this.#days.set(key, Math.max(at, known));
+    else if (known <= 0) this.#days.set(key, Math.min(-at, known));
+  }
+
+  /** As the book tells it: the latest movement upwards that it still has, or its count. */
+  static guessed(book: StockBook): Inbound {
+    const inbound = new Inbound();
+    for (const { keys } of book.skus.values()) {
+      for (const key of keys) {
+        const at = lastGain(key);
+        if (at !== undefined) inbound.note(key, dayOf(at / 1000), true);
+        else if (key.count !== undefined && key.count.counted > 0) inbound.note(key, dayOf(key.count.at / 1000), false);
+        else if (key.sellable > 0 || key.base > 0) inbound.note(key, 1, false);
+      }
+    }
+    return inbound;
+  }
+
+  /** One number a stock key, in the order of the book's pages, which a snapshot keeps. */
+  keep(book: StockBook): Int16Array {
+    const days = new Int16Array(book.keyCount);
+    let next = 0;
+    eachInOrder(book, (key) => {
+      days[next++] = this.#days.get(key) ?? 0;
+    });
+    return days;
+  }
+
+  /** Undefined if it is not of this book. */
+  static load(book: StockBook, days: Int16Array): Inbound | undefined {
+    if (days.length !== book.keyCount) return undefined;
+    const inbound = new Inbound();
+    let next = 0;
+    eachInOrder(book, (key) => {
+      const day = days[next++] as number;
+      if (day !== 0) inbound.#days.set(key, day);
+    });
+    return inbound;
+  }
+}
+
+function eachInOrder(book: StockBook, call: (key: StockKey) => void): void {
+  for (const page of book.pages)
+    for (const item of page.items) if (item.kind === 'sku') for (const key of item.keys) call(key);
+}
+
+function lastGain({ movements }: StockKey): number | undefined {
+  for (let i = movements.length - 2; i >= 0; i -= 2) if ((movements[i + 1] as number) > 0) return movements[i];
+  return undefined;
+}

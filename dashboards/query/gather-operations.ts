@@ -1,0 +1,84 @@
+/**
+ * Questions that are gathered from the owners of all partitions: the one table of them, each with the form of what is asked and of what an
+ * owner answers for one partition. What has not its form is neither answered nor believed.
+ */
+
+import { z } from 'zod';
+import { peerName, peerPartition } from '../../actors/ports/peer-operations.ts';
+import { stockAnswer } from '../../streams/contract/stock.ts';
+import { STOCK_STATES } from '../../streams/contract/system.ts';
+import { listOf, type Read } from '../../streams/messages.ts';
+import type { LocationPart, PartitionFigures } from '../kpi/figures.ts';
+
+const natural = z.int().min(0);
+/** What a Date can hold: a later one would throw when it is shown. */
+const momentMs = z.number().min(0).max(8.64e15);
+const figures = listOf(z.number(), 200);
+const kept = z.tuple([figures, listOf(z.tuple([z.string().max(200), z.number()]), 1_000)]);
+const mark = z.tuple([natural, natural]);
+const windows = listOf(kept, 10);
+const limit = z.int().min(1).max(10_000);
+
+const partitionFigures: z.ZodType<PartitionFigures> = z.object({
+  partition: peerPartition,
+  mark,
+  sinceMs: momentMs.nullable(),
+  windows,
+  seconds: figures,
+  aged: figures,
+  full: z.boolean(),
+  locations: listOf(z.tuple([peerName, figures, momentMs, z.number()])),
+});
+const locationPart: z.ZodType<LocationPart> = z.object({
+  sinceMs: momentMs.nullable(),
+  standing: figures,
+  aged: figures,
+  heardAtMs: momentMs,
+  windows,
+});
+const reservedLine = z.object({
+  id: z.string().max(256),
+  status: z.enum(['held', 'allocated']),
+  channel: z.string().max(128),
+  purpose: z.string().max(128),
+  qty: natural,
+  location: peerName,
+  grantedAtMs: momentMs,
+  expiresAtMs: momentMs.nullable(),
+});
+const names = listOf(peerName, 10_000);
+
+export const GATHER_OPERATIONS = {
+  /** Figures of a partition: what has changed since the marks that the asker knows. */
+  kpi: { body: listOf(z.tuple([peerPartition, mark]), 1_024), answer: partitionFigures },
+  'kpi-locations': { body: names, answer: listOf(z.tuple([peerName, locationPart])) },
+  'find-names': {
+    body: z.object({ text: z.string().max(256), limit }),
+    answer: z.object({ skus: names, locations: names }),
+  },
+  'find-stock': {
+    body: z.object({ location: peerName, state: z.enum(STOCK_STATES), after: z.string().max(512), limit }),
+    answer: listOf(stockAnswer),
+  },
+  'find-reservations': {
+    body: z.object({
+      sku: peerName,
+      location: peerName.nullable(),
+      limit,
+      after: z.tuple([momentMs, z.string().max(128)]).nullish(),
+    }),
+    answer: listOf(reservedLine),
+  },
+} as const;
+
+export type GatherOperation = keyof typeof GATHER_OPERATIONS;
+export type GatherBody<O extends GatherOperation> = z.output<(typeof GATHER_OPERATIONS)[O]['body']>;
+type GatherAnswer<O extends GatherOperation> = z.output<(typeof GATHER_OPERATIONS)[O]['answer']>;
+
+export type Gathering<O extends GatherOperation> = Read<GatherBody<O>>;
+export type Answered<O extends GatherOperation> = Read<GatherAnswer<O>>;
+
+/** Who answers for a partition that is served here; undefined if it no longer is. */
+export type GatherHandlers = {
+  readonly [O in GatherOperation]: (partition: number, body: Gathering<O>) => Answered<O> | undefined;
+};

@@ -1,0 +1,172 @@
+/**
+ * Reading books across the grain, as people do who look for something: names that hold a text, the stock of a location, the reservations of
+ * a stock key. Each reads one partition; what comes of several is merged in the same order.
+ *
+ * Invariants:
+ *  RD1 Every answer is bounded, and the order of what it holds does not depend on where partitions are.
+ *  RD2 A page that goes on after a place leaves out nothing that was there and stayed as it was.
+ */
+
+import { type StockView, stockView } from '../../actors/stock/availability.ts';
+import { hasEnded, statusOf } from '../../actors/stock/reservation.ts';
+import type { StockBook } from '../../actors/stock/state.ts';
+import type { StockState } from '../../streams/contract/system.ts';
+
+/** States that stock keys of a location are looked for by. */
+
+export interface FoundNames {
+  readonly skus: readonly string[];
+  readonly locations: readonly string[];
+}
+export interface StockQuery {
+  readonly location: string;
+  readonly state: StockState;
+  /** Only what comes behind this place; '' for the first page. */
+  readonly after: string;
+  readonly limit: number;
+}
+export interface StockPage {
+  readonly stock: readonly StockView[];
+  /** `after` of the next page; null if this was the last. */
+  readonly next: string | null;
+}
+/** Live reservations of a SKU, at one location or at all. */
+export interface ReservationsQuery {
+  readonly sku: string;
+  readonly location?: string | undefined;
+  readonly limit: number;
+  /** Only those behind this place. */
+  readonly after?: ReservationPlace | undefined;
+}
+type ReservationPlace = readonly [grantedAtMs: number, id: string];
+
+/** A line of a live reservation. */
+export interface ReservedLine {
+  readonly id: string;
+  readonly status: 'held' | 'allocated';
+  readonly channel: string;
+  readonly purpose: string;
+  /** Units that it still holds. */
+  readonly qty: number;
+  readonly location: string;
+  readonly grantedAtMs: number;
+  readonly expiresAtMs: number | null;
+}
+
+/** Names that hold the text, whatever its case. @param locations of this partition */
+export function findNames(book: StockBook, locations: Iterable<string>, text: string, limit: number): FoundNames {
+  return { skus: matching(book.skus.keys(), text, limit), locations: matching(locations, text, limit) };
+}
+
+export function mergeNames(parts: readonly FoundNames[], text: string, limit: number): FoundNames {
+  return {
+    skus: matching(new Set(parts.flatMap((part) => part.skus)), text, limit),
+    locations: matching(new Set(parts.flatMap((part) => part.locations)), text, limit),
+  };
+}
+
+/** What the text begins comes first, then by name. Of what is found no more is kept than may still be among the first. */
+function matching(names: Iterable<string>, text: string, limit: number): string[] {
+  const wanted = text.toLowerCase();
+  const begins: string[] = [];
+  const holds: string[] = [];
+  const most = 4 * limit;
+  for (const name of names) {
+    const at = name.toLowerCase().indexOf(wanted);
+    if (at < 0) continue;
+    const found = at === 0 ? begins : holds;
+    if (found.push(name) >= most) found.sort(byText).splice(limit);
+  }
+  return [...begins.sort(byText), ...holds.sort(byText)].slice(0, limit);
+}
+
+/** The stock keys of a location in the order of need: promised in excess, negative, out of stock, held, the rest; each by SKU. */
+export function findStock(book: StockBook, { location, state, after, limit }: StockQuery): StockView[] {
+  const found: StockView[] = [];
+  for (const entry of book.skus.values()) {
+    for (const key of entry.keys) {
+      if (key.location !== location) continue;
+      const view = stockView(key);
+      if (isIn(view, state) && placeOf(view) > after) found.push(view);
+    }
+  }
+  return found.sort(byPlace).slice(0, limit);
+}
+
+/** One page of what partitions have found, each of which was asked for `limit`. */
+export function mergeStock(parts: readonly (readonly StockView[])[], limit: number): StockPage {
+  const all = parts.flat().sort(byPlace);
+  const stock = all.slice(0, limit);
+  const last = stock[stock.length - 1];
+  // A partition that gave as many as it was asked for may have more.
+  const more = all.length > limit || parts.some((part) => part.length === limit);
+  return { stock, next: more && last !== undefined ? placeOf(last) : null };
+}
+
+/** The oldest first. A page ends behind the last line of a reservation, so it may hold a few more than it was asked for. */
+export function findReservations(book: StockBook, { sku, location, limit, after }: ReservationsQuery): ReservedLine[] {
+  const found: ReservedLine[] = [];
+  for (const part of book.parts.values()) {
+    if (!part.granted || hasEnded(part)) continue;
+    if (after !== undefined && byGrant([part.grantedAtMs, part.id], after) <= 0) continue;
+    for (const { key, claimed } of part.lines) {
+      if (claimed === 0 || key.sku.name !== sku || (location !== undefined && key.location !== location)) continue;
+      found.push({
+        id: part.id,
+        status: statusOf([part]) === 'allocated' ? 'allocated' : 'held',
+        channel: part.channel,
+        purpose: part.purpose,
+        qty: claimed,
+        location: key.location,
+        grantedAtMs: part.grantedAtMs,
+        expiresAtMs: part.confirmedAtMs > 0 ? null : part.expiresAtMs,
+      });
+    }
+  }
+  found.sort((a, b) => byGrant([a.grantedAtMs, a.id], [b.grantedAtMs, b.id]));
+  let end = Math.min(limit, found.length);
+  while (end < found.length && found[end]?.id === found[end - 1]?.id) end += 1;
+  return found.slice(0, end);
+}
+
+function byGrant([atMs, id]: ReservationPlace, [otherAtMs, otherId]: ReservationPlace): number {
+  return atMs - otherAtMs || byText(id, otherId);
+}
+
+function isIn(view: StockView, state: StockState): boolean {
+  switch (state) {
+    case 'all':
+      return true;
+    case 'negative':
+      return view.sellable < 0;
+    case 'out':
+      return view.sellable <= 0;
+    case 'shortfall':
+      return view.available < 0;
+    case 'held':
+      return view.held > 0 || view.allocated > 0;
+  }
+}
+
+/** Where a stock key stands in the order of need: a rank, then its SKU. */
+function placeOf(view: StockView): string {
+  const rank =
+    view.available < 0 && view.held + view.allocated > 0
+      ? 0
+      : view.sellable < 0
+        ? 1
+        : view.sellable === 0
+          ? 2
+          : view.held + view.allocated > 0
+            ? 3
+            : 4;
+  return `${rank}${view.sku}`;
+}
+
+function byPlace(a: StockView, b: StockView): number {
+  return byText(placeOf(a), placeOf(b));
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

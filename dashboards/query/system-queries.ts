@@ -1,0 +1,84 @@
+/**
+ * What people look for in the whole system, over any node: names, the stock of a location, reservations of a stock key, the figures.
+ *
+ * Invariant SR1: a list is of all partitions, or there is none: undecided, with how many did not answer.
+ */
+import { UNDECIDED, undecided } from '../../actors/ports/refusal.ts';
+import type { StockBook } from '../../actors/stock/state.ts';
+import type { Answered, GatherHandlers, Gathering, GatherOperation } from './gather-operations.ts';
+import type { Gather } from './scatter-gather.ts';
+import {
+  type FoundNames,
+  findNames,
+  findReservations,
+  findStock,
+  mergeNames,
+  mergeStock,
+  type ReservationsQuery,
+  type ReservedLine,
+  type StockPage,
+  type StockQuery,
+} from './stock-queries.ts';
+
+const READ_MS = 3_000;
+
+export class SystemReads {
+  readonly #gather: Gather;
+  readonly #partitions: number;
+
+  constructor(gather: Gather, partitions: number) {
+    this.#gather = gather;
+    this.#partitions = partitions;
+  }
+
+  async search(text: string, limit: number): Promise<FoundNames> {
+    return mergeNames(await this.#all('find-names', { text, limit }), text, limit);
+  }
+
+  async stockOf(query: StockQuery): Promise<StockPage> {
+    return mergeStock(await this.#all('find-stock', query), query.limit);
+  }
+
+  /** All of a SKU are in its partition. */
+  async reservationsOf({ sku, location, limit, after }: ReservationsQuery): Promise<readonly ReservedLine[]> {
+    const query = { sku, location: location ?? null, limit, after: after ?? null };
+    return (await this.#all('find-reservations', query)).flat();
+  }
+
+  async #all<O extends GatherOperation>(operation: O, body: Gathering<O>): Promise<Answered<O>[]> {
+    const found = await this.#gather.ask(operation, () => body, READ_MS);
+    if (found.size < this.#partitions)
+      throw undecided(
+        UNDECIDED.partitions,
+        `${this.#partitions - found.size} of ${this.#partitions} partitions have no owner that answers`,
+      );
+    return [...found.values()];
+  }
+}
+
+/** What an owner answers for one of its partitions. */
+export function readsHandlers(
+  served: (partition: number) => { readonly book: StockBook; readonly locations: () => Iterable<string> } | undefined,
+): Pick<GatherHandlers, 'find-names' | 'find-stock' | 'find-reservations'> {
+  return {
+    'find-names': (partition, { text, limit }) => {
+      const here = served(partition);
+      return here === undefined ? undefined : findNames(here.book, here.locations(), text, limit);
+    },
+    'find-stock': (partition, query) => {
+      const here = served(partition);
+      return here === undefined ? undefined : findStock(here.book, query);
+    },
+    'find-reservations': (partition, { sku, location, limit, after }) => {
+      const here = served(partition);
+      return here === undefined
+        ? undefined
+        : findReservations(here.book, {
+            sku,
+            location: location ?? undefined,
+            limit,
+            after: after ?? undefined,
+          });
+    },
+  };
+}

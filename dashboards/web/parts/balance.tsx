@@ -1,0 +1,50 @@
+/** What is on hand, and whose it is, as one bar: free to promise, held, allocated, kept back, to inspect, damaged; and what lacks. */
+import type { Standing } from '../../topics.ts';
+import { units } from '../base/format.ts';
+
+interface Part {
+  readonly name: string;
+  readonly kind: string;
+  readonly value: number;
+}
+
+/** Sellable is held + allocated + kept back + free − shortfall: so kept back (safety stock and the like) is what remains. */
+function partsOf({ units: sum, shortfall }: Standing): Part[] {
+  const kept = sum.sellable - sum.held - sum.allocated - sum.atp + shortfall;
+  return [
+    { name: 'Free to promise', kind: 'promise', value: sum.atp },
+    { name: 'Held', kind: 'held', value: sum.held },
+    { name: 'Allocated', kind: 'allocated', value: sum.allocated },
+    { name: 'Kept back', kind: 'kept', value: Math.max(0, kept) },
+    { name: 'In inspection', kind: 'inspection', value: sum.inspection },
+    { name: 'Damaged', kind: 'damaged', value: sum.damaged },
+    { name: 'Lacking', kind: 'lacking', value: shortfall },
+  ];
+}
+
+export function Balance({ standing }: { readonly standing: Standing }) {
+  const parts = partsOf(standing);
+  const shown = parts.filter(({ value }) => value > 0);
+  return (
+    <div class="balance">
+      <div class="bar" aria-hidden="true">
+        {shown.map(({ kind, value }) => (
+          <span key={kind} class={`part ${kind}`} style={{ flexGrow: value }} />
+        ))}
+      </div>
+      <dl>
+        {parts
+          .filter(({ kind, value }) => value > 0 || ['promise', 'held', 'allocated'].includes(kind))
+          .map(({ name, kind, value }) => (
+            <div key={kind}>
+              <dt>
+                <span class={`swatch ${kind}`} aria-hidden="true" />
+                {name}
+              </dt>
+              <dd class="num">{units(value)}</dd>
+            </div>
+          ))}
+      </dl>
+    </div>
+  );
+}

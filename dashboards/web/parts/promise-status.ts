@@ -1,0 +1,54 @@
+/**
+ * The one answer of the page: are we promising what we have? Pure.
+ *
+ * Invariants:
+ *  VE1 "Yes" is said only of figures that are there, of partitions that all have an owner, without a unit promised beyond what is there.
+ *  VE2 The worst that holds decides; each answer says its number.
+ *  VE3 "No" is said of promises. A book below zero that nobody has been promised anything of lacks units too, but is no broken promise:
+ *      a shortfall is one where an anomaly of that kind says that more is promised than is there.
+ */
+import type { Anomaly, KpiTopic, SystemTopic } from '../../topics.ts';
+import { plural, units } from '../base/format.ts';
+import type { Tone } from './figure.tsx';
+
+export interface Verdict {
+  readonly word: string;
+  readonly tone: Tone;
+  readonly says: string;
+}
+
+export function verdictOf(
+  kpi: KpiTopic | undefined,
+  system: SystemTopic | undefined,
+  unresolved: readonly Anomaly[] | undefined,
+): Verdict {
+  if (kpi === undefined) return { word: '…', tone: 'plain', says: 'Waiting for the first numbers.' };
+  const ownerless = system?.owners.filter((owner) => owner === null).length ?? 0;
+  const { shortfall, negative, stockKeys, units: sum } = kpi;
+  const promised = sum.held + sum.allocated;
+  const broken = unresolved?.filter(({ kind }) => kind === 'shortfall').length ?? 0;
+  if (broken > 0) {
+    return { word: 'No', tone: 'bad', says: `More is promised than is there: of ${plural(broken, 'stock key')}.` };
+  }
+  if (ownerless > 0) {
+    const of = `${ownerless} of ${plural(system?.partitions ?? 0, 'partition')}`;
+    return { word: 'Partly', tone: 'bad', says: `${of} have no owner: what they hold cannot be promised now.` };
+  }
+  if (stockKeys === 0)
+    return { word: 'No stock', tone: 'plain', says: 'No fact has come yet: nothing is known to promise.' };
+  if (negative > 0 || shortfall > 0) {
+    const below = `${plural(negative, 'stock key')} ${negative === 1 ? 'is' : 'are'} below zero, ${plural(shortfall, 'unit')} lack`;
+    return { word: 'Yes, but', tone: 'warn', says: `No promise is broken, yet ${below}: book and shelf disagree.` };
+  }
+  const critical = unresolved?.filter(({ severity, state }) => severity === 'critical' && state === 'open').length ?? 0;
+  if (critical > 0) {
+    const open = plural(critical, 'critical anomaly', 'critical anomalies');
+    return { word: 'Yes, but', tone: 'warn', says: `Promises are covered; ${open} still open.` };
+  }
+  return {
+    word: 'Yes',
+    tone: 'good',
+    says:
+      promised === 0 ? 'Nothing is promised beyond what is there.' : `All ${units(promised)} promised units are there.`,
+  };
+}

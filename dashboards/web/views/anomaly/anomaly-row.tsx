@@ -1,0 +1,46 @@
+/** One anomaly as a row of a list; its link opens it in the anomalies' view, its id is there for the keys a and r. */
+import type { Anomaly } from '../../../topics.ts';
+import { ago, words } from '../../base/format.ts';
+import { nowMs } from '../../base/now.ts';
+import { href, route } from '../../base/route.ts';
+import { Icon } from '../../parts/icon.tsx';
+
+const SEVERITY_TONE = { critical: 'bad', warning: 'warn', info: 'plain' } as const;
+
+export function AnomalyRow({ anomaly }: { readonly anomaly: Anomaly }) {
+  const { id, kind, severity, state, sku, location, at, data } = anomaly;
+  const { path, query } = route.value;
+  const filters = path[0] === 'anomalies' ? query : {};
+  const opened = path[0] === 'anomalies' && query.id === id;
+  const where = [sku, location].filter((part) => part !== undefined).join(' at ');
+  return (
+    <li>
+      <a
+        class={`row anomaly ${state}`}
+        data-row
+        data-anomaly={id}
+        aria-current={opened ? 'true' : undefined}
+        href={href(['anomalies'], { ...filters, id })}
+      >
+        <span class={`mark ${state === 'resolved' ? 'good' : SEVERITY_TONE[severity]}`}>
+          <Icon name={state === 'resolved' ? 'good' : severity} label={state === 'resolved' ? 'resolved' : severity} />
+        </span>
+        <span class="main">
+          <b>
+            {words(kind)}
+            {where !== '' && <span class="where"> {where}</span>}
+          </b>
+          <small>{data.says}</small>
+        </span>
+        <span class="end">
+          <small>{ago(at, nowMs.value)}</small>
+          {state === 'acknowledged' && (
+            <small class="tag">
+              <Icon name="acknowledged" /> {anomaly.acknowledged?.by ?? 'seen'}
+            </small>
+          )}
+        </span>
+      </a>
+    </li>
+  );
+}

@@ -1,0 +1,47 @@
+/**
+ * Bodies from outside, over HTTP and NATS: JSON or MessagePack, read with the same care.
+ *
+ * Invariants:
+ *  B1 Whatever the bytes, reading them ends in a value or in a Refusal.
+ *  B2 Reading cannot exhaust the stack. A schema bounds the depth of what it lets through; what goes on as it came is held
+ *     against isTooDeep (streams/codec.ts) first.
+ */
+import { Refusal } from '../../actors/ports/refusal.ts';
+import { decodeBody, isMsgpack, JSON_TYPE, MAX_DEPTH, MSGPACK_TYPE } from '../../streams/codec.ts';
+import type { BodyType } from '../../streams/fact/sent-body.ts';
+import { msgpackFault } from '../../streams/msgpack-shape.ts';
+
+const MSGPACK_NAMES = new Set([MSGPACK_TYPE, 'application/x-msgpack', 'application/vnd.msgpack']);
+
+/** The form that a content type stands for; undefined if it is none that can be read. Parameters such as charset are ignored. */
+export function formOf(contentType: string): BodyType | undefined {
+  const semicolon = contentType.indexOf(';');
+  const type = (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
+  if (type === JSON_TYPE) return JSON_TYPE;
+  return MSGPACK_NAMES.has(type) ? MSGPACK_TYPE : undefined;
+}
+
+/** The form of a body without a content type, by its first byte. */
+export function sniffedForm(bytes: Uint8Array): BodyType {
+  return isMsgpack(bytes, undefined) ? MSGPACK_TYPE : JSON_TYPE;
+}
+
+/** Decodes a body; an empty one is undefined. */
+export function readBody(bytes: Uint8Array, form: BodyType): unknown {
+  if (bytes.length === 0) return undefined;
+  const name = form === JSON_TYPE ? 'JSON' : 'MessagePack';
+  if (form === MSGPACK_TYPE) {
+    const fault = msgpackFault(bytes, MAX_DEPTH);
+    if (fault !== undefined) throw new Refusal('malformed', `the body is not MessagePack: ${fault}`);
+  }
+  try {
+    return decodeBody(bytes, form);
+  } catch (error) {
+    throw new Refusal('malformed', `the body is not ${name}: ${reason(error)}`);
+  }
+}
+
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return 'it cannot be read';
+  return error instanceof TypeError ? 'it is not UTF-8' : error.message.slice(0, 200);
+}

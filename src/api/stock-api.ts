@@ -1,0 +1,357 @@
+/**
+ * Answers: every operation of the fronts, from the decoded request to the body of its answer. HTTP and NATS both ask here,
+ * so that a request is checked, measured and counted in one place.
+ *
+ * Invariants:
+ *  A1 What goes on to the desks has passed its schema; what is refused here names the field.
+ *  A2 Every request is counted once, a reservation's with how it ended; 503 and 500 are the system's faults, the rest are answers.
+ */
+
+import type { z } from 'zod';
+import type { ExplainAnswer } from '../../actors/ports/explain-page.ts';
+import type { FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../../actors/ports/ports.ts';
+import { type FieldError, Refusal } from '../../actors/ports/refusal.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { isTooDeep } from '../../streams/codec.ts';
+import { explainQuery, type ParkedAnswer, parkedParams, parkedQuery } from '../../streams/contract/operator.ts';
+import { cursorText } from '../../streams/contract/pages.ts';
+import {
+  type AtpAnswer,
+  type AtpLine,
+  atpParams,
+  atpQuerystring,
+  atpRequest,
+  type FactsAnswer,
+  type ReservationAnswer,
+  reservationRequest,
+  reservationStep,
+  type SkuStockAnswer,
+  type StockAnswer,
+  stockRequest,
+} from '../../streams/contract/stock.ts';
+import { parseFact } from '../../streams/fact/fact.ts';
+import { elementsOf, type SentBody } from '../../streams/fact/sent-body.ts';
+import { isName, NAME_RULE } from '../../streams/names.ts';
+import type { MeasuredOperation, Metrics, ReservationOutcome } from '../metrics/metrics.ts';
+import { problemOf } from '../problems.ts';
+
+/** Wrong fields named in one problem; the rest is left out. */
+const ERRORS_NAMED = 20;
+
+const stockKey = stockRequest.required();
+
+/** As callers see it: where the next page begins is text to them. */
+export type Explanation = Omit<ExplainAnswer, 'next'> & { readonly next: string | null };
+
+export interface AnswersWorld {
+  readonly desk: StockDesk;
+  readonly facts: FactDesk;
+  readonly parked: ParkedFacts;
+  readonly metrics: Metrics;
+}
+
+export class Answers {
+  readonly #desk: StockDesk;
+  readonly #facts: FactDesk;
+  readonly #parked: ParkedFacts;
+  readonly #metrics: Metrics;
+
+  constructor(world: AnswersWorld) {
+    this.#desk = world.desk;
+    this.#facts = world.facts;
+    this.#parked = world.parked;
+    this.#metrics = world.metrics;
+  }
+
+  /** One fact or a list of them; each is judged on its own. */
+  async submitFacts(body: SentBody | undefined): Promise<FactsAnswer> {
+    const sent = sentBody(body);
+    const count = Array.isArray(sent.value) ? sent.value.length : 1;
+    if (count > LIMITS.factsPerRequest) {
+      throw new Refusal('too-large', `${count} facts in one request; at most ${LIMITS.factsPerRequest} are taken`);
+    }
+    if (count === 0) return { accepted: 0, duplicates: 0, rejected: [] };
+    refuseDepth(sent.value);
+    return this.#timed('facts', () => this.#facts.submit(Array.isArray(sent.value) ? elementsOf(sent) : [sent]));
+  }
+
+  async atp(body: unknown): Promise<AtpAnswer> {
+    return this.#timed('atp', async () => {
+      refuseLocations(body, LIMITS.atpLocations);
+      const request = valid(atpRequest, present(body));
+      await this.#namesKnown(request.lines, 'lines');
+      return this.#desk.atp(request);
+    });
+  }
+
+  /** One SKU; not-found if nothing is known of it anywhere. */
+  async atpOfSku(params: unknown, query: unknown): Promise<{ asOf: string } & AtpLine> {
+    return this.#timed('atp', async () => {
+      const { sku } = valid(atpParams, params);
+      const { location, channel, by } = valid(atpQuerystring, onceEach(query));
+      const line = lineOf(sku, location);
+      await this.#namesKnown([line]);
+      const answer = await this.#desk.atp({ lines: [line], channel, by });
+      const found = onlyLine(answer);
+      // Empty may mean that the filters left nothing: only a SKU that nothing is known of is not found.
+      if (
+        found.locations.length === 0 &&
+        ((line.locations === undefined && channel === undefined) || (await this.#isUnknown(sku)))
+      ) {
+        throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
+      }
+      return { asOf: answer.asOf, sku: found.sku, atp: found.atp, version: found.version, locations: found.locations };
+    });
+  }
+
+  /** With a location one stock, without one all of the SKU's. */
+  async stock(body: unknown): Promise<StockAnswer | SkuStockAnswer> {
+    const { sku, location } = valid(stockRequest, present(body));
+    return this.#blamed<StockAnswer | SkuStockAnswer>('stock', async () => {
+      await this.#namesKnown([lineOf(sku, location)]);
+      return location === undefined ? this.#desk.skuStock(sku) : this.#desk.stock(sku, location);
+    });
+  }
+
+  async stockAt(params: unknown): Promise<StockAnswer> {
+    const { sku, location } = valid(stockKey, params);
+    return this.#blamed('stock', async () => {
+      await this.#namesKnown([lineOf(sku, location)]);
+      return this.#desk.stock(sku, location);
+    });
+  }
+
+  async explain(params: unknown, query: unknown): Promise<Explanation> {
+    const key = valid(stockKey, params);
+    const { limit, cursor } = valid(explainQuery, onceEach(query));
+    return this.#blamed('stock', async () => {
+      await this.#namesKnown([lineOf(key.sku, key.location)]);
+      const answer = await this.#desk.explain(key, { limit, before: cursor });
+      return { ...answer, next: answer.next === null ? null : cursorText(answer.next) };
+    });
+  }
+
+  async place(body: unknown): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
+    return this.#counted(
+      async () => {
+        refuseLocations(body, LIMITS.reservationLocations);
+        const request = valid(reservationRequest, present(body));
+        await this.#namesKnown(request.lines, 'lines');
+        return this.#desk.place(request);
+      },
+      ({ fresh, reservation }) => {
+        if (!fresh) return 'repeated';
+        return (reservation.shortages?.length ?? 0) > 0 ? 'partial' : 'held';
+      },
+    );
+  }
+
+  async confirm(step: unknown): Promise<ReservationAnswer> {
+    return this.#counted(
+      async () => this.#desk.confirm(valid(reservationStep, present(step)).id),
+      () => 'confirmed',
+    );
+  }
+
+  async release(step: unknown): Promise<ReservationAnswer> {
+    return this.#counted(
+      async () => this.#desk.release(valid(reservationStep, present(step)).id),
+      () => 'released',
+    );
+  }
+
+  async reservation(params: unknown): Promise<ReservationAnswer> {
+    return this.#blamed('reservation', () => this.#desk.reservation(valid(reservationStep, params).id));
+  }
+
+  async listParked(query: unknown): Promise<ParkedAnswer> {
+    const { after, limit } = valid(parkedQuery, onceEach(query));
+    const { parked, next } = await this.#parked.list(after, limit);
+    return { parked: [...parked], next };
+  }
+
+  async parkedFact(params: unknown): Promise<ParkedFact> {
+    return this.#parked.get(valid(parkedParams, params).seq);
+  }
+
+  /** @param body a fact to take its place, or undefined to submit it as it is */
+  async resubmit(params: unknown, body: SentBody | undefined): Promise<{ seq: number; resubmitted: true }> {
+    const { seq } = valid(parkedParams, params);
+    const corrected = body?.value === undefined ? undefined : body;
+    if (corrected !== undefined) {
+      refuseDepth(corrected.value);
+      const fact = parseFact(corrected.value);
+      if (!fact.ok)
+        throw invalid([
+          { field: fact.field === '' ? 'body' : fact.field, message: withoutField(fact.message, fact.field) },
+        ]);
+    }
+    await this.#parked.resubmit(seq, corrected);
+    return { seq, resubmitted: true };
+  }
+
+  /** A name that nothing new may have is taken only where a stored fact has brought it in. @param list the field that holds the lines */
+  #namesKnown(lines: readonly NamedLine[], list?: string): Promise<void> | undefined {
+    return lines.every(isNamed) ? undefined : this.#refuseNewNames(lines, list);
+  }
+
+  async #refuseNewNames(lines: readonly NamedLine[], list: string | undefined): Promise<void> {
+    const odd = lines.filter((line) => !isNamed(line));
+    const asked = [...new Set(odd.map(({ sku }) => sku))].map((sku) => ({ sku }));
+    const answer = await this.#desk.atp({ lines: asked });
+    const known = new Map(answer.lines.map(({ sku, locations }) => [sku, locations.map(({ location }) => location)]));
+    for (const line of odd) {
+      const field = list === undefined ? '' : `${list}[${lines.indexOf(line)}].`;
+      const message = `must be ${NAME_RULE}`;
+      const stored = known.get(line.sku) ?? [];
+      if (stored.length === 0 && !isName(line.sku)) throw invalid([{ field: `${field}sku`, message }]);
+      const stray = line.locations?.find((location) => !isName(location) && !stored.includes(location));
+      if (stray !== undefined)
+        throw invalid([{ field: `${field}${list === undefined ? 'location' : 'locations'}`, message }]);
+    }
+  }
+
+  async #isUnknown(sku: string): Promise<boolean> {
+    return onlyLine(await this.#desk.atp({ lines: [{ sku }] })).locations.length === 0;
+  }
+
+  async #timed<T>(operation: 'facts' | 'atp', ask: () => Promise<T>): Promise<T> {
+    this.#metrics.request(operation);
+    const start = performance.now();
+    try {
+      return await ask();
+    } catch (error) {
+      this.#blame(operation, error);
+      throw error;
+    } finally {
+      const seconds = (performance.now() - start) / 1000;
+      if (operation === 'atp') this.#metrics.atpSeconds(seconds);
+      else this.#metrics.factsSeconds(seconds);
+    }
+  }
+
+  /** Counts it, and whether the system is to blame for its end. */
+  async #blamed<T>(operation: MeasuredOperation, ask: () => Promise<T>): Promise<T> {
+    this.#metrics.request(operation);
+    try {
+      return await ask();
+    } catch (error) {
+      this.#blame(operation, error);
+      throw error;
+    }
+  }
+
+  #blame(operation: MeasuredOperation, error: unknown): void {
+    if (problemOf(error).status >= 500) this.#metrics.requestFault(operation);
+  }
+
+  async #counted<T>(ask: () => Promise<T>, outcomeOf: (answer: T) => ReservationOutcome): Promise<T> {
+    this.#metrics.request('reservation');
+    const start = performance.now();
+    let outcome: ReservationOutcome = 'undecided';
+    try {
+      const answer = await ask();
+      outcome = outcomeOf(answer);
+      return answer;
+    } catch (error) {
+      if (error instanceof Refusal) outcome = outcomeOfRefusal(error);
+      this.#blame('reservation', error);
+      throw error;
+    } finally {
+      this.#metrics.reservation(outcome);
+      this.#metrics.reservationSeconds((performance.now() - start) / 1000);
+    }
+  }
+}
+
+interface NamedLine {
+  readonly sku: string;
+  readonly locations?: readonly string[] | undefined;
+}
+
+function isNamed({ sku, locations }: NamedLine): boolean {
+  return isName(sku) && (locations === undefined || locations.every(isName));
+}
+
+function lineOf(sku: string, location: string | undefined): NamedLine & { locations?: string[] } {
+  return location === undefined ? { sku } : { sku, locations: [location] };
+}
+
+function outcomeOfRefusal({ kind }: Refusal): ReservationOutcome {
+  if (kind === 'undecided') return 'undecided';
+  return kind === 'id-conflict' ? 'conflict' : 'refused';
+}
+
+/** The value as its schema types it; else a refusal that names each wrong field. */
+export function valid<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw invalid(result.error.issues.map(({ path, message }) => ({ field: fieldName(path), message })));
+}
+
+function invalid(found: readonly FieldError[]): Refusal {
+  const errors = found
+    .filter(({ field }, index) => found.findIndex((other) => other.field === field) === index)
+    .slice(0, ERRORS_NAMED);
+  const named = errors.slice(0, 3).map(({ field, message }) => `${field === 'body' ? 'the body' : field} ${message}`);
+  const more = errors.length > named.length ? '; and more, see errors' : '';
+  return new Refusal('invalid-request', named.join('; ') + more, { errors });
+}
+
+/** `lines[0].qty`; the whole is `body`. */
+function fieldName(path: readonly PropertyKey[]): string {
+  let name = '';
+  for (const step of path) name += typeof step === 'number' ? `[${step}]` : `${name === '' ? '' : '.'}${String(step)}`;
+  return name === '' ? 'body' : name;
+}
+
+function withoutField(message: string, field: string): string {
+  const prefix = field === '' ? 'the fact ' : `${field} `;
+  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
+}
+
+function sentBody(body: SentBody | undefined): SentBody {
+  present(body?.value);
+  return body as SentBody;
+}
+
+export function present(body: unknown): unknown {
+  if (body === undefined) throw new Refusal('malformed', 'the body is empty; JSON or MessagePack is expected');
+  return body;
+}
+
+/** Counted before any of them is looked at: each costs time. */
+function refuseLocations(body: unknown, most: number): void {
+  const lines = typeof body === 'object' && body !== null && 'lines' in body ? body.lines : undefined;
+  if (!Array.isArray(lines)) return;
+  let named = 0;
+  for (const line of lines as unknown[]) {
+    if (typeof line !== 'object' || line === null || !('locations' in line)) continue;
+    if (Array.isArray(line.locations)) named += line.locations.length;
+  }
+  if (named > most)
+    throw new Refusal(
+      'too-large',
+      `the lines name ${named} locations together; at most ${most} are taken: name fewer, or leave locations out`,
+    );
+}
+
+/** Facts go on as they came, with fields that no schema knows. */
+function refuseDepth(body: unknown): void {
+  if (isTooDeep(body)) throw new Refusal('malformed', 'the body is nested too deep');
+}
+
+/** A query parameter given twice reads as a list, of which no schema could say what is wrong. */
+export function onceEach(query: unknown): unknown {
+  for (const name in query as Record<string, unknown>) {
+    if (Array.isArray((query as Record<string, unknown>)[name]))
+      throw invalid([{ field: name, message: 'must be given once only' }]);
+  }
+  return query;
+}
+
+function onlyLine(answer: AtpAnswer): AtpLine {
+  const line = answer.lines[0];
+  if (line === undefined) throw new Error('an ATP answer without the line that was asked for');
+  return line;
+}

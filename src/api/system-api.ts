@@ -1,0 +1,94 @@
+/** Answers about the whole system, checked and bounded: search, locations, their stock, reservations of a stock key, figures, nodes. */
+import { Refusal } from '../../actors/ports/refusal.ts';
+import type {
+  FoundNames,
+  ReservationsQuery,
+  ReservedLine,
+  StockPage,
+  StockQuery,
+} from '../../dashboards/query/stock-queries.ts';
+import type { KpiTopic, LocationBrief, SystemTopic } from '../../dashboards/topics.ts';
+import { cursorText } from '../../streams/contract/pages.ts';
+import {
+  type LocationStockAnswer,
+  locationParams,
+  locationStockQuery,
+  locationsQuery,
+  type ReservationsAnswer,
+  reservationsQuery,
+  searchQuery,
+} from '../../streams/contract/system.ts';
+import { formatInstant } from '../../streams/instant.ts';
+import { onceEach, valid } from './stock-api.ts';
+
+/** What the live feed knows of the whole system. Each rejects with a Refusal where not all of it answers. */
+export interface SystemView {
+  readonly reads: {
+    search(text: string, limit: number): Promise<FoundNames>;
+    stockOf(query: StockQuery): Promise<StockPage>;
+    reservationsOf(query: ReservationsQuery): Promise<readonly ReservedLine[]>;
+  };
+  readonly figures: {
+    kpi(): Promise<KpiTopic>;
+    locations(): Promise<readonly LocationBrief[]>;
+  };
+  system(): Promise<SystemTopic>;
+}
+
+export class SystemAnswers {
+  readonly #view: SystemView;
+
+  constructor(view: SystemView) {
+    this.#view = view;
+  }
+
+  async search(query: unknown): Promise<FoundNames> {
+    const { q, limit } = valid(searchQuery, onceEach(query));
+    return this.#view.reads.search(q, limit);
+  }
+
+  /** By name. */
+  async locations(query: unknown): Promise<{ locations: readonly LocationBrief[]; next: string | null }> {
+    const { limit, cursor: [after] = [''] } = valid(locationsQuery, onceEach(query));
+    const behind = (await this.#view.figures.locations()).filter(({ location }) => location > after);
+    const locations = behind.slice(0, limit);
+    return { locations, next: behind.length > limit ? cursorText([locations.at(-1)?.location ?? '']) : null };
+  }
+
+  /** Not-found if nothing is known of the location. */
+  async locationStock(params: unknown, query: unknown): Promise<LocationStockAnswer> {
+    const { id: location } = valid(locationParams, params);
+    const { state, after, limit } = valid(locationStockQuery, onceEach(query));
+    const { stock, next } = await this.#view.reads.stockOf({ location, state, after, limit });
+    if (stock.length === 0 && after === '' && !(await this.#isKnown(location)))
+      throw new Refusal('not-found', `nothing is known of location ${location}`);
+    return { location, stock: [...stock], next };
+  }
+
+  async reservations(query: unknown): Promise<ReservationsAnswer> {
+    const { sku, location, limit, cursor } = valid(reservationsQuery, onceEach(query));
+    const lines = await this.#view.reads.reservationsOf({ sku, location, limit, after: cursor });
+    const last = lines.at(-1);
+    return {
+      reservations: lines.map(({ grantedAtMs, expiresAtMs, ...line }) => ({
+        ...line,
+        grantedAt: formatInstant(grantedAtMs * 1000),
+        expiresAt: expiresAtMs === null ? null : formatInstant(expiresAtMs * 1000),
+      })),
+      next: last === undefined || lines.length < limit ? null : cursorText([last.grantedAtMs, last.id]),
+    };
+  }
+
+  kpi(): Promise<KpiTopic> {
+    return this.#view.figures.kpi();
+  }
+
+  system(): Promise<SystemTopic> {
+    return this.#view.system();
+  }
+
+  async #isKnown(location: string): Promise<boolean> {
+    const { stock } = await this.#view.reads.stockOf({ location, state: 'all', after: '', limit: 1 });
+    return stock.length > 0;
+  }
+}

@@ -1,0 +1,55 @@
+/** An explanation of a stock as a table: each step with its changes, and the running totals after it. */
+import { EXPLAIN_BUCKETS, type ExplainBucket } from '../../../actors/ports/explain-page.ts';
+import { printable } from '../../../streams/names.ts';
+import type { Explanation } from '../../api/stock-api.ts';
+import { table } from '../support/table.ts';
+
+const TITLES: Record<ExplainBucket, string> = {
+  sellable: 'SELLABLE',
+  damaged: 'DAMAGED',
+  inspection: 'INSPECTION',
+  held: 'HELD',
+  allocated: 'ALLOCATED',
+  inTransit: 'IN TRANSIT',
+};
+
+/** Buckets that nothing ever moved are left out, but sellable always shows. */
+export function explainTable({ sku, location, asOf, steps, stock, adds, notes, next }: Explanation): string {
+  const buckets = EXPLAIN_BUCKETS.filter(
+    (bucket) =>
+      bucket === 'sellable' || steps.some(({ change, total }) => (change[bucket] ?? 0) !== 0 || total[bucket] !== 0),
+  );
+  const head = [
+    { title: 'WHEN' },
+    { title: 'WHAT' },
+    { title: 'ID' },
+    ...buckets.map((bucket) => ({ title: TITLES[bucket], align: 'right' as const })),
+    { title: 'DETAIL' },
+  ];
+  const rows = steps.map(({ at, what, id, detail, change, total }) => [
+    at,
+    what,
+    id,
+    ...buckets.map((bucket) => moved(change[bucket] ?? 0, total[bucket])),
+    detail,
+  ]);
+  const out = [`${printable(sku)} at ${printable(location)}, as of ${asOf}\n\n`];
+  out.push(steps.length === 0 ? 'No facts and no reservations.\n' : table(head, rows), '\n');
+  out.push(
+    `on hand ${stock.onHand} = sellable ${stock.sellable} + damaged ${stock.damaged} + inspection ${stock.inspection}\n`,
+    `available ${stock.available}: sellable ${stock.sellable} - held ${stock.held} - allocated ${stock.allocated} - safety stock ${stock.safetyStock}, less what is protected for others\n`,
+    `available to promise ${stock.atp}\n`,
+  );
+  if (next !== null)
+    out.push(`Only the newest ${steps.length} steps are shown: --last N shows more, --all shows all.\n`);
+  for (const note of notes) out.push(`Note: ${printable(note)}\n`);
+  if (!adds)
+    out.push('FAULT: the steps do not add up to the stock shown. Please report this with the output of --json.\n');
+  return out.join('');
+}
+
+/** `+9 = 12`, or the bare total of a bucket that the step left alone. */
+function moved(change: number, total: number): string {
+  if (change === 0) return String(total);
+  return `${change > 0 ? '+' : ''}${change} = ${total}`;
+}

@@ -1,0 +1,28 @@
+/** Aligned columns of text for a terminal. */
+import { printable } from '../../../streams/names.ts';
+
+/** A column: numbers go to the right. */
+export interface Column {
+  readonly title: string;
+  readonly align?: 'left' | 'right';
+}
+
+/** Lines, each ending in a newline; the head first. */
+export function table(columns: readonly Column[], rows: readonly (readonly (string | number)[])[]): string {
+  const cells = rows.map((row) => columns.map((_, index) => printable(String(row[index] ?? ''))));
+  const all = [columns.map(({ title }) => title), ...cells];
+  const widths = columns.map((_, index) => Math.max(...all.map((row) => width(row[index] ?? ''))));
+  return all
+    .map((row) => {
+      const padded = row.map((cell, index) => {
+        const blanks = ' '.repeat((widths[index] ?? 0) - width(cell));
+        return columns[index]?.align === 'right' ? blanks + cell : cell + blanks;
+      });
+      return `${padded.join('  ').trimEnd()}\n`;
+    })
+    .join('');
+}
+
+function width(text: string): number {
+  return [...text].length;
+}

@@ -1,0 +1,120 @@
+/** Routes for those who run the node: life, readiness, metrics, the OpenAPI document, and the live page. */
+import type { FastifyInstance } from 'fastify';
+import type { Readiness } from '../../../actors/ports/ports.ts';
+import { healthAnswer, notReadyAnswer, readinessAnswer } from '../../../streams/contract/operator.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
+import { PROBLEM_TYPE, problem } from '../../problems.ts';
+import { openApiText } from '../openapi.ts';
+import { addRoute, type Operation } from '../operation.ts';
+import { sendProblem } from '../problems.ts';
+import { addWebPage, page } from '../web-page.ts';
+import { ANOMALY_OPERATIONS } from './anomalies.ts';
+import { FACT_OPERATIONS } from './facts.ts';
+import { RESERVATION_OPERATIONS } from './reservations.ts';
+import { STOCK_OPERATIONS } from './stock.ts';
+import { SYSTEM_OPERATIONS } from './system.ts';
+
+const health: Operation = {
+  id: 'health',
+  method: 'GET',
+  path: '/healthz',
+  tag: 'operations',
+  summary: 'The process lives',
+  answers: { 200: { description: 'It does', schema: healthAnswer, example: { status: 'alive', name: 'node-1' } } },
+  problems: [],
+};
+
+const ready: Operation = {
+  id: 'readiness',
+  method: 'GET',
+  path: '/readyz',
+  tag: 'operations',
+  summary: 'The node owns its partitions and has caught up',
+  bound: 'It names at most 1,024 partitions.',
+  answers: {
+    200: {
+      description: 'It serves',
+      schema: readinessAnswer,
+      example: {
+        ready: true,
+        owned: 2,
+        partitions: 32,
+        name: 'node-1',
+        owns: [
+          { partition: 3, epoch: 41 },
+          { partition: 9, epoch: 44 },
+        ],
+      },
+    },
+    503: {
+      description: 'It does not, and why',
+      schema: notReadyAnswer,
+      contentType: PROBLEM_TYPE,
+      example: {
+        ...problem('not-ready', 'partitions 3 and 9 are still being recovered'),
+        reasons: ['partitions 3 and 9 are still being recovered'],
+        owned: 1,
+        partitions: 32,
+        name: 'node-1',
+        owns: [{ partition: 4, epoch: 45 }],
+      },
+    },
+  },
+  problems: [],
+};
+
+const metricsText: Operation = {
+  id: 'metrics',
+  method: 'GET',
+  path: '/metrics',
+  tag: 'operations',
+  summary: 'Metrics for Prometheus',
+  answers: { 200: { description: 'Prometheus text format', contentType: 'text/plain' } },
+  problems: [],
+};
+
+const openApi: Operation = {
+  id: 'openapi',
+  method: 'GET',
+  path: '/openapi.json',
+  tag: 'operations',
+  summary: 'This document',
+  answers: { 200: { description: 'OpenAPI 3.1', contentType: 'application/json' } },
+  problems: [],
+};
+
+/** Every operation of the HTTP front. */
+export const OPERATIONS: readonly Operation[] = [
+  ...FACT_OPERATIONS,
+  ...STOCK_OPERATIONS,
+  ...RESERVATION_OPERATIONS,
+  ...ANOMALY_OPERATIONS,
+  ...SYSTEM_OPERATIONS,
+  health,
+  ready,
+  metricsText,
+  openApi,
+  page,
+];
+
+export interface OperationsWorld {
+  readonly readiness: () => Readiness;
+  readonly metrics: Metrics;
+  readonly name: string;
+}
+
+export function addOperationsRoutes(app: FastifyInstance, { readiness, metrics, name }: OperationsWorld): void {
+  addRoute(app, health, async () => ({ status: 'alive', name }));
+  addRoute(app, ready, async (_request, reply) => {
+    const { ready: serves, reasons, owned, partitions, owns, quarantined = [] } = readiness();
+    if (serves) return { ready: true, owned, partitions, name, owns };
+    const detail = reasons.length === 0 ? 'the node is starting' : reasons.join('; ');
+    return sendProblem(
+      reply,
+      Object.assign(problem('not-ready', detail), { reasons, owned, partitions, name, owns, quarantined }),
+    );
+  });
+  addRoute(app, metricsText, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()));
+  addRoute(app, openApi, async (_request, reply) => reply.type('application/json').send(openApiText(OPERATIONS)));
+  addWebPage(app);
+}

@@ -1,0 +1,114 @@
+/**
+ * The KPIs as metrics: what the book of this node's partitions says now, and what happened in them since the node started.
+ *
+ * Invariants:
+ *  KM1 A node exports only the partitions that it serves: the sum over nodes is the system, also while partitions move.
+ *  KM2 No label names a SKU. Of locations the first LOCATIONS_NAMED by name have a label of their own, the rest is OTHER together, which no location can be called.
+ *  KM3 Gauges say how things stand, counters what was folded while its partition was served here; what is read again from the log at a
+ *      take-over is not counted again.
+ */
+import type { Counted } from '../../dashboards/kpi/counters.ts';
+import type { LocationStanding } from '../../dashboards/kpi/observer.ts';
+import { STANDING, type StandingField } from '../../dashboards/kpi/totals.ts';
+import { AGE_DAYS } from '../../dashboards/topics.ts';
+import type { FamilyValue } from './exposition.ts';
+import type { Metrics } from './metrics.ts';
+
+/** Locations with a label of their own. */
+const LOCATIONS_NAMED = 200;
+/** With a blank in front, which no name has. */
+const OTHER = ' other locations';
+
+/** Label values of `bucket`. */
+const BUCKETS: Readonly<Record<string, StandingField>> = {
+  on_hand: 'onHand',
+  sellable: 'sellable',
+  damaged: 'damaged',
+  inspection: 'inspection',
+  held: 'held',
+  allocated: 'allocated',
+  atp: 'atp',
+  in_transit: 'inTransit',
+  on_order: 'onOrder',
+};
+/** Label values of `age`: units whose stock key got its last ones up to so long ago. */
+const AGES = [...AGE_DAYS.map((days) => `${days}d`), 'older'];
+
+export interface KpiExport {
+  /** How the locations of the partitions that are served here stand. */
+  readonly standing: () => readonly LocationStanding[];
+  readonly counted: Counted;
+}
+
+export function exportKpi(metrics: Metrics, kpi: KpiExport): void {
+  const gauge = (name: string, help: string, read: () => Iterable<FamilyValue>) =>
+    metrics.family({ name, help, type: 'gauge', read });
+  const counter = (name: string, help: string, read: () => Iterable<FamilyValue>) =>
+    metrics.family({ name, help, type: 'counter', read });
+  const located = (field: StandingField) => () =>
+    named(kpi.standing()).map(({ location, sums }) => ({
+      labels: { location },
+      value: sums[STANDING[field]] as number,
+    }));
+
+  gauge('units', 'Units by bucket: on_hand is sellable + damaged + inspection, atp what may be promised now.', () =>
+    named(kpi.standing()).flatMap(({ location, sums }) =>
+      Object.entries(BUCKETS).map(([bucket, field]) => ({
+        labels: { location, bucket },
+        value: sums[STANDING[field]] as number,
+      })),
+    ),
+  );
+  gauge('stock_keys', 'Stock keys (SKU at location).', located('stockKeys'));
+  gauge('stock_outs', 'Stock keys that had stock once and have nothing sellable now.', located('stockOuts'));
+  gauge('negative_stock_keys', 'Stock keys whose sellable is below 0.', located('negative'));
+  gauge('shortfall_units', 'Units promised beyond what is there.', located('shortfall'));
+  gauge('aged_units', 'Units on hand by how long ago their stock key last got any.', () =>
+    named(kpi.standing()).flatMap(({ location, aged }) =>
+      AGES.map((age, index) => ({ labels: { location, age }, value: aged[index] as number })),
+    ),
+  );
+
+  const { counted } = kpi;
+  counter('sold_units_total', 'Units sold.', () => byLocation(counted.sold, kpi.standing()));
+  counter('returned_units_total', 'Units returned, whatever became of them.', () =>
+    byLocation(counted.returned, kpi.standing()),
+  );
+  counter('holds_total', 'Lines of reservations that were granted as holds, and how holds ended.', () =>
+    Object.entries(counted.holds).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  );
+  counter('counts_total', 'Cycle counts: exact ones agreed with the book.', () =>
+    Object.entries(counted.counts).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  );
+  counter('count_variance_units_total', 'Units by which counts differed from the book, either way.', () => [
+    { labels: {}, value: counted.varianceUnits },
+  ]);
+  counter('transfer_damaged_units_total', 'Units of transfers that arrived damaged.', () => [
+    { labels: {}, value: counted.transferDamaged },
+  ]);
+}
+
+/** The first locations by name; the rest as one. */
+function named(all: readonly LocationStanding[]): readonly LocationStanding[] {
+  if (all.length <= LOCATIONS_NAMED) return all;
+  const sorted = [...all].sort((a, b) => (a.location < b.location ? -1 : 1));
+  const rest = { location: OTHER, sums: new Float64Array(sorted[0]?.sums.length ?? 0), aged: AGES.map(() => 0) };
+  for (const { sums, aged } of sorted.slice(LOCATIONS_NAMED)) {
+    for (let i = 0; i < sums.length; i++) (rest.sums[i] as number) += sums[i] as number;
+    for (let i = 0; i < aged.length; i++) (rest.aged[i] as number) += aged[i] as number;
+  }
+  return [...sorted.slice(0, LOCATIONS_NAMED), rest];
+}
+
+/** A location that has stock and sold nothing is there at 0: its first sale would else be the start of its series, and no rate. */
+function byLocation(counted: ReadonlyMap<string, number>, standing: readonly LocationStanding[]): FamilyValue[] {
+  const units = new Map(standing.map(({ location }) => [location, 0]));
+  for (const [location, value] of counted) units.set(location, value);
+  if (units.size <= LOCATIONS_NAMED) return [...units].map(([location, value]) => ({ labels: { location }, value }));
+  const sorted = [...units].sort(([a], [b]) => (a < b ? -1 : 1));
+  const rest = sorted.slice(LOCATIONS_NAMED).reduce((sum, [, value]) => sum + value, 0);
+  return [...sorted.slice(0, LOCATIONS_NAMED), [OTHER, rest] as const].map(([location, value]) => ({
+    labels: { location },
+    value,
+  }));
+}

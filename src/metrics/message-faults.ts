@@ -1,0 +1,26 @@
+/** Messages that came to nothing, counted by what they were about and why, and logged now and then. */
+
+import { BrokerError, type MessageFault } from '../../streams/broker.ts';
+import { Misfit } from '../../streams/messages.ts';
+import type { Seldom } from '../process/seldom.ts';
+import type { DropReason, Metrics } from './metrics.ts';
+
+export function tellMessageFaults(metrics: Metrics, seldom: Seldom): MessageFault {
+  return (kind, error) => {
+    const why = reasonOf(error);
+    metrics.messageDropped(kind, why);
+    const fields = why === 'fault' ? { about: kind, err: error } : { about: kind, why: (error as Error).message };
+    seldom.say(why === 'misfit' ? 'warn' : 'error', `${kind} ${why}`, fields, SAYINGS[why]);
+  };
+}
+
+const SAYINGS: Readonly<Record<DropReason, string>> = {
+  misfit: 'a message that has not the form it must have was dropped',
+  'too-large': 'a message was not sent, because it is larger than the server takes',
+  fault: 'a fault of the program while a message was taken',
+};
+
+function reasonOf(error: unknown): DropReason {
+  if (error instanceof Misfit) return 'misfit';
+  return error instanceof BrokerError && error.kind === 'too-large' ? 'too-large' : 'fault';
+}

@@ -1,0 +1,66 @@
+/** Requests to the owner of a partition over core NATS, and answering those of others. */
+import { answerRequest, packRefusal, packRequest, readAnswer } from '../../actors/ports/peer-messages.ts';
+import type { PeerAnswer, PeerHandlers, PeerOperationName, PeerRequest } from '../../actors/ports/peer-operations.ts';
+import type { Peers } from '../../actors/ports/ports.ts';
+import { Refusal, UNDECIDED, undecided } from '../../actors/ports/refusal.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { BrokerError } from '../../streams/broker.ts';
+import { Misfit } from '../../streams/messages.ts';
+import type { NatsBroker } from '../../streams/nats/broker.ts';
+import { ownerSubject } from '../../streams/subjects.ts';
+
+export class NatsPeers implements Peers {
+  readonly #broker: NatsBroker;
+  constructor(broker: NatsBroker) {
+    this.#broker = broker;
+  }
+
+  async ask<N extends PeerOperationName>(
+    partition: number,
+    operation: N,
+    body: PeerRequest<N>,
+  ): Promise<PeerAnswer<N>> {
+    let bytes: Uint8Array;
+    try {
+      const request = packRequest(operation, body);
+      bytes = await this.#broker.request(ownerSubject(partition), request, LIMITS.requestMs + 500);
+    } catch (error) {
+      if (error instanceof BrokerError && error.kind === 'too-large')
+        throw new Refusal(
+          'too-large',
+          'what must be asked of another node is larger than one message may be; ask for less',
+        );
+      throw undecided(UNDECIDED.owner, error);
+    }
+    if (bytes.length === 0) throw undecided(UNDECIDED.owner, `the owner of partition ${partition} failed`);
+    try {
+      return readAnswer(operation, bytes);
+    } catch (error) {
+      if (!(error instanceof Misfit)) throw error;
+      this.#broker.onFault('owner', error);
+      throw undecided(UNDECIDED.owner, error);
+    }
+  }
+}
+
+/** Answers what other nodes ask of a partition that this node owns. */
+export function serveOwner<N extends PeerOperationName>(
+  broker: NatsBroker,
+  partition: number,
+  owns: () => boolean,
+  handlers: PeerHandlers<N>,
+): { stop(): void } {
+  return broker.serve(ownerSubject(partition), {
+    answer: async (data) => {
+      if (!owns()) return packRefusal(undecided(UNDECIDED.moving, `partition ${partition}`));
+      return answerRequest(handlers, partition, data, (misfit) => broker.onFault('owner', misfit));
+    },
+    tooLarge: (bytes, most) =>
+      packRefusal(
+        new Refusal(
+          'too-large',
+          `the answer of another node would have ${bytes} bytes; at most ${most} are sent: ask for less`,
+        ),
+      ),
+  });
+}

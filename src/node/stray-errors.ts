@@ -1,0 +1,42 @@
+/**
+ * Errors that nothing has caught: rejections that nobody waited for, and exceptions of timers and callbacks.
+ *
+ * Invariants:
+ *  SE1 Each is logged with its stack, now and then if it comes back without end, and counted.
+ *  SE2 The process goes on unless state is in doubt. What folds and decides catches its own faults (Engine#doubt); one that comes here from
+ *      that code has passed by that, so what the node holds may be half of something: it ends, writes no snapshot of it, and the next start
+ *      builds it from the log.
+ */
+import type { Engine } from '../../actors/engine/engine.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Seldom } from '../process/seldom.ts';
+
+/** Code whose faults leave state in doubt, by where it stands in a stack. */
+const DECIDING =
+  /\/(actors\/(stock\/|grants|reservations|intake|partition|seen|watch|recovery|snapshot)|streams\/journal)[\w-]*[./]/;
+
+/** Installs the handlers; the returned function takes them away. */
+export function catchStrayErrors(
+  { metrics, engine }: { readonly metrics: Metrics; readonly engine: Pick<Engine, 'abandon'> },
+  seldom: Seldom,
+): () => void {
+  const take = (kind: 'rejection' | 'exception') => (thrown: unknown) => {
+    metrics.strayError(kind);
+    const err = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const inDoubt = leavesDoubt(err);
+    const line = inDoubt ? 'in doubt' : `${kind} ${err.message.slice(0, 100)}`;
+    seldom.say('error', line, { err, kind }, 'an error of the program that nothing had caught');
+    if (inDoubt) engine.abandon(`a fault of the program left its state in doubt: ${err.message}`);
+  };
+  const [rejection, exception] = [take('rejection'), take('exception')];
+  process.on('unhandledRejection', rejection);
+  process.on('uncaughtException', exception);
+  return () => {
+    process.off('unhandledRejection', rejection);
+    process.off('uncaughtException', exception);
+  };
+}
+
+function leavesDoubt({ stack = '' }: Error): boolean {
+  return DECIDING.test(stack.replaceAll('\\', '/'));
+}

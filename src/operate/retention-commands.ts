@@ -1,0 +1,150 @@
+/**
+ * `holdfast baseline`, `trim` and `verify`: looking after the streams and the stored copies of the state. Each connects, does its work,
+ * and leaves nothing running.
+ */
+
+import { Rules, type RulesEntry } from '../../actors/idempotency/rules.ts';
+import { RulesList } from '../../actors/idempotency/rules-list.ts';
+import { Writers } from '../../actors/log/writers.ts';
+import { liveNodes } from '../../actors/ownership/ownership.ts';
+import type { Owners } from '../../actors/partition/owner-progress.ts';
+import { BaselineStore, baselineSources } from '../../actors/retention/baseline-store.ts';
+import { changeHorizon } from '../../actors/retention/change-horizon.ts';
+import { type Keeping, type Made, makeBaseline } from '../../actors/retention/make-baseline.ts';
+import { type Trimmed, trim } from '../../actors/retention/trim.ts';
+import { type Verdict, verify } from '../../actors/retention/verify.ts';
+import type { Settings } from '../../config/settings.ts';
+import { HORIZONS_BUCKET, NODES_BUCKET, SKIPS_BUCKET, WRITERS_BUCKET } from '../../config/topology.ts';
+import type { Keys } from '../../streams/broker.ts';
+import { NatsBroker, nonce } from '../../streams/nats/broker.ts';
+import { NatsPeers } from '../node/peers.ts';
+import { isDead } from '../process/identity.ts';
+import { SteadyClock } from '../process/steady-clock.ts';
+import { RedisSnapshots } from '../redis/snapshot-store.ts';
+
+/** How long nodes that lag are waited for. */
+const PATIENCE_MS = 60_000;
+
+const clock = new SteadyClock();
+
+export interface Patience {
+  readonly patienceMs?: number;
+}
+
+/** Rejects with a sentence for people if none could be made. */
+export async function runBaseline(settings: Settings, { patienceMs = PATIENCE_MS }: Patience = {}): Promise<Made> {
+  return withBroker(settings, async (broker) => {
+    const store = await BaselineStore.open(broker, settings.replicas);
+    const keeping = await keepingOf(broker, settings);
+    const id = `${new Date().toISOString().replace(/[-:.]/g, '')}-${nonce()}`;
+    return makeBaseline({ broker, store, keeping, id, patienceMs, clock });
+  });
+}
+
+/** Rejects with a sentence for people if nothing may be removed. */
+export async function runTrim(
+  settings: Settings,
+  { older, patienceMs = PATIENCE_MS }: Patience & { readonly older: boolean },
+): Promise<Trimmed> {
+  return withBroker(settings, async (broker) =>
+    trim({
+      broker,
+      store: await BaselineStore.find(broker),
+      partitions: settings.partitions,
+      replicas: settings.replicas,
+      owners: ownersOf(broker),
+      rules: (await rulesOf(broker, settings)).rules,
+      keys: await lockKeys(broker, settings),
+      older,
+      patienceMs,
+      clock,
+    }),
+  );
+}
+
+export async function runVerify(settings: Settings): Promise<Verdict> {
+  return withBroker(settings, async (broker) => {
+    let trouble = '';
+    const snapshots = await RedisSnapshots.open(settings, (why) => {
+      trouble = why;
+    });
+    try {
+      await snapshots.ping().catch((error: Error) => {
+        throw new Error(
+          `Redis at ${settings.redis} does not answer (${trouble || error.message}); start it, or set REDIS_URL`,
+          { cause: error },
+        );
+      });
+      const keeping = await keepingOf(broker, settings);
+      return await verify({ broker, clock, snapshots, baselines: await BaselineStore.find(broker), keeping });
+    } finally {
+      snapshots.close();
+    }
+  });
+}
+
+function ownersOf(broker: NatsBroker): Owners {
+  const peers = new NatsPeers(broker);
+  return { point: (partition) => peers.ask(partition, 'point', {}) };
+}
+
+/** Whose records count, and what people have judged. */
+export async function writersOf(broker: NatsBroker, { replicas }: Settings): Promise<Writers> {
+  const writers = await broker.keys(WRITERS_BUCKET, { replicas });
+  return new Writers({ broker, clock, writers, skips: await broker.keys(SKIPS_BUCKET, { replicas }) });
+}
+
+/** Rejects with a sentence for people if the horizon cannot be changed now. */
+export async function runHorizon(settings: Settings, horizonMs: number | null): Promise<RulesEntry> {
+  return withBroker(settings, async (broker) => {
+    const { leaseTtl: ttlMs, replicas } = settings;
+    const nodes = await broker.keys(NODES_BUCKET, { ttlMs, replicas });
+    const world = {
+      broker,
+      clock,
+      keys: await lockKeys(broker, settings),
+      live: () => liveNodes(nodes, isDead),
+      baselines: (note: Parameters<typeof baselineSources>[1]) => baselineSources(broker, note),
+    };
+    return changeHorizon(world, horizonMs);
+  });
+}
+
+function lockKeys(broker: NatsBroker, { replicas }: Settings): Promise<Keys> {
+  return broker.keys(HORIZONS_BUCKET, { replicas });
+}
+
+/** The rules of those who serve: a command that judged by others would find other numbers. */
+async function rulesOf(broker: NatsBroker, settings: Settings): Promise<Pick<Keeping, 'rules' | 'refresh'>> {
+  const keys = await lockKeys(broker, settings);
+  const list = new RulesList({ broker, clock, keys, live: async () => [], firstHorizonMs: undefined });
+  const rules = new Rules();
+  const refresh = async () => void rules.adopt(await list.read());
+  await refresh();
+  if (rules.known === 0) throw new Error('nothing is recorded by which facts are judged: start a node once');
+  return { rules, refresh };
+}
+
+async function keepingOf(broker: NatsBroker, settings: Settings): Promise<Keeping> {
+  const { partitions } = settings;
+  const owners = ownersOf(broker);
+  const asked = await Promise.all(
+    Array.from({ length: partitions }, (_, number) => owners.point(number).catch(() => undefined)),
+  );
+  const told = asked.find((each) => each !== undefined);
+  return {
+    partitions,
+    ...(await rulesOf(broker, settings)),
+    writers: await writersOf(broker, settings),
+    reservationMemoryMs: told?.reservationMemoryMs,
+  };
+}
+
+export async function withBroker<T>(settings: Settings, work: (broker: NatsBroker) => Promise<T>): Promise<T> {
+  const broker = await NatsBroker.connect(settings, 'holdfast-inspection');
+  try {
+    return await work(broker);
+  } finally {
+    await broker.close();
+  }
+}

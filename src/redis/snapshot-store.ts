@@ -1,0 +1,151 @@
+/**
+ * Snapshots in Redis. One hash a partition, `holdfast:{p<n>}`: fields `m0` (manifest in force), `m1` (the one before) and one per
+ * blob. The tag in braces keeps all of a partition in one slot of a Cluster, where the script can see it.
+ *
+ * Invariant W1: a manifest comes in force only over the one that this store knows to be in force, and only with all blobs that were
+ * written for it. Redis copies to replicas after it has answered: a failover may take both back, and blobs that a manifest names from
+ * earlier ones would then be missing for as long as their pages do not change. The answer `lost` makes the next snapshot a whole one.
+ */
+
+import { createHash } from 'node:crypto';
+import { type SnapshotKey, snapshotKey } from '../../actors/snapshot/seal.ts';
+import type { SnapshotStore } from '../../actors/snapshot/snapshotter.ts';
+import { REDIS_ADDRESS_RULE } from '../../config/redis-address.ts';
+import { type RedisSettings, redisLoginOf } from '../../config/redis-login.ts';
+import { secretAddress } from '../../config/secret.ts';
+import type { Settings } from '../../config/settings.ts';
+import { connectRedis, type RedisConnection } from './connection.ts';
+
+/**
+ * KEYS[1] the partition's hash; ARGV[1] epoch, ARGV[2] manifest, ARGV[3] SHA-1 of the manifest that must be in force ('' if any or none
+ * may be), ARGV[4] how many blobs were written, ARGV[5…] these, then the blobs to drop.
+ * Returns 0 and changes nothing if a newer epoch's manifest is in force, 2 if another one is than must be or a written blob is missing;
+ * else the manifest in force becomes the one before, the new one comes in force, and 1 is returned.
+ */
+const SWAP = `
+local held = redis.call('HGET', KEYS[1], 'epoch')
+if held and tonumber(held) > tonumber(ARGV[1]) then return 0 end
+local before = redis.call('HGET', KEYS[1], 'm0')
+if ARGV[3] ~= '' and (not before or redis.sha1hex(before) ~= ARGV[3]) then return 2 end
+local written = tonumber(ARGV[4])
+for i = 5, 4 + written do if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then return 2 end end
+if before then redis.call('HSET', KEYS[1], 'm1', before) end
+redis.call('HSET', KEYS[1], 'm0', ARGV[2], 'epoch', ARGV[1])
+for i = 5 + written, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
+return 1`;
+
+const NO_BLOBS = new Set(['m0', 'm1', 'epoch']);
+const FIELDS_PER_COMMAND = 64;
+
+/** What this store knows of a partition's hash. */
+interface Known {
+  /** SHA-1 of the manifest in force; '' before one was read or swapped in. */
+  inForce: string;
+  /** Blobs written since. */
+  written: string[];
+}
+
+export class RedisSnapshots implements SnapshotStore {
+  readonly #connection: RedisConnection;
+  readonly #known = new Map<number, Known>();
+  readonly key: SnapshotKey | undefined;
+
+  private constructor(connection: RedisConnection, key: SnapshotKey | undefined) {
+    this.#connection = connection;
+    this.key = key;
+  }
+
+  /**
+   * Connects in the background and for ever: Redis may be away, snapshots then fail and are tried again. Rejects with a RedisRefusal where
+   * trying again would mend nothing.
+   * @param at settings that say where Redis is and who logs in, or a URL alone
+   */
+  static async open(
+    at: (RedisSettings & Partial<Pick<Settings, 'snapshotKey'>>) | string,
+    trouble: (message: string) => void,
+  ): Promise<RedisSnapshots> {
+    const settings = typeof at === 'string' ? { redis: secretAddress(at) } : at;
+    const login = redisLoginOf(settings);
+    if (login === undefined) throw new Error(`Redis is at ${settings.redis}, but must be ${REDIS_ADDRESS_RULE}`);
+    const key = 'snapshotKey' in settings ? settings.snapshotKey : undefined;
+    return new RedisSnapshots(await connectRedis(login, trouble), key === undefined ? undefined : snapshotKey(key));
+  }
+
+  async ping(): Promise<void> {
+    await (await this.#connection.commands()).ping();
+  }
+
+  async version(): Promise<string> {
+    const info = await (await this.#connection.commands()).info('server');
+    return /redis_version:([^\r\n]+)/.exec(info.toString())?.[1] ?? '';
+  }
+
+  async write(partition: number, blobs: readonly { name: string; bytes: Buffer }[]): Promise<void> {
+    const redis = await this.#connection.commands();
+    for (let i = 0; i < blobs.length; i += FIELDS_PER_COMMAND) {
+      const fields: Record<string, Buffer> = {};
+      for (const { name, bytes } of blobs.slice(i, i + FIELDS_PER_COMMAND)) fields[name] = bytes;
+      await redis.hSet(keyOf(partition), fields);
+    }
+    this.#of(partition).written.push(...blobs.map(({ name }) => name));
+  }
+
+  async swap(
+    partition: number,
+    epoch: number,
+    manifest: Buffer,
+    drop: readonly string[],
+    expectOne: boolean,
+  ): Promise<'swapped' | 'older' | 'lost'> {
+    const redis = await this.#connection.commands();
+    const known = this.#of(partition);
+    const written = known.written.splice(0);
+    const must = expectOne ? known.inForce : '';
+    const words = [String(epoch), manifest, must, String(written.length), ...written, ...drop];
+    const done = await redis.eval(SWAP, { keys: [keyOf(partition)], arguments: words });
+    if (done === 1) known.inForce = sha1(manifest);
+    return done === 1 ? 'swapped' : done === 2 ? 'lost' : 'older';
+  }
+
+  async manifests(partition: number): Promise<Buffer[]> {
+    const [inForce, before] = await (await this.#connection.commands()).hmGet(keyOf(partition), ['m0', 'm1']);
+    this.#known.set(partition, { inForce: inForce == null ? '' : sha1(inForce), written: [] });
+    return [inForce, before].filter((each) => each != null);
+  }
+
+  async read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]> {
+    const redis = await this.#connection.commands();
+    const blobs: (Buffer | undefined)[] = [];
+    for (let i = 0; i < names.length; i += FIELDS_PER_COMMAND) {
+      const found = await redis.hmGet(keyOf(partition), names.slice(i, i + FIELDS_PER_COMMAND));
+      for (const each of found) blobs.push(each ?? undefined);
+    }
+    return blobs;
+  }
+
+  async names(partition: number): Promise<string[]> {
+    const names = await (await this.#connection.commands()).hKeys(keyOf(partition));
+    return names.map(String).filter((name) => !NO_BLOBS.has(name));
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  #of(partition: number): Known {
+    let known = this.#known.get(partition);
+    if (known === undefined) {
+      known = { inForce: '', written: [] };
+      this.#known.set(partition, known);
+    }
+    return known;
+  }
+}
+
+function sha1(bytes: Buffer): string {
+  return createHash('sha1').update(bytes).digest('hex');
+}
+
+function keyOf(partition: number): string {
+  return `holdfast:{p${partition}}`;
+}

@@ -1,0 +1,60 @@
+/**
+ * Finds nats-server and redis-server, or gets them without touching the system.
+ *
+ * Order: PATH, the project's own ignored folder, packages of a Debian-like system unpacked into that folder, a Docker
+ * engine. When none will do, the error says what was tried and what to install.
+ *
+ * Invariants:
+ *  F1 Nothing outside the folder is written; no server program is installed into the system.
+ *  F2 Whatever is returned has been run, and said a version that will do (program.ts).
+ *  F3 Several processes may look at the same time with the same folder (unpacked.ts).
+ */
+
+import { join } from 'node:path';
+import { packageRoot } from '../../process/package-root.ts';
+import { installAdvice } from './advice.ts';
+import { fetchFromApt } from './apt.ts';
+import { findDocker } from './docker.ts';
+import { EXECUTABLE, type ServerKind } from './kind.ts';
+import { executables } from './path-search.ts';
+import { type Program, tryProgram } from './program.ts';
+import { tryUnpacked } from './unpacked.ts';
+
+export interface FindOptions {
+  /** Where fetched servers are kept. Default: .servers in Holdfast's own folder. */
+  readonly folder?: string;
+  /** The environment whose PATH is searched, for servers and for apt-get, dpkg-deb and docker. Default: process.env. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Gets one line for each step that takes time. Default: silence. */
+  readonly report?: (line: string) => void;
+}
+
+export async function findServer(kind: ServerKind, options: FindOptions = {}): Promise<Program> {
+  const env = options.env ?? process.env;
+  const folder = options.folder ?? join(packageRoot(), '.servers');
+  const report = options.report ?? (() => undefined);
+  const refusals: string[] = [];
+
+  for (const path of executables(EXECUTABLE[kind], env)) {
+    const trial = await tryProgram(kind, path);
+    if ('program' in trial) return trial.program;
+    refusals.push(trial.refused);
+  }
+  if (refusals.length === 0) refusals.push(`no ${EXECUTABLE[kind]} on PATH`);
+
+  const kept = await tryUnpacked(kind, folder);
+  if ('program' in kept) return kept.program;
+  refusals.push(kept.refused);
+
+  const fetched = await fetchFromApt(kind, { folder, report, tool: (name) => executables(name, env)[0] });
+  if ('program' in fetched) return fetched.program;
+  refusals.push(fetched.refused);
+
+  const docker = await findDocker(kind, executables('docker', env)[0]);
+  if ('program' in docker) {
+    report(`${EXECUTABLE[kind]}: run by Docker from ${docker.program.image}`);
+    return docker.program;
+  }
+  refusals.push(docker.refused);
+  throw new Error(installAdvice(kind, refusals));
+}

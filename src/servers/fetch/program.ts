@@ -1,0 +1,48 @@
+/**
+ * A server program that will do: where it is, which version it said it is, and what its environment needs.
+ *
+ * Invariants:
+ *  P1 A Program exists only for a version at or above FLOOR that has been run once with --version (Docker images
+ *     excepted: their tag says it, and the engine fetches them at the first start).
+ */
+
+import { run } from './command.ts';
+import type { ServerKind } from './kind.ts';
+import { atLeast, FLOOR, parseVersion, showVersion } from './version.ts';
+
+export interface NativeProgram {
+  readonly how: 'native';
+  readonly kind: ServerKind;
+  readonly path: string;
+  readonly version: string;
+  /** Added to the server's environment: LD_LIBRARY_PATH for unpacked packages. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface DockerProgram {
+  readonly how: 'docker';
+  readonly kind: ServerKind;
+  readonly docker: string;
+  readonly image: string;
+  readonly version: string;
+}
+
+export type Program = NativeProgram | DockerProgram;
+
+export type Trial = { readonly program: NativeProgram } | { readonly refused: string };
+
+/** Runs the file with --version and takes it, or says why not. */
+export async function tryProgram(
+  kind: ServerKind,
+  path: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Trial> {
+  const outcome = await run(path, ['--version'], { env: { ...process.env, ...env }, timeoutMs: 10_000 });
+  if (!outcome.ok) return { refused: `${path} does not run: ${outcome.why}` };
+  const version = parseVersion(outcome.stdout);
+  if (!version) return { refused: `${path} does not say its version: ${JSON.stringify(outcome.stdout.slice(0, 80))}` };
+  if (!atLeast(version, FLOOR[kind])) {
+    return { refused: `${path} is ${showVersion(version)}, needed is ${showVersion(FLOOR[kind])} or newer` };
+  }
+  return { program: { how: 'native', kind, path, version: showVersion(version), env } };
+}

@@ -1,0 +1,129 @@
+/**
+ * Further nodes of `up --nodes N`: processes of their own, as nodes on other machines would be, beside the one that `up` itself runs.
+ *
+ * Invariants:
+ *  S1 A sibling ends with its parent, however that ends: its channel to the parent closes, and it stops by itself.
+ *  S2 It has a process group of its own: Ctrl-C reaches it through its parent only, once, after which it stops cleanly.
+ *  S3 One that ends by itself is told of and does not end the others: they take its partitions over.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { join } from 'node:path';
+import { optionsOf, SETTINGS, type SettingFlags, type SettingName } from '../../config/settings.ts';
+import { type Report, SIBLING_MARK } from '../node/parent-channel.ts';
+import { packageRoot } from '../process/package-root.ts';
+import { canListen } from '../servers/ports.ts';
+
+export interface Sibling {
+  readonly name: string;
+  readonly pid: number;
+  /** HOST:PORT. */
+  readonly http: string;
+  /** As the node publishes it (baseUrl). */
+  readonly address: string;
+  /** As it said last; 0 once it has ended. */
+  readonly lagMessages: number;
+  /** Ended by itself. */
+  readonly failed: boolean;
+  /** SIGTERM; resolves when it has ended. */
+  stop(): Promise<void>;
+}
+
+const READY_WITHIN_MS = 60_000;
+
+/**
+ * Starts one and resolves when it listens.
+ * @param flags settings by name, as on the command line; they go to it by its environment, which others on the machine cannot read
+ * @param ended called when it ends by itself
+ */
+export async function startSibling(
+  name: string,
+  flags: SettingFlags,
+  env: NodeJS.ProcessEnv,
+  ended: (how: string) => void,
+): Promise<Sibling> {
+  const child = fork(join(packageRoot(), 'bin', 'holdfast.js'), ['node', SETTINGS.name.flag, name], {
+    env: { ...environmentOf(flags, env), [SIBLING_MARK]: '1' },
+    detached: true,
+    // Its log joins that of the parent, which keeps stdout for people.
+    stdio: ['ignore', 2, 2, 'ipc'],
+    execArgv: [],
+  });
+  let last: Report = { http: '', address: '', lagMessages: 0 };
+  let stopping = false;
+  let failed = false;
+  const exited = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+  });
+  exited
+    .then((how) => {
+      last = { ...last, lagMessages: 0 };
+      if (stopping || last.http === '') return;
+      failed = true;
+      ended(how);
+    })
+    .catch(() => undefined);
+  await firstReport(child, exited, name, (report) => {
+    last = report;
+  });
+  return {
+    name,
+    pid: child.pid ?? 0,
+    http: last.http,
+    address: last.address,
+    get lagMessages() {
+      return last.lagMessages;
+    },
+    get failed() {
+      return failed;
+    },
+    stop: async () => {
+      stopping = true;
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
+
+/** Settings that are given in another way stand aside for those that are told. */
+function environmentOf(flags: SettingFlags, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const told: NodeJS.ProcessEnv = { ...env };
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const options = [{ key: name, env: SETTINGS[name].env }, ...optionsOf(name)];
+    if (!options.some(({ key }) => flags[key as keyof SettingFlags] !== undefined)) continue;
+    for (const { key, env: variable } of options) told[variable] = flags[key as keyof SettingFlags];
+  }
+  return flags.config === undefined ? told : { ...told, HOLDFAST_CONFIG: flags.config };
+}
+
+async function firstReport(
+  child: ChildProcess,
+  exited: Promise<string>,
+  name: string,
+  take: (report: Report) => void,
+): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const heard = new Promise<undefined>((resolve) => {
+    child.on('message', (report) => {
+      take(report as Report);
+      resolve(undefined);
+    });
+  });
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`did not listen within ${READY_WITHIN_MS / 1000} s`), READY_WITHIN_MS);
+  });
+  const wrong = await Promise.race([heard, late, exited.then((how) => `ended while starting: ${how}`)]);
+  clearTimeout(timer);
+  if (wrong === undefined) return;
+  child.kill('SIGKILL');
+  throw new Error(`the node ${name} ${wrong}; its log says why`);
+}
+
+/** HOST:PORT for the n-th node after this one: the port that follows by so much if it is free, else any free one. */
+export async function addressBeside(first: string, n: number): Promise<string> {
+  const split = first.lastIndexOf(':');
+  const host = first.slice(0, split);
+  const port = Number(first.slice(split + 1)) + n;
+  const free = port <= 65_535 && (await canListen(port, host.replace(/^\[|\]$/g, '')));
+  return `${host}:${free ? port : 0}`;
+}

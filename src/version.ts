@@ -1,7 +1,0 @@
-/** This program's version, as package.json says it. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { packageRoot } from './servers/package-root.ts';
-
-export const VERSION = (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string })
-  .version;

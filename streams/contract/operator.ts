@@ -1,0 +1,109 @@
+/**
+ * Requests and answers for operators: parked facts, explanations, readiness. They check, type and document like those of
+ * streams/contract/stock.ts, but are not asked over NATS.
+ */
+import { z } from 'zod';
+import { LIMITS } from '../../config/limits.ts';
+import { cursorOf, limit, nextCursor } from './pages.ts';
+import { stockAnswer } from './stock.ts';
+
+const AFTER_RULE = 'must be a whole number from 0';
+const SEQ_RULE = 'must be a whole number from 1';
+
+export const parkedQuery = z.object({
+  after: z.coerce
+    .number({ error: AFTER_RULE })
+    .pipe(z.int({ error: AFTER_RULE }).min(0, { error: AFTER_RULE }))
+    .default(0)
+    .meta({ description: 'only those with a greater sequence; default 0' }),
+  limit: limit(1_000, 100),
+});
+export const parkedParams = z.object({
+  seq: z.coerce.number({ error: SEQ_RULE }).pipe(z.int({ error: SEQ_RULE }).min(1, { error: SEQ_RULE })),
+});
+
+export const parkedFact = z
+  .object({
+    seq: z.int(),
+    parkedAt: z.string(),
+    reason: z.string(),
+    message: z.string(),
+    source: z.string().meta({ description: 'where it came from: a stored message of a stream, or HTTP' }),
+    contentType: z.string(),
+    bytes: z
+      .string()
+      .meta({ description: 'the bytes as they came, base64; in a list the first of them', contentEncoding: 'base64' }),
+    length: z.int().meta({ description: 'how many bytes came' }),
+    cut: z.boolean().meta({ description: '`bytes` holds fewer; GET /v1/parked/{seq} has all that are still there' }),
+  })
+  .meta({ id: 'ParkedFact' });
+export const parkedAnswer = z
+  .object({
+    parked: z.array(parkedFact),
+    next: z.int().nullable().meta({ description: '`after` of the next page; null if this was the last' }),
+  })
+  .meta({ id: 'ParkedFacts' });
+export const resubmittedAnswer = z.object({ seq: z.int(), resubmitted: z.literal(true) }).meta({ id: 'Resubmitted' });
+
+export const explainQuery = z.object({
+  limit: limit(LIMITS.explainSteps, LIMITS.explainStepsUsual),
+  cursor: cursorOf(z.tuple([z.int(), z.int(), z.string(), z.int()])),
+});
+
+const totals = {
+  sellable: z.int(),
+  damaged: z.int(),
+  inspection: z.int(),
+  held: z.int(),
+  allocated: z.int(),
+  inTransit: z.int(),
+};
+export const explainAnswer = z
+  .object({
+    sku: z.string(),
+    location: z.string(),
+    asOf: z.string(),
+    steps: z.array(
+      z.object({
+        at: z.string(),
+        what: z.string(),
+        id: z.string(),
+        detail: z.string(),
+        change: z.object(totals).partial(),
+        total: z.object(totals).meta({ description: 'running totals after this step' }),
+      }),
+    ),
+    stock: stockAnswer,
+    adds: z
+      .boolean()
+      .meta({ description: 'whether all steps, those of other pages too, end in the stock shown; false is a fault' }),
+    notes: z.array(z.string()),
+    next: nextCursor,
+  })
+  .meta({ id: 'Explanation' });
+
+export const healthAnswer = z.object({ status: z.literal('alive'), name: z.string() }).meta({ id: 'Health' });
+const ownership = {
+  owned: z.int().meta({ description: 'how many partitions are served here' }),
+  partitions: z.int().meta({ description: 'how many there are in all' }),
+  name: z.string().meta({ description: "this node's name" }),
+  owns: z
+    .array(z.object({ partition: z.int(), epoch: z.int() }))
+    .meta({ description: 'the partitions served here, and the epoch in which this node decides for each' }),
+};
+export const readinessAnswer = z.object({ ready: z.literal(true), ...ownership }).meta({ id: 'Readiness' });
+export const notReadyAnswer = z
+  .object({
+    type: z.literal('not-ready'),
+    title: z.string(),
+    status: z.literal(503),
+    detail: z.string(),
+    reasons: z.array(z.string()),
+    quarantined: z
+      .array(z.object({ partition: z.int(), why: z.string(), place: z.string().nullable() }))
+      .meta({ description: 'partitions owned and not served here, and the STREAM.seq that reading stops at' }),
+    ...ownership,
+  })
+  .meta({ id: 'NotReady' });
+
+export type ParkedAnswer = z.infer<typeof parkedAnswer>;

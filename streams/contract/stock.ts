@@ -1,0 +1,157 @@
+/**
+ * Requests and answers of the contract: one zod schema each, which checks the request, types the code and makes the
+ * OpenAPI document. The same bodies travel over HTTP and NATS.
+ */
+import { z } from 'zod';
+import { MAX_QTY } from '../fact/fact.ts';
+import { parseDateOrInstant } from '../instant.ts';
+import { isStoredName, NAME_RULE } from '../names.ts';
+
+export const PURPOSES = ['order', 'pickup', 'marketplace', 'replenishment', 'promotion'] as const;
+export const MAX_LINES = 500;
+export const MAX_ATP_LINES = 5000;
+export const DEFAULT_TTL_SECONDS = 900;
+export const MAX_TTL_SECONDS = 30 * 86_400;
+
+const NAMES = `must be ${NAME_RULE}`;
+/** Also what only a stored fact may have brought in: whether one has, is asked when the request is read (src/api/stock-api.ts). */
+const name = z.string({ error: NAMES }).refine(isStoredName, { error: NAMES }).meta({ minLength: 1, maxLength: 64 });
+const ID_RULE = 'must be a string of 1 to 128 characters';
+export const reservationId = z
+  .string({ error: ID_RULE })
+  .refine((id) => id.length > 0 && id.length <= 256 && id.isWellFormed() && [...id].length <= 128, { error: ID_RULE })
+  .meta({ minLength: 1, maxLength: 128 });
+const CHANNEL_RULE = 'must be a string of 1 to 64 characters';
+const channel = z.string({ error: CHANNEL_RULE }).min(1, { error: CHANNEL_RULE }).max(64, { error: CHANNEL_RULE });
+const BY_RULE = 'must be a date such as 2026-12-01, or a date and time with offset';
+const by = z.string({ error: BY_RULE }).refine((text) => parseDateOrInstant(text) !== undefined, { error: BY_RULE });
+const flag = z.boolean({ error: 'must be true or false' });
+
+function whole(min: number, max: number) {
+  const rule = `must be a whole number from ${min} to ${max}`;
+  return z.int({ error: rule }).min(min, { error: rule }).max(max, { error: rule });
+}
+
+function list<T extends z.ZodType>(item: T, min: number, max: number) {
+  const rule = `must be a list of ${min} to ${max}`;
+  return z.array(item, { error: rule }).min(min, { error: rule }).max(max, { error: rule });
+}
+
+export const atpParams = z.object({ sku: name });
+export const atpQuerystring = z.object({ location: name.optional(), channel: channel.optional(), by: by.optional() });
+export const atpRequest = z
+  .object(
+    {
+      lines: list(
+        z.object({ sku: name, locations: list(name, 0, 1000).optional() }, { error: 'must be an object' }),
+        1,
+        MAX_ATP_LINES,
+      ),
+      channel: channel.optional(),
+      by: by.optional(),
+    },
+    { error: 'must be an object' },
+  )
+  .meta({ id: 'AtpRequest' });
+
+const units = z.int();
+export const atpLine = z
+  .object({
+    sku: z.string(),
+    atp: units,
+    version: z
+      .string()
+      .meta({ description: 'epoch.sequence of what this was computed from; never goes back for a SKU' }),
+    locations: z.array(z.object({ location: z.string(), atp: units })),
+  })
+  .meta({ id: 'AtpLine' });
+export const atpAnswer = z.object({ asOf: z.string(), lines: z.array(atpLine) }).meta({ id: 'AtpAnswer' });
+export const atpLineAnswer = z.object({ asOf: z.string(), ...atpLine.shape }).meta({ id: 'AtpLineAnswer' });
+
+export const stockRequest = z.object({ sku: name, location: name.optional() }, { error: 'must be an object' });
+export const stockAnswer = z
+  .object({
+    sku: z.string(),
+    location: z.string(),
+    onHand: units,
+    sellable: units,
+    damaged: units,
+    inspection: units,
+    held: units,
+    allocated: units,
+    safetyStock: units,
+    available: units,
+    atp: units,
+    inTransit: units,
+    onOrder: units,
+  })
+  .meta({ id: 'Stock' });
+export const skuStockAnswer = z.object({ sku: z.string(), locations: z.array(stockAnswer) }).meta({ id: 'SkuStock' });
+
+export const reservationRequest = z
+  .object(
+    {
+      id: reservationId,
+      channel: channel.default('web'),
+      purpose: z.enum(PURPOSES, { error: `must be one of ${PURPOSES.join(', ')}` }).default('order'),
+      ttlSeconds: whole(1, MAX_TTL_SECONDS).default(DEFAULT_TTL_SECONDS),
+      partial: flag.default(false),
+      lines: list(
+        z.object(
+          {
+            sku: name,
+            qty: whole(1, MAX_QTY),
+            locations: list(name, 1, 1000).optional(),
+            split: flag.default(false),
+          },
+          { error: 'must be an object' },
+        ),
+        1,
+        MAX_LINES,
+      ),
+    },
+    { error: 'must be an object' },
+  )
+  .meta({ id: 'ReservationRequest' });
+export const reservationStep = z.object({ id: reservationId }, { error: 'must be an object' });
+
+export const STATUSES = ['held', 'allocated', 'released', 'expired', 'fulfilled'] as const;
+const shortage = z.object({ sku: z.string(), requested: units, available: units });
+export const reservationAnswer = z
+  .object({
+    id: z.string(),
+    status: z.enum(STATUSES),
+    expiresAt: z.string().nullable().meta({ description: 'null once it is confirmed: it no longer expires' }),
+    lines: z.array(z.object({ sku: z.string(), qty: units, location: z.string(), version: z.string() })),
+    shortages: z.array(shortage).optional(),
+  })
+  .meta({ id: 'Reservation' });
+
+export const factsAnswer = z
+  .object({
+    accepted: units,
+    duplicates: units,
+    rejected: z.array(z.object({ index: units, code: z.string(), message: z.string() })),
+  })
+  .meta({ id: 'FactsAnswer' });
+
+export const problemBody = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: units,
+    detail: z.string(),
+    errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+    shortages: z.array(shortage).optional(),
+  })
+  .meta({ id: 'Problem' });
+
+export type AtpRequest = z.output<typeof atpRequest>;
+export type AtpLine = z.infer<typeof atpLine>;
+export type AtpAnswer = z.infer<typeof atpAnswer>;
+export type StockAnswer = z.infer<typeof stockAnswer>;
+export type SkuStockAnswer = z.infer<typeof skuStockAnswer>;
+export type ReservationRequest = z.output<typeof reservationRequest>;
+export type ReservationAnswer = z.infer<typeof reservationAnswer>;
+export type FactsAnswer = z.infer<typeof factsAnswer>;
+export type ProblemBody = z.infer<typeof problemBody>;

@@ -1,0 +1,173 @@
+/**
+ * Marks: what every replay must honour of parked facts, each in a message of PARKED without bytes, so that a start reads these alone.
+ *
+ *   mark.conflict.<STREAM>.<seq>            that message was parked for its id, and never counts
+ *   mark.again.<seq>.<sha256>.<nonce>       what is parked at <seq> is submitted again, in bytes with that hash
+ *   mark.converted                          up to which sequence entries that version 0.1 wrote without marks have theirs (its body)
+ *
+ * Invariants:
+ *  MK1 A mark is stored before what needs it: the entry of a conflict, the message of a resubmission.
+ *  MK2 A message that quotes a mark with its nonce was stored after it. So whoever has read the marks up to the stream's end as of that
+ *     message, or later, finds the same of it: a replay believes what was believed.
+ *  MK3 Marks are read up to the last one that the stream's leader knows of; one that is missing before it is an error, not silence.
+ */
+import { createHash } from 'node:crypto';
+import { FACT_STREAM_NAMES, PARKED_STREAM, REMOVED_METADATA } from '../../config/topology.ts';
+import { type Broker, BrokerError, type StoredMessage } from '../broker.ts';
+import { type ReadingWorld, readUntil } from '../read/follower.ts';
+
+/** On a resubmission: the sequence of its mark in PARKED, and the mark's nonce. */
+export const MARK_HEADER = 'Holdfast-Mark';
+
+const QUOTED = /^([1-9]\d{0,15})\.([A-Za-z0-9_-]{1,64})$/;
+const CONFLICT = new RegExp(`^(?:${FACT_STREAM_NAMES.join('|')})\\.[1-9]\\d{0,15}$`);
+const CONVERTED = 'mark.converted';
+const NOTHING = new Uint8Array();
+
+/** Stores that a message never counts. */
+export async function markConflict(broker: Broker, source: string): Promise<void> {
+  try {
+    await broker.publish(`mark.conflict.${source}`, NOTHING, { expectLast: 0 });
+  } catch (error) {
+    if (!(error instanceof BrokerError) || error.kind !== 'conflict') throw error;
+  }
+}
+
+/** Stores that these bytes are sent for the fact parked at a sequence; what the message must quote. */
+export async function markAgain(broker: Broker, seq: number, bytes: Uint8Array, nonce: string): Promise<string> {
+  return `${await broker.publish(`mark.again.${seq}.${hashOf(bytes)}.${nonce}`, NOTHING)}.${nonce}`;
+}
+
+export class ParkMarks {
+  /** `STREAM.seq` of messages that were parked for their ids. */
+  readonly conflicts = new Set<string>();
+  /** Hash and nonce of the resubmissions that are marked, by the mark's sequence. */
+  readonly #again = new Map<number, string>();
+  #read = 0;
+  /** By fact stream: marks that messages up to there may quote have been read. */
+  readonly #covered = new Map<string, number>();
+
+  /**
+   * Reads the marks that are new. Rejects if one cannot be read.
+   * @param ends of fact streams, read before: messages up to there can be judged from now on
+   */
+  async read(world: ReadingWorld, ends: Readonly<Record<string, number>>): Promise<void> {
+    const last = (await world.broker.lastOn(PARKED_STREAM, 'mark.>'))?.seq ?? 0;
+    await readAll(world, 'mark.>', this.#read + 1, last, false, (message) => this.#take(message));
+    this.#read = Math.max(this.#read, last);
+    for (const [stream, seq] of Object.entries(ends))
+      this.#covered.set(stream, Math.max(this.#covered.get(stream) ?? 0, seq));
+  }
+
+  /** Whether the mark that a message may quote has been read, if there is one (MK2). */
+  covers(stream: string, message: StoredMessage): boolean {
+    const seq = quotedMark(message)?.seq ?? 0;
+    return seq <= this.#read || message.seq <= (this.#covered.get(stream) ?? 0);
+  }
+
+  /** Whether a person has submitted these bytes again. */
+  allows(message: StoredMessage): boolean {
+    const quoted = quotedMark(message);
+    if (quoted === undefined) return false;
+    return this.#again.get(quoted.seq) === `${hashOf(message.data)}.${quoted.nonce}`;
+  }
+
+  #take({ seq, subject }: StoredMessage): void {
+    const [, kind, ...rest] = subject.split('.');
+    if (kind === 'conflict' && CONFLICT.test(rest.join('.'))) this.conflicts.add(rest.join('.'));
+    else if (kind === 'again' && rest.length === 3) this.#again.set(seq, `${rest[1]}.${rest[2]}`);
+  }
+}
+
+/** For a start: all marks, those of entries that version 0.1 wrote without them included. */
+export async function readMarks(
+  world: ReadingWorld,
+  marks: ParkMarks,
+  ends: Readonly<Record<string, number>>,
+): Promise<void> {
+  await refuseHoles(world);
+  await marks.read(world, ends);
+  const { broker } = world;
+  const converted = Number(String(Buffer.from((await broker.lastOn(PARKED_STREAM, CONVERTED))?.data ?? NOTHING))) || 0;
+  const last = (await broker.lastOn(PARKED_STREAM, 'parked.>'))?.seq ?? 0;
+  if (last <= converted) return;
+  const unmarked: string[] = [];
+  await readEntries(world, converted + 1, last, (source, reason) => {
+    if (reason === 'id-conflict' && !marks.conflicts.has(source) && CONFLICT.test(source)) unmarked.push(source);
+  });
+  for (const source of unmarked) {
+    await markConflict(broker, source);
+    marks.conflicts.add(source);
+  }
+  await broker.publish(CONVERTED, Buffer.from(String(last)));
+}
+
+/** What is parked, for whoever folds the streams without a node. */
+export interface ParkedSources {
+  /** The reason of every entry, by where it came from. */
+  readonly reasons: ReadonlyMap<string, string>;
+  readonly marks: ParkMarks;
+}
+
+/** @param ends of the fact streams that are folded, read before */
+export async function readParked(world: ReadingWorld, ends: Readonly<Record<string, number>>): Promise<ParkedSources> {
+  const [reasons, marks] = [new Map<string, string>(), new ParkMarks()];
+  if ((await world.broker.stream(PARKED_STREAM)) === undefined) return { reasons, marks };
+  await marks.read(world, ends);
+  const last = (await world.broker.lastOn(PARKED_STREAM, 'parked.>'))?.seq ?? 0;
+  await readEntries(world, 1, last, (source, reason) => {
+    reasons.set(source, reason);
+    // By version 0.1, or by a node that is about to convert it.
+    if (reason === 'id-conflict') marks.conflicts.add(source);
+  });
+  return { reasons, marks };
+}
+
+function readEntries(
+  world: ReadingWorld,
+  from: number,
+  last: number,
+  entry: (source: string, reason: string) => void,
+): Promise<void> {
+  return readAll(world, 'parked.>', from, last, true, (message) =>
+    entry(message.subject.slice('parked.'.length), message.header('Holdfast-Reason') ?? ''),
+  );
+}
+
+/** Reads a kind of message up to its last one (MK3). A consumer's server may be behind the leader, and say that there is no more. */
+async function readAll(
+  world: ReadingWorld,
+  filter: string,
+  from: number,
+  last: number,
+  headersOnly: boolean,
+  message: (message: StoredMessage) => void,
+): Promise<void> {
+  if (last < from) return;
+  let reached = 0;
+  const take = (each: StoredMessage) => {
+    reached = each.seq;
+    message(each);
+  };
+  await readUntil(world, PARKED_STREAM, [filter], from, last, take, { headersOnly });
+  if (reached < last)
+    throw new BrokerError('unknown', `stream ${PARKED_STREAM} gives nothing behind ${reached} of ${last}`);
+}
+
+/** A start must not take a stream that has lost messages for one that never had them. What was removed on purpose is written beside it. */
+async function refuseHoles({ broker }: ReadingWorld): Promise<void> {
+  const stream = await broker.stream(PARKED_STREAM);
+  if (stream === undefined) return;
+  const missing = stream.lastSeq - stream.messages - Number(stream.metadata?.[REMOVED_METADATA] ?? 0);
+  if (missing > 0)
+    throw new Error(`stream ${PARKED_STREAM} lacks ${missing} of the ${stream.lastSeq} messages that it held`);
+}
+
+function quotedMark(message: StoredMessage): { seq: number; nonce: string } | undefined {
+  const match = QUOTED.exec(message.header(MARK_HEADER) ?? '');
+  return match === null ? undefined : { seq: Number(match[1]), nonce: match[2] as string };
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

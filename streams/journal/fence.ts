@@ -1,0 +1,59 @@
+/**
+ * A fence: the record that a node appends to another writer's subject when it takes partitions over from it (J4).
+ */
+import { JOURNAL_STREAM } from '../../config/topology.ts';
+import { BrokerError, type StoredMessage } from '../broker.ts';
+import { delay } from '../clock.ts';
+import type { ReadingWorld } from '../read/follower.ts';
+import { journalSubject } from '../subjects.ts';
+import { isForWhatItIs } from './journal.ts';
+import { decodeRecord, encodeRecord, type JournalRecord, JournalRecordError, recordHash } from './record.ts';
+
+/**
+ * Appends a fence for these partitions to the subject of another writer, after whatever that writer has stored. From then on its
+ * next append fails. Repeats until the fence is in.
+ * @param skipped whether a person has judged that a message of the subject is none of the writer's
+ * @throws JournalRecordError if the last message of the subject is no record
+ */
+export async function fenceWriter(
+  { broker, clock }: ReadingWorld,
+  writer: string,
+  by: string,
+  parts: readonly (readonly [number, number])[],
+  skipped: (message: StoredMessage) => boolean = () => false,
+): Promise<void> {
+  const subject = journalSubject(writer);
+  for (let attempt = 0; ; attempt++) {
+    const tail = await broker.lastOn(JOURNAL_STREAM, subject);
+    const last = tail === undefined || skipped(tail) ? undefined : lastRecord(tail, writer);
+    if (last !== undefined && isSameFence(last, by, parts)) return;
+    const record: JournalRecord = {
+      writer,
+      n: (last?.n ?? 0) + 1,
+      before: tail === undefined ? '' : recordHash(tail.data),
+      decisions: [{ kind: 'fenced', by, parts }],
+    };
+    try {
+      await broker.publish(subject, encodeRecord(record), { expectLast: tail?.seq ?? 0 });
+      return;
+    } catch (error) {
+      if (attempt > 100 || isForWhatItIs(error)) throw error;
+      if (error instanceof BrokerError && error.kind !== 'conflict')
+        await delay(clock, Math.min(1_000, 20 * (attempt + 1)));
+    }
+  }
+}
+
+function lastRecord({ seq, data }: StoredMessage, writer: string): JournalRecord {
+  try {
+    return decodeRecord(data);
+  } catch (cause) {
+    const what = `JOURNAL cannot be read at sequence ${seq}, the last of ${writer}: ${(cause as Error).message}`;
+    throw new JournalRecordError(what, { cause, seq });
+  }
+}
+
+function isSameFence(record: JournalRecord, by: string, parts: readonly (readonly [number, number])[]): boolean {
+  const fence = record.decisions[0];
+  return fence?.kind === 'fenced' && fence.by === by && JSON.stringify(fence.parts) === JSON.stringify(parts);
+}

@@ -1,0 +1,351 @@
+/**
+ * The connection to NATS. Everything outside of this folder sees a Broker (streams/broker.ts), or asks and serves requests through it.
+ *
+ * Invariants:
+ *  B1 It reconnects for ever; what was published while disconnected has an unknown outcome, never a good one.
+ *  B2 Nothing that takes a message can end the client's reader: what it throws goes to `onFault`. A message that the server would not take
+ *     is not sent: it would close the connection, and all that is on its way would be lost.
+ */
+import {
+  AckPolicy,
+  type ConsumerMessages,
+  DeliverPolicy,
+  type JetStreamClient,
+  type JetStreamManager,
+  type JsMsg,
+  jetstream,
+  jetstreamManager,
+  type StreamConfig,
+} from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
+import { connect, type NatsConnection, nanos, nuid } from '@nats-io/transport-node';
+import { JOURNAL_STREAM, PARKED_STREAM } from '../../config/topology.ts';
+import type {
+  Broker,
+  FollowHandlers,
+  Following,
+  FollowOptions,
+  MessageFault,
+  MessageKind,
+  PublishOptions,
+  StoredMessage,
+  StreamFacts,
+} from '../broker.ts';
+import { parseInstant } from '../instant.ts';
+import { isApiError, sorted } from './errors.ts';
+import { Exchange, type Server } from './exchange.ts';
+import { NatsKeys } from './keys.ts';
+import {
+  type ConnectError,
+  connectFault,
+  connectionOptions,
+  firstConnectFault,
+  loginOf,
+  type NatsLogin,
+} from './login.ts';
+import { Delivered, headerOf, roomOf, toHeaders } from './messages.ts';
+import { Objects } from './objects.ts';
+import { registerService, type ServiceEndpoint } from './service.ts';
+
+export interface NatsStreamFacts extends StreamFacts {
+  readonly config: Partial<StreamConfig>;
+}
+
+/** A nonce for names that must be new at every start. */
+export function nonce(): string {
+  return nuid.next();
+}
+
+export class NatsBroker implements Broker {
+  readonly #nc: NatsConnection;
+  readonly #login: NatsLogin;
+  readonly #js: JetStreamClient;
+  readonly #jsm: JetStreamManager;
+  /** Told when the connection was lost and is there again. */
+  readonly #following = new Set<() => void>();
+  readonly #exchange: Exchange;
+  /** Told of messages that came to nothing. */
+  onFault: MessageFault = () => undefined;
+
+  private constructor(nc: NatsConnection, jsm: JetStreamManager, login: NatsLogin) {
+    this.#nc = nc;
+    this.#login = login;
+    this.#js = jetstream(nc);
+    this.#jsm = jsm;
+    this.#exchange = new Exchange(nc, (kind, error) => this.onFault(kind, error));
+    this.#watch().catch(() => undefined);
+  }
+
+  async #watch(): Promise<void> {
+    for await (const { type } of this.#nc.status()) {
+      if (type === 'reconnect') for (const broken of [...this.#following]) broken();
+    }
+  }
+
+  /**
+   * Rejects with a ConnectError.
+   * @param at settings that say where NATS is and who logs in, or URLs with commas alone
+   */
+  static async connect(at: NatsLogin | string, name: string): Promise<NatsBroker> {
+    const login = loginOf(at);
+    const nc = await connect({
+      ...connectionOptions(login),
+      name,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 250,
+      pingInterval: 5_000,
+      maxPingOut: 2,
+      noAsyncTraces: true,
+      timeout: 5_000,
+    }).catch(async (error) => Promise.reject(await firstConnectFault(login, error)));
+    return new NatsBroker(nc, await jetstreamManager(nc, { checkAPI: false, timeout: 5_000 }), login);
+  }
+
+  get server(): { version: string; url: string; maxPayload: number } {
+    return {
+      version: this.#nc.info?.version ?? '',
+      url: this.#nc.getServer(),
+      maxPayload: this.#nc.info?.max_payload ?? 0,
+    };
+  }
+
+  /** Bytes of data that one message may carry now. */
+  get room(): number {
+    return roomOf(this.#nc);
+  }
+
+  /** Resolves when it is closed for good, with the reason if nobody here has closed it. */
+  get closed(): Promise<ConnectError | undefined> {
+    return this.#nc.closed().then((error) => (error === undefined ? undefined : connectFault(this.#login, error)));
+  }
+
+  async close(): Promise<void> {
+    await this.#nc.drain().catch(() => this.#nc.close());
+  }
+
+  async flush(): Promise<void> {
+    await this.#nc.flush();
+  }
+
+  async publish(subject: string, data: Uint8Array, options: PublishOptions = {}): Promise<number> {
+    try {
+      const ack = await this.#js.publish(subject, data, {
+        timeout: options.timeoutMs ?? 5_000,
+        ...(options.headers === undefined ? {} : { headers: toHeaders(options.headers) }),
+        ...(options.expectLast === undefined ? {} : { expect: { lastSubjectSequence: options.expectLast } }),
+      });
+      return ack.seq;
+    } catch (error) {
+      throw sorted(error);
+    }
+  }
+
+  async stream(name: string): Promise<NatsStreamFacts | undefined> {
+    try {
+      const { config, created, state } = await this.#jsm.streams.info(name);
+      return {
+        config,
+        metadata: config.metadata,
+        created: String(created),
+        firstSeq: state.first_seq,
+        lastSeq: state.last_seq,
+        messages: state.messages,
+        bytes: state.bytes,
+        maxBytes: config.max_bytes > 0 ? config.max_bytes : undefined,
+      };
+    } catch (error) {
+      if (isApiError(error, 10059)) return undefined;
+      throw sorted(error);
+    }
+  }
+
+  async addStream(config: Partial<StreamConfig> & { name: string }): Promise<void> {
+    try {
+      await this.#jsm.streams.add(config);
+    } catch (error) {
+      throw sorted(error);
+    }
+  }
+
+  async annotate(stream: string, metadata: Readonly<Record<string, string>>): Promise<void> {
+    await this.updateStream(stream, { metadata: { ...metadata } });
+  }
+
+  async updateStream(name: string, config: Partial<StreamConfig>): Promise<void> {
+    await this.#jsm.streams.update(name, config).catch((error) => Promise.reject(sorted(error)));
+  }
+
+  /** Removes messages below a sequence, of one subject if it is given: never one at or behind it, however late the request comes. */
+  async purgeBelow(stream: string, seq: number, subject?: string): Promise<number> {
+    const query = subject === undefined ? { seq } : { seq, filter: subject };
+    const { purged } = await this.#jsm.streams.purge(stream, query).catch((error) => Promise.reject(sorted(error)));
+    return purged;
+  }
+
+  /** Messages that a stream holds on subjects; 0 if it is not there. */
+  async count(stream: string, filter: string): Promise<number> {
+    try {
+      const info = await this.#jsm.consumers.add(stream, {
+        name: `h${nuid.next()}`,
+        filter_subject: filter,
+        ack_policy: AckPolicy.None,
+        mem_storage: true,
+        num_replicas: 1,
+        inactive_threshold: nanos(5_000),
+      });
+      void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
+      return info.num_pending;
+    } catch (error) {
+      if (isApiError(error, 10059)) return 0;
+      throw sorted(error);
+    }
+  }
+
+  /** Subjects that a stream holds under a prefix that ends in a dot. */
+  async subjects(stream: string, prefix: string): Promise<string[]> {
+    const info = await this.#jsm.streams
+      .info(stream, { subjects_filter: `${prefix}>` })
+      .catch((error) => Promise.reject(sorted(error)));
+    return Object.keys(info.state.subjects ?? {});
+  }
+
+  /** Opens an object store, made if it is missing. */
+  async objects(bucket: string, replicas: number): Promise<Objects> {
+    return Objects.open(this.#js, bucket, replicas, this.room).catch((error) => Promise.reject(sorted(error)));
+  }
+
+  async lastOn(stream: string, subject: string): Promise<StoredMessage | undefined> {
+    return this.#get(stream, { last_by_subj: subject });
+  }
+
+  async message(stream: string, seq: number): Promise<StoredMessage | undefined> {
+    return this.#get(stream, { seq });
+  }
+
+  async #get(stream: string, query: { last_by_subj: string } | { seq: number }): Promise<StoredMessage | undefined> {
+    try {
+      const found = await this.#jsm.streams.getMessage(stream, query);
+      if (found === null) return undefined;
+      return {
+        seq: found.seq,
+        subject: found.subject,
+        data: found.data,
+        recordedAt: parseInstant(found.timestamp) ?? found.time.getTime() * 1000,
+        header: (name) => headerOf(found.header, name),
+      };
+    } catch (error) {
+      if (isApiError(error, 10037)) return undefined;
+      throw sorted(error);
+    }
+  }
+
+  /**
+   * Delivers what the stream holds from a sequence on, then what comes: one ephemeral pull consumer without acks, whose position
+   * the caller keeps. It does not come back by itself: `alive` is called with every sign of life, and the caller starts anew.
+   */
+  async follow(stream: string, options: FollowOptions, handlers: FollowHandlers): Promise<Following> {
+    const kind = kindOfStream(stream);
+    const guarded = (take: () => void) => {
+      try {
+        take();
+      } catch (error) {
+        this.onFault(kind, error);
+      }
+    };
+    let ms: ConsumerMessages | undefined;
+    try {
+      const info = await this.#jsm.consumers.add(stream, {
+        name: `h${nuid.next()}`,
+        ...(options.filters.length === 1
+          ? { filter_subject: options.filters[0] as string }
+          : options.filters.length === 0
+            ? {}
+            : { filter_subjects: [...options.filters] }),
+        ack_policy: AckPolicy.None,
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: Math.max(1, options.from),
+        mem_storage: true,
+        num_replicas: 1,
+        headers_only: options.headersOnly ?? false,
+        inactive_threshold: nanos(30_000),
+      });
+      ms = await this.#js.consumers.getConsumerFromInfo(info).consume({
+        max_messages: options.batch,
+        expires: 3_000,
+        idle_heartbeat: 500,
+        bind: true,
+        callback: (message: JsMsg) => guarded(() => handlers.message(new Delivered(message))),
+      });
+      // Heartbeats alone are the server's: `next` says only that the client has asked again.
+      const statuses = ms.status();
+      (async () => {
+        for await (const status of statuses) if (status.type === 'heartbeat') handlers.alive();
+      })().catch((error) => this.onFault(kind, error));
+      const consuming = ms;
+      this.#following.add(handlers.broken);
+      return {
+        pending: info.num_pending,
+        close: () => {
+          this.#following.delete(handlers.broken);
+          consuming.close().catch(() => undefined);
+          this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
+        },
+      };
+    } catch (error) {
+      ms?.close().catch(() => undefined);
+      throw sorted(error);
+    }
+  }
+
+  /** Opens a key-value bucket, made if it is missing; reads go through the leader. */
+  async keys(bucket: string, options: { ttlMs?: number; replicas: number }): Promise<NatsKeys> {
+    try {
+      const kv = await new Kvm(this.#js).create(bucket, {
+        history: 1,
+        replicas: options.replicas,
+        allow_direct: false,
+        ...(options.ttlMs === undefined ? {} : { ttl: options.ttlMs, markerTTL: Math.max(options.ttlMs, 1_000) }),
+      });
+      return new NatsKeys(kv, bucket, this.#js, this.#jsm);
+    } catch (error) {
+      throw sorted(error);
+    }
+  }
+
+  /** Answers requests on a subject, whatever is asked and however large the answer is. */
+  serve(subject: string, server: Server): { stop(): void } {
+    return this.#exchange.serve(subject, server);
+  }
+
+  /** Sends a message to whoever listens now; what is sent while disconnected is lost, and what is larger than `room` is not sent. */
+  send(subject: string, data: Uint8Array): void {
+    this.#exchange.send(subject, data);
+  }
+
+  /** Passes on messages of a subject. What a listener throws is told to `onFault` and ends nothing. */
+  listen(subject: string, listener: (data: Uint8Array) => void): { stop(): void } {
+    return this.#exchange.listen(subject, listener);
+  }
+
+  /** The answer of whoever serves a subject; rejects with a BrokerError. */
+  request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    return this.#exchange.request(subject, data, timeoutMs);
+  }
+
+  /** Registers a NATS micro service ($SRV.PING, INFO, STATS) with its endpoints `<group>.<name>`. */
+  async service(
+    name: string,
+    version: string,
+    description: string,
+    endpoints: readonly ServiceEndpoint[],
+  ): Promise<{ stop(): Promise<void> }> {
+    return registerService(this.#nc, { name, version, description }, endpoints, (kind, error) =>
+      this.onFault(kind, error),
+    );
+  }
+}
+
+function kindOfStream(stream: string): MessageKind {
+  if (stream === JOURNAL_STREAM) return 'journal';
+  return stream === PARKED_STREAM ? 'parked' : 'facts';
+}

@@ -1,0 +1,164 @@
+/**
+ * Requests between nodes, and messages to whoever listens, over core NATS.
+ *
+ * Invariants:
+ *  EX1 An answer larger than the server's max_payload comes in parts, up to peerAnswerBytes; what is larger still is refused, in words of
+ *      whoever answers. Nobody waits for an answer that could not be sent.
+ *  EX2 Nothing that a message does to whoever takes it leaves a callback: the client would stop reading, and the node be cut off.
+ *  EX3 Parts are sent only to askers that can put them together, which the inbox of the request says: those of Holdfast 0.1 cannot.
+ */
+import {
+  createInbox,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  headers as newHeaders,
+} from '@nats-io/transport-node';
+import { LIMITS } from '../../config/limits.ts';
+import { BrokerError, type MessageFault } from '../broker.ts';
+import { kindOfSubject, mayBeAnswered } from '../subjects.ts';
+import { sorted } from './errors.ts';
+import { headerOf, roomOf } from './messages.ts';
+
+const PART_HEADER = 'Holdfast-Part';
+const TAKES_PARTS = /\.parts\.[0-9a-z]+$/;
+const PART = /^(\d{1,6})\/(\d{1,6})$/;
+
+export interface Server {
+  readonly answer: (data: Uint8Array) => Promise<Uint8Array>;
+  /** Instead of an answer of so many bytes, which are more than can be sent. */
+  readonly tooLarge: (bytes: number, most: number) => Uint8Array;
+}
+
+interface Asked {
+  readonly parts: Uint8Array[];
+  bytes: number;
+  readonly done: (answer: Uint8Array | BrokerError) => void;
+}
+
+export class Exchange {
+  readonly #nc: NatsConnection;
+  readonly #fault: MessageFault;
+  readonly #asked = new Map<string, Asked>();
+  /** Where answers come in, made at the first question. */
+  #inbox: string | undefined;
+  #questions = 0;
+
+  constructor(nc: NatsConnection, fault: MessageFault) {
+    this.#nc = nc;
+    this.#fault = fault;
+  }
+
+  /** Rejects with a BrokerError: too-large if the question is, unknown if no whole answer came in time. */
+  request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      this.#questions += 1;
+      const token = this.#questions.toString(36);
+      const timer = setTimeout(() => done(new BrokerError('unknown', `${subject} does not answer in time`)), timeoutMs);
+      const done = (answer: Uint8Array | BrokerError) => {
+        clearTimeout(timer);
+        this.#asked.delete(token);
+        if (answer instanceof BrokerError) reject(answer);
+        else resolve(answer);
+      };
+      this.#asked.set(token, { parts: [], bytes: 0, done });
+      try {
+        this.#nc.publish(subject, data, { reply: `${this.#answersCome()}.${token}` });
+      } catch (error) {
+        done(sorted(error));
+      }
+    });
+  }
+
+  /** What is on its way when it stops is still answered: an unsubscribe would drop it, and its caller would wait for nothing. */
+  serve(subject: string, server: Server): { stop(): void } {
+    const subscription = this.#nc.subscribe(subject, {
+      callback: (error, message) => {
+        if (error === null) this.#serve(message, server);
+      },
+    });
+    return { stop: () => void subscription.drain().catch(() => undefined) };
+  }
+
+  listen(subject: string, listener: (data: Uint8Array) => void): { stop(): void } {
+    const subscription = this.#nc.subscribe(subject, {
+      callback: (error, message) => {
+        if (error !== null) return;
+        try {
+          listener(message.data);
+        } catch (fault) {
+          this.#fault(kindOfSubject(subject), fault);
+        }
+      },
+    });
+    return { stop: () => subscription.unsubscribe() };
+  }
+
+  send(subject: string, data: Uint8Array): void {
+    if (this.#nc.isClosed()) return;
+    try {
+      this.#nc.publish(subject, data);
+    } catch (error) {
+      this.#fault(kindOfSubject(subject), sorted(error));
+    }
+  }
+
+  #serve(message: Msg, server: Server): void {
+    const { reply, subject } = message;
+    // A message that asks for no answer is no request.
+    if (!mayBeAnswered(reply)) return;
+    server
+      .answer(message.data)
+      .then((answer) => this.#answer(reply, answer, server))
+      .catch((error) => {
+        this.#fault(kindOfSubject(subject), error);
+        // An empty answer says that there will be none.
+        this.#respond(reply, new Uint8Array());
+      })
+      .catch((error) => this.#fault(kindOfSubject(subject), error));
+  }
+
+  #answer(reply: string, answer: Uint8Array, server: Server): void {
+    const room = roomOf(this.#nc);
+    if (answer.length <= room) return this.#respond(reply, answer);
+    const most = TAKES_PARTS.test(reply) ? LIMITS.peerAnswerBytes : room;
+    if (answer.length > most) return this.#respond(reply, server.tooLarge(answer.length, most));
+    const count = Math.ceil(answer.length / room);
+    for (let part = 0; part < count; part++) {
+      const headers = newHeaders();
+      headers.set(PART_HEADER, `${part}/${count}`);
+      this.#respond(reply, answer.subarray(part * room, (part + 1) * room), headers);
+    }
+  }
+
+  #respond(reply: string, data: Uint8Array, headers?: MsgHdrs): void {
+    this.#nc.publish(reply, data, headers === undefined ? {} : { headers });
+  }
+
+  #answersCome(): string {
+    if (this.#inbox !== undefined) return this.#inbox;
+    const inbox = `${createInbox()}.parts`;
+    this.#nc.subscribe(`${inbox}.*`, {
+      callback: (error, message) => {
+        if (error === null) this.#take(message);
+      },
+    });
+    this.#inbox = inbox;
+    return inbox;
+  }
+
+  #take(message: Msg): void {
+    const asked = this.#asked.get(message.subject.slice(message.subject.lastIndexOf('.') + 1));
+    if (asked === undefined) return;
+    const { headers, data } = message;
+    if (headers === undefined) return asked.done(data);
+    if (headers.code === 503) return asked.done(new BrokerError('unknown', 'nobody serves it'));
+    const [, part, count] = PART.exec(headerOf(headers, PART_HEADER) ?? '') ?? [];
+    asked.bytes += data.length;
+    // Parts keep their order. Others than the next one are of two that answered, and of neither a whole is left.
+    if (Number(part) !== asked.parts.length || asked.bytes > LIMITS.peerAnswerBytes)
+      return asked.done(new BrokerError('unknown', 'its parts do not fit together'));
+    asked.parts.push(data);
+    if (asked.parts.length === Number(count)) asked.done(Buffer.concat(asked.parts));
+  }
+}

@@ -1,0 +1,99 @@
+/** A JetStream key-value bucket as the core's port for keys: reads and compare-and-set go through the leader. */
+import { AckPolicy, DeliverPolicy, type JetStreamClient, type JetStreamManager, type JsMsg } from '@nats-io/jetstream';
+import type { KV } from '@nats-io/kv';
+import { nanos, nuid } from '@nats-io/transport-node';
+import { BrokerError, type KeyEntry, type Keys } from '../broker.ts';
+import { sorted } from './errors.ts';
+
+/** Longest wait for all keys of a bucket. */
+const ALL_KEYS_MS = 4_000;
+
+export class NatsKeys implements Keys {
+  readonly #kv: KV;
+  readonly #bucket: string;
+  readonly #js: JetStreamClient;
+  readonly #jsm: JetStreamManager;
+  constructor(kv: KV, bucket: string, js: JetStreamClient, jsm: JetStreamManager) {
+    this.#kv = kv;
+    this.#bucket = bucket;
+    this.#js = js;
+    this.#jsm = jsm;
+  }
+
+  async get(key: string): Promise<KeyEntry | undefined> {
+    const entry = await this.#kv.get(key).catch((error) => Promise.reject(this.#sorted(error)));
+    if (entry === null || entry.operation !== 'PUT') return undefined;
+    return { key, value: entry.string(), revision: entry.revision, createdMs: entry.created.getTime() };
+  }
+
+  /** Through a consumer of its own that is deleted at once: those of `kv.history` stay for minutes, and this is asked every second. */
+  async all(): Promise<KeyEntry[]> {
+    const entries: KeyEntry[] = [];
+    const stream = `KV_${this.#bucket}`;
+    try {
+      const info = await this.#jsm.consumers.add(stream, {
+        name: `h${nuid.next()}`,
+        filter_subject: `$KV.${this.#bucket}.>`,
+        ack_policy: AckPolicy.None,
+        deliver_policy: DeliverPolicy.LastPerSubject,
+        mem_storage: true,
+        num_replicas: 1,
+        inactive_threshold: nanos(5_000),
+      });
+      try {
+        if (info.num_pending === 0) return entries;
+        const consumer = this.#js.consumers.getConsumerFromInfo(info);
+        const messages = await consumer.fetch({ max_messages: info.num_pending, expires: 2_000 });
+        // A fetch over a connection that breaks may end early, or not at all.
+        const late = setTimeout(() => void messages.close().catch(() => undefined), ALL_KEYS_MS);
+        let read = 0;
+        for await (const message of messages) {
+          read += 1;
+          const entry = entryOf(message, this.#bucket);
+          if (entry !== undefined) entries.push(entry);
+        }
+        clearTimeout(late);
+        // Part of a bucket must not pass for all of it: who is missing would be taken for dead.
+        if (read < info.num_pending)
+          throw new BrokerError('unknown', `${read} of ${info.num_pending} keys of ${this.#bucket} came`);
+      } finally {
+        this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
+      }
+    } catch (error) {
+      throw this.#sorted(error);
+    }
+    return entries;
+  }
+
+  async put(key: string, value: string, expected?: number): Promise<number> {
+    try {
+      if (expected === undefined) return await this.#kv.put(key, value);
+      return expected === 0 ? await this.#kv.create(key, value) : await this.#kv.update(key, value, expected);
+    } catch (error) {
+      throw this.#sorted(error);
+    }
+  }
+
+  async delete(key: string, expected?: number): Promise<void> {
+    const options = expected === undefined ? {} : { previousSeq: expected };
+    await this.#kv.delete(key, options).catch((error) => Promise.reject(this.#sorted(error)));
+  }
+
+  /** A time-out alone would not say what does not answer. */
+  #sorted(error: unknown): BrokerError {
+    const { kind, message } = sorted(error);
+    return new BrokerError(kind, `bucket ${this.#bucket}: ${message}`, { cause: error });
+  }
+}
+
+/** A key that is there; undefined for the marker of one that was deleted or has expired. */
+function entryOf(message: JsMsg, bucket: string): KeyEntry | undefined {
+  const { headers } = message;
+  if (headers?.has('KV-Operation') === true || headers?.has('Nats-Marker-Reason') === true) return undefined;
+  return {
+    key: message.subject.slice(`$KV.${bucket}.`.length),
+    value: message.string(),
+    revision: message.seq,
+    createdMs: Math.floor(Number(message.info.timestampNanos) / 1e6),
+  };
+}

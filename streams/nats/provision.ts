@@ -1,0 +1,210 @@
+/**
+ * Makes the streams, or verifies those that are there. Never narrows one silently: what differs in a way that could lose or
+ * misplace a fact stops the start and says what differs.
+ *
+ * Invariants:
+ *  P1 The partition count of stored subjects never changes; it stands in the streams' metadata.
+ *  P2 No stream is ever bounded below what it holds, and room for JOURNAL is reserved first, then for PARKED: facts are refused before
+ *     anything that was acknowledged is in danger.
+ *  P3 A server without the room never stops a start: bounds are halved until they fit twice (the server measures its room anew at every
+ *     start, and takes no change to any stream while more is reserved than it has), and without any the streams stay as they are.
+ */
+import { LIMITS } from '../../config/limits.ts';
+import {
+  DUPLICATE_WINDOW_MS,
+  FACT_STREAM_NAMES,
+  FACT_STREAMS,
+  JOURNAL_STREAM,
+  PARKED_STREAM,
+  PARTITIONS_METADATA,
+} from '../../config/topology.ts';
+import { BrokerError } from '../broker.ts';
+import type { NatsBroker, NatsStreamFacts } from './broker.ts';
+
+export class ProvisionError extends Error {
+  override readonly name = 'ProvisionError';
+}
+
+export interface Provisioned {
+  /** Identity of each stream: when it was made. */
+  readonly created: Readonly<Record<string, string>>;
+}
+
+type Wanted = Parameters<NatsBroker['addStream']>[0];
+
+/** The most that streams may hold, bytes; undefined: no bound. */
+export interface StreamBounds {
+  readonly journalMaxBytes?: number | undefined;
+  readonly parkedMaxBytes?: number | undefined;
+  /** Of each stream of facts. */
+  readonly factsMaxBytes?: number | undefined;
+}
+
+/**
+ * Makes what is missing and verifies the rest. Several nodes may do so at once.
+ * @param alone runs work while nobody else changes JOURNAL's configuration (streams/journal/metadata.ts)
+ */
+export async function provision(
+  broker: NatsBroker,
+  options: { partitions: number; replicas: number } & StreamBounds,
+  note: (message: string, detail: Record<string, unknown>) => void = () => undefined,
+  alone: (work: () => Promise<void>) => Promise<void> = (work) => work(),
+): Promise<Provisioned> {
+  const created: Record<string, string> = {};
+  for (const wanted of wantedStreams(options)) {
+    let found = await broker.stream(wanted.name);
+    if (found === undefined) {
+      await broker.addStream(wanted);
+      found = await broker.stream(wanted.name);
+    }
+    if (found === undefined) throw new ProvisionError(`stream ${wanted.name} was made but is not there`);
+    await reconcile(broker, wanted, found);
+    created[wanted.name] = found.created;
+  }
+  const bounds = [
+    { name: JOURNAL_STREAM, most: options.journalMaxBytes },
+    { name: PARKED_STREAM, most: options.parkedMaxBytes },
+    ...FACT_STREAM_NAMES.map((name) => ({ name, most: options.factsMaxBytes })),
+  ].filter((bound): bound is Bound => bound.most !== undefined);
+  if (bounds.length > 0) await alone(() => bound(broker, bounds, note));
+  return { created };
+}
+
+interface Bound {
+  readonly name: string;
+  readonly most: number;
+}
+
+/** How often bounds are halved before they are given up. */
+const HALVINGS = 10;
+
+/** Sets `max_bytes` of streams, in the order that is given (P2, P3). */
+async function bound(
+  broker: NatsBroker,
+  bounds: readonly Bound[],
+  note: (message: string, detail: Record<string, unknown>) => void,
+): Promise<void> {
+  const found = new Map<string, NatsStreamFacts>();
+  for (const { name } of bounds) found.set(name, (await broker.stream(name)) as NatsStreamFacts);
+  for (let halved = 0; halved <= HALVINGS; halved++) {
+    const wanted = bounds.map(({ name, most }) => ({
+      name,
+      most: fitting(Math.floor(most / 2 ** halved), found.get(name)),
+    }));
+    const changed = wanted.filter(({ name, most }) => found.get(name)?.maxBytes !== most);
+    if (changed.length === 0) return;
+    try {
+      await refuseWithoutRoom(broker, wanted, found);
+      for (const { name, most } of changed) await broker.updateStream(name, { max_bytes: most });
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.kind !== 'full') throw error;
+      continue;
+    }
+    if (halved > 0)
+      note('the server has less room than the settings would reserve: streams are bounded lower', {
+        maxBytes: Object.fromEntries(wanted.map(({ name, most }) => [name, most])),
+      });
+    return;
+  }
+  note('the server has no room to reserve for the streams: their bounds stay as they are', {});
+}
+
+/** The bound of a stream that nearly fills it stays as it is. One that had none gets a quarter more than it holds. */
+function fitting(most: number, found: NatsStreamFacts | undefined): number {
+  const stored = found?.bytes ?? 0;
+  return stored < 0.8 * most ? most : Math.max(most, found?.maxBytes ?? Math.ceil(1.25 * stored));
+}
+
+/** Reserves twice what is wanted for a moment, all of it in the first stream; rejects if there is not so much room. */
+async function refuseWithoutRoom(
+  broker: NatsBroker,
+  wanted: readonly Bound[],
+  found: ReadonlyMap<string, NatsStreamFacts>,
+): Promise<void> {
+  const [first, ...others] = wanted as [Bound, ...Bound[]];
+  const total = wanted.reduce((sum, { most }) => sum + most, 0);
+  const reserved = others.reduce((sum, { name }) => sum + (found.get(name)?.maxBytes ?? 0), 0);
+  await broker.updateStream(first.name, { max_bytes: Math.max(first.most, 2 * total - reserved) });
+  await broker.updateStream(first.name, { max_bytes: first.most });
+}
+
+/** The streams as they should be. */
+export function wantedStreams(options: { partitions: number; replicas: number }): Wanted[] {
+  const base = {
+    storage: 'file',
+    num_replicas: options.replicas,
+    retention: 'limits',
+    // A full stream refuses and devices keep their facts; discarding the old would lose them without a word.
+    discard: 'new',
+    duplicate_window: DUPLICATE_WINDOW_MS * 1e6,
+    allow_direct: false,
+    metadata: { [PARTITIONS_METADATA]: String(options.partitions) },
+  } as const;
+  const facts = FACT_STREAM_NAMES.map((name) => ({
+    ...base,
+    name,
+    subjects: [
+      ...FACT_STREAMS[name].map((type) => `${type}.*.*`),
+      // Published by nodes alone, with the partition in them: the transform has another shape.
+      ...FACT_STREAMS[name].map((type) => `again.*.${type}.*.*`),
+    ],
+    max_msg_size: LIMITS.storedFactBytes,
+    // Same shape as the subjects, or messages would be stored untransformed. The check of permissions stays on what was published.
+    subject_transform: {
+      src: '*.*.*',
+      dest: `{{wildcard(1)}}.{{partition(${options.partitions},3)}}.{{wildcard(2)}}.{{wildcard(3)}}`,
+    },
+  }));
+  // No deny_purge: the server never takes it back (error 10052), so a journal with it could never be trimmed. `holdfast trim` alone
+  // purges, by subject and below a sequence.
+  const kept = { ...base, deny_delete: true };
+  return [
+    ...facts,
+    { ...kept, name: JOURNAL_STREAM, subjects: ['journal.*'] },
+    { ...base, name: PARKED_STREAM, subjects: ['parked.>', 'mark.>'] },
+  ] as Wanted[];
+}
+
+async function reconcile(broker: NatsBroker, wanted: Wanted, found: NatsStreamFacts): Promise<void> {
+  const differs = (what: string, is: unknown, should: unknown, remedy: string) =>
+    new ProvisionError(
+      `stream ${wanted.name}: ${what} is ${JSON.stringify(is)}, but must be ${JSON.stringify(should)}; ${remedy}`,
+    );
+  const partitions = found.config.metadata?.[PARTITIONS_METADATA];
+  const wantedPartitions = wanted.metadata?.[PARTITIONS_METADATA];
+  if (partitions !== wantedPartitions) {
+    throw differs(
+      'the partition count',
+      partitions,
+      wantedPartitions,
+      'set HOLDFAST_PARTITIONS to what the streams were made with',
+    );
+  }
+  if (found.config.subject_transform?.dest !== wanted.subject_transform?.dest) {
+    throw differs(
+      'the subject transform',
+      found.config.subject_transform,
+      wanted.subject_transform,
+      'another program made this stream',
+    );
+  }
+  if (
+    found.config.discard !== 'new' ||
+    (found.config.max_age ?? 0) > 0 ||
+    (found.config.retention ?? 'limits') !== 'limits'
+  ) {
+    throw differs(
+      'its retention',
+      { discard: found.config.discard, max_age: found.config.max_age, retention: found.config.retention },
+      { discard: 'new', max_age: 0, retention: 'limits' },
+      'it would drop facts that nothing else holds',
+    );
+  }
+  const missing = (wanted.subjects ?? []).filter((subject) => found.config.subjects?.includes(subject) !== true);
+  const size = wanted.max_msg_size ?? -1;
+  if (missing.length > 0 || (found.config.max_msg_size ?? -1) !== size)
+    await broker.updateStream(wanted.name, {
+      subjects: [...(found.config.subjects ?? []), ...missing],
+      max_msg_size: size,
+    });
+}

@@ -1,0 +1,278 @@
+/**
+ * Follows one fact stream from a position, for ever, whatever happens to the server.
+ *
+ * Invariants:
+ *  W1 Messages come in stream order, none twice, none left out: a message out of delivery order makes it start anew.
+ *  W2 It starts anew behind its position when it has heard nothing for followerSilenceMs: an ordered consumer does not
+ *     come back by itself when the server that hosts it is killed. So it does when the connection broke: what was on its way is lost.
+ *  W3 Without a filter, numbers are dense behind the stream's first: nats-server passes over a message that it cannot read any more
+ *     without a word. A number that is left out twice is lost, and nothing behind it is delivered. (With filters the count of what is
+ *     pending never comes to 0 then, so the end is not reached.)
+ */
+import { LIMITS } from '../../config/limits.ts';
+import { type Broker, BrokerError, type FollowedMessage, type Following } from '../broker.ts';
+import { type Clock, every } from '../clock.ts';
+
+export interface FollowerHandlers {
+  /** `later`: it was not taken, and the follower has been paused; it comes again when the follower resumes. */
+  readonly message: (message: FollowedMessage) => 'later' | undefined;
+  /** Nothing is left to deliver as of now: everything up to this sequence of the stream has been seen. */
+  readonly caughtUp: (lastSeq: number) => void;
+  readonly restarted: (why: string) => void;
+  /** Whether people have judged that these sequences, the last left out, are lost: they are passed over. */
+  readonly judgedLost?: (from: number, until: number) => boolean;
+  /** The stream does not give this message, and must have it. The follower has stopped. */
+  readonly lost: (seq: number) => void;
+}
+
+/** What reading streams needs. */
+export interface ReadingWorld {
+  readonly broker: Broker;
+  readonly clock: Clock;
+}
+
+export class Follower {
+  readonly #broker: Broker;
+  readonly #clock: Clock;
+  readonly #stream: string;
+  readonly #filters: readonly string[];
+  readonly #handlers: FollowerHandlers;
+  #position: number;
+  #following: Following | undefined;
+  #generation = 0;
+  #heardAt: number;
+  #expected = 1;
+  #pending = Number.POSITIVE_INFINITY;
+  /** Stream's first and last sequence before the present consumer was made. */
+  #firstAtBegin = 0;
+  #lastAtBegin = 0;
+  /** The message that was left out last; 0: none was. */
+  #missing = 0;
+  #closed = false;
+  #starting = false;
+  #paused = false;
+  #unwatch: () => void = () => undefined;
+
+  /** @param position the last sequence that needs no delivery */
+  constructor(
+    { broker, clock }: ReadingWorld,
+    stream: string,
+    filters: readonly string[],
+    position: number,
+    handlers: FollowerHandlers,
+  ) {
+    this.#broker = broker;
+    this.#clock = clock;
+    this.#heardAt = clock.monoMs();
+    this.#stream = stream;
+    this.#filters = filters;
+    this.#position = position;
+    this.#handlers = handlers;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Messages that match and have not been delivered, as far as is known; infinite before the first answer. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** It pulls nothing, so what waits behind its position is not known. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** How long nothing has been heard of the server; 0 while it does not listen. */
+  get silentMs(): number {
+    return this.#paused || this.#closed ? 0 : this.#clock.monoMs() - this.#heardAt;
+  }
+
+  start(): void {
+    this.#unwatch = every(this.#clock, 250, () => this.#watch());
+    this.#begin();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#unwatch();
+    this.#drop();
+  }
+
+  /** Stops pulling; resume starts anew behind the position. */
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#drop();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#begin();
+  }
+
+  #drop(): void {
+    this.#generation += 1;
+    this.#following?.close();
+    this.#following = undefined;
+  }
+
+  #watch(): void {
+    if (this.#closed || this.#paused || this.#starting) return;
+    if (this.#following === undefined) this.#begin();
+    else if (this.#clock.monoMs() - this.#heardAt > LIMITS.followerSilenceMs) this.#again('silence');
+  }
+
+  #again(why: string): void {
+    this.#handlers.restarted(why);
+    this.#drop();
+    this.#begin();
+  }
+
+  /** What fails is tried again by the watchdog. */
+  #begin(): void {
+    if (this.#closed || this.#paused || this.#starting) return;
+    this.#starting = true;
+    this.#follow()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#starting = false;
+      });
+  }
+
+  async #follow(): Promise<void> {
+    this.#generation += 1;
+    const generation = this.#generation;
+    this.#expected = 1;
+    // Read before the consumer is made: what it does not deliver of these has nothing for this filter.
+    const stream = await this.#broker.stream(this.#stream);
+    const last = stream?.lastSeq ?? 0;
+    this.#firstAtBegin = stream?.firstSeq ?? 0;
+    this.#lastAtBegin = last;
+    const following = await this.#broker.follow(
+      this.#stream,
+      { filters: this.#filters, from: this.#position + 1, batch: LIMITS.factsPerPull },
+      {
+        message: (message) => this.#take(generation, message),
+        alive: () => this.#alive(generation),
+        broken: () => {
+          if (generation === this.#generation) this.#again('the connection broke');
+        },
+      },
+    );
+    if (generation !== this.#generation) return following.close();
+    this.#following = following;
+    this.#heardAt = this.#clock.monoMs();
+    if (following.pending === 0) this.#reach(last);
+    else this.#pending = Math.min(this.#pending, following.pending);
+  }
+
+  #alive(generation: number): void {
+    if (generation === this.#generation) this.#heardAt = this.#clock.monoMs();
+  }
+
+  #take(generation: number, message: FollowedMessage): void {
+    if (generation !== this.#generation) return;
+    if (message.deliverySeq !== this.#expected) return this.#again('a gap in delivery');
+    this.#expected += 1;
+    this.#heardAt = this.#clock.monoMs();
+    this.#pending = message.pending;
+    if (message.seq > this.#position) {
+      if (this.#filters.length === 0 && this.#leavesOut(message.seq)) return;
+      if (this.#handlers.message(message) === 'later') return;
+      this.#position = message.seq;
+    }
+    // Whatever the stream held when the consumer was made has been delivered, or does not match the filter.
+    if (message.pending === 0) this.#reach(Math.max(message.seq, this.#lastAtBegin));
+  }
+
+  /** W3. What is trimmed while it is read is seen when it starts anew. */
+  #leavesOut(seq: number): boolean {
+    const next = Math.max(this.#position + 1, this.#firstAtBegin);
+    if (seq <= next || this.#handlers.judgedLost?.(next, seq) === true) return false;
+    if (this.#missing !== next) {
+      this.#missing = next;
+      this.#again(`message ${next} was left out`);
+      return true;
+    }
+    this.close();
+    this.#handlers.lost(next);
+    return true;
+  }
+
+  #reach(seq: number): void {
+    this.#pending = 0;
+    this.#position = Math.max(this.#position, seq);
+    this.#handlers.caughtUp(this.#position);
+  }
+}
+
+/** Delivers everything up to a sequence, then ends. Rejects if the stream falls silent: the caller starts over. */
+export async function readUntil(
+  { broker, clock }: ReadingWorld,
+  stream: string,
+  filters: readonly string[],
+  from: number,
+  until: number,
+  message: (message: FollowedMessage) => void,
+  { batch = LIMITS.factsPerPull, headersOnly = false }: { batch?: number; headersOnly?: boolean } = {},
+): Promise<void> {
+  if (until < from) return;
+  await new Promise<void>((resolve, reject) => {
+    let following: Following | undefined;
+    let heardAt = clock.monoMs();
+    let readAt = heardAt;
+    let reached = from - 1;
+    let expected = 1;
+    let done = false;
+    const end = (error?: Error) => {
+      if (done) return;
+      done = true;
+      unwatch();
+      following?.close();
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const unwatch = every(clock, 250, () => {
+      if (clock.monoMs() - heardAt > LIMITS.followerSilenceMs) end(unread(`${stream} fell silent while it was read`));
+      // The server lives and says that it has more, but cannot read it.
+      if (clock.monoMs() - readAt > LIMITS.readStallMs)
+        end(unread(`stream ${stream} gives nothing behind ${reached} of ${until}`));
+    });
+    broker
+      .follow(
+        stream,
+        { filters, from, batch, headersOnly },
+        {
+          alive: () => {
+            heardAt = clock.monoMs();
+          },
+          broken: () => end(unread(`the connection broke while ${stream} was read`)),
+          message: (each) => {
+            if (done) return;
+            heardAt = readAt = clock.monoMs();
+            reached = each.seq;
+            if (each.deliverySeq !== expected) return end(unread(`${stream} has a gap in delivery at ${each.seq}`));
+            expected += 1;
+            try {
+              if (each.seq <= until) message(each);
+            } catch (error) {
+              return end(error as Error);
+            }
+            if (each.seq >= until || each.pending === 0) end();
+          },
+        },
+      )
+      .then((begun) => {
+        following = begun;
+        if (done) begun.close();
+        else if (begun.pending === 0) end();
+      }, end);
+  });
+}
+
+function unread(why: string): BrokerError {
+  return new BrokerError('unknown', why);
+}
