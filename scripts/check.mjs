@@ -5,13 +5,15 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { ensureInstalled, root } from './install.mjs';
 
+const CODE = ['src', 'dashboards', 'actors', 'streams', 'config', 'test', 'sim', 'faults', 'bench', 'measure'];
+
 const STEPS = [
   ['types', 'typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']],
   ['types of the page', 'typescript/bin/tsc', ['--noEmit', '-p', 'dashboards/web/tsconfig.json']],
   ['lint and format', '@biomejs/biome/bin/biome', ['check', '--error-on-warnings']],
   ['lint with types', 'oxlint/bin/oxlint', ['--type-aware', '--tsconfig', 'tsconfig.json', '--deny-warnings']],
   ['dead code', 'knip/bin/knip.js', []],
-  ['imports', undefined, ['scripts/check-imports.mjs']],
+  ['imports', 'dependency-cruiser/bin/dependency-cruise.mjs', ['--config', '.dependency-cruiser.mjs', ...CODE]],
   ['list of packages', undefined, ['scripts/sbom.mjs', '--check']],
 ];
 
