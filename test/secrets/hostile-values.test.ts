@@ -22,6 +22,8 @@ it.skipIf(process.platform === 'win32').each([
 ])('a file of a secret %s is refused with its name, and what it holds is not said', (_what, path, why) => {
   const named = typeof path === 'string' ? path : path();
   const before = process.memoryUsage().rss;
-  expect(() => loadSettings({}, { NATS_TOKEN_FILE: named })).toThrow(`NATS_TOKEN_FILE is "${named}", but that file ${why}`);
+  expect(() => loadSettings({}, { NATS_TOKEN_FILE: named })).toThrow(
+    `NATS_TOKEN_FILE is "${named}", but that file ${why}`,
+  );
   expect(process.memoryUsage().rss - before).toBeLessThan(64 * 2 ** 20);
 });

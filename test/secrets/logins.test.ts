@@ -1,12 +1,13 @@
 /** A node on real servers that ask who comes, in each of their ways; and what it says when it is not let in. */
-import { loadSettings } from '../../config/load-settings.ts';
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createLog } from '../../src/process/log.ts';
+import { loadSettings } from '../../config/load-settings.ts';
 import { type RunningNode, startNode } from '../../src/node/node.ts';
-import type { ServerHandle } from '../../src/servers/local-server.ts';
+import { createLog } from '../../src/process/log.ts';
 import { RedisSnapshots } from '../../src/redis/snapshot-store.ts';
+import type { ServerHandle } from '../../src/servers/local-server.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
 import { askUntilDecided } from '../fixtures/http-caller.ts';
 import {

@@ -1,9 +1,10 @@
 /** No secret is ever printed: every program is run with secrets in all settings that hold one, and all that comes out is searched. */
-import { loadSettings } from '../../config/load-settings.ts';
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { loadSettings } from '../../config/load-settings.ts';
 import { Secret } from '../../config/secret.ts';
 import { SETTINGS, type SettingName } from '../../config/settings.ts';
 import { runCli } from '../../src/cli/program.ts';
