@@ -177,7 +177,7 @@ describe('docker-compose.yml', () => {
     );
     expect([...new Set(named)].sort()).toEqual(Object.keys(compose.secrets).sort());
     const lines = (name: string) => readFileSync(join(root, name), 'utf8').split('\n');
-    expect(lines('.gitignore')).toContain('secrets/');
+    expect(lines('.gitignore')).toContain('/secrets/');
     expect(lines('.dockerignore')[0]).toBe('*');
     expect(lines('.dockerignore').filter((line) => /^!.*secrets/.test(line))).toEqual([]);
   });
