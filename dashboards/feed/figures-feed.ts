@@ -6,14 +6,8 @@
  *  FF2 Who asks gets figures that were gathered after the question.
  */
 import type { Clock } from '../../streams/clock.ts';
-import {
-  KnownFigures,
-  type LocationPart,
-  locationPart,
-  locationTopic,
-  type OpenAnomalies,
-  partitionFigures,
-} from '../kpi/figures.ts';
+import { type LocationPart, locationPart, locationTopic, partitionFigures } from '../kpi/figures.ts';
+import { KnownFigures, type OpenAnomalies } from '../kpi/known-figures.ts';
 import type { KpiWatch } from '../kpi/observer.ts';
 import type { GatherHandlers } from '../query/gather-operations.ts';
 import type { Gather } from '../query/scatter-gather.ts';

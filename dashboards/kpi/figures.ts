@@ -1,10 +1,8 @@
-/**
- * KPIs as they travel between nodes, by partition, and put together for readers. A partition's figures stand by themselves: whoever has the
- * newest of each partition has the system, wherever partitions are and while they move.
- */
+/** KPIs as they travel between nodes, by partition, and what is put together of them (known-figures.ts). */
 import { FACT_TYPES } from '../../streams/subjects.ts';
-import type { Happened, KpiTopic, LocationBrief, LocationFigures, WindowName } from '../topics.ts';
-import { AGE_DAYS, WINDOWS } from '../topics.ts';
+import type { Happened, LocationFigures, WindowName } from '../topics.ts';
+import { WINDOWS } from '../topics.ts';
+import { noAges } from './ages.ts';
 import type { LocationKpi } from './location.ts';
 import type { KpiWatch } from './observer.ts';
 import { STANDING, STANDING_LENGTH, standingOf } from './totals.ts';
@@ -19,12 +17,8 @@ import {
   windowSeconds,
 } from './windows.ts';
 
-/** Locations shown in `kpi`. */
-export const LOCATIONS_SHOWN = 500;
 /** Reasons shown of returns. */
 const REASONS_SHOWN = 10;
-/** A location that was heard of so lately has other figures by itself: its facts leave the last minute. */
-const QUIET_MS = 90_000;
 
 /** How far somebody knows a partition's figures. */
 export type Mark = readonly [epoch: number, change: number];
@@ -41,7 +35,12 @@ export interface PartitionFigures {
   readonly full: boolean;
   readonly locations: readonly LocationRow[];
 }
-type LocationRow = readonly [location: string, standing: readonly number[], heardAtMs: number, factsPerMinute: number];
+export type LocationRow = readonly [
+  location: string,
+  standing: readonly number[],
+  heardAtMs: number,
+  factsPerMinute: number,
+];
 
 /** One location within one partition. */
 export interface LocationPart {
@@ -61,20 +60,14 @@ export function partitionFigures(
   known?: Mark,
 ): PartitionFigures {
   const since = known !== undefined && known[0] === epoch ? known[1] : undefined;
-  const aged = noAges();
-  const locations: LocationRow[] = [];
-  for (const at of kpi.locations.values()) {
-    addTo(aged, at.aged(nowMs));
-    if (since === undefined || at.changedAt > since || at.heardAtMs > nowMs - QUIET_MS)
-      locations.push(rowOf(at, nowMs));
-  }
+  const locations = kpi.changedSince(since, nowMs).map(rowOf);
   return {
     partition,
     mark: [epoch, kpi.changes],
     sinceMs: kpi.sinceMs ?? null,
     windows: kpi.whole.read(nowMs).map(keepSums),
     seconds: kpi.seconds.read(nowMs),
-    aged,
+    aged: kpi.ages.read(nowMs),
     full: since === undefined,
     locations,
   };
@@ -87,86 +80,10 @@ export function locationPart(kpi: KpiWatch, location: string, nowMs: number): Lo
   return {
     sinceMs: kpi.sinceMs ?? null,
     standing: Array.from(at.standing),
-    aged: at.aged(nowMs),
+    aged: at.ages.read(nowMs),
     heardAtMs: at.heardAtMs,
     windows: at.windows.read(nowMs).map(keepSums),
   };
-}
-
-/** Open anomalies, counted. */
-export interface OpenAnomalies {
-  readonly byKind: Readonly<Record<string, number>>;
-  readonly byLocation: ReadonlyMap<string, number>;
-}
-
-/** The figures of partitions, kept as they come. */
-export class KnownFigures {
-  readonly #partitions = new Map<number, { figures: PartitionFigures; readonly locations: Map<string, LocationRow> }>();
-
-  /** What is older than what is known changes nothing. */
-  take(figures: PartitionFigures): void {
-    const known = this.#partitions.get(figures.partition);
-    if (known !== undefined) {
-      const [epoch, change] = known.figures.mark;
-      if (figures.mark[0] < epoch || (figures.mark[0] === epoch && figures.mark[1] < change)) return;
-    }
-    if (!figures.full && known === undefined) return;
-    const locations = figures.full || known === undefined ? new Map<string, LocationRow>() : known.locations;
-    for (const row of figures.locations) locations.set(row[0], row);
-    this.#partitions.set(figures.partition, { figures, locations });
-  }
-
-  mark(partition: number): Mark | undefined {
-    return this.#partitions.get(partition)?.figures.mark;
-  }
-
-  /** Every location that anything is known of. */
-  briefs(open: OpenAnomalies): LocationBrief[] {
-    const rows = new Map<string, { standing: Float64Array; heardAtMs: number; factsPerMinute: number }>();
-    for (const { locations } of this.#partitions.values()) {
-      for (const [location, standing, heardAtMs, factsPerMinute] of locations.values()) {
-        let row = rows.get(location);
-        if (row === undefined) {
-          row = { standing: new Float64Array(STANDING_LENGTH), heardAtMs: 0, factsPerMinute: 0 };
-          rows.set(location, row);
-        }
-        addTo(row.standing, standing);
-        row.heardAtMs = Math.max(row.heardAtMs, heardAtMs);
-        row.factsPerMinute += factsPerMinute;
-      }
-    }
-    return [...rows].map(([location, { standing, heardAtMs, factsPerMinute }]) => ({
-      ...standingOf(standing),
-      location,
-      openAnomalies: open.byLocation.get(location) ?? 0,
-      heardAt: isoOf(heardAtMs),
-      factsPerMinute,
-    }));
-  }
-
-  topic(asked: KpiTopic['asked'], open: OpenAnomalies, nowMs: number): KpiTopic {
-    const briefs = this.briefs(open);
-    const standing = new Float64Array(STANDING_LENGTH);
-    for (const { locations } of this.#partitions.values())
-      for (const [, sums] of locations.values()) addTo(standing, sums);
-    const all = [...this.#partitions.values()].map(({ figures }) => figures);
-    const aged = noAges();
-    const seconds = new Array<number>(all[0]?.seconds.length ?? 60).fill(0);
-    for (const figures of all) {
-      addTo(aged, figures.aged);
-      addTo(seconds, figures.seconds);
-    }
-    return {
-      ...standingOf(standing),
-      windows: windowsOf(all, standing[STANDING.onHand] as number, nowMs),
-      asked,
-      ageing: aged,
-      openAnomalies: open.byKind,
-      locations: briefs.sort(byNeed).slice(0, LOCATIONS_SHOWN),
-      locationCount: briefs.length,
-      factsBySecond: seconds,
-    };
-  }
 }
 
 /** A location, put together from its parts in the partitions. */
@@ -192,21 +109,11 @@ export function locationTopic(
   };
 }
 
-function rowOf(at: LocationKpi, nowMs: number): LocationRow {
-  return [at.location, Array.from(at.standing), at.heardAtMs, at.windows.factsPerMinute(nowMs)];
+function rowOf(at: LocationKpi): LocationRow {
+  return [at.location, Array.from(at.standing), at.heardAtMs, at.factsPerMinute];
 }
 
-/** Those that need a person first. */
-function byNeed(a: LocationBrief, b: LocationBrief): number {
-  return (
-    b.openAnomalies - a.openAnomalies ||
-    b.negative - a.negative ||
-    b.stockOuts - a.stockOuts ||
-    (a.location < b.location ? -1 : a.location > b.location ? 1 : 0)
-  );
-}
-
-function windowsOf(
+export function windowsOf(
   parts: readonly { readonly sinceMs: number | null; readonly windows: readonly KeptSums[] }[],
   onHand: number,
   nowMs: number,
@@ -262,14 +169,10 @@ function ratio(part: number, whole: number): number | null {
   return whole > 0 ? part / whole : null;
 }
 
-function noAges(): number[] {
-  return [...AGE_DAYS.map(() => 0), 0];
-}
-
-function isoOf(ms: number): string | null {
+export function isoOf(ms: number): string | null {
   return ms === 0 ? null : new Date(ms).toISOString();
 }
 
-function addTo(total: { [index: number]: number; readonly length: number }, part: ArrayLike<number>): void {
+export function addTo(total: { [index: number]: number; readonly length: number }, part: ArrayLike<number>): void {
   for (let i = 0; i < total.length; i++) (total[i] as number) += (part[i] as number | undefined) ?? 0;
 }

@@ -4,7 +4,7 @@
  * Invariant IN1: what is noted in any order ends the same. A day on which units came in stands over one on which they were only found.
  */
 import type { StockBook, StockKey } from '../../actors/stock/state.ts';
-import { dayOf } from './location.ts';
+import { dayOf } from './ages.ts';
 
 /** Days fit into 16 bits until 2059. */
 const LAST_DAY = 32_767;

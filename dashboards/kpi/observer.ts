@@ -20,10 +20,11 @@ import type { PartLine, ReservationPart, StockBook, StockKey } from '../../actor
 import type { Fact, Return } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/record.ts';
 import { FACT_TYPES } from '../../streams/subjects.ts';
+import { Ages, dayOf, toldApart } from './ages.ts';
 import { decodeKept, encodeKept } from './codec.ts';
 import type { Counted, HoldOutcome } from './counters.ts';
 import { Inbound } from './last-inbound.ts';
-import { dayOf, LocationKpi, toldApart } from './location.ts';
+import { LocationKpi } from './location.ts';
 import { Seconds } from './seconds.ts';
 import { addKey } from './totals.ts';
 import { HAPPENED, Windows } from './windows.ts';
@@ -55,8 +56,9 @@ export interface KpiWorld {
 
 export class KpiWatch implements PartitionWatch {
   readonly locations = new Map<string, LocationKpi>();
-  /** What happened at all locations together. */
+  /** What happened at all locations together, and how old their stock is. */
   whole = new Windows();
+  readonly ages = new Ages();
   seconds = new Seconds();
   /** When the first fact was taken, in milliseconds; undefined before it. */
   sinceMs: number | undefined;
@@ -130,6 +132,7 @@ export class KpiWatch implements PartitionWatch {
   load(book: StockBook, kept: Uint8Array | undefined): void {
     this.#book = book;
     this.locations.clear();
+    this.ages.clear();
     const read = kept === undefined ? undefined : decodeKept(kept, book);
     this.sinceMs = read?.sinceMs;
     this.whole = read?.whole ?? new Windows();
@@ -146,6 +149,22 @@ export class KpiWatch implements PartitionWatch {
     this.#begin(book);
     this.changes += 1;
     for (const at of this.locations.values()) at.changedAt = this.changes;
+  }
+
+  /** The locations that have changed since then, or all: a location whose facts leave the last minute has, without a fold. */
+  changedSince(change: number | undefined, nowMs: number): LocationKpi[] {
+    const changed: LocationKpi[] = [];
+    for (const at of this.locations.values()) {
+      const isNew = change === undefined || at.changedAt > change;
+      if (!isNew && at.factsPerMinute === 0) continue;
+      const facts = at.windows.factsPerMinute(nowMs);
+      if (facts !== at.factsPerMinute) {
+        at.factsPerMinute = facts;
+        at.changedAt = ++this.changes;
+      } else if (!isNew) continue;
+      changed.push(at);
+    }
+    return changed;
   }
 
   keep(): Uint8Array {
@@ -205,7 +224,10 @@ export class KpiWatch implements PartitionWatch {
       const at = this.#places[i] as LocationKpi;
       const day = this.#days[i] as number;
       const onHand = addKey(at.standing, this.#touched[i] as StockKey, sign, day !== 0);
-      if (onHand > 0) at.age(day, sign * onHand);
+      if (onHand > 0) {
+        at.ages.add(day, sign * onHand);
+        this.ages.add(day, sign * onHand);
+      }
       at.changedAt = this.changes;
     }
   }

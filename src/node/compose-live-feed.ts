@@ -93,11 +93,11 @@ export function kpiExport({ engine }: Pick<Core, 'engine'>, clock: Clock, counts
       for (const at of kpiOf(partition)?.locations.values() ?? []) {
         const sum = all.get(at.location);
         if (sum === undefined) {
-          all.set(at.location, { location: at.location, sums: at.standing.slice(), aged: at.aged(nowMs) });
+          all.set(at.location, { location: at.location, sums: at.standing.slice(), aged: at.ages.read(nowMs) });
           continue;
         }
         for (let i = 0; i < STANDING_LENGTH; i++) (sum.sums[i] as number) += at.standing[i] as number;
-        at.aged(nowMs, sum.aged);
+        at.ages.read(nowMs, sum.aged);
       }
     }
     return [...all.values()];

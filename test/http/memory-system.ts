@@ -1,6 +1,6 @@
 /** The whole system in memory, for the fronts: one SKU at one location. */
 import { UNDECIDED, undecided } from '../../actors/ports/refusal.ts';
-import { KnownFigures } from '../../dashboards/kpi/figures.ts';
+import { KnownFigures } from '../../dashboards/kpi/known-figures.ts';
 import { mergeAsked } from '../../dashboards/kpi/request-stats.ts';
 import type { ReservationsQuery, StockQuery } from '../../dashboards/query/stock-queries.ts';
 import type { SystemView } from '../../src/api/system-api.ts';

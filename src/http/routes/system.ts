@@ -1,6 +1,6 @@
 /** Routes about the whole system: what the live page reads, and where the live feed is. */
 import type { FastifyInstance } from 'fastify';
-import { LOCATIONS_SHOWN } from '../../../dashboards/kpi/figures.ts';
+import { LOCATIONS_SHOWN } from '../../../dashboards/kpi/known-figures.ts';
 import {
   kpiAnswer,
   locationParams,
