@@ -26,6 +26,14 @@ const MAX_REASON = 200;
 /** A message without the form that it must have. It is dropped and counted; a request is refused. */
 export class Misfit extends Error {
   override readonly name = 'Misfit';
+
+  /** Without a stack: it says nothing of who sent the message, and costs more than reading one. */
+  constructor(reason: string, options?: ErrorOptions) {
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
+    super(reason, options);
+    Error.stackTraceLimit = limit;
+  }
 }
 
 export function packMessage(message: unknown): Uint8Array {

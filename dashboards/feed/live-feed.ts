@@ -11,15 +11,7 @@ import type { Peers } from '../../actors/ports/ports.ts';
 import type { StockBook } from '../../actors/stock/state.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { type Clock, every } from '../../streams/clock.ts';
-import {
-  fitted,
-  listOf,
-  MESSAGE_VERSION,
-  Misfit,
-  packMessage,
-  readMessage,
-  unpackMessage,
-} from '../../streams/messages.ts';
+import { listOf, MESSAGE_VERSION, Misfit, packMessage, readMessage } from '../../streams/messages.ts';
 import { changesSubject, NODE_REPORTS_SUBJECT, partitionOf } from '../../streams/subjects.ts';
 import type { LocationPart } from '../kpi/figures.ts';
 import type { KpiWatch } from '../kpi/observer.ts';
@@ -351,11 +343,10 @@ export class LiveFeed {
   #hear(data: Uint8Array): void {
     const { clock, living, writer } = this.#world;
     if (data.length > LIMITS.reportBytes) throw new Misfit(`a report of ${data.length} bytes`);
-    const sent = unpackMessage(data);
-    // Whoever can publish can send thousands, so who does not live is not read any further.
-    const said = this.#roster.speakerOf(sent, living());
-    if (said === writer) return;
-    if (said === undefined || !this.#roster.hear(fitted(nodeReport, sent), clock.monoMs(), living()))
+    // Anyone who can publish can send thousands, so that what names no node that lives is not decoded.
+    if (!this.#roster.isNamedIn(data, living())) throw new Misfit('a report of a node that does not live');
+    const report = readMessage(nodeReport, data);
+    if (report.writer !== writer && !this.#roster.hear(report, clock.monoMs(), living()))
       throw new Misfit('a report of a node that does not live');
   }
 }

@@ -68,10 +68,12 @@ export class Roster {
   /** Writer of the latest start, by name. */
   readonly #writers = new Map<string, string>();
 
-  /** The writer of a report that is not checked yet, if a node of that start lives or has been heard. */
-  speakerOf(sent: unknown, living: Living): string | undefined {
-    const writer = typeof sent === 'object' && sent !== null && 'writer' in sent ? sent.writer : undefined;
-    return typeof writer === 'string' && (living.has(writer) || this.#nodes.has(writer)) ? writer : undefined;
+  /** Whether bytes hold the writer of a node that lives or has been heard: a report of any of them does. */
+  isNamedIn(bytes: Uint8Array, living: Living): boolean {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (const writer of living.keys()) if (text.includes(writer)) return true;
+    for (const writer of this.#nodes.keys()) if (text.includes(writer)) return true;
+    return false;
   }
 
   /** False if nobody of that name and start lives. @param nowMs monotonic */
