@@ -30,11 +30,15 @@ export const LIMITS = {
   wideLines: 20,
   wideAtOnce: 1,
   wideWaiting: 100,
+  /** Longest rest between two, in milliseconds. */
+  wideRestMs: 300,
   /** Milliseconds of work on one answer before other requests have their turn. */
   answerTurnMs: 5,
   /** Explanations that a node works on at once, and those that wait; more: 503. */
-  explainsAtOnce: 2,
+  explainsAtOnce: 1,
   explainsWaiting: 8,
+  /** Longest rest between two, in milliseconds. */
+  explainRestMs: 2_000,
   /** Facts and decisions in one page of an explanation, at most and if the caller does not say. */
   explainSteps: 10_000,
   explainStepsUsual: 1_000,
@@ -55,8 +59,11 @@ export const LIMITS = {
   factBytes: 64 * 1024,
   /** Bytes of a stored fact, its subject and headers included; NATS refuses what has more. */
   storedFactBytes: 80 * 1024,
-  /** Publishes of facts on their way to JetStream at once; more wait their turn. */
-  factPublishesInFlight: 512,
+  /**
+   * Publishes of facts on their way to JetStream at once; more wait their turn. All that are acknowledged between two turns of the event
+   * loop are worked on in one: 512 held up decisions for half a second, and 64 are stored as quickly.
+   */
+  factPublishesInFlight: 64,
   /** Decisions in one journal record; more wait for the next one. */
   decisionsPerRecord: 1024,
   /** Bytes of one encoded decision; a reservation that would need more: 413, and nothing is held. */
@@ -93,7 +100,7 @@ export const LIMITS = {
   parkedListBytes: 8 * 1024 * 1024,
   parkedListMs: 2_000,
   /** Facts that a follower asks the server for at once: between two pulls others have their turn. */
-  factsPerPull: 256,
+  factsPerPull: 64,
   /** A follower that hears nothing for so long starts anew behind its position. */
   followerSilenceMs: 2_500,
   /** How often a node writes down how far the streams are: what a crash and damage to a disk together can hide. */

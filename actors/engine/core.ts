@@ -83,7 +83,11 @@ export function buildCore(world: CoreWorld): Core {
   const engine = new Engine({ ...world, marks, writers, rules, rulesList, ownership, writer: world.self().writer });
   // A node whose lease ran out may not know yet that another one owns what it holds: what it says of a part would be old.
   const serves = (number: number) => engine.partitions.get(number)?.serving === true && ownership.leased;
-  const explains = new Turnstile(LIMITS.explainsAtOnce, LIMITS.explainsWaiting, 'explanations');
+  const explains = new Turnstile(
+    clock,
+    { atOnce: LIMITS.explainsAtOnce, waiting: LIMITS.explainsWaiting, restMs: LIMITS.explainRestMs },
+    'explanations',
+  );
   const desk = new Desk(
     {
       partitions: engine.partitions,

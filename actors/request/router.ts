@@ -49,9 +49,14 @@ export class Desk implements StockDesk {
   readonly #world: DeskWorld;
   readonly #reservations: Reservations;
   /** Each step of a small reservation would wait for a step of every wide one, and a decision has many steps. */
-  readonly #wide = new Turnstile(LIMITS.wideAtOnce, LIMITS.wideWaiting, 'reservations of many lines');
+  readonly #wide: Turnstile;
 
   constructor(world: DeskWorld, reservations: Reservations) {
+    this.#wide = new Turnstile(
+      world.clock,
+      { atOnce: LIMITS.wideAtOnce, waiting: LIMITS.wideWaiting, restMs: LIMITS.wideRestMs },
+      'reservations of many lines',
+    );
     this.#world = world;
     this.#reservations = reservations;
   }

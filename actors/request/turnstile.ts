@@ -1,32 +1,53 @@
-/** Lets so many costly works go on at once and so many wait; the next one is refused as busy, which is cheap. */
+/**
+ * Lets so many costly works go on at once and so many wait; the next one is refused as busy, which is cheap.
+ *
+ * A place rests after its work REST times as long as the work took, up to a bound: anyone who asks for nothing but costly work gets about
+ * a quarter of the time, and the rest is for everybody else.
+ */
+import type { Clock } from '../../streams/clock.ts';
 import { Refusal } from '../ports/refusal.ts';
 
+const REST = 3;
+
+export interface TurnstileBounds {
+  readonly atOnce: number;
+  readonly waiting: number;
+  /** Longest rest of a place, in milliseconds. */
+  readonly restMs: number;
+}
+
 export class Turnstile {
-  readonly #atOnce: number;
-  readonly #mostWaiting: number;
+  readonly #clock: Clock;
+  readonly #bounds: TurnstileBounds;
   readonly #what: string;
   readonly #waiting: (() => void)[] = [];
-  #going = 0;
+  #taken = 0;
 
   /** @param what goes on, for people, such as `explanations` */
-  constructor(atOnce: number, mostWaiting: number, what: string) {
-    this.#atOnce = atOnce;
-    this.#mostWaiting = mostWaiting;
+  constructor(clock: Clock, bounds: TurnstileBounds, what: string) {
+    this.#clock = clock;
+    this.#bounds = bounds;
     this.#what = what;
   }
 
   async pass<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#going < this.#atOnce) this.#going += 1;
-    else if (this.#waiting.length < this.#mostWaiting)
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else throw new Refusal('busy', `${this.#atOnce} ${this.#what} are being made and ${this.#mostWaiting} wait`);
+    const { atOnce, waiting, restMs } = this.#bounds;
+    if (this.#taken < atOnce) this.#taken += 1;
+    else if (this.#waiting.length < waiting) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else throw new Refusal('busy', `${atOnce} ${this.#what} are being made and ${waiting} wait`);
+    const began = this.#clock.monoMs();
     try {
       return await work();
     } finally {
-      // The place goes to who waits, or is free.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#going -= 1;
-      else next();
+      const took = this.#clock.monoMs() - began;
+      this.#clock.after(Math.min(REST * took, restMs), () => this.#give());
     }
+  }
+
+  /** The place goes to the next that waits, or is free. */
+  #give(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#taken -= 1;
+    else next();
   }
 }
