@@ -36,6 +36,7 @@ import { Metrics } from '../metrics/metrics.ts';
 import { pingServers } from '../metrics/server-pings.ts';
 import { StorageWatch } from '../metrics/storage.ts';
 import { requestEndpoints } from '../nats/service.ts';
+import { batchClientWrites } from '../process/batched-writes.ts';
 import { isDead, processMark } from '../process/identity.ts';
 import type { Log } from '../process/log.ts';
 import { Seldom } from '../process/seldom.ts';
@@ -71,6 +72,7 @@ export interface RunningNode {
 
 /** Starts a node; rejects with a sentence for people if it cannot. */
 export async function startNode(settings: Settings, log: Log): Promise<RunningNode> {
+  batchClientWrites();
   const clock = new SteadyClock();
   const metrics = new Metrics();
   if (settings.durability === 'strict' && settings.snapshotKey === undefined)
