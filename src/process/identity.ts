@@ -5,21 +5,27 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
+let own: string | undefined;
+
 /** Marks this process so that another one of the same machine can tell whether it still lives (Linux). */
 export function processMark(): string | undefined {
   try {
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    return `${hostname()} ${boot} ${readlinkSync('/proc/self/ns/pid')} ${process.pid} ${startTime(process.pid)}`;
+    own ??= `${hostname()} ${bootId()} ${readlinkSync('/proc/self/ns/pid')} ${process.pid} ${startTime(process.pid)}`;
+    return own;
   } catch {
     return undefined;
   }
 }
 
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
 /** Certainly gone: same machine, boot and process namespace, and no process of that number and start time. */
 export function isDead(mark: string): boolean {
-  const own = processMark()?.split(' ');
+  const here = processMark()?.split(' ');
   const other = mark.split(' ');
-  if (own === undefined || other.length !== 5 || other.slice(0, 3).join(' ') !== own.slice(0, 3).join(' '))
+  if (here === undefined || other.length !== 5 || other.slice(0, 3).join(' ') !== here.slice(0, 3).join(' '))
     return false;
   try {
     return startTime(Number(other[3])) !== other[4];
