@@ -9,8 +9,8 @@ import { factSubject } from '../../streams/subjects.ts';
 import { type Answer, ask } from '../../test/fixtures/http-caller.ts';
 import { chance } from '../rig/chance.ts';
 
-/** A person or a till does something else meanwhile. */
-const MOST_PAUSE_MS = 250;
+/** A person or a till does something else between two requests: together they ask for about 35 decisions a second. */
+const MOST_PAUSE_MS = 1_000;
 const PATIENCE_MS = 60_000;
 const AGAIN_MS = 10;
 

@@ -51,7 +51,7 @@ const MOST_WAIT_FOR_ATTACKS_MS = 90_000;
 const FORGING_MS = 3_000;
 
 const LENGTHS = {
-  whole: { leaseMs: 5_000, withinMs: 5_000, mostWaitMs: 1_000, calmMs: 10_000, aloneMs: 4_000, roundMs: 20_000 },
+  whole: { leaseMs: 5_000, withinMs: 5_000, mostWaitMs: 1_000, calmMs: 10_000, aloneMs: Number(process.env.HOSTILE_ALONE ?? 4_000), roundMs: 20_000 },
   slice: { leaseMs: 15_000, withinMs: 30_000, mostWaitMs: 30_000, calmMs: 1_000, aloneMs: 0, roundMs: 6_000 },
 };
 
@@ -70,7 +70,7 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
   writeFileSync(key, randomBytes(32).toString('hex'));
   const env = {
     HOLDFAST_LEASE: `${lengths.leaseMs}ms`,
-    HOLDFAST_SNAPSHOT_INTERVAL: '1s',
+    HOLDFAST_SNAPSHOT_INTERVAL: '3s',
     HOLDFAST_SNAPSHOT_KEY_FILE: key,
   };
   const nodes = await Promise.all(
@@ -251,7 +251,7 @@ async function judged(site: Site): Promise<{ tookMs: number; wrong: string[] }> 
       for (const [what, holds] of ways) {
         const left = withinMs - (performance.now() - began);
         try {
-          await until(holds, Math.max(left, 1_000), () => what, 50);
+          await until(holds, Math.max(left, 1_000), () => what, 200);
         } catch {
           const readiness = await node.readiness();
           const lies = what !== '/readyz is 200' && readiness?.ready === true ? ', and /readyz says 200' : '';
