@@ -11,7 +11,8 @@ import { chance } from '../rig/chance.ts';
 
 /** A person or a till does something else between two requests: together they ask for about 35 decisions a second. */
 const MOST_PAUSE_MS = 1_000;
-const PATIENCE_MS = 60_000;
+/** A node that is killed after ten minutes, its snapshots forged or removed, is built again from more than 1 GB of facts. */
+const PATIENCE_MS = 240_000;
 const AGAIN_MS = 10;
 
 export interface Waited {

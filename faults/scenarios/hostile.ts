@@ -51,7 +51,14 @@ const MOST_WAIT_FOR_ATTACKS_MS = 90_000;
 const FORGING_MS = 3_000;
 
 const LENGTHS = {
-  whole: { leaseMs: 5_000, withinMs: 5_000, mostWaitMs: 1_000, calmMs: 10_000, aloneMs: Number(process.env.HOSTILE_ALONE ?? 4_000), roundMs: 20_000 },
+  whole: {
+    leaseMs: 5_000,
+    withinMs: 5_000,
+    mostWaitMs: 1_000,
+    calmMs: 10_000,
+    aloneMs: Number(process.env.HOSTILE_ALONE ?? 4_000),
+    roundMs: 20_000,
+  },
   slice: { leaseMs: 15_000, withinMs: 30_000, mostWaitMs: 30_000, calmMs: 1_000, aloneMs: 0, roundMs: 6_000 },
 };
 
@@ -184,6 +191,10 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
   return { trials: made, broken, figures };
 }
 
+function seconds(since: number): number {
+  return Math.round((performance.now() - since) / 1_000);
+}
+
 interface Site {
   readonly servers: Servers;
   readonly nodes: readonly NodeProcess[];
@@ -207,6 +218,7 @@ async function after(
   say: (line: string) => void,
 ): Promise<string[]> {
   const [node] = nodes as [NodeProcess];
+  const began = performance.now();
   await node.kill();
   node.start();
   try {
@@ -214,7 +226,7 @@ async function after(
   } catch (error) {
     return [`after a node was killed and started: ${(error as Error).message}`];
   }
-  say('a node was killed and started; everything is counted');
+  say(`a node was killed and started, and all is served again after ${seconds(began)} s; everything is counted`);
   const broken = await load.findings();
   for (const { name, leaves } of chosen)
     for (const each of (await leaves?.(node.url)) ?? []) broken.push(`${name}: ${each}`);
