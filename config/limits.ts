@@ -30,8 +30,8 @@ export const LIMITS = {
   wideLines: 20,
   wideAtOnce: 1,
   wideWaiting: 100,
-  /** Longest rest between two, in milliseconds. */
-  wideRestMs: 300,
+  /** Longest rest between two, in milliseconds: two dozen at once are all decided in time. */
+  wideRestMs: 50,
   /** Milliseconds of work on one answer before other requests have their turn. */
   answerTurnMs: 5,
   /** Explanations that a node works on at once, and those that wait; more: 503. */
