@@ -21,7 +21,7 @@ export function batchClientWrites(): void {
 }
 
 function batchWrites(socket: Socket): void {
-  const write = socket.write;
+  const write = socket.write.bind(socket);
   let corked = false;
   const uncork = () => {
     corked = false;
@@ -33,7 +33,7 @@ function batchWrites(socket: Socket): void {
       socket.cork();
       setImmediate(uncork);
     }
-    return write.apply(socket, args);
+    return write(...args);
   };
   socket.write = batched as typeof write;
 }

@@ -33,7 +33,7 @@ it('writes what comes within one turn in one go, from whatever promise it comes'
   const all = Array.from({ length: 100 }, (_, i) => `${i};`);
   await Promise.all(
     all.map(async (each, i) => {
-      for (let turn = 0; turn < i % 7; turn++) await undefined;
+      for (let turn = 0; turn < i % 7; turn++) await Promise.resolve();
       client.write(each);
     }),
   );
