@@ -6,8 +6,6 @@
  *      a fact that comes late moves no other step to another page.
  *  EP2 Of any number of steps at most twice a page are kept; what is older than the page is given back at once, in any order.
  */
-import type { StockAnswer } from '../../streams/contract/stock.ts';
-
 /** Moment in microseconds, rank within it, id, and a number that tells steps of one id apart. */
 export type Place = readonly [at: number, rank: number, id: string, n: number];
 
@@ -21,36 +19,6 @@ export interface ExplainPage {
   readonly limit: number;
   readonly before: Place | undefined;
 }
-
-/** The facts and decisions behind the numbers of a stock key, in order, with running totals. */
-export interface ExplainAnswer {
-  readonly sku: string;
-  readonly location: string;
-  readonly asOf: string;
-  readonly steps: readonly ExplainStep[];
-  readonly stock: StockAnswer;
-  /** Whether all steps, those of other pages too, end in the stock shown; false is a fault and is reported. */
-  readonly adds: boolean;
-  /** What the steps leave out, such as facts that were parked. */
-  readonly notes: readonly string[];
-  /** The page of the older steps is before it; null if this one begins with the oldest. */
-  readonly next: Place | null;
-}
-
-export interface ExplainStep {
-  /** When it happened, ISO 8601. */
-  readonly at: string;
-  readonly what: string;
-  readonly id: string;
-  /** The fact's or decision's own words: type, qty, reason, reservation … */
-  readonly detail: string;
-  readonly change: Readonly<Partial<Record<ExplainBucket, number>>>;
-  /** Running totals after this step. */
-  readonly total: Readonly<Record<ExplainBucket, number>>;
-}
-
-export const EXPLAIN_BUCKETS = ['sellable', 'damaged', 'inspection', 'held', 'allocated', 'inTransit'] as const;
-export type ExplainBucket = (typeof EXPLAIN_BUCKETS)[number];
 
 export interface Placed {
   readonly place: Place;

@@ -10,6 +10,7 @@
 import { z } from 'zod';
 import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES } from '../../config/topology.ts';
+import { explainAnswer, explainStep } from '../../streams/contract/operator.ts';
 import {
   atpAnswer,
   atpRequest,
@@ -24,7 +25,6 @@ import { anomaly } from '../../streams/contract/stored-anomaly.ts';
 import { MAX_QTY } from '../../streams/fact/fact.ts';
 import { PARK_REASONS } from '../../streams/fact/parked.ts';
 import { listOf, type Read } from '../../streams/messages.ts';
-import type { ExplainAnswer } from './explain-page.ts';
 
 /** Names of SKUs and locations between nodes: whatever a stored fact may have, up to 64 characters of two UTF-16 units. */
 export const peerName = z.string().min(1).max(128);
@@ -85,28 +85,18 @@ const heard = z.object({
   recordedAt: z.number(),
 });
 
-const total = z.object({
-  sellable: z.int(),
-  damaged: z.int(),
-  inspection: z.int(),
-  held: z.int(),
-  allocated: z.int(),
-  inTransit: z.int(),
-});
 /** Of a step among all of a key: moment, rank within it, id, number (actors/ports/explain-page.ts). */
 const place = z.tuple([z.number(), natural, text(256), natural]).readonly();
-const explanation = z.object({
+/** The page of the older steps is before `next`; null if this one begins with the oldest. */
+const explanation = explainAnswer.extend({
   sku: peerName,
   location: peerName,
-  asOf: text(40),
-  steps: listOf(
-    z.object({ at: text(40), what: text(40), id: text(256), detail: z.string(), change: total.partial(), total }),
-  ),
-  stock: stockAnswer,
-  adds: z.boolean(),
+  steps: listOf(explainStep),
   notes: listOf(z.string()),
   next: place.nullable().default(null),
-}) as unknown as z.ZodType<ExplainAnswer, ExplainAnswer>;
+});
+/** The facts and decisions behind the numbers of a stock key, in order, with running totals. */
+export type ExplainAnswer = Read<z.output<typeof explanation>>;
 
 const topic = z.tuple([z.enum(['atp', 'stock']), peerName]);
 /** A SKU's value with the version of the book that it was computed from. */

@@ -15,8 +15,8 @@ import type { SentBody } from '../../streams/fact/sent-body.ts';
 import type { Dropped } from '../../streams/journal/journal.ts';
 import type { StockDecision } from '../../streams/journal/record.ts';
 import type { Quarantined } from '../ownership/quarantine.ts';
-import type { ExplainAnswer, ExplainedKey, ExplainPage } from './explain-page.ts';
-import type { PeerAnswer, PeerOperationName, PeerRequest } from './peer-operations.ts';
+import type { ExplainedKey, ExplainPage } from './explain-page.ts';
+import type { ExplainAnswer, PeerAnswer, PeerOperationName, PeerRequest } from './peer-operations.ts';
 
 /** Group commit. Outcomes come in the order of the appends. */
 export interface DecisionLog {

@@ -15,6 +15,7 @@ import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
 import type { FollowedMessage } from '../../streams/broker.ts';
 import { Turns } from '../../streams/clock.ts';
+import { EXPLAIN_BUCKETS, type ExplainBucket, type ExplainStep } from '../../streams/contract/operator.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { ParkMarks } from '../../streams/fact/park-marks.ts';
 import { hash64 } from '../../streams/hash.ts';
@@ -28,17 +29,8 @@ import type { Rules } from '../idempotency/rules.ts';
 import { readStored } from '../idempotency/verdict.ts';
 import { Partition } from '../partition/partition.ts';
 import { covers, type Point, pointOf } from '../partition/position.ts';
-import {
-  EXPLAIN_BUCKETS,
-  type ExplainAnswer,
-  type ExplainBucket,
-  type ExplainedKey,
-  type ExplainPage,
-  type ExplainStep,
-  Newest,
-  type Place,
-  type Placed,
-} from '../ports/explain-page.ts';
+import { type ExplainedKey, type ExplainPage, Newest, type Place, type Placed } from '../ports/explain-page.ts';
+import type { ExplainAnswer } from '../ports/peer-operations.ts';
 import { Refusal } from '../ports/refusal.ts';
 import { type Baselines, loadPart } from '../snapshot/baseline-format.ts';
 import { inTransit, stockView } from '../stock/availability.ts';

@@ -22,9 +22,9 @@ import type {
 import { formatInstant, parseDateOrInstant } from '../../streams/instant.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { Partition } from '../partition/partition.ts';
-import type { ExplainAnswer, ExplainedKey, ExplainPage } from '../ports/explain-page.ts';
+import type { ExplainedKey, ExplainPage } from '../ports/explain-page.ts';
 import { inHalves } from '../ports/halves.ts';
-import type { PeerHandlers } from '../ports/peer-operations.ts';
+import type { ExplainAnswer, PeerHandlers } from '../ports/peer-operations.ts';
 import type { Peers, StockDesk } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { Reservations } from '../reservation/coordinator.ts';

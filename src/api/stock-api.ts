@@ -8,7 +8,7 @@
  */
 
 import type { z } from 'zod';
-import type { ExplainAnswer } from '../../actors/ports/explain-page.ts';
+import type { ExplainAnswer } from '../../actors/ports/peer-operations.ts';
 import type { FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../../actors/ports/ports.ts';
 import { type FieldError, Refusal } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { LIMITS } from '../../config/limits.ts';
+import type { Read } from '../messages.ts';
 import { cursorOf, limit, nextCursor } from './pages.ts';
 import { stockAnswer } from './stock.ts';
 
@@ -58,21 +59,25 @@ const totals = {
   allocated: z.int(),
   inTransit: z.int(),
 };
+export type ExplainBucket = keyof typeof totals;
+export const EXPLAIN_BUCKETS = Object.keys(totals) as readonly ExplainBucket[];
+/** `detail`: the fact's or decision's own words, such as type, quantity, reason and reservation. */
+export const explainStep = z.object({
+  at: z.string(),
+  what: z.string(),
+  id: z.string(),
+  detail: z.string(),
+  change: z.object(totals).partial(),
+  total: z.object(totals).meta({ description: 'running totals after this step' }),
+});
+export type ExplainStep = Read<z.output<typeof explainStep>>;
+/** `notes`: what the steps leave out, such as facts that were parked. */
 export const explainAnswer = z
   .object({
     sku: z.string(),
     location: z.string(),
     asOf: z.string(),
-    steps: z.array(
-      z.object({
-        at: z.string(),
-        what: z.string(),
-        id: z.string(),
-        detail: z.string(),
-        change: z.object(totals).partial(),
-        total: z.object(totals).meta({ description: 'running totals after this step' }),
-      }),
-    ),
+    steps: z.array(explainStep),
     stock: stockAnswer,
     adds: z
       .boolean()

@@ -4,7 +4,8 @@
  */
 
 import type { AnomalyDesk } from '../../actors/anomaly/keeper.ts';
-import type { ExplainAnswer, ExplainedKey, ExplainPage } from '../../actors/ports/explain-page.ts';
+import type { ExplainedKey, ExplainPage } from '../../actors/ports/explain-page.ts';
+import type { ExplainAnswer } from '../../actors/ports/peer-operations.ts';
 import type { FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../../actors/ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../../actors/ports/refusal.ts';
 import type {

@@ -1,5 +1,5 @@
 /** An explanation of a stock as a table: each step with its changes, and the running totals after it. */
-import { EXPLAIN_BUCKETS, type ExplainBucket } from '../../../actors/ports/explain-page.ts';
+import { EXPLAIN_BUCKETS, type ExplainBucket } from '../../../streams/contract/operator.ts';
 import { printable } from '../../../streams/names.ts';
 import type { Explanation } from '../../api/stock-api.ts';
 import { table } from '../support/table.ts';
