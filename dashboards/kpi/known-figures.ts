@@ -2,8 +2,8 @@
  * The figures of all partitions, put together for readers. A partition's figures stand by themselves: whoever has the newest of each
  * partition has the system, wherever partitions are and while they move.
  *
- * Invariant KF1: the sums equal those of the newest rows of every partition. They are kept by taking away a row that is replaced and
- * adding the new one: thousands of locations in each of many partitions are too many to add up each second.
+ * Invariant KF1: the sums of a location equal those of its newest row in every partition. Only locations of which a row has come are added
+ * up again: thousands in each of many partitions are too many to add up each second.
  */
 import type { KpiTopic, LocationBrief } from '../topics.ts';
 import { noAges } from './ages.ts';
@@ -28,15 +28,15 @@ interface KnownPartition {
 interface LocationSum {
   readonly location: string;
   readonly standing: Float64Array;
-  heardAtMs: number;
-  factsPerMinute: number;
-  rows: number;
+  readonly heardAtMs: number;
+  readonly factsPerMinute: number;
 }
 
 export class KnownFigures {
   readonly #partitions = new Map<number, KnownPartition>();
-  readonly #locations = new Map<string, LocationSum>();
-  readonly #standing = new Float64Array(STANDING_LENGTH);
+  readonly #sums = new Map<string, LocationSum>();
+  /** Locations to be added up again. */
+  readonly #changed = new Set<string>();
 
   /** What is older than what is known changes nothing. */
   take(figures: PartitionFigures): void {
@@ -47,19 +47,13 @@ export class KnownFigures {
     }
     if (!figures.full && known === undefined) return;
     const locations = known?.locations ?? new Map<string, LocationRow>();
-    for (const row of figures.locations) {
-      const before = locations.get(row[0]);
-      this.#add(row, 1);
-      if (before !== undefined) this.#add(before, -1);
-      locations.set(row[0], row);
+    if (figures.full) {
+      for (const location of locations.keys()) this.#changed.add(location);
+      locations.clear();
     }
-    if (figures.full && locations.size > figures.locations.length) {
-      const named = new Set(figures.locations.map(([location]) => location));
-      for (const [location, row] of locations) {
-        if (named.has(location)) continue;
-        this.#add(row, -1);
-        locations.delete(location);
-      }
+    for (const row of figures.locations) {
+      locations.set(row[0], row);
+      this.#changed.add(row[0]);
     }
     this.#partitions.set(figures.partition, { figures, locations });
   }
@@ -70,10 +64,13 @@ export class KnownFigures {
 
   /** Every location that anything is known of. */
   briefs(open: OpenAnomalies): LocationBrief[] {
-    return Array.from(this.#locations.values(), (sum) => briefOf(sum, open));
+    return Array.from(this.#added().values(), (sum) => briefOf(sum, open));
   }
 
   topic(asked: KpiTopic['asked'], open: OpenAnomalies, nowMs: number): KpiTopic {
+    const sums = [...this.#added().values()];
+    const standing = new Float64Array(STANDING_LENGTH);
+    for (const sum of sums) addTo(standing, sum.standing);
     const all = Array.from(this.#partitions.values(), ({ figures }) => figures);
     const aged = noAges();
     const seconds = new Array<number>(all[0]?.seconds.length ?? 60).fill(0);
@@ -82,35 +79,43 @@ export class KnownFigures {
       addTo(seconds, figures.seconds);
     }
     return {
-      ...standingOf(this.#standing),
-      windows: windowsOf(all, this.#standing[STANDING.onHand] as number, nowMs),
+      ...standingOf(standing),
+      windows: windowsOf(all, standing[STANDING.onHand] as number, nowMs),
       asked,
       ageing: aged,
       openAnomalies: open.byKind,
-      locations: [...this.#locations.values()]
+      locationCount: sums.length,
+      locations: sums
         .sort(byNeed(open))
         .slice(0, LOCATIONS_SHOWN)
         .map((sum) => briefOf(sum, open)),
-      locationCount: this.#locations.size,
       factsBySecond: seconds,
     };
   }
 
-  #add([location, standing, heardAtMs, factsPerMinute]: LocationRow, sign: 1 | -1): void {
-    let sum = this.#locations.get(location);
-    if (sum === undefined) {
-      sum = { location, standing: new Float64Array(STANDING_LENGTH), heardAtMs: 0, factsPerMinute: 0, rows: 0 };
-      this.#locations.set(location, sum);
+  #added(): ReadonlyMap<string, LocationSum> {
+    for (const location of this.#changed) {
+      const sum = this.#addUp(location);
+      if (sum === undefined) this.#sums.delete(location);
+      else this.#sums.set(location, sum);
     }
-    for (let i = 0; i < STANDING_LENGTH; i++) {
-      const units = sign * (standing[i] ?? 0);
-      (sum.standing[i] as number) += units;
-      (this.#standing[i] as number) += units;
+    this.#changed.clear();
+    return this.#sums;
+  }
+
+  /** Undefined if no partition knows it any more. */
+  #addUp(location: string): LocationSum | undefined {
+    const standing = new Float64Array(STANDING_LENGTH);
+    let [heardAtMs, factsPerMinute, rows] = [0, 0, 0];
+    for (const { locations } of this.#partitions.values()) {
+      const row = locations.get(location);
+      if (row === undefined) continue;
+      rows += 1;
+      addTo(standing, row[1]);
+      heardAtMs = Math.max(heardAtMs, row[2]);
+      factsPerMinute += row[3];
     }
-    sum.factsPerMinute += sign * factsPerMinute;
-    sum.heardAtMs = Math.max(sum.heardAtMs, heardAtMs);
-    sum.rows += sign;
-    if (sum.rows === 0) this.#locations.delete(location);
+    return rows === 0 ? undefined : { location, standing, heardAtMs, factsPerMinute };
   }
 }
 
