@@ -32,7 +32,7 @@ import type {
   StreamFacts,
 } from '../broker.ts';
 import { parseInstant } from '../instant.ts';
-import { isApiError, sorted } from './errors.ts';
+import { isApiError, made, sorted } from './errors.ts';
 import { Exchange, type Server } from './exchange.ts';
 import { NatsKeys } from './keys.ts';
 import {
@@ -211,7 +211,9 @@ export class NatsBroker implements Broker {
 
   /** Opens an object store, made if it is missing. */
   async objects(bucket: string, replicas: number): Promise<Objects> {
-    return Objects.open(this.#js, bucket, replicas, this.room).catch((error) => Promise.reject(sorted(error)));
+    return made(() =>
+      Objects.open(this.#js, bucket, replicas, this.room).catch((error) => Promise.reject(sorted(error))),
+    );
   }
 
   async lastOn(stream: string, subject: string): Promise<StoredMessage | undefined> {
@@ -299,17 +301,16 @@ export class NatsBroker implements Broker {
 
   /** Opens a key-value bucket, made if it is missing; reads go through the leader. */
   async keys(bucket: string, options: { ttlMs?: number; replicas: number }): Promise<NatsKeys> {
-    try {
-      const kv = await new Kvm(this.#js).create(bucket, {
-        history: 1,
-        replicas: options.replicas,
-        allow_direct: false,
-        ...(options.ttlMs === undefined ? {} : { ttl: options.ttlMs, markerTTL: Math.max(options.ttlMs, 1_000) }),
-      });
-      return new NatsKeys(kv, bucket, this.#js, this.#jsm);
-    } catch (error) {
-      throw sorted(error);
-    }
+    const wanted = {
+      history: 1,
+      replicas: options.replicas,
+      allow_direct: false,
+      ...(options.ttlMs === undefined ? {} : { ttl: options.ttlMs, markerTTL: Math.max(options.ttlMs, 1_000) }),
+    };
+    const kv = await made(() =>
+      new Kvm(this.#js).create(bucket, wanted).catch((error) => Promise.reject(sorted(error))),
+    );
+    return new NatsKeys(kv, bucket, this.#js, this.#jsm);
   }
 
   /** Answers requests on a subject, whatever is asked and however large the answer is. */

@@ -1,6 +1,6 @@
 /** What the NATS client and its server report, sorted into what the caller should do (streams/broker.ts). */
-import { JetStreamApiError } from '@nats-io/jetstream';
-import { InvalidArgumentError } from '@nats-io/transport-node';
+import { JetStreamApiError, JetStreamError } from '@nats-io/jetstream';
+import { InvalidArgumentError, RequestError } from '@nats-io/transport-node';
 import { BrokerError } from '../broker.ts';
 
 const CONFLICTS = new Set([10071, 10164]);
@@ -12,6 +12,17 @@ const UNKNOWN_OUTCOMES = new Set([10158, 10163, 10167]);
 
 export function isApiError(error: unknown, code: number): boolean {
   return error instanceof JetStreamApiError && error.code === code;
+}
+
+/**
+ * Nobody heard what was asked, so nothing was done. In a cluster a server may not know yet of a stream or a consumer that another one has
+ * just made.
+ */
+export function isUnheard(error: unknown): boolean {
+  if (error instanceof JetStreamError && 'code' in error && error.code === 503) return true;
+  if (error instanceof RequestError && error.isNoResponders()) return true;
+  // The client wraps it where JetStream itself might be missing.
+  return error instanceof Error && error.cause !== undefined && isUnheard(error.cause);
 }
 
 export function sorted(error: unknown): BrokerError {
@@ -27,4 +38,21 @@ export function sorted(error: unknown): BrokerError {
   if (UNKNOWN_OUTCOMES.has(error.code) || error.status >= 500)
     return new BrokerError('unknown', message, { cause: error });
   return new BrokerError('refused', message, { cause: error });
+}
+
+const MOST_ATTEMPTS = 3;
+
+/**
+ * Makes what may be there already: a stream, a bucket. A cluster often answers only one of two nodes that make the same at once, so the
+ * other asks again.
+ * @param make rejects with a BrokerError of the kind `unknown` if no answer came
+ */
+export async function made<T>(make: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await make();
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.kind !== 'unknown' || attempt === MOST_ATTEMPTS) throw error;
+    }
+  }
 }

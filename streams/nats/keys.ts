@@ -1,12 +1,23 @@
 /** A JetStream key-value bucket as the core's port for keys: reads and compare-and-set go through the leader. */
-import { AckPolicy, DeliverPolicy, type JetStreamClient, type JetStreamManager, type JsMsg } from '@nats-io/jetstream';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  AckPolicy,
+  type ConsumerInfo,
+  DeliverPolicy,
+  type JetStreamClient,
+  type JetStreamManager,
+  type JsMsg,
+} from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { nanos, nuid } from '@nats-io/transport-node';
 import { BrokerError, type KeyEntry, type Keys } from '../broker.ts';
-import { sorted } from './errors.ts';
+import { isUnheard, sorted } from './errors.ts';
 
 /** Longest wait for all keys of a bucket. */
 const ALL_KEYS_MS = 4_000;
+/** How long a new stream or consumer may be unknown to the server that is asked; an election takes longer, and is its caller's matter. */
+const UNHEARD_MS = 1_000;
+const AGAIN_MS = 20;
 
 export class NatsKeys implements Keys {
   readonly #kv: KV;
@@ -21,17 +32,16 @@ export class NatsKeys implements Keys {
   }
 
   async get(key: string): Promise<KeyEntry | undefined> {
-    const entry = await this.#kv.get(key).catch((error) => Promise.reject(this.#sorted(error)));
+    const entry = await this.#heard(() => this.#kv.get(key));
     if (entry === null || entry.operation !== 'PUT') return undefined;
     return { key, value: entry.string(), revision: entry.revision, createdMs: entry.created.getTime() };
   }
 
   /** Through a consumer of its own that is deleted at once: those of `kv.history` stay for minutes, and this is asked every second. */
   async all(): Promise<KeyEntry[]> {
-    const entries: KeyEntry[] = [];
     const stream = `KV_${this.#bucket}`;
-    try {
-      const info = await this.#jsm.consumers.add(stream, {
+    const info = await this.#heard(() =>
+      this.#jsm.consumers.add(stream, {
         name: `h${nuid.next()}`,
         filter_subject: `$KV.${this.#bucket}.>`,
         ack_policy: AckPolicy.None,
@@ -39,44 +49,59 @@ export class NatsKeys implements Keys {
         mem_storage: true,
         num_replicas: 1,
         inactive_threshold: nanos(5_000),
-      });
-      try {
-        if (info.num_pending === 0) return entries;
-        const consumer = this.#js.consumers.getConsumerFromInfo(info);
-        const messages = await consumer.fetch({ max_messages: info.num_pending, expires: 2_000 });
-        // A fetch over a connection that breaks may end early, or not at all.
-        const late = setTimeout(() => void messages.close().catch(() => undefined), ALL_KEYS_MS);
-        let read = 0;
-        for await (const message of messages) {
-          read += 1;
-          const entry = entryOf(message, this.#bucket);
-          if (entry !== undefined) entries.push(entry);
-        }
-        clearTimeout(late);
-        // Part of a bucket must not pass for all of it: who is missing would be taken for dead.
-        if (read < info.num_pending)
-          throw new BrokerError('unknown', `${read} of ${info.num_pending} keys of ${this.#bucket} came`);
-      } finally {
-        this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
-      }
-    } catch (error) {
-      throw this.#sorted(error);
+      }),
+    );
+    try {
+      return info.num_pending === 0 ? [] : await this.#heard(() => this.#fetch(info));
+    } finally {
+      this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
     }
+  }
+
+  async #fetch(info: ConsumerInfo): Promise<KeyEntry[]> {
+    const entries: KeyEntry[] = [];
+    const consumer = this.#js.consumers.getConsumerFromInfo(info);
+    const messages = await consumer.fetch({ max_messages: info.num_pending, expires: 2_000 });
+    // A fetch over a connection that breaks may end early, or not at all.
+    const late = setTimeout(() => void messages.close().catch(() => undefined), ALL_KEYS_MS);
+    let read = 0;
+    try {
+      for await (const message of messages) {
+        read += 1;
+        const entry = entryOf(message, this.#bucket);
+        if (entry !== undefined) entries.push(entry);
+      }
+    } finally {
+      clearTimeout(late);
+    }
+    // Part of a bucket must not pass for all of it: who is missing would be taken for dead.
+    if (read < info.num_pending)
+      throw new BrokerError('unknown', `${read} of ${info.num_pending} keys of ${this.#bucket} came`);
     return entries;
   }
 
-  async put(key: string, value: string, expected?: number): Promise<number> {
-    try {
-      if (expected === undefined) return await this.#kv.put(key, value);
-      return expected === 0 ? await this.#kv.create(key, value) : await this.#kv.update(key, value, expected);
-    } catch (error) {
-      throw this.#sorted(error);
-    }
+  put(key: string, value: string, expected?: number): Promise<number> {
+    return this.#heard(() => {
+      if (expected === undefined) return this.#kv.put(key, value);
+      return expected === 0 ? this.#kv.create(key, value) : this.#kv.update(key, value, expected);
+    });
   }
 
-  async delete(key: string, expected?: number): Promise<void> {
+  delete(key: string, expected?: number): Promise<void> {
     const options = expected === undefined ? {} : { previousSeq: expected };
-    await this.#kv.delete(key, options).catch((error) => Promise.reject(this.#sorted(error)));
+    return this.#heard(() => this.#kv.delete(key, options));
+  }
+
+  /** Asks again, for a moment, what nobody has heard. Rejects with a BrokerError. */
+  async #heard<T>(ask: () => Promise<T>): Promise<T> {
+    for (const until = performance.now() + UNHEARD_MS; ; ) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!isUnheard(error) || performance.now() > until) throw this.#sorted(error);
+        await delay(AGAIN_MS);
+      }
+    }
   }
 
   /** A time-out alone would not say what does not answer. */

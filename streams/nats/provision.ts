@@ -20,6 +20,7 @@ import {
 } from '../../config/topology.ts';
 import { BrokerError } from '../broker.ts';
 import type { NatsBroker, NatsStreamFacts } from './broker.ts';
+import { made } from './errors.ts';
 
 export class ProvisionError extends Error {
   override readonly name = 'ProvisionError';
@@ -52,12 +53,7 @@ export async function provision(
 ): Promise<Provisioned> {
   const created: Record<string, string> = {};
   for (const wanted of wantedStreams(options)) {
-    let found = await broker.stream(wanted.name);
-    if (found === undefined) {
-      await broker.addStream(wanted);
-      found = await broker.stream(wanted.name);
-    }
-    if (found === undefined) throw new ProvisionError(`stream ${wanted.name} was made but is not there`);
+    const found = await made(() => madeStream(broker, wanted));
     await reconcile(broker, wanted, found);
     created[wanted.name] = found.created;
   }
@@ -68,6 +64,15 @@ export async function provision(
   ].filter((bound): bound is Bound => bound.most !== undefined);
   if (bounds.length > 0) await alone(() => bound(broker, bounds, note));
   return { created };
+}
+
+async function madeStream(broker: NatsBroker, wanted: Wanted): Promise<NatsStreamFacts> {
+  const there = await broker.stream(wanted.name);
+  if (there !== undefined) return there;
+  await broker.addStream(wanted);
+  const found = await broker.stream(wanted.name);
+  if (found === undefined) throw new ProvisionError(`stream ${wanted.name} was made but is not there`);
+  return found;
 }
 
 interface Bound {

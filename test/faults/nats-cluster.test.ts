@@ -1,6 +1,7 @@
 /** Three nats-servers under two nodes and callers: killed, paused and started again, they lose and double nothing. */
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
 import { Auditor, type Load, names } from '../fixtures/auditor.ts';
 import { NatsCluster } from '../fixtures/nats-cluster.ts';
 import { NodeProcess } from '../fixtures/node-process.ts';
@@ -27,10 +28,9 @@ beforeAll(async () => {
     await NodeProcess.at({ nats, redis }, { name: 'one', env }),
     await NodeProcess.at({ nats, redis }, { name: 'two', env }),
   ];
-  for (const node of nodes) {
-    node.start();
-    await node.serves(60_000);
-  }
+  // At the same moment, as an orchestrator starts them.
+  for (const node of nodes) node.start();
+  await Promise.all(nodes.map((node) => node.serves(60_000)));
 }, 180_000);
 
 async function more(load: Load, count: number, timeout = 90_000): Promise<void> {
@@ -42,6 +42,20 @@ const allOwned = async () => {
   const all = await Promise.all(nodes.map((node) => node.readiness()));
   return all.every((each) => each?.ready === true) ? all.reduce((sum, each) => sum + (each?.owned ?? 0), 0) : -1;
 };
+
+it('makes a bucket on three servers at the same moment, and reads what another has just written', async () => {
+  const brokers = await Promise.all(cluster.servers.map(({ url }, i) => NatsBroker.connect(url, `reader-${i}`)));
+  onTestFinished(async () => void (await Promise.all(brokers.map((broker) => broker.close()))));
+  const read: string[] = [];
+  for (let round = 0; round < 4; round++) {
+    const buckets = await Promise.all(brokers.map((broker) => broker.keys(`fresh-${round}`, { replicas: 3 })));
+    await buckets[round % 3]?.put('k', 'v');
+    for (let times = 0; times < 25; times++)
+      for (const entries of await Promise.all(buckets.map((bucket) => bucket.all())))
+        read.push(entries.map(({ key, value }) => `${key}=${value}`).join());
+  }
+  expect(read).toEqual(Array(4 * 25 * 3).fill('k=v'));
+}, 120_000);
 
 it('keeps what is promised while its leader dies, another server is paused, and each comes back', async () => {
   const [one, two] = nodes as [NodeProcess, NodeProcess];
