@@ -2,7 +2,6 @@
 
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { Packr } from 'msgpackr';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { blobRef, decodeManifest, encodeManifest } from '../../actors/snapshot/format.ts';
 import { BASELINES_OBJECTS, JOURNAL_STREAM } from '../../config/topology.ts';
@@ -10,6 +9,7 @@ import { type Decision, decodeRecord, encodeRecord, recordHash } from '../../str
 import { partitionOf } from '../../streams/subjects.ts';
 import { names } from '../fixtures/auditor.ts';
 import { KeptNode } from './kept-node.ts';
+import { pageWithMore } from './stored-page.ts';
 
 const skus = names('V', 12);
 const sku = skus[0] as string;
@@ -97,14 +97,10 @@ it('names the snapshot with a damaged page', async () => {
 });
 
 it('names the page whose number is not what the streams say, though its checksum is right', async () => {
-  const packr = new Packr({ useRecords: false, int64AsType: 'number' });
   await tamper((fields) => {
     const manifest = decodeManifest(fields.m0 as Buffer);
     const ref = manifest.pages[0] as (typeof manifest.pages)[number];
-    // biome-ignore lint/suspicious/noExplicitAny: a page as it is stored
-    const items = packr.unpack(fields[ref.name] as Buffer) as any[];
-    items.find((item) => item[0] === 0 && item[1] === sku)[2][0][1] += 1;
-    const bytes = Buffer.from(packr.pack(items));
+    const bytes = pageWithMore(fields[ref.name] as Buffer, sku, 1) as Buffer;
     fields[ref.name] = bytes;
     const pages = manifest.pages.map((each) => (each === ref ? { page: ref.page, ...blobRef(ref.name, bytes) } : each));
     fields.m0 = encodeManifest({ ...manifest, pages });

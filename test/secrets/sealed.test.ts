@@ -10,6 +10,7 @@ import { names } from '../fixtures/auditor.ts';
 import { secretFile } from '../fixtures/logins.ts';
 import { UpProcess } from '../fixtures/up-process.ts';
 import { KeptNode } from '../keeping/kept-node.ts';
+import { pageWithMore } from '../keeping/stored-page.ts';
 
 const KEY = 'the same on all nodes, and 32 bytes or more';
 const OTHER = 'of somebody else, and just as long as it must be';
@@ -35,12 +36,8 @@ beforeAll(async () => {
 function forged(fields: Fields, sku: string): { manifest: Manifest; name: string; bytes: Buffer } {
   const manifest = decodeManifest(fields.m0 as Buffer);
   for (const ref of manifest.pages) {
-    // biome-ignore lint/suspicious/noExplicitAny: a page as it is stored
-    const items = packr.unpack(fields[ref.name] as Buffer) as any[];
-    const item = items.find((each) => each[0] === 0 && each[1] === sku);
-    if (item === undefined) continue;
-    item[2][0][1] += 777_000;
-    const bytes = Buffer.from(packr.pack(items));
+    const bytes = pageWithMore(fields[ref.name] as Buffer, sku, 777_000);
+    if (bytes === undefined) continue;
     const pages = manifest.pages.map((each) => (each === ref ? { page: ref.page, ...blobRef(ref.name, bytes) } : each));
     return { manifest: { ...manifest, pages }, name: ref.name, bytes };
   }
