@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { REFUSALS } from '../../actors/ports/refusal.ts';
 import { loadSettings } from '../../config/load-settings.ts';
@@ -13,7 +14,7 @@ import { packageRoot } from '../../src/process/package-root.ts';
 import { freshNats, freshRedis } from '../fixtures/servers.ts';
 
 const readme = readFileSync(join(packageRoot(), 'README.md'), 'utf8');
-const examples = [...readme.matchAll(/```sh\n(curl [\s\S]*?)\n```\n```json\n([\s\S]*?)\n```/g)].map(
+const examples = [...readme.matchAll(/```sh\n((?:now=.*\n)?curl [\s\S]*?)\n```\n```json\n([\s\S]*?)\n```/g)].map(
   ([, command, answer]) => ({
     command: command as string,
     answer: JSON.parse(answer as string) as object,
@@ -35,10 +36,20 @@ afterAll(() => node?.stop());
 it('answers every example of the README as the README says', async () => {
   expect(examples.length).toBeGreaterThanOrEqual(6);
   for (const { command, answer } of examples) {
-    const typed = command.replaceAll('127.0.0.1:8080', node.http).replaceAll('$NOW', new Date().toISOString());
+    const typed = command.replaceAll('127.0.0.1:8080', node.http);
     const { stdout } = await promisify(execFile)('bash', ['-c', typed]);
     expect(JSON.parse(stdout), command).toEqual(matcher(answer));
   }
+});
+
+it('uses a SKU that the demo does not have', () => {
+  const demo = gunzipSync(
+    readFileSync(join(packageRoot(), 'config', 'demo', 'online-retail-2010-12.csv.gz')),
+  ).toString();
+  expect(demo).toContain('85123A');
+  const skus = new Set([...readme.matchAll(/"sku": ?"([^"]+)"/g)].map(([, sku]) => sku as string));
+  expect(skus.size).toBeGreaterThan(0);
+  for (const sku of skus) expect(demo).not.toContain(sku);
 });
 
 it('lists every problem with its status', () => {
