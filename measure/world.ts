@@ -3,7 +3,7 @@
  * business has: deliveries before the stock runs out, transfers that arrive, cycle counts with small errors, holds that are
  * confirmed, released and expire, and six tills that report. The first is real; the rest is made by a seed, and has no anomaly in it.
  */
-import type { StockBook } from '../actors/stock/state.ts';
+import type { StockBook } from '../actors/stock/book.ts';
 import { readFacts } from '../src/replay/read.ts';
 import { type Fact, parseFact } from '../streams/fact/fact.ts';
 import { hash64 } from '../streams/hash.ts';

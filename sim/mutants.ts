@@ -73,8 +73,8 @@ export const MUTANTS: readonly Mutant[] = [
       edit(TAKE_OVER, 'await this.#fence(checked);', ''),
       edit(
         TAKE_OVER,
-        '      holder.served();\n',
-        '      holder.served();\n      void this.#fence(claims).catch(() => undefined);\n',
+        '      partitions.serve(recovered.partitions);\n',
+        '      partitions.serve(recovered.partitions);\n      void this.#fence(claims).catch(() => undefined);\n',
       ),
     ],
   },
@@ -365,15 +365,15 @@ export const MUTANTS: readonly Mutant[] = [
     mutant(
       'a partition that leaves takes decisions',
       GRANTS,
-      'if (decision.parts.some(([number]) => partitions.get(number)?.leaving !== false)) {',
+      "if (decision.parts.some(([number]) => partitions.get(number)?.state !== 'serving')) {",
       'if (decision.parts.length < 0) {',
     ),
   ),
   mutant(
     'a partition is handed over with decisions in flight',
     ENGINE,
-    '    this.#served();\n    await this.#drained();',
-    '    this.#served();',
+    '    partitions.leave(numbers);\n    await this.#drained();',
+    '    partitions.leave(numbers);',
   ),
   mutant(
     'what is on its way to the journal is promised again',

@@ -102,8 +102,9 @@ export class SimNode {
         failed: (why) => this.#end(host, why),
       },
     });
-    core.engine.onServed = (numbers) =>
-      link.toServer(() => server.reach(() => this.#world.subscribe(this, host, numbers)));
+    core.engine.partitions.observe({
+      servedChanged: (numbers) => link.toServer(() => server.reach(() => this.#world.subscribe(this, host, numbers))),
+    });
     this.#world.processes.set(start, host);
     void (async () => {
       for (;;) {

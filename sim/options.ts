@@ -1,5 +1,5 @@
 /** What a seed draws: the size of its world, how fast it is, and which faults are on. */
-import type { EngineSettings } from '../actors/engine/engine.ts';
+import type { EngineSettings } from '../actors/engine/parts.ts';
 import type { Random } from './random.ts';
 
 export const FAULTS = [

@@ -15,9 +15,10 @@ import { type Clock, delay } from '../../streams/clock.ts';
 import type { Anomaly, AnomalyKind, AnomalyState } from '../../streams/contract/anomaly-kinds.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { Partition } from '../partition/partition.ts';
+import type { Partitions } from '../partition/partition-set.ts';
 import { inHalves } from '../ports/halves.ts';
 import type { PeerHandlers } from '../ports/peer-operations.ts';
-import type { Peers } from '../ports/ports.ts';
+import type { Lease, Peers } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { Alarm } from './detect/alarms.ts';
 import type { Heard } from './detect/sightings.ts';
@@ -65,8 +66,8 @@ export interface AnomalyKeeperWorld {
 }
 /** What is known once the core runs. */
 export interface OwnedPartitions {
-  readonly partitions: ReadonlyMap<number, Partition>;
-  readonly leased: () => boolean;
+  readonly partitions: Partitions;
+  readonly lease: Lease;
 }
 
 interface Entry {
@@ -203,7 +204,7 @@ export class AnomalyKeeper implements AnomalyDesk {
   }
 
   #serves(partition: Partition): boolean {
-    return partition.serving && !partition.leaving && this.#owned?.leased() === true;
+    return partition.state === 'serving' && this.#owned?.lease.leased === true;
   }
 
   /** Reads what is stored of partitions that are new here; all of it is looked at once. */

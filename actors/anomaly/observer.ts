@@ -10,12 +10,13 @@ import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/record.ts';
 import type { PartitionWatch } from '../partition/observer.ts';
-import type { PartLine, ReservationPart, StockBook, StockKey } from '../stock/state.ts';
+import type { StockBook } from '../stock/book.ts';
+import type { PartLine, StockKey } from '../stock/state.ts';
 import { type Alarm, Alarms } from './detect/alarms.ts';
 import { Arrivals } from './detect/arrivals.ts';
 import { judgeBalance } from './detect/balance.ts';
 import type { Scene } from './detect/context.ts';
-import { bookBefore, judgeCount } from './detect/count-variance.ts';
+import { judgeCount } from './detect/count-variance.ts';
 import { Hoarding } from './detect/hoarding.ts';
 import { KeyStates } from './detect/key-states.ts';
 import { Places } from './detect/location-time.ts';
@@ -40,11 +41,6 @@ export class AnomalyWatch implements PartitionWatch {
   readonly #hearing: Hearing;
   readonly #sources: Sources;
   readonly #hoarding: Hoarding;
-  /** What was so just before the change that is being folded. */
-  #hadStock = false;
-  #book: number | undefined;
-  #part: ReservationPart | undefined;
-  #lines: readonly PartLine[] = [];
 
   constructor(partition: number, { parameters = ANOMALY_DEFAULTS, laneTimeMs }: AnomalyWatchOptions) {
     const { returnPriorShare, returnPriorWeight, countPriorVariance, countPriorWeight } = parameters;
@@ -93,19 +89,10 @@ export class AnomalyWatch implements PartitionWatch {
     this.#sources.tick(wall);
   }
 
-  beforeFact(book: StockBook, fact: Fact): void {
-    const key = book.findKey(fact.sku, fact.location);
-    this.#hadStock = key !== undefined && key.sellable > 0;
-    if (fact.type === 'count') this.#book = bookBefore(key, fact);
-    if (fact.type !== 'sale' || fact.reservation === undefined) return;
-    this.#part = book.parts.get(fact.reservation);
-    if (this.#part !== undefined) this.#hoarding.take(this.#part);
-  }
-
-  afterFact(book: StockBook, fact: Fact, recordedAt: number): void {
+  factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
     const scene = this.#scene;
-    const key = book.findKey(fact.sku, fact.location);
-    if (key === undefined) return;
+    const { changes } = book;
+    const { key, before } = changes.at(0);
     this.#hearing.hear(fact, recordedAt);
     switch (fact.type) {
       case 'sale':
@@ -115,7 +102,7 @@ export class AnomalyWatch implements PartitionWatch {
         judgeReturn(scene, key, fact, recordedAt);
         break;
       case 'count':
-        if (this.#book !== undefined) judgeCount(scene, key, fact, this.#book, recordedAt);
+        judgeCount(scene, key, fact, changes.counted, recordedAt);
         break;
       case 'receipt':
         this.#arrivals.judgeReceipt(key, fact, recordedAt);
@@ -127,34 +114,25 @@ export class AnomalyWatch implements PartitionWatch {
         this.#arrivals.judgeDamagedLeft(key);
         break;
     }
-    judgeStock(scene, key, this.#hadStock, fact.type === 'count');
+    judgeStock(scene, key, before.sellable > 0, fact.type === 'count');
     judgeBalance(scene, key, fact.at, recordedAt);
-    if (this.#part !== undefined) {
-      this.#hoarding.put(this.#part);
-      this.#judgeLines(this.#part.lines, fact.at, recordedAt);
-      this.#part = undefined;
+    if (changes.part !== undefined) {
+      this.#hoarding.follow(changes.part);
+      this.#judgeLines(changes.part.part.lines, fact.at, recordedAt);
     } else if (key.held > 0) this.#hoarding.judge(key, fact.at, recordedAt);
   }
 
-  beforeDecision(book: StockBook, decision: StockDecision): void {
-    const part = book.parts.get(decision.id);
-    if (part === undefined) return;
-    const { bucket } = part;
-    const isHeld = part.granted && bucket === 'held' && part.lines.some((line) => line.claimed > 0);
-    if (decision.kind !== 'granted' && isHeld) this.#hoarding.end(part, decision.kind, decision.atMs);
-    this.#hoarding.take(part);
-    // A grant in place of an earlier one has other lines: those of before are looked at, too.
-    if (decision.kind === 'granted') this.#lines = part.lines;
-  }
-
-  afterDecision(book: StockBook, decision: StockDecision): void {
-    const part = book.parts.get(decision.id);
-    if (part === undefined) return;
-    this.#hoarding.put(part);
+  decisionFolded(book: StockBook, decision: StockDecision): void {
+    const change = book.changes.part;
+    if (change === undefined) return;
+    const { part, granted, bucket, claimed } = change;
+    const wasHeld = granted && bucket === 'held' && claimed.some((units) => units > 0);
+    if (decision.kind !== 'granted' && wasHeld) this.#hoarding.end(part, decision.kind, decision.atMs);
+    this.#hoarding.follow(change);
     const at = decision.atMs * 1000;
     this.#judgeLines(part.lines, at, at);
-    if (this.#lines.length > 0) this.#judgeLines(this.#lines, at, at);
-    this.#lines = [];
+    // A grant in place of an earlier one has other lines. Those of before are looked at, too.
+    if (change.lines !== part.lines) this.#judgeLines(change.lines, at, at);
   }
 
   #judgeLines(lines: readonly PartLine[], at: number, recordedAt: number): void {

@@ -10,6 +10,7 @@ import { RulesList } from '../idempotency/rules-list.ts';
 import { StreamFactDesk } from '../ingest/submit.ts';
 import { Writers } from '../log/writers.ts';
 import { type NodeInfo, Ownership } from '../ownership/ownership.ts';
+import type { MakeWatch } from '../partition/observer.ts';
 import type { OwnerPoint } from '../partition/owner-progress.ts';
 import type { CoreOperation, PeerHandlers } from '../ports/peer-operations.ts';
 import type { Peers } from '../ports/ports.ts';
@@ -20,7 +21,8 @@ import { Desk } from '../request/router.ts';
 import { Turnstile } from '../request/turnstile.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
 import type { SnapshotStore } from '../snapshot/snapshotter.ts';
-import { Engine, type EngineEvents, type EngineSettings, type MakeWatch } from './engine.ts';
+import { Engine } from './engine.ts';
+import type { EngineEvents, EngineSettings } from './parts.ts';
 
 export interface CoreWorld {
   readonly broker: Broker;
@@ -95,7 +97,7 @@ export function buildCore(world: CoreWorld): Core {
       clock,
       laneTimeMs: settings.laneTimeMs,
       peers,
-      leased: () => ownership.leased,
+      lease: ownership,
       explain: (partition, key, page) =>
         explains.pass(() =>
           explain(
@@ -111,13 +113,12 @@ export function buildCore(world: CoreWorld): Core {
     broker,
     intake: engine.intake,
     peers,
-    park: (parking) => engine.park(parking),
+    parking: engine.parking,
     stopping: () => engine.stopping,
-    refused: () => engine.factsRefused,
     nonce: world.nonce,
     // A node of 0.1, which believes the header alone, may live as long as its rules are the newest.
     resubmitsByHeader: () => rules.newest.version === 1,
-    parked: (reason) => engine.countParked(reason),
+    parked: world.events.parked,
     clock,
     partitions,
     rules,

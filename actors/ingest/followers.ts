@@ -7,20 +7,18 @@ import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../../config/topology.ts';
 import { delay } from '../../streams/clock.ts';
 import { Follower, type ReadingWorld } from '../../streams/read/follower.ts';
-import type { Partition } from '../partition/partition.ts';
+import type { PartitionSet, Partitions } from '../partition/partition-set.ts';
 import type { Intake } from './intake.ts';
 
 export interface FollowersWorld extends ReadingWorld {
   readonly intake: Intake;
   /** Those that this node holds, served or catching up. */
-  readonly partitions: ReadonlyMap<number, Partition>;
+  readonly partitions: PartitionSet;
   /** P: partitions in all. */
   readonly count: number;
   readonly restarted: (stream: FactStream, why: string) => void;
   /** Whether people have judged that these sequences, the last left out, are lost. */
   readonly judgedLost: (stream: FactStream, from: number, until: number) => boolean;
-  /** A stream has lost a message. */
-  readonly lost: (stream: FactStream, seq: number) => void;
 }
 
 export class Followers {
@@ -29,10 +27,11 @@ export class Followers {
 
   constructor(world: FollowersWorld) {
     this.#world = world;
+    world.partitions.observe({ heldChanged: () => this.#restartAll() });
   }
 
-  /** Starts all of them anew for the partitions that are held now. */
-  restart(): void {
+  /** For the partitions that are held now. */
+  #restartAll(): void {
     for (const stream of FACT_STREAM_NAMES) this.#restart(stream);
   }
 
@@ -83,7 +82,7 @@ export class Followers {
   }
 
   #restart(stream: FactStream): void {
-    const { intake, partitions, count, restarted, lost, judgedLost } = this.#world;
+    const { intake, partitions, count, restarted, judgedLost } = this.#world;
     this.#followers.get(stream)?.close();
     this.#followers.delete(stream);
     const held = [...partitions.values()];
@@ -107,7 +106,10 @@ export class Followers {
       },
       restarted: (why) => restarted(stream, why),
       judgedLost: (from, until) => judgedLost(stream, from, until),
-      lost: (seq) => lost(stream, seq),
+      lost: (seq) => {
+        const why = `stream ${stream} does not give message ${seq}, which it must have: it is damaged; restore it`;
+        partitions.isolate([...partitions.keys()], why, `${stream}.${seq}`);
+      },
     });
     this.#followers.set(stream, follower);
     follower.start();
@@ -139,7 +141,7 @@ export class Followers {
   }
 }
 
-function filtersOf(stream: FactStream, partitions: ReadonlyMap<number, Partition>): string[] {
+function filtersOf(stream: FactStream, partitions: Partitions): string[] {
   const types = FACT_STREAMS[stream] as readonly string[];
   const numbers = [...partitions.keys()];
   const filters = types.flatMap((type) => numbers.map((number) => `${type}.${number}.*.*`));

@@ -25,6 +25,7 @@ import type { Rule, Rules } from '../idempotency/rules.ts';
 import { horizonMicros, readStored } from '../idempotency/verdict.ts';
 import { foldFact } from '../partition/fold.ts';
 import type { Partition } from '../partition/partition.ts';
+import type { Partitions } from '../partition/partition-set.ts';
 
 export type Verdict = 'applied' | 'duplicate' | { readonly parked: ParkReason; readonly message: string };
 
@@ -38,7 +39,7 @@ export interface IntakeEvents {
 
 export class Intake {
   readonly #clock: Clock;
-  readonly #partitions: ReadonlyMap<number, Partition>;
+  readonly #partitions: Partitions;
   readonly #seen: SeenIds;
   readonly #park: (parking: Parking) => Promise<unknown>;
   readonly #events: IntakeEvents;
@@ -50,7 +51,7 @@ export class Intake {
 
   constructor(
     clock: Clock,
-    partitions: ReadonlyMap<number, Partition>,
+    partitions: Partitions,
     seen: SeenIds,
     park: (parking: Parking) => Promise<unknown>,
     events: IntakeEvents,

@@ -10,7 +10,7 @@ import type { Broker } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { Standstill } from '../../streams/journal/journal.ts';
 import { maxPayloadTrouble } from '../../streams/nats/max-payload.ts';
-import type { Partition } from '../partition/partition.ts';
+import type { Partitions } from '../partition/partition-set.ts';
 import type { Followers } from './followers.ts';
 
 export interface ProgressWorld {
@@ -18,7 +18,7 @@ export interface ProgressWorld {
   readonly clock: Clock;
   readonly journal: { readonly standstill: Standstill | undefined };
   readonly followers: Pick<Followers, 'lag' | 'paused' | 'position' | 'silentMs'>;
-  readonly partitions: ReadonlyMap<number, Partition>;
+  readonly partitions: Partitions;
   readonly note: (level: 'warn', message: string, detail: Record<string, unknown>) => void;
 }
 

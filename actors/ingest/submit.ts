@@ -13,7 +13,7 @@ import { type Broker, BrokerError } from '../../streams/broker.ts';
 import { type Clock, delay } from '../../streams/clock.ts';
 import { type Fact, parseFact } from '../../streams/fact/fact.ts';
 import { MARK_HEADER, markAgain } from '../../streams/fact/park-marks.ts';
-import { type Parking, type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked.ts';
+import { type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked.ts';
 import { type SentBody, typeHeaders } from '../../streams/fact/sent-body.ts';
 import { hash64 } from '../../streams/hash.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
@@ -23,17 +23,16 @@ import { horizonMicros } from '../idempotency/verdict.ts';
 import type { FactDesk, Peers } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { Intake, Verdict } from './intake.ts';
+import type { FactParking } from './parking.ts';
 
 export interface FactWorld {
   readonly broker: Broker;
   readonly intake: Intake;
   readonly peers: Peers;
-  readonly park: (parking: Parking) => Promise<unknown>;
+  readonly parking: Pick<FactParking, 'park' | 'stalled'>;
   readonly parked: (reason: ParkReason) => void;
   /** The node is stopping: no verdict comes here any more. */
   readonly stopping: () => boolean;
-  /** Why no fact can be taken in now; undefined if they can. */
-  readonly refused: () => string | undefined;
   /** A word that was never used before. */
   readonly nonce: () => string;
   /** While a node of version 0.1 lives, which knows no subject of resubmissions: the header says so, as it did then. */
@@ -61,8 +60,8 @@ export class StreamFactDesk implements FactDesk {
   }
 
   async submit(facts: readonly SentBody[]): Promise<{ accepted: number; duplicates: number; rejected: Rejection[] }> {
-    const refused = this.#world.refused();
-    if (refused !== undefined) throw undecided(UNDECIDED.full, refused);
+    const { stalled } = this.#world.parking;
+    if (stalled !== undefined) throw undecided(UNDECIDED.full, stalled);
     const before = new Map<string, Promise<Outcome>>();
     const outcomes = await Promise.all(facts.map((sent) => this.#submit(sent, before)));
     const rejected = outcomes.flatMap((outcome, index) => (typeof outcome === 'object' ? [{ index, ...outcome }] : []));
@@ -183,7 +182,7 @@ export class StreamFactDesk implements FactDesk {
     const { hi, lo } = hash64(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
     const source = `http.${reason}-${hi.toString(16)}${lo.toString(16).padStart(8, '0')}`;
     this.#world.parked(reason);
-    const parked = this.#world.park({ source, subject: 'http', reason, message, contentType: type, bytes });
+    const parked = this.#world.parking.park({ source, subject: 'http', reason, message, contentType: type, bytes });
     const over = new AbortController();
     const late = delay(this.#world.clock, LIMITS.verdictMs, over.signal).then(() => 'late');
     if ((await Promise.race([parked, late]).finally(() => over.abort())) === 'late') throw undecided(UNDECIDED.parking);

@@ -8,8 +8,8 @@
  *  C2 Epochs of a partition never go down along the stream, and behind a fence its writer decides in no epoch before the fence's.
  */
 import type { StoredMessage } from '../../streams/broker.ts';
+import type { ChainTip } from '../../streams/journal/record.ts';
 import { type JournalRecord, type PartitionEpoch, recordHash } from '../../streams/journal/record.ts';
-import type { ChainTip } from '../partition/partition.ts';
 import type { Admission } from './admission.ts';
 
 /** Where a writer stands, and the partitions that it was fenced for. */

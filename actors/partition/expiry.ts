@@ -8,37 +8,44 @@ import { LIMITS } from '../../config/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
 import { hasEnded } from '../stock/reservation.ts';
 import type { ReservationPart } from '../stock/state.ts';
+import type { PartitionSet } from './partition-set.ts';
+
+/** Pause before a hold whose end was not decided is tried again. */
+const RETRY_MS = 1_000;
 
 /** Longest wait of one timer: what Node.js takes. */
 const LONGEST_TIMER_MS = 0x7fffffff;
 
+export type Expire = (part: ReservationPart, failed: () => void) => void;
+
 export class Expiry {
   readonly #clock: Clock;
-  readonly #expire: (due: readonly ReservationPart[]) => void;
+  readonly #expire: Expire;
   readonly #heap = new FlatQueue<ReservationPart>();
   #cancel: (() => void) | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  /** @param expire is given holds whose time is over */
-  constructor(clock: Clock, expire: (due: readonly ReservationPart[]) => void) {
+  /** @param expire is given a hold whose time is over, and what to call if that could not be decided now */
+  constructor(clock: Clock, partitions: Pick<PartitionSet, 'observe'>, expire: Expire) {
     this.#clock = clock;
     this.#expire = expire;
+    // Holds whose time ran out while the partition had no owner end at once.
+    partitions.observe({
+      serves: ({ book }) => {
+        for (const part of book.parts.values()) this.add(part);
+        book.onHold = (part) => this.add(part);
+      },
+    });
   }
 
   get size(): number {
     return this.#heap.length;
   }
 
-  watch(part: ReservationPart): void {
+  add(part: ReservationPart): void {
     if (!isHeld(part)) return;
     this.#heap.push(part, part.expiresAtMs);
     if (part.expiresAtMs < this.#timerAt) this.#arm();
-  }
-
-  /** The hold could not be expired now (its decision was dropped): try again later. */
-  retry(part: ReservationPart, afterMs: number): void {
-    this.#heap.push(part, this.#clock.nowMs() + afterMs);
-    this.#arm();
   }
 
   stop(): void {
@@ -65,7 +72,11 @@ export class Expiry {
       const part = this.#heap.pop();
       if (part !== undefined && isHeld(part)) due.push(part);
     }
-    if (due.length > 0) this.#expire(due);
+    for (const part of due)
+      this.#expire(part, () => {
+        this.#heap.push(part, this.#clock.nowMs() + RETRY_MS);
+        this.#arm();
+      });
     this.#arm();
   }
 }

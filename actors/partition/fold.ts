@@ -7,15 +7,13 @@ import type { Partition } from './partition.ts';
 /** Folds a fact that has not been folded before, and tells whoever watches. */
 export function foldFact({ book, watch }: Partition, fact: Fact, recordedAt: number): void {
   if (watch === undefined) return applyFact(book, fact);
-  watch.beforeFact(book, fact);
   applyFact(book, fact);
-  watch.afterFact(book, fact, recordedAt);
+  watch.factFolded(book, fact, recordedAt);
 }
 
 /** Folds what a stored decision says about a partition, and tells whoever watches. */
 export function foldDecision({ book, watch }: Partition, decision: StockDecision): void {
   if (watch === undefined) return applyDecision(book, decision);
-  watch.beforeDecision(book, decision);
   applyDecision(book, decision);
-  watch.afterDecision(book, decision);
+  watch.decisionFolded(book, decision);
 }

@@ -1,6 +1,6 @@
 /**
- * Watching: what folds beside a book, such as figures and anomalies. A watch is told of each fact and decision of its partition just
- * before and just after it is folded, in the order of folding, while the partition catches up as well as while it serves.
+ * Watching: what folds beside a book, such as figures and anomalies. A watch is told of each fact and decision of its partition after it is
+ * folded, in the order of folding, while the partition catches up as well as while it serves.
  *
  * Invariants:
  *  V1 A watch changes nothing in the book, and no promise depends on it.
@@ -11,14 +11,22 @@
 
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/record.ts';
-import type { StockBook } from '../stock/state.ts';
+import type { StockBook } from '../stock/book.ts';
+
+/** What a watch knows of its partition. */
+export interface WatchedPartition {
+  readonly number: number;
+  /** False while it catches up, so that what is folded is not new. */
+  readonly serving: boolean;
+}
+
+/** For a partition that is about to be taken over, whose book is empty. */
+export type MakeWatch = (partition: WatchedPartition) => PartitionWatch;
 
 export interface PartitionWatch {
-  beforeFact(book: StockBook, fact: Fact): void;
-  /** @param recordedAt when the stream took it, in microseconds since 1970 */
-  afterFact(book: StockBook, fact: Fact, recordedAt: number): void;
-  beforeDecision(book: StockBook, decision: StockDecision): void;
-  afterDecision(book: StockBook, decision: StockDecision): void;
+  /** What it changed is in the book's change set. @param recordedAt when the stream took it, in microseconds since 1970 */
+  factFolded(book: StockBook, fact: Fact, recordedAt: number): void;
+  decisionFolded(book: StockBook, decision: StockDecision): void;
   /** The book is at another point now: empty, or loaded. `kept` is what `keep` gave then; undefined if there is nothing of it. */
   load(book: StockBook, kept: Uint8Array | undefined): void;
   /** What it must know after a restart. It is called in the turn of a snapshot: it must not take longer than encoding a page. */

@@ -1,16 +1,10 @@
 /** One partition as its owner holds it: the book, and up to where streams and journal are folded into it. */
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
-import { StockBook } from '../stock/state.ts';
+import { StockBook } from '../stock/book.ts';
 import type { PartitionWatch } from './observer.ts';
 
-/** Where a writer's chain stood: its n-th record, and that record's hash. */
-export interface ChainTip {
-  readonly writer: string;
-  readonly n: number;
-  readonly hash: string;
-  /** Where that record stands in JOURNAL. */
-  readonly seq: number;
-}
+/** `leaving`: it finishes what it has, for another node is to own it. `dropped`: nothing of it counts any more. */
+export type PartitionState = 'catching-up' | 'serving' | 'leaving' | 'dropped';
 
 export class Partition {
   readonly number: number;
@@ -21,10 +15,8 @@ export class Partition {
   readonly loadedPositions: Record<FactStream, number>;
   /** Last sequence of JOURNAL up to which every decision for this partition is folded. */
   journalSeq = 0;
-  /** Answers requests. */
-  serving = false;
-  /** Takes no new requests, but finishes those that it has. */
-  leaving = false;
+  /** Changed by its PartitionSet alone (PS1). */
+  state: PartitionState = 'catching-up';
   /** The narrowest horizon by which ids and movements were forgotten; infinite while nothing was. */
   remembersMs = Number.POSITIVE_INFINITY;
   /** Facts on their way to PARKED: a snapshot that is past them waits for them, and is none if one cannot be stored. */
@@ -35,6 +27,11 @@ export class Partition {
   snapshotAtMs = 0;
   /** Change number at the last snapshot taken here, to tell whether another one is due; -1 before the first. */
   snapshotSeq = -1;
+
+  /** It answers, and finishes the requests that it has. It takes new ones unless it is leaving. */
+  get serving(): boolean {
+    return this.state === 'serving' || this.state === 'leaving';
+  }
 
   /** Something was folded since the last snapshot, be it one that was loaded. */
   get changed(): boolean {

@@ -14,7 +14,6 @@ import type {
 import type { SentBody } from '../../streams/fact/sent-body.ts';
 import type { Dropped } from '../../streams/journal/journal.ts';
 import type { StockDecision } from '../../streams/journal/record.ts';
-import type { Quarantined } from '../ownership/quarantine.ts';
 import type { ExplainedKey, ExplainPage } from './explain-page.ts';
 import type { ExplainAnswer, PeerAnswer, PeerOperationName, PeerRequest } from './peer-operations.ts';
 
@@ -26,6 +25,12 @@ export interface DecisionLog {
    */
   append(decision: StockDecision, stored: () => void, dropped: Dropped, bytes?: Uint8Array): void;
   readonly inFlight: number;
+}
+
+/** This node's lease. */
+export interface Lease {
+  /** Whether it is confirmed now. Without it, another node may own what this one holds. */
+  readonly leased: boolean;
 }
 
 /** Asks the owner of a partition, which is another node. Rejects with a Refusal, also of what is too large to be asked or answered. */
@@ -57,6 +62,14 @@ export interface FactDesk {
     duplicates: number;
     rejected: { index: number; code: string; message: string }[];
   }>;
+}
+
+/** A partition that its node owns and does not serve. */
+export interface Quarantined {
+  readonly partition: number;
+  readonly why: string;
+  /** STREAM.seq of what reading stopped at, where it is one message: a person may judge it (holdfast quarantine). */
+  readonly place: string | null;
 }
 
 /** Readiness for /readyz and doctor. */

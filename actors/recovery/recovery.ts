@@ -16,19 +16,20 @@ import { failpoint } from '../../config/failpoints.ts';
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
 import type { StoredMessage } from '../../streams/broker.ts';
 import type { Floors } from '../../streams/journal/floors.ts';
+import type { ChainTip } from '../../streams/journal/record.ts';
 import { type JournalRecord, recordHash } from '../../streams/journal/record.ts';
 import { type ReadingWorld, readUntil } from '../../streams/read/follower.ts';
 import type { SeenIds } from '../idempotency/fact-ids.ts';
 import { type Rules, unfit } from '../idempotency/rules.ts';
 import type { Admission } from '../log/admission.ts';
 import { foldDecision } from '../partition/fold.ts';
-import type { ChainTip, Partition } from '../partition/partition.ts';
+import type { Partition } from '../partition/partition.ts';
 import type { Point } from '../partition/position.ts';
 import { type BaselineSource, loadPart } from '../snapshot/baseline-format.ts';
 import { blobsOf, decodeManifest, loadStored, loadWatch, type Manifest, SnapshotError } from '../snapshot/format.ts';
 import type { SnapshotStore, Snapshotter } from '../snapshot/snapshotter.ts';
+import { StockBook } from '../stock/book.ts';
 import { audit } from '../stock/invariants.ts';
-import { StockBook } from '../stock/state.ts';
 
 /** The log has lost something that was acknowledged: nobody may serve from it. */
 export class LostLogError extends Error {

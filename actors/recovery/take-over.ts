@@ -22,13 +22,16 @@ import type { Intake } from '../ingest/intake.ts';
 import type { Admission } from '../log/admission.ts';
 import type { Writers } from '../log/writers.ts';
 import type { Claim, Ownership } from '../ownership/ownership.ts';
-import type { Quarantine } from '../ownership/quarantine.ts';
-import type { Partition } from '../partition/partition.ts';
+import type { MakeWatch } from '../partition/observer.ts';
+import { Partition } from '../partition/partition.ts';
+import type { PartitionSet } from '../partition/partition-set.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
+import type { SnapshotRounds } from '../snapshot/scheduler.ts';
 import type { SnapshotStore } from '../snapshot/snapshotter.ts';
 import type { Marks } from './high-water-marks.ts';
 import { recoverPartitions, recoveryWorld, refuseIfTrimmed } from './recover-partitions.ts';
 import { LostLogError, type Recovering } from './recovery.ts';
+import type { RuleChanges } from './rule-changes.ts';
 
 export interface TakeOverWorld {
   readonly broker: Broker;
@@ -42,31 +45,20 @@ export interface TakeOverWorld {
   readonly journal: Journal;
   readonly intake: Intake;
   readonly followers: Followers;
-  readonly quarantine: Quarantine;
   readonly seen: SeenIds;
   readonly created: Readonly<Record<string, string>>;
   /** P: partitions in all. */
   readonly count: number;
-  /** Those that this node holds, served or catching up. */
-  readonly partitions: Map<number, Partition>;
-  readonly holder: Holder;
+  readonly partitions: PartitionSet;
+  readonly snapshots: Pick<SnapshotRounds, 'begin'>;
+  readonly ruleChanges: RuleChanges;
+  readonly watch: MakeWatch | undefined;
+  /** Items on a page of a snapshot; what is usual if it is left out. */
+  readonly itemsPerPage: number | undefined;
+  /** Aborted when the node ends. */
+  readonly signal: AbortSignal;
   readonly recovered: (seconds: number, partitions: number) => void;
   readonly note: (level: 'info' | 'warn', message: string, detail: Record<string, unknown>) => void;
-}
-
-/** What the engine does for a take-over. */
-export interface Holder {
-  /** An empty partition in the epoch of the claim, and who takes its snapshots. */
-  readonly prepare: (claim: Claim) => Recovering;
-  readonly followRules: () => Promise<void>;
-  /** From here on it answers. */
-  readonly serve: (partition: Partition) => void;
-  /** The set of served partitions has changed. */
-  readonly served: () => void;
-  readonly drop: (numbers: readonly number[]) => void;
-  /** Not served until a later try finds it whole; the others go on. */
-  readonly isolate: (number: number, why: string, place?: string) => void;
-  readonly stopping: () => boolean;
 }
 
 export class TakeOver {
@@ -82,46 +74,51 @@ export class TakeOver {
 
   /** Rejects for what is no loss, such as a server that does not answer: then the partitions are claimed again. */
   async perform(won: readonly Claim[]): Promise<void> {
-    const { broker, clock, ownership, journal, intake, followers, quarantine, partitions, holder } = this.#world;
+    const { broker, clock, ownership, journal, intake, followers, partitions, ruleChanges, signal } = this.#world;
     const began = clock.monoMs();
     failpoint('claimed');
     const claims = await this.#fenced(won);
     if (claims === undefined) return;
     failpoint('fenced');
-    const recovering = claims.map((claim) => holder.prepare(claim));
+    const recovering = claims.map((claim) => this.#prepare(claim));
     try {
       // What this node itself still had on its way for these, from an earlier time, is in the journal before its end is read.
       await journal.drained();
-      await holder.followRules();
+      await ruleChanges.follow();
       const world = await this.#recoveryWorld();
       await readMarks({ broker, clock }, intake.marks, world.lastSeqs);
       const recovered = await recoverPartitions(world, recovering);
-      for (const [number, { message, place }] of recovered.lost) holder.isolate(number, message, place);
+      for (const [number, { message, place }] of recovered.lost) partitions.isolate([number], message, place);
       this.#tellAside(world.admission);
-      for (const partition of recovered.partitions) partitions.set(partition.number, partition);
-      followers.restart();
+      partitions.add(recovered.partitions);
       const given = () => !recovered.partitions.some((partition) => partitions.get(partition.number) === partition);
-      await followers.reach(world.lastSeqs, () => holder.stopping() || given());
+      await followers.reach(world.lastSeqs, () => signal.aborted || given());
       await refuseIfTrimmed(broker, recovered.starts);
       const lost: number[] = [];
       for (const claim of claims) if (!(await ownership.cleared(claim))) lost.push(claim.partition);
-      holder.drop(lost);
-      for (const number of lost) quarantine.release(number);
-      for (const partition of recovered.partitions) holder.serve(partition);
+      partitions.drop(lost);
+      for (const number of lost) partitions.quarantine.release(number);
+      partitions.serve(recovered.partitions);
       this.stalled = undefined;
-      holder.served();
       this.#tell(recovered.partitions, (clock.monoMs() - began) / 1000, recovered.decisions);
     } catch (error) {
       const numbers = claims.map((claim) => claim.partition);
-      holder.drop(numbers);
-      if (error instanceof LostLogError) {
-        for (const number of numbers) holder.isolate(number, error.message, error.place);
-        return;
-      }
+      partitions.drop(numbers);
+      if (error instanceof LostLogError) return partitions.isolate(numbers, error.message, error.place);
       await ownership.handBack(numbers, false).catch(() => undefined);
       this.#stall(error as Error);
       throw error;
     }
+  }
+
+  /** An empty partition in the epoch of the claim, with what watches it and what takes its snapshots. */
+  #prepare({ partition: number, epoch }: Claim): Recovering {
+    const { clock, watch, itemsPerPage, snapshots } = this.#world;
+    const partition = new Partition(number, clock.nowMs());
+    partition.book.epoch = epoch;
+    partition.watch = watch?.(partition);
+    partition.book.itemsPerPage = itemsPerPage ?? partition.book.itemsPerPage;
+    return { partition, snapshotter: snapshots.begin(partition) };
   }
 
   #tellAside({ aside: { records, first } }: Admission): void {
@@ -143,7 +140,7 @@ export class TakeOver {
    * on nobody else can write for these (TO2).
    */
   async #fenced(claims: readonly Claim[]): Promise<Claim[] | undefined> {
-    const { marks, ownership, holder, writers, journal } = this.#world;
+    const { marks, ownership, partitions, writers, journal } = this.#world;
     try {
       const fenced = claims.flatMap((claim) => claim.fence);
       const admission = await writers.readWith(fenced, journal.writer);
@@ -155,7 +152,8 @@ export class TakeOver {
       return checked.filter((claim) => !this.#unfenced.has(claim.partition));
     } catch (error) {
       if (error instanceof LostLogError) {
-        for (const { partition } of claims) holder.isolate(partition, error.message, error.place);
+        const numbers = claims.map((claim) => claim.partition);
+        partitions.isolate(numbers, error.message, error.place);
         return undefined;
       }
       this.#stall(error as Error);
@@ -165,7 +163,7 @@ export class TakeOver {
 
   /** Those that a writer whose last record cannot be read may still write for are isolated; the others go on. */
   async #fence(claims: readonly Claim[]): Promise<void> {
-    const { broker, clock, journal, holder, writers } = this.#world;
+    const { broker, clock, journal, partitions, writers } = this.#world;
     this.#unfenced.clear();
     const byWriter = new Map<string, [number, number][]>();
     for (const { partition, epoch, fence } of claims) {
@@ -179,7 +177,7 @@ export class TakeOver {
         if (!(error instanceof JournalRecordError)) throw error;
         for (const [number] of parts) {
           this.#unfenced.add(number);
-          holder.isolate(number, error.message, `${JOURNAL_STREAM}.${error.seq}`);
+          partitions.isolate([number], error.message, `${JOURNAL_STREAM}.${error.seq}`);
         }
       }
     }
@@ -203,7 +201,7 @@ export class TakeOver {
   }
 
   #recoveryWorld() {
-    const { broker, clock, store, seen, count, created, rules, quarantine, note, baselines, writers } = this.#world;
+    const { broker, clock, store, seen, count, created, rules, partitions, note, baselines, writers } = this.#world;
     return recoveryWorld(
       {
         broker,
@@ -214,7 +212,7 @@ export class TakeOver {
         created,
         rules,
         writers,
-        suspects: quarantine.suspects,
+        suspects: partitions.quarantine.suspects,
         note: (message, detail) => note('warn', message, detail),
       },
       baselines,

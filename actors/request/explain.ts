@@ -34,8 +34,9 @@ import type { ExplainAnswer } from '../ports/peer-operations.ts';
 import { Refusal } from '../ports/refusal.ts';
 import { type Baselines, loadPart } from '../snapshot/baseline-format.ts';
 import { inTransit, stockView } from '../stock/availability.ts';
+import { StockBook } from '../stock/book.ts';
 import { applyFact } from '../stock/evolve.ts';
-import { StockBook, type StockKey } from '../stock/state.ts';
+import type { StockKey } from '../stock/state.ts';
 
 export interface ExplainWorld extends ReadingWorld {
   readonly baselines: Baselines;

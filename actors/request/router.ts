@@ -22,10 +22,11 @@ import type {
 import { formatInstant, parseDateOrInstant } from '../../streams/instant.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { Partition } from '../partition/partition.ts';
+import type { Partitions } from '../partition/partition-set.ts';
 import type { ExplainedKey, ExplainPage } from '../ports/explain-page.ts';
 import { inHalves } from '../ports/halves.ts';
 import type { ExplainAnswer, PeerHandlers } from '../ports/peer-operations.ts';
-import type { Peers, StockDesk } from '../ports/ports.ts';
+import type { Lease, Peers, StockDesk } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { Reservations } from '../reservation/coordinator.ts';
 import { type Horizon, skuAtp, stockView } from '../stock/availability.ts';
@@ -34,13 +35,12 @@ import { Turnstile } from './turnstile.ts';
 type DeskOperation = 'atp' | 'stock' | 'skuStock' | 'explain' | 'place' | 'confirm' | 'release' | 'reservation';
 
 export interface DeskWorld {
-  readonly partitions: ReadonlyMap<number, Partition>;
+  readonly partitions: Partitions;
   /** P: partitions in all. */
   readonly count: number;
   readonly clock: Clock;
   readonly laneTimeMs: number;
-  /** Whether this node's lease is confirmed now. */
-  readonly leased: () => boolean;
+  readonly lease: Lease;
   readonly peers: Peers;
   readonly explain: (partition: Partition, key: ExplainedKey, page: ExplainPage) => Promise<ExplainAnswer>;
 }
@@ -188,8 +188,8 @@ export class Desk implements StockDesk {
   #served(number: number): Partition | undefined {
     const partition = this.#world.partitions.get(number);
     if (partition === undefined) return undefined;
-    if (!partition.serving || partition.leaving) throw undecided(UNDECIDED.moving, `partition ${number}`);
-    if (!this.#world.leased()) throw undecided(UNDECIDED.lease);
+    if (partition.state !== 'serving') throw undecided(UNDECIDED.moving, `partition ${number}`);
+    if (!this.#world.lease.leased) throw undecided(UNDECIDED.lease);
     return partition;
   }
 

@@ -15,9 +15,8 @@ import type { ReservationAnswer, ReservationRequest } from '../../streams/contra
 import { type Hash64, hash64 } from '../../streams/hash.ts';
 import type { Shortage } from '../../streams/journal/record.ts';
 import { partitionOf } from '../../streams/subjects.ts';
-import type { Partition } from '../partition/partition.ts';
 import type { PeerHandlers } from '../ports/peer-operations.ts';
-import type { Peers } from '../ports/ports.ts';
+import type { Lease, Peers } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { WantedLine } from '../stock/decide.ts';
 import { isAlone } from '../stock/evolve.ts';
@@ -39,8 +38,7 @@ export interface ReservationWorld extends GrantsWorld {
   readonly peers: Peers;
   /** A hold expired. */
   readonly expired: () => void;
-  /** Whether this node's lease is confirmed now. */
-  readonly leased: () => boolean;
+  readonly lease: Lease;
 }
 interface Placed {
   /** False if the id was granted before. */
@@ -78,7 +76,9 @@ export class Reservations {
   }
 
   /** Ends a hold whose time is over. `failed` if that could not be decided now. */
-  expire(partition: Partition, part: ReservationPart, failed: () => void): void {
+  expire(part: ReservationPart, failed: () => void): void {
+    const partition = this.#world.partitions.get(partitionOf(part.lines[0]?.key.sku.name ?? '', this.#world.count));
+    if (partition?.serving !== true) return;
     this.#turns
       .take(part.id, async () => {
         if (await this.#grants.expire(partition, part)) this.#world.expired();
@@ -214,7 +214,7 @@ export class Reservations {
   }
 
   #mustBeLeased(): void {
-    if (!this.#world.leased()) throw undecided(UNDECIDED.lease);
+    if (!this.#world.lease.leased) throw undecided(UNDECIDED.lease);
   }
 
   #homeOf(id: string): number {

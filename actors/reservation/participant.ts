@@ -26,14 +26,16 @@ import {
 import { partitionOf } from '../../streams/subjects.ts';
 import { foldDecision } from '../partition/fold.ts';
 import type { Partition } from '../partition/partition.ts';
+import type { Partitions } from '../partition/partition-set.ts';
 import type { DecisionLog } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
+import type { StockBook } from '../stock/book.ts';
 import { confirmRefusal, needsStep, plan, type Taken, type WantedLine } from '../stock/decide.ts';
 import { hasEnded } from '../stock/reservation.ts';
-import type { ReservationPart, StockBook } from '../stock/state.ts';
+import type { ReservationPart } from '../stock/state.ts';
 
 export interface GrantsWorld {
-  readonly partitions: ReadonlyMap<number, Partition>;
+  readonly partitions: Partitions;
   /** P: partitions in all. */
   readonly count: number;
   readonly clock: Clock;
@@ -237,7 +239,7 @@ export class Grants {
   #store(decision: Granted | Stepped, settle: () => void = () => undefined, bytes?: Uint8Array): Promise<void> {
     const { log, partitions, inDoubt } = this.#world;
     // Handing back says that nothing is left to fence: once a partition leaves, nothing more is appended for it.
-    if (decision.parts.some(([number]) => partitions.get(number)?.leaving !== false)) {
+    if (decision.parts.some(([number]) => partitions.get(number)?.state !== 'serving')) {
       settle();
       return Promise.reject(undecided(UNDECIDED.moving));
     }

@@ -4,9 +4,10 @@
  */
 
 import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { StockBook } from '../stock/book.ts';
 import { compact } from '../stock/movements.ts';
 import { endedAtMs } from '../stock/reservation.ts';
-import type { HomeEntry, ReservationPart, StockBook, StockKey } from '../stock/state.ts';
+import type { HomeEntry, ReservationPart, StockKey } from '../stock/state.ts';
 import { DatedIds, idText } from './rebuild.ts';
 
 export interface State {

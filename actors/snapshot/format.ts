@@ -11,10 +11,11 @@
 import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
-import type { ChainTip } from '../partition/partition.ts';
+import type { ChainTip } from '../../streams/journal/record.ts';
+import type { StockBook } from '../stock/book.ts';
 import { sellableFromParts } from '../stock/movements.ts';
 import { settle } from '../stock/reservation.ts';
-import { HomeEntry, type PageItem, ReservationPart, SkuEntry, type StockBook, type StockKey } from '../stock/state.ts';
+import { HomeEntry, type PageItem, ReservationPart, SkuEntry, type StockKey } from '../stock/state.ts';
 import { type SnapshotKey, sha256 } from './seal.ts';
 
 const VERSION = 2;

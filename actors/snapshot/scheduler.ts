@@ -7,17 +7,19 @@
 import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
 import type { Clock } from '../../streams/clock.ts';
+import type { ChainTip } from '../../streams/journal/record.ts';
 import type { SeenIds } from '../idempotency/fact-ids.ts';
 import type { Rules } from '../idempotency/rules.ts';
 import { maintain } from '../partition/forgetting.ts';
-import type { ChainTip, Partition } from '../partition/partition.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { PartitionSet } from '../partition/partition-set.ts';
 import { type SnapshotStore, Snapshotter } from './snapshotter.ts';
 
 /** So many partitions in a row whose snapshot fails end a round: the store is away, and encoding more is work for nothing. */
 const FAILURES_IN_A_ROW = 3;
 
 export interface RoundsWorld {
-  readonly partitions: ReadonlyMap<number, Partition>;
+  readonly partitions: PartitionSet;
   /** P: partitions in all. */
   readonly count: number;
   readonly seen: SeenIds;
@@ -28,8 +30,7 @@ export interface RoundsWorld {
   readonly reservationMemoryMs: number;
   /** Milliseconds of page encoding in one turn; the limit if it is left out. */
   readonly turnMs: number | undefined;
-  /** Where this node's own journal stands. */
-  readonly tip: () => ChainTip;
+  readonly journal: { readonly tip: ChainTip };
   readonly lag: (stream: FactStream) => number;
   readonly taken: (seconds: number) => void;
   /** The store has lost a partition's snapshot, which is written again whole. */
@@ -42,26 +43,23 @@ export class SnapshotRounds {
 
   constructor(world: RoundsWorld) {
     this.#world = world;
+    world.partitions.observe({ dropped: (number) => this.#snapshotters.delete(number) });
   }
 
   /** For a partition that is about to be taken over. */
   begin(partition: Partition): Snapshotter {
-    const { seen, store, count, created, rules, tip, clock, turnMs, lost } = this.#world;
+    const { seen, store, count, created, rules, journal, clock, turnMs, lost } = this.#world;
     const snapshotter = new Snapshotter(partition, seen, store, {
       partitions: count,
       created,
       horizonsKnown: () => rules.known,
-      tip,
+      tip: () => journal.tip,
       clock,
       turnMs: turnMs ?? LIMITS.snapshotTurnMs,
       lost,
     });
     this.#snapshotters.set(partition.number, snapshotter);
     return snapshotter;
-  }
-
-  end(partition: number): void {
-    this.#snapshotters.delete(partition);
   }
 
   /** Takes one of each of these; what fails is left to whoever owns it next. */

@@ -8,8 +8,9 @@
 import { failpoint } from '../../config/failpoints.ts';
 import { FACT_STREAM_NAMES } from '../../config/topology.ts';
 import type { Clock } from '../../streams/clock.ts';
+import type { ChainTip } from '../../streams/journal/record.ts';
 import type { SeenIds } from '../idempotency/fact-ids.ts';
-import type { ChainTip, Partition } from '../partition/partition.ts';
+import type { Partition } from '../partition/partition.ts';
 import { blobRef, blobsOf, encodeManifest, encodePage, type IdsRef, type Manifest, type PageRef } from './format.ts';
 import type { SnapshotKey } from './seal.ts';
 

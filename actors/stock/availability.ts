@@ -20,7 +20,7 @@ export interface Horizon {
 /** Units withheld by policy; none until policies are in force. */
 export const SAFETY_STOCK = 0;
 
-export function available(key: StockKey): number {
+export function available(key: Pick<StockKey, 'sellable' | 'held' | 'allocated'>): number {
   return key.sellable - key.held - key.allocated - SAFETY_STOCK;
 }
 

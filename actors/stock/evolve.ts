@@ -4,19 +4,21 @@
  * Invariants:
  *  E1 The same facts and decisions, in any order and interleaving, end in the same state. (Each fact once: actors/idempotency/fact-ids.ts.)
  *  E2 Every change raises the book's change number by one.
+ *  E3 A key or a reservation is announced to the book's change set before it changes. The set is true until the next fold.
  */
 
 import type { Adjustment, Fact, Receipt, Return, Sale, Transfer } from '../../streams/fact/fact.ts';
 import type { Granted, StockDecision } from '../../streams/journal/record.ts';
+import type { StockBook } from './book.ts';
 import { move, registerCount } from './movements.ts';
 import { settle } from './reservation.ts';
-import { HomeEntry, ReservationPart, type SeldomState, type StockBook, type StockKey, type Transit } from './state.ts';
+import { HomeEntry, ReservationPart, type SeldomState, type StockKey, type Transit } from './state.ts';
 
 /** Folds a fact that has not been folded before. */
 export function applyFact(book: StockBook, fact: Fact): void {
-  book.seq += 1;
+  begin(book);
   const key = book.key(fact.sku, fact.location);
-  book.touch(key.sku);
+  book.change(key);
   switch (fact.type) {
     case 'sale':
       return applySale(book, key, fact);
@@ -27,6 +29,7 @@ export function applyFact(book: StockBook, fact: Fact): void {
     case 'return':
       return applyReturn(key, fact);
     case 'count':
+      book.changes.noteCount(key, fact.at);
       registerCount(key, { at: fact.at, id: fact.id, counted: fact.counted });
       return;
     case 'adjustment':
@@ -36,7 +39,7 @@ export function applyFact(book: StockBook, fact: Fact): void {
 
 /** Folds what a decision says about this book's partition. */
 export function applyDecision(book: StockBook, decision: StockDecision): void {
-  book.seq += 1;
+  begin(book);
   switch (decision.kind) {
     case 'granted':
       return applyGrant(book, decision);
@@ -53,11 +56,16 @@ export function applyDecision(book: StockBook, decision: StockDecision): void {
   }
 }
 
+function begin(book: StockBook): void {
+  book.seq += 1;
+  book.changes.begin();
+}
+
 function applySale(book: StockBook, key: StockKey, sale: Sale): void {
   move(key, sale.at, -sale.qty);
   if (sale.reservation === undefined) return;
   const part = book.parts.get(sale.reservation) ?? addPart(book, sale.reservation);
-  touchPart(book, part);
+  book.changePart(part);
   part.sold ??= [];
   const sold = part.sold.find((each) => each.sku === sale.sku && each.location === sale.location);
   if (sold === undefined) part.sold.push({ sku: sale.sku, location: sale.location, qty: sale.qty });
@@ -80,7 +88,7 @@ function applyTransfer(book: StockBook, key: StockKey, transfer: Transfer): void
   }
   move(key, transfer.at, -transfer.qty);
   const destination = book.key(transfer.sku, transfer.to);
-  book.touch(destination.sku);
+  book.change(destination);
   const transit = transitOf(destination, transfer.transfer);
   transit.shipped += transfer.qty;
   // The latest shipment says when it is due; of two of one moment the later date, so that order does not matter.
@@ -117,8 +125,8 @@ function applyGrant(book: StockBook, granted: Granted): void {
   const here = granted.lines.filter((line) => line.partition === book.partition);
   if (here.length > 0) {
     const part = book.parts.get(granted.id) ?? addPart(book, granted.id);
-    book.touch(part);
-    if (part.granted) supersede(book, part);
+    book.changePart(part);
+    if (part.granted) supersede(part);
     part.granted = true;
     part.content = granted.content;
     part.channel = granted.channel;
@@ -132,9 +140,9 @@ function applyGrant(book: StockBook, granted: Granted): void {
     part.expiresAtMs = granted.expiresAtMs;
     part.lines = here.map((line) => {
       const key = book.key(line.sku, line.location);
+      book.change(key);
       return { index: line.index, key, qty: line.qty, fulfilled: 0, claimed: 0 };
     });
-    for (const line of part.lines) book.touch(line.key.sku);
     settle(part);
     book.onHold?.(part);
   }
@@ -158,11 +166,8 @@ function isWhole({ lines, spread, parts }: Granted): boolean {
 }
 
 /** A part that a crash or a refusal elsewhere left behind is granted anew: nothing of the grant before stands. */
-function supersede(book: StockBook, part: ReservationPart): void {
-  for (const line of part.lines) {
-    book.touch(line.key.sku);
-    line.key[part.bucket] -= line.claimed;
-  }
+function supersede(part: ReservationPart): void {
+  for (const line of part.lines) line.key[part.bucket] -= line.claimed;
   part.confirmedAtMs = 0;
   part.releasedAtMs = 0;
   part.expiredAtMs = 0;
@@ -187,7 +192,7 @@ function applyStep(
   step: 'confirmed' | 'released' | 'expired',
   atMs: number,
 ): void {
-  touchPart(book, part);
+  book.changePart(part);
   switch (step) {
     case 'confirmed':
       part.confirmedAtMs = atMs;
@@ -207,12 +212,6 @@ function addPart(book: StockBook, id: string): ReservationPart {
   book.parts.set(id, part);
   book.place(part);
   return part;
-}
-
-/** Both the part and the keys its lines claim from are about to change. */
-function touchPart(book: StockBook, part: ReservationPart): void {
-  book.touch(part);
-  for (const line of part.lines) book.touch(line.key.sku);
 }
 
 function seldom(key: StockKey): SeldomState {

@@ -9,9 +9,11 @@
  *  N5 pending is never negative.
  *  N6 every item stands on the page that it names.
  */
+
+import type { StockBook } from './book.ts';
 import { sellableFromParts } from './movements.ts';
 import { hasEnded } from './reservation.ts';
-import type { ReservationPart, SkuEntry, StockBook, StockKey } from './state.ts';
+import type { ReservationPart, SkuEntry, StockKey } from './state.ts';
 
 export interface Breach {
   readonly invariant: 'N1' | 'N2' | 'N3' | 'N4' | 'N5' | 'N6';

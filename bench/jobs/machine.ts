@@ -1,7 +1,7 @@
 /** The state machine alone: how fast it folds, and how many bytes what it remembers takes. */
 import { SeenIds } from '../../actors/idempotency/fact-ids.ts';
+import { StockBook } from '../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
-import { StockBook } from '../../actors/stock/state.ts';
 import { decodeBody, encodeBody, JSON_TYPE } from '../../streams/codec.ts';
 import { type Fact, type ParsedFact, parseFact } from '../../streams/fact/fact.ts';
 import { type Hash64, hash64 } from '../../streams/hash.ts';

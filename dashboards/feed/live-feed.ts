@@ -8,7 +8,7 @@
 
 import { type PeerHandlers, type SkuValue, skuValue } from '../../actors/ports/peer-operations.ts';
 import type { Peers } from '../../actors/ports/ports.ts';
-import type { StockBook } from '../../actors/stock/state.ts';
+import type { StockBook } from '../../actors/stock/book.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { type Clock, every } from '../../streams/clock.ts';
 import { listOf, MESSAGE_VERSION, Misfit, packMessage, readMessage } from '../../streams/messages.ts';
@@ -24,7 +24,7 @@ import type { AnomalySource } from './anomaly-source.ts';
 import { FiguresFeed, figuresHandlers } from './figures-feed.ts';
 import { Hub } from './hub.ts';
 import { type Living, type NodeReport, nodeReport, Roster } from './roster.ts';
-import { CONFLATE_MS, RENEW_MS, type SkuTopicKind, Wanted, type Wish } from './sku-interest.ts';
+import { CONFLATE_MS, RENEW_MS, type SkuTopicKind, type Wanted, type Wish } from './sku-interest.ts';
 import { SkuFeed } from './sku-subscriptions.ts';
 import { parseTopic, type TopicName } from './topic-name.ts';
 import type { Wire } from './wire.ts';
@@ -47,6 +47,8 @@ export interface LiveWorld {
   readonly writer: string;
   /** P: partitions in all. */
   readonly partitions: number;
+  /** Is told of each SKU that a fold changes. */
+  readonly interest: Wanted;
   /** Undefined if it is not served here now, under a lease. */
   readonly served: (partition: number) => ServedPartition | undefined;
   readonly report: () => Omit<NodeReport, 'v' | 'writer' | 'owns' | 'leaves'>;
@@ -102,14 +104,7 @@ export class LiveFeed {
       asked: () => mergeAsked(this.#roster.asked(), world.outcomes),
       anomalies: () => world.anomalies.open(),
     });
-    this.#wanted = new Wanted(
-      (partition) => world.served(partition)?.book,
-      (sku) => partitionOf(sku, partitions),
-      (reader, values) => {
-        if (reader === writer) this.#skus.take(values);
-        else this.#sendChanges(reader, values);
-      },
-    );
+    this.#wanted = world.interest;
     this.#skus = new SkuFeed({
       clock,
       reader: writer,
@@ -138,7 +133,7 @@ export class LiveFeed {
       () => told.stop(),
       anomalies.onChange((anomaly) => this.#publishAnomaly(anomaly)),
       every(clock, CONFLATE_MS, () => {
-        this.#wanted.flush(clock.nowMs(), clock.monoMs());
+        this.#passOn();
         this.hub.drain(clock.monoMs());
       }),
       every(clock, FIGURES_MS, () => {
@@ -170,18 +165,24 @@ export class LiveFeed {
     this.#skus.renew();
   }
 
-  /** A stock key of this SKU was changed by a fold. */
-  changed(sku: string): void {
-    this.#wanted.changed(sku);
+  /** Tells readers here and on other nodes of SKUs that have changed. */
+  #passOn(): void {
+    const { clock, served, writer } = this.#world;
+    this.#wanted.flush(
+      clock.nowMs(),
+      clock.monoMs(),
+      (partition) => served(partition)?.book,
+      (reader, values) => {
+        if (reader === writer) this.#skus.take(values);
+        else this.#sendChanges(reader, values);
+      },
+    );
   }
 
   /** What other nodes ask of partitions that they take to be ours. */
   readonly handlers: PeerHandlers<'gather' | 'live-want'> = {
     gather: (_, request) => this.#gather.serve(request),
-    'live-want': async (partition, wish) => {
-      const { clock } = this.#world;
-      return this.#wanted.want(partition, wish, clock.nowMs(), clock.monoMs());
-    },
+    'live-want': async (partition, wish) => this.#wantedHere(partition, wish),
   };
 
   async system(): Promise<SystemTopic> {
@@ -242,9 +243,14 @@ export class LiveFeed {
   }
 
   async #want(partition: number, wish: Wish): Promise<readonly SkuValue[]> {
-    const { clock, peers, served } = this.#world;
-    if (served(partition) === undefined) return peers.ask(partition, 'live-want', wish);
-    return this.#wanted.want(partition, wish, clock.nowMs(), clock.monoMs());
+    if (this.#world.served(partition) === undefined) return this.#world.peers.ask(partition, 'live-want', wish);
+    return this.#wantedHere(partition, wish);
+  }
+
+  #wantedHere(partition: number, wish: Wish): SkuValue[] {
+    const { clock, served } = this.#world;
+    const book = served(partition)?.book;
+    return book === undefined ? [] : this.#wanted.want(book, wish, clock.nowMs(), clock.monoMs());
   }
 
   #publishSku({ kind, sku, atMs, data }: SkuValue, changed: boolean): void {

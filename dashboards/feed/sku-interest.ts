@@ -9,9 +9,12 @@
 
 import type { PeerRequest, SkuValue } from '../../actors/ports/peer-operations.ts';
 import { skuAtp, stockView } from '../../actors/stock/availability.ts';
-import type { SkuEntry, StockBook } from '../../actors/stock/state.ts';
+import type { StockBook } from '../../actors/stock/book.ts';
+import type { ChangeSet } from '../../actors/stock/changes.ts';
+import type { SkuEntry } from '../../actors/stock/state.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { MESSAGE_VERSION } from '../../streams/messages.ts';
+import { partitionOf } from '../../streams/subjects.ts';
 import type { AtpTopic } from '../topics.ts';
 
 /** How often changed SKUs are passed on. */
@@ -33,30 +36,17 @@ interface SkuWishes {
 export class Wanted {
   readonly #bySku = new Map<string, SkuWishes>();
   readonly #changed = new Set<string>();
-  readonly #bookOf: (partition: number) => StockBook | undefined;
-  readonly #partitionOf: (sku: string) => number;
-  readonly #send: (reader: string, values: readonly SkuValue[]) => void;
+  readonly #partitions: number;
 
-  /**
-   * @param bookOf of a partition that is served here
-   * @param partitionOf where a SKU belongs, whatever a wish says
-   * @param send passes values on to the node that wants them
-   */
-  constructor(
-    bookOf: (partition: number) => StockBook | undefined,
-    partitionOf: (sku: string) => number,
-    send: (reader: string, values: readonly SkuValue[]) => void,
-  ) {
-    this.#bookOf = bookOf;
-    this.#partitionOf = partitionOf;
-    this.#send = send;
+  /** @param partitions how many there are in all */
+  constructor(partitions: number) {
+    this.#partitions = partitions;
   }
 
   /** Notes what a node wants of a partition that is served here, until it must be renewed; the present values. */
-  want(partition: number, { reader, topics }: Wish, nowMs: number, monoMs: number): SkuValue[] {
-    const book = this.#bookOf(partition);
-    if (book === undefined) return [];
-    const here = topics.filter(([, sku]) => this.#partitionOf(sku) === partition);
+  want(book: StockBook, { reader, topics }: Wish, nowMs: number, monoMs: number): SkuValue[] {
+    const { partition } = book;
+    const here = topics.filter(([, sku]) => partitionOf(sku, this.#partitions) === partition);
     return here.map(([kind, sku]) => {
       let wishes = this.#bySku.get(sku);
       if (wishes === undefined && this.#bySku.size < LIMITS.liveWishes) {
@@ -68,18 +58,31 @@ export class Wanted {
     });
   }
 
-  /** Something of this SKU has changed. It is called for every fold: it must be quick. */
-  changed(sku: string): void {
-    if (this.#bySku.size > 0 && this.#bySku.has(sku)) this.#changed.add(sku);
+  /** A fold has changed these keys. It is called for every fold, so it must be quick. */
+  changed(changes: ChangeSet): void {
+    if (this.#bySku.size === 0) return;
+    for (let i = 0; i < changes.length; i++) {
+      const sku = changes.at(i).key.sku.name;
+      if (this.#bySku.has(sku)) this.#changed.add(sku);
+    }
   }
 
-  /** Passes on what has changed since the last time. */
-  flush(nowMs: number, monoMs: number): void {
+  /**
+   * Passes on what has changed since the last time.
+   * @param bookOf of a partition that is served here
+   * @param send passes values on to the node that wants them
+   */
+  flush(
+    nowMs: number,
+    monoMs: number,
+    bookOf: (partition: number) => StockBook | undefined,
+    send: (reader: string, values: readonly SkuValue[]) => void,
+  ): void {
     if (this.#changed.size === 0) return;
     const byReader = new Map<string, SkuValue[]>();
     for (const sku of this.#changed) {
       const wishes = this.#bySku.get(sku);
-      const book = wishes === undefined ? undefined : this.#bookOf(wishes.partition);
+      const book = wishes === undefined ? undefined : bookOf(wishes.partition);
       if (wishes === undefined || book === undefined) continue;
       const values = new Map<string, SkuValue>();
       for (const [wish, until] of wishes.until) {
@@ -95,7 +98,7 @@ export class Wanted {
       }
     }
     this.#changed.clear();
-    for (const [reader, values] of byReader) this.#send(reader, values);
+    for (const [reader, values] of byReader) send(reader, values);
   }
 
   /** Forgets wishes that were not renewed. */

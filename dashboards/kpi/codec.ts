@@ -3,7 +3,7 @@
  *
  * Its form is a byte that says its version, then a MessagePack list. What is of another version, damaged, or of another book is none.
  */
-import type { StockBook } from '../../actors/stock/state.ts';
+import type { StockBook } from '../../actors/stock/book.ts';
 import { decodeBody, encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { Inbound } from './last-inbound.ts';
 import type { LocationKpi } from './location.ts';

@@ -3,7 +3,8 @@
  *
  * Invariant IN1: what is noted in any order ends the same. A day on which units came in stands over one on which they were only found.
  */
-import type { StockBook, StockKey } from '../../actors/stock/state.ts';
+import type { StockBook } from '../../actors/stock/book.ts';
+import type { StockKey } from '../../actors/stock/state.ts';
 import { dayOf } from './ages.ts';
 
 /** Days fit into 16 bits until 2059. */

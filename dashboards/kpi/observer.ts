@@ -2,9 +2,8 @@
  * The KPIs of one partition: a fold of its facts and decisions, by location.
  *
  * Invariants:
- *  KP1 How things stand equals a scan of the book between any two folds: before a fold every key that it may change is taken out of the
- *      sums, after it every one is put in. Those are: the fact's key, a shipment's destination, and the lines of the reservation that a
- *      sale or a decision names.
+ *  KP1 How things stand equals a scan of the book between any two folds. After a fold every key in the book's change set is taken out of the
+ *      sums as it stood before, and put in as it stands now.
  *  KP2 What happened is counted by when the stream or the journal took it, so that folding the same log gives the same windows.
  *  KP3 A hold is a line of a reservation. It ends once: confirmed (sold without a confirmation counts as that), released or expired;
  *      what becomes of an allocation afterwards does not count here.
@@ -14,9 +13,10 @@
  *      anew after all snapshots were lost may read the streams in another order, and then tell these differently.
  */
 
-import type { PartitionWatch } from '../../actors/partition/observer.ts';
-import { bookAsOf } from '../../actors/stock/movements.ts';
-import type { PartLine, ReservationPart, StockBook, StockKey } from '../../actors/stock/state.ts';
+import type { PartitionWatch, WatchedPartition } from '../../actors/partition/observer.ts';
+import type { StockBook } from '../../actors/stock/book.ts';
+import { type ChangeSet, type KeyFigures, readFigures, zeros } from '../../actors/stock/changes.ts';
+import type { PartLine, StockKey } from '../../actors/stock/state.ts';
 import type { Fact, Return } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/record.ts';
 import { FACT_TYPES } from '../../streams/subjects.ts';
@@ -47,11 +47,8 @@ const HOLD_FIELDS = {
 } as const;
 
 export interface KpiWorld {
-  /** Whether the partition serves, so that what is folded is new. */
-  readonly serving: () => boolean;
+  readonly partition: Pick<WatchedPartition, 'serving'>;
   readonly counted: Counted;
-  /** A key of this SKU has changed. */
-  readonly changed: (sku: string) => void;
 }
 
 export class KpiWatch implements PartitionWatch {
@@ -67,66 +64,40 @@ export class KpiWatch implements PartitionWatch {
   readonly #world: KpiWorld;
   #book: StockBook | undefined;
   #inbound = new Inbound();
-  /** Keys that the fold may change, and of each its location and the day of its last inbound. */
-  readonly #touched: StockKey[] = [];
-  readonly #places: LocationKpi[] = [];
-  readonly #days: number[] = [];
-  /** Lines that are held before a fold and may not be after it. */
-  readonly #held: PartLine[] = [];
-  #bookCounted: number | undefined;
+  /** Figures of one key, used again. */
+  readonly #after = zeros();
 
   constructor(world: KpiWorld) {
     this.#world = world;
   }
 
-  beforeFact(book: StockBook, fact: Fact): void {
-    this.#begin(book);
-    const key = book.findKey(fact.sku, fact.location);
-    this.#touch(key);
-    if (fact.type === 'transfer' && fact.phase === 'shipped') this.#touch(book.findKey(fact.sku, fact.to));
-    else if (fact.type === 'sale' && fact.reservation !== undefined) this.#touchPart(book.parts.get(fact.reservation));
-    else if (fact.type === 'count') this.#bookCounted = key === undefined ? undefined : bookAsOf(key, fact.at);
-    this.#move(-1);
-  }
-
-  afterFact(book: StockBook, fact: Fact, recordedAt: number): void {
+  factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
+    const { changes } = book;
     const atMs = Math.floor(recordedAt / 1000);
-    // The fact's own key is the first that was touched, unless the fact has brought it about.
-    if (this.#touched[0]?.sku.name !== fact.sku || this.#touched[0].location !== fact.location)
-      this.#touchFirst(book, fact);
-    const key = this.#touched[0] as StockKey;
-    const at = this.#places[0] as LocationKpi;
-    if (fact.type === 'transfer' && fact.phase === 'shipped') this.#touch(book.findKey(fact.sku, fact.to));
+    const { key } = changes.at(0);
+    const at = this.#location(key.location);
+    this.#book = book;
+    this.#remove(changes);
     this.#date(key, fact, atMs);
-    this.#move(1);
+    this.#add(changes);
     if (this.sinceMs === undefined || atMs < this.sinceMs) this.sinceMs = atMs;
     at.heardAtMs = Math.max(at.heardAtMs, atMs);
     this.seconds.add(atMs);
     this.#happened(at, atMs, TYPE_FIELDS[fact.type], 1);
-    this.#tell(at, key, fact, atMs);
-    this.#end();
+    this.#tell(at, changes, fact, atMs);
   }
 
-  beforeDecision(book: StockBook, decision: StockDecision): void {
-    this.#begin(book);
-    const part = book.parts.get(decision.id);
-    this.#touchPart(part);
-    if (decision.kind === 'granted')
-      for (const line of decision.lines)
-        if (line.partition === book.partition) this.#touch(book.findKey(line.sku, line.location));
-    this.#move(-1);
-  }
-
-  afterDecision(book: StockBook, decision: StockDecision): void {
+  decisionFolded(book: StockBook, decision: StockDecision): void {
+    this.#book = book;
+    this.#remove(book.changes);
     if (decision.kind === 'granted') {
-      for (const line of decision.lines) {
-        if (line.partition !== book.partition) continue;
-        this.#touch(book.findKey(line.sku, line.location));
-        this.#hold(line.location, 'granted', decision.atMs);
-      }
-    } else for (const line of this.#held) this.#hold(line.key.location, decision.kind, decision.atMs);
-    this.#move(1);
-    this.#end();
+      for (const line of decision.lines)
+        if (line.partition === book.partition) this.#hold(line.location, 'granted', decision.atMs);
+    } else
+      eachHeldBefore(book.changes, (line) =>
+        this.#hold(line.key.location, decision.kind as HoldOutcome, decision.atMs),
+      );
+    this.#add(book.changes);
   }
 
   load(book: StockBook, kept: Uint8Array | undefined): void {
@@ -143,10 +114,8 @@ export class KpiWatch implements PartitionWatch {
       at.heardAtMs = heardAtMs;
       at.windows = windows;
     }
-    this.#begin(book);
-    for (const entry of book.skus.values()) for (const key of entry.keys) this.#add(key);
-    this.#move(1);
-    this.#begin(book);
+    for (const entry of book.skus.values())
+      for (const key of entry.keys) this.#move(key, readFigures(key, this.#after), 1);
     this.changes += 1;
     for (const at of this.locations.values()) at.changedAt = this.changes;
   }
@@ -178,58 +147,32 @@ export class KpiWatch implements PartitionWatch {
     });
   }
 
-  #begin(book: StockBook): void {
-    this.#book = book;
-    this.#touched.length = 0;
-    this.#places.length = 0;
-    this.#days.length = 0;
-    this.#held.length = 0;
-  }
-
-  #end(): void {
-    for (const key of this.#touched) this.#world.changed(key.sku.name);
-  }
-
-  #touch(key: StockKey | undefined): void {
-    if (key !== undefined && !this.#touched.includes(key)) this.#add(key);
-  }
-
-  #add(key: StockKey): void {
-    this.#touched.push(key);
-    this.#places.push(this.#location(key.location));
-    this.#days.push(this.#inbound.dayOf(key));
-  }
-
-  /** A key that is new with this fact; others that it touches come behind it. */
-  #touchFirst(book: StockBook, fact: Fact): void {
-    const rest = this.#touched.splice(0);
-    this.#places.length = 0;
-    this.#days.length = 0;
-    this.#touch(book.findKey(fact.sku, fact.location));
-    for (const key of rest) this.#touch(key);
-  }
-
-  #touchPart(part: ReservationPart | undefined): void {
-    if (part === undefined) return;
-    for (const line of part.lines) {
-      this.#touch(line.key);
-      if (part.bucket === 'held' && line.claimed > 0) this.#held.push(line);
+  /** Takes what a fold has changed out of the sums, as it stood before. */
+  #remove(changes: ChangeSet): void {
+    this.changes += 1;
+    for (let i = 0; i < changes.length; i++) {
+      const { key, isNew, before } = changes.at(i);
+      if (!isNew) this.#move(key, before, -1);
     }
   }
 
-  /** Takes the touched keys out of the sums, or puts them in. */
-  #move(sign: 1 | -1): void {
-    if (sign === 1) this.changes += 1;
-    for (let i = 0; i < this.#touched.length; i++) {
-      const at = this.#places[i] as LocationKpi;
-      const day = this.#days[i] as number;
-      const onHand = addKey(at.standing, this.#touched[i] as StockKey, sign, day !== 0);
-      if (onHand > 0) {
-        at.ages.add(day, sign * onHand);
-        this.ages.add(day, sign * onHand);
-      }
-      at.changedAt = this.changes;
+  /** Puts it in as it is now. */
+  #add(changes: ChangeSet): void {
+    for (let i = 0; i < changes.length; i++) {
+      const { key } = changes.at(i);
+      this.#move(key, readFigures(key, this.#after), 1);
     }
+  }
+
+  #move(key: StockKey, figures: KeyFigures, sign: 1 | -1): void {
+    const at = this.#location(key.location);
+    const day = this.#inbound.dayOf(key);
+    const onHand = addKey(at.standing, figures, sign, day !== 0);
+    if (onHand > 0) {
+      at.ages.add(day, sign * onHand);
+      this.ages.add(day, sign * onHand);
+    }
+    at.changedAt = this.changes;
   }
 
   #location(name: string): LocationKpi {
@@ -248,7 +191,7 @@ export class KpiWatch implements PartitionWatch {
 
   #hold(location: string, outcome: HoldOutcome, atMs: number): void {
     this.#happened(this.#location(location), atMs, HOLD_FIELDS[outcome], 1);
-    if (this.#world.serving()) this.#world.counted.holds[outcome] += 1;
+    if (this.#world.partition.serving) this.#world.counted.holds[outcome] += 1;
   }
 
   #date(key: StockKey, fact: Fact, recordedMs: number): void {
@@ -256,25 +199,25 @@ export class KpiWatch implements PartitionWatch {
     const day = toldApart(dayOf(fact.at / 1000), dayOf(recordedMs));
     const came = fact.type !== 'count' && fact.type !== 'adjustment';
     this.#inbound.note(key, day, came);
-    this.#days[0] = this.#inbound.dayOf(key);
   }
 
-  #tell(at: LocationKpi, key: StockKey, fact: Fact, atMs: number): void {
-    const counted = this.#world.serving() ? this.#world.counted : undefined;
+  #tell(at: LocationKpi, changes: ChangeSet, fact: Fact, atMs: number): void {
+    const counted = this.#world.partition.serving ? this.#world.counted : undefined;
     switch (fact.type) {
       case 'sale':
         this.#happened(at, atMs, HAPPENED.unitsSold, fact.qty);
         if (counted !== undefined) addTo(counted.sold, at.location, fact.qty);
-        for (const line of this.#held)
+        eachHeldBefore(changes, (line) => {
           if (line.claimed === 0 && line.fulfilled >= line.qty) this.#hold(line.key.location, 'confirmed', atMs);
+        });
         return;
       case 'return':
         return this.#tellReturn(at, fact, atMs, counted);
       case 'transfer':
-        if (fact.phase === 'received') this.#tellArrival(at, key, fact, atMs, counted);
+        if (fact.phase === 'received') this.#tellArrival(at, changes.at(0).key, fact, atMs, counted);
         return;
       case 'count':
-        return this.#tellCount(at, fact.counted, atMs, counted);
+        return this.#tellCount(at, fact.counted, changes.counted?.book, atMs, counted);
       case 'receipt':
       case 'adjustment':
         return;
@@ -307,9 +250,15 @@ export class KpiWatch implements PartitionWatch {
   }
 
   /** What is counted where the book knows nothing yet is an opening balance: it says nothing of how good the book is. */
-  #tellCount(at: LocationKpi, units: number, atMs: number, counted: Counted | undefined): void {
-    if (this.#bookCounted === undefined) return;
-    const variance = Math.abs(units - this.#bookCounted);
+  #tellCount(
+    at: LocationKpi,
+    units: number,
+    book: number | undefined,
+    atMs: number,
+    counted: Counted | undefined,
+  ): void {
+    if (book === undefined) return;
+    const variance = Math.abs(units - book);
     this.#happened(at, atMs, HAPPENED.counted, 1);
     if (variance === 0) this.#happened(at, atMs, HAPPENED.exact, 1);
     else this.#happened(at, atMs, HAPPENED.varianceUnits, variance);
@@ -317,6 +266,12 @@ export class KpiWatch implements PartitionWatch {
     counted.counts[variance === 0 ? 'exact' : 'variance'] += 1;
     counted.varianceUnits += variance;
   }
+}
+
+/** Lines of the fold's reservation that were held before it. */
+function eachHeldBefore({ part }: ChangeSet, call: (line: PartLine) => void): void {
+  if (part?.bucket !== 'held') return;
+  for (const [index, line] of part.lines.entries()) if ((part.claimed[index] as number) > 0) call(line);
 }
 
 function bringsIn(fact: Fact): boolean {

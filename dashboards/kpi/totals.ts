@@ -3,8 +3,8 @@
  *
  * Invariant ST1: the sums equal a scan of the book at any moment between two folds.
  */
-import { available, inTransit } from '../../actors/stock/availability.ts';
-import type { StockKey } from '../../actors/stock/state.ts';
+import { available } from '../../actors/stock/availability.ts';
+import type { KeyFigures } from '../../actors/stock/changes.ts';
 import type { Standing } from '../topics.ts';
 
 const FIELDS = [
@@ -40,10 +40,8 @@ const { stockOuts: STOCK_OUTS, negative: NEGATIVE, shortfall: SHORTFALL } = STAN
  * @param hadStock whether it ever got any stock: only then can it be out of it
  * @returns its units on hand
  */
-export function addKey(sums: Float64Array, key: StockKey, sign: 1 | -1, hadStock: boolean): number {
-  const { sellable, held, allocated, seldom } = key;
-  const damaged = seldom?.damaged ?? 0;
-  const inspection = seldom?.inspection ?? 0;
+export function addKey(sums: Float64Array, key: KeyFigures, sign: 1 | -1, hadStock: boolean): number {
+  const { sellable, held, allocated, damaged, inspection } = key;
   const free = available(key);
   const onHand = sellable + damaged + inspection;
   add(sums, ON_HAND, sign * onHand);
@@ -53,7 +51,7 @@ export function addKey(sums: Float64Array, key: StockKey, sign: 1 | -1, hadStock
   add(sums, HELD, sign * held);
   add(sums, ALLOCATED, sign * allocated);
   add(sums, STOCK_KEYS, sign);
-  if (seldom?.transit !== undefined) add(sums, IN_TRANSIT, sign * inTransit(key));
+  if (key.inTransit !== 0) add(sums, IN_TRANSIT, sign * key.inTransit);
   if (free > 0) add(sums, ATP, sign * free);
   else if (free < 0) add(sums, SHORTFALL, -sign * free);
   if (sellable < 0) add(sums, NEGATIVE, sign);

@@ -8,8 +8,8 @@
  */
 
 import { type StockView, stockView } from '../../actors/stock/availability.ts';
+import type { StockBook } from '../../actors/stock/book.ts';
 import { hasEnded, statusOf } from '../../actors/stock/reservation.ts';
-import type { StockBook } from '../../actors/stock/state.ts';
 import type { StockState } from '../../streams/contract/system.ts';
 
 /** States that stock keys of a location are looked for by. */

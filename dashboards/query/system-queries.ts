@@ -4,7 +4,7 @@
  * Invariant SR1: a list is of all partitions, or there is none: undecided, with how many did not answer.
  */
 import { UNDECIDED, undecided } from '../../actors/ports/refusal.ts';
-import type { StockBook } from '../../actors/stock/state.ts';
+import type { StockBook } from '../../actors/stock/book.ts';
 import type { Answered, GatherHandlers, Gathering, GatherOperation } from './gather-operations.ts';
 import type { Gather } from './scatter-gather.ts';
 import {

@@ -4,14 +4,13 @@
  */
 import type { Engine } from '../../actors/engine/engine.ts';
 import type { Ownership } from '../../actors/ownership/ownership.ts';
+import type { PartitionSet } from '../../actors/partition/partition-set.ts';
 import { FACT_STREAM_NAMES } from '../../config/topology.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Durability } from './durability.ts';
 
-type Measured = Pick<
-  Engine,
-  'partitions' | 'readiness' | 'quarantine' | 'snapshotAgeSeconds' | 'lag' | 'progress' | 'writers'
-> & {
+type Measured = Pick<Engine, 'readiness' | 'snapshotAgeSeconds' | 'lag' | 'progress' | 'writers'> & {
+  readonly partitions: Pick<PartitionSet, 'values'> & { readonly quarantine: { readonly size: number } };
   readonly seen: { readonly size: number };
   readonly journal: { readonly inFlight: number };
 };
@@ -37,7 +36,7 @@ export function measure(
   );
   metrics.gauge('partitions', () => engine.readiness.partitions);
   metrics.gauge('partitions_owned', () => engine.readiness.owned);
-  metrics.gauge('partitions_quarantined', () => engine.quarantine.size);
+  metrics.gauge('partitions_quarantined', () => engine.partitions.quarantine.size);
   metrics.gauge('ready', () => (engine.readiness.ready ? 1 : 0));
   metrics.gauge('lease_held', () => (ownership.leased ? 1 : 0));
   metrics.gauge('durability_strict', () => (level === 'relaxed' ? 0 : 1));

@@ -5,6 +5,7 @@ import { FACT_STREAM_NAMES, PARKED_STREAM } from '../../config/topology.ts';
 import type { AnomalySource } from '../../dashboards/feed/anomaly-source.ts';
 import { LiveFeed } from '../../dashboards/feed/live-feed.ts';
 import type { NodeReport } from '../../dashboards/feed/roster.ts';
+import type { Wanted } from '../../dashboards/feed/sku-interest.ts';
 import { Counted } from '../../dashboards/kpi/counters.ts';
 import type { LocationStanding } from '../../dashboards/kpi/observer.ts';
 import { AskedWindows } from '../../dashboards/kpi/request-stats.ts';
@@ -45,6 +46,7 @@ export interface LiveSystemWorld {
   readonly peers: NatsPeers;
   readonly core: Pick<Core, 'engine' | 'serves' | 'ownership'>;
   readonly counts: LiveCounts;
+  readonly interest: Wanted;
   readonly metrics: Metrics;
   readonly anomalies: AnomalySource;
   readonly durability: string;
@@ -63,6 +65,7 @@ export function buildLiveFeed(world: LiveSystemWorld): LiveFeed {
     peers,
     writer,
     partitions,
+    interest: world.interest,
     served: (number) => {
       const partition = core.serves(number) ? core.engine.partitions.get(number) : undefined;
       const kpi = partition === undefined ? undefined : kpiOf(partition);

@@ -4,10 +4,10 @@
  *
  * Invariant WT1: what was kept by watches of another number or order is none of these watches': then each begins anew.
  */
-import type { MakeWatch } from '../../actors/engine/engine.ts';
-import type { PartitionWatch } from '../../actors/partition/observer.ts';
+import type { MakeWatch, PartitionWatch } from '../../actors/partition/observer.ts';
 import type { Partition } from '../../actors/partition/partition.ts';
-import type { StockBook } from '../../actors/stock/state.ts';
+import type { StockBook } from '../../actors/stock/book.ts';
+import type { ChangeSet } from '../../actors/stock/changes.ts';
 import type { Counted } from '../../dashboards/kpi/counters.ts';
 import { KpiWatch } from '../../dashboards/kpi/observer.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
@@ -15,24 +15,20 @@ import type { StockDecision } from '../../streams/journal/record.ts';
 
 export interface WatchingWorld {
   readonly counted: Counted;
-  /** Whether a partition is served here. */
-  readonly serving: (partition: number) => boolean;
-  /** A stock key of this SKU was changed by a fold. */
-  readonly changed: (sku: string) => void;
+  /** Is told what each fold has changed. */
+  readonly changed: (changes: ChangeSet) => void;
   /** Watches beside the KPIs. */
   readonly others: readonly MakeWatch[];
 }
 
 export function watching(world: WatchingWorld): MakeWatch {
   return (partition) => {
-    const kpi = new KpiWatch({
-      counted: world.counted,
-      serving: () => world.serving(partition),
-      changed: world.changed,
-    });
+    const { counted, changed, others } = world;
+    const kpi = new KpiWatch({ counted, partition });
     return new Watches(
       kpi,
-      world.others.map((make) => make(partition)),
+      others.map((make) => make(partition)),
+      changed,
     );
   };
 }
@@ -45,26 +41,22 @@ export function kpiOf(partition: Partition): KpiWatch | undefined {
 class Watches implements PartitionWatch {
   readonly kpi: KpiWatch;
   readonly #all: readonly PartitionWatch[];
+  readonly #changed: WatchingWorld['changed'];
 
-  constructor(kpi: KpiWatch, others: readonly PartitionWatch[]) {
+  constructor(kpi: KpiWatch, others: readonly PartitionWatch[], changed: WatchingWorld['changed']) {
     this.kpi = kpi;
+    this.#changed = changed;
     this.#all = [kpi, ...others];
   }
 
-  beforeFact(book: StockBook, fact: Fact): void {
-    for (const watch of this.#all) watch.beforeFact(book, fact);
+  factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
+    for (const watch of this.#all) watch.factFolded(book, fact, recordedAt);
+    this.#changed(book.changes);
   }
 
-  afterFact(book: StockBook, fact: Fact, recordedAt: number): void {
-    for (const watch of this.#all) watch.afterFact(book, fact, recordedAt);
-  }
-
-  beforeDecision(book: StockBook, decision: StockDecision): void {
-    for (const watch of this.#all) watch.beforeDecision(book, decision);
-  }
-
-  afterDecision(book: StockBook, decision: StockDecision): void {
-    for (const watch of this.#all) watch.afterDecision(book, decision);
+  decisionFolded(book: StockBook, decision: StockDecision): void {
+    for (const watch of this.#all) watch.decisionFolded(book, decision);
+    this.#changed(book.changes);
   }
 
   load(book: StockBook, kept: Uint8Array | undefined): void {

@@ -3,11 +3,9 @@
  * and ends all of it in order.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AnomalyKeeper } from '../../actors/anomaly/keeper.ts';
-import { buildCore, type Core } from '../../actors/engine/core.ts';
+import { buildCore } from '../../actors/engine/core.ts';
 import type { Engine } from '../../actors/engine/engine.ts';
 import type { Ownership } from '../../actors/ownership/ownership.ts';
-import type { PeerHandlers } from '../../actors/ports/peer-operations.ts';
 import { baselineSources } from '../../actors/retention/baseline-store.ts';
 import type { Settings } from '../../config/settings.ts';
 import {
@@ -18,8 +16,8 @@ import {
   SKIPS_BUCKET,
   WRITERS_BUCKET,
 } from '../../config/topology.ts';
-import type { LiveFeed } from '../../dashboards/feed/live-feed.ts';
 import { OpenAnomalies } from '../../dashboards/feed/open-anomalies.ts';
+import { Wanted } from '../../dashboards/feed/sku-interest.ts';
 import { exclusively } from '../../streams/journal/metadata.ts';
 import { NatsBroker, nonce } from '../../streams/nats/broker.ts';
 import type { ConnectError, NatsLogin } from '../../streams/nats/login.ts';
@@ -49,7 +47,7 @@ import { buildLiveFeed, kpiExport, LiveCounts } from './compose-live-feed.ts';
 import { watching } from './compose-observers.ts';
 import { checkDurability } from './durability.ts';
 import { agreeOnLease } from './lease-agreement.ts';
-import { NatsPeers, serveOwner } from './peers.ts';
+import { NatsPeers, serveOwned } from './peers.ts';
 
 const KEY_ADVICE =
   'set HOLDFAST_SNAPSHOT_KEY_FILE to a file that only the nodes can read, such as `openssl rand -hex 32` makes, the same on all nodes';
@@ -118,10 +116,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const peers = new NatsPeers(broker);
     const anomalies = await anomaliesOf({ broker, clock, peers, metrics, log, settings });
     const counts = new LiveCounts(metrics, clock);
-    // Both are there before anything is folded, which begins with the engine's start.
-    let live: LiveFeed;
-    let core: Core;
-    core = buildCore({
+    const interest = new Wanted(settings.partitions);
+    const core = buildCore({
       broker,
       marks: await broker.keys(MARKS_BUCKET, { replicas }),
       clock,
@@ -148,9 +144,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       },
       watch: watching({
         counted: counts.counted,
-        serving: (partition) => core.engine.partitions.get(partition)?.serving === true,
-        changed: (sku) => live.changed(sku),
-        others: [(partition) => anomalies.watch(partition)],
+        changed: (changes) => interest.changed(changes),
+        others: [({ number }) => anomalies.watch(number)],
       }),
       events: {
         applied: (type) => metrics.factApplied(type),
@@ -187,7 +182,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       clock,
       stored: () => anomalies.list({ limit: Number.MAX_SAFE_INTEGER }),
     });
-    live = buildLiveFeed({
+    const live = buildLiveFeed({
       name: settings.name,
       writer,
       partitions: settings.partitions,
@@ -196,6 +191,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       peers,
       core,
       counts,
+      interest,
       metrics,
       anomalies: openAnomalies,
       durability: durability.says,
@@ -204,7 +200,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     });
     await awaitNamesake(ownership, settings);
     await agreeOnLease(broker, ownership, settings.leaseTtl);
-    serveOwned(core, broker, live, anomalies);
+    serveOwned(broker, core, { ...core.handlers, ...live.handlers, ...anomalies.handlers });
+    engine.partitions.observe({ servedChanged: () => live.ownershipChanged() });
     measure(engine, ownership, durability, metrics);
     metrics.build(VERSION, settings.name);
     exportKpi(metrics, kpiExport(core, clock, counts));
@@ -230,7 +227,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     await engine.start();
     storage.start();
     openAnomalies.start();
-    anomalies.start({ partitions: engine.partitions, leased: () => ownership.leased });
+    anomalies.start({ partitions: engine.partitions, lease: ownership });
     // On a connection of its own: a flood of requests does not stand before the journal's acknowledgements.
     front = await connectBroker(settings, `${settings.name} requests`);
     front.onFault = messageFault;
@@ -320,31 +317,4 @@ async function listen(server: ReturnType<typeof buildHttp>, address: string): Pr
   const bound = server.server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-/** Subscribes to the requests of other nodes for the partitions that are served here. */
-function serveOwned(
-  { engine, handlers, serves }: Core,
-  broker: NatsBroker,
-  live: LiveFeed,
-  anomalies: AnomalyKeeper,
-): void {
-  const all: PeerHandlers = { ...handlers, ...live.handlers, ...anomalies.handlers };
-  const served = new Map<number, { stop(): void }>();
-  engine.onServed = (numbers) => {
-    const wanted = new Set(numbers);
-    for (const [number, subscription] of served) {
-      if (wanted.has(number)) continue;
-      subscription.stop();
-      served.delete(number);
-    }
-    for (const number of wanted) {
-      if (!served.has(number))
-        served.set(
-          number,
-          serveOwner(broker, number, () => serves(number), all),
-        );
-    }
-    live.ownershipChanged();
-  };
 }

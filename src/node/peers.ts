@@ -1,4 +1,5 @@
 /** Requests to the owner of a partition over core NATS, and answering those of others. */
+import type { Core } from '../../actors/engine/core.ts';
 import { answerRequest, packRefusal, packRequest, readAnswer } from '../../actors/ports/peer-messages.ts';
 import type { PeerAnswer, PeerHandlers, PeerOperationName, PeerRequest } from '../../actors/ports/peer-operations.ts';
 import type { Peers } from '../../actors/ports/ports.ts';
@@ -43,8 +44,32 @@ export class NatsPeers implements Peers {
   }
 }
 
-/** Answers what other nodes ask of a partition that this node owns. */
-export function serveOwner<N extends PeerOperationName>(
+/** Answers what other nodes ask of the partitions that are served here, from when on they are. */
+export function serveOwned<N extends PeerOperationName>(
+  broker: NatsBroker,
+  { engine, serves }: Pick<Core, 'engine' | 'serves'>,
+  handlers: PeerHandlers<N>,
+): void {
+  const served = new Map<number, { stop(): void }>();
+  engine.partitions.observe({
+    servedChanged: (numbers) => {
+      const wanted = new Set(numbers);
+      for (const [number, subscription] of served) {
+        if (wanted.has(number)) continue;
+        subscription.stop();
+        served.delete(number);
+      }
+      for (const number of wanted)
+        if (!served.has(number))
+          served.set(
+            number,
+            serveOwner(broker, number, () => serves(number), handlers),
+          );
+    },
+  });
+}
+
+function serveOwner<N extends PeerOperationName>(
   broker: NatsBroker,
   partition: number,
   owns: () => boolean,

@@ -4,7 +4,7 @@
  */
 import { type Judgement, judge, skipOf } from '../../actors/log/judge.ts';
 import { type Skip, Skips } from '../../actors/log/skips.ts';
-import type { Quarantined } from '../../actors/ownership/quarantine.ts';
+import type { Quarantined } from '../../actors/ports/ports.ts';
 import type { Settings } from '../../config/settings.ts';
 import { NODES_BUCKET, SKIPS_BUCKET } from '../../config/topology.ts';
 import type { NatsBroker } from '../../streams/nats/broker.ts';

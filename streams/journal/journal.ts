@@ -20,6 +20,7 @@ import { type Clock, delay } from '../clock.ts';
 import { type ReadingWorld, readUntil } from '../read/follower.ts';
 import { journalSubject } from '../subjects.ts';
 import {
+  type ChainTip,
   decodeRecord,
   encodeDecision,
   encodeRecord,
@@ -59,16 +60,13 @@ export interface JournalEvents {
   /** Cannot go on: the tail is not what this writer wrote. */
   readonly stopped: (why: string) => void;
   /** Before the folds of a record run: where it stands in the stream. */
-  readonly stored: (
-    seq: number,
-    decisions: number,
-    seconds: number,
-    tip: { n: number; hash: string; seq: number },
-  ) => void;
+  readonly stored: (seq: number, decisions: number, seconds: number) => void;
 }
 
 export class Journal {
   readonly writer: string;
+  /** The last record with decisions. */
+  tip: ChainTip;
   readonly #broker: Broker;
   readonly #clock: Clock;
   readonly #events: JournalEvents;
@@ -96,6 +94,7 @@ export class Journal {
     this.#broker = broker;
     this.#clock = clock;
     this.writer = writer;
+    this.tip = { writer, n: 0, hash: '', seq: 0 };
     this.#events = events;
     this.#subject = journalSubject(writer);
   }
@@ -169,11 +168,8 @@ export class Journal {
       const batch = this.#batch;
       this.#batch = [];
       this.#moved();
-      this.#events.stored(seq, batch.length, (this.#clock.monoMs() - began) / 1000, {
-        n: this.#n,
-        hash: this.#before,
-        seq,
-      });
+      this.tip = { writer: this.writer, n: this.#n, hash: this.#before, seq };
+      this.#events.stored(seq, batch.length, (this.#clock.monoMs() - began) / 1000);
       for (const each of batch) each.stored();
       this.#settle(batch.length);
       failpoint('decision-folded');

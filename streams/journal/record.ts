@@ -73,6 +73,15 @@ export interface JournalRecord {
   readonly decisions: readonly Decision[];
 }
 
+/** Where a writer's chain ended at some moment: its n-th record, and that record's hash. */
+export interface ChainTip {
+  readonly writer: string;
+  readonly n: number;
+  readonly hash: string;
+  /** Sequence of that record in JOURNAL. */
+  readonly seq: number;
+}
+
 const VERSION = 1;
 const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 const STEP_CODES = { confirmed: 2, released: 3, expired: 4 } as const;

@@ -107,17 +107,11 @@ it('goes on after a restart at any point as if nothing had happened', () => {
       const { watch } = shop;
       const both = [watch, restarted];
       shop.partition.watch = {
-        beforeFact: (...given) => {
-          for (const each of both) each.beforeFact(...given);
+        factFolded: (...given) => {
+          for (const each of both) each.factFolded(...given);
         },
-        afterFact: (...given) => {
-          for (const each of both) each.afterFact(...given);
-        },
-        beforeDecision: (...given) => {
-          for (const each of both) each.beforeDecision(...given);
-        },
-        afterDecision: (...given) => {
-          for (const each of both) each.afterDecision(...given);
+        decisionFolded: (...given) => {
+          for (const each of both) each.decisionFolded(...given);
         },
         load: () => undefined,
         keep: () => watch.keep(),

@@ -23,10 +23,8 @@ const bite = (id: string) => {
 };
 /** Throws in the middle of a fold: the book has been changed by then. */
 const watch = (): PartitionWatch => ({
-  beforeFact: none,
-  afterFact: (_, fact) => bite(fact.id),
-  beforeDecision: none,
-  afterDecision: (_, decision) => bite(decision.id),
+  factFolded: (_, fact) => bite(fact.id),
+  decisionFolded: (_, decision) => bite(decision.id),
   load: none,
   keep: () => new Uint8Array(),
 });

@@ -30,7 +30,7 @@ function journalOf(writer: string) {
   const journal = new Journal(world(), writer, {
     fenced: (parts) => events.push(`fenced ${JSON.stringify(parts)}`),
     stopped: (why) => events.push(`stopped ${why}`),
-    stored: (_seq, _decisions, _seconds, tip) => tips.push(tip),
+    stored: () => tips.push(journal.tip),
   });
   const append = (each: Stepped) =>
     new Promise<string>((resolve) =>

@@ -7,10 +7,10 @@ import { LostLogError, loadSnapshot, type RecoveryWorld } from '../../actors/rec
 import { decodeManifest, encodeManifest, type Manifest } from '../../actors/snapshot/format.ts';
 import { type SnapshotStore, Snapshotter } from '../../actors/snapshot/snapshotter.ts';
 import { stockView } from '../../actors/stock/availability.ts';
+import type { StockBook } from '../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
 import { audit } from '../../actors/stock/invariants.ts';
 import { statusOf } from '../../actors/stock/reservation.ts';
-import type { StockBook } from '../../actors/stock/state.ts';
 import { SteadyClock } from '../../src/process/steady-clock.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
 import { hash64 } from '../../streams/hash.ts';

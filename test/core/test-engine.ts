@@ -1,7 +1,7 @@
 /** A core on real servers, without the fronts. */
 
 import { buildCore } from '../../actors/engine/core.ts';
-import type { MakeWatch } from '../../actors/engine/engine.ts';
+import type { MakeWatch } from '../../actors/partition/observer.ts';
 import { baselineSources } from '../../actors/retention/baseline-store.ts';
 import {
   HORIZONS_BUCKET,
@@ -11,7 +11,7 @@ import {
   SKIPS_BUCKET,
   WRITERS_BUCKET,
 } from '../../config/topology.ts';
-import { NatsPeers, serveOwner } from '../../src/node/peers.ts';
+import { NatsPeers, serveOwned } from '../../src/node/peers.ts';
 import { SteadyClock } from '../../src/process/steady-clock.ts';
 import { RedisSnapshots } from '../../src/redis/snapshot-store.ts';
 import { sentAsJson } from '../../streams/fact/sent-body.ts';
@@ -45,14 +45,7 @@ export async function freshEngine(
   const horizons = await broker.keys(HORIZONS_BUCKET, { replicas: 1 });
   const none = () => undefined;
   const notes: string[] = [];
-  const {
-    ownership,
-    engine,
-    desk,
-    facts: factDesk,
-    handlers,
-    serves,
-  } = buildCore({
+  const core = buildCore({
     broker,
     clock,
     store,
@@ -91,16 +84,8 @@ export async function freshEngine(
       failed: (why) => notes.push(`failed ${why}`),
     },
   });
-  const served = new Map<number, { stop(): void }>();
-  engine.onServed = (numbers) => {
-    for (const each of served.values()) each.stop();
-    served.clear();
-    for (const number of numbers)
-      served.set(
-        number,
-        serveOwner(broker, number, () => serves(number), handlers),
-      );
-  };
+  const { ownership, engine, desk, facts: factDesk } = core;
+  serveOwned(broker, core, core.handlers);
   await engine.start();
   const until = performance.now() + 20_000;
   while (!engine.readiness.ready) {

@@ -1,6 +1,8 @@
 /** A partition that fails alone is not served alone: the others of the same node go on. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Quarantine } from '../../actors/ownership/quarantine.ts';
+import { auditAll } from '../../actors/engine/self-audit.ts';
+import { Quarantine } from '../../actors/partition/quarantine.ts';
+import { SteadyClock } from '../../src/process/steady-clock.ts';
 import { encodeRecord } from '../../streams/journal/record.ts';
 import { journalSubject, partitionOf } from '../../streams/subjects.ts';
 import { freshEngine, type TestEngine } from '../core/test-engine.ts';
@@ -78,15 +80,15 @@ describe('a book that does not add up', () => {
     const number = partitionOf(sku, 4);
     const key = one.engine.partitions.get(number)?.book.findKey(sku, 'dc') as { sellable: number };
     key.sellable += 1;
-    await one.engine.audit();
+    await auditAll(new SteadyClock(), one.engine.partitions, (what) => one.notes.push(`breach ${what}`));
     expect(one.notes).toContainEqual(expect.stringMatching(/^breach N1 /));
-    expect([one.engine.quarantine.keys(), one.engine.partitions.size]).toEqual([[number], 3]);
+    expect([one.engine.partitions.quarantine.keys(), one.engine.partitions.size]).toEqual([[number], 3]);
     expect(one.engine.readiness.reasons).toContainEqual(
       expect.stringMatching(/partition \d: its book does not add up: N1/),
     );
     await expect.poll(() => one.engine.readiness.ready, { timeout: 10_000 }).toBe(true);
     expect((await one.desk.stock(sku, 'dc')).sellable).toBe(5);
-    expect(one.engine.quarantine.size).toBe(0);
+    expect(one.engine.partitions.quarantine.size).toBe(0);
   });
 
   it('is not built from a snapshot that does not add up either, but from what comes before it', async () => {
@@ -110,7 +112,7 @@ describe('a book that does not add up', () => {
       if (partition !== undefined) partition.book.seq += 1;
     }
     const told = one.notes.length;
-    await one.engine.audit();
+    await auditAll(new SteadyClock(), one.engine.partitions, (what) => one.notes.push(`breach ${what}`));
     await expect.poll(() => one.engine.readiness.ready, { timeout: 10_000 }).toBe(true);
     const bad = expect.stringMatching(/^warn a snapshot is not used .*does not add up: N2/);
     expect(one.notes.slice(told)).toEqual(expect.arrayContaining([expect.stringMatching(/^breach N2/), bad]));

@@ -24,7 +24,7 @@ type Op = { readonly fact: Fact; readonly recordedAt: number } | { readonly deci
 
 function partition(): Partition & { watch: KpiWatch } {
   const made = new Partition(0);
-  made.watch = new KpiWatch({ serving: () => true, counted: new Counted(), changed: () => undefined });
+  made.watch = new KpiWatch({ partition: { serving: true }, counted: new Counted() });
   return made as Partition & { watch: KpiWatch };
 }
 

@@ -26,12 +26,14 @@ it('a scrape takes less than 60 ms, on a machine that may be three times slower 
   const clock = new SteadyClock();
   const counts = new LiveCounts(metrics, clock);
   const others: never[] = [];
-  const watch = watching({ counted: counts.counted, serving: () => true, changed: () => undefined, others });
-  const partitions = new Map(Array.from({ length: PARTITIONS }, (_, number) => [number, new Partition(number)]));
+  const watch = watching({ counted: counts.counted, changed: () => undefined, others });
+  const partitions = new Map(
+    Array.from({ length: PARTITIONS }, (_, number) => [number, new Partition(number)] as const),
+  );
   for (const partition of partitions.values()) {
-    partition.watch = watch(partition.number);
+    partition.watch = watch(partition);
     partition.watch.load(partition.book, undefined);
-    partition.serving = true;
+    partition.state = 'serving';
   }
   const recordedAt = clock.nowMs() * 1000;
   for (let n = 0; n < MILLION; n++) {
@@ -50,7 +52,12 @@ it('a scrape takes less than 60 ms, on a machine that may be three times slower 
     foldFact(partitions.get(partitionOf(sku, PARTITIONS)) as Partition, fact, recordedAt);
   }
   const readiness = { ready: true, reasons: [], owned: PARTITIONS, partitions: PARTITIONS, owns: [] };
-  const engine = { partitions, readiness, quarantine: new Map(), snapshotAgeSeconds: 3, lag: () => 0 };
+  const engine = {
+    partitions: Object.assign(partitions, { quarantine: new Map() }),
+    readiness,
+    snapshotAgeSeconds: 3,
+    lag: () => 0,
+  };
   const moving = {
     progress: { journalMs: 0, parkingMs: 0, intakeMs: () => 0 },
     writers: { latest: { aside: { records: 0 } } },

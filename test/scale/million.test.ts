@@ -39,9 +39,9 @@ it('a million actors and a million holds fit, and are there again after a restar
   const store = await RedisSnapshots.open(redis.url, () => undefined);
   const seen = new SeenIds();
   const clock = new SteadyClock();
-  const expiry = new Expiry(clock, () => undefined);
+  const expiry = new Expiry(clock, { observe: () => undefined }, () => undefined);
   const partitions = Array.from({ length: PARTITIONS }, (_, number) => new Partition(number));
-  for (const partition of partitions) partition.book.onHold = (part) => expiry.watch(part);
+  for (const partition of partitions) partition.book.onHold = (part) => expiry.add(part);
   const of = (sku: string) => partitions[partitionOf(sku, PARTITIONS)] as Partition;
 
   const empty = used();

@@ -1,8 +1,9 @@
 /** The stock machine's decisions, as tables: stock and request in → what is taken and what is short. */
 import { describe, expect, it } from 'vitest';
+import type { StockBook } from '../../actors/stock/book.ts';
 import { confirmRefusal, needsStep, plan, type WantedLine } from '../../actors/stock/decide.ts';
 import { endedAtMs, statusOf } from '../../actors/stock/reservation.ts';
-import type { ReservationPart, StockBook } from '../../actors/stock/state.ts';
+import type { ReservationPart } from '../../actors/stock/state.ts';
 import { bookOf, granted, type Input, ordersOf, receipt, sale, step, viewOf, viewsOf } from './given.ts';
 
 /** Units by SKU and location, such as `{ mug: { dc: 5 } }`. */

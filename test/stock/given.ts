@@ -1,9 +1,9 @@
 /** Given: facts, decisions and books in few words, for the tables of the stock machine. Times are of one day, in UTC. */
 import type { StockView } from '../../actors/stock/availability.ts';
 import { stockView } from '../../actors/stock/availability.ts';
+import { StockBook } from '../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
 import { audit } from '../../actors/stock/invariants.ts';
-import { StockBook } from '../../actors/stock/state.ts';
 import { type Fact, parseFact } from '../../streams/fact/fact.ts';
 import { parseInstant } from '../../streams/instant.ts';
 import type { Granted, Stepped } from '../../streams/journal/record.ts';

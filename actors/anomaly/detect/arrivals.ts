@@ -12,7 +12,8 @@
  * Which transfers are open follows from the book; when a part of one arrived is kept here.
  */
 import type { Receipt, Transfer } from '../../../streams/fact/fact.ts';
-import type { StockBook, StockKey, Transit } from '../../stock/state.ts';
+import type { StockBook } from '../../stock/book.ts';
+import type { StockKey, Transit } from '../../stock/state.ts';
 import { causeOf, counted, rounded, type Scene, whereOf } from './context.ts';
 
 interface Awaited {

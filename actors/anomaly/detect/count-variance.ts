@@ -9,18 +9,21 @@
  * The first count of a key whose book was never above 0 opens that book: it differs from nothing.
  */
 import type { Count } from '../../../streams/fact/fact.ts';
-import { bookAsOf } from '../../stock/movements.ts';
+import type { ChangeSet } from '../../stock/changes.ts';
 import type { StockKey } from '../../stock/state.ts';
 import { causeOf, counted, rounded, type Scene, whereOf } from './context.ts';
 
-/** What the book said before a count was folded; undefined where it said nothing, or a later count stands. */
-export function bookBefore(key: StockKey | undefined, count: Count): number | undefined {
-  if (key === undefined || (key.count !== undefined && key.count.at > count.at)) return undefined;
-  const book = bookAsOf(key, count.at);
-  return key.count === undefined && book <= 0 ? undefined : book;
-}
-
-export function judgeCount(scene: Scene, key: StockKey, count: Count, book: number, recordedAt: number): void {
+/** @param found what the count met; a book that said nothing, or had a later count, is not judged */
+export function judgeCount(
+  scene: Scene,
+  key: StockKey,
+  count: Count,
+  found: ChangeSet['counted'],
+  recordedAt: number,
+): void {
+  if (found === undefined) return;
+  const { register, book } = found;
+  if (register === undefined ? book <= 0 : register.at > count.at) return;
   const { alarms, parameters, places } = scene;
   const place = places.of(count.location);
   const difference = count.counted - book;

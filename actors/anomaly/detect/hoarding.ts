@@ -12,7 +12,9 @@
  * How much is held follows from the book; how holds ended is kept here.
  */
 import { ANOMALY_BOUNDS } from '../../../config/anomalies.ts';
-import type { ReservationPart, StockBook, StockKey } from '../../stock/state.ts';
+import type { StockBook } from '../../stock/book.ts';
+import type { PartChange } from '../../stock/changes.ts';
+import type { PartLine, ReservationPart, StockKey } from '../../stock/state.ts';
 import { causeOf, rounded, type Scene, whereOf } from './context.ts';
 import { shareTail } from './probability.ts';
 
@@ -40,13 +42,14 @@ export class Hoarding {
     this.#whole = this.#prior();
   }
 
-  /** Takes a part's holds out before it changes; `put` brings them back as they are then. */
-  take(part: ReservationPart): void {
-    this.#count(part, -1);
+  /** Counts a reservation's holds as they are after a change, in place of those before it. */
+  follow(change: PartChange): void {
+    this.#count(change, (index) => change.claimed[index] as number, -1);
+    this.#put(change.part);
   }
 
-  put(part: ReservationPart): void {
-    this.#count(part, 1);
+  #put(part: ReservationPart): void {
+    this.#count(part, (index) => (part.lines[index] as PartLine).claimed, 1);
   }
 
   /** A hold has ended. */
@@ -125,10 +128,20 @@ export class Hoarding {
     return Math.exp(-Math.max(0, toMs - fromMs) / this.#scene.parameters.hoardMemoryMs);
   }
 
-  #count(part: ReservationPart, sign: 1 | -1): void {
-    if (part.bucket !== 'held') return;
-    const name = `${part.channel}\u0001${part.purpose}`;
-    for (const { key, claimed } of part.lines) {
+  #count(
+    {
+      bucket,
+      channel,
+      purpose,
+      lines,
+    }: Pick<ReservationPart, 'bucket' | 'channel' | 'purpose'> & Pick<PartChange, 'lines'>,
+    claimedBy: (index: number) => number,
+    sign: 1 | -1,
+  ): void {
+    if (bucket !== 'held') return;
+    const name = `${channel}\u0001${purpose}`;
+    for (const [index, { key }] of lines.entries()) {
+      const claimed = claimedBy(index);
       if (claimed === 0) continue;
       let tallies = this.#held.get(key);
       if (tallies === undefined) {
@@ -154,7 +167,7 @@ export class Hoarding {
 
   load(book: StockBook, kept: readonly unknown[]): void {
     this.#held.clear();
-    for (const part of book.parts.values()) this.put(part);
+    for (const part of book.parts.values()) this.#put(part);
     const [whole, ended] = kept as [Ended | undefined, [string, Ended][] | undefined];
     this.#whole = whole ?? this.#prior();
     this.#ended = new Map(ended ?? []);

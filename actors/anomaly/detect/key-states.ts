@@ -8,7 +8,8 @@
  *  KS2 The kept form is: rows (u32), then each column in the order below. Another order is another version (actors/anomaly/observer.ts).
  */
 import { type Hash64, hash64 } from '../../../streams/hash.ts';
-import type { StockBook, StockKey } from '../../stock/state.ts';
+import type { StockBook } from '../../stock/book.ts';
+import type { StockKey } from '../../stock/state.ts';
 
 const COLUMNS = {
   hashHi: Uint32Array,

@@ -8,6 +8,8 @@
  *  QU2 A partition whose book did not add up is rebuilt once at once; if it fails again it stays here.
  */
 
+import type { Quarantined } from '../ports/ports.ts';
+
 /** Between two tries of a partition that the log cannot give back. */
 const RETRY_MS = 15_000;
 
@@ -15,13 +17,6 @@ interface Held {
   readonly why: string;
   readonly place: string | undefined;
   readonly retryAt: number;
-}
-
-export interface Quarantined {
-  readonly partition: number;
-  readonly why: string;
-  /** STREAM.seq of what reading stopped at, where it is one message: a person may judge it (holdfast quarantine). */
-  readonly place: string | null;
 }
 
 export class Quarantine {

@@ -1,0 +1,145 @@
+/** The parts of an engine, put together in the order in which they need each other. */
+import type { FactStream } from '../../config/topology.ts';
+import type { Broker } from '../../streams/broker.ts';
+import type { Clock } from '../../streams/clock.ts';
+import { ParkMarks } from '../../streams/fact/park-marks.ts';
+import { Journal } from '../../streams/journal/journal.ts';
+import { SeenIds } from '../idempotency/fact-ids.ts';
+import type { Rules } from '../idempotency/rules.ts';
+import type { RulesList } from '../idempotency/rules-list.ts';
+import { Followers } from '../ingest/followers.ts';
+import { Intake, type IntakeEvents } from '../ingest/intake.ts';
+import { FactParking } from '../ingest/parking.ts';
+import { Progress } from '../ingest/progress.ts';
+import type { Writers } from '../log/writers.ts';
+import type { Ownership } from '../ownership/ownership.ts';
+import { Expiry } from '../partition/expiry.ts';
+import type { MakeWatch } from '../partition/observer.ts';
+import { PartitionSet } from '../partition/partition-set.ts';
+import type { Peers } from '../ports/ports.ts';
+import type { Marks } from '../recovery/high-water-marks.ts';
+import { RuleChanges } from '../recovery/rule-changes.ts';
+import { TakeOver } from '../recovery/take-over.ts';
+import { Reservations } from '../reservation/coordinator.ts';
+import type { Baselines } from '../snapshot/baseline-format.ts';
+import { SnapshotRounds } from '../snapshot/scheduler.ts';
+import type { SnapshotStore } from '../snapshot/snapshotter.ts';
+
+export interface EngineSettings {
+  readonly partitions: number;
+  /** null: off; undefined: as it is recorded. It counts where nothing is recorded yet. */
+  readonly horizonMs: number | null | undefined;
+  readonly leaseTtlMs: number;
+  readonly snapshotIntervalMs: number;
+  readonly reservationMemoryMs: number;
+  /** Milliseconds of page encoding in one turn, and items on a page of a snapshot: a simulation makes them small. */
+  readonly snapshotTurnMs?: number;
+  readonly itemsPerPage?: number;
+}
+
+/** What the engine tells the world: metrics and logs. */
+export interface EngineEvents extends Omit<IntakeEvents, 'inDoubt'> {
+  readonly expired: () => void;
+  readonly journaled: (decisions: number, seconds: number) => void;
+  readonly snapshot: (seconds: number) => void;
+  readonly recovered: (seconds: number, partitions: number) => void;
+  readonly followerRestarted: (stream: FactStream, why: string) => void;
+  readonly breach: (what: string) => void;
+  readonly note: (level: 'info' | 'warn' | 'error', message: string, detail: Record<string, unknown>) => void;
+  /** The engine cannot go on; the process should end. */
+  readonly failed: (why: string) => void;
+}
+
+export interface EngineDeps {
+  readonly broker: Broker;
+  readonly store: SnapshotStore;
+  readonly baselines: Baselines;
+  readonly marks: Marks;
+  readonly writers: Writers;
+  readonly clock: Clock;
+  readonly ownership: Ownership;
+  readonly rules: Rules;
+  readonly rulesList: RulesList;
+  readonly peers: Peers;
+  readonly writer: string;
+  readonly created: Readonly<Record<string, string>>;
+  readonly settings: EngineSettings;
+  readonly events: EngineEvents;
+  readonly watch?: MakeWatch | undefined;
+  /** Streams that have no room left, in words; none if it is left out. */
+  readonly storage?: { readonly reasons: readonly string[] } | undefined;
+}
+
+export type EngineParts = ReturnType<typeof engineParts>;
+
+/** @param signal aborted when the node ends */
+export function engineParts(deps: EngineDeps, signal: AbortSignal) {
+  const { clock, events, settings, rules, ownership, watch } = deps;
+  const { note } = events;
+  const count = settings.partitions;
+  const partitions = new PartitionSet({ clock, note });
+  const seen = new SeenIds();
+  partitions.observe({ dropped: (number) => seen.drop(number) });
+  const inDoubt = (number: number, what: string, error: unknown) => partitions.doubt(number, what, error);
+  const intaken = intakeParts(deps, { partitions, seen, inDoubt }, signal);
+  const { intake, followers } = intaken;
+  const journal = new Journal(deps, deps.writer, {
+    fenced: (parts) => partitions.fenced(parts),
+    stopped: events.failed,
+    stored: (seq, decisions, seconds) => {
+      partitions.journaled(seq);
+      events.journaled(decisions, seconds);
+    },
+  });
+  const progress = new Progress({ ...deps, journal, followers, partitions, note });
+  const { expired } = events;
+  const reservations = new Reservations({
+    ...deps,
+    partitions,
+    count,
+    log: journal,
+    expired,
+    lease: ownership,
+    inDoubt,
+  });
+  const expiry = new Expiry(clock, partitions, (part, failed) => reservations.expire(part, failed));
+  const snapshots = new SnapshotRounds({
+    ...deps,
+    seen,
+    partitions,
+    count,
+    journal,
+    reservationMemoryMs: settings.reservationMemoryMs,
+    turnMs: settings.snapshotTurnMs,
+    lag: (stream) => followers.lag(stream),
+    taken: events.snapshot,
+    lost: (partition) => note('warn', 'Redis has lost the snapshot before; it is written again whole', { partition }),
+  });
+  const ruleChanges = new RuleChanges({ clock, rules, rulesList: deps.rulesList, partitions, ownership, note });
+  const { recovered } = events;
+  const { itemsPerPage } = settings;
+  const held = { seen, partitions, journal, intake, followers, snapshots, ruleChanges };
+  const takeOver = new TakeOver({ ...deps, ...held, count, watch, itemsPerPage, signal, recovered, note });
+  return { ...held, parking: intaken.parking, progress, reservations, expiry, takeOver };
+}
+
+interface Kept {
+  readonly partitions: PartitionSet;
+  readonly seen: SeenIds;
+  readonly inDoubt: IntakeEvents['inDoubt'];
+}
+
+/** What takes facts in. */
+function intakeParts(deps: EngineDeps, { partitions, seen, inDoubt }: Kept, signal: AbortSignal) {
+  const { broker, clock, events, rules, writers } = deps;
+  const count = deps.settings.partitions;
+  const parking = new FactParking({ broker, clock, signal, note: events.note });
+  const park = (parked: Parameters<FactParking['park']>[0]) => parking.park(parked);
+  const stored = { marks: new ParkMarks(), partitions: count };
+  const intake = new Intake(clock, partitions, seen, park, { ...events, inDoubt }, rules, stored);
+  const restarted = events.followerRestarted;
+  const judgedLost = (stream: FactStream, from: number, until: number) =>
+    writers.latest.skips.lost(stream, from, until);
+  const followers = new Followers({ broker, clock, intake, partitions, count, restarted, judgedLost });
+  return { parking, intake, followers };
+}

@@ -1,0 +1,181 @@
+/**
+ * The partitions that a node holds, and the state of each: catching up, serving, leaving or dropped. A partition that the node owns and
+ * may not serve is in quarantine instead.
+ *
+ * Invariants:
+ *  PS1 Only this class adds a partition, removes one or changes its state.
+ *  PS2 Observers hear of a change in the turn in which it happens. Nothing is answered, expired or written for a partition after that.
+ *  PS3 A partition whose last book did not add up is served only after an audit of the book that was rebuilt.
+ */
+import type { Clock } from '../../streams/clock.ts';
+import type { PartitionEpoch } from '../../streams/journal/record.ts';
+import { audit, type Breach } from '../stock/invariants.ts';
+import type { Partition } from './partition.ts';
+import { Quarantine } from './quarantine.ts';
+
+/** What readers of the set may do. */
+export type Partitions = Pick<ReadonlyMap<number, Partition>, 'get' | 'has' | 'keys' | 'values' | 'size'>;
+
+export interface PartitionSetObserver {
+  /** What is kept for it elsewhere is to be forgotten. It is also told of partitions whose take-over ended before they were added. */
+  readonly dropped?: (number: number) => void;
+  /** Partitions were added or dropped. */
+  readonly heldChanged?: () => void;
+  /** It answers from now on. */
+  readonly serves?: (partition: Partition) => void;
+  /** Other partitions than before take requests: these. */
+  readonly servedChanged?: (numbers: readonly number[]) => void;
+}
+
+export interface PartitionSetDeps {
+  readonly clock: Clock;
+  readonly note: (level: 'error', message: string, detail: Record<string, unknown>) => void;
+}
+
+export class PartitionSet implements Partitions {
+  readonly quarantine: Quarantine;
+  readonly #held = new Map<number, Partition>();
+  readonly #observers: PartitionSetObserver[] = [];
+  readonly #note: PartitionSetDeps['note'];
+  #closing = false;
+
+  constructor({ clock, note }: PartitionSetDeps) {
+    this.quarantine = new Quarantine(() => clock.monoMs());
+    this.#note = note;
+  }
+
+  observe(observer: PartitionSetObserver): void {
+    this.#observers.push(observer);
+  }
+
+  get(number: number): Partition | undefined {
+    return this.#held.get(number);
+  }
+
+  has(number: number): boolean {
+    return this.#held.has(number);
+  }
+
+  keys(): MapIterator<number> {
+    return this.#held.keys();
+  }
+
+  values(): MapIterator<Partition> {
+    return this.#held.values();
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** Those that take requests. */
+  get served(): number[] {
+    return Array.from(this.#held.values())
+      .filter((partition) => partition.state === 'serving')
+      .map((partition) => partition.number);
+  }
+
+  /** They catch up from now on. */
+  add(partitions: readonly Partition[]): void {
+    for (const partition of partitions) this.#held.set(partition.number, partition);
+    this.#heldChanged();
+  }
+
+  /** Those of them that are still held answer from now on, unless the node is stopping. */
+  serve(partitions: readonly Partition[]): void {
+    for (const partition of partitions) this.#serve(partition);
+    this.#servedChanged();
+  }
+
+  #serve(partition: Partition): void {
+    const { number } = partition;
+    if (this.#closing || this.#held.get(number) !== partition) return;
+    const breach = this.quarantine.suspects.has(number) ? audit(partition.book)[0] : undefined;
+    if (breach !== undefined) return this.suspect(number, breach);
+    this.quarantine.release(number);
+    partition.state = 'serving';
+    for (const observer of this.#observers) observer.serves?.(partition);
+  }
+
+  /** They take no new requests, and finish those that they have. */
+  leave(numbers: Iterable<number>): void {
+    for (const number of numbers) {
+      const partition = this.#held.get(number);
+      if (partition?.state === 'serving') partition.state = 'leaving';
+    }
+    this.#servedChanged();
+  }
+
+  /** All of them leave, and none is served any more. */
+  close(): void {
+    this.#closing = true;
+    this.leave(this.#held.keys());
+  }
+
+  /** They are not held any more. */
+  drop(numbers: readonly number[]): void {
+    let changed = false;
+    for (const number of numbers) {
+      const partition = this.#held.get(number);
+      if (partition !== undefined) {
+        partition.state = 'dropped';
+        this.#held.delete(number);
+        changed = true;
+      }
+      for (const observer of this.#observers) observer.dropped?.(number);
+    }
+    if (!changed) return;
+    this.#heldChanged();
+    this.#servedChanged();
+  }
+
+  /** Another node has fenced these. A partition that was claimed again since, in a later epoch, stays. */
+  fenced(parts: readonly PartitionEpoch[]): void {
+    const lost = parts.filter(([number, epoch]) => (this.#held.get(number)?.book.epoch ?? 0) < epoch);
+    this.drop(lost.map(([number]) => number));
+  }
+
+  /** The record at this sequence of JOURNAL holds all that was decided here up to it. */
+  journaled(seq: number): void {
+    for (const partition of this.#held.values()) if (partition.serving) partition.journalSeq = seq;
+  }
+
+  /** The log has lost something that these need. They are not served until a later try finds it whole. The others go on. */
+  isolate(numbers: readonly number[], why: string, place?: string): void {
+    this.drop(numbers);
+    for (const number of numbers) {
+      this.quarantine.put(number, why, place);
+      this.#note('error', 'refuses to serve: the log has lost what was acknowledged', { partition: number, why });
+    }
+  }
+
+  /** Its book does not add up. The book is thrown away and rebuilt from the log. */
+  suspect(number: number, { invariant, what }: Breach): void {
+    this.drop([number]);
+    this.quarantine.suspect(number, `its book does not add up: ${invariant} ${what}`);
+  }
+
+  /**
+   * Something threw while it was folded, so the book may hold half of it. The partition is rebuilt from its log, the first time at once.
+   * If folding throws again there, it stays in quarantine and is tried again now and then.
+   */
+  doubt(number: number, what: string, error: unknown): void {
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    this.drop([number]);
+    this.quarantine.suspect(number, `${what} cannot be folded: ${message}`);
+    this.#note('error', 'a fault of the program while folding; the partition is built again from its log', {
+      partition: number,
+      what,
+      stack,
+    });
+  }
+
+  #heldChanged(): void {
+    for (const observer of this.#observers) observer.heldChanged?.();
+  }
+
+  #servedChanged(): void {
+    const { served } = this;
+    for (const observer of this.#observers) observer.servedChanged?.(served);
+  }
+}
