@@ -18,6 +18,7 @@ const ROOMS = {
     'partition',
     'anomaly/detect idempotency ports',
     'ownership stock',
+    'book',
   ],
   streams: ['contract', 'fact journal', 'nats read', '.'],
 };
@@ -42,13 +43,14 @@ const DOORS = [
 
 /** Modules of streams that are data and arithmetic only: pure rooms may build on them. */
 const PURE_STREAMS =
-  'streams/(contract/(anomaly-kinds|stock)|fact/fact|journal/record|hash|instant|names|subjects)\\.ts';
+  'streams/(contract/(anomaly-kinds|stock)|fact/fact|journal/(decision|stock-decisions)|hash|instant|names|subjects)\\.ts';
 
 /** Rooms whose code is a function of its arguments, and what they may import. */
 const PURE = {
-  'actors/stock/': ['actors/stock/'],
+  'actors/book/': ['actors/book/'],
+  'actors/stock/': ['actors/(book|stock)/'],
   'actors/anomaly/detect/': [
-    'actors/(stock|anomaly/detect)/',
+    'actors/(book|stock|anomaly/detect)/',
     'config/anomalies\\.ts',
     'node_modules/simple-statistics/',
   ],

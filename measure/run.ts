@@ -6,7 +6,7 @@ import { Partition } from '../actors/partition/partition.ts';
 import type { AnomalyParameters } from '../config/anomalies.ts';
 import type { AnomalyKind } from '../streams/contract/anomaly-kinds.ts';
 import type { Fact } from '../streams/fact/fact.ts';
-import type { StockDecision } from '../streams/journal/record.ts';
+import type { StockDecision } from '../streams/journal/stock-decisions.ts';
 import { DAY, DC, type Event, MINUTE } from './world.ts';
 
 /** An alarm that was opened, and when; microseconds since 1970. */

@@ -7,7 +7,7 @@ import type { StockBook } from '../actors/stock/book.ts';
 import { readFacts } from '../src/replay/read.ts';
 import { type Fact, parseFact } from '../streams/fact/fact.ts';
 import { hash64 } from '../streams/hash.ts';
-import type { Granted, StockDecision } from '../streams/journal/record.ts';
+import type { Granted, StockDecision } from '../streams/journal/stock-decisions.ts';
 import type { Chance } from './chance.ts';
 
 export const DC = 'uk-dc';

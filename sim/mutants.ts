@@ -35,7 +35,7 @@ const OWNERSHIP = 'actors/ownership/ownership.ts';
 const INTAKE = 'actors/ingest/intake.ts';
 const SNAPSHOTTER = 'actors/snapshot/snapshotter.ts';
 const SNAPSHOT = 'actors/snapshot/format.ts';
-const STATE = 'actors/stock/state.ts';
+const PAGES = 'actors/book/pages.ts';
 const EVOLVE = 'actors/stock/evolve.ts';
 
 export const MUTANTS: readonly Mutant[] = [
@@ -203,22 +203,22 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'what was not parked when a node stopped counts as parked',
-    ENGINE,
+    'actors/ingest/parking.ts',
     '    throw undecided(UNDECIDED.stopped)',
     '    if (parking === undefined) throw undecided(UNDECIDED.stopped)',
   ),
   mutant(
     'a changed page is not dirty',
-    STATE,
-    '    if (page.awaited) this.beforeAwaited?.(item.page);\n    page.dirty = true;',
-    '    if (page.awaited) this.beforeAwaited?.(item.page);',
+    PAGES,
+    '    if (page.awaited) this.beforeAwaited?.(index);\n    page.dirty = true;',
+    '    if (page.awaited) this.beforeAwaited?.(index);',
   ),
   rare(
     ['kill'],
     mutant(
       'a page in a snapshot may change before it is written',
-      STATE,
-      '    if (page.awaited) this.beforeAwaited?.(item.page);\n    page.dirty = true;',
+      PAGES,
+      '    if (page.awaited) this.beforeAwaited?.(index);\n    page.dirty = true;',
       '    page.dirty = true;',
     ),
   ),

@@ -5,6 +5,7 @@
 
 import { JOURNAL_STREAM } from '../config/topology.ts';
 import { decodeRecord } from '../streams/journal/record.ts';
+import { isAboutStock } from '../streams/journal/stock-decisions.ts';
 import { Caller, Versions } from './caller.ts';
 import { Device } from './device.ts';
 import { FreeBounds } from './free-bounds.ts';
@@ -75,7 +76,7 @@ function historyOf(world: World, failure: string | undefined): string[] {
     if (subject === STRANGER_SUBJECT) return [];
     const { writer, decisions } = decodeRecord(data);
     return decisions
-      .filter((decision) => decision.kind === 'fenced' || decision.id === id)
+      .filter((decision) => !isAboutStock(decision) || decision.id === id)
       .map((decision) => `${(recordedAt / 1e6).toFixed(3)} JOURNAL.${seq} ${writer} ${JSON.stringify(decision)}`);
   });
 }

@@ -1,4 +1,5 @@
 /** The snapshot store as Redis behaves: it may be away, emptied, damaged, or come back with an older copy of itself. */
+import { MemorySnapshots } from '../actors/snapshot/memory-store.ts';
 import { snapshotKey } from '../actors/snapshot/seal.ts';
 import type { SnapshotStore } from '../actors/snapshot/snapshotter.ts';
 import { Secret } from '../config/secret.ts';
@@ -6,15 +7,11 @@ import type { Host } from './host.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 
-interface Kept {
-  epoch: number;
-  manifests: Buffer[];
-  readonly blobs: Map<string, Buffer>;
-}
+const KEY = snapshotKey(new Secret('the same on every simulated node'));
 
 export class Shelves {
-  #kept = new Map<number, Kept>();
-  #copy = new Map<number, Kept>();
+  store = new MemorySnapshots(KEY);
+  #copy = new MemorySnapshots(KEY);
   away = false;
   /** Milliseconds, at most, that a call takes longer. */
   slowMs = 0;
@@ -22,32 +19,23 @@ export class Shelves {
   onSwapped: () => void = () => undefined;
   onRead: () => void = () => undefined;
 
-  of(partition: number): Kept {
-    let kept = this.#kept.get(partition);
-    if (kept === undefined) {
-      kept = { epoch: 0, manifests: [], blobs: new Map() };
-      this.#kept.set(partition, kept);
-    }
-    return kept;
-  }
-
   empty(): void {
-    this.#kept.clear();
+    this.store = new MemorySnapshots(KEY);
   }
 
   /** Keeps a copy, as a replica or a dump does. */
   dump(): void {
-    this.#copy = copyOf(this.#kept);
+    this.#copy = new MemorySnapshots(KEY, this.store.kept);
   }
 
   /** The older copy takes its place. */
   restore(): void {
-    this.#kept = copyOf(this.#copy);
+    this.store = new MemorySnapshots(KEY, this.#copy.kept);
   }
 
   /** Flips a bit, or cuts the end off, of something that is kept. */
   damage(random: Random): void {
-    const all = [...this.#kept.values()].filter((kept) => kept.manifests.length > 0);
+    const all = [...this.store.kept.values()].filter((kept) => kept.manifests.length > 0);
     if (all.length === 0) return;
     const kept = random.pick(all);
     const flip = (bytes: Buffer) => {
@@ -64,17 +52,6 @@ export class Shelves {
   }
 }
 
-function copyOf(kept: ReadonlyMap<number, Kept>): Map<number, Kept> {
-  return new Map(
-    [...kept].map(([number, { epoch, manifests, blobs }]) => [
-      number,
-      { epoch, manifests: [...manifests], blobs: new Map(blobs) },
-    ]),
-  );
-}
-
-const KEY = snapshotKey(new Secret('the same on every simulated node'));
-
 /** The shelves as one host reaches them. */
 export class SimStore implements SnapshotStore {
   readonly key = KEY;
@@ -90,53 +67,42 @@ export class SimStore implements SnapshotStore {
     this.#random = random;
   }
 
-  write(partition: number, blobs: readonly { name: string; bytes: Buffer }[]): Promise<void> {
-    return this.#do(partition, (kept) => {
-      for (const { name, bytes } of blobs) kept.blobs.set(name, Buffer.from(bytes));
-    });
+  write(...given: Parameters<SnapshotStore['write']>): Promise<void> {
+    return this.#do((store) => store.write(...given));
   }
 
-  swap(
-    partition: number,
-    epoch: number,
-    manifest: Buffer,
-    drop: readonly string[],
-    expectOne: boolean,
-  ): Promise<'swapped' | 'older' | 'lost'> {
-    return this.#do(partition, (kept) => {
-      if (kept.epoch > epoch) return 'older';
-      if (expectOne && kept.manifests.length === 0) return 'lost';
-      kept.manifests = [Buffer.from(manifest), ...kept.manifests.slice(0, 1)];
-      kept.epoch = epoch;
-      for (const name of drop) kept.blobs.delete(name);
-      this.#shelves.onSwapped();
-      return 'swapped';
+  swap(...given: Parameters<SnapshotStore['swap']>): Promise<'swapped' | 'older' | 'lost'> {
+    return this.#do(async (store) => {
+      const outcome = await store.swap(...given);
+      if (outcome === 'swapped') this.#shelves.onSwapped();
+      return outcome;
     });
   }
 
   manifests(partition: number): Promise<Buffer[]> {
-    return this.#do(partition, (kept) => {
+    return this.#do((store) => {
       this.#shelves.onRead();
-      return [...kept.manifests];
+      return store.manifests(partition);
     });
   }
 
   read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]> {
-    return this.#do(partition, (kept) => names.map((name) => kept.blobs.get(name)));
+    return this.#do((store) => store.read(partition, names));
   }
 
   names(partition: number): Promise<string[]> {
-    return this.#do(partition, (kept) => [...kept.blobs.keys()]);
+    return this.#do((store) => store.names(partition));
   }
 
-  #do<T>(partition: number, work: (kept: Kept) => T): Promise<T> {
+  /** There and back, each in its own time; what the store does is done at one moment. */
+  #do<T>(work: (store: MemorySnapshots) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#scheduler.after(this.#random.between(0.05, 2 + this.#shelves.slowMs), () => {
         if (this.#shelves.away) {
           this.#host.reach(() => reject(new Error('the store is away')));
           return;
         }
-        const result = work(this.#shelves.of(partition));
+        const result = work(this.#shelves.store);
         this.#scheduler.after(this.#random.between(0.05, 1), () => this.#host.reach(() => resolve(result)));
       });
     });

@@ -1,6 +1,7 @@
 /** A stranger that may publish to JOURNAL: it never owned a partition, so nothing that it writes may count or stop anybody. */
 
 import { JOURNAL_STREAM } from '../config/topology.ts';
+import { fence } from '../streams/journal/decision.ts';
 import { encodeRecord } from '../streams/journal/record.ts';
 import { partitionOf } from '../streams/subjects.ts';
 import type { Random } from './random.ts';
@@ -18,7 +19,7 @@ export function forge({ server, options, nowMs }: World, random: Random): void {
   const head = { writer: STRANGER, n: 1, before: '' };
   if (random.chance(0.3)) {
     const parts = Array.from({ length: partitions }, (_, number) => [number, 1_000_000] as const);
-    store(encodeRecord({ ...head, decisions: [{ kind: 'fenced', by: STRANGER, parts }] }));
+    store(encodeRecord({ ...head, decisions: [fence(STRANGER, parts)] }));
     return;
   }
   const sku = random.pick(options.scarce);

@@ -7,9 +7,13 @@
  *  I8 Records of a writer are dense and chained; behind a fence against it, or a decision of a later epoch, comes none of an earlier one.
  *  I10 No hold expires before its time, but for the skew of clocks.
  */
+
 import { createHash } from 'node:crypto';
 import { JOURNAL_STREAM, PARKED_STREAM } from '../config/topology.ts';
-import { type Decision, decodeRecord, type Granted } from '../streams/journal/record.ts';
+import type { Decision } from '../streams/journal/decision.ts';
+import { decodeRecord } from '../streams/journal/record.ts';
+import type { Granted } from '../streams/journal/stock-decisions.ts';
+import { isAboutStock } from '../streams/journal/stock-decisions.ts';
 import { EPOCH_MS } from './host.ts';
 import { Ledger, type SentFact } from './ledger.ts';
 import type { Message } from './server.ts';
@@ -147,7 +151,7 @@ export class Witness {
     this.#chains.set(record.writer, { n: record.n, hash });
     for (const decision of record.decisions) {
       this.#inEpoch(record.writer, decision);
-      if (decision.kind === 'fenced') continue;
+      if (!isAboutStock(decision)) continue;
       this.decisions += 1;
       if (decision.kind === 'granted') this.#granted(decision);
       else

@@ -11,13 +11,9 @@ import { RULES_VERSION } from '../config/rules.ts';
 import { decodeBody, encodeBody, JSON_TYPE, MSGPACK_TYPE } from '../streams/codec.ts';
 import { type Fact, parseFact } from '../streams/fact/fact.ts';
 import { hash64 } from '../streams/hash.ts';
-import {
-  type Decision,
-  decodeRecord,
-  encodeRecord,
-  type JournalRecord,
-  recordHash,
-} from '../streams/journal/record.ts';
+import type { Decision, Fenced } from '../streams/journal/decision.ts';
+import { decodeRecord, encodeRecord, type JournalRecord, recordHash } from '../streams/journal/record.ts';
+import type { StockDecision } from '../streams/journal/stock-decisions.ts';
 import {
   decodeToken,
   encodeToken,
@@ -41,7 +37,7 @@ function textOf(name: string): string {
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
-const DECISIONS: Readonly<Record<Decision['kind'], Decision>> = {
+const DECISIONS = {
   granted: {
     kind: 'granted',
     id: 'cart-77 ✓',
@@ -89,7 +85,7 @@ const DECISIONS: Readonly<Record<Decision['kind'], Decision>> = {
       [31, 70_000],
     ],
   },
-};
+} satisfies Readonly<Record<string, StockDecision | Fenced>>;
 
 const recordOf = (...decisions: Decision[]): JournalRecord => ({
   writer: 'node-a.k3',

@@ -8,7 +8,7 @@
  */
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
-import type { StockDecision } from '../../streams/journal/record.ts';
+import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { PartitionWatch } from '../partition/observer.ts';
 import type { StockBook } from '../stock/book.ts';
 import type { PartLine, StockKey } from '../stock/state.ts';

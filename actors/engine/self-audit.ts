@@ -1,7 +1,7 @@
 /** The self-audit: checks the invariants of every book that is served, one after the other. */
 import { type Clock, delay } from '../../streams/clock.ts';
+import type { Breach } from '../book/domain.ts';
 import type { PartitionSet } from '../partition/partition-set.ts';
-import { audit, type Breach } from '../stock/invariants.ts';
 
 const PAUSE_MS = 50;
 /** Breaches of one book that are reported. */
@@ -14,7 +14,7 @@ const MOST_REPORTED = 10;
 export async function auditAll(clock: Clock, partitions: PartitionSet, breach: (what: string) => void): Promise<void> {
   for (const partition of [...partitions.values()]) {
     if (!partition.serving) continue;
-    const breaches = audit(partition.book);
+    const breaches = partition.books.audit();
     await delay(clock, PAUSE_MS);
     if (breaches.length === 0) {
       partitions.quarantine.suspects.delete(partition.number);

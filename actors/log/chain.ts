@@ -7,9 +7,12 @@
  *     Behind what a person has skipped a chain goes on with the next record.
  *  C2 Epochs of a partition never go down along the stream, and behind a fence its writer decides in no epoch before the fence's.
  */
+
 import type { StoredMessage } from '../../streams/broker.ts';
+import type { PartitionEpoch } from '../../streams/journal/decision.ts';
+import { isFence } from '../../streams/journal/decision.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
-import { type JournalRecord, type PartitionEpoch, recordHash } from '../../streams/journal/record.ts';
+import { type JournalRecord, recordHash } from '../../streams/journal/record.ts';
 import type { Admission } from './admission.ts';
 
 /** Where a writer stands, and the partitions that it was fenced for. */
@@ -108,7 +111,7 @@ export class ChainAudit {
     for (const decision of decisions) {
       for (const [partition, epoch] of decision.parts) {
         const fence = state.fences.get(partition) ?? 0;
-        if (decision.kind === 'fenced') {
+        if (isFence(decision)) {
           state.fences.set(partition, Math.max(fence, epoch));
           continue;
         }

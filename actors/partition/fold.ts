@@ -1,19 +1,17 @@
-/** Folding a fact or a decision into a partition: into its book, and past whoever watches it. */
+/** Folding a fact or a decision into a partition: into its books, and past whoever watches that of stock. */
 import type { Fact } from '../../streams/fact/fact.ts';
-import type { StockDecision } from '../../streams/journal/record.ts';
-import { applyDecision, applyFact } from '../stock/evolve.ts';
+import type { Decision } from '../../streams/journal/decision.ts';
+import { isAboutStock } from '../../streams/journal/stock-decisions.ts';
 import type { Partition } from './partition.ts';
 
 /** Folds a fact that has not been folded before, and tells whoever watches. */
-export function foldFact({ book, watch }: Partition, fact: Fact, recordedAt: number): void {
-  if (watch === undefined) return applyFact(book, fact);
-  applyFact(book, fact);
-  watch.factFolded(book, fact, recordedAt);
+export function foldFact({ books, book, watch }: Partition, fact: Fact, recordedAt: number): void {
+  books.evolveFact(fact);
+  watch?.factFolded(book, fact, recordedAt);
 }
 
 /** Folds what a stored decision says about a partition, and tells whoever watches. */
-export function foldDecision({ book, watch }: Partition, decision: StockDecision): void {
-  if (watch === undefined) return applyDecision(book, decision);
-  applyDecision(book, decision);
-  watch.decisionFolded(book, decision);
+export function foldDecision({ books, book, watch }: Partition, decision: Decision): void {
+  books.evolve(decision);
+  if (watch !== undefined && isAboutStock(decision)) watch.decisionFolded(book, decision);
 }

@@ -26,7 +26,7 @@ export function maintain(partition: Partition, seen: SeenIds, rules: Forgetting)
     for (const entry of book.skus.values()) {
       for (const key of entry.keys) {
         if (key.movements.length < 2 || (key.movements[0] as number) >= before) continue;
-        book.touch(entry);
+        book.pages.touch(entry);
         forgot = compact(key, before) || forgot;
       }
     }
@@ -41,13 +41,13 @@ function forgetReservations(partition: Partition, beforeMs: number): number {
   for (const part of book.parts.values()) {
     const ended = endedAtMs(part);
     if (ended === 0 || ended >= beforeMs) continue;
-    book.remove(part);
+    book.removePart(part);
     forgotten += 1;
   }
   for (const home of book.homes.values()) {
     const ended =
       home.endedAtMs > 0 ? home.endedAtMs : home.confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : home.expiresAtMs;
-    if (ended < beforeMs) book.remove(home);
+    if (ended < beforeMs) book.removeHome(home);
   }
   return forgotten;
 }

@@ -10,7 +10,7 @@
  */
 
 import type { Fact } from '../../streams/fact/fact.ts';
-import type { StockDecision } from '../../streams/journal/record.ts';
+import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from '../stock/book.ts';
 
 /** What a watch knows of its partition. */

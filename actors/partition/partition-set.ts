@@ -8,8 +8,8 @@
  *  PS3 A partition whose last book did not add up is served only after an audit of the book that was rebuilt.
  */
 import type { Clock } from '../../streams/clock.ts';
-import type { PartitionEpoch } from '../../streams/journal/record.ts';
-import { audit, type Breach } from '../stock/invariants.ts';
+import type { PartitionEpoch } from '../../streams/journal/decision.ts';
+import type { Breach } from '../book/domain.ts';
 import type { Partition } from './partition.ts';
 import { Quarantine } from './quarantine.ts';
 
@@ -90,7 +90,7 @@ export class PartitionSet implements Partitions {
   #serve(partition: Partition): void {
     const { number } = partition;
     if (this.#closing || this.#held.get(number) !== partition) return;
-    const breach = this.quarantine.suspects.has(number) ? audit(partition.book)[0] : undefined;
+    const breach = this.quarantine.suspects.has(number) ? partition.books.audit()[0] : undefined;
     if (breach !== undefined) return this.suspect(number, breach);
     this.quarantine.release(number);
     partition.state = 'serving';

@@ -1,13 +1,22 @@
 /** One partition as its owner holds it: the book, and up to where streams and journal are folded into it. */
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
-import { StockBook } from '../stock/book.ts';
+import type { Domain } from '../book/domain.ts';
+import type { StockBook } from '../stock/book.ts';
+import { STOCK } from '../stock/domain.ts';
+import { Books } from './books.ts';
 import type { PartitionWatch } from './observer.ts';
 
 /** `leaving`: it finishes what it has, for another node is to own it. `dropped`: nothing of it counts any more. */
 export type PartitionState = 'catching-up' | 'serving' | 'leaving' | 'dropped';
 
+/** What partitions decide about. A new domain is added here. */
+const DOMAINS: readonly Domain[] = [STOCK];
+
 export class Partition {
   readonly number: number;
+  /** A book for each domain. */
+  readonly books: Books;
+  /** That of stock. */
   readonly book: StockBook;
   /** Last sequence of each fact stream that is folded, or has nothing for this partition. */
   readonly positions: Record<FactStream, number>;
@@ -35,13 +44,14 @@ export class Partition {
 
   /** Something was folded since the last snapshot, be it one that was loaded. */
   get changed(): boolean {
-    return this.book.seq !== Math.max(0, this.snapshotSeq);
+    return this.books.seq !== Math.max(0, this.snapshotSeq);
   }
 
-  constructor(number: number, nowMs = 0) {
+  constructor(number: number, nowMs = 0, domains = DOMAINS) {
     this.snapshotAtMs = nowMs;
     this.number = number;
-    this.book = new StockBook(number);
+    this.books = new Books(number, domains);
+    this.book = this.books.of(STOCK);
     this.positions = zeros();
     this.loadedPositions = zeros();
   }

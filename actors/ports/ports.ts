@@ -12,8 +12,8 @@ import type {
   StockAnswer,
 } from '../../streams/contract/stock.ts';
 import type { SentBody } from '../../streams/fact/sent-body.ts';
+import type { Decision } from '../../streams/journal/decision.ts';
 import type { Dropped } from '../../streams/journal/journal.ts';
-import type { StockDecision } from '../../streams/journal/record.ts';
 import type { ExplainedKey, ExplainPage } from './explain-page.ts';
 import type { ExplainAnswer, PeerAnswer, PeerOperationName, PeerRequest } from './peer-operations.ts';
 
@@ -23,7 +23,7 @@ export interface DecisionLog {
    * `stored` runs when the decision is durable and must fold it; `dropped` when it is certain that it is not stored.
    * @param bytes of the decision (encodeDecision), where they are known already
    */
-  append(decision: StockDecision, stored: () => void, dropped: Dropped, bytes?: Uint8Array): void;
+  append(decision: Decision, stored: () => void, dropped: Dropped, bytes?: Uint8Array): void;
   readonly inFlight: number;
 }
 

@@ -4,7 +4,7 @@
  * A refusal is an answer: asking again gives the same one until the state changes. Undecided is none: ask again with the
  * same id.
  */
-import type { Shortage } from '../../streams/journal/record.ts';
+import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 
 /** Every kind with its HTTP status and title: the one table that fronts and documents go by. */
 export const REFUSALS = {

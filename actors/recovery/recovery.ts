@@ -15,6 +15,7 @@
 import { failpoint } from '../../config/failpoints.ts';
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
 import type { StoredMessage } from '../../streams/broker.ts';
+import { isFence } from '../../streams/journal/decision.ts';
 import type { Floors } from '../../streams/journal/floors.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
 import { type JournalRecord, recordHash } from '../../streams/journal/record.ts';
@@ -28,8 +29,6 @@ import type { Point } from '../partition/position.ts';
 import { type BaselineSource, loadPart } from '../snapshot/baseline-format.ts';
 import { blobsOf, decodeManifest, loadStored, loadWatch, type Manifest, SnapshotError } from '../snapshot/format.ts';
 import type { SnapshotStore, Snapshotter } from '../snapshot/snapshotter.ts';
-import { StockBook } from '../stock/book.ts';
-import { audit } from '../stock/invariants.ts';
 
 /** The log has lost something that was acknowledged: nobody may serve from it. */
 export class LostLogError extends Error {
@@ -117,7 +116,7 @@ function trimmedBehind(world: RecoveryWorld, point: Point): string | undefined {
 
 function auditIfSuspect(world: RecoveryWorld, partition: Partition): void {
   if (world.suspects?.has(partition.number) !== true) return;
-  const breach = audit(partition.book)[0];
+  const breach = partition.books.audit()[0];
   if (breach !== undefined) throw new SnapshotError(`it does not add up: ${breach.invariant} ${breach.what}`);
 }
 
@@ -197,7 +196,7 @@ export async function replayJournal(
     }
     chain.set(record.writer, { n: record.n, hash: recordHash(message.data), seq: message.seq });
     for (const decision of record.decisions) {
-      if (decision.kind === 'fenced') continue;
+      if (isFence(decision)) continue;
       for (const [number] of decision.parts) {
         const partition = wanted.get(number);
         if (partition === undefined || message.seq <= partition.journalSeq) continue;
@@ -276,7 +275,7 @@ async function fill(
   snapshotter: Snapshotter,
   manifest: Manifest,
 ): Promise<void> {
-  await loadStored(world.store, manifest, partition.book, world.seen);
+  await loadStored(world.store, manifest, partition.books, world.seen);
   partition.watch?.load(partition.book, await loadWatch(world.store, manifest));
   Object.assign(partition.positions, manifest.positions);
   Object.assign(partition.loadedPositions, manifest.positions);
@@ -294,17 +293,11 @@ async function fill(
 
 function reset(world: RecoveryWorld, partition: Partition): void {
   world.seen.drop(partition.number);
-  const { book } = partition;
-  const fresh = new StockBook(partition.number);
-  book.skus.clear();
-  book.parts.clear();
-  book.homes.clear();
-  book.pages.length = 0;
-  Object.assign(book, { keyCount: fresh.keyCount });
+  partition.books.clear();
   for (const stream of FACT_STREAM_NAMES) partition.positions[stream] = partition.loadedPositions[stream] = 0;
   partition.journalSeq = 0;
   partition.remembersMs = Number.POSITIVE_INFINITY;
-  partition.watch?.load(book, undefined);
+  partition.watch?.load(partition.book, undefined);
 }
 
 function tipBefore(tips: readonly ChainTip[], writer: string, seq: number): ChainTip | undefined {

@@ -117,7 +117,8 @@ export class TakeOver {
     const partition = new Partition(number, clock.nowMs());
     partition.book.epoch = epoch;
     partition.watch = watch?.(partition);
-    partition.book.itemsPerPage = itemsPerPage ?? partition.book.itemsPerPage;
+    const { pages } = partition.books;
+    pages.itemsPerPage = itemsPerPage ?? pages.itemsPerPage;
     return { partition, snapshotter: snapshots.begin(partition) };
   }
 

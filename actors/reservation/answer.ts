@@ -2,7 +2,7 @@
 
 import type { ReservationAnswer } from '../../streams/contract/stock.ts';
 import { formatInstant } from '../../streams/instant.ts';
-import type { Shortage } from '../../streams/journal/record.ts';
+import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 import { isFulfilled, type ReservationStatus, statusOf } from '../stock/reservation.ts';
 import type { ReservationPart } from '../stock/state.ts';
 

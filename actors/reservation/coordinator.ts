@@ -13,7 +13,7 @@
 
 import type { ReservationAnswer, ReservationRequest } from '../../streams/contract/stock.ts';
 import { type Hash64, hash64 } from '../../streams/hash.ts';
-import type { Shortage } from '../../streams/journal/record.ts';
+import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { PeerHandlers } from '../ports/peer-operations.ts';
 import type { Lease, Peers } from '../ports/ports.ts';

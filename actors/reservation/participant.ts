@@ -15,14 +15,9 @@ import { LIMITS } from '../../config/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { ReservationRequest } from '../../streams/contract/stock.ts';
 import type { Hash64 } from '../../streams/hash.ts';
-import {
-  encodeDecision,
-  type Granted,
-  type GrantedLine,
-  type PartitionEpoch,
-  type Shortage,
-  type Stepped,
-} from '../../streams/journal/record.ts';
+import type { PartitionEpoch } from '../../streams/journal/decision.ts';
+import { encodeDecision } from '../../streams/journal/record.ts';
+import type { Granted, GrantedLine, Shortage, Stepped } from '../../streams/journal/stock-decisions.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { foldDecision } from '../partition/fold.ts';
 import type { Partition } from '../partition/partition.ts';

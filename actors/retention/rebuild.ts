@@ -11,6 +11,7 @@ import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../../config
 import type { ParkMarks } from '../../streams/fact/park-marks.ts';
 import type { Parking } from '../../streams/fact/parked.ts';
 import type { Hash64 } from '../../streams/hash.ts';
+import { isFence } from '../../streams/journal/decision.ts';
 import type { JournalRecord } from '../../streams/journal/record.ts';
 import { type ReadingWorld, readUntil } from '../../streams/read/follower.ts';
 import { storedFact } from '../../streams/subjects.ts';
@@ -18,9 +19,9 @@ import { SeenIds } from '../idempotency/fact-ids.ts';
 import type { Rules } from '../idempotency/rules.ts';
 import { Intake } from '../ingest/intake.ts';
 import type { Skips } from '../log/skips.ts';
+import { foldDecision } from '../partition/fold.ts';
 import { Partition } from '../partition/partition.ts';
 import type { Point } from '../partition/position.ts';
-import { applyDecision } from '../stock/evolve.ts';
 
 /** A fact stream has lost a message between two others. */
 export class HoleError extends Error {
@@ -150,12 +151,12 @@ export class Refold {
       const decisions = record(message)?.decisions ?? [];
       this.atMs = Math.max(this.atMs, Math.floor(message.recordedAt / 1000));
       for (const decision of decisions) {
-        if (decision.kind === 'fenced') continue;
+        if (isFence(decision)) continue;
         for (const [number] of decision.parts) {
           const fold = this.folds[number];
           if (fold === undefined || message.seq <= fold.partition.journalSeq) continue;
           if (message.seq > (targets[number] as Point).journalSeq) continue;
-          applyDecision(fold.partition.book, decision);
+          foldDecision(fold.partition, decision);
           this.decisions += 1;
         }
       }

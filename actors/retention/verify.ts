@@ -358,9 +358,9 @@ class Verification {
         return undefined;
       }
       const load = async () => {
-        const [book, seen] = [new Partition(partition).book, new SeenIds()];
-        await loadStored(stored, manifest, book, seen);
-        return { book, seen };
+        const [fresh, seen] = [new Partition(partition), new SeenIds()];
+        await loadStored(stored, manifest, fresh.books, seen);
+        return { book: fresh.book, seen };
       };
       return {
         name,

@@ -92,8 +92,8 @@ export function encodePart(partition: Partition, seen: SeenIds, whole: Whole): B
     blobs.push(bytes);
     return blobRef(name, bytes);
   };
-  const pages = partition.book.pages.flatMap((page, index) =>
-    page.items.size === 0 ? [] : [{ page: index, ...ref(`p${index}`, encodePage(page.items)) }],
+  const pages = partition.books.pages.list.flatMap((page, index) =>
+    page.items.size === 0 ? [] : [{ page: index, ...ref(`p${index}`, encodePage(partition.books, page.items)) }],
   );
   const ids = seen.chunksOf(partition.number).map((chunk, index) => ({
     ...ref(`i${index}`, Buffer.from(chunk.words.slice(0, chunk.used * 4).buffer)),
@@ -134,7 +134,7 @@ export function loadPart(bytes: Uint8Array, partition: Partition, seen: SeenIds)
     return checkBlob(ref, buffer.subarray(at - ref.bytes, at));
   };
   loadPages(
-    partition.book,
+    partition.books,
     manifest.pages.map((ref) => ({ page: ref.page, bytes: next(ref) })),
   );
   for (const ref of manifest.ids) seen.load(partition.number, idWords(next(ref)), ref.latest);

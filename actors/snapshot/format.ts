@@ -12,10 +12,8 @@ import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
-import type { StockBook } from '../stock/book.ts';
-import { sellableFromParts } from '../stock/movements.ts';
-import { settle } from '../stock/reservation.ts';
-import { HomeEntry, type PageItem, ReservationPart, SkuEntry, type StockKey } from '../stock/state.ts';
+import type { PageItem } from '../book/pages.ts';
+import type { Books } from '../partition/books.ts';
 import { type SnapshotKey, sha256 } from './seal.ts';
 
 const VERSION = 2;
@@ -130,29 +128,20 @@ export function blobRef(name: string, bytes: Buffer): BlobRef {
 }
 
 /** A page's items as they are now. */
-export function encodePage(items: Iterable<PageItem>): Buffer {
-  const tuples: unknown[] = [];
-  for (const item of items) tuples.push(itemTuple(item));
-  return Buffer.from(packr.pack(tuples));
+export function encodePage(books: Books, items: Iterable<PageItem>): Buffer {
+  return Buffer.from(packr.pack(Array.from(items, (item) => books.tupleOf(item))));
 }
 
-type Tuple = readonly unknown[];
-
-/** Puts decoded pages into an empty book: keys first, then what refers to them. */
-export function loadPages(book: StockBook, pages: readonly { page: number; bytes: Buffer }[]): void {
-  const later: { page: number; tuple: Tuple }[] = [];
-  for (const { page, bytes } of pages) {
-    for (const tuple of packr.unpack(bytes) as Tuple[]) {
-      if (tuple[0] === 0) loadSku(book, page, tuple);
-      else later.push({ page, tuple });
-    }
+/** Puts decoded pages into empty books. Throws a SnapshotError for an item that no domain knows. */
+export function loadPages(books: Books, pages: readonly { page: number; bytes: Buffer }[]): void {
+  const items = pages.flatMap(({ page, bytes }) =>
+    (packr.unpack(bytes) as (readonly unknown[])[]).map((tuple) => ({ page, tuple })),
+  );
+  try {
+    books.load(items);
+  } catch (error) {
+    throw new SnapshotError((error as Error).message, { cause: error });
   }
-  for (const { page, tuple } of later) {
-    if (tuple[0] === 1) loadPart(book, page, tuple);
-    else if (tuple[0] === 2) loadHome(book, page, tuple);
-    else throw new SnapshotError(`it holds an item of unknown kind ${String(tuple[0])}`);
-  }
-  for (const page of book.pages) page.dirty = false;
 }
 
 /** A copy that is aligned for words of four bytes. */
@@ -160,11 +149,11 @@ export function idWords(bytes: Buffer): Uint32Array {
   return new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
 
-/** Loads what a manifest names into an empty book and among the ids. Throws a SnapshotError if anything is not whole. */
+/** Loads what a manifest names into empty books and among the ids. Throws a SnapshotError if anything is not whole. */
 export async function loadStored(
   store: { read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]> },
   manifest: Manifest,
-  book: StockBook,
+  books: Books,
   seen: { load(partition: number, words: Uint32Array, latest: number): void },
 ): Promise<void> {
   const refs = [...manifest.pages, ...manifest.ids];
@@ -174,7 +163,7 @@ export async function loadStored(
   );
   const whole = refs.map((ref, i) => checkBlob(ref, blobs[i]));
   loadPages(
-    book,
+    books,
     manifest.pages.map((ref, i) => ({ page: ref.page, bytes: whole[i] as Buffer })),
   );
   manifest.ids.forEach((ref, i) => {
@@ -190,191 +179,4 @@ export async function loadWatch(
   if (watch === undefined) return undefined;
   const [bytes] = await store.read(partition, [watch.name]);
   return bytes !== undefined && isBlob(watch, bytes) ? bytes : undefined;
-}
-
-function itemTuple(item: PageItem): Tuple {
-  switch (item.kind) {
-    case 'sku':
-      return [0, item.name, item.keys.map(keyTuple)];
-    case 'part':
-      return partTuple(item);
-    case 'home':
-      return [
-        2,
-        item.id,
-        item.content.hi,
-        item.content.lo,
-        item.spread,
-        item.shortages.map((short) => [short.sku, short.requested, short.available]),
-        item.expiresAtMs,
-        item.confirmedAtMs,
-        item.endedAtMs,
-      ];
-  }
-}
-
-function keyTuple(key: StockKey): Tuple {
-  const { count, seldom } = key;
-  const transit = seldom?.transit;
-  return [
-    key.location,
-    key.base,
-    key.movements,
-    count === undefined ? 0 : [count.at, count.id, count.counted],
-    seldom === undefined
-      ? 0
-      : [
-          seldom.damaged,
-          seldom.inspection,
-          transit === undefined
-            ? 0
-            : [...transit].map(([id, each]) => [id, each.shipped, each.arrived, each.shippedAt, each.eta ?? null]),
-        ],
-  ];
-}
-
-type TransitTuple = [string, number, number, number, number | null];
-type KeyTuple = [string, number, number[], 0 | [number, string, number], 0 | [number, number, 0 | TransitTuple[]]];
-
-function loadSku(book: StockBook, page: number, tuple: Tuple): void {
-  const [, name, keys] = tuple as [0, string, KeyTuple[]];
-  const entry = new SkuEntry(name);
-  book.skus.set(name, entry);
-  book.place(entry, page);
-  for (const [location, base, movements, count, seldom] of keys) {
-    const key = book.addKey(entry, location);
-    key.base = base;
-    key.movements = movements;
-    if (count !== 0) key.count = { at: count[0], id: count[1], counted: count[2] };
-    if (seldom !== 0) {
-      const transit = seldom[2] === 0 ? undefined : new Map(seldom[2].map(transitEntry));
-      key.seldom = { damaged: seldom[0], inspection: seldom[1], transit };
-    }
-    key.sellable = sellableFromParts(key);
-  }
-}
-
-function transitEntry([id, shipped, arrived, shippedAt, eta]: TransitTuple) {
-  return [id, { shipped, arrived, shippedAt, eta: eta ?? undefined }] as const;
-}
-
-function partTuple(part: ReservationPart): Tuple {
-  return [
-    1,
-    part.id,
-    part.granted,
-    part.content.hi,
-    part.content.lo,
-    part.channel,
-    part.purpose,
-    part.home,
-    part.spread,
-    part.shortages.map((short) => [short.sku, short.requested, short.available]),
-    part.epoch,
-    part.seq,
-    part.grantedAtMs,
-    part.expiresAtMs,
-    part.confirmedAtMs,
-    part.releasedAtMs,
-    part.expiredAtMs,
-    part.lines.map((line) => [line.index, line.key.sku.name, line.key.location, line.qty]),
-    part.sold === undefined ? 0 : part.sold.map((sold) => [sold.sku, sold.location, sold.qty]),
-    part.soldAtMs,
-  ];
-}
-
-function loadPart(book: StockBook, page: number, tuple: Tuple): void {
-  const [
-    ,
-    id,
-    granted,
-    hi,
-    lo,
-    channel,
-    purpose,
-    home,
-    spread,
-    shortages,
-    epoch,
-    seq,
-    grantedAtMs,
-    expiresAtMs,
-    confirmedAtMs,
-    releasedAtMs,
-    expiredAtMs,
-    lines,
-    sold,
-    soldAtMs,
-  ] = tuple as [
-    1,
-    string,
-    boolean,
-    number,
-    number,
-    string,
-    string,
-    number,
-    number[],
-    [string, number, number][],
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    [number, string, string, number][],
-    0 | [string, string, number][],
-    number,
-  ];
-  const part = new ReservationPart(id);
-  Object.assign(part, {
-    granted,
-    content: { hi, lo },
-    channel,
-    purpose,
-    home,
-    spread,
-    epoch,
-    seq,
-    grantedAtMs,
-    expiresAtMs,
-    confirmedAtMs,
-    releasedAtMs,
-    expiredAtMs,
-    soldAtMs,
-  });
-  part.shortages = shortages.map(([sku, requested, available]) => ({ sku, requested, available }));
-  part.lines = lines.map(([index, sku, location, qty]) => ({
-    index,
-    key: book.key(sku, location),
-    qty,
-    fulfilled: 0,
-    claimed: 0,
-  }));
-  part.sold = sold === 0 ? undefined : sold.map(([sku, location, qty]) => ({ sku, location, qty }));
-  book.parts.set(id, part);
-  book.place(part, page);
-  settle(part);
-  if (part.granted) book.onHold?.(part);
-}
-
-function loadHome(book: StockBook, page: number, tuple: Tuple): void {
-  const [, id, hi, lo, spread, short, expiresAtMs, confirmedAtMs, endedAtMs] = tuple as [
-    2,
-    string,
-    number,
-    number,
-    number[],
-    [string, number, number][],
-    number,
-    number,
-    number,
-  ];
-  const shortages = short.map(([sku, requested, available]) => ({ sku, requested, available }));
-  const home = new HomeEntry(id, { hi, lo }, spread, shortages, expiresAtMs);
-  home.confirmedAtMs = confirmedAtMs;
-  home.endedAtMs = endedAtMs;
-  book.homes.set(id, home);
-  book.place(home, page);
 }

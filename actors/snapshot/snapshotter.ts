@@ -93,7 +93,7 @@ export class Snapshotter {
 
   get due(): boolean {
     if (this.#busy) return false;
-    return this.#partition.book.seq !== this.#partition.snapshotSeq || this.#whole || this.#behind() > MESSAGES_BEHIND;
+    return this.#partition.books.seq !== this.#partition.snapshotSeq || this.#whole || this.#behind() > MESSAGES_BEHIND;
   }
 
   /** Messages of the streams and the journal that a start would read for this partition, though nothing in them is for it. */
@@ -116,19 +116,20 @@ export class Snapshotter {
   }
 
   async #take(): Promise<boolean> {
-    const { book } = this.#partition;
+    const { book, books } = this.#partition;
+    const { pages: all } = books;
     this.#count += 1;
     const suffix = `${book.epoch}.${this.#count}`;
     const encoded = new Map<number, Buffer>();
     const awaited: number[] = [];
     const encode = (index: number) => {
-      const page = book.pages[index];
+      const page = all.list[index];
       if (page?.awaited !== true) return;
       page.awaited = false;
-      encoded.set(index, encodePage(page.items));
+      encoded.set(index, encodePage(books, page.items));
     };
-    book.beforeAwaited = encode;
-    for (const [index, page] of book.pages.entries()) {
+    all.beforeAwaited = encode;
+    for (const [index, page] of all.list.entries()) {
       if (!page.dirty && !this.#whole) continue;
       page.dirty = false;
       page.awaited = true;
@@ -139,13 +140,13 @@ export class Snapshotter {
     const meta = this.#meta();
     // Its positions are past these; those that come while it is written are behind them.
     const parking = [...this.#partition.parking];
-    const seq = book.seq;
+    const { seq } = books;
     const written: string[] = [];
     // What is not in force must be written next time; what was stored of it stays nameless and is dropped then.
     const unwritten = () => {
       this.#stray.push(...written);
       for (const index of awaited) {
-        const page = book.pages[index];
+        const page = all.list[index];
         if (page !== undefined) {
           page.dirty = true;
           page.awaited = false;
@@ -166,7 +167,7 @@ export class Snapshotter {
       const blobs = watch === undefined ? ids.blobs : [...ids.blobs, watch];
       for (const index of awaited) {
         const bytes = encoded.get(index) as Buffer;
-        if ((book.pages[index]?.items.size ?? 0) === 0 && bytes.length < 2) {
+        if ((all.list[index]?.items.size ?? 0) === 0 && bytes.length < 2) {
           pages.delete(index);
           continue;
         }

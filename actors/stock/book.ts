@@ -1,26 +1,14 @@
-/**
- * A book: every stock key and reservation of one partition, on pages.
- *
- * Everything that a snapshot stores is on a page of its book. An item's page is touched before the item changes, so that a snapshot in
- * progress can write the page as it was (see actors/snapshot/format.ts).
- */
+/** The book of stock: every stock key and reservation of one partition. */
+import type { Book } from '../book/domain.ts';
+import { Pages } from '../book/pages.ts';
 import { ChangeSet } from './changes.ts';
-import { type HomeEntry, type PageItem, type ReservationPart, SkuEntry, StockKey } from './state.ts';
+import { type HomeEntry, type ReservationPart, SkuEntry, StockKey } from './state.ts';
 
-export interface Page {
-  readonly items: Set<PageItem>;
-  /** Changed since the last snapshot began. */
-  dirty: boolean;
-  /** Belongs to a snapshot in progress that has not written it yet. */
-  awaited: boolean;
-}
-
-const ITEMS_PER_PAGE = 256;
 const FEW = 8;
 /** From this many locations on a SKU gets an index by location. */
 const INDEX_FROM = 12;
 
-export class StockBook {
+export class StockBook implements Book {
   readonly partition: number;
   /** The owner's epoch and its count of changes: the version of every answer. */
   epoch = 0;
@@ -28,58 +16,47 @@ export class StockBook {
   readonly skus = new Map<string, SkuEntry>();
   readonly parts = new Map<string, ReservationPart>();
   readonly homes = new Map<string, HomeEntry>();
-  readonly pages: Page[] = [];
+  readonly pages: Pages;
   /** Of the fold under way, or of the last one. */
   readonly changes = new ChangeSet();
   readonly #locations = new Map<string, string>();
   keyCount = 0;
-  itemsPerPage = ITEMS_PER_PAGE;
-  /** Called before an awaited page changes, so that a snapshot in progress keeps what it was. */
-  beforeAwaited: ((page: number) => void) | undefined = undefined;
   /** Called with each part whose hold may have to expire. */
   onHold: ((part: ReservationPart) => void) | undefined = undefined;
 
-  constructor(partition: number) {
+  constructor(partition: number, pages = new Pages()) {
     this.partition = partition;
+    this.pages = pages;
   }
 
-  /** The page of an item is about to change. */
-  touch(item: PageItem): void {
-    const page = this.pages[item.page] as Page;
-    if (page.awaited) this.beforeAwaited?.(item.page);
-    page.dirty = true;
+  clear(): void {
+    this.skus.clear();
+    this.parts.clear();
+    this.homes.clear();
+    this.keyCount = 0;
   }
 
   /** A key is about to change. */
   change(key: StockKey): void {
-    this.touch(key.sku);
+    this.pages.touch(key.sku);
     this.changes.note(key, false);
   }
 
   /** A reservation is about to change, and with it the keys that its lines claim from. */
   changePart(part: ReservationPart): void {
-    this.touch(part);
+    this.pages.touch(part);
     this.changes.notePart(part);
     for (const line of part.lines) this.change(line.key);
   }
 
-  /** Puts a new item on the newest page with room, or on the given one when a snapshot is loaded. */
-  place(item: PageItem, at?: number): void {
-    let index = at ?? this.pages.length - 1;
-    if (at === undefined && (index < 0 || (this.pages[index] as Page).items.size >= this.itemsPerPage)) index += 1;
-    while (this.pages.length <= index) this.pages.push({ items: new Set(), dirty: true, awaited: false });
-    const page = this.pages[index] as Page;
-    if (page.awaited) this.beforeAwaited?.(index);
-    item.page = index;
-    page.items.add(item);
-    page.dirty = true;
+  removePart(part: ReservationPart): void {
+    this.pages.remove(part);
+    this.parts.delete(part.id);
   }
 
-  remove(item: PageItem): void {
-    this.touch(item);
-    (this.pages[item.page] as Page).items.delete(item);
-    if (item.kind === 'part') this.parts.delete(item.id);
-    else if (item.kind === 'home') this.homes.delete(item.id);
+  removeHome(home: HomeEntry): void {
+    this.pages.remove(home);
+    this.homes.delete(home.id);
   }
 
   findKey(sku: string, location: string): StockKey | undefined {
@@ -93,11 +70,11 @@ export class StockBook {
     if (entry === undefined) {
       entry = new SkuEntry(sku);
       this.skus.set(sku, entry);
-      this.place(entry);
+      this.pages.place(entry);
     }
     const known = keyAt(entry, location);
     if (known !== undefined) return known;
-    this.touch(entry);
+    this.pages.touch(entry);
     const key = this.addKey(entry, location);
     this.changes.note(key, true);
     return key;

@@ -9,7 +9,7 @@
  *
  * Invariant D1: the units granted of a key never exceed what was free of it.
  */
-import type { Shortage } from '../../streams/journal/record.ts';
+import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 import { free } from './availability.ts';
 import { hasEnded, statusOf } from './reservation.ts';
 import type { ReservationPart, SkuEntry, StockKey } from './state.ts';

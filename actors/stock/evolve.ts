@@ -8,7 +8,7 @@
  */
 
 import type { Adjustment, Fact, Receipt, Return, Sale, Transfer } from '../../streams/fact/fact.ts';
-import type { Granted, StockDecision } from '../../streams/journal/record.ts';
+import type { Granted, StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from './book.ts';
 import { move, registerCount } from './movements.ts';
 import { settle } from './reservation.ts';
@@ -153,7 +153,7 @@ function applyGrant(book: StockBook, granted: Granted): void {
   ) {
     const home = new HomeEntry(granted.id, granted.content, granted.spread, granted.shortages, granted.expiresAtMs);
     book.homes.set(granted.id, home);
-    book.place(home);
+    book.pages.place(home);
   }
 }
 
@@ -181,7 +181,7 @@ export function isAlone(spread: readonly number[], partition: number): boolean {
 function stepHome(book: StockBook, id: string, step: 'confirmed' | 'released' | 'expired', atMs: number): void {
   const home = book.homes.get(id);
   if (home === undefined) return;
-  book.touch(home);
+  book.pages.touch(home);
   if (step === 'confirmed') home.confirmedAtMs = atMs;
   else home.endedAtMs = atMs;
 }
@@ -210,7 +210,7 @@ function applyStep(
 function addPart(book: StockBook, id: string): ReservationPart {
   const part = new ReservationPart(id);
   book.parts.set(id, part);
-  book.place(part);
+  book.pages.place(part);
   return part;
 }
 

@@ -10,15 +10,11 @@
  *  N6 every item stands on the page that it names.
  */
 
+import type { Breach } from '../book/domain.ts';
 import type { StockBook } from './book.ts';
 import { sellableFromParts } from './movements.ts';
 import { hasEnded } from './reservation.ts';
 import type { ReservationPart, SkuEntry, StockKey } from './state.ts';
-
-export interface Breach {
-  readonly invariant: 'N1' | 'N2' | 'N3' | 'N4' | 'N5' | 'N6';
-  readonly what: string;
-}
 
 /** Every breach in the book; [] when all invariants hold. */
 export function audit(book: StockBook): Breach[] {
@@ -35,7 +31,7 @@ function auditEntry(
   claims: ReadonlyMap<StockKey, { held: number; allocated: number }>,
   breaches: Breach[],
 ): void {
-  if (book.pages[entry.page]?.items.has(entry) !== true) breaches.push({ invariant: 'N6', what: `SKU ${entry.name}` });
+  if (!book.pages.holds(entry)) breaches.push({ invariant: 'N6', what: `SKU ${entry.name}` });
   for (const key of entry.keys) {
     const where = `${entry.name} at ${key.location}`;
     const sum = sellableFromParts(key);
@@ -58,8 +54,7 @@ function auditPart(
   claims: Map<StockKey, { held: number; allocated: number }>,
   breaches: Breach[],
 ): void {
-  if (book.pages[part.page]?.items.has(part) !== true)
-    breaches.push({ invariant: 'N6', what: `reservation ${part.id}` });
+  if (!book.pages.holds(part)) breaches.push({ invariant: 'N6', what: `reservation ${part.id}` });
   const live = part.granted && !hasEnded(part);
   for (const line of part.lines) {
     const expected = live ? line.qty - line.fulfilled : 0;

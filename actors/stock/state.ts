@@ -6,7 +6,7 @@
  */
 
 import type { Hash64 } from '../../streams/hash.ts';
-import type { Shortage } from '../../streams/journal/record.ts';
+import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 
 /** Shared by all keys that have none: most of a million actors are quiet. */
 const NO_MOVEMENTS: readonly number[] = [];
@@ -158,5 +158,3 @@ export class HomeEntry {
     return 'home';
   }
 }
-
-export type PageItem = SkuEntry | ReservationPart | HomeEntry;

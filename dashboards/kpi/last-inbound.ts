@@ -4,7 +4,7 @@
  * Invariant IN1: what is noted in any order ends the same. A day on which units came in stands over one on which they were only found.
  */
 import type { StockBook } from '../../actors/stock/book.ts';
-import type { StockKey } from '../../actors/stock/state.ts';
+import { SkuEntry, type StockKey } from '../../actors/stock/state.ts';
 import { dayOf } from './ages.ts';
 
 /** Days fit into 16 bits until 2059. */
@@ -65,8 +65,8 @@ export class Inbound {
 }
 
 function eachInOrder(book: StockBook, call: (key: StockKey) => void): void {
-  for (const page of book.pages)
-    for (const item of page.items) if (item.kind === 'sku') for (const key of item.keys) call(key);
+  for (const page of book.pages.list)
+    for (const item of page.items) if (item instanceof SkuEntry) for (const key of item.keys) call(key);
 }
 
 function lastGain({ movements }: StockKey): number | undefined {

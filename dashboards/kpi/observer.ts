@@ -18,7 +18,7 @@ import type { StockBook } from '../../actors/stock/book.ts';
 import { type ChangeSet, type KeyFigures, readFigures, zeros } from '../../actors/stock/changes.ts';
 import type { PartLine, StockKey } from '../../actors/stock/state.ts';
 import type { Fact, Return } from '../../streams/fact/fact.ts';
-import type { StockDecision } from '../../streams/journal/record.ts';
+import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import { FACT_TYPES } from '../../streams/subjects.ts';
 import { Ages, dayOf, toldApart } from './ages.ts';
 import { decodeKept, encodeKept } from './codec.ts';

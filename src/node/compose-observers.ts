@@ -11,7 +11,7 @@ import type { ChangeSet } from '../../actors/stock/changes.ts';
 import type { Counted } from '../../dashboards/kpi/counters.ts';
 import { KpiWatch } from '../../dashboards/kpi/observer.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
-import type { StockDecision } from '../../streams/journal/record.ts';
+import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 
 export interface WatchingWorld {
   readonly counted: Counted;

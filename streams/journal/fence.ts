@@ -1,11 +1,13 @@
 /**
  * A fence: the record that a node appends to another writer's subject when it takes partitions over from it (J4).
  */
+
 import { JOURNAL_STREAM } from '../../config/topology.ts';
 import { BrokerError, type StoredMessage } from '../broker.ts';
 import { delay } from '../clock.ts';
 import type { ReadingWorld } from '../read/follower.ts';
 import { journalSubject } from '../subjects.ts';
+import { fence, isFence } from './decision.ts';
 import { isForWhatItIs } from './journal.ts';
 import { decodeRecord, encodeRecord, type JournalRecord, JournalRecordError, recordHash } from './record.ts';
 
@@ -31,7 +33,7 @@ export async function fenceWriter(
       writer,
       n: (last?.n ?? 0) + 1,
       before: tail === undefined ? '' : recordHash(tail.data),
-      decisions: [{ kind: 'fenced', by, parts }],
+      decisions: [fence(by, parts)],
     };
     try {
       await broker.publish(subject, encodeRecord(record), { expectLast: tail?.seq ?? 0 });
@@ -54,6 +56,7 @@ function lastRecord({ seq, data }: StoredMessage, writer: string): JournalRecord
 }
 
 function isSameFence(record: JournalRecord, by: string, parts: readonly (readonly [number, number])[]): boolean {
-  const fence = record.decisions[0];
-  return fence?.kind === 'fenced' && fence.by === by && JSON.stringify(fence.parts) === JSON.stringify(parts);
+  const [first] = record.decisions;
+  if (first === undefined || !isFence(first)) return false;
+  return first.by === by && JSON.stringify(first.parts) === JSON.stringify(parts);
 }

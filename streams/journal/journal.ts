@@ -12,6 +12,7 @@
  *     record that the server refuses for what it is goes again decision by decision, and the one at fault is dropped.
  *  J6 A batch is formed anew only when no earlier attempt at its record can still be stored.
  */
+
 import { failpoint } from '../../config/failpoints.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
@@ -19,6 +20,8 @@ import { type Broker, BrokerError } from '../broker.ts';
 import { type Clock, delay } from '../clock.ts';
 import { type ReadingWorld, readUntil } from '../read/follower.ts';
 import { journalSubject } from '../subjects.ts';
+import type { Decision, PartitionEpoch } from './decision.ts';
+import { isFence } from './decision.ts';
 import {
   type ChainTip,
   decodeRecord,
@@ -26,10 +29,8 @@ import {
   encodeRecord,
   type JournalRecord,
   joinRecord,
-  type PartitionEpoch,
   RECORD_HEAD_BYTES,
   recordHash,
-  type StockDecision,
 } from './record.ts';
 
 /** A server that has just come up may not know its streams yet. */
@@ -39,7 +40,7 @@ const TRIES_BEFORE_GONE = 4;
 export type Dropped = (why: string, kind?: 'too-large') => void;
 
 interface Waiting {
-  readonly decision: StockDecision;
+  readonly decision: Decision;
   /** The decision as it stands in a record. */
   readonly bytes: Uint8Array;
   readonly stored: () => void;
@@ -116,7 +117,7 @@ export class Journal {
   }
 
   /** @param bytes of the decision (encodeDecision), where they are known already */
-  append(decision: StockDecision, stored: () => void, dropped: Dropped, bytes = encodeDecision(decision)): void {
+  append(decision: Decision, stored: () => void, dropped: Dropped, bytes = encodeDecision(decision)): void {
     if (this.#stopped !== undefined) return dropped(this.#stopped);
     this.#appended += 1;
     if (this.#stillSince === undefined || (this.inFlight === 0 && !this.#refusedLately))
@@ -308,7 +309,7 @@ export class Journal {
       if (record.before !== this.#before || record.n !== this.#n + 1)
         return this.#stop(`record ${record.n} at JOURNAL.${seq} does not follow ours`);
       const fence = record.decisions.length === 1 ? record.decisions[0] : undefined;
-      if (fence?.kind === 'fenced') {
+      if (fence !== undefined && isFence(fence)) {
         this.#advance(seq, record.n, data);
         this.#dropFor(fence.parts);
         this.#events.fenced(fence.parts);

@@ -1,7 +1,5 @@
 /**
- * Decisions: what the journal holds. Grants and every later step of a reservation, and fences.
- *
- * A record is one message on the subject of its writer (one start of one node) and carries the decisions of many
+ * Records: what the journal holds. A record is one message on the subject of its writer (one start of one node) and carries the decisions of many
  * partitions: that is the group commit.
  *
  * Invariants:
@@ -11,59 +9,8 @@
  */
 import { createHash } from 'node:crypto';
 import { Packr } from 'msgpackr';
-import type { Hash64 } from '../hash.ts';
-
-/** A partition and the epoch of the owner that decided for it. */
-export type PartitionEpoch = readonly [partition: number, epoch: number];
-
-export interface GrantedLine {
-  /** Place in the answer's list of lines, from 0. */
-  readonly index: number;
-  readonly sku: string;
-  readonly location: string;
-  readonly qty: number;
-  readonly partition: number;
-  /** Change number of the partition when it decided: with the epoch, the line's version. */
-  readonly seq: number;
-}
-export interface Shortage {
-  readonly sku: string;
-  readonly requested: number;
-  readonly available: number;
-}
-export interface Granted {
-  readonly kind: 'granted';
-  readonly id: string;
-  /** Hash of the request, to tell the same request from another one with its id. */
-  readonly content: Hash64;
-  readonly channel: string;
-  readonly purpose: string;
-  /** Milliseconds since 1970, by the owner's clock. */
-  readonly atMs: number;
-  readonly expiresAtMs: number;
-  /** Partition that remembers the id. */
-  readonly home: number;
-  /** Every partition of the whole reservation, of other nodes' lines too. */
-  readonly spread: readonly number[];
-  /** Partitions that this decision is for, with their epochs: those of its lines, and home if it decided. */
-  readonly parts: readonly PartitionEpoch[];
-  readonly lines: readonly GrantedLine[];
-  readonly shortages: readonly Shortage[];
-}
-export interface Stepped {
-  readonly kind: 'confirmed' | 'released' | 'expired';
-  readonly id: string;
-  readonly atMs: number;
-  readonly parts: readonly PartitionEpoch[];
-}
-/** Appended to a writer's subject by the node that takes these partitions over. */
-export interface Fenced {
-  readonly kind: 'fenced';
-  readonly by: string;
-  readonly parts: readonly PartitionEpoch[];
-}
-export type Decision = Granted | Stepped | Fenced;
-export type StockDecision = Granted | Stepped;
+import { type Decision, type DecisionForm, FENCED } from './decision.ts';
+import { STOCK_DECISIONS } from './stock-decisions.ts';
 
 export interface JournalRecord {
   readonly writer: string;
@@ -84,17 +31,49 @@ export interface ChainTip {
 
 const VERSION = 1;
 const packr = new Packr({ useRecords: false, int64AsType: 'number' });
-const STEP_CODES = { confirmed: 2, released: 3, expired: 4 } as const;
-const STEP_KINDS = ['confirmed', 'released', 'expired'] as const;
+
+/** The forms of decisions that a program knows, by kind and by code. */
+export class DecisionForms {
+  readonly #byKind = new Map<string, DecisionForm>();
+  readonly #byCode = new Map<unknown, DecisionForm>();
+
+  /** @throws if two of them share a kind or a code */
+  constructor(forms: readonly DecisionForm[]) {
+    for (const form of forms) {
+      if (this.#byKind.has(form.kind) || this.#byCode.has(form.code))
+        throw new Error(`decision ${form.kind} shares its kind or its code ${form.code} with another one`);
+      this.#byKind.set(form.kind, form);
+      this.#byCode.set(form.code, form);
+    }
+  }
+
+  tuple(decision: Decision): readonly unknown[] {
+    const form = this.#byKind.get(decision.kind);
+    if (form === undefined) throw new JournalRecordError(`no form is known of a decision ${decision.kind}`);
+    return [form.code, ...form.encode(decision)];
+  }
+
+  decision([code, ...fields]: readonly unknown[]): Decision {
+    const form = this.#byCode.get(code);
+    if (form === undefined) throw new JournalRecordError(`it holds a decision of unknown kind ${String(code)}`);
+    return form.decode(fields);
+  }
+}
+
+/** The decisions of all domains, and fences. A new domain adds its own. */
+const FORMS = new DecisionForms([...STOCK_DECISIONS, FENCED]);
 
 /** The bytes of a record. */
-export function encodeRecord(record: JournalRecord): Buffer {
-  return joinRecord(record, record.decisions.map(encodeDecision));
+export function encodeRecord(record: JournalRecord, forms = FORMS): Buffer {
+  return joinRecord(
+    record,
+    record.decisions.map((decision) => encodeDecision(decision, forms)),
+  );
 }
 
 /** The bytes of one decision, as they stand in a record. */
-export function encodeDecision(decision: Decision): Buffer {
-  return packr.pack(toTuple(decision));
+export function encodeDecision(decision: Decision, forms = FORMS): Buffer {
+  return packr.pack(forms.tuple(decision));
 }
 
 /** The bytes of a record whose decisions are encoded already: how large it will be is known before it is made. */
@@ -115,7 +94,7 @@ function arrayHead(length: number): Buffer {
 }
 
 /** Reads a record; throws a JournalRecordError if the bytes are none of a version this program knows. */
-export function decodeRecord(bytes: Uint8Array): JournalRecord {
+export function decodeRecord(bytes: Uint8Array, forms = FORMS): JournalRecord {
   let value: unknown;
   try {
     value = packr.unpack(bytes);
@@ -123,7 +102,7 @@ export function decodeRecord(bytes: Uint8Array): JournalRecord {
     throw new JournalRecordError('its bytes are no MessagePack', { cause });
   }
   if (!Array.isArray(value) || value[0] !== VERSION) throw new JournalRecordError(`its version is not ${VERSION}`);
-  const [, writer, n, before, decisions] = value as [number, string, number, string, Tuple[]];
+  const [, writer, n, before, decisions] = value as [number, string, number, string, (readonly unknown[])[]];
   if (
     typeof writer !== 'string' ||
     !Number.isSafeInteger(n) ||
@@ -132,7 +111,7 @@ export function decodeRecord(bytes: Uint8Array): JournalRecord {
   ) {
     throw new JournalRecordError('its fields have the wrong types');
   }
-  return { writer, n, before, decisions: decisions.map(fromTuple) };
+  return { writer, n, before, decisions: decisions.map((tuple) => forms.decision(tuple)) };
 }
 
 /** Hash that the next record carries as `before`: SHA-256 of the bytes, its first 16 bytes as hex. */
@@ -148,86 +127,4 @@ export class JournalRecordError extends Error {
     super(message, options);
     this.seq = options.seq;
   }
-}
-
-type Tuple = readonly unknown[];
-
-function toTuple(decision: Decision): Tuple {
-  switch (decision.kind) {
-    case 'granted':
-      return [
-        1,
-        decision.id,
-        decision.content.hi,
-        decision.content.lo,
-        decision.channel,
-        decision.purpose,
-        decision.atMs,
-        decision.expiresAtMs,
-        decision.home,
-        decision.spread,
-        decision.parts,
-        decision.lines.map((line) => [line.index, line.sku, line.location, line.qty, line.partition, line.seq]),
-        decision.shortages.map((short) => [short.sku, short.requested, short.available]),
-      ];
-    case 'confirmed':
-    case 'released':
-    case 'expired':
-      return [STEP_CODES[decision.kind], decision.id, decision.atMs, decision.parts];
-    case 'fenced':
-      return [5, decision.by, decision.parts];
-  }
-}
-
-type LineTuple = [number, string, string, number, number, number];
-type ShortTuple = [string, number, number];
-
-function fromTuple(tuple: Tuple): Decision {
-  const code = tuple[0];
-  if (code === 1) {
-    const [, id, hi, lo, channel, purpose, atMs, expiresAtMs, home, spread, parts, lines, shortages] = tuple as [
-      1,
-      string,
-      number,
-      number,
-      string,
-      string,
-      number,
-      number,
-      number,
-      number[],
-      PartitionEpoch[],
-      LineTuple[],
-      ShortTuple[],
-    ];
-    return {
-      kind: 'granted',
-      id,
-      content: { hi, lo },
-      channel,
-      purpose,
-      atMs,
-      expiresAtMs,
-      home,
-      spread,
-      parts,
-      lines: lines.map(([index, sku, location, qty, partition, seq]) => ({
-        index,
-        sku,
-        location,
-        qty,
-        partition,
-        seq,
-      })),
-      shortages: shortages.map(([sku, requested, available]) => ({ sku, requested, available })),
-    };
-  }
-  if (code === 5) {
-    const [, by, parts] = tuple as [5, string, PartitionEpoch[]];
-    return { kind: 'fenced', by, parts };
-  }
-  const kind = typeof code === 'number' ? STEP_KINDS[code - 2] : undefined;
-  if (kind === undefined) throw new JournalRecordError(`it holds a decision of unknown kind ${String(code)}`);
-  const [, id, atMs, parts] = tuple as [number, string, number, PartitionEpoch[]];
-  return { kind, id, atMs, parts };
 }

@@ -7,7 +7,7 @@ import { Partition } from '../../actors/partition/partition.ts';
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies.ts';
 import type { AnomalyKind } from '../../streams/contract/anomaly-kinds.ts';
 import { type Fact, parseFact } from '../../streams/fact/fact.ts';
-import type { StockDecision } from '../../streams/journal/record.ts';
+import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;

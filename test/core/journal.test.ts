@@ -1,4 +1,5 @@
 /** The journal on one server and on three copies in a cluster: fences, order, unknown outcomes, and what a reader makes of a chain. */
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SeenIds } from '../../actors/idempotency/fact-ids.ts';
 import { Admission } from '../../actors/log/admission.ts';
@@ -7,9 +8,11 @@ import { LostLogError, type RecoveryWorld, replayJournal } from '../../actors/re
 import { JOURNAL_STREAM } from '../../config/topology.ts';
 import { SteadyClock } from '../../src/process/steady-clock.ts';
 import type { ServerHandle } from '../../src/servers/local-server.ts';
+import { isFence } from '../../streams/journal/decision.ts';
 import { fenceWriter } from '../../streams/journal/fence.ts';
 import { Journal } from '../../streams/journal/journal.ts';
-import { decodeRecord, encodeRecord, recordHash, type Stepped } from '../../streams/journal/record.ts';
+import { decodeRecord, encodeRecord, recordHash } from '../../streams/journal/record.ts';
+import type { Stepped } from '../../streams/journal/stock-decisions.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
 import { provision } from '../../streams/nats/provision.ts';
 import { readUntil } from '../../streams/read/follower.ts';
@@ -52,7 +55,7 @@ async function recordsOf(writer: string): Promise<string[]> {
     const record = decodeRecord(data);
     expect([record.n, record.before]).toEqual([n + 1, before]);
     [n, before] = [record.n, recordHash(data)];
-    found.push(...record.decisions.map((each) => (each.kind === 'fenced' ? 'fence' : each.id)));
+    found.push(...record.decisions.map((each) => (isFence(each) ? 'fence' : (each as Stepped).id)));
   });
   return found;
 }

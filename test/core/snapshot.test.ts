@@ -5,6 +5,7 @@ import { Admission } from '../../actors/log/admission.ts';
 import { Partition } from '../../actors/partition/partition.ts';
 import { LostLogError, loadSnapshot, type RecoveryWorld } from '../../actors/recovery/recovery.ts';
 import { decodeManifest, encodeManifest, type Manifest } from '../../actors/snapshot/format.ts';
+import { MemorySnapshots } from '../../actors/snapshot/memory-store.ts';
 import { type SnapshotStore, Snapshotter } from '../../actors/snapshot/snapshotter.ts';
 import { stockView } from '../../actors/stock/availability.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
@@ -14,41 +15,28 @@ import { statusOf } from '../../actors/stock/reservation.ts';
 import { SteadyClock } from '../../src/process/steady-clock.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
 import { hash64 } from '../../streams/hash.ts';
-import type { StockDecision } from '../../streams/journal/record.ts';
+import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { NatsBroker } from '../../streams/nats/broker.ts';
 
 const CREATED = { SALES: 'a', RECEIPTS: 'b', TRANSFERS: 'c', RETURNS: 'd', COUNTS: 'e', JOURNAL: 'f' };
 const SKUS = ['A', 'B', 'Ü'];
 const LOCATIONS = ['x', 'y'];
 
-/** Keeps what a store keeps, by the same rules as the script in Redis. */
-class MemoryStore implements SnapshotStore {
-  readonly blobs = new Map<string, Buffer>();
-  readonly kept: Buffer[] = [];
-  epoch = 0;
-  async write(_: number, blobs: readonly { name: string; bytes: Buffer }[]) {
-    for (const { name, bytes } of blobs) {
+/** Gives others a turn after each blob. */
+class SlowStore extends MemorySnapshots {
+  override async write(partition: number, blobs: readonly { name: string; bytes: Buffer }[]): Promise<void> {
+    for (const blob of blobs) {
       await new Promise((resolve) => setImmediate(resolve));
-      this.blobs.set(name, bytes);
+      await super.write(partition, [blob]);
     }
   }
-  async swap(_: number, epoch: number, manifest: Buffer, drop: readonly string[], expectOne: boolean) {
-    if (this.epoch > epoch) return 'older' as const;
-    if (expectOne && this.kept.length === 0) return 'lost' as const;
-    this.kept.unshift(manifest);
-    this.kept.length = Math.min(2, this.kept.length);
-    this.epoch = epoch;
-    for (const name of drop) this.blobs.delete(name);
-    return 'swapped' as const;
+
+  get manifestsKept(): Buffer[] {
+    return this.of(0).manifests;
   }
-  async manifests() {
-    return [...this.kept];
-  }
-  async read(_: number, names: readonly string[]) {
-    return names.map((name) => this.blobs.get(name));
-  }
-  async names() {
-    return [...this.blobs.keys()];
+
+  get blobs(): Map<string, Buffer> {
+    return this.of(0).blobs;
   }
 }
 
@@ -189,14 +177,14 @@ function snapshotterOf(partition: Partition, seen: SeenIds, store: SnapshotStore
 
 describe('a snapshot', () => {
   it('is written again whole at once where the store has lost the one before', async () => {
-    const [store, seen, partition] = [new MemoryStore(), new SeenIds(), new Partition(0)];
-    partition.book.itemsPerPage = 1;
+    const [store, seen, partition] = [new SlowStore(), new SeenIds(), new Partition(0)];
+    partition.books.pages.itemsPerPage = 1;
     const snapshotter = snapshotterOf(partition, seen, store);
     const receive = (id: string) =>
       feed(partition, seen, { fact: { id, sku: id, location: 'x', at: 1, type: 'receipt', qty: 1, damaged: 0 } });
     receive('A');
     expect(await snapshotter.take()).toBe(true);
-    store.kept.length = 0;
+    store.manifestsKept.length = 0;
     store.blobs.clear();
     receive('B');
     expect(await snapshotter.take()).toBe(true);
@@ -211,9 +199,9 @@ describe('a snapshot', () => {
   it('holds one moment while the partition goes on, and with the rest gives the same state', async () => {
     await fc.assert(
       fc.asyncProperty(inputs, inputs, inputs, async (before, during, after) => {
-        const [store, seen, partition] = [new MemoryStore(), new SeenIds(), new Partition(0)];
+        const [store, seen, partition] = [new SlowStore(), new SeenIds(), new Partition(0)];
         // Every item on a page of its own, and a turn for others after each: pages change while they wait to be written.
-        partition.book.itemsPerPage = 1;
+        partition.books.pages.itemsPerPage = 1;
         const snapshotter = snapshotterOf(partition, seen, store);
         // A first generation, so that the second writes changed pages only.
         for (const input of before.slice(0, before.length / 2)) feed(partition, seen, input);
@@ -229,7 +217,7 @@ describe('a snapshot', () => {
         }
         await taking;
         for (const input of after) feed(partition, seen, input);
-        if (store.kept.length === 0) return;
+        if (store.manifestsKept.length === 0) return;
         const [again, seenAgain] = [new Partition(0), new SeenIds()];
         await loadSnapshot(worldOf(store, seenAgain), {
           partition: again,
@@ -246,7 +234,7 @@ describe('a snapshot', () => {
   });
 
   async function twoGenerations() {
-    const [store, seen, partition] = [new MemoryStore(), new SeenIds(), new Partition(0)];
+    const [store, seen, partition] = [new SlowStore(), new SeenIds(), new Partition(0)];
     const snapshotter = snapshotterOf(partition, seen, store);
     for (let n = 0; n < 20; n++)
       feed(partition, seen, {
@@ -260,7 +248,7 @@ describe('a snapshot', () => {
     await snapshotter.take();
     return { store, first, second: stateOf(partition.book) };
   }
-  async function load(store: MemoryStore, more: Partial<RecoveryWorld> = {}) {
+  async function load(store: MemorySnapshots, more: Partial<RecoveryWorld> = {}) {
     const notes: string[] = [];
     const [partition, seen] = [new Partition(0), new SeenIds()];
     const note = (message: string, detail: Record<string, unknown>) => void notes.push(`${message}: ${detail.why}`);
@@ -274,14 +262,15 @@ describe('a snapshot', () => {
   it('with a flipped byte in any page or manifest is recognised, and the one before is used', async () => {
     const { store, first, second } = await twoGenerations();
     expect(stateOf((await load(store)).partition.book)).toEqual(second);
-    const newest = decodeManifest(store.kept[0] as Buffer);
+    const newest = decodeManifest(store.manifestsKept[0] as Buffer);
     const older = new Set(
-      [...decodeManifest(store.kept[1] as Buffer).pages, ...decodeManifest(store.kept[1] as Buffer).ids].map(
-        (ref) => ref.name,
-      ),
+      [
+        ...decodeManifest(store.manifestsKept[1] as Buffer).pages,
+        ...decodeManifest(store.manifestsKept[1] as Buffer).ids,
+      ].map((ref) => ref.name),
     );
     const own = [...newest.pages, ...newest.ids].map((ref) => ref.name).filter((name) => !older.has(name));
-    for (const bytes of [...own.map((name) => store.blobs.get(name) as Buffer), store.kept[0] as Buffer]) {
+    for (const bytes of [...own.map((name) => store.blobs.get(name) as Buffer), store.manifestsKept[0] as Buffer]) {
       for (const at of [0, bytes.length >> 1, bytes.length - 1]) {
         bytes[at] = (bytes[at] as number) ^ 0x10;
         const loaded = await load(store);
@@ -317,9 +306,13 @@ describe('a snapshot', () => {
     const { store, second } = await twoGenerations();
     const without = (seqs: Readonly<Record<string, unknown>>) =>
       Object.fromEntries(Object.entries(seqs).filter(([stream]) => stream !== 'COUNTS'));
-    const older = decodeManifest(store.kept[0] as Buffer);
+    const older = decodeManifest(store.manifestsKept[0] as Buffer);
     const { positions, created } = older;
-    store.kept[0] = encodeManifest({ ...older, positions: without(positions), created: without(created) } as Manifest);
+    store.manifestsKept[0] = encodeManifest({
+      ...older,
+      positions: without(positions),
+      created: without(created),
+    } as Manifest);
     const loaded = await load(store, {
       lastSeqs: { SALES: 1e6, RECEIPTS: 1e6, TRANSFERS: 1e6, RETURNS: 1e6, COUNTS: 3, JOURNAL: 1e6 },
     });

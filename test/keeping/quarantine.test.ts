@@ -104,7 +104,7 @@ describe('a book that does not add up', () => {
     key.movements = [at + 9, 2, at + 3, 3];
     key.sellable = 5;
     const entry = partition?.book.skus.get(sku);
-    partition?.book.touch(entry as NonNullable<typeof entry>);
+    partition?.book.pages.touch(entry as NonNullable<typeof entry>);
     if (partition !== undefined) partition.book.seq += 1;
     for (let n = 0; n < 2; n++) {
       const taken = partition?.snapshotAtMs;

@@ -5,7 +5,9 @@ import { connect } from '@nats-io/transport-node';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { blobRef, decodeManifest, encodeManifest } from '../../actors/snapshot/format.ts';
 import { BASELINES_OBJECTS, JOURNAL_STREAM } from '../../config/topology.ts';
-import { type Decision, decodeRecord, encodeRecord, recordHash } from '../../streams/journal/record.ts';
+import { type Decision, fence } from '../../streams/journal/decision.ts';
+import { decodeRecord, encodeRecord, recordHash } from '../../streams/journal/record.ts';
+import type { Stepped } from '../../streams/journal/stock-decisions.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { names } from '../fixtures/auditor.ts';
 import { KeptNode } from './kept-node.ts';
@@ -56,14 +58,13 @@ it('names the record whose hash of the one before is wrong', async () => {
 });
 
 it('names a record that decides in an epoch before the last, and one behind a fence', async () => {
-  const released = (epoch: number): Decision => ({
+  const released = (epoch: number): Stepped => ({
     kind: 'released',
     id: `r-${sku}`,
     atMs: 1,
     parts: [[partition, epoch]],
   });
-  const fence: Decision = { kind: 'fenced', by: 'another', parts: [[partition, 1_000_000]] };
-  await append({ decisions: [fence] });
+  await append({ decisions: [fence('another', [[partition, 1_000_000]])] });
   const behind = await append({ decisions: [released(999_999)] });
   const { answer } = await kept.holdfast('verify');
   expect(answer.faults[0]).toMatchObject({ check: 'journal', ...behind });
@@ -71,7 +72,7 @@ it('names a record that decides in an epoch before the last, and one behind a fe
 });
 
 it('names a record that an older owner wrote after a newer one', async () => {
-  const released: Decision = { kind: 'released', id: `r-${sku}`, atMs: 1, parts: [[partition, 0]] };
+  const released: Stepped = { kind: 'released', id: `r-${sku}`, atMs: 1, parts: [[partition, 0]] };
   const record = await append({ decisions: [released] });
   const { answer } = await kept.holdfast('verify');
   expect(answer.faults[0]).toMatchObject({ check: 'journal', ...record });

@@ -12,7 +12,7 @@ import { KnownFigures } from '../../dashboards/kpi/known-figures.ts';
 import { KpiWatch } from '../../dashboards/kpi/observer.ts';
 import { mergeAsked } from '../../dashboards/kpi/request-stats.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
-import type { Granted, Stepped } from '../../streams/journal/record.ts';
+import type { Granted, Stepped } from '../../streams/journal/stock-decisions.ts';
 import { granted, step } from '../stock/given.ts';
 
 const DAY_MS = 86_400_000;
@@ -154,9 +154,9 @@ it('goes on from what was kept with a snapshot at any point as if there had been
       for (const op of ops) fold(whole, op);
       for (const op of ops.slice(0, cut)) fold(first, op);
       const kept = first.watch.keep();
-      const pages = first.book.pages.map(({ items }, page) => ({ page, bytes: encodePage(items) }));
+      const pages = first.books.pages.list.map(({ items }, page) => ({ page, bytes: encodePage(first.books, items) }));
       const second = partition();
-      loadPages(second.book, pages);
+      loadPages(second.books, pages);
       second.watch.load(second.book, kept);
       for (const op of ops.slice(cut)) fold(second, op);
       expect(shownOf(second)).toEqual(shownOf(whole));

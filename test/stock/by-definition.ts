@@ -4,7 +4,7 @@
  */
 
 import type { Fact } from '../../streams/fact/fact.ts';
-import type { Granted, Stepped } from '../../streams/journal/record.ts';
+import type { Granted, Stepped } from '../../streams/journal/stock-decisions.ts';
 import { order, viewOf } from './given.ts';
 
 /** What the contract says these facts and decisions come to. Not how the code does it: every figure from all facts anew. */

@@ -6,7 +6,7 @@ import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
 import { audit } from '../../actors/stock/invariants.ts';
 import { type Fact, parseFact } from '../../streams/fact/fact.ts';
 import { parseInstant } from '../../streams/instant.ts';
-import type { Granted, Stepped } from '../../streams/journal/record.ts';
+import type { Granted, Stepped } from '../../streams/journal/stock-decisions.ts';
 
 export type Input = Fact | Granted | Stepped;
 type More = Readonly<Record<string, unknown>>;

@@ -14,7 +14,7 @@ import { bookAsOf, compact } from '../../actors/stock/movements.ts';
 import { endedAtMs, statusOf } from '../../actors/stock/reservation.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
 import { hash64 } from '../../streams/hash.ts';
-import type { Granted, Stepped } from '../../streams/journal/record.ts';
+import type { Granted, Stepped } from '../../streams/journal/stock-decisions.ts';
 import { expectedOf, total } from './by-definition.ts';
 import { granted, order, step } from './given.ts';
 

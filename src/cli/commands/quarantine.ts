@@ -1,7 +1,9 @@
 /** `quarantine`, `quarantine show` and `quarantine skip`: what is not served, and a way on when a person has judged why. */
+
 import { type Command, InvalidArgumentError } from 'commander';
 import { JUDGED_STREAMS, type Judgement } from '../../../actors/log/judge.ts';
 import type { Skip } from '../../../actors/log/skips.ts';
+import { type Decision, isFence } from '../../../streams/journal/decision.ts';
 import { printable } from '../../../streams/names.ts';
 import { ranges } from '../../operate/ownership-view.ts';
 import type { QuarantineList } from '../../operate/quarantine-commands.ts';
@@ -82,12 +84,15 @@ function shown({ stream, seq, stops, says, means, message, record }: Judgement):
             writer: record.writer,
             n: record.n,
             decisions: record.decisions.length,
-            first: record.decisions
-              .slice(0, SHOWN_DECISIONS)
-              .map((each) => (each.kind === 'fenced' ? `fenced by ${each.by}` : `${each.kind} ${each.id}`)),
+            first: record.decisions.slice(0, SHOWN_DECISIONS).map(shownDecision),
           },
         }),
   };
+}
+
+function shownDecision(decision: Decision): string {
+  if (isFence(decision)) return `fenced by ${decision.by}`;
+  return 'id' in decision ? `${decision.kind} ${decision.id}` : decision.kind;
 }
 
 function print<T>({ stdout }: CliRun, given: Given, answer: T, text: (answer: T) => string): void {

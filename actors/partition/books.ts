@@ -1,0 +1,98 @@
+/** The books of one partition, one for each domain, and their pages. */
+import type { Fact } from '../../streams/fact/fact.ts';
+import type { Decision } from '../../streams/journal/decision.ts';
+import type { Book, Breach, Domain, ItemForm } from '../book/domain.ts';
+import { type PageItem, Pages } from '../book/pages.ts';
+
+/** A domain and its book, whose types fit. */
+interface Held {
+  readonly domain: Domain;
+  readonly book: Book;
+}
+
+export class Books {
+  readonly pages = new Pages();
+  readonly #all: readonly Held[];
+  readonly #byDecision = new Map<string, Held>();
+  readonly #forms = new Map<string, ItemForm<Book>>();
+
+  /** @throws if two domains share a kind of decision, or a kind or code of item (DO1) */
+  constructor(partition: number, domains: readonly Domain[]) {
+    this.#all = domains.map((domain) => ({ domain, book: domain.open(partition, this.pages) }));
+    for (const held of this.#all) {
+      for (const kind of held.domain.decisions) once(this.#byDecision, kind, held, 'decision');
+      for (const form of held.domain.items) once(this.#forms, form.kind, form, 'item');
+    }
+    if (new Set([...this.#forms.values()].map(({ code }) => code)).size < this.#forms.size)
+      throw new Error('two kinds of items share a code');
+  }
+
+  /** The book of a domain. @throws if the partition has none of it */
+  of<B extends Book>(domain: Domain<B>): B {
+    const held = this.#all.find((each) => each.domain.name === domain.name);
+    if (held === undefined) throw new Error(`there is no book of ${domain.name}`);
+    return held.book as B;
+  }
+
+  /** Changes of all of them so far. */
+  get seq(): number {
+    let sum = 0;
+    for (const { book } of this.#all) sum += book.seq;
+    return sum;
+  }
+
+  evolveFact(fact: Fact): void {
+    for (const { domain, book } of this.#all) domain.evolveFact?.(book, fact);
+  }
+
+  /** @throws if the decision belongs to no domain */
+  evolve(decision: Decision): void {
+    const held = this.#byDecision.get(decision.kind);
+    if (held === undefined) throw new Error(`no domain knows a decision ${decision.kind}`);
+    held.domain.evolve(held.book, decision);
+  }
+
+  /** Every breach in them; [] when all invariants hold. */
+  audit(): Breach[] {
+    return this.#all.flatMap(({ domain, book }) => domain.audit(book));
+  }
+
+  /** An item as a page stores it. */
+  tupleOf(item: PageItem): readonly unknown[] {
+    const form = this.#forms.get(item.kind) as ItemForm<Book>;
+    return [form.code, ...form.encode(item)];
+  }
+
+  /**
+   * Puts decoded items of all pages into empty books.
+   * @throws for an item of a kind that no domain knows
+   */
+  load(items: readonly { readonly page: number; readonly tuple: readonly unknown[] }[]): void {
+    const byCode = new Map<unknown, { page: number; fields: readonly unknown[] }[]>();
+    for (const { page, tuple } of items) {
+      const [code, ...fields] = tuple;
+      const known = byCode.get(code);
+      if (known === undefined) byCode.set(code, [{ page, fields }]);
+      else known.push({ page, fields });
+    }
+    for (const { domain, book } of this.#all)
+      for (const form of domain.items) {
+        for (const { page, fields } of byCode.get(form.code) ?? []) form.load(book, fields, page);
+        byCode.delete(form.code);
+      }
+    const [unknown] = byCode.keys();
+    if (byCode.size > 0) throw new Error(`it holds an item of unknown kind ${String(unknown)}`);
+    for (const page of this.pages.list) page.dirty = false;
+  }
+
+  /** Empties them, where something was loaded that cannot be used. */
+  clear(): void {
+    for (const { domain, book } of this.#all) domain.clear(book);
+    this.pages.list.length = 0;
+  }
+}
+
+function once<V>(map: Map<string, V>, key: string, value: V, what: string): void {
+  if (map.has(key)) throw new Error(`two domains have a kind of ${what} named ${key}`);
+  map.set(key, value);
+}

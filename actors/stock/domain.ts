@@ -1,0 +1,18 @@
+/** The domain of stock: facts move units, decisions claim them. */
+import { STOCK_DECISIONS, type StockDecision } from '../../streams/journal/stock-decisions.ts';
+import type { Domain } from '../book/domain.ts';
+import { StockBook } from './book.ts';
+import { applyDecision, applyFact } from './evolve.ts';
+import { audit } from './invariants.ts';
+import { STOCK_ITEMS } from './items.ts';
+
+export const STOCK: Domain<StockBook> = {
+  name: 'stock',
+  open: (partition, pages) => new StockBook(partition, pages),
+  clear: (book) => book.clear(),
+  evolveFact: applyFact,
+  decisions: STOCK_DECISIONS.map(({ kind }) => kind),
+  evolve: (book, decision) => applyDecision(book, decision as StockDecision),
+  items: STOCK_ITEMS,
+  audit,
+};

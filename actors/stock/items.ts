@@ -1,0 +1,186 @@
+/** How a stock book is stored: a form for each kind of item. Derived totals are not stored, because loading computes them (Z4). */
+
+import { type Shortage, shortageOf, shortTuple } from '../../streams/journal/stock-decisions.ts';
+import type { ItemForm } from '../book/domain.ts';
+import type { StockBook } from './book.ts';
+import { sellableFromParts } from './movements.ts';
+import { settle } from './reservation.ts';
+import { HomeEntry, ReservationPart, SkuEntry, type StockKey } from './state.ts';
+
+type Fields = readonly unknown[];
+type ShortTuple = ReturnType<typeof shortTuple>;
+
+type TransitTuple = [id: string, shipped: number, arrived: number, shippedAt: number, eta: number | null];
+type KeyTuple = [
+  location: string,
+  base: number,
+  movements: number[],
+  count: 0 | [at: number, id: string, counted: number],
+  seldom: 0 | [damaged: number, inspection: number, transit: 0 | TransitTuple[]],
+];
+
+function keyTuple(key: StockKey): Fields {
+  const { count, seldom } = key;
+  const transit = seldom?.transit;
+  return [
+    key.location,
+    key.base,
+    key.movements,
+    count === undefined ? 0 : [count.at, count.id, count.counted],
+    seldom === undefined
+      ? 0
+      : [
+          seldom.damaged,
+          seldom.inspection,
+          transit === undefined
+            ? 0
+            : [...transit].map(([id, each]) => [id, each.shipped, each.arrived, each.shippedAt, each.eta ?? null]),
+        ],
+  ];
+}
+
+function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, count, seldom]: KeyTuple): void {
+  const key = book.addKey(entry, location);
+  key.base = base;
+  key.movements = movements;
+  if (count !== 0) key.count = { at: count[0], id: count[1], counted: count[2] };
+  if (seldom !== 0) {
+    const transit = seldom[2] === 0 ? undefined : new Map(seldom[2].map(transitEntry));
+    key.seldom = { damaged: seldom[0], inspection: seldom[1], transit };
+  }
+  key.sellable = sellableFromParts(key);
+}
+
+function transitEntry([id, shipped, arrived, shippedAt, eta]: TransitTuple) {
+  return [id, { shipped, arrived, shippedAt, eta: eta ?? undefined }] as const;
+}
+
+const SKU: ItemForm<StockBook> = {
+  code: 0,
+  kind: 'sku',
+  encode: (item) => {
+    const { name, keys } = item as SkuEntry;
+    return [name, keys.map(keyTuple)];
+  },
+  load: (book, fields, page) => {
+    const [name, keys] = fields as [string, KeyTuple[]];
+    const entry = new SkuEntry(name);
+    book.skus.set(name, entry);
+    book.pages.place(entry, page);
+    for (const key of keys) loadKey(book, entry, key);
+  },
+};
+
+/** One place in the tuple of an item: how it is read from the item, and how it is put into one that is loaded. */
+interface Place<I> {
+  read(item: I): unknown;
+  put(item: I, value: never, book: StockBook): void;
+}
+
+/** A field that is stored as it is. */
+function plain<K extends keyof ReservationPart>(name: K): Place<ReservationPart> {
+  return {
+    read: (part) => part[name],
+    put: (part, value) => {
+      part[name] = value;
+    },
+  };
+}
+
+/** In the order in which they are stored. */
+const PART_PLACES: readonly Place<ReservationPart>[] = [
+  plain('granted'),
+  {
+    read: ({ content }) => content.hi,
+    put: (part, hi: number) => {
+      part.content = { hi, lo: 0 };
+    },
+  },
+  {
+    read: ({ content }) => content.lo,
+    put: (part, lo: number) => {
+      part.content = { hi: part.content.hi, lo };
+    },
+  },
+  plain('channel'),
+  plain('purpose'),
+  plain('home'),
+  plain('spread'),
+  {
+    read: ({ shortages }) => shortages.map(shortTuple),
+    put: (part, tuples: ShortTuple[]) => {
+      part.shortages = tuples.map(shortageOf);
+    },
+  },
+  plain('epoch'),
+  plain('seq'),
+  plain('grantedAtMs'),
+  plain('expiresAtMs'),
+  plain('confirmedAtMs'),
+  plain('releasedAtMs'),
+  plain('expiredAtMs'),
+  {
+    read: ({ lines }) => lines.map(({ index, key, qty }) => [index, key.sku.name, key.location, qty]),
+    put: (part, tuples: [number, string, string, number][], book) => {
+      part.lines = tuples.map(([index, sku, location, qty]) => {
+        return { index, key: book.key(sku, location), qty, fulfilled: 0, claimed: 0 };
+      });
+    },
+  },
+  {
+    read: ({ sold }) => (sold === undefined ? 0 : sold.map((each) => [each.sku, each.location, each.qty])),
+    put: (part, tuples: 0 | [string, string, number][]) => {
+      part.sold = tuples === 0 ? undefined : tuples.map(([sku, location, qty]) => ({ sku, location, qty }));
+    },
+  },
+  plain('soldAtMs'),
+];
+
+const PART: ItemForm<StockBook> = {
+  code: 1,
+  kind: 'part',
+  encode: (item) => {
+    const part = item as ReservationPart;
+    return [part.id, ...PART_PLACES.map((place) => place.read(part))];
+  },
+  load: (book, [id, ...fields], page) => {
+    const part = new ReservationPart(id as string);
+    for (const [index, place] of PART_PLACES.entries()) place.put(part, fields[index] as never, book);
+    book.parts.set(part.id, part);
+    book.pages.place(part, page);
+    settle(part);
+    if (part.granted) book.onHold?.(part);
+  },
+};
+
+type HomeTuple = [
+  id: string,
+  hi: number,
+  lo: number,
+  spread: number[],
+  shortages: ShortTuple[],
+  expiresAtMs: number,
+  confirmedAtMs: number,
+  endedAtMs: number,
+];
+
+const HOME: ItemForm<StockBook> = {
+  code: 2,
+  kind: 'home',
+  encode: (item) => {
+    const { id, content, spread, shortages, expiresAtMs, confirmedAtMs, endedAtMs } = item as HomeEntry;
+    return [id, content.hi, content.lo, spread, shortages.map(shortTuple), expiresAtMs, confirmedAtMs, endedAtMs];
+  },
+  load: (book, fields, page) => {
+    const [id, hi, lo, spread, short, expiresAtMs, confirmedAtMs, endedAtMs] = fields as unknown as HomeTuple;
+    const shortages: Shortage[] = short.map(shortageOf);
+    const home = new HomeEntry(id, { hi, lo }, spread, shortages, expiresAtMs);
+    home.confirmedAtMs = confirmedAtMs;
+    home.endedAtMs = endedAtMs;
+    book.homes.set(id, home);
+    book.pages.place(home, page);
+  },
+};
+
+/** Keys first, then what refers to them. */
+export const STOCK_ITEMS: readonly ItemForm<StockBook>[] = [SKU, PART, HOME];
