@@ -50,6 +50,9 @@ const MOST_WAIT_FOR_ATTACKS_MS = 90_000;
 /** Half of it before a node is killed, half behind it. */
 const FORGING_MS = 3_000;
 
+/** A partition that has changed gets its snapshot so often, which is no matter of serving. */
+const SNAPSHOT_MS = 3_000;
+
 const LENGTHS = {
   whole: {
     leaseMs: 5_000,
@@ -71,13 +74,16 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
   const count = isSlice || random() < 0.5 ? 2 : 3;
   say(`seed ${first}: ${count} nodes, max_payload ${maxPayload}, ${chosen.length} attacks`);
 
-  const [nats, redis] = await Promise.all([rig.nats({ config: { maxPayload } }), rig.redis()]);
+  const [nats, redis] = await Promise.all([
+    rig.nats({ config: { maxPayload, maxFileStore: '64GB' }, dataDir: rig.memoryPath('nats') }),
+    rig.redis(),
+  ]);
   const servers = { nats, redis };
   const key = rig.path('snapshot.key');
   writeFileSync(key, randomBytes(32).toString('hex'));
   const env = {
     HOLDFAST_LEASE: `${lengths.leaseMs}ms`,
-    HOLDFAST_SNAPSHOT_INTERVAL: '3s',
+    HOLDFAST_SNAPSHOT_INTERVAL: `${SNAPSHOT_MS}ms`,
     HOLDFAST_SNAPSHOT_KEY_FILE: key,
   };
   const nodes = await Promise.all(
@@ -233,11 +239,14 @@ async function after(
   return broken;
 }
 
-/** Within the lease every process runs, every node is ready and has every partition decide, and readers of the live feed hear. */
+const SNAPSHOTS_TAKEN = 'every partition gets a snapshot';
+
+/** Within the lease every process runs, every node is ready and has every partition decide, and readers of the live feed hear; then every partition gets a snapshot. */
 async function judged(site: Site): Promise<{ tookMs: number; wrong: string[] }> {
   const { servers, nodes, probes, readers, honest, withinMs } = site;
   const began = performance.now();
   const wrong: string[] = [];
+  const served: number[] = [];
   for (const node of nodes)
     if (!node.alive) wrong.push(`${node.name} ended with ${await node.ended()}: ${node.tail(2).slice(0, 600)}`);
   for (const [name, server] of Object.entries(servers)) if (!server.alive()) wrong.push(`${name} ended`);
@@ -256,26 +265,28 @@ async function judged(site: Site): Promise<{ tookMs: number; wrong: string[] }> 
             return undecided === undefined;
           },
         ],
-        ['every partition gets a snapshot', async () => (await snapshotAgeMs(node)) < performance.now() - began],
         ['its live feed sends', async () => reader.messages.length > heard],
         ['no honest caller waits', async () => !honest.waitsSince(began)],
+        [SNAPSHOTS_TAKEN, async () => (await snapshotAgeMs(node)) < performance.now() - began],
       ];
       for (const [what, holds] of ways) {
-        const left = withinMs - (performance.now() - began);
+        if (what === SNAPSHOTS_TAKEN) served.push(performance.now() - began);
+        const mostMs = what === SNAPSHOTS_TAKEN ? withinMs + SNAPSHOT_MS : withinMs;
+        const left = mostMs - (performance.now() - began);
         try {
           await until(holds, Math.max(left, 1_000), () => what, 200);
         } catch {
           const readiness = await node.readiness();
           const lies = what !== '/readyz is 200' && readiness?.ready === true ? ', and /readyz says 200' : '';
           wrong.push(
-            `${node.name}: not within ${withinMs} ms: ${what}${lies}; ${JSON.stringify(readiness?.reasons ?? reader.closed ?? null)?.slice(0, 400)}; ${undecided ?? ''}`,
+            `${node.name}: not within ${mostMs} ms: ${what}${lies}; ${JSON.stringify(readiness?.reasons ?? reader.closed ?? null)?.slice(0, 400)}; ${undecided ?? ''}`,
           );
           return;
         }
       }
     }),
   );
-  return { tookMs: Math.round(performance.now() - began), wrong };
+  return { tookMs: Math.round(Math.max(0, ...served)), wrong };
 }
 
 let judgements = 0;
