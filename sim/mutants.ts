@@ -117,7 +117,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a node appends before it is enrolled',
     ENGINE,
-    '    await this.writers.enrol(this.journal.writer, this.#ownership.name);\n',
+    '    await this.writers.enrol(this.journal.writer, ownership.name);\n',
     '',
   ),
   mutant(
@@ -178,7 +178,7 @@ export const MUTANTS: readonly Mutant[] = [
     mutant(
       'whoever waited for a turn needs no lease',
       RESERVATIONS,
-      'if (!this.#world.leased()) throw undecided(UNDECIDED.lease);',
+      'if (!this.#world.lease.leased) throw undecided(UNDECIDED.lease);',
       'if (this.#world.leased === undefined) throw undecided(UNDECIDED.lease);',
     ),
   ),
@@ -298,8 +298,8 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'holds of the owner before do not expire',
-    ENGINE,
-    '    for (const part of partition.book.parts.values()) this.expiry.watch(part);\n',
+    'actors/partition/expiry.ts',
+    '        for (const part of book.parts.values()) this.add(part);\n',
     '',
   ),
   rare(
