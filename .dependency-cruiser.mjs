@@ -20,7 +20,7 @@ const ROOMS = {
     'ownership stock',
     'book',
   ],
-  streams: ['contract', 'fact journal', 'nats read', '.'],
+  streams: ['contract', 'fact journal', 'memory nats read', '.'],
 };
 
 /** Each third-party client stands behind one door. */

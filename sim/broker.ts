@@ -63,10 +63,11 @@ export class SimBroker implements Broker {
     this.#connection = connection;
   }
 
-  publish(subject: string, data: Uint8Array, options: PublishOptions = {}): Promise<number> {
+  async publish(subject: string, data: Uint8Array, options: PublishOptions = {}): Promise<number> {
+    if (data.length > this.server.maxPayload) throw new BrokerError('too-large', `${data.length} bytes`);
     const { server } = this.#connection;
     const { headers = {}, expectLast } = options;
-    return this.#connection.ask<number>(
+    return await this.#connection.ask<number>(
       (log, answer) => server.publish(log.route(subject), data, { headers, expectLast }, answer),
       options.timeoutMs,
     );

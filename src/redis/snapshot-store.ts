@@ -17,8 +17,8 @@ import type { Settings } from '../../config/settings.ts';
 import { connectRedis, type RedisConnection } from './connection.ts';
 
 /**
- * KEYS[1] the partition's hash; ARGV[1] epoch, ARGV[2] manifest, ARGV[3] SHA-1 of the manifest that must be in force ('' if any or none
- * may be), ARGV[4] how many blobs were written, ARGV[5…] these, then the blobs to drop.
+ * KEYS[1] the partition's hash; ARGV[1] epoch, ARGV[2] manifest, ARGV[3] SHA-1 of the manifest that must be in force ('*' if any must
+ * be, '' if any or none may be), ARGV[4] how many blobs were written, ARGV[5…] these, then the blobs to drop.
  * Returns 0 and changes nothing if a newer epoch's manifest is in force, 2 if another one is than must be or a written blob is missing;
  * else the manifest in force becomes the one before, the new one comes in force, and 1 is returned.
  */
@@ -26,7 +26,7 @@ const SWAP = `
 local held = redis.call('HGET', KEYS[1], 'epoch')
 if held and tonumber(held) > tonumber(ARGV[1]) then return 0 end
 local before = redis.call('HGET', KEYS[1], 'm0')
-if ARGV[3] ~= '' and (not before or redis.sha1hex(before) ~= ARGV[3]) then return 2 end
+if ARGV[3] ~= '' and (not before or (ARGV[3] ~= '*' and redis.sha1hex(before) ~= ARGV[3])) then return 2 end
 local written = tonumber(ARGV[4])
 for i = 5, 4 + written do if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then return 2 end end
 if before then redis.call('HSET', KEYS[1], 'm1', before) end
@@ -100,7 +100,7 @@ export class RedisSnapshots implements SnapshotStore {
     const redis = await this.#connection.commands();
     const known = this.#of(partition);
     const written = known.written.splice(0);
-    const must = expectOne ? known.inForce : '';
+    const must = !expectOne ? '' : known.inForce === '' ? '*' : known.inForce;
     const words = [String(epoch), manifest, must, String(written.length), ...written, ...drop];
     const done = await redis.eval(SWAP, { keys: [keyOf(partition)], arguments: words });
     if (done === 1) known.inForce = sha1(manifest);
