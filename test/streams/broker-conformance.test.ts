@@ -193,11 +193,13 @@ describe.each([
     const third = await keys.put('n1', 'three', 0);
     const other = await keys.put('n2', 'any');
     expect([third > second, other > third]).toEqual([true, true]);
-    const all = (await keys.all()).map(({ key, value }) => [key, value]);
-    expect(all.sort()).toEqual([
-      ['n1', 'three'],
-      ['n2', 'any'],
-    ]);
+    const all = await keys.all();
+    expect(new Map(all.map(({ key, value }) => [key, value]))).toEqual(
+      new Map([
+        ['n1', 'three'],
+        ['n2', 'any'],
+      ]),
+    );
   });
 
   it('forgets a key that is not written again within its time', async () => {
