@@ -95,6 +95,12 @@ export default {
       ),
     ),
     error(
+      'harness-stands-below',
+      'test, faults, bench and the like are built on the harness',
+      { path: '^harness/' },
+      { pathNot: [PRODUCT, '^harness/', 'node_modules/'], dependencyTypesNot: ['core'] },
+    ),
+    error(
       'pure-streams',
       'leave input and output to the caller',
       { path: `^${PURE_STREAMS}` },

@@ -1,5 +1,5 @@
 /**
- * Tests: pure ones and ones against real servers side by side. Files that start servers get their own through test/fixtures.
+ * Tests: pure ones and ones against real servers side by side. Files that start servers get their own through harness/servers.
  *
  * Files run in two lanes, since most of them wait for servers, timers and leases; vitest's own choice on a machine of two cores is one
  * lane. Those that measure the machine run after all others, in one lane.

@@ -5,7 +5,19 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { ensureInstalled, root } from './install.mjs';
 
-const CODE = ['src', 'dashboards', 'actors', 'streams', 'config', 'test', 'sim', 'faults', 'bench', 'measure'];
+const CODE = [
+  'src',
+  'dashboards',
+  'actors',
+  'streams',
+  'config',
+  'test',
+  'harness',
+  'sim',
+  'faults',
+  'bench',
+  'measure',
+];
 
 const STEPS = [
   ['types', 'typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']],

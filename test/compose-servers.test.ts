@@ -4,11 +4,7 @@ import { join } from 'node:path';
 import { createClient } from 'redis';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { packageRoot } from '../src/process/package-root.ts';
-import { RedisSnapshots } from '../src/redis/snapshot-store.ts';
-import { firstAnswer } from '../src/servers/first-answer.ts';
-import type { ServerHandle } from '../src/servers/local-server.ts';
-import { freePort } from '../src/servers/ports.ts';
+import { NodeProcess } from '../harness/processes/node-process.ts';
 import {
   composeClusterNats,
   composeNats,
@@ -16,9 +12,13 @@ import {
   composeValkey,
   freshSecrets,
   secretOf,
-} from './fixtures/compose-servers.ts';
-import { NodeProcess } from './fixtures/node-process.ts';
-import { command } from './fixtures/redis-sets.ts';
+} from '../harness/servers/compose-servers.ts';
+import { command } from '../harness/servers/redis-sets.ts';
+import { packageRoot } from '../src/process/package-root.ts';
+import { RedisSnapshots } from '../src/redis/snapshot-store.ts';
+import { firstAnswer } from '../src/servers/first-answer.ts';
+import type { ServerHandle } from '../src/servers/local-server.ts';
+import { freePort } from '../src/servers/ports.ts';
 
 let secrets: string;
 beforeAll(() => {

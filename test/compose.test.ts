@@ -12,8 +12,8 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { loadSettings } from '../config/load-settings.ts';
 import { parseRedisAddress } from '../config/redis-address.ts';
+import { freshSecrets } from '../harness/servers/compose-servers.ts';
 import { packageRoot } from '../src/process/package-root.ts';
-import { freshSecrets } from './fixtures/compose-servers.ts';
 
 interface Service {
   readonly profiles?: readonly string[];

@@ -1,11 +1,11 @@
 /** What `holdfast doctor` and /readyz say of who owns what, with real nodes that come, die and are replaced. */
 import { PassThrough } from 'node:stream';
 import { beforeAll, expect, it } from 'vitest';
+import { NodeProcess, type Servers } from '../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../harness/servers/servers.ts';
 import { runCli } from '../src/cli/program.ts';
 import type { Finding } from '../src/operate/doctor.ts';
 import { ranges } from '../src/operate/ownership-view.ts';
-import { NodeProcess, type Servers } from './fixtures/node-process.ts';
-import { freshNats, freshRedis } from './fixtures/servers.ts';
 
 let servers: Servers;
 let [one, two]: NodeProcess[] = [];

@@ -5,11 +5,11 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { freshFolder, freshNats, freshRedis } from '../harness/servers/servers.ts';
 import { containerName } from '../src/servers/fetch/docker.ts';
 import { findServer } from '../src/servers/fetch/find.ts';
 import type { DockerProgram } from '../src/servers/fetch/program.ts';
 import { firstAnswer } from '../src/servers/first-answer.ts';
-import { freshFolder, freshNats, freshRedis } from './fixtures/servers.ts';
 
 /** A docker command for one image. It keeps each container's pid in a file, and logs its own calls. */
 async function standIn(kind: 'nats' | 'redis'): Promise<{ program: DockerProgram; calls: () => string[] }> {

@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { connect as connectNats } from '@nats-io/transport-node';
 import { createClient } from 'redis';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { freshFolder, freshNats, freshRedis } from '../harness/servers/servers.ts';
 import { packageRoot } from '../src/process/package-root.ts';
 import { candidateSources, neededLibraries } from '../src/servers/fetch/apt.ts';
 import { parseDeb822, parseOneLine, showAptSource } from '../src/servers/fetch/apt-sources.ts';
@@ -17,7 +18,6 @@ import { atLeast, FLOOR, parseVersion } from '../src/servers/fetch/version.ts';
 import { firstAnswer } from '../src/servers/first-answer.ts';
 import { startNats } from '../src/servers/nats.ts';
 import { isRunning } from '../src/servers/process-table.ts';
-import { freshFolder, freshNats, freshRedis } from './fixtures/servers.ts';
 
 const NOWHERE = { PATH: '' };
 

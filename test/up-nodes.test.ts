@@ -4,11 +4,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, expect, it } from 'vitest';
+import { ask, askUntilDecided } from '../harness/callers/http-caller.ts';
+import { freshFolder } from '../harness/servers/servers.ts';
 import { runCli } from '../src/cli/program.ts';
 import { packageRoot } from '../src/process/package-root.ts';
 import { commandLine, isRunning, parentOf } from '../src/servers/process-table.ts';
-import { ask, askUntilDecided } from './fixtures/http-caller.ts';
-import { freshFolder } from './fixtures/servers.ts';
 
 const data = freshFolder('up');
 let up: ChildProcess | undefined;

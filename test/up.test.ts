@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { describe, expect, it } from 'vitest';
-import { ask, askUntilDecided } from './fixtures/http-caller.ts';
-import { freshFolder, freshNats } from './fixtures/servers.ts';
-import { UpProcess } from './fixtures/up-process.ts';
+import { ask, askUntilDecided } from '../harness/callers/http-caller.ts';
+import { UpProcess } from '../harness/processes/up-process.ts';
+import { freshFolder, freshNats } from '../harness/servers/servers.ts';
 
 const FACTS = 3_000;
 

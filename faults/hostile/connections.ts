@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
-import { ask } from '../../test/fixtures/http-caller.ts';
+import { ask } from '../../harness/callers/http-caller.ts';
 import { type Attack, anyNode, fact, type Ground, paced, pickOf } from './attack.ts';
 import { hit, submit } from './hit.ts';
 

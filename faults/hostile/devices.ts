@@ -1,7 +1,7 @@
 /** Messages of a till that lies: cases 4, 10 and 12. They go to the subjects of facts, which every device may write. */
 import { headers as natsHeaders } from '@nats-io/transport-node';
+import { ask } from '../../harness/callers/http-caller.ts';
 import { encodeToken } from '../../streams/subjects.ts';
-import { ask } from '../../test/fixtures/http-caller.ts';
 import { type Attack, anyNode, fact, type Ground, paced, pickOf, randomBytes } from './attack.ts';
 import { hit } from './hit.ts';
 

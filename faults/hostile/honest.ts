@@ -5,9 +5,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { type Answer, ask } from '../../harness/callers/http-caller.ts';
+import { chance } from '../../harness/chance.ts';
 import { factSubject } from '../../streams/subjects.ts';
-import { type Answer, ask } from '../../test/fixtures/http-caller.ts';
-import { chance } from '../rig/chance.ts';
 
 /** A person or a till does something else between two requests: together they ask for about 35 decisions a second. */
 const MOST_PAUSE_MS = 1_000;

@@ -1,7 +1,7 @@
 /** The attackers: a process of its own that comes after everybody else, as machines elsewhere would. Takes orders from its parent. */
 import { setPriority } from 'node:os';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { chance } from '../rig/chance.ts';
+import { chance } from '../../harness/chance.ts';
 import type { Ground } from './attack.ts';
 import { ATTACKS } from './attacks.ts';
 import type { Order, Told } from './orders.ts';

@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { createClient, RESP_TYPES } from 'redis';
 import type { NodeMarks } from '../../actors/recovery/high-water-marks.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, MARKS_BUCKET, PARKED_STREAM } from '../../config/topology.ts';
+import { ask } from '../../harness/callers/http-caller.ts';
+import { chance, pick } from '../../harness/chance.ts';
+import type { NodeProcess, Servers } from '../../harness/processes/node-process.ts';
+import { until } from '../../harness/until.ts';
 import type { ServerHandle } from '../../src/servers/local-server.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
-import { ask } from '../../test/fixtures/http-caller.ts';
-import type { NodeProcess, Servers } from '../../test/fixtures/node-process.ts';
-import { until } from '../../test/fixtures/until.ts';
-import { chance, pick } from './chance.ts';
 import type { Rig } from './rig.ts';
 import { differences, type Known, type Truth, takeTruth } from './truth.ts';
 

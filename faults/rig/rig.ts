@@ -5,10 +5,10 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type NodeOptions, NodeProcess, type Servers } from '../../harness/processes/node-process.ts';
 import type { ServerHandle } from '../../src/servers/local-server.ts';
 import { type StartNatsOptions, startNats } from '../../src/servers/nats.ts';
 import { type StartRedisOptions, startRedis } from '../../src/servers/redis.ts';
-import { type NodeOptions, NodeProcess, type Servers } from '../../test/fixtures/node-process.ts';
 
 const MEMORY = '/dev/shm';
 const open = new Set<Rig>();

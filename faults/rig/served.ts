@@ -1,8 +1,9 @@
 /** Whether every partition is served, as a client sees it: one SKU of each partition answers. */
+
+import { ask, askUntilDecided } from '../../harness/callers/http-caller.ts';
+import type { NodeProcess } from '../../harness/processes/node-process.ts';
+import { until } from '../../harness/until.ts';
 import { partitionOf } from '../../streams/subjects.ts';
-import { ask, askUntilDecided } from '../../test/fixtures/http-caller.ts';
-import type { NodeProcess } from '../../test/fixtures/node-process.ts';
-import { until } from '../../test/fixtures/until.ts';
 
 export const PARTITIONS = 32;
 

@@ -1,6 +1,6 @@
 /** Faults in the system calls of a running process, by strace: slow ones, and ones that fail. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { until } from '../../test/fixtures/until.ts';
+import { until } from '../../harness/until.ts';
 
 export function lacksStrace(): string | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0)

@@ -1,6 +1,6 @@
 /** What a node says of everything that was written to it: taken before a fault, compared after it. */
-import { compareVersions } from '../../test/fixtures/auditor.ts';
-import { askUntilDecided } from '../../test/fixtures/http-caller.ts';
+import { compareVersions } from '../../harness/callers/auditor.ts';
+import { askUntilDecided } from '../../harness/callers/http-caller.ts';
 
 export interface Truth {
   /** Body of GET /v1/stock/{sku}, by SKU. */

@@ -1,7 +1,7 @@
 /** Nodes under the auditor's load while something is done to them; afterwards every node must say exactly what was acknowledged. */
-import { Auditor, type Decide, type Load, names } from '../../test/fixtures/auditor.ts';
-import type { NodeProcess } from '../../test/fixtures/node-process.ts';
-import { until } from '../../test/fixtures/until.ts';
+import { Auditor, type Decide, type Load, names } from '../../harness/callers/auditor.ts';
+import type { NodeProcess } from '../../harness/processes/node-process.ts';
+import { until } from '../../harness/until.ts';
 
 export class UnderLoad {
   readonly auditor: Auditor;

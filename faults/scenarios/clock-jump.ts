@@ -1,7 +1,7 @@
 /** The system's clock of a running node jumps by an hour and by a day, forth and back: holds last as long as they were promised. */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ask, askUntilDecided } from '../../test/fixtures/http-caller.ts';
+import { ask, askUntilDecided } from '../../harness/callers/http-caller.ts';
 import { findFaketime, JumpingClock } from '../rig/faketime.ts';
 import type { Outcome, Run, Scenario } from '../scenario.ts';
 

@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ask } from '../../test/fixtures/http-caller.ts';
-import { until } from '../../test/fixtures/until.ts';
+import { ask } from '../../harness/callers/http-caller.ts';
+import { until } from '../../harness/until.ts';
 import { prepareServers } from '../rig/prepared.ts';
 import { UnderLoad } from '../rig/under-load.ts';
 import type { Outcome, Run, Scenario } from '../scenario.ts';

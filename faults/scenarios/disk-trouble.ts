@@ -1,6 +1,6 @@
 /** The disk of NATS is slow, or fails: system calls delayed and refused by strace. */
-import { ask } from '../../test/fixtures/http-caller.ts';
-import { until } from '../../test/fixtures/until.ts';
+import { ask } from '../../harness/callers/http-caller.ts';
+import { until } from '../../harness/until.ts';
 import { injectFault, lacksStrace } from '../rig/strace.ts';
 import { UnderLoad } from '../rig/under-load.ts';
 import type { Outcome, Run, Scenario } from '../scenario.ts';

@@ -2,8 +2,8 @@
 import { setPriority } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, createInbox, type NatsConnection } from '@nats-io/transport-node';
-import { ask, askUntilDecided } from '../../test/fixtures/http-caller.ts';
-import { until } from '../../test/fixtures/until.ts';
+import { ask, askUntilDecided } from '../../harness/callers/http-caller.ts';
+import { until } from '../../harness/until.ts';
 import { MemoryWatch } from '../rig/memory.ts';
 import type { Outcome, Run, Scenario } from '../scenario.ts';
 

@@ -1,7 +1,7 @@
 /** Flipped bits and cut files in what nats-server has on disk, while nobody runs: what is wrong is refused, or is not wrong. */
 import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { chance, pick } from '../rig/chance.ts';
+import { chance, pick } from '../../harness/chance.ts';
 import { inLanes } from '../rig/lanes.ts';
 import { filesOf, judge, type Prepared, prepare, type Verdict } from '../rig/prepared.ts';
 import type { Rig } from '../rig/rig.ts';

@@ -1,8 +1,8 @@
 /** kill -9 of any of three nodes under load, again and again. */
 import { spawnSync } from 'node:child_process';
-import { Auditor, names } from '../../test/fixtures/auditor.ts';
-import { until } from '../../test/fixtures/until.ts';
-import { chance, pick } from '../rig/chance.ts';
+import { Auditor, names } from '../../harness/callers/auditor.ts';
+import { chance, pick } from '../../harness/chance.ts';
+import { until } from '../../harness/until.ts';
 import { balanced, median, probeSkus, stockProbes, untilServed } from '../rig/served.ts';
 import type { Outcome, Run, Scenario } from '../scenario.ts';
 

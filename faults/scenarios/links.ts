@@ -1,8 +1,8 @@
 /** The link between one of two nodes and NATS, hurt in every way that TCP lets through. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NodeProcess } from '../../test/fixtures/node-process.ts';
-import { until } from '../../test/fixtures/until.ts';
-import { TcpProxy } from '../rig/proxy.ts';
+import type { NodeProcess } from '../../harness/processes/node-process.ts';
+import { TcpProxy } from '../../harness/proxy.ts';
+import { until } from '../../harness/until.ts';
 import { balanced, PARTITIONS } from '../rig/served.ts';
 import { UnderLoad } from '../rig/under-load.ts';
 import type { Outcome, Run, Scenario } from '../scenario.ts';

@@ -5,10 +5,10 @@
  * give units away: every trial offers the last units to both.
  */
 import { request } from 'node:http';
-import { compareVersions } from '../../test/fixtures/auditor.ts';
-import { askUntilDecided } from '../../test/fixtures/http-caller.ts';
-import type { NodeProcess } from '../../test/fixtures/node-process.ts';
-import { until } from '../../test/fixtures/until.ts';
+import { compareVersions } from '../../harness/callers/auditor.ts';
+import { askUntilDecided } from '../../harness/callers/http-caller.ts';
+import type { NodeProcess } from '../../harness/processes/node-process.ts';
+import { until } from '../../harness/until.ts';
 import { inLanes } from '../rig/lanes.ts';
 import { prepareServers } from '../rig/prepared.ts';
 import type { Rig } from '../rig/rig.ts';

@@ -1,10 +1,10 @@
 /** The power goes under load: what the disk had not been given is gone. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Auditor, names } from '../../test/fixtures/auditor.ts';
-import { NodeProcess, type Servers } from '../../test/fixtures/node-process.ts';
-import { until } from '../../test/fixtures/until.ts';
-import { chance } from '../rig/chance.ts';
+import { Auditor, names } from '../../harness/callers/auditor.ts';
+import { chance } from '../../harness/chance.ts';
+import { NodeProcess, type Servers } from '../../harness/processes/node-process.ts';
+import { until } from '../../harness/until.ts';
 import { LoopDisk, lacksLoopDisk } from '../rig/loop-disk.ts';
 import { prepareServers } from '../rig/prepared.ts';
 import type { Rig } from '../rig/rig.ts';

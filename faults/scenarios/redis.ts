@@ -1,6 +1,6 @@
 /** Redis is emptied, read-only, full, gone, locked: serving goes on, and snapshots follow when it is well again. */
-import type { Servers } from '../../test/fixtures/node-process.ts';
-import { until } from '../../test/fixtures/until.ts';
+import type { Servers } from '../../harness/processes/node-process.ts';
+import { until } from '../../harness/until.ts';
 import { redisCommand } from '../rig/prepared.ts';
 import { UnderLoad } from '../rig/under-load.ts';
 import type { Outcome, Run, Scenario } from '../scenario.ts';

@@ -1,7 +1,7 @@
 /** Clients of NATS and of HTTP that ask and never read. */
 import { connect, type Socket } from 'node:net';
+import { until } from '../../harness/until.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
-import { until } from '../../test/fixtures/until.ts';
 import { MemoryWatch } from '../rig/memory.ts';
 import type { Rig } from '../rig/rig.ts';
 import { UnderLoad } from '../rig/under-load.ts';

@@ -1,7 +1,7 @@
 /** Damaged, torn, missing, foreign and old snapshots in Redis: none is used, and the log gives the same state. */
 import { cpSync, rmSync } from 'node:fs';
+import { chance, pick } from '../../harness/chance.ts';
 import type { ServerHandle } from '../../src/servers/local-server.ts';
-import { chance, pick } from '../rig/chance.ts';
 import { inLanes } from '../rig/lanes.ts';
 import { judge, type Prepared, prepare, type Verdict, withRedis } from '../rig/prepared.ts';
 import type { Rig } from '../rig/rig.ts';

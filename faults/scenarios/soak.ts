@@ -2,11 +2,11 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ask } from '../../test/fixtures/http-caller.ts';
-import type { NodeProcess, Servers } from '../../test/fixtures/node-process.ts';
-import { until } from '../../test/fixtures/until.ts';
-import { chance, pick } from '../rig/chance.ts';
-import { type HeapSummary, heapLine, heapTable, summarizeHeap } from '../rig/heap-summary.ts';
+import { ask } from '../../harness/callers/http-caller.ts';
+import { chance, pick } from '../../harness/chance.ts';
+import { type HeapSummary, heapLine, heapTable, summarizeHeap } from '../../harness/heap/heap-summary.ts';
+import type { NodeProcess, Servers } from '../../harness/processes/node-process.ts';
+import { until } from '../../harness/until.ts';
 import { MemoryWatch } from '../rig/memory.ts';
 import { redisCommand } from '../rig/prepared.ts';
 import { balanced } from '../rig/served.ts';

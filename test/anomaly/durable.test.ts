@@ -4,11 +4,11 @@
  */
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Answer, ask, askUntilDecided } from '../../harness/callers/http-caller.ts';
+import { NodeProcess } from '../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
+import { until } from '../../harness/until.ts';
 import type { Anomaly } from '../../streams/contract/anomaly-kinds.ts';
-import { type Answer, ask, askUntilDecided } from '../fixtures/http-caller.ts';
-import { NodeProcess } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
-import { until } from '../fixtures/until.ts';
 
 let one: NodeProcess;
 let two: NodeProcess;

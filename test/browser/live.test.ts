@@ -1,10 +1,10 @@
 /** What the live page shows follows what happens: facts, anomalies, parked facts, a socket that is cut, a node that is restarted. */
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { TcpProxy } from '../../faults/rig/proxy.ts';
-import { NodeProcess } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
-import { until } from '../fixtures/until.ts';
+import { NodeProcess } from '../../harness/processes/node-process.ts';
+import { TcpProxy } from '../../harness/proxy.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
+import { until } from '../../harness/until.ts';
 import { live, open } from './chromium.ts';
 
 const SHOP = 'store-1';

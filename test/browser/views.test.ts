@@ -5,9 +5,9 @@
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { freshFolder } from '../fixtures/servers.ts';
-import { until } from '../fixtures/until.ts';
-import { UpProcess } from '../fixtures/up-process.ts';
+import { UpProcess } from '../../harness/processes/up-process.ts';
+import { freshFolder } from '../../harness/servers/servers.ts';
+import { until } from '../../harness/until.ts';
 import { live, open } from './chromium.ts';
 
 /** Rules of WCAG 2.2 A and AA, and those that axe calls best practice. */

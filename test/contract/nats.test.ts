@@ -2,12 +2,12 @@
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
 import { Packr } from 'msgpackr';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ask } from '../../harness/callers/http-caller.ts';
+import { NodeProcess } from '../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
 import { ProvisionError, provision } from '../../streams/nats/provision.ts';
 import { encodeToken, factSubject, partitionOf } from '../../streams/subjects.ts';
-import { ask } from '../fixtures/http-caller.ts';
-import { NodeProcess } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
 
 const packr = new Packr({ useRecords: false });
 let node: NodeProcess;

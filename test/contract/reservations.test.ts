@@ -1,8 +1,8 @@
 /** The contract's sentences on facts, ATP and reservations, over HTTP against a running node. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ask as askAt } from '../fixtures/http-caller.ts';
-import { NodeProcess, type Servers } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
+import { ask as askAt } from '../../harness/callers/http-caller.ts';
+import { NodeProcess, type Servers } from '../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 
 let servers: Servers;
 let node: NodeProcess;

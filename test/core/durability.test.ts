@@ -2,10 +2,10 @@
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadSettings } from '../../config/load-settings.ts';
+import { NatsCluster } from '../../harness/servers/nats-cluster.ts';
+import { freshNats } from '../../harness/servers/servers.ts';
 import { checkDurability } from '../../src/node/durability.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
-import { NatsCluster } from '../fixtures/nats-cluster.ts';
-import { freshNats } from '../fixtures/servers.ts';
 
 async function durabilityOf(nats: string, natsMonitor: string, durability: 'strict' | 'relaxed' = 'strict') {
   const broker = await NatsBroker.connect(nats, 'durability');

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { encodeBody, JSON_TYPE } from '../../streams/codec.ts';
 import { factSubject } from '../../streams/subjects.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
 import { freshEngine, type TestEngine } from './test-engine.ts';
 
 let one: TestEngine;

@@ -4,9 +4,9 @@
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PartitionWatch } from '../../actors/partition/observer.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
+import { until } from '../../harness/until.ts';
 import { partitionOf } from '../../streams/subjects.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
-import { until } from '../fixtures/until.ts';
 import { freshEngine, type TestEngine } from './test-engine.ts';
 
 const PARTITIONS = 4;

@@ -6,6 +6,8 @@ import { Admission } from '../../actors/log/admission.ts';
 import { Partition } from '../../actors/partition/partition.ts';
 import { LostLogError, type RecoveryWorld, replayJournal } from '../../actors/recovery/recovery.ts';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
+import { NatsCluster } from '../../harness/servers/nats-cluster.ts';
+import { freshNats } from '../../harness/servers/servers.ts';
 import { SteadyClock } from '../../src/process/steady-clock.ts';
 import type { ServerHandle } from '../../src/servers/local-server.ts';
 import { isFence } from '../../streams/journal/decision.ts';
@@ -17,8 +19,6 @@ import { NatsBroker } from '../../streams/nats/broker.ts';
 import { provision } from '../../streams/nats/provision.ts';
 import { readUntil } from '../../streams/read/follower.ts';
 import { journalSubject } from '../../streams/subjects.ts';
-import { NatsCluster } from '../fixtures/nats-cluster.ts';
-import { freshNats } from '../fixtures/servers.ts';
 
 let broker: NatsBroker;
 

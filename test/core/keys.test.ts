@@ -1,8 +1,8 @@
 /** Keys of a bucket on a real nats-server: what comes late must not stand in place of what was said since. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { freshNats } from '../../harness/servers/servers.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
 import type { NatsKeys } from '../../streams/nats/keys.ts';
-import { freshNats } from '../fixtures/servers.ts';
 
 let broker: NatsBroker;
 let keys: NatsKeys;

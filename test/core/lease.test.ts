@@ -1,9 +1,9 @@
 /** Every node must mean the same by a lease: the bucket's keys last as long for all, and a longer one would outlive them. */
 import { expect, it } from 'vitest';
 import { NODES_BUCKET } from '../../config/topology.ts';
+import { NodeProcess } from '../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
-import { NodeProcess } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
 
 it('a node with another lease than those that are alive is refused; alone it starts, and the keys last as it says', async () => {
   const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);

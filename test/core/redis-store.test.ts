@@ -4,9 +4,15 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { loadSettings } from '../../config/load-settings.ts';
 import { parseRedisAddress } from '../../config/redis-address.ts';
 import { shownAddress } from '../../config/secret.ts';
+import {
+  command,
+  freshRedisCluster,
+  freshSentinels,
+  info,
+  type SentinelSet,
+} from '../../harness/servers/redis-sets.ts';
+import { freshRedis } from '../../harness/servers/servers.ts';
 import { RedisSnapshots } from '../../src/redis/snapshot-store.ts';
-import { command, freshRedisCluster, freshSentinels, info, type SentinelSet } from '../fixtures/redis-sets.ts';
-import { freshRedis } from '../fixtures/servers.ts';
 
 const blob = (name: string, text = name) => ({ name, bytes: Buffer.from(text) });
 const opened = (url: string) => RedisSnapshots.open(url, () => undefined);

@@ -7,12 +7,12 @@ import { baselineSources } from '../../actors/retention/baseline-store.ts';
 import { changeHorizon } from '../../actors/retention/change-horizon.ts';
 import { RULES_VERSION } from '../../config/rules.ts';
 import { HORIZONS_BUCKET, JOURNAL_STREAM, NODES_BUCKET, RULES_METADATA } from '../../config/topology.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { SteadyClock } from '../../src/process/steady-clock.ts';
 import { encodeBody, JSON_TYPE } from '../../streams/codec.ts';
 import { announceFloors, floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
 import { provision } from '../../streams/nats/provision.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
 import { Horizons as OldHorizons } from '../golden/streams-0.1/horizons.ts';
 import { freshEngine, type TestEngine } from './test-engine.ts';
 

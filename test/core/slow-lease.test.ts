@@ -2,8 +2,8 @@
 import { expect, it } from 'vitest';
 import { Ownership } from '../../actors/ownership/ownership.ts';
 import { NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
+import { freshNats } from '../../harness/servers/servers.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
-import { freshNats } from '../fixtures/servers.ts';
 
 const TTL_MS = 3_000;
 const LEASE_MS = (TTL_MS * 2) / 3;

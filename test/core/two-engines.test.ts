@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { PeerRequest } from '../../actors/ports/peer-operations.ts';
 import { Refusal } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { partitionOf } from '../../streams/subjects.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
 import { freshEngine, type TestEngine } from './test-engine.ts';
 
 let [one, two]: TestEngine[] = [];

@@ -6,6 +6,7 @@ import { Intake } from '../../actors/ingest/intake.ts';
 import { StreamFactDesk } from '../../actors/ingest/submit.ts';
 import { Partition } from '../../actors/partition/partition.ts';
 import { RULES_VERSION } from '../../config/rules.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { NatsPeers } from '../../src/node/peers.ts';
 import { SteadyClock } from '../../src/process/steady-clock.ts';
 import { ParkMarks } from '../../streams/fact/park-marks.ts';
@@ -13,7 +14,6 @@ import { sentAsJson } from '../../streams/fact/sent-body.ts';
 import { NatsBroker, nonce } from '../../streams/nats/broker.ts';
 import { provision } from '../../streams/nats/provision.ts';
 import { Follower } from '../../streams/read/follower.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
 import { freshEngine } from './test-engine.ts';
 
 const PARTITIONS = 32;

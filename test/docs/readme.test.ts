@@ -8,10 +8,10 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { REFUSALS } from '../../actors/ports/refusal.ts';
 import { loadSettings } from '../../config/load-settings.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { type RunningNode, startNode } from '../../src/node/node.ts';
 import { createLog } from '../../src/process/log.ts';
 import { packageRoot } from '../../src/process/package-root.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
 
 const readme = readFileSync(join(packageRoot(), 'README.md'), 'utf8');
 const examples = [...readme.matchAll(/```sh\n((?:now=.*\n)?curl [\s\S]*?)\n```\n```json\n([\s\S]*?)\n```/g)].map(

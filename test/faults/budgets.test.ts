@@ -5,12 +5,12 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { LIMITS } from '../../config/limits.ts';
+import { ask, askUntilDecided } from '../../harness/callers/http-caller.ts';
+import { LiveReader } from '../../harness/callers/live-reader.ts';
+import { NodeProcess } from '../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
+import { until } from '../../harness/until.ts';
 import { encodeBody, JSON_TYPE } from '../../streams/codec.ts';
-import { ask, askUntilDecided } from '../fixtures/http-caller.ts';
-import { LiveReader } from '../fixtures/live-reader.ts';
-import { NodeProcess } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
-import { until } from '../fixtures/until.ts';
 
 const ANOMALIES = 1_000;
 const LOCATIONS = 1_000;

@@ -6,10 +6,10 @@ import { createClient, RESP_TYPES } from 'redis';
 import { beforeEach, expect, it } from 'vitest';
 import { decodeManifest } from '../../actors/snapshot/format.ts';
 import { LIMITS } from '../../config/limits.ts';
+import { askUntilDecided } from '../../harness/callers/http-caller.ts';
+import { NodeProcess, type Servers } from '../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
-import { askUntilDecided } from '../fixtures/http-caller.ts';
-import { NodeProcess, type Servers } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
 
 let servers: Servers;
 let node: NodeProcess;

@@ -6,13 +6,13 @@ import { decodeManifest } from '../../actors/snapshot/format.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { loadSettings } from '../../config/load-settings.ts';
 import { FACT_STREAM_NAMES } from '../../config/topology.ts';
+import { ask, askUntilDecided } from '../../harness/callers/http-caller.ts';
+import { NodeProcess, type Servers } from '../../harness/processes/node-process.ts';
+import { makeFirstStreams } from '../../harness/servers/first-streams.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
 import { provision } from '../../streams/nats/provision.ts';
 import { partitionOf } from '../../streams/subjects.ts';
-import { makeFirstStreams } from '../fixtures/first-streams.ts';
-import { ask, askUntilDecided } from '../fixtures/http-caller.ts';
-import { NodeProcess, type Servers } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
 
 const now = () => new Date().toISOString();
 const fact = (type: string, id: string, sku: string, more: object = {}) => ({

@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { summarizeHeap } from '../../faults/rig/heap-summary.ts';
-import { freshFolder } from '../fixtures/servers.ts';
+import { summarizeHeap } from '../../harness/heap/heap-summary.ts';
+import { freshFolder } from '../../harness/servers/servers.ts';
 
 /** Objects of classes that terms name: 4 MB of ids, 2,000 parts of which each holds a text and a list, and one map that knows all. */
 const PROGRAM = `

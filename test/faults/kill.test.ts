@@ -1,9 +1,9 @@
 /** The node is killed as by kill -9 at every failpoint, under load, and started again: nothing acknowledged is lost, nothing is doubled. */
 import { beforeAll, expect, it } from 'vitest';
 import type { Failpoint } from '../../config/failpoints.ts';
-import { Auditor, names } from '../fixtures/auditor.ts';
-import { NodeProcess } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
+import { Auditor, names } from '../../harness/callers/auditor.ts';
+import { NodeProcess } from '../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 
 const shape = { callers: 24, scarce: names('S', 8), busy: names('B', 8), locations: ['dc', 'shop'] };
 let node: NodeProcess;

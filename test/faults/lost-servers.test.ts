@@ -2,9 +2,9 @@
 import { cpSync, rmSync } from 'node:fs';
 import { createClient } from 'redis';
 import { beforeEach, expect, it } from 'vitest';
-import { ask, askUntilDecided } from '../fixtures/http-caller.ts';
-import { NodeProcess, type Servers } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
+import { ask, askUntilDecided } from '../../harness/callers/http-caller.ts';
+import { NodeProcess, type Servers } from '../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 
 let servers: Servers;
 let node: NodeProcess;

@@ -1,11 +1,11 @@
 /** Three nats-servers under two nodes and callers: killed, paused and started again, they lose and double nothing. */
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
+import { Auditor, type Load, names } from '../../harness/callers/auditor.ts';
+import { NodeProcess } from '../../harness/processes/node-process.ts';
+import { NatsCluster } from '../../harness/servers/nats-cluster.ts';
+import { freshRedis } from '../../harness/servers/servers.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
-import { Auditor, type Load, names } from '../fixtures/auditor.ts';
-import { NatsCluster } from '../fixtures/nats-cluster.ts';
-import { NodeProcess } from '../fixtures/node-process.ts';
-import { freshRedis } from '../fixtures/servers.ts';
 
 const shape = { callers: 16, scarce: names('S', 8), busy: names('B', 8), locations: ['dc', 'shop'] };
 let cluster: NatsCluster;

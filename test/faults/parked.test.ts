@@ -2,10 +2,10 @@
 import { Packr } from 'msgpackr';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../../config/topology.ts';
+import { ask, askUntilDecided } from '../../harness/callers/http-caller.ts';
+import { NodeProcess, type Servers } from '../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
-import { ask, askUntilDecided } from '../fixtures/http-caller.ts';
-import { NodeProcess, type Servers } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
 
 let servers: Servers;
 let node: NodeProcess;

@@ -1,9 +1,9 @@
 /** A node paused beyond its lease, taken over, and woken: what it then says must not be older than what its successor said. */
 import { request } from 'node:http';
 import { beforeAll, expect, it } from 'vitest';
-import { ask, askUntilDecided } from '../fixtures/http-caller.ts';
-import { NodeProcess, type Servers } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
+import { ask, askUntilDecided } from '../../harness/callers/http-caller.ts';
+import { NodeProcess, type Servers } from '../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 
 let servers: Servers;
 beforeAll(async () => {

@@ -1,11 +1,11 @@
 /** Redis with replicas and shards under a node: what a failover loses of snapshots costs time, never state. */
 import { expect, it } from 'vitest';
+import { Auditor, type Load, names } from '../../harness/callers/auditor.ts';
+import { ask } from '../../harness/callers/http-caller.ts';
+import { NodeProcess } from '../../harness/processes/node-process.ts';
+import { command, freshRedisCluster, freshSentinels } from '../../harness/servers/redis-sets.ts';
+import { freshNats } from '../../harness/servers/servers.ts';
 import type { ServerHandle } from '../../src/servers/local-server.ts';
-import { Auditor, type Load, names } from '../fixtures/auditor.ts';
-import { ask } from '../fixtures/http-caller.ts';
-import { NodeProcess } from '../fixtures/node-process.ts';
-import { command, freshRedisCluster, freshSentinels } from '../fixtures/redis-sets.ts';
-import { freshNats } from '../fixtures/servers.ts';
 
 const shape = { callers: 12, scarce: names('S', 16), busy: names('B', 32), locations: ['dc', 'shop'] };
 

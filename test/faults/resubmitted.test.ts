@@ -3,13 +3,13 @@
  * either, and every start finds the same.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ask, askUntilDecided } from '../../harness/callers/http-caller.ts';
+import { KeptNode } from '../../harness/processes/kept-node.ts';
+import { NodeProcess, type Servers } from '../../harness/processes/node-process.ts';
+import { makeFirstStreams } from '../../harness/servers/first-streams.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
 import { againSubject, partitionOf } from '../../streams/subjects.ts';
-import { makeFirstStreams } from '../fixtures/first-streams.ts';
-import { ask, askUntilDecided } from '../fixtures/http-caller.ts';
-import { NodeProcess, type Servers } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
-import { KeptNode } from '../keeping/kept-node.ts';
 
 const now = () => new Date().toISOString();
 const LONG_AGO = new Date(Date.now() - 9 * 86_400_000).toISOString();

@@ -1,8 +1,8 @@
 /** Partitions that move from node to node while callers write: nothing acknowledged is lost, nobody waits for long. */
 import { beforeEach, expect, it } from 'vitest';
-import { Auditor, names } from '../fixtures/auditor.ts';
-import { NodeProcess, type Servers } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
+import { Auditor, names } from '../../harness/callers/auditor.ts';
+import { NodeProcess, type Servers } from '../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 
 const shape = { callers: 24, scarce: names('S', 8), busy: names('B', 8), locations: ['dc', 'shop'] };
 let servers: Servers;

@@ -2,11 +2,11 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadSettings } from '../../config/load-settings.ts';
+import { ask, askUntilDecided } from '../../harness/callers/http-caller.ts';
+import { NodeProcess } from '../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { startNode } from '../../src/node/node.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
-import { ask, askUntilDecided } from '../fixtures/http-caller.ts';
-import { NodeProcess } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
 import { logInto } from '../http/front.ts';
 
 const skus = ['wide-1', 'wide-2', 'wide-3', 'wide-4'];

@@ -2,8 +2,8 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { LIMITS } from '../../config/limits.ts';
+import { until } from '../../harness/until.ts';
 import { BodyReader } from '../../src/http/body-reader.ts';
-import { until } from '../fixtures/until.ts';
 import { type Front, front, SALE } from './front.ts';
 
 const MIB = 1024 * 1024;

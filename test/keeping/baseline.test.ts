@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BaselineStore, SupersededError } from '../../actors/retention/baseline-store.ts';
 import type { Baseline } from '../../actors/snapshot/baseline-format.ts';
 import { BASELINES_OBJECTS } from '../../config/topology.ts';
+import { names } from '../../harness/callers/auditor.ts';
+import { askUntilDecided } from '../../harness/callers/http-caller.ts';
+import { KeptNode } from '../../harness/processes/kept-node.ts';
 import { objectStream } from '../../streams/nats/objects.ts';
 import { partitionOf } from '../../streams/subjects.ts';
-import { names } from '../fixtures/auditor.ts';
-import { askUntilDecided } from '../fixtures/http-caller.ts';
-import { KeptNode } from './kept-node.ts';
 
 const skus = names('K', 40);
 

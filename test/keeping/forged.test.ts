@@ -1,11 +1,11 @@
 /** What strangers write to JOURNAL, on real processes: it does not count and stops nobody, or a person judges it. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { JOURNAL_STREAM, NODES_BUCKET } from '../../config/topology.ts';
+import { names } from '../../harness/callers/auditor.ts';
+import { KeptNode } from '../../harness/processes/kept-node.ts';
 import { encodeRecord } from '../../streams/journal/record.ts';
 import type { Granted } from '../../streams/journal/stock-decisions.ts';
 import { journalSubject, partitionOf } from '../../streams/subjects.ts';
-import { names } from '../fixtures/auditor.ts';
-import { KeptNode } from './kept-node.ts';
 
 const skus = names('F', 12);
 let kept: KeptNode;

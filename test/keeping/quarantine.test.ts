@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { auditAll } from '../../actors/engine/self-audit.ts';
 import { Quarantine } from '../../actors/partition/quarantine.ts';
+import { names } from '../../harness/callers/auditor.ts';
+import { KeptNode } from '../../harness/processes/kept-node.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { SteadyClock } from '../../src/process/steady-clock.ts';
 import { encodeRecord } from '../../streams/journal/record.ts';
 import { journalSubject, partitionOf } from '../../streams/subjects.ts';
 import { freshEngine, type TestEngine } from '../core/test-engine.ts';
-import { names } from '../fixtures/auditor.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
-import { KeptNode } from './kept-node.ts';
 
 const skus = names('Q', 30);
 

@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, it } from 'vitest';
 import type { RulesEntry } from '../../actors/idempotency/rules.ts';
 import { JOURNAL_STREAM, RULES_METADATA } from '../../config/topology.ts';
-import { askUntilDecided } from '../fixtures/http-caller.ts';
-import { freshFolder, freshNats, freshRedis } from '../fixtures/servers.ts';
-import { KeptNode } from './kept-node.ts';
+import { askUntilDecided } from '../../harness/callers/http-caller.ts';
+import { KeptNode } from '../../harness/processes/kept-node.ts';
+import { freshFolder, freshNats, freshRedis } from '../../harness/servers/servers.ts';
 
 const RECORDING = fileURLToPath(new URL('../golden/streams-0.1/', import.meta.url));
 const served = JSON.parse(readFileSync(`${RECORDING}served.json`, 'utf8'));

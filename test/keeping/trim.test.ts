@@ -1,14 +1,14 @@
 /** Trimming beside nodes that work, die, lag and are gone: nothing that anybody still has to read is removed. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
+import { Auditor, names } from '../../harness/callers/auditor.ts';
+import { askUntilDecided } from '../../harness/callers/http-caller.ts';
+import { KeptNode } from '../../harness/processes/kept-node.ts';
+import { NodeProcess } from '../../harness/processes/node-process.ts';
 import { runBaseline, runTrim } from '../../src/operate/retention-commands.ts';
 import { SteadyClock } from '../../src/process/steady-clock.ts';
 import { fenceWriter } from '../../streams/journal/fence.ts';
 import { decodeRecord } from '../../streams/journal/record.ts';
-import { Auditor, names } from '../fixtures/auditor.ts';
-import { askUntilDecided } from '../fixtures/http-caller.ts';
-import { NodeProcess } from '../fixtures/node-process.ts';
-import { KeptNode } from './kept-node.ts';
 
 let kept: KeptNode;
 afterEach(() => kept.close());

@@ -5,12 +5,12 @@ import { connect } from '@nats-io/transport-node';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { blobRef, decodeManifest, encodeManifest } from '../../actors/snapshot/format.ts';
 import { BASELINES_OBJECTS, JOURNAL_STREAM } from '../../config/topology.ts';
+import { names } from '../../harness/callers/auditor.ts';
+import { KeptNode } from '../../harness/processes/kept-node.ts';
 import { type Decision, fence } from '../../streams/journal/decision.ts';
 import { decodeRecord, encodeRecord, recordHash } from '../../streams/journal/record.ts';
 import type { Stepped } from '../../streams/journal/stock-decisions.ts';
 import { partitionOf } from '../../streams/subjects.ts';
-import { names } from '../fixtures/auditor.ts';
-import { KeptNode } from './kept-node.ts';
 import { pageWithMore } from './stored-page.ts';
 
 const skus = names('V', 12);

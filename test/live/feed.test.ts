@@ -1,9 +1,9 @@
 /** The live feed on real servers: values come over any node, soon after what changes them. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { AtpTopic, KpiTopic, LocationTopic, StockTopic, SystemTopic } from '../../dashboards/topics.ts';
-import { ask } from '../fixtures/http-caller.ts';
-import { endReaders, LiveReader } from '../fixtures/live-reader.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
+import { ask } from '../../harness/callers/http-caller.ts';
+import { endReaders, LiveReader } from '../../harness/callers/live-reader.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { fact, type LiveNode, liveNode, send, shared } from './live-nodes.ts';
 
 let nodes: LiveNode[] = [];

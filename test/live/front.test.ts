@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { LIMITS } from '../../config/limits.ts';
 import { Hub, type HubEvents } from '../../dashboards/feed/hub.ts';
+import { endReaders, LiveReader } from '../../harness/callers/live-reader.ts';
+import { until } from '../../harness/until.ts';
 import { attachLive } from '../../src/http/live-socket.ts';
 import type { LiveEnding } from '../../src/metrics/metrics.ts';
-import { endReaders, LiveReader } from '../fixtures/live-reader.ts';
-import { until } from '../fixtures/until.ts';
 
 interface Bare {
   readonly url: string;

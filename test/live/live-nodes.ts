@@ -2,10 +2,10 @@
 
 import { vi } from 'vitest';
 import { loadSettings } from '../../config/load-settings.ts';
+import { until } from '../../harness/until.ts';
 import { type RunningNode, startNode } from '../../src/node/node.ts';
 import { createLog } from '../../src/process/log.ts';
 import type { ServerHandle } from '../../src/servers/local-server.ts';
-import { until } from '../fixtures/until.ts';
 
 export interface LiveNode extends RunningNode {
   readonly url: string;

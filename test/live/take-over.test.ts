@@ -2,11 +2,11 @@
 import { createClient } from 'redis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { AtpTopic, KpiTopic, SystemTopic } from '../../dashboards/topics.ts';
-import { ask } from '../fixtures/http-caller.ts';
-import { endReaders, LiveReader } from '../fixtures/live-reader.ts';
-import { NodeProcess, type Servers } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
-import { until } from '../fixtures/until.ts';
+import { ask } from '../../harness/callers/http-caller.ts';
+import { endReaders, LiveReader } from '../../harness/callers/live-reader.ts';
+import { NodeProcess, type Servers } from '../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
+import { until } from '../../harness/until.ts';
 import { fact, send } from './live-nodes.ts';
 
 let servers: Servers;

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { dashboardFiles } from '../../dashboards/grafana/boards.ts';
+import { NodeProcess } from '../../harness/processes/node-process.ts';
+import { findPrometheus, PrometheusServer, promtool, type Sample } from '../../harness/servers/prometheus.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
+import { until } from '../../harness/until.ts';
 import { packageRoot } from '../../src/process/package-root.ts';
-import { NodeProcess } from '../fixtures/node-process.ts';
-import { findPrometheus, PrometheusServer, promtool, type Sample } from '../fixtures/prometheus.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
-import { until } from '../fixtures/until.ts';
 import { expressionsOf, selectorsIn, substituted, variablesOf } from './panels.ts';
 import { ShopDay } from './shop-day.ts';
 

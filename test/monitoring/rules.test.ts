@@ -3,9 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { findPrometheus, promtool } from '../../harness/servers/prometheus.ts';
+import { freshFolder } from '../../harness/servers/servers.ts';
 import { packageRoot } from '../../src/process/package-root.ts';
-import { findPrometheus, promtool } from '../fixtures/prometheus.ts';
-import { freshFolder } from '../fixtures/servers.ts';
 
 interface Rule {
   readonly alert: string;

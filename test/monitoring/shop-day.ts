@@ -3,7 +3,7 @@
  * that are held, confirmed, released, left to expire and refused, and requests that are wrong. Enough for every figure to move.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Answer, ask } from '../fixtures/http-caller.ts';
+import { type Answer, ask } from '../../harness/callers/http-caller.ts';
 
 /** Between two rounds, so that a busy machine is left alone. */
 const PAUSE_MS = 100;

@@ -11,11 +11,11 @@ import { loadSnapshot } from '../../actors/recovery/recovery.ts';
 import { Snapshotter } from '../../actors/snapshot/snapshotter.ts';
 import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
 import { audit } from '../../actors/stock/invariants.ts';
+import { freshRedis } from '../../harness/servers/servers.ts';
 import { SteadyClock } from '../../src/process/steady-clock.ts';
 import { RedisSnapshots } from '../../src/redis/snapshot-store.ts';
 import type { NatsBroker } from '../../streams/nats/broker.ts';
 import { partitionOf } from '../../streams/subjects.ts';
-import { freshRedis } from '../fixtures/servers.ts';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;

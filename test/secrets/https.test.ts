@@ -4,10 +4,10 @@ import { request } from 'node:https';
 import { connect as connectTls } from 'node:tls';
 import { beforeAll, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { UpProcess } from '../../harness/processes/up-process.ts';
+import { certificate } from '../../harness/servers/logins.ts';
+import { freshFolder, freshNats, freshRedis } from '../../harness/servers/servers.ts';
 import { freePort } from '../../src/servers/ports.ts';
-import { certificate } from '../fixtures/logins.ts';
-import { freshFolder, freshNats, freshRedis } from '../fixtures/servers.ts';
-import { UpProcess } from '../fixtures/up-process.ts';
 
 const ca = readFileSync(certificate('ca.pem'));
 const tls = { HOLDFAST_TLS_CERT_FILE: certificate('server.pem'), HOLDFAST_TLS_KEY_FILE: certificate('server.key') };

@@ -4,12 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadSettings } from '../../config/load-settings.ts';
-import { type RunningNode, startNode } from '../../src/node/node.ts';
-import { createLog } from '../../src/process/log.ts';
-import { RedisSnapshots } from '../../src/redis/snapshot-store.ts';
-import type { ServerHandle } from '../../src/servers/local-server.ts';
-import { NatsBroker } from '../../streams/nats/broker.ts';
-import { askUntilDecided } from '../fixtures/http-caller.ts';
+import { askUntilDecided } from '../../harness/callers/http-caller.ts';
 import {
   type AskingNats,
   type AskingRedis,
@@ -27,8 +22,13 @@ import {
   redisWithUser,
   SECRET,
   sentinelWithTls,
-} from '../fixtures/logins.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
+} from '../../harness/servers/logins.ts';
+import { freshNats, freshRedis } from '../../harness/servers/servers.ts';
+import { type RunningNode, startNode } from '../../src/node/node.ts';
+import { createLog } from '../../src/process/log.ts';
+import { RedisSnapshots } from '../../src/redis/snapshot-store.ts';
+import type { ServerHandle } from '../../src/servers/local-server.ts';
+import { NatsBroker } from '../../streams/nats/broker.ts';
 
 let [plainNats, plainRedis]: ServerHandle[] = [];
 const askingNats: Record<string, AskingNats> = {};

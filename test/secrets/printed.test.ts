@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { loadSettings } from '../../config/load-settings.ts';
 import { Secret } from '../../config/secret.ts';
 import { SETTINGS, type SettingName } from '../../config/settings.ts';
-import { runCli } from '../../src/cli/program.ts';
+import { UpProcess } from '../../harness/processes/up-process.ts';
 import {
   type AskingNats,
   type AskingRedis,
@@ -19,9 +19,9 @@ import {
   redisWithPassword,
   SECRET,
   secretFile,
-} from '../fixtures/logins.ts';
-import { freshFolder } from '../fixtures/servers.ts';
-import { UpProcess } from '../fixtures/up-process.ts';
+} from '../../harness/servers/logins.ts';
+import { freshFolder } from '../../harness/servers/servers.ts';
+import { runCli } from '../../src/cli/program.ts';
 
 let nats: AskingNats;
 let redis: AskingRedis;

@@ -5,11 +5,11 @@ import { beforeAll, expect, it } from 'vitest';
 import { blobRef, decodeManifest, encodeManifest, type Manifest } from '../../actors/snapshot/format.ts';
 import { snapshotKey } from '../../actors/snapshot/seal.ts';
 import { Secret } from '../../config/secret.ts';
+import { names } from '../../harness/callers/auditor.ts';
+import { KeptNode } from '../../harness/processes/kept-node.ts';
+import { UpProcess } from '../../harness/processes/up-process.ts';
+import { secretFile } from '../../harness/servers/logins.ts';
 import { partitionOf } from '../../streams/subjects.ts';
-import { names } from '../fixtures/auditor.ts';
-import { secretFile } from '../fixtures/logins.ts';
-import { UpProcess } from '../fixtures/up-process.ts';
-import { KeptNode } from '../keeping/kept-node.ts';
 import { pageWithMore } from '../keeping/stored-page.ts';
 
 const KEY = 'the same on all nodes, and 32 bytes or more';

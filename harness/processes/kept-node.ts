@@ -8,9 +8,9 @@ import type { Settings } from '../../config/settings.ts';
 import { runCli } from '../../src/cli/program.ts';
 import { writersOf } from '../../src/operate/retention-commands.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
-import { askUntilDecided } from '../fixtures/http-caller.ts';
-import { type NodeOptions, NodeProcess, type Servers } from '../fixtures/node-process.ts';
-import { freshNats, freshRedis } from '../fixtures/servers.ts';
+import { askUntilDecided } from '../callers/http-caller.ts';
+import { freshNats, freshRedis } from '../servers/servers.ts';
+import { type NodeOptions, NodeProcess, type Servers } from './node-process.ts';
 
 export class KeptNode {
   readonly servers: Servers;

@@ -1,7 +1,7 @@
 /**
  * What a node's memory is for: a heap snapshot summed up in the program's own terms.
  *
- *   node dist/faults/faults/rig/heap-summary.js FILE.heapsnapshot
+ *   node dist/faults/harness/heap/heap-summary.js FILE.heapsnapshot
  *
  * Invariants:
  *  HS1 Every byte stands in exactly one term: that of the nearest object, on the way to the root through what alone holds it (its
