@@ -7,7 +7,7 @@
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/setup/longest-first.ts';
 
-const MEASURING = ['test/scale/*.test.ts'];
+const MEASURING = ['test/**/*.scale.test.ts'];
 
 export default defineConfig({
   test: {

@@ -1,6 +1,6 @@
 /** Before all tests: nats-server, redis-server and Chromium are found or fetched once, so that no test file waits for a download. */
 import { findServer } from '../../src/servers/fetch/find.ts';
-import { findChromium } from '../browser/chromium-program.ts';
+import { findChromium } from '../dashboards/web/chromium-program.ts';
 
 export default async function setup(): Promise<void> {
   const finds = [

@@ -1,0 +1,126 @@
+/** A shop for the tables of the detectors: a real book with a real watch, facts and decisions in few words, and a wall clock to set. */
+
+import type { Alarm } from '../../../../actors/anomaly/detect/alarms.ts';
+import { AnomalyWatch } from '../../../../actors/anomaly/observer.ts';
+import { foldDecision, foldFact } from '../../../../actors/partition/fold.ts';
+import { Partition } from '../../../../actors/partition/partition.ts';
+import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../../../config/anomalies.ts';
+import type { AnomalyKind } from '../../../../streams/contract/anomaly-kinds.ts';
+import { type Fact, parseFact } from '../../../../streams/fact/fact.ts';
+import type { StockDecision } from '../../../../streams/journal/stock-decisions.ts';
+
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
+export const DAY_MS = 24 * HOUR_MS;
+/** A Monday. */
+const BEGIN = Date.parse('2026-01-05T00:00:00Z');
+
+export class Shop {
+  readonly partition = new Partition(7);
+  watch: AnomalyWatch;
+  readonly #parameters: AnomalyParameters;
+  /** Milliseconds since 1970; facts happen then, and are stored a second later. */
+  nowMs = BEGIN;
+  #count = 0;
+
+  constructor(parameters: Partial<AnomalyParameters> = {}) {
+    this.#parameters = { ...ANOMALY_DEFAULTS, ...parameters };
+    this.watch = this.#made();
+    this.partition.watch = this.watch;
+  }
+
+  #made(): AnomalyWatch {
+    return new AnomalyWatch(7, { parameters: this.#parameters, laneTimeMs: 3 * DAY_MS });
+  }
+
+  /** Another watch goes on from what this one keeps. */
+  restart(): this {
+    const next = this.#made();
+    next.load(this.book, this.watch.keep());
+    this.watch = next;
+    this.partition.watch = next;
+    return this;
+  }
+
+  get book() {
+    return this.partition.book;
+  }
+
+  /** Of SKU mug at the shop now, unless the fields say otherwise. @param lateMs how much later than usual it comes */
+  fact(type: string, fields: Record<string, unknown> = {}, lateMs = 0): this {
+    this.#count += 1;
+    const occurredAt = new Date(this.nowMs).toISOString();
+    const parsed = parseFact({ id: `f${this.#count}`, type, sku: 'mug', location: 'shop', occurredAt, ...fields });
+    if (!parsed.ok) throw new Error(parsed.message);
+    foldFact(this.partition, parsed.fact as Fact, (this.nowMs + lateMs + 1000) * 1000);
+    return this;
+  }
+
+  hold(id: string, qty: number, more: { sku?: string; channel?: string; purpose?: string } = {}): this {
+    const { sku = 'mug', channel = 'web', purpose = 'order' } = more;
+    const line = { index: 0, sku, location: 'shop', qty, partition: 7, seq: 1 };
+    const where = { home: 7, spread: [7], parts: [[7, 1]] as const, shortages: [] };
+    const times = { atMs: this.nowMs, expiresAtMs: this.nowMs + 900_000 };
+    return this.decide({
+      kind: 'granted',
+      id,
+      content: { hi: 1, lo: 1 },
+      channel,
+      purpose,
+      ...times,
+      ...where,
+      lines: [line],
+    });
+  }
+
+  step(kind: 'confirmed' | 'released' | 'expired', id: string): this {
+    return this.decide({ kind, id, atMs: this.nowMs, parts: [[7, 1]] });
+  }
+
+  decide(decision: StockDecision): this {
+    foldDecision(this.partition, decision);
+    return this;
+  }
+
+  wait(ms: number): this {
+    this.nowMs += ms;
+    return this;
+  }
+
+  /** Looks at what time has brought, as the keeper does every second. */
+  look(): this {
+    this.watch.hear(this.watch.takeHeard());
+    this.watch.tick(this.nowMs + 1000);
+    return this;
+  }
+
+  /**
+   * Days of business from 8 to 18 o'clock, Sundays closed: every ten minutes one of ten other SKUs is sold, and the mug at these minutes
+   * after eight. Ends at midnight.
+   */
+  business(days: number, mugAt: readonly number[], more: Record<string, unknown> = {}): this {
+    const morning = this.nowMs;
+    for (let day = 0; day < days; day++) {
+      const opens = morning + day * DAY_MS + 8 * HOUR_MS;
+      const open = new Date(opens).getUTCDay() !== 0;
+      for (let minute = 0; open && minute < 600; minute++) {
+        this.nowMs = opens + minute * MINUTE_MS;
+        if (minute % 10 === 0)
+          this.fact('sale', { sku: `other-${(minute / 10) % 10}`, qty: 1, device: 'till', ...more });
+        if (mugAt.includes(minute)) this.fact('sale', { qty: 1, unitPrice: '2.50', currency: 'GBP', ...more });
+        if (minute % 60 === 0) this.look();
+      }
+    }
+    this.nowMs = morning + days * DAY_MS;
+    return this.look();
+  }
+
+  open(kind: AnomalyKind): Alarm[] {
+    return [...this.watch.open()].map(([, alarm]) => alarm).filter((alarm) => alarm.kind === kind);
+  }
+
+  /** Kinds that are open, each once, in order. */
+  get kinds(): AnomalyKind[] {
+    return [...new Set([...this.watch.open()].map(([, { kind }]) => kind))].sort();
+  }
+}

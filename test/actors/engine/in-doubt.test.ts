@@ -1,0 +1,101 @@
+/**
+ * A fault of the program while a fact or a decision is folded: the book may hold half of it. Its partition is built again from the log,
+ * or stays in quarantine with what cannot be folded; the others go on.
+ */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { PartitionWatch } from '../../../actors/partition/observer.ts';
+import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
+import { until } from '../../../harness/until.ts';
+import { partitionOf } from '../../../streams/subjects.ts';
+import { freshEngine, type TestEngine } from './test-engine.ts';
+
+const PARTITIONS = 4;
+let node: TestEngine;
+/** What the program cannot fold, as long as it is asked to. */
+let poison: (id: string) => boolean = () => false;
+let thrown = 0;
+
+const none = () => undefined;
+const bite = (id: string) => {
+  if (!poison(id)) return;
+  thrown += 1;
+  throw new TypeError(`cannot read properties of ${id}`);
+};
+/** Throws in the middle of a fold: the book has been changed by then. */
+const watch = (): PartitionWatch => ({
+  factFolded: (_, fact) => bite(fact.id),
+  decisionFolded: (_, decision) => bite(decision.id),
+  load: none,
+  keep: () => new Uint8Array(),
+});
+
+const skuIn = (partition: number, nth = 0) =>
+  Array.from({ length: 400 }, (_, i) => `sku-${i}`).filter((sku) => partitionOf(sku, PARTITIONS) === partition)[
+    nth
+  ] as string;
+const idIn = (partition: number, name: string) =>
+  Array.from({ length: 400 }, (_, i) => `${name}-${i}`).find(
+    (id) => partitionOf(id, PARTITIONS) === partition,
+  ) as string;
+const receipt = (id: string, sku: string) => ({
+  id,
+  type: 'receipt',
+  sku,
+  location: 'x',
+  occurredAt: new Date().toISOString(),
+  qty: 5,
+});
+const place = (id: string, sku: string) =>
+  node.desk.place({
+    id,
+    channel: 'web',
+    purpose: 'order',
+    ttlSeconds: 60,
+    partial: false,
+    lines: [{ sku, qty: 1, split: false }],
+  });
+const reasons = () => node.engine.readiness.reasons.join('; ');
+const serves = (partition: number) => node.engine.partitions.get(partition)?.serving === true;
+
+beforeAll(async () => {
+  const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
+  node = await freshEngine(nats.url, redis.url, 'one', { partitions: PARTITIONS, leaseTtlMs: 10_000, watch });
+  for (let partition = 0; partition < PARTITIONS; partition++)
+    await node.facts.submit([receipt(`stock-${partition}`, skuIn(partition))]);
+}, 60_000);
+afterAll(async () => {
+  await node?.stop();
+});
+
+it('builds a partition again at once where a fact could not be folded, and loses nothing', async () => {
+  let times = 0;
+  poison = (id) => id === 'once' && times++ === 0;
+  await node.facts.submit([receipt('once', skuIn(0))]);
+  await until(() => serves(0), 30_000, reasons);
+  expect(await node.desk.stock(skuIn(0), 'x')).toMatchObject({ sellable: 10 });
+  expect(node.notes.filter((note) => note.includes('while folding'))).toHaveLength(1);
+});
+
+it('keeps a partition in quarantine, with the fact in the reason, where it can never be folded', async () => {
+  poison = (id) => id === 'never';
+  thrown = 0;
+  await node.broker.publish(`receipt.x.${skuIn(1)}`, Buffer.from(JSON.stringify(receipt('never', skuIn(1)))));
+  // Once when it came, and once when it was built again; after that at the pace of quarantine.
+  await until(() => thrown === 2 && !serves(1), 30_000, reasons);
+  const { lastSeq } = (await node.broker.stream('RECEIPTS')) ?? { lastSeq: 0 };
+  expect(reasons()).toContain(`fact RECEIPTS.${lastSeq} cannot be folded: cannot read properties of never`);
+  // The others go on, behind it too.
+  expect(await node.facts.submit([receipt('behind', skuIn(2))])).toMatchObject({ accepted: 1 });
+  expect((await place(idIn(2, 'next'), skuIn(2))).reservation.status).toBe('held');
+  expect(thrown).toBe(2);
+});
+
+it('does the same for a decision, which is durable and is not answered as if it were folded', async () => {
+  const id = idIn(3, 'bad');
+  let times = 0;
+  poison = (each) => each === id && times++ === 0;
+  await expect(place(id, skuIn(3))).rejects.toMatchObject({ kind: 'undecided' });
+  await until(() => serves(3), 30_000, reasons);
+  expect(await place(id, skuIn(3))).toMatchObject({ fresh: false, reservation: { status: 'held' } });
+  expect(await node.desk.stock(skuIn(3), 'x')).toMatchObject({ sellable: 5, held: 1 });
+});

@@ -1,0 +1,157 @@
+/**
+ * The stock of partition 0 by definition: what the contract says that facts and decisions come to, every figure from all
+ * of them anew. Slow on purpose, and none of it taken from the code that it is the measure of.
+ */
+
+import type { Fact } from '../../../streams/fact/fact.ts';
+import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
+import { order, viewOf } from './given.ts';
+
+/** What the contract says these facts and decisions come to. Not how the code does it: every figure from all facts anew. */
+export function expectedOf(facts: readonly Fact[], decisions: readonly (Granted | Stepped)[]) {
+  const steps = decisions.filter((each): each is Stepped => each.kind !== 'granted');
+  const has = (id: string, kind: string) => steps.some((each) => each.id === id && each.kind === kind);
+  const reservations = decisions
+    .filter((each): each is Granted => each.kind === 'granted')
+    .map((grant) => ({ grant, lines: grant.lines.filter((line) => line.partition === 0) }))
+    .filter(({ lines }) => lines.length > 0)
+    .map(({ grant: { id }, lines }) => {
+      const fulfilled = fulfilledOf(
+        lines,
+        facts.filter((fact) => fact.type === 'sale' && fact.reservation === id),
+      );
+      const gone = lines.every((line, i) => fulfilled[i] === line.qty);
+      const ended = has(id, 'released') ? 'released' : has(id, 'expired') ? 'expired' : undefined;
+      const status = gone ? 'fulfilled' : (ended ?? (has(id, 'confirmed') ? 'allocated' : 'held'));
+      const claims = lines.map((line, i) => ({
+        ...line,
+        qty: ended === undefined ? line.qty - (fulfilled[i] as number) : 0,
+      }));
+      return { id, status, fulfilled, claims, bucket: has(id, 'confirmed') ? 'allocated' : 'held' };
+    })
+    .sort((a, b) => order(a.id, b.id));
+  const claimed = (bucket: string, sku: string, location: string) =>
+    total(
+      reservations.filter((each) => each.bucket === bucket).flatMap((each) => each.claims),
+      (line) => (line.sku === sku && line.location === location ? line.qty : 0),
+    );
+  const views = ['mug', 'pan'].flatMap((sku) =>
+    placesOf(
+      facts,
+      reservations.flatMap((each) => each.claims),
+    )
+      .filter((location) =>
+        isKnown(
+          sku,
+          location,
+          facts,
+          reservations.flatMap((each) => each.claims),
+        ),
+      )
+      .map((location) => {
+        const here = facts.filter((fact) => fact.sku === sku && fact.location === location);
+        return viewOf(sku, location, {
+          sellable: sellableOf(here),
+          damaged: total(here, damagedBy),
+          inspection: total(here, inspectionBy),
+          held: claimed('held', sku, location),
+          allocated: claimed('allocated', sku, location),
+          inTransit: inTransitOf(
+            facts.filter((fact) => fact.sku === sku),
+            location,
+          ),
+        });
+      }),
+  );
+  return { views, reservations: reservations.map(({ id, status, fulfilled }) => ({ id, status, fulfilled })) };
+}
+
+/** Sales at a line's own location first; what is over fulfils what other lines of the SKU lack, in their order. */
+function fulfilledOf(
+  lines: readonly { sku: string; location: string; qty: number }[],
+  sales: readonly Fact[],
+): number[] {
+  const fulfilled = lines.map(() => 0);
+  const units = sales.flatMap((fact) => (fact.type === 'sale' ? Array<Fact>(fact.qty).fill(fact) : []));
+  const give = (fits: (line: { sku: string; location: string }, unit: Fact) => boolean, from: readonly Fact[]) =>
+    from.filter((unit) => {
+      const at = lines.findIndex((line, i) => fits(line, unit) && (fulfilled[i] as number) < line.qty);
+      if (at >= 0) fulfilled[at] = (fulfilled[at] as number) + 1;
+      return at < 0;
+    });
+  const over = give((line, unit) => line.sku === unit.sku && line.location === unit.location, units);
+  give((line, unit) => line.sku === unit.sku, over);
+  return fulfilled;
+}
+
+function sellableOf(here: readonly Fact[]): number {
+  const counts = here.filter((fact) => fact.type === 'count');
+  counts.sort((a, b) => a.at - b.at || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
+  const last = counts.at(-1);
+  const later = last === undefined ? here : here.filter((fact) => fact.at > last.at);
+  return (last?.counted ?? 0) + total(later, sellableBy);
+}
+
+function sellableBy(fact: Fact): number {
+  switch (fact.type) {
+    case 'sale':
+      return -fact.qty;
+    case 'receipt':
+      return fact.qty;
+    case 'transfer':
+      return fact.phase === 'shipped' ? -fact.qty : fact.qty;
+    case 'return':
+      return fact.disposition === 'restock' ? fact.qty : 0;
+    case 'count':
+      return 0;
+    case 'adjustment':
+      return fact.bucket === 'sellable' ? fact.delta : 0;
+  }
+}
+
+function damagedBy(fact: Fact): number {
+  if (fact.type === 'receipt' || (fact.type === 'transfer' && fact.phase === 'received')) return fact.damaged;
+  if (fact.type === 'return') return fact.disposition === 'damaged' ? fact.qty : 0;
+  return fact.type === 'adjustment' && fact.bucket === 'damaged' ? fact.delta : 0;
+}
+
+function inspectionBy(fact: Fact): number {
+  if (fact.type === 'return') return fact.disposition === 'inspect' ? fact.qty : 0;
+  return fact.type === 'adjustment' && fact.bucket === 'inspection' ? fact.delta : 0;
+}
+
+/** Σ max(0, shipped − received − damaged) over the transfers to here. */
+function inTransitOf(facts: readonly Fact[], to: string): number {
+  const legs = facts.filter((fact) => fact.type === 'transfer').filter((fact) => fact.to === to);
+  return total([...new Set(legs.map((leg) => leg.transfer))], (id) => {
+    const of = legs.filter((leg) => leg.transfer === id);
+    return Math.max(
+      0,
+      total(of, (leg) => (leg.phase === 'shipped' ? leg.qty : -leg.qty - leg.damaged)),
+    );
+  });
+}
+
+function placesOf(facts: readonly Fact[], lines: readonly { location: string }[]): string[] {
+  const named = facts.flatMap((fact) => (fact.type === 'transfer' ? [fact.from, fact.to] : [fact.location]));
+  return [...new Set([...named, ...lines.map((line) => line.location)])].sort();
+}
+
+function isKnown(
+  sku: string,
+  location: string,
+  facts: readonly Fact[],
+  lines: readonly { sku: string; location: string }[],
+): boolean {
+  const named = facts.filter((fact) => fact.sku === sku);
+  return (
+    named.some(
+      (fact) =>
+        fact.location === location || (fact.type === 'transfer' && fact.phase === 'shipped' && fact.to === location),
+    ) || lines.some((line) => line.sku === sku && line.location === location)
+  );
+}
+
+export function total<T>(things: readonly T[], units: (thing: T) => number): number {
+  return things.reduce((sum, thing) => sum + units(thing), 0);
+}

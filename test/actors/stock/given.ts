@@ -1,0 +1,133 @@
+/** Given: facts, decisions and books in few words, for the tables of the stock machine. Times are of one day, in UTC. */
+import type { StockView } from '../../../actors/stock/availability.ts';
+import { stockView } from '../../../actors/stock/availability.ts';
+import { StockBook } from '../../../actors/stock/book.ts';
+import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
+import { audit } from '../../../actors/stock/invariants.ts';
+import { type Fact, parseFact } from '../../../streams/fact/fact.ts';
+import { parseInstant } from '../../../streams/instant.ts';
+import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
+
+export type Input = Fact | Granted | Stepped;
+type More = Readonly<Record<string, unknown>>;
+
+let facts = 0;
+
+/** A fact as a device sends it, parsed. `at` is a time of the day, or a whole instant. */
+export function fact(type: string, at: string, fields: More): Fact {
+  facts += 1;
+  const parsed = parseFact({
+    id: `fact-${facts}`,
+    type,
+    sku: 'mug',
+    location: 'dc',
+    occurredAt: moment(at),
+    ...fields,
+  });
+  if (!parsed.ok) throw new Error(parsed.message);
+  return parsed.fact;
+}
+
+export const sale = (at: string, qty: number, more: More = {}) => fact('sale', at, { qty, ...more });
+export const receipt = (at: string, qty: number, more: More = {}) => fact('receipt', at, { qty, ...more });
+export const count = (at: string, counted: number, more: More = {}) => fact('count', at, { counted, ...more });
+export const back = (at: string, qty: number, disposition: string, more: More = {}) =>
+  fact('return', at, { qty, disposition, ...more });
+export const adjustment = (at: string, delta: number, more: More = {}) =>
+  fact('adjustment', at, { delta, reason: 'test', ...more });
+/** Leaves dc for shop. */
+export const shipped = (at: string, qty: number, more: More = {}) =>
+  fact('transfer', at, { phase: 'shipped', transfer: 't1', from: 'dc', to: 'shop', qty, ...more });
+/** Comes from dc to shop. */
+export const received = (at: string, qty: number, more: More = {}) =>
+  fact('transfer', at, { phase: 'received', transfer: 't1', from: 'dc', to: 'shop', location: 'shop', qty, ...more });
+
+function moment(at: string): string {
+  return at.includes('T') ? at : `2026-11-24T${at}:00Z`;
+}
+
+export function micros(at: string): number {
+  return parseInstant(moment(at)) as number;
+}
+
+export interface LineOf {
+  readonly qty: number;
+  readonly sku?: string;
+  readonly location?: string;
+  readonly partition?: number;
+}
+
+export function granted(id: string, lines: readonly LineOf[], more: Partial<Granted> = {}): Granted {
+  const spread = [...new Set(lines.map((line) => line.partition ?? 0))];
+  return {
+    kind: 'granted',
+    id,
+    content: { hi: 1, lo: 2 },
+    channel: 'web',
+    purpose: 'order',
+    atMs: 1000,
+    expiresAtMs: 9000,
+    home: spread[0] ?? 0,
+    spread,
+    parts: spread.map((partition) => [partition, 1] as const),
+    lines: lines.map((line, index) => ({ index, sku: 'mug', location: 'dc', partition: 0, seq: 1, ...line })),
+    shortages: [],
+    ...more,
+  };
+}
+
+export function step(kind: Stepped['kind'], id: string, atMs = 2000): Stepped {
+  return { kind, id, atMs, parts: [[0, 1]] };
+}
+
+/** Folds the inputs, asserting every invariant after each. */
+export function bookOf(inputs: readonly Input[], partition = 0): StockBook {
+  const book = new StockBook(partition);
+  for (const input of inputs) foldChecked(book, input);
+  return book;
+}
+
+export function foldChecked(book: StockBook, input: Input): void {
+  if ('type' in input) applyFact(book, input);
+  else applyDecision(book, input);
+  const breaches = audit(book);
+  if (breaches.length > 0) throw new Error(`${JSON.stringify(input)} broke ${JSON.stringify(breaches)}`);
+}
+
+/** What a view's other figures follow from. */
+export interface Figures {
+  readonly sellable?: number;
+  readonly damaged?: number;
+  readonly inspection?: number;
+  readonly held?: number;
+  readonly allocated?: number;
+  readonly inTransit?: number;
+}
+
+/** The whole view by the contract's formulas; what is not named is 0. */
+export function viewOf(sku: string, location: string, figures: Figures): StockView {
+  const all = { sellable: 0, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0, ...figures };
+  const available = all.sellable - all.held - all.allocated;
+  const onHand = all.sellable + all.damaged + all.inspection;
+  return { sku, location, ...all, onHand, safetyStock: 0, available, atp: Math.max(available, 0), onOrder: 0 };
+}
+
+/** Every view of a book, by SKU and location. */
+export function viewsOf(book: StockBook): StockView[] {
+  const views = [...book.skus.values()].flatMap((entry) => entry.keys.map(stockView));
+  return views.sort((a, b) => order(`${a.sku}/${a.location}`, `${b.sku}/${b.location}`));
+}
+
+export function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Every order of up to six things; of more, each rotation, forwards and backwards. */
+export function ordersOf<T>(things: readonly T[]): T[][] {
+  if (things.length > 6) {
+    const turns = things.map((_, i) => [...things.slice(i), ...things.slice(0, i)]);
+    return [...turns, ...turns.map((turn) => turn.toReversed())];
+  }
+  if (things.length <= 1) return [[...things]];
+  return things.flatMap((first, i) => ordersOf(things.toSpliced(i, 1)).map((rest) => [first, ...rest]));
+}

@@ -1,0 +1,48 @@
+/** A server that closes answers what it has taken, and then keeps no connection for later. */
+import { expect, it } from 'vitest';
+import { closeHttp } from '../../../src/http/server.ts';
+import { front } from './front.ts';
+
+it('closes a connection whose request was being answered when closing began, as soon as it is answered', async () => {
+  const { app, desk } = front();
+  let taken: () => void = () => undefined;
+  let answer: () => void = () => undefined;
+  const isTaken = new Promise<void>((resolve) => {
+    taken = resolve;
+  });
+  const atp = desk.atp.bind(desk);
+  desk.atp = async (request) => {
+    taken();
+    await new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    return atp(request);
+  };
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const asked = fetch(`${url}/v1/atp/85123A`);
+  await isTaken;
+  const closed = closeHttp(app);
+  answer();
+  expect((await asked).status).toBe(200);
+  const began = performance.now();
+  await closed;
+  expect(performance.now() - began).toBeLessThan(1_000);
+});
+
+it('does not wait for ever for an answer that never comes', async () => {
+  const { app, desk } = front();
+  let taken: () => void = () => undefined;
+  const isTaken = new Promise<void>((resolve) => {
+    taken = resolve;
+  });
+  desk.atp = () => {
+    taken();
+    return new Promise(() => undefined);
+  };
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const asked = fetch(`${url}/v1/atp/85123A`);
+  const refused = expect(asked).rejects.toThrow();
+  await isTaken;
+  await closeHttp(app);
+  await refused;
+});

@@ -1,0 +1,62 @@
+/** The HTTP front over memory ports, for tests. */
+import type { FastifyInstance } from 'fastify';
+import type { Readiness } from '../../../actors/ports/ports.ts';
+import type { BodyReader } from '../../../src/http/body-reader.ts';
+import { buildHttp } from '../../../src/http/server.ts';
+import { Metrics } from '../../../src/metrics/metrics.ts';
+import type { Log } from '../../../src/process/log.ts';
+import { MemoryDesk, MemoryFacts, NO_ANOMALIES } from './memory-ports.ts';
+import { MemorySystem } from './memory-system.ts';
+
+export interface Front {
+  readonly app: FastifyInstance;
+  readonly desk: MemoryDesk;
+  readonly facts: MemoryFacts;
+  readonly system: MemorySystem;
+  readonly metrics: Metrics;
+  /** Messages of what was logged as an error. */
+  readonly logged: string[];
+  ready: Readiness;
+}
+
+export function front(name = 'node-1', bodies?: BodyReader): Front {
+  const facts = new MemoryFacts();
+  const desk = new MemoryDesk().put('85123A', 'store-12', 5).put('85123A', 'dc-1', 12);
+  const metrics = new Metrics();
+  const system = new MemorySystem();
+  const logged: string[] = [];
+  const built: { ready: Readiness } = {
+    ready: { ready: true, reasons: [], owned: 1, partitions: 32, owns: [{ partition: 3, epoch: 41 }] },
+  };
+  const app = buildHttp({
+    desk,
+    facts,
+    parked: facts,
+    anomalies: NO_ANOMALIES,
+    system,
+    metrics,
+    log: logInto(logged),
+    callers: { hosts: ['localhost', '127.0.0.1', '[::1]'], origins: ['https://shop.example'] },
+    ...(bodies === undefined ? {} : { bodies }),
+    name,
+    readiness: () => built.ready,
+  });
+  return Object.assign(built, { app, desk, facts, system, metrics, logged });
+}
+
+export function logInto(errors: string[]): Log {
+  const nothing = () => undefined;
+  return { debug: nothing, info: nothing, warn: nothing, error: (_fields, message) => void errors.push(message) };
+}
+
+export const SALE = {
+  id: 'till-3:1:1',
+  type: 'sale',
+  sku: '85123A',
+  location: 'store-12',
+  occurredAt: '2026-11-24T09:15:00Z',
+  qty: 2,
+};
+
+/** 64 characters, each two UTF-16 units and four UTF-8 bytes. */
+export const ASTRAL = '\u{1F9E6}'.repeat(64);

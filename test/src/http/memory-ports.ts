@@ -1,0 +1,199 @@
+/**
+ * The ports of the HTTP and NATS fronts in memory: small, exact enough to tell the fronts' own behaviour, with switches for
+ * every refusal. What stock does is tested elsewhere.
+ */
+
+import type { AnomalyDesk } from '../../../actors/anomaly/keeper.ts';
+import type { ExplainedKey, ExplainPage } from '../../../actors/ports/explain-page.ts';
+import type { ExplainAnswer } from '../../../actors/ports/peer-operations.ts';
+import type { FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../../../actors/ports/ports.ts';
+import { Refusal, UNDECIDED, undecided } from '../../../actors/ports/refusal.ts';
+import type {
+  AtpAnswer,
+  AtpRequest,
+  ReservationAnswer,
+  ReservationRequest,
+  SkuStockAnswer,
+  StockAnswer,
+} from '../../../streams/contract/stock.ts';
+import { parseFact } from '../../../streams/fact/fact.ts';
+import type { SentBody } from '../../../streams/fact/sent-body.ts';
+
+const AS_OF = '2026-11-24T09:15:00.123Z';
+
+export class MemoryDesk implements StockDesk {
+  /** Sellable units by SKU and location. */
+  readonly units = new Map<string, Map<string, number>>();
+  readonly asked: AtpRequest[] = [];
+  /** Set: every call is refused with it. */
+  failure: Error | undefined;
+  readonly #reservations = new Map<string, { content: string; answer: ReservationAnswer }>();
+
+  put(sku: string, location: string, qty: number): this {
+    const at = this.units.get(sku) ?? new Map<string, number>();
+    this.units.set(sku, at.set(location, qty));
+    return this;
+  }
+
+  async atp(request: AtpRequest): Promise<AtpAnswer> {
+    this.#check();
+    this.asked.push(request);
+    const lines = request.lines.map(({ sku, locations: wanted }) => {
+      const locations = [...(this.units.get(sku) ?? [])]
+        .filter(([location]) => wanted === undefined || wanted.includes(location))
+        .filter(() => request.channel !== 'nowhere')
+        .map(([location, atp]) => ({ location, atp }));
+      return { sku, atp: locations.reduce((sum, { atp }) => sum + atp, 0), version: '1.1', locations };
+    });
+    return { asOf: AS_OF, lines };
+  }
+
+  async stock(sku: string, location: string): Promise<StockAnswer> {
+    this.#check();
+    const units = this.units.get(sku)?.get(location);
+    if (units === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku} at ${location}`);
+    return stockOf(sku, location, units);
+  }
+
+  async skuStock(sku: string): Promise<SkuStockAnswer> {
+    this.#check();
+    const at = this.units.get(sku);
+    if (at === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
+    return { sku, locations: [...at].map(([location, units]) => stockOf(sku, location, units)) };
+  }
+
+  async place(request: ReservationRequest): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
+    this.#check();
+    const content = JSON.stringify(request);
+    const known = this.#reservations.get(request.id);
+    if (known !== undefined) {
+      if (known.content !== content)
+        throw new Refusal('id-conflict', `the id ${request.id} was used before with other content`);
+      return { fresh: false, reservation: known.answer };
+    }
+    const lines: ReservationAnswer['lines'] = [];
+    const shortages: { sku: string; requested: number; available: number }[] = [];
+    for (const { sku, qty } of request.lines) {
+      const [location, units] = [...(this.units.get(sku) ?? [])][0] ?? ['', 0];
+      if (units < qty) shortages.push({ sku, requested: qty, available: units });
+      if (Math.min(units, qty) > 0) lines.push({ sku, qty: Math.min(units, qty), location, version: '1.2' });
+    }
+    if (shortages.length > 0 && (!request.partial || lines.length === 0)) {
+      throw new Refusal('insufficient-stock', 'not enough stock', { shortages });
+    }
+    const answer: ReservationAnswer = { id: request.id, status: 'held', expiresAt: AS_OF, lines };
+    if (shortages.length > 0) answer.shortages = shortages;
+    this.#reservations.set(request.id, { content, answer });
+    return { fresh: true, reservation: answer };
+  }
+
+  async confirm(id: string): Promise<ReservationAnswer> {
+    const { answer } = this.#known(id);
+    if (answer.status === 'released') throw new Refusal('already-released', `reservation ${id} is released`);
+    return Object.assign(answer, { status: 'allocated', expiresAt: null });
+  }
+
+  async release(id: string): Promise<ReservationAnswer> {
+    return Object.assign(this.#known(id).answer, { status: 'released' });
+  }
+
+  async reservation(id: string): Promise<ReservationAnswer> {
+    return this.#known(id).answer;
+  }
+
+  async explain({ sku, location }: ExplainedKey, _page: ExplainPage): Promise<ExplainAnswer> {
+    const stock = await this.stock(sku, location);
+    const total = { sellable: stock.sellable, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0 };
+    const step = {
+      at: AS_OF,
+      what: 'receipt',
+      id: 'r-1',
+      detail: `qty ${stock.sellable}`,
+      change: { sellable: stock.sellable },
+      total,
+    };
+    return { sku, location, asOf: AS_OF, steps: [step], stock, adds: true, notes: [], next: null };
+  }
+
+  #known(id: string): { answer: ReservationAnswer } {
+    this.#check();
+    const known = this.#reservations.get(id);
+    if (known === undefined) throw new Refusal('not-found', `there is no reservation ${id}`);
+    return known;
+  }
+
+  #check(): void {
+    if (this.failure !== undefined) throw this.failure;
+  }
+}
+
+export class MemoryFacts implements FactDesk, ParkedFacts {
+  readonly taken: unknown[] = [];
+  /** The bytes of each, as text. */
+  readonly takenBytes: string[] = [];
+  readonly parked: ParkedFact[] = [];
+  readonly resubmitted: { seq: number; corrected: unknown }[] = [];
+  failure: Error | undefined;
+  readonly #ids = new Set<string>();
+
+  async submit(facts: readonly SentBody[]) {
+    if (this.failure !== undefined) throw this.failure;
+    const answer = { accepted: 0, duplicates: 0, rejected: [] as { index: number; code: string; message: string }[] };
+    facts.forEach(({ value, bytes }, index) => {
+      const parsed = parseFact(value);
+      if (!parsed.ok) answer.rejected.push({ index, code: 'invalid', message: parsed.message });
+      else if (this.#ids.has(parsed.fact.id)) answer.duplicates += 1;
+      else {
+        this.#ids.add(parsed.fact.id);
+        this.taken.push(value);
+        this.takenBytes.push(Buffer.from(bytes).toString());
+        answer.accepted += 1;
+      }
+    });
+    return answer;
+  }
+
+  async list(after: number, limit: number) {
+    const parked = this.parked.filter(({ seq }) => seq > after);
+    return { parked: parked.slice(0, limit), next: parked.length > limit ? (parked[limit - 1]?.seq ?? null) : null };
+  }
+
+  async get(seq: number): Promise<ParkedFact> {
+    const found = this.parked.find((fact) => fact.seq === seq);
+    if (found === undefined) throw new Refusal('not-found', `there is no parked fact ${seq}`);
+    return found;
+  }
+
+  async resubmit(seq: number, corrected: SentBody | undefined): Promise<void> {
+    if (!this.parked.some((fact) => fact.seq === seq)) throw new Refusal('not-found', `there is no parked fact ${seq}`);
+    this.resubmitted.push({ seq, corrected: corrected?.value });
+  }
+}
+
+export const NOT_DECIDED = undecided(UNDECIDED.owner);
+
+function stockOf(sku: string, location: string, units: number): StockAnswer {
+  return {
+    sku,
+    location,
+    onHand: units,
+    sellable: units,
+    damaged: 0,
+    inspection: 0,
+    held: 0,
+    allocated: 0,
+    safetyStock: 0,
+    available: units,
+    atp: Math.max(0, units),
+    inTransit: 0,
+    onOrder: 0,
+  };
+}
+
+/** Anomalies in memory: none. */
+export const NO_ANOMALIES: AnomalyDesk = {
+  list: async () => [],
+  step: async (id) => {
+    throw new Refusal('not-found', `there is no anomaly ${id}`);
+  },
+};

@@ -1,0 +1,55 @@
+/** The whole system in memory, for the fronts: one SKU at one location. */
+import { UNDECIDED, undecided } from '../../../actors/ports/refusal.ts';
+import { KnownFigures } from '../../../dashboards/kpi/known-figures.ts';
+import { mergeAsked } from '../../../dashboards/kpi/request-stats.ts';
+import type { ReservationsQuery, StockQuery } from '../../../dashboards/query/stock-queries.ts';
+import type { SystemView } from '../../../src/api/system-api.ts';
+import { RESERVATION_OUTCOMES } from '../../../src/metrics/metrics.ts';
+
+const NOW = Date.parse('2026-11-24T09:15:00Z');
+const NOTHING_OPEN = { byKind: {}, byLocation: new Map<string, number>() };
+
+export class MemorySystem implements SystemView {
+  readonly asked: StockQuery[] = [];
+  readonly #figures = new KnownFigures();
+  reachable = true;
+
+  readonly reads = {
+    search: async (text: string, limit: number) => ({
+      skus: this.#all(['85123A', '85099B'])
+        .filter((sku) => sku.includes(text))
+        .slice(0, limit),
+      locations: ['store-12'].filter((location) => location.includes(text)),
+    }),
+    stockOf: async (query: StockQuery) => {
+      this.asked.push(query);
+      return { stock: [], next: null };
+    },
+    reservationsOf: async ({ sku, location }: ReservationsQuery) => [
+      {
+        id: `cart of ${sku}`,
+        status: 'held' as const,
+        channel: 'web',
+        purpose: 'order',
+        qty: 2,
+        location: location ?? 'store-12',
+        grantedAtMs: NOW,
+        expiresAtMs: NOW + 900_000,
+      },
+    ],
+  };
+
+  readonly figures = {
+    kpi: async () => this.#figures.topic(mergeAsked([], RESERVATION_OUTCOMES), NOTHING_OPEN, NOW),
+    locations: async () => this.#figures.briefs(NOTHING_OPEN),
+  };
+
+  async system() {
+    return { nodes: [], partitions: 32, owners: [], parked: 0, durability: 'durability: none', version: '0.1.0' };
+  }
+
+  #all(names: readonly string[]): readonly string[] {
+    if (!this.reachable) throw undecided(UNDECIDED.partitions);
+    return names;
+  }
+}

@@ -1,0 +1,46 @@
+/** Errors that nothing has caught, in a process of its own: it goes on, unless they come out of code that folds or decides. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { packageRoot } from '../../../src/process/package-root.ts';
+
+const PROGRAM = `
+  import { Metrics } from './dist/src/metrics/metrics.js';
+  import { Seldom } from './dist/src/process/seldom.js';
+  import { catchStrayErrors } from './dist/src/node/stray-errors.js';
+  import { applyFact } from './dist/actors/stock/evolve.js';
+  const metrics = new Metrics();
+  const lines = [];
+  const log = { error: ({ err, times }, message) => lines.push([message, err.message, times]) };
+  let abandoned = '';
+  catchStrayErrors({ metrics, engine: { abandon: (why) => { abandoned = why; } } }, new Seldom(log));
+  for (let i = 0; i < 1000; i++) Promise.reject(new Error('nobody waited'));
+  setTimeout(() => { throw new Error('of a timer'); });
+  setTimeout(() => {
+    const before = abandoned;
+    Promise.reject(undefined);
+    setTimeout(() => applyFact(undefined, {}));
+    setTimeout(async () => {
+      const text = await metrics.render();
+      const counted = [...text.matchAll(/^holdfast_unhandled_errors_total\\{kind="(\\w+)"\\} (\\d+)$/gm)].map(([, kind, n]) => [kind, Number(n)]);
+      console.log(JSON.stringify({ before, abandoned, counted, lines }));
+    }, 20);
+  }, 20);
+`;
+
+it('are counted and logged now and then, and end the process only where state is in doubt', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', PROGRAM], {
+    cwd: packageRoot(),
+  });
+  const { before, abandoned, counted, lines } = JSON.parse(stdout) as {
+    before: string;
+    abandoned: string;
+    counted: [string, number][];
+    lines: [string, string, number][];
+  };
+  expect(before).toBe('');
+  expect(abandoned).toMatch(/^a fault of the program left its state in doubt: /);
+  expect(Object.fromEntries(counted)).toEqual({ rejection: 1_001, exception: 2 });
+  expect(lines.map(([, message]) => message).slice(0, 2)).toEqual(['nobody waited', 'of a timer']);
+  expect(lines.length).toBeLessThan(6);
+});

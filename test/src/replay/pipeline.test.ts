@@ -1,0 +1,119 @@
+/** Real sales through the whole program: files → HTTP → JetStream → books, against readers that share no line with it. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { describe, expect, it, vi } from 'vitest';
+import { loadSettings } from '../../../config/load-settings.ts';
+import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
+import { type RunningNode, startNode } from '../../../src/node/node.ts';
+import { createLog } from '../../../src/process/log.ts';
+import { runReplay } from '../../../src/replay/command.ts';
+import type { ReplaySummary } from '../../../src/replay/replay.ts';
+import { deriveFacts, expectedStock } from './complete-journey.ts';
+import { journeyFile, monthFile } from './data-folder.ts';
+import { readIndependently } from './independent-reader.ts';
+
+/** A month of each quarter; with all, since a month goes twice through the whole program, that would be five minutes more. */
+const MONTHS = ['2010-12', '2011-04', '2011-09'];
+const files = MONTHS.map((month) => [month, monthFile(month)] as const).filter(([, file]) => file !== undefined);
+if (files.length < MONTHS.length)
+  console.warn(
+    `only ${files.map(([month]) => month).join(', ')} are here: the folder with the other months is not (HOLDFAST_DATA)`,
+  );
+
+describe('replay of real months', () => {
+  it.each(files)(
+    '%s, from an empty book, ends in what an independent reader sums, SKU by SKU; again it moves nothing',
+    async (_, file) => {
+      const expected = readIndependently(file as string);
+      await withNode(async (node) => {
+        const first = await replayed(node, file as string);
+        expect(first.code).toBe(0);
+        expect(first.summary).toMatchObject({
+          accepted: expected.facts.size,
+          duplicates: 0,
+          refused: 0,
+          skipped: expected.table.skipped,
+        });
+        expect(sellableOf(node)).toEqual(expected.sellable);
+        const again = await replayed(node, file as string);
+        expect(again.code).toBe(0);
+        expect(again.summary).toMatchObject({ accepted: 0, duplicates: expected.facts.size, refused: 0 });
+        expect(sellableOf(node)).toEqual(expected.sellable);
+      });
+    },
+    180_000,
+  );
+});
+
+describe.runIf(journeyFile() !== undefined)('replay of complete-journey', () => {
+  it('as a facts file, lines not in time order, ends in an independent sum for each of its store-products', async () => {
+    const path = journeyFile() as string;
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-journey-'));
+    const file = join(folder, 'facts.ndjson');
+    const lines: string[] = [];
+    for await (const fact of deriveFacts(path)) lines.push(JSON.stringify(fact));
+    writeFileSync(file, lines.join('\n'));
+    try {
+      await withNode(async (node) => {
+        const { code, summary } = await replayed(node, file);
+        expect(code).toBe(0);
+        expect(summary.accepted).toBe(lines.length);
+        const expected = expectedStock(path);
+        expect(stockKeysOf(node)).toEqual(expected.sellable);
+      });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 180_000);
+});
+
+/** A node on servers of its own. What is tested is the sum, not the disk: syncing every message would take minutes. */
+async function withNode(use: (node: RunningNode) => Promise<void>): Promise<void> {
+  const [nats, redis] = await Promise.all([freshNats({ config: { syncInterval: '2m' } }), freshRedis()]);
+  const settings = loadSettings(
+    { nats: nats.url, redis: redis.url, http: '127.0.0.1:0', horizon: 'off', logLevel: 'silent' },
+    {},
+  );
+  const node = await startNode(settings, createLog({ level: 'silent', name: 'replay' }));
+  try {
+    await vi.waitFor(() => expect(node.engine.readiness.reasons).toEqual([]), { timeout: 20_000 });
+    await use(node);
+  } finally {
+    await node.stop();
+    await Promise.all([nats.kill(), redis.kill()]);
+  }
+}
+
+async function replayed(node: RunningNode, file: string): Promise<{ code: number; summary: ReplaySummary }> {
+  let printed = '';
+  const stdout = { write: (text: string) => (printed += text) };
+  const stderr = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const code = await runReplay({ files: [file], http: node.http, json: true }, { stdout, stderr });
+  return { code, summary: JSON.parse(printed) as ReplaySummary };
+}
+
+/** SKU to sellable over its locations. */
+function sellableOf(node: RunningNode): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const { book } of node.engine.partitions.values()) {
+    for (const entry of book.skus.values())
+      sums.set(
+        entry.name,
+        entry.keys.reduce((sum, key) => sum + key.sellable, 0),
+      );
+  }
+  return sums;
+}
+
+/** `location sku` to sellable. */
+function stockKeysOf(node: RunningNode): Map<string, number> {
+  const keys = new Map<string, number>();
+  for (const { book } of node.engine.partitions.values()) {
+    for (const entry of book.skus.values())
+      for (const key of entry.keys) keys.set(`${key.location} ${entry.name}`, key.sellable);
+  }
+  return keys;
+}

@@ -1,0 +1,363 @@
+/**
+ * Wire forms frozen: bytes that an earlier version wrote must be read for ever, and what is written now must be those bytes.
+ *
+ * A file here changes only together with a new version of its form and code that still reads the old one. Hex files hold
+ * bytes, 32 a line; content hashes stand in snapshots and tell a resend from a conflict, so they are frozen too.
+ */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { RULES_VERSION } from '../../config/rules.ts';
+import { decodeBody, encodeBody, JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
+import { type Fact, parseFact } from '../../streams/fact/fact.ts';
+import { hash64 } from '../../streams/hash.ts';
+import type { Decision, Fenced } from '../../streams/journal/decision.ts';
+import { decodeRecord, encodeRecord, type JournalRecord, recordHash } from '../../streams/journal/record.ts';
+import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
+import {
+  decodeToken,
+  encodeToken,
+  FACT_TYPES,
+  factSubject,
+  journalSubject,
+  ownerSubject,
+  partitionOf,
+  storedFactSubject,
+} from '../../streams/subjects.ts';
+
+const FOLDER = new URL('golden/', import.meta.url);
+
+function bytesOf(name: string): Buffer {
+  return Buffer.from(readFileSync(new URL(name, FOLDER), 'utf8').replace(/\s/g, ''), 'hex');
+}
+
+function textOf(name: string): string {
+  return readFileSync(new URL(name, FOLDER), 'utf8').trimEnd();
+}
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+
+const DECISIONS = {
+  granted: {
+    kind: 'granted',
+    id: 'cart-77 ✓',
+    content: { hi: 4_294_967_295, lo: 1 },
+    channel: 'web',
+    purpose: 'order',
+    atMs: 1_795_511_700_123,
+    expiresAtMs: 1_795_512_600_123,
+    home: 31,
+    spread: [3, 17],
+    parts: [
+      [3, 5],
+      [17, 4_000_000_000],
+      [31, 9],
+    ],
+    lines: [
+      { index: 0, sku: '85123A', location: 'store-12', qty: 2, partition: 3, seq: 18_244 },
+      {
+        index: 1,
+        sku: 'Teekanne grün',
+        location: '東京 1',
+        qty: 1_000_000_000,
+        partition: 17,
+        seq: 9_007_199_254_740_991,
+      },
+    ],
+    shortages: [{ sku: '71053', requested: 3, available: 0 }],
+  },
+  confirmed: {
+    kind: 'confirmed',
+    id: 'cart-77 ✓',
+    atMs: 1_795_511_701_000,
+    parts: [
+      [3, 5],
+      [31, 9],
+    ],
+  },
+  released: { kind: 'released', id: 'cart-77 ✓', atMs: 1_795_511_702_000, parts: [[3, 5]] },
+  expired: { kind: 'expired', id: 'cart-77 ✓', atMs: 1_795_512_600_124, parts: [[17, 65_536]] },
+  fenced: {
+    kind: 'fenced',
+    by: 'node-b.x7',
+    parts: [
+      [0, 12],
+      [31, 70_000],
+    ],
+  },
+} satisfies Readonly<Record<string, StockDecision | Fenced>>;
+
+const recordOf = (...decisions: Decision[]): JournalRecord => ({
+  writer: 'node-a.k3',
+  n: 42,
+  before: '00112233445566778899aabbccddeeff',
+  decisions,
+});
+const RECORDS: Readonly<Record<string, { record: JournalRecord; hash: string }>> = {
+  granted: { record: recordOf(DECISIONS.granted), hash: '59635046eec2466c2d217f786e357dee' },
+  confirmed: { record: recordOf(DECISIONS.confirmed), hash: '2af536a23b40c0e3d68efdf4fd347552' },
+  released: { record: recordOf(DECISIONS.released), hash: '3c9c6735e3bd4beca2bd4288dc685a2b' },
+  expired: { record: recordOf(DECISIONS.expired), hash: 'a83096411cae64312923e865d080acdc' },
+  fenced: { record: recordOf(DECISIONS.fenced), hash: '46300a2b4280ee033f66e0b069e52911' },
+  first: { record: { writer: 'node-a.k3', n: 1, before: '', decisions: [] }, hash: '59c4d8a945bd107ab8c7883f7c1bf249' },
+  batch: {
+    record: { ...recordOf(...Object.values(DECISIONS)), n: 4_294_967_296 },
+    hash: 'db3812750c46d2d7f85a3070d84e4056',
+  },
+};
+
+describe('a journal record', () => {
+  it.each(Object.entries(RECORDS))('%s is written as the golden bytes', (name, { record }) => {
+    expect(hex(encodeRecord(record))).toBe(hex(bytesOf(`record-${name}.hex`)));
+  });
+
+  it.each(Object.entries(RECORDS))('%s is read from the golden bytes', (name, { record }) => {
+    expect(decodeRecord(bytesOf(`record-${name}.hex`))).toEqual(record);
+  });
+
+  it.each(Object.entries(RECORDS))('%s has the golden hash, which the next record carries', (name, { hash }) => {
+    expect(recordHash(bytesOf(`record-${name}.hex`))).toBe(hash);
+  });
+
+  it('of another version, of unknown decisions or of broken bytes is refused, not misread', () => {
+    const golden = bytesOf('record-confirmed.hex');
+    const other = (at: number, byte: number) => Buffer.from(golden.map((old, i) => (i === at ? byte : old)));
+    const kindAt = golden.indexOf(Buffer.from('\u0002\u{ab}cart-77', 'latin1'));
+    expect(kindAt).toBeGreaterThan(0);
+    expect(() => decodeRecord(other(1, 2))).toThrow('its version is not 1');
+    expect(() => decodeRecord(other(kindAt, 6))).toThrow('unknown kind 6');
+    expect(() => decodeRecord(golden.subarray(0, -1))).toThrow('no MessagePack');
+    expect(() => decodeRecord(Buffer.concat([golden, golden]))).toThrow('no MessagePack');
+    expect(() => decodeRecord(Buffer.from('{}'))).toThrow();
+  });
+});
+
+const at = 1_795_511_700_123_456;
+const stamp = '2026-11-24T11:15:00.123456+02:00';
+const FACTS: Readonly<Record<string, { sent: Readonly<Record<string, unknown>>; fact: Fact; content: string }>> = {
+  sale: {
+    sent: {
+      id: '536365:1',
+      type: 'sale',
+      sku: '85123A',
+      location: 'uk-dc',
+      occurredAt: stamp,
+      device: 'till 3',
+      currency: 'GBP',
+      qty: 6,
+      unitPrice: '2.55',
+      channel: 'web',
+      transaction: '536365',
+      reservation: 'cart-77 ✓',
+      attempt: 2,
+    },
+    fact: {
+      type: 'sale',
+      id: '536365:1',
+      sku: '85123A',
+      location: 'uk-dc',
+      at,
+      device: 'till 3',
+      qty: 6,
+      reservation: 'cart-77 ✓',
+      unitPrice: '2.55',
+      currency: 'GBP',
+    },
+    content: '3a34c5739d43b210',
+  },
+  receipt: {
+    sent: {
+      id: 'r/1',
+      type: 'receipt',
+      sku: 'Teekanne grün',
+      location: '東京 1',
+      occurredAt: stamp,
+      qty: 1_000_000_000,
+      damaged: 3,
+      purchaseOrder: 'PO-9',
+      unitCost: 1.25,
+      currency: 'JPY',
+    },
+    fact: { type: 'receipt', id: 'r/1', sku: 'Teekanne grün', location: '東京 1', at, qty: 1_000_000_000, damaged: 3 },
+    content: 'aed772ee8dd41f7c',
+  },
+  shipped: {
+    sent: {
+      id: 't-1/out',
+      type: 'transfer',
+      sku: 'a.b',
+      location: 'dc-1',
+      occurredAt: stamp,
+      phase: 'shipped',
+      transfer: 't-1',
+      qty: 12,
+      from: 'dc-1',
+      to: 'store-12',
+      eta: '2026-11-26',
+    },
+    fact: {
+      type: 'transfer',
+      id: 't-1/out',
+      sku: 'a.b',
+      location: 'dc-1',
+      at,
+      phase: 'shipped',
+      transfer: 't-1',
+      qty: 12,
+      damaged: 0,
+      from: 'dc-1',
+      to: 'store-12',
+      eta: 1_795_737_599_999_999,
+    },
+    content: 'f6c334acdf745d8f',
+  },
+  received: {
+    sent: {
+      id: 't-1/in',
+      type: 'transfer',
+      sku: 'a.b',
+      location: 'store-12',
+      occurredAt: stamp,
+      phase: 'received',
+      transfer: 't-1',
+      qty: 10,
+      damaged: 1,
+      from: 'dc-1',
+      to: 'store-12',
+    },
+    fact: {
+      type: 'transfer',
+      id: 't-1/in',
+      sku: 'a.b',
+      location: 'store-12',
+      at,
+      phase: 'received',
+      transfer: 't-1',
+      qty: 10,
+      damaged: 1,
+      from: 'dc-1',
+      to: 'store-12',
+      eta: undefined,
+    },
+    content: 'c9354640ce6fb9f6',
+  },
+  return: {
+    sent: {
+      id: 'C536379:1',
+      type: 'return',
+      sku: 'D-1',
+      location: 'uk-dc',
+      occurredAt: stamp,
+      qty: 1,
+      disposition: 'inspect',
+      reason: 'torn 😢',
+      transaction: 'C536379',
+    },
+    fact: {
+      type: 'return',
+      id: 'C536379:1',
+      sku: 'D-1',
+      location: 'uk-dc',
+      at,
+      qty: 1,
+      disposition: 'inspect',
+      reason: 'torn 😢',
+    },
+    content: 'dd960ba996661a22',
+  },
+  count: {
+    sent: { id: 'c-1', type: 'count', sku: 'D-1', location: 'uk-dc', occurredAt: stamp, counted: 0 },
+    fact: { type: 'count', id: 'c-1', sku: 'D-1', location: 'uk-dc', at, counted: 0 },
+    content: 'da8f0371f8f5bf03',
+  },
+  adjustment: {
+    sent: {
+      id: 'a-1',
+      type: 'adjustment',
+      sku: 'D-1',
+      location: 'uk-dc',
+      occurredAt: stamp,
+      delta: -7,
+      reason: 'breakage',
+      bucket: 'damaged',
+    },
+    fact: { type: 'adjustment', id: 'a-1', sku: 'D-1', location: 'uk-dc', at, delta: -7, bucket: 'damaged' },
+    content: '6c2f32015cbb7906',
+  },
+};
+
+const hashText = ({ hi, lo }: { hi: number; lo: number }) =>
+  [hi, lo].map((word) => word.toString(16).padStart(8, '0')).join('');
+
+describe('a fact', () => {
+  it.each(Object.entries(FACTS))('%s is written as the golden bytes, in JSON and in MessagePack', (name, { sent }) => {
+    expect(Buffer.from(encodeBody(sent, JSON_TYPE)).toString()).toBe(textOf(`fact-${name}.json`));
+    expect(hex(encodeBody(sent, MSGPACK_TYPE))).toBe(hex(bytesOf(`fact-${name}.msgpack.hex`)));
+  });
+
+  it.each(Object.entries(FACTS))(
+    '%s is read from the golden bytes, with the golden content',
+    (name, { fact, content }) => {
+      const json = parseFact(decodeBody(Buffer.from(textOf(`fact-${name}.json`)), JSON_TYPE));
+      const msgpack = parseFact(decodeBody(bytesOf(`fact-${name}.msgpack.hex`), MSGPACK_TYPE));
+      expect(json.ok && { fact: json.fact, content: hashText(json.content) }).toEqual({ fact, content });
+      expect(msgpack).toEqual(json);
+      for (let version = 1; version <= RULES_VERSION; version++)
+        expect(parseFact(decodeBody(Buffer.from(textOf(`fact-${name}.json`)), JSON_TYPE), version)).toEqual(json);
+    },
+  );
+
+  it('of every type has its golden file', () => {
+    expect(new Set(Object.values(FACTS).map(({ fact }) => fact.type))).toEqual(new Set(FACT_TYPES));
+  });
+});
+
+describe('subjects', () => {
+  const shown = (name: string) => ({
+    name,
+    token: encodeToken(name),
+    partition: partitionOf(name, 32),
+    sale: factSubject('sale', name, 'mug'),
+    stored: storedFactSubject('count', 7, 'mug', name),
+    id: hashText(hash64(name, 1)),
+  });
+  const golden = JSON.parse(textOf('subjects.json')) as ReturnType<typeof shown>[];
+
+  it.each(golden.map((row) => [row.name, row] as const))('of %j are the golden ones', (name, row) => {
+    expect(shown(name)).toEqual(row);
+    expect(decodeToken(row.token)).toBe(name);
+  });
+
+  it('of odd names are all here', () => {
+    expect(golden.map((row) => row.name)).toEqual([
+      '85123A',
+      'a.b',
+      '*',
+      '>',
+      'a b',
+      '%2E',
+      "!~'()",
+      'é',
+      '東京 1',
+      '😀',
+      '$JS',
+      'x_-9',
+      '#/+?',
+      '\u00a0x',
+    ]);
+  });
+
+  it('of journals and owners are the golden ones', () => {
+    expect([journalSubject('node-a.k3'), ownerSubject(31)]).toEqual(['journal.node-a%2Ek3', 'holdfast.owner.31']);
+  });
+});
+
+it('no golden file is left unread', () => {
+  const read = [
+    ...Object.keys(RECORDS).map((name) => `record-${name}.hex`),
+    ...Object.keys(FACTS).flatMap((name) => [`fact-${name}.json`, `fact-${name}.msgpack.hex`]),
+    'subjects.json',
+  ];
+  const files = readdirSync(FOLDER, { withFileTypes: true }).filter((each) => each.isFile());
+  expect(files.map(({ name }) => name).sort()).toEqual(read.sort());
+});
