@@ -1,7 +1,7 @@
 /** Loading the settings: flags win over environment over the config file over defaults. */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { checkTogether } from './logins.ts';
-import { Secret, shownAddress } from './secret.ts';
+import { checkTogether } from './servers/logins.ts';
+import { Secret, shownAddress } from './servers/secret.ts';
 import { SettingError } from './setting-forms.ts';
 import {
   type Env,

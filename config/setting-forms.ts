@@ -1,8 +1,8 @@
 /** The forms that settings have, as an operator writes them, each with what is allowed. */
 import { z } from 'zod';
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from './anomalies.ts';
-import { Secret, secretAddress } from './secret.ts';
-import { type Certificates, certificateFault } from './tls.ts';
+import { Secret, secretAddress } from './servers/secret.ts';
+import { type Certificates, certificateFault } from './servers/tls.ts';
 
 /** A wrong setting, said in one sentence: name, value (never that of a secret), what is allowed. */
 export class SettingError extends Error {

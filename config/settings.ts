@@ -7,8 +7,8 @@
  */
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { NATS_ADDRESS_RULE, parseNatsAddress } from './nats-address.ts';
-import { parseRedisAddress, REDIS_ADDRESS_RULE } from './redis-address.ts';
+import { NATS_ADDRESS_RULE, parseNatsAddress } from './servers/nats-address.ts';
+import { parseRedisAddress, REDIS_ADDRESS_RULE } from './servers/redis-address.ts';
 import {
   address,
   certificate,

@@ -1,5 +1,5 @@
 /** What was the most that could be promised of a SKU since a moment: a bound for every honest answer (I9). */
-import type { Witness } from './witness.ts';
+import type { Witness } from './witness/witness.ts';
 
 interface Since {
   readonly atMs: number;

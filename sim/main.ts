@@ -1,6 +1,6 @@
 /** `npm run sim`: seeds through the simulated world, or seeded bugs through the simulation. */
 import { parseArgs } from 'node:util';
-import { mutate } from './mutate.ts';
+import { mutate } from './mutants/mutate.ts';
 import { FAULTS, type FaultName } from './options.ts';
 import { type Result, runSeed } from './run.ts';
 

@@ -17,11 +17,11 @@ import {
   WRITERS_BUCKET,
 } from '../config/topology.ts';
 import { delay, every } from '../streams/clock.ts';
-import { Connection, SimBroker, SimKeys } from './broker.ts';
 import { Host } from './host.ts';
-import { Link } from './link.ts';
-import type { Network } from './network.ts';
-import { SimStore } from './store.ts';
+import { Connection, SimBroker, SimKeys } from './servers/broker.ts';
+import { Link } from './servers/link.ts';
+import type { Network } from './servers/network.ts';
+import { SimStore } from './servers/store.ts';
 
 export class SimNode {
   readonly name: string;

@@ -6,13 +6,13 @@
 import { JOURNAL_STREAM } from '../config/topology.ts';
 import { decodeRecord } from '../streams/journal/record.ts';
 import { isAboutStock } from '../streams/journal/stock-decisions.ts';
-import { Caller, Versions } from './caller.ts';
-import { Device } from './device.ts';
+import { Caller, Versions } from './callers/caller.ts';
+import { Device } from './callers/device.ts';
+import { Nemesis } from './faults/nemesis.ts';
 import { FreeBounds } from './free-bounds.ts';
-import { Nemesis } from './nemesis.ts';
 import { describe, draw, type FaultName, type Options } from './options.ts';
 import { Random } from './random.ts';
-import { STRANGER_SUBJECT } from './witness.ts';
+import { STRANGER_SUBJECT } from './witness/witness.ts';
 import { Violation, World } from './world.ts';
 
 export interface Result {

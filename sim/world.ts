@@ -9,15 +9,15 @@ import {
 } from '../config/topology.ts';
 import type { FreeBounds } from './free-bounds.ts';
 import { EPOCH_MS, type Host } from './host.ts';
-import type { Network, Peer, Subscriber } from './network.ts';
 import { SimNode } from './node.ts';
 import type { Options } from './options.ts';
 import type { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
-import { LogServer } from './server.ts';
-import { ServerProcess } from './server-process.ts';
-import { Shelves } from './store.ts';
-import { Witness } from './witness.ts';
+import type { Network, Peer, Subscriber } from './servers/network.ts';
+import { LogServer } from './servers/server.ts';
+import { ServerProcess } from './servers/server-process.ts';
+import { Shelves } from './servers/store.ts';
+import { Witness } from './witness/witness.ts';
 
 /** Something that must never be. */
 export class Violation extends Error {

@@ -6,7 +6,7 @@
  *  S2 An older manifest that is sealed is used like any snapshot of that moment: what the log holds behind it is replayed.
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
-import type { Secret } from '../../config/secret.ts';
+import type { Secret } from '../../config/servers/secret.ts';
 
 export interface SnapshotKey {
   seal(text: string): Buffer;

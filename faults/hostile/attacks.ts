@@ -7,8 +7,15 @@ import {
   garbageReports,
   garbageToOwners,
   nilReport,
-} from './between-nodes.ts';
-import { foreignPages, manyConnections, parkedLists, socketGarbage, socketStorm, unfinished } from './connections.ts';
+} from './attacks/between-nodes.ts';
+import {
+  foreignPages,
+  manyConnections,
+  parkedLists,
+  socketGarbage,
+  socketStorm,
+  unfinished,
+} from './attacks/connections.ts';
 import {
   bombs,
   brokenEscapes,
@@ -19,8 +26,8 @@ import {
   oddNames,
   unreadable,
   unreadableMany,
-} from './devices.ts';
-import { forgedSnapshots } from './snapshots.ts';
+} from './attacks/devices.ts';
+import { forgedSnapshots } from './attacks/snapshots.ts';
 import {
   fatExplain,
   hotExplain,
@@ -30,7 +37,7 @@ import {
   wideBasket,
   wideQuery,
   wrongRequests,
-} from './wide.ts';
+} from './attacks/wide.ts';
 
 export const ATTACKS: readonly Attack[] = [
   wideQuery,

@@ -1,5 +1,5 @@
 /** The program `holdfast`: runs the command that it is called with, and ends with its exit code. */
-import { shownAddress } from '../../config/secret.ts';
+import { shownAddress } from '../../config/servers/secret.ts';
 import { runCli } from './program.ts';
 
 // Everybody on the machine can list command lines. From here on, this one is listed without what an address on it holds.

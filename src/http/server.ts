@@ -10,7 +10,7 @@ import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import type { AnomalyDesk } from '../../actors/anomaly/keeper.ts';
 import type { FactDesk, ParkedFacts, Readiness, StockDesk } from '../../actors/ports/ports.ts';
 import { LIMITS } from '../../config/limits.ts';
-import { type Certificates, tlsOptionsOf } from '../../config/tls.ts';
+import { type Certificates, tlsOptionsOf } from '../../config/servers/tls.ts';
 import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
 import type { BodyType, SentBody } from '../../streams/fact/sent-body.ts';
 import { formOf, readBody } from '../api/bodies.ts';

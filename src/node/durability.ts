@@ -5,7 +5,7 @@
  * A server of a cluster that is down cannot be asked, and a node must be able to start then: a majority that is proven will do, and the
  * line names what was not seen. One that answers and does not sync is never tolerated by strict, nor one that no address names.
  */
-import { shownAddress } from '../../config/secret.ts';
+import { shownAddress } from '../../config/servers/secret.ts';
 import type { Settings } from '../../config/settings.ts';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
 import type { NatsBroker } from '../../streams/nats/broker.ts';

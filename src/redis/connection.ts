@@ -13,9 +13,9 @@
  */
 
 import { ConnectionTimeoutError, createClient, createCluster, RESP_TYPES } from 'redis';
-import type { RedisAddress, RedisServer } from '../../config/redis-address.ts';
-import type { RedisLogin } from '../../config/redis-login.ts';
-import { tlsOptionsOf } from '../../config/tls.ts';
+import type { RedisAddress, RedisServer } from '../../config/servers/redis-address.ts';
+import type { RedisLogin } from '../../config/servers/redis-login.ts';
+import { tlsOptionsOf } from '../../config/servers/tls.ts';
 import { RedisRefusal, refusalOf, speaksPlainly } from './refusal.ts';
 
 /** The commands that snapshots need; values are bytes. */

@@ -1,7 +1,7 @@
 /** How Redis says no: what no second try mends, in words, and whether a server lacks TLS. */
 import { connect } from 'node:net';
-import type { RedisServer } from '../../config/redis-address.ts';
-import { tlsFault } from '../../config/tls.ts';
+import type { RedisServer } from '../../config/servers/redis-address.ts';
+import { tlsFault } from '../../config/servers/tls.ts';
 
 /** A connection that is refused; begins with what comes behind "Redis at ADDRESS". */
 export class RedisRefusal extends Error {

@@ -10,9 +10,9 @@
 import { createHash } from 'node:crypto';
 import { type SnapshotKey, snapshotKey } from '../../actors/snapshot/seal.ts';
 import type { SnapshotStore } from '../../actors/snapshot/snapshotter.ts';
-import { REDIS_ADDRESS_RULE } from '../../config/redis-address.ts';
-import { type RedisSettings, redisLoginOf } from '../../config/redis-login.ts';
-import { secretAddress } from '../../config/secret.ts';
+import { REDIS_ADDRESS_RULE } from '../../config/servers/redis-address.ts';
+import { type RedisSettings, redisLoginOf } from '../../config/servers/redis-login.ts';
+import { secretAddress } from '../../config/servers/secret.ts';
 import type { Settings } from '../../config/settings.ts';
 import { connectRedis, type RedisConnection } from './connection.ts';
 

@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DEMO } from '../../config/demo/demo.ts';
 import { armFailpoint } from '../../config/failpoints.ts';
 import { isGiven, loadSettings } from '../../config/load-settings.ts';
-import { secretAddress } from '../../config/secret.ts';
+import { secretAddress } from '../../config/servers/secret.ts';
 import type { SettingFlags, Settings } from '../../config/settings.ts';
 import { FACT_STREAM_NAMES } from '../../config/topology.ts';
 import { apiOf } from '../demo/api.ts';

@@ -16,10 +16,10 @@ import {
   UserAuthenticationExpiredError,
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node';
-import { NATS_ADDRESS_RULE, parseNatsAddress } from '../../config/nats-address.ts';
-import { type Secret, secretAddress } from '../../config/secret.ts';
+import { NATS_ADDRESS_RULE, parseNatsAddress } from '../../config/servers/nats-address.ts';
+import { type Secret, secretAddress } from '../../config/servers/secret.ts';
+import { tlsFault, tlsOptionsOf } from '../../config/servers/tls.ts';
 import type { Settings } from '../../config/settings.ts';
-import { tlsFault, tlsOptionsOf } from '../../config/tls.ts';
 import { tlsRefusal } from './tls-probe.ts';
 
 /** The settings that say where NATS is and who logs in. */

@@ -11,7 +11,7 @@ import { Ajv2020, type AnySchemaObject } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { loadSettings } from '../../config/load-settings.ts';
-import { parseRedisAddress } from '../../config/redis-address.ts';
+import { parseRedisAddress } from '../../config/servers/redis-address.ts';
 import { freshSecrets } from '../../harness/servers/compose-servers.ts';
 import { packageRoot } from '../../src/process/package-root.ts';
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { MUTANTS } from '../../sim/mutants.ts';
+import { MUTANTS } from '../../sim/mutants/mutants.ts';
 
 it.each(MUTANTS)('$name: fits the program exactly once', ({ edits }) => {
   for (const { file, find, put } of edits) {

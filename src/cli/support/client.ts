@@ -1,6 +1,6 @@
 /** Asks a node over HTTP. What comes back is an answer, or a problem; a node that cannot be reached is a problem too. */
 
-import { tlsFault } from '../../../config/tls.ts';
+import { tlsFault } from '../../../config/servers/tls.ts';
 import type { ProblemBody } from '../../../streams/contract/stock.ts';
 import { baseUrl } from '../../operate/discover.ts';
 

@@ -4,7 +4,7 @@ import { Packr } from 'msgpackr';
 import { beforeAll, expect, it } from 'vitest';
 import { blobRef, decodeManifest, encodeManifest, type Manifest } from '../../../actors/snapshot/format.ts';
 import { snapshotKey } from '../../../actors/snapshot/seal.ts';
-import { Secret } from '../../../config/secret.ts';
+import { Secret } from '../../../config/servers/secret.ts';
 import { names } from '../../../harness/callers/auditor.ts';
 import { KeptNode } from '../../../harness/processes/kept-node.ts';
 import { UpProcess } from '../../../harness/processes/up-process.ts';

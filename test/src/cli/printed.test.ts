@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadSettings } from '../../../config/load-settings.ts';
-import { Secret } from '../../../config/secret.ts';
+import { Secret } from '../../../config/servers/secret.ts';
 import { SETTINGS, type SettingName } from '../../../config/settings.ts';
 import { UpProcess } from '../../../harness/processes/up-process.ts';
 import {

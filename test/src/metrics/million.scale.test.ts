@@ -7,9 +7,9 @@ import { foldFact } from '../../../actors/partition/fold.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
 import { exportKpi } from '../../../src/metrics/kpi.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
-import { measure } from '../../../src/node/compose-gauges.ts';
-import { kpiExport, LiveCounts } from '../../../src/node/compose-live-feed.ts';
-import { watching } from '../../../src/node/compose-observers.ts';
+import { measure } from '../../../src/node/compose/gauges.ts';
+import { kpiExport, LiveCounts } from '../../../src/node/compose/live-feed.ts';
+import { watching } from '../../../src/node/compose/observers.ts';
 import { SteadyClock } from '../../../src/process/steady-clock.ts';
 import { partitionOf } from '../../../streams/subjects.ts';
 

@@ -2,8 +2,8 @@
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadSettings } from '../../../config/load-settings.ts';
-import { parseRedisAddress } from '../../../config/redis-address.ts';
-import { shownAddress } from '../../../config/secret.ts';
+import { parseRedisAddress } from '../../../config/servers/redis-address.ts';
+import { shownAddress } from '../../../config/servers/secret.ts';
 import {
   command,
   freshRedisCluster,

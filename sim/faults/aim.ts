@@ -1,0 +1,181 @@
+/**
+ * Faults that wait for their moment. Chance alone seldom strikes in the few milliseconds of a take-over, a fence or a snapshot; this one
+ * watches for these moments at the server and the store, and strikes in them or just behind them.
+ */
+
+import { JOURNAL_STREAM, NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
+import { decodeRecord } from '../../streams/journal/record.ts';
+import type { SimNode } from '../node.ts';
+import type { FaultName } from '../options.ts';
+import type { Random } from '../random.ts';
+import type { Message } from '../servers/server.ts';
+import { STRANGER_SUBJECT } from '../witness/witness.ts';
+import type { World } from '../world.ts';
+
+/** Moments, and how often one that is watched for is struck in. */
+const MOMENTS = { claim: 0.6, fence: 0.6, record: 0.02, lease: 0.04, snapshot: 0.15, restored: 0.3 } as const;
+type Moment = keyof typeof MOMENTS;
+
+export class Aim {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #watched: readonly Moment[];
+  readonly #struck: (fault: FaultName) => void;
+  #restUntilMs = 0;
+  #stopped = false;
+
+  /** @param struck told of each fault */
+  constructor(world: World, struck: (fault: FaultName) => void) {
+    this.#world = world;
+    this.#random = world.random.fork('aim');
+    this.#struck = struck;
+    const on = this.#random.chance(0.75);
+    this.#watched = (Object.keys(MOMENTS) as Moment[]).filter(() => this.#random.chance(0.5) && on);
+    this.#watch();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #watch(): void {
+    const { server, shelves } = this.#world;
+    const { onStored, onPut } = server.log;
+    server.log.onStored = (stream, message) => {
+      onStored(stream, message);
+      if (stream === JOURNAL_STREAM && message.subject !== STRANGER_SUBJECT) this.#record(message);
+    };
+    server.log.onPut = (bucket, key, value) => {
+      onPut(bucket, key, value);
+      if (bucket === OWNERS_BUCKET) this.#moment('claim', (JSON.parse(value) as { node: string }).node);
+      if (bucket === NODES_BUCKET) this.#moment('lease', key);
+    };
+    shelves.onSwapped = () => this.#moment('snapshot');
+    shelves.onRead = () => this.#moment('restored');
+  }
+
+  #record({ data }: Message): void {
+    const { writer, decisions } = decodeRecord(data);
+    const fence = decisions.find(({ kind }) => kind === 'fenced');
+    // Writers are named after their nodes.
+    this.#moment(fence === undefined ? 'record' : 'fence', writer.slice(0, writer.lastIndexOf('-')));
+  }
+
+  /** @param name of the node that it concerns, if it is one */
+  #moment(moment: Moment, name?: string): void {
+    const { scheduler, options } = this.#world;
+    if (this.#stopped || scheduler.nowMs < this.#restUntilMs || !this.#watched.includes(moment)) return;
+    if (!this.#random.chance(MOMENTS[moment])) return;
+    this.#restUntilMs = scheduler.nowMs + this.#random.between(0, 0.5) * options.faultEveryMs;
+    const within = this.#random.pick([0, 3, 40, 400]);
+    scheduler.after(this.#random.between(0, within), () => {
+      if (!this.#stopped) this.#strike(moment, name);
+    });
+  }
+
+  #strike(moment: Moment, name: string | undefined): void {
+    const { options, nodes } = this.#world;
+    // Most of all it is what was said long ago that must not arrive now.
+    const held = nodes.filter(({ link }) => link.clogged);
+    if (held.length > 0 && this.#random.chance(0.5)) {
+      this.#struck('cut');
+      this.#world.note(`aimed at a ${moment}: what was held up on its way arrives`);
+      for (const { link } of held) link.heal();
+      return;
+    }
+    const fits = STRIKES.filter(([fault]) => options.faults.includes(fault));
+    if (fits.length === 0) return;
+    const [fault, title, strike] = this.#random.pick(fits);
+    const concerned = nodes.find((each) => each.name === name);
+    const node = concerned !== undefined && this.#random.chance(0.5) ? concerned : this.#random.pick(nodes);
+    this.#struck(fault);
+    this.#world.note(`aimed at a ${moment}: ${title} ${node.name}`);
+    strike(this.#world, node, this.#random);
+  }
+}
+
+type Strike = (world: World, node: SimNode, random: Random) => void;
+
+/** What is possible at such a moment, each under the fault of options.ts that it is a kind of. */
+const STRIKES: readonly (readonly [FaultName, string, Strike])[] = [
+  [
+    'cut',
+    'what is said is held up, from',
+    ({ scheduler, options }, { link }, random) => {
+      link.up.worsen('clog');
+      scheduler.after(random.pick([0.02, 0.5, 1, 1.5]) * options.settings.leaseTtlMs, () => link.heal());
+    },
+  ],
+  [
+    'cut',
+    'what is answered is held up, to',
+    ({ scheduler, options }, { link }, random) => {
+      link.down.worsen('clog');
+      scheduler.after(random.pick([0.02, 0.5, 1, 1.5]) * options.settings.leaseTtlMs, () => link.heal());
+    },
+  ],
+  [
+    'pause',
+    'a pause of',
+    ({ scheduler, options }, { host }, random) => {
+      host.sleep();
+      scheduler.after(random.pick([0.01, 0.3, 1.1, 1.5]) * options.settings.leaseTtlMs, () => host.wake());
+    },
+  ],
+  [
+    'kill',
+    'the end of',
+    (_, node) => {
+      if (node.running) node.kill();
+    },
+  ],
+  [
+    'leave',
+    'the leave of',
+    (_, node) => {
+      if (node.running) node.stop();
+    },
+  ],
+  [
+    // What is on its way when a process ends arrives all the same.
+    'kill',
+    'slow ways, then the end of',
+    ({ scheduler }, node, random) => {
+      const { host } = node;
+      node.link.up.slowMs = 400;
+      scheduler.after(random.between(0, 300), () => {
+        if (node.host === host && node.running) node.kill();
+      });
+    },
+  ],
+  [
+    'slow-link',
+    'slow ways of',
+    ({ scheduler }, { link }, random) => {
+      link.up.slowMs = random.pick([0, 30, 500]);
+      link.down.slowMs = random.pick([0, 30, 500]);
+      scheduler.after(random.between(50, 3_000), () => link.heal());
+    },
+  ],
+  ['store-older', 'an older store before', ({ shelves }) => shelves.restore()],
+  ['store-older', 'a copy of the store before', ({ shelves }) => shelves.dump()],
+  ['store-empty', 'an empty store before', ({ shelves }) => shelves.empty()],
+  [
+    'store-away',
+    'no store before',
+    ({ shelves, scheduler }, _, random) => {
+      shelves.away = true;
+      scheduler.after(random.between(20, 3_000), () => {
+        shelves.away = false;
+      });
+    },
+  ],
+  [
+    'server-pause',
+    'a pause of the server before',
+    ({ server, scheduler }, _, random) => {
+      server.pause();
+      scheduler.after(random.between(10, 3_000), () => server.resume());
+    },
+  ],
+];

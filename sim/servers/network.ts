@@ -1,0 +1,37 @@
+/** What a simulated node needs of the world that it is in. */
+import type { Host } from '../host.ts';
+import type { Options } from '../options.ts';
+import type { Random } from '../random.ts';
+import type { Scheduler } from '../scheduler.ts';
+import type { Link } from './link.ts';
+import type { ServerProcess } from './server-process.ts';
+import type { Shelves } from './store.ts';
+
+/** A node as others reach it. */
+export interface Peer {
+  readonly host: Host;
+  readonly link: Link;
+  serve(partition: number, bytes: Uint8Array, answer: (bytes: Uint8Array) => void): void;
+}
+
+export interface Subscriber {
+  readonly node: Peer;
+  readonly host: Host;
+}
+
+export interface Network {
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly options: Options;
+  readonly server: ServerProcess;
+  readonly shelves: Shelves;
+  /** Every process that was started, by its mark. */
+  readonly processes: Map<string, Host>;
+  isDead(process: string): boolean;
+  /** Reports something that must never be. */
+  fail(what: string): void;
+  note(text: string): void;
+  subscribe(node: Peer, host: Host, numbers: readonly number[]): void;
+  unsubscribe(node: Peer): void;
+  subscribers(partition: number): Subscriber[];
+}

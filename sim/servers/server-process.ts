@@ -1,0 +1,132 @@
+/**
+ * The process around the log server: it may be down, or paused, in which case what arrives waits and is done later, long after its caller
+ * has given up.
+ */
+import { JOURNAL_STREAM } from '../../config/topology.ts';
+import { BrokerError } from '../../streams/broker.ts';
+import type { Random } from '../random.ts';
+import type { Scheduler } from '../scheduler.ts';
+import type { Consumer, LogServer } from './server.ts';
+
+const HEARTBEAT_MS = 500;
+
+export class ServerProcess {
+  readonly log: LogServer;
+  readonly mode: 'single' | 'cluster';
+  /** Counts its starts. */
+  generation = 1;
+  /** Bytes of a message that JOURNAL takes, as its max_msg_size. */
+  maxRecordBytes = Number.POSITIVE_INFINITY;
+  #state: 'up' | 'paused' | 'down' = 'up';
+  #waiting: (() => void)[] = [];
+  readonly #scheduler: Scheduler;
+  readonly #random: Random;
+  /** Who must be told that it is up again. */
+  readonly onUp = new Set<() => void>();
+
+  constructor(log: LogServer, mode: 'single' | 'cluster', scheduler: Scheduler, random: Random) {
+    this.log = log;
+    this.mode = mode;
+    this.#scheduler = scheduler;
+    this.#random = random;
+    const stored = log.onStored;
+    log.onStored = (stream, message) => {
+      stored(stream, message);
+      for (const consumer of log.consumers) if (consumer.stream === stream) this.#wake(consumer);
+    };
+    this.#beat();
+  }
+
+  get up(): boolean {
+    return this.#state === 'up';
+  }
+
+  /** A message of a client comes to it. */
+  reach(work: () => void): void {
+    if (this.#state === 'up') work();
+    else if (this.#state === 'paused') this.#waiting.push(work);
+  }
+
+  /** Stores, and says the sequence when it is acknowledged, or the error. In a cluster others must agree first. */
+  publish(
+    { stream, stored }: { stream: string; stored: string },
+    data: Uint8Array,
+    options: { headers: Readonly<Record<string, string>>; expectLast: number | undefined },
+    answer: (outcome: number | Error) => void,
+  ): void {
+    const store = () => this.log.store(stream, stored, data, options.headers);
+    try {
+      if (stream === JOURNAL_STREAM && data.length > this.maxRecordBytes)
+        throw new BrokerError('too-large', `${data.length} bytes`);
+      this.log.expect(stream, stored, options.expectLast);
+    } catch (error) {
+      answer(error as Error);
+      return;
+    }
+    if (this.mode === 'single') {
+      answer(store());
+      return;
+    }
+    this.log.propose(stream, stored, 1);
+    const { generation } = this;
+    this.#scheduler.after(this.#random.between(0.5, 4), () => {
+      if (generation === this.generation) {
+        this.log.propose(stream, stored, -1);
+        answer(store());
+        return;
+      }
+      // Its leader died: the next one may have the entry or not; nobody is told.
+      if (!this.#random.chance(0.5)) return;
+      try {
+        this.log.expect(stream, stored, options.expectLast);
+        store();
+      } catch {
+        // Something else came first.
+      }
+    });
+  }
+
+  add(consumer: Consumer): void {
+    this.log.consumers.add(consumer);
+    this.#wake(consumer);
+  }
+
+  pause(): void {
+    if (this.#state === 'up') this.#state = 'paused';
+  }
+
+  resume(): void {
+    if (this.#state !== 'paused') return;
+    this.#state = 'up';
+    for (const work of this.#waiting.splice(0)) this.#scheduler.after(0, () => this.reach(work));
+    for (const consumer of this.log.consumers) this.#wake(consumer);
+  }
+
+  crash(): void {
+    this.#state = 'down';
+    this.#waiting = [];
+    this.generation += 1;
+    this.log.crash();
+  }
+
+  start(): void {
+    if (this.#state !== 'down') return;
+    this.#state = 'up';
+    for (const tell of this.onUp) tell();
+  }
+
+  #wake(consumer: Consumer): void {
+    this.#scheduler.after(this.#random.between(0, 0.5), () => {
+      if (this.#state !== 'up' || !this.log.consumers.has(consumer)) return;
+      this.log.pump(consumer, this.#random.whole(1, 40));
+      if (consumer.next <= (this.log.info(consumer.stream)?.lastSeq ?? 0)) this.#wake(consumer);
+    });
+  }
+
+  #beat(): void {
+    this.#scheduler.after(HEARTBEAT_MS, () => {
+      if (this.#state === 'up') for (const consumer of this.log.consumers) consumer.beat();
+      this.#beat();
+    });
+  }
+}

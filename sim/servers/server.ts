@@ -1,0 +1,235 @@
+/**
+ * The log server as it was measured to behave (notes of nats-server 2.15): streams with dense sequences, expectations per subject,
+ * consumers that live in memory, key-value buckets with expiry. It syncs before it acknowledges: a crash loses nothing stored.
+ *
+ * In the mode `cluster` a publish is proposed first and stored a little later; another one with an expectation on the same subject
+ * meanwhile fails (error 10164), and one that was proposed when the leader dies may be stored or not.
+ */
+import { FACT_STREAM_NAMES, FACT_STREAMS, JOURNAL_STREAM, PARKED_STREAM } from '../../config/topology.ts';
+import { BrokerError, type Headers, type KeyEntry, type StreamFacts } from '../../streams/broker.ts';
+import { partitionOfToken } from '../../streams/subjects.ts';
+import { EPOCH_MS } from '../host.ts';
+
+export interface Message {
+  readonly seq: number;
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers: Headers;
+  readonly recordedAt: number;
+}
+interface Stream {
+  readonly messages: Message[];
+  readonly lastOn: Map<string, Message>;
+  created: string;
+  metadata: Readonly<Record<string, string>>;
+  /** Subjects with a publish that was proposed and is not stored yet. */
+  readonly proposed: Map<string, number>;
+}
+export interface Consumer {
+  readonly stream: string;
+  readonly matches: (subject: string) => boolean;
+  /** The next sequence to look at. */
+  next: number;
+  deliverySeq: number;
+  readonly deliver: (message: Message, pending: number, deliverySeq: number) => void;
+  readonly beat: () => void;
+}
+interface Entry extends KeyEntry {
+  readonly expiresAt: number;
+}
+
+export class LogServer {
+  readonly streams = new Map<string, Stream>();
+  readonly #buckets = new Map<
+    string,
+    { revision: number; readonly ttlMs: number; readonly entries: Map<string, Entry> }
+  >();
+  readonly consumers = new Set<Consumer>();
+  readonly #partitions: number;
+  readonly #nowMs: () => number;
+  /** Told of every message that is stored, before anybody else can know. */
+  onStored: (stream: string, message: Message) => void = () => undefined;
+  /** Told of every key that is written. */
+  onPut: (bucket: string, key: string, value: string) => void = () => undefined;
+
+  constructor(partitions: number, nowMs: () => number) {
+    this.#partitions = partitions;
+    this.#nowMs = nowMs;
+    for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
+      this.streams.set(name, {
+        messages: [],
+        lastOn: new Map(),
+        created: `${name} made`,
+        metadata: {},
+        proposed: new Map(),
+      });
+    }
+  }
+
+  get created(): Record<string, string> {
+    return Object.fromEntries([...this.streams].map(([name, { created }]) => [name, created]));
+  }
+
+  /** The stream of a published subject, and the subject as it is stored. */
+  route(subject: string): { stream: string; stored: string } {
+    const tokens = subject.split('.');
+    if (tokens[0] === 'journal') return { stream: JOURNAL_STREAM, stored: subject };
+    if (tokens[0] === 'parked' || tokens[0] === 'mark') return { stream: PARKED_STREAM, stored: subject };
+    const again = tokens[0] === 'again' && tokens.length === 5;
+    const stream = FACT_STREAM_NAMES.find((name) =>
+      (FACT_STREAMS[name] as readonly string[]).includes(tokens[again ? 2 : 0] ?? ''),
+    );
+    if (stream !== undefined && again) return { stream, stored: subject };
+    if (stream === undefined || tokens.length !== 3) throw new BrokerError('unknown', `no stream takes ${subject}`);
+    const [type, location, sku] = tokens as [string, string, string];
+    return { stream, stored: `${type}.${partitionOfToken(sku, this.#partitions)}.${location}.${sku}` };
+  }
+
+  /** Whether it may be stored now; throws as the server answers. */
+  expect(stream: string, subject: string, expected: number | undefined): void {
+    if (expected === undefined) return;
+    const { lastOn, proposed } = this.#stream(stream);
+    if ((proposed.get(subject) ?? 0) > 0) throw new BrokerError('conflict', 'wrong last sequence (10164)');
+    const last = lastOn.get(subject)?.seq ?? 0;
+    if (last !== expected) throw new BrokerError('conflict', `wrong last sequence: ${last} (10071)`);
+  }
+
+  propose(stream: string, subject: string, by: 1 | -1): void {
+    const { proposed } = this.#stream(stream);
+    proposed.set(subject, (proposed.get(subject) ?? 0) + by);
+  }
+
+  store(stream: string, subject: string, data: Uint8Array, headers: Headers): number {
+    const kept = this.#stream(stream);
+    const seq = kept.messages.length + 1;
+    const recordedAt = Math.floor((EPOCH_MS + this.#nowMs()) * 1000);
+    const message = { seq, subject, data: Buffer.from(data), headers, recordedAt };
+    kept.messages.push(message);
+    kept.lastOn.set(subject, message);
+    this.onStored(stream, message);
+    return seq;
+  }
+
+  info(name: string): StreamFacts | undefined {
+    const bucket = this.#buckets.get(name.replace(/^KV_/, ''));
+    if (bucket !== undefined)
+      return { created: name, firstSeq: 1, lastSeq: bucket.revision, messages: bucket.entries.size };
+    const stream = this.streams.get(name);
+    if (stream === undefined) return undefined;
+    const { created, messages, metadata } = stream;
+    return { created, metadata, firstSeq: 1, lastSeq: messages.length, messages: messages.length };
+  }
+
+  annotate(name: string, metadata: Readonly<Record<string, string>>): void {
+    this.#stream(name).metadata = metadata;
+  }
+
+  lastOn(stream: string, subject: string): Message | undefined {
+    const { lastOn, messages } = this.#stream(stream);
+    if (!/[*>]/.test(subject)) return lastOn.get(subject);
+    const matches = matcher([subject]);
+    return messages.findLast((message) => matches(message.subject));
+  }
+
+  at(stream: string, seq: number): Message | undefined {
+    const bucket = this.#buckets.get(stream.replace(/^KV_/, ''));
+    if (bucket !== undefined) {
+      const entry = [...bucket.entries.values()].find(({ revision }) => revision === seq);
+      return entry && { seq, subject: entry.key, data: Buffer.from(entry.value), headers: {}, recordedAt: 0 };
+    }
+    return this.#stream(stream).messages[seq - 1];
+  }
+
+  pending(consumer: Consumer): number {
+    const { messages } = this.#stream(consumer.stream);
+    let count = 0;
+    for (let i = consumer.next - 1; i < messages.length; i++) {
+      if (consumer.matches((messages[i] as Message).subject)) count += 1;
+    }
+    return count;
+  }
+
+  /** Delivers up to so many messages that wait. */
+  pump(consumer: Consumer, most: number): void {
+    const { messages } = this.#stream(consumer.stream);
+    let pending: number | undefined;
+    for (let sent = 0; sent < most && consumer.next <= messages.length; ) {
+      const message = messages[consumer.next - 1] as Message;
+      consumer.next += 1;
+      if (!consumer.matches(message.subject)) continue;
+      pending = pending === undefined ? this.pending(consumer) : pending - 1;
+      consumer.deliverySeq += 1;
+      sent += 1;
+      consumer.deliver(message, pending, consumer.deliverySeq);
+    }
+  }
+
+  bucket(name: string, ttlMs: number): void {
+    if (!this.#buckets.has(name)) this.#buckets.set(name, { revision: 0, ttlMs, entries: new Map() });
+  }
+
+  get(bucket: string, key: string): KeyEntry | undefined {
+    return this.#live(bucket).get(key);
+  }
+
+  all(bucket: string): KeyEntry[] {
+    return [...this.#live(bucket).values()];
+  }
+
+  put(name: string, key: string, value: string, expected: number | undefined): number {
+    const bucket = this.#bucket(name);
+    const present = this.#live(name).get(key)?.revision ?? 0;
+    if (expected !== undefined && expected !== present)
+      throw new BrokerError('conflict', `wrong last revision: ${present}`);
+    bucket.revision += 1;
+    const now = this.#nowMs();
+    bucket.entries.set(key, { key, value, revision: bucket.revision, createdMs: now, expiresAt: now + bucket.ttlMs });
+    this.onPut(name, key, value);
+    return bucket.revision;
+  }
+
+  delete(name: string, key: string, expected: number | undefined): void {
+    const present = this.#live(name).get(key)?.revision ?? 0;
+    if (expected !== undefined && expected !== present)
+      throw new BrokerError('conflict', `wrong last revision: ${present}`);
+    this.#bucket(name).revision += 1;
+    this.#bucket(name).entries.delete(key);
+  }
+
+  /** The server's process ends: consumers, which live in memory, are gone, and so is what was proposed. */
+  crash(): void {
+    this.consumers.clear();
+    for (const { proposed } of this.streams.values()) proposed.clear();
+  }
+
+  #live(name: string): Map<string, Entry> {
+    const { entries } = this.#bucket(name);
+    for (const [key, { expiresAt }] of entries) if (expiresAt <= this.#nowMs()) entries.delete(key);
+    return entries;
+  }
+
+  #bucket(name: string) {
+    const bucket = this.#buckets.get(name);
+    if (bucket === undefined) throw new Error(`no bucket ${name}`);
+    return bucket;
+  }
+
+  #stream(name: string): Stream {
+    const stream = this.streams.get(name);
+    if (stream === undefined) throw new BrokerError('unknown', `no stream ${name}`);
+    return stream;
+  }
+}
+
+/** Whether a subject is among those of the filters; all are if there is none. */
+export function matcher(filters: readonly string[]): (subject: string) => boolean {
+  if (filters.length === 0) return () => true;
+  const wanted = filters.map((filter) => filter.split('.'));
+  return (subject) => {
+    const tokens = subject.split('.');
+    return wanted.some((filter) => {
+      if (filter.at(-1) === '>') return filter.slice(0, -1).every((token, i) => token === tokens[i]);
+      return filter.length === tokens.length && filter.every((token, i) => token === '*' || token === tokens[i]);
+    });
+  };
+}

@@ -1,0 +1,55 @@
+/** Anomalies in a node: where they are stored, who is told. src/node/node.ts starts this beside the core. */
+import { AnomalyKeeper } from '../../../actors/anomaly/keeper.ts';
+import type { Peers } from '../../../actors/ports/ports.ts';
+import type { Settings } from '../../../config/settings.ts';
+import { ANOMALIES_BUCKET } from '../../../config/topology.ts';
+import type { Clock } from '../../../streams/clock.ts';
+import { encodeBody, JSON_TYPE } from '../../../streams/codec.ts';
+import { anomalySubject, SEVERITIES, type Severity } from '../../../streams/contract/anomaly-kinds.ts';
+import type { NatsBroker } from '../../../streams/nats/broker.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
+import type { Log } from '../../process/log.ts';
+
+export interface AnomaliesWorld {
+  readonly broker: NatsBroker;
+  readonly clock: Clock;
+  readonly peers: Peers;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly settings: Settings;
+}
+
+export async function anomaliesOf(world: AnomaliesWorld): Promise<AnomalyKeeper> {
+  const { broker, clock, peers, metrics, log, settings } = world;
+  const keeper = new AnomalyKeeper({
+    keys: await broker.keys(ANOMALIES_BUCKET, { replicas: settings.replicas }),
+    clock,
+    peers,
+    count: settings.partitions,
+    parameters: settings.anomalies,
+    laneTimeMs: settings.laneTime,
+    memoryMs: settings.anomalyMemory,
+    changed: (anomaly, opened) => {
+      if (opened) metrics.anomalyOpened(anomaly.kind);
+      broker.send(anomalySubject(anomaly.kind), encodeBody(anomaly, JSON_TYPE));
+    },
+    trouble: (why) => log.warn({ why }, 'anomalies cannot be stored now; it is tried again'),
+  });
+  metrics.anomaliesOpen(() => {
+    const counts = new Map<string, number>();
+    for (const { kind } of keeper.open()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    return counts;
+  });
+  // What an alert waits for: somebody who takes it up. It has no kind beside it, since one critical anomaly is enough.
+  metrics.family({
+    name: 'anomalies_unacknowledged',
+    help: 'Anomalies that are open and that nobody has acknowledged, of the partitions that this node owns.',
+    type: 'gauge',
+    read: () => {
+      const counts: Record<Severity, number> = { info: 0, warning: 0, critical: 0 };
+      for (const { state, severity } of keeper.open()) if (state === 'open') counts[severity] += 1;
+      return SEVERITIES.map((severity) => ({ labels: { severity }, value: counts[severity] }));
+    },
+  });
+  return keeper;
+}

@@ -1,0 +1,101 @@
+/** The core of a node on the real world: on NATS and Redis, with what it tells to metrics and log. */
+import { buildCore, type Core } from '../../../actors/engine/core.ts';
+import type { EngineEvents } from '../../../actors/engine/parts.ts';
+import type { MakeWatch } from '../../../actors/partition/observer.ts';
+import { baselineSources } from '../../../actors/retention/baseline-store.ts';
+import type { Settings } from '../../../config/settings.ts';
+import { MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET, SKIPS_BUCKET, WRITERS_BUCKET } from '../../../config/topology.ts';
+import type { Keys } from '../../../streams/broker.ts';
+import type { Clock } from '../../../streams/clock.ts';
+import { type NatsBroker, nonce } from '../../../streams/nats/broker.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
+import type { StorageWatch } from '../../metrics/storage.ts';
+import { isDead, processMark } from '../../process/identity.ts';
+import type { Log } from '../../process/log.ts';
+import type { RedisSnapshots } from '../../redis/snapshot-store.ts';
+import type { NatsPeers } from '../peers.ts';
+
+export interface ComposeCoreDeps {
+  readonly settings: Settings;
+  readonly broker: NatsBroker;
+  readonly store: RedisSnapshots;
+  readonly clock: Clock;
+  readonly peers: NatsPeers;
+  readonly horizons: Keys;
+  readonly created: Readonly<Record<string, string>>;
+  readonly storage: StorageWatch;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly watch: MakeWatch;
+  /** This start of this node. */
+  readonly writer: string;
+  /** Where HTTP listens, as others are told; '' before it does. */
+  readonly address: () => string;
+  /** The node cannot go on. */
+  readonly failed: (why: string) => void;
+}
+
+export async function composeCore(deps: ComposeCoreDeps): Promise<Core> {
+  const { settings, broker, store, clock, peers, horizons, created, storage, watch, writer, address } = deps;
+  const { replicas } = settings;
+  const kept = (bucket: string) => broker.keys(bucket, { replicas });
+  return buildCore({
+    broker,
+    store,
+    clock,
+    peers,
+    horizons,
+    created,
+    nonce,
+    storage,
+    watch,
+    isDead,
+    baselines: (note) => baselineSources(broker, note),
+    nodes: await broker.keys(NODES_BUCKET, { ttlMs: settings.leaseTtl, replicas }),
+    owners: await kept(OWNERS_BUCKET),
+    marks: await kept(MARKS_BUCKET),
+    writers: await kept(WRITERS_BUCKET),
+    skips: await kept(SKIPS_BUCKET),
+    self: () => ({ name: settings.name, writer, http: address(), process: processMark() }),
+    settings: {
+      partitions: settings.partitions,
+      horizonMs: settings.horizon,
+      leaseTtlMs: settings.leaseTtl,
+      snapshotIntervalMs: settings.snapshotInterval,
+      reservationMemoryMs: settings.reservationMemory,
+      laneTimeMs: settings.laneTime,
+    },
+    events: eventsOf(deps),
+  });
+}
+
+function eventsOf({ metrics, log, failed }: ComposeCoreDeps): EngineEvents {
+  return {
+    applied: (type) => metrics.factApplied(type),
+    duplicate: () => metrics.factDuplicate(),
+    parked: (reason) => metrics.factParked(reason),
+    expired: () => metrics.reservation('expired'),
+    journaled: (decisions, seconds) => {
+      metrics.journalBatch(decisions);
+      metrics.journalAppendSeconds(seconds);
+    },
+    snapshot: (seconds) => metrics.snapshotSeconds(seconds),
+    recovered: (seconds) => metrics.recoverySeconds(seconds),
+    followerRestarted: (stream, why) => {
+      metrics.followerRestart(stream);
+      log.warn({ stream, why }, 'a follower starts anew');
+    },
+    breach: (what) => {
+      metrics.selfAuditBreach();
+      log.error(
+        { what },
+        'the self-audit found a total that does not equal its parts; the partition is rebuilt from its log',
+      );
+    },
+    note: (level, message, detail) => log[level](detail, message),
+    failed: (why) => {
+      log.error({ why }, 'this node cannot go on');
+      failed(why);
+    },
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * Where the gauges of a node are read. Each is read at every scrape, so each must cost the same with a million stock keys as with one:
+ * sums over partitions, never over what is in them.
+ */
+import type { Engine } from '../../../actors/engine/engine.ts';
+import type { Ownership } from '../../../actors/ownership/ownership.ts';
+import type { PartitionSet } from '../../../actors/partition/partition-set.ts';
+import { FACT_STREAM_NAMES } from '../../../config/topology.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
+import type { Durability } from '../durability.ts';
+
+type Measured = Pick<Engine, 'readiness' | 'snapshotAgeSeconds' | 'lag' | 'progress' | 'writers'> & {
+  readonly partitions: Pick<PartitionSet, 'values'> & { readonly quarantine: { readonly size: number } };
+  readonly seen: { readonly size: number };
+  readonly journal: { readonly inFlight: number };
+};
+
+export function measure(
+  engine: Measured,
+  ownership: Pick<Ownership, 'leased'>,
+  { level }: Durability,
+  metrics: Metrics,
+): void {
+  const sum = (of: (book: { keyCount: number; parts: ReadonlyMap<string, unknown> }) => number) => () => {
+    let units = 0;
+    for (const { book } of engine.partitions.values()) units += of(book);
+    return units;
+  };
+  metrics.gauge(
+    'actors',
+    sum((book) => book.keyCount),
+  );
+  metrics.gauge(
+    'reservations_remembered',
+    sum((book) => book.parts.size),
+  );
+  metrics.gauge('partitions', () => engine.readiness.partitions);
+  metrics.gauge('partitions_owned', () => engine.readiness.owned);
+  metrics.gauge('partitions_quarantined', () => engine.partitions.quarantine.size);
+  metrics.gauge('ready', () => (engine.readiness.ready ? 1 : 0));
+  metrics.gauge('lease_held', () => (ownership.leased ? 1 : 0));
+  metrics.gauge('durability_strict', () => (level === 'relaxed' ? 0 : 1));
+  metrics.gauge('snapshot_age_seconds', () => engine.snapshotAgeSeconds);
+  metrics.gauge('seen_ids', () => engine.seen.size);
+  metrics.gauge('journal_waiting', () => engine.journal.inFlight);
+  metrics.gauge('journal_set_aside_records', () => engine.writers.latest.aside.records);
+  metrics.gauge('journal_stalled_seconds', () => engine.progress.journalMs / 1000);
+  metrics.gauge('parking_stalled_seconds', () => engine.progress.parkingMs / 1000);
+  for (const stream of FACT_STREAM_NAMES) {
+    metrics.lag(stream, () => engine.lag(stream));
+    metrics.intakeStalled(stream, () => engine.progress.intakeMs(stream) / 1000);
+  }
+}

@@ -1,0 +1,179 @@
+/** The live feed on the real world: what a node knows of its engine, its process and its servers, as the feed wants it. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Core } from '../../../actors/engine/core.ts';
+import { FACT_STREAM_NAMES, PARKED_STREAM } from '../../../config/topology.ts';
+import type { AnomalySource } from '../../../dashboards/feed/anomaly-source.ts';
+import { LiveFeed } from '../../../dashboards/feed/live-feed.ts';
+import type { NodeReport } from '../../../dashboards/feed/roster.ts';
+import type { Wanted } from '../../../dashboards/feed/sku-interest.ts';
+import { Counted } from '../../../dashboards/kpi/counters.ts';
+import type { LocationStanding } from '../../../dashboards/kpi/observer.ts';
+import { AskedWindows } from '../../../dashboards/kpi/request-stats.ts';
+import { STANDING_LENGTH } from '../../../dashboards/kpi/totals.ts';
+import type { Clock } from '../../../streams/clock.ts';
+import { PARKED_SUBJECTS } from '../../../streams/fact/parked.ts';
+import type { NatsBroker } from '../../../streams/nats/broker.ts';
+import type { KpiExport } from '../../metrics/kpi.ts';
+import { type Metrics, RESERVATION_OUTCOMES } from '../../metrics/metrics.ts';
+import { VERSION } from '../../process/version.ts';
+import type { NatsPeers } from '../peers.ts';
+import { kpiOf } from './observers.ts';
+
+/** Reports over which the delay of the event loop is told. */
+const REPORTS_PER_DELAY = 10;
+const DELAY_RESOLUTION_MS = 20;
+/** For so long the number of parked facts is not asked for again. */
+const PARKED_MS = 2_000;
+
+/** What a node's counters and windows are made of; made before the core, which feeds them. */
+export class LiveCounts {
+  readonly counted = new Counted();
+  readonly asked: AskedWindows;
+
+  constructor(metrics: Metrics, clock: Clock) {
+    this.asked = new AskedWindows(RESERVATION_OUTCOMES, () => clock.monoMs());
+    this.counted.onLead = (seconds) => metrics.transferLeadSeconds(seconds);
+    metrics.listener = this.asked;
+  }
+}
+
+export interface LiveSystemWorld {
+  readonly name: string;
+  readonly writer: string;
+  readonly partitions: number;
+  readonly clock: Clock;
+  readonly broker: NatsBroker;
+  readonly peers: NatsPeers;
+  readonly core: Pick<Core, 'engine' | 'serves' | 'ownership'>;
+  readonly counts: LiveCounts;
+  readonly interest: Wanted;
+  readonly metrics: Metrics;
+  readonly anomalies: AnomalySource;
+  readonly durability: string;
+  /** A fault of the program, which costs a topic one value. */
+  readonly failed: (error: unknown) => void;
+  /** Where HTTP listens. */
+  readonly http: () => string;
+}
+
+export function buildLiveFeed(world: LiveSystemWorld): LiveFeed {
+  const { clock, broker, core, metrics, writer, partitions, peers, anomalies } = world;
+  const parked = parkedCount(broker, clock);
+  const feed = new LiveFeed({
+    clock,
+    wire: broker,
+    peers,
+    writer,
+    partitions,
+    interest: world.interest,
+    served: (number) => {
+      const partition = core.serves(number) ? core.engine.partitions.get(number) : undefined;
+      const kpi = partition === undefined ? undefined : kpiOf(partition);
+      return partition === undefined || kpi === undefined ? undefined : { book: partition.book, kpi };
+    },
+    report: reporter(world, () => feed.hub.size),
+    outcomes: RESERVATION_OUTCOMES,
+    anomalies,
+    system: async () => ({ parked: await parked(), durability: world.durability, version: VERSION }),
+    sent: () => metrics.liveMessage(),
+    encoded: () => metrics.liveEncoded(),
+    skipped: () => metrics.liveSkipped(),
+    living: () => core.ownership.living,
+    misfit: (error) => broker.onFault('owner', error),
+    failed: world.failed,
+  });
+  metrics.gauge('live_clients', () => feed.hub.size);
+  return feed;
+}
+
+/** How the locations of this node's partitions stand. */
+export function kpiExport({ engine }: Pick<Core, 'engine'>, clock: Clock, counts: LiveCounts): KpiExport {
+  const standing = () => {
+    const all = new Map<string, { location: string; sums: Float64Array; aged: number[] }>();
+    const nowMs = clock.nowMs();
+    for (const partition of engine.partitions.values()) {
+      if (!partition.serving) continue;
+      for (const at of kpiOf(partition)?.locations.values() ?? []) {
+        const sum = all.get(at.location);
+        if (sum === undefined) {
+          all.set(at.location, { location: at.location, sums: at.standing.slice(), aged: at.ages.read(nowMs) });
+          continue;
+        }
+        for (let i = 0; i < STANDING_LENGTH; i++) (sum.sums[i] as number) += at.standing[i] as number;
+        at.ages.read(nowMs, sum.aged);
+      }
+    }
+    return [...all.values()];
+  };
+  return { standing: once(standing), counted: counts.counted };
+}
+
+/** Several figures of one scrape are of one reading: what was read in this turn of the event loop is not read again. */
+function once(read: () => LocationStanding[]): () => LocationStanding[] {
+  let held: LocationStanding[] | undefined;
+  return () => {
+    if (held === undefined) {
+      held = read();
+      setImmediate(() => {
+        held = undefined;
+      });
+    }
+    return held;
+  };
+}
+
+function reporter(
+  { name, clock, core: { engine }, counts, http }: LiveSystemWorld,
+  liveClients: () => number,
+): () => Omit<NodeReport, 'v' | 'writer' | 'owns' | 'leaves'> {
+  const startedAt = new Date(clock.nowMs()).toISOString();
+  const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  delay.enable();
+  let reports = 0;
+  let eventLoopP99Ms = 0;
+  return () => {
+    eventLoopP99Ms = Math.max(0, delay.percentile(99) / 1e6 - DELAY_RESOLUTION_MS);
+    reports += 1;
+    if (reports % REPORTS_PER_DELAY === 0) delay.reset();
+    const { ready, reasons, owned } = engine.readiness;
+    let actors = 0;
+    let reservations = 0;
+    for (const { book } of engine.partitions.values()) {
+      actors += book.keyCount;
+      reservations += book.parts.size;
+    }
+    return {
+      figures: {
+        name,
+        http: http(),
+        ready,
+        reasons,
+        owned,
+        actors,
+        reservations,
+        journalWaiting: engine.journal.inFlight,
+        lag: Object.fromEntries(FACT_STREAM_NAMES.map((stream) => [stream, engine.lag(stream)])),
+        snapshotAgeSeconds: engine.snapshotAgeSeconds,
+        eventLoopP99Ms: Number.isFinite(eventLoopP99Ms) ? Number(eventLoopP99Ms.toFixed(2)) : 0,
+        memoryMiB: Math.round(process.memoryUsage.rss() / 1024 / 1024),
+        liveClients: liveClients(),
+        startedAt,
+      },
+      asked: counts.asked.read(),
+    };
+  };
+}
+
+function parkedCount(broker: NatsBroker, clock: Clock): () => Promise<number> {
+  let known = 0;
+  let readAt = Number.NEGATIVE_INFINITY;
+  return async () => {
+    const now = clock.monoMs();
+    if (now - readAt > PARKED_MS) {
+      readAt = now;
+      // While NATS is away the number that was read last is shown, beside why the node is not ready.
+      known = await broker.count(PARKED_STREAM, PARKED_SUBJECTS).catch(() => known);
+    }
+    return known;
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * Who watches the partitions of a node: the KPIs, and whoever is added to `others`. One watch for the engine, which passes every fold on to
+ * each and keeps what each keeps.
+ *
+ * Invariant WT1: what was kept by watches of another number or order is none of these watches': then each begins anew.
+ */
+import type { MakeWatch, PartitionWatch } from '../../../actors/partition/observer.ts';
+import type { Partition } from '../../../actors/partition/partition.ts';
+import type { StockBook } from '../../../actors/stock/book.ts';
+import type { ChangeSet } from '../../../actors/stock/changes.ts';
+import type { Counted } from '../../../dashboards/kpi/counters.ts';
+import { KpiWatch } from '../../../dashboards/kpi/observer.ts';
+import type { Fact } from '../../../streams/fact/fact.ts';
+import type { StockDecision } from '../../../streams/journal/stock-decisions.ts';
+
+export interface WatchingWorld {
+  readonly counted: Counted;
+  /** Is told what each fold has changed. */
+  readonly changed: (changes: ChangeSet) => void;
+  /** Watches beside the KPIs. */
+  readonly others: readonly MakeWatch[];
+}
+
+export function watching(world: WatchingWorld): MakeWatch {
+  return (partition) => {
+    const { counted, changed, others } = world;
+    const kpi = new KpiWatch({ counted, partition });
+    return new Watches(
+      kpi,
+      others.map((make) => make(partition)),
+      changed,
+    );
+  };
+}
+
+/** The KPIs of a partition that is held here. */
+export function kpiOf(partition: Partition): KpiWatch | undefined {
+  return partition.watch instanceof Watches ? partition.watch.kpi : undefined;
+}
+
+class Watches implements PartitionWatch {
+  readonly kpi: KpiWatch;
+  readonly #all: readonly PartitionWatch[];
+  readonly #changed: WatchingWorld['changed'];
+
+  constructor(kpi: KpiWatch, others: readonly PartitionWatch[], changed: WatchingWorld['changed']) {
+    this.kpi = kpi;
+    this.#changed = changed;
+    this.#all = [kpi, ...others];
+  }
+
+  factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
+    for (const watch of this.#all) watch.factFolded(book, fact, recordedAt);
+    this.#changed(book.changes);
+  }
+
+  decisionFolded(book: StockBook, decision: StockDecision): void {
+    for (const watch of this.#all) watch.decisionFolded(book, decision);
+    this.#changed(book.changes);
+  }
+
+  load(book: StockBook, kept: Uint8Array | undefined): void {
+    const parts = kept === undefined ? undefined : split(kept, this.#all.length);
+    for (const [index, watch] of this.#all.entries()) watch.load(book, parts?.[index]);
+  }
+
+  keep(): Uint8Array {
+    return joined(this.#all.map((watch) => watch.keep()));
+  }
+}
+
+/** How many, the length of each as 32 bits, then each. */
+function joined(parts: readonly Uint8Array[]): Buffer {
+  const head = Buffer.alloc(1 + 4 * parts.length);
+  head[0] = parts.length;
+  for (const [index, part] of parts.entries()) head.writeUInt32BE(part.length, 1 + 4 * index);
+  return Buffer.concat([head, ...parts]);
+}
+
+function split(bytes: Uint8Array, count: number): Uint8Array[] | undefined {
+  const read = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (read[0] !== count || read.length < 1 + 4 * count) return undefined;
+  let at = 1 + 4 * count;
+  const parts = Array.from({ length: count }, (_, index) => {
+    const from = at;
+    at += read.readUInt32BE(1 + 4 * index);
+    return read.subarray(from, at);
+  });
+  return at === read.length ? parts : undefined;
+}
