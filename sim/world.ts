@@ -7,6 +7,7 @@ import {
   SKIPS_BUCKET,
   WRITERS_BUCKET,
 } from '../config/topology.ts';
+import { MemoryLog } from '../streams/memory/log.ts';
 import type { FreeBounds } from './free-bounds.ts';
 import { EPOCH_MS, type Host } from './host.ts';
 import { SimNode } from './node.ts';
@@ -14,7 +15,6 @@ import type { Options } from './options.ts';
 import type { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Network, Peer, Subscriber } from './servers/network.ts';
-import { LogServer } from './servers/server.ts';
 import { ServerProcess } from './servers/server-process.ts';
 import { Shelves } from './servers/store.ts';
 import { Witness } from './witness/witness.ts';
@@ -44,13 +44,13 @@ export class World implements Network {
     this.options = options;
     this.scheduler = new Scheduler(random.fork('order'));
     this.shelves.slowMs = options.storeMs;
-    const log = new LogServer(options.settings.partitions, () => this.scheduler.nowMs);
+    const log = new MemoryLog(options.settings.partitions, () => this.nowMs);
     this.witness = new Witness(
       options.settings.partitions,
       (what) => this.fail(what),
       () => this.scheduler.nowMs,
     );
-    log.onStored = (stream, message) => this.witness.stored(stream, message);
+    log.hear((stream, message) => this.witness.stored(stream, message));
     log.bucket(NODES_BUCKET, options.settings.leaseTtlMs);
     log.bucket(OWNERS_BUCKET, Number.POSITIVE_INFINITY);
     log.bucket(MARKS_BUCKET, Number.POSITIVE_INFINITY);

@@ -5,10 +5,10 @@
 
 import { JOURNAL_STREAM, NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
 import { decodeRecord } from '../../streams/journal/record.ts';
+import type { Message } from '../../streams/memory/log.ts';
 import type { SimNode } from '../node.ts';
 import type { FaultName } from '../options.ts';
 import type { Random } from '../random.ts';
-import type { Message } from '../servers/server.ts';
 import { STRANGER_SUBJECT } from '../witness/witness.ts';
 import type { World } from '../world.ts';
 
@@ -40,11 +40,10 @@ export class Aim {
 
   #watch(): void {
     const { server, shelves } = this.#world;
-    const { onStored, onPut } = server.log;
-    server.log.onStored = (stream, message) => {
-      onStored(stream, message);
+    const { onPut } = server.log;
+    server.log.hear((stream, message) => {
       if (stream === JOURNAL_STREAM && message.subject !== STRANGER_SUBJECT) this.#record(message);
-    };
+    });
     server.log.onPut = (bucket, key, value) => {
       onPut(bucket, key, value);
       if (bucket === OWNERS_BUCKET) this.#moment('claim', (JSON.parse(value) as { node: string }).node);

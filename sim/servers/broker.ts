@@ -11,9 +11,9 @@ import {
   type StoredMessage,
   type StreamFacts,
 } from '../../streams/broker.ts';
+import { type Consumer, type MemoryLog, type Message, matcher } from '../../streams/memory/log.ts';
 import type { Host } from '../host.ts';
 import type { Link } from './link.ts';
-import { type Consumer, type LogServer, type Message, matcher } from './server.ts';
 import type { ServerProcess } from './server-process.ts';
 
 const TIMEOUT_MS = 5_000;
@@ -30,7 +30,7 @@ export class Connection {
   }
 
   /** Asks the server; `work` answers when it likes. */
-  ask<T>(work: (log: LogServer, answer: (outcome: T | Error) => void) => void, timeoutMs = TIMEOUT_MS): Promise<T> {
+  ask<T>(work: (log: MemoryLog, answer: (outcome: T | Error) => void) => void, timeoutMs = TIMEOUT_MS): Promise<T> {
     return new Promise((resolve, reject) => {
       const cancel = this.host.clock.after(timeoutMs, () => reject(new BrokerError('unknown', 'no answer in time')));
       const answer = (outcome: T | Error) =>
@@ -44,7 +44,7 @@ export class Connection {
   }
 
   /** Asks for what the server answers at once. */
-  call<T>(work: (log: LogServer) => T): Promise<T> {
+  call<T>(work: (log: MemoryLog) => T): Promise<T> {
     return this.ask((log, answer) => {
       try {
         answer(work(log));

@@ -4,14 +4,14 @@
  */
 import { JOURNAL_STREAM } from '../../config/topology.ts';
 import { BrokerError } from '../../streams/broker.ts';
+import type { Consumer, MemoryLog } from '../../streams/memory/log.ts';
 import type { Random } from '../random.ts';
 import type { Scheduler } from '../scheduler.ts';
-import type { Consumer, LogServer } from './server.ts';
 
 const HEARTBEAT_MS = 500;
 
 export class ServerProcess {
-  readonly log: LogServer;
+  readonly log: MemoryLog;
   readonly mode: 'single' | 'cluster';
   /** Counts its starts. */
   generation = 1;
@@ -24,16 +24,14 @@ export class ServerProcess {
   /** Who must be told that it is up again. */
   readonly onUp = new Set<() => void>();
 
-  constructor(log: LogServer, mode: 'single' | 'cluster', scheduler: Scheduler, random: Random) {
+  constructor(log: MemoryLog, mode: 'single' | 'cluster', scheduler: Scheduler, random: Random) {
     this.log = log;
     this.mode = mode;
     this.#scheduler = scheduler;
     this.#random = random;
-    const stored = log.onStored;
-    log.onStored = (stream, message) => {
-      stored(stream, message);
+    log.hear((stream) => {
       for (const consumer of log.consumers) if (consumer.stream === stream) this.#wake(consumer);
-    };
+    });
     this.#beat();
   }
 

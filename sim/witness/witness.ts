@@ -14,8 +14,8 @@ import type { Decision } from '../../streams/journal/decision.ts';
 import { decodeRecord } from '../../streams/journal/record.ts';
 import type { Granted } from '../../streams/journal/stock-decisions.ts';
 import { isAboutStock } from '../../streams/journal/stock-decisions.ts';
+import type { Message } from '../../streams/memory/log.ts';
 import { EPOCH_MS } from '../host.ts';
-import type { Message } from '../servers/server.ts';
 import { Ledger, type SentFact } from './ledger.ts';
 
 /** A writer that never owned a partition (sim/callers/stranger.ts). */

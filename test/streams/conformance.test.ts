@@ -1,12 +1,13 @@
 /** What every broker and every bucket does: the one on NATS, the one in memory, and the one of the simulation. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Connection, SimBroker, SimKeys } from '../../sim/broker.ts';
-import { Host } from '../../sim/host.ts';
-import { Link } from '../../sim/link.ts';
+import { freshNats } from '../../harness/servers/servers.ts';
+import { until } from '../../harness/until.ts';
+import { EPOCH_MS, Host } from '../../sim/host.ts';
 import { Random } from '../../sim/random.ts';
 import { Scheduler } from '../../sim/scheduler.ts';
-import { LogServer } from '../../sim/server.ts';
-import { ServerProcess } from '../../sim/server-process.ts';
+import { Connection, SimBroker, SimKeys } from '../../sim/servers/broker.ts';
+import { Link } from '../../sim/servers/link.ts';
+import { ServerProcess } from '../../sim/servers/server-process.ts';
 import { SteadyClock } from '../../src/process/steady-clock.ts';
 import type { Broker, FollowedMessage, Keys } from '../../streams/broker.ts';
 import { MemoryBroker, MemoryKeys } from '../../streams/memory/broker.ts';
@@ -14,8 +15,6 @@ import { MemoryLog } from '../../streams/memory/log.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
 import { provision } from '../../streams/nats/provision.ts';
 import { partitionOf } from '../../streams/subjects.ts';
-import { freshNats } from '../fixtures/servers.ts';
-import { until } from '../fixtures/until.ts';
 
 const PARTITIONS = 8;
 const KEY_TTL_MS = 1_500;
@@ -50,7 +49,7 @@ async function inMemory(): Promise<Opened> {
 async function simulated(): Promise<Opened> {
   const random = new Random(1);
   const scheduler = new Scheduler(random.fork('order'));
-  const log = new LogServer(PARTITIONS, () => scheduler.nowMs);
+  const log = new MemoryLog(PARTITIONS, () => EPOCH_MS + scheduler.nowMs);
   const server = new ServerProcess(log, 'single', scheduler, random.fork('server'));
   const host = new Host('conformance', scheduler, 0, 0);
   const connection = new Connection(host, new Link(host, scheduler, random.fork('link')), server);

@@ -1,13 +1,13 @@
 /** What every store of snapshots does: the one in Redis, the one in memory, and the one of the simulation. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { MemorySnapshots } from '../../actors/snapshot/memory-store.ts';
-import type { SnapshotStore } from '../../actors/snapshot/snapshotter.ts';
-import { Host } from '../../sim/host.ts';
-import { Random } from '../../sim/random.ts';
-import { Scheduler } from '../../sim/scheduler.ts';
-import { Shelves, SimStore } from '../../sim/store.ts';
-import { RedisSnapshots } from '../../src/redis/snapshot-store.ts';
-import { freshRedis } from '../fixtures/servers.ts';
+import { MemorySnapshots } from '../../../actors/snapshot/memory-store.ts';
+import type { SnapshotStore } from '../../../actors/snapshot/snapshotter.ts';
+import { freshRedis } from '../../../harness/servers/servers.ts';
+import { Host } from '../../../sim/host.ts';
+import { Random } from '../../../sim/random.ts';
+import { Scheduler } from '../../../sim/scheduler.ts';
+import { Shelves, SimStore } from '../../../sim/servers/store.ts';
+import { RedisSnapshots } from '../../../src/redis/snapshot-store.ts';
 
 interface Opened {
   readonly store: SnapshotStore;
