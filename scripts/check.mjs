@@ -1,5 +1,5 @@
 /**
- * `npm run check`: types, lint, format, dead code, who may import whom, and whether sbom.cdx.json is current. Runs all of them, then says which failed.
+ * `npm run check`: types, lint, format, dead code, who may import whom, how large files and folders are, and whether sbom.cdx.json is current. Runs all of them, then says which failed.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -26,6 +26,7 @@ const STEPS = [
   ['lint with types', 'oxlint/bin/oxlint', ['--type-aware', '--tsconfig', 'tsconfig.json', '--deny-warnings']],
   ['dead code', 'knip/bin/knip.js', []],
   ['imports', 'dependency-cruiser/bin/dependency-cruise.mjs', ['--config', '.dependency-cruiser.mjs', ...CODE]],
+  ['sizes', undefined, ['scripts/sizes.mjs']],
   ['list of packages', undefined, ['scripts/sbom.mjs', '--check']],
 ];
 

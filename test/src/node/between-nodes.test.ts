@@ -5,40 +5,41 @@
 import { connect, createInbox, headers, type NatsConnection } from '@nats-io/transport-node';
 import { Packr } from 'msgpackr';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { inHalves } from '../../../actors/ports/halves.ts';
 import { packRequest } from '../../../actors/ports/peer-messages.ts';
 import { PEER_OPERATIONS, type PeerOperationName } from '../../../actors/ports/peer-operations.ts';
 import { Refusal } from '../../../actors/ports/refusal.ts';
 import { GATHER_OPERATIONS, type GatherOperation } from '../../../dashboards/query/gather-operations.ts';
 import { ask, askUntilDecided } from '../../../harness/callers/http-caller.ts';
 import { LiveReader } from '../../../harness/callers/live-reader.ts';
+import { chance } from '../../../harness/chance.ts';
 import { NodeProcess } from '../../../harness/processes/node-process.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
 import { until } from '../../../harness/until.ts';
 import { NatsPeers } from '../../../src/node/peers.ts';
 import { packMessage } from '../../../streams/messages.ts';
 import { NatsBroker } from '../../../streams/nats/broker.ts';
-import { changesSubject, NODE_REPORTS_SUBJECT, ownerSubject, partitionOf } from '../../../streams/subjects.ts';
+import { changesSubject, NODE_REPORTS_SUBJECT, ownerSubject } from '../../../streams/subjects.ts';
+import {
+  BASKET,
+  BIG,
+  basket,
+  OFTEN,
+  PARTITIONS,
+  PLACES,
+  questionsOver,
+  read,
+  SHELF,
+  SMALL,
+  WHOLE,
+} from './largest-questions.ts';
 
-const PARTITIONS = 8;
 const LIMIT = 32 * 1024;
 const packr = new Packr({ useRecords: false });
 let nodes: [NodeProcess, NodeProcess];
 let broker: NatsBroker;
-let peers: NatsPeers;
+let questions: ReturnType<typeof questionsOver>;
 let nc: NatsConnection;
 
-const at = (sku: string) => partitionOf(sku, PARTITIONS);
-const wide = (name: string) => name.padEnd(64, '-');
-const BIG = wide('big');
-const OFTEN = 'often';
-const SHELF = wide('shelf');
-const PLACES = Array.from({ length: 1_000 }, (_, i) => wide(`place-${i}`));
-/** Two of each partition: of one partition they are one decision, which one record must hold. */
-const BASKET = Array.from({ length: 2 * PARTITIONS }, (_, i) =>
-  Array.from({ length: 500 }, (__, n) => wide(`basket-${i}-${n}`)).find((sku) => at(sku) === i % PARTITIONS),
-) as string[];
-const WHOLE = 'whole'.padEnd(128, '-');
 /** Each node owns some of these. */
 const MANY = Array.from({ length: 700 }, (_, i) => `many-${i}`);
 
@@ -76,7 +77,7 @@ beforeAll(async () => {
   await nodes[1].up();
   await until(shared, 30_000, () => nodes.map((node) => node.tail(3)).join('\n'));
   broker = await NatsBroker.connect(nats.url, 'asker');
-  peers = new NatsPeers(broker);
+  questions = questionsOver(new NatsPeers(broker));
   nc = await connect({ servers: nats.url });
   await send([
     ...PLACES.map((place) => receipt(BIG, place)),
@@ -130,114 +131,18 @@ async function decided<T>(question: () => Promise<T>): Promise<T> {
   }
 }
 
-const all = <T>(of: (partition: number) => Promise<T>) =>
-  Promise.all(Array.from({ length: PARTITIONS }, (_, partition) => of(partition)));
-const basket = { id: WHOLE, lines: BASKET.map((sku) => ({ sku, qty: 50, split: true })), ttlSeconds: 3_600 };
-/** What a request of the schema looks like after it has been read. */
-const read = { ...basket, channel: 'web', purpose: 'order' as const, partial: false };
-/** Partitions of the node that owns most. */
-async function most(): Promise<number[]> {
-  const owners = await all(ownerOf);
-  const owned = [...new Set(owners)].map((owner) =>
-    [...owners.keys()].filter((partition) => owners[partition] === owner),
-  );
-  return owned.sort((a, b) => b.length - a.length)[0] ?? [];
-}
-const baskets = async () => {
-  const here = await most();
-  return [...new Set(BASKET.map(at))].filter((partition) => here.includes(partition));
-};
-async function ownerOf(partition: number): Promise<string> {
-  return (await peers.ask(partition, 'point', {})).writer;
-}
-
-const gathers: Record<GatherOperation, unknown> = {
-  kpi: [],
-  'kpi-locations': PLACES.slice(0, 400),
-  'find-names': { text: '', limit: 5_000 },
-  'find-stock': { location: SHELF, state: 'all', after: '', limit: 1_000 },
-  'find-reservations': { sku: BIG, location: null, limit: 1_000 },
-};
-const SMALL = 'small';
-/** Asks for twice the limit and returns what came; SMALL where no answer can be so large, after the largest one was asked for. */
-const CASES: Record<PeerOperationName, () => Promise<unknown>> = {
-  atp: () => peers.ask(at(BIG), 'atp', { lines: [{ sku: BIG }] }),
-  stock: async () => (await peers.ask(at(BIG), 'stock', { sku: BIG, location: PLACES[0] as string })) && SMALL,
-  skuStock: () => peers.ask(at(BIG), 'skuStock', { sku: BIG }),
-  explain: () => peers.ask(at(OFTEN), 'explain', { sku: OFTEN, location: 'x', limit: 1_000 }),
-  place: () => peers.ask(at(WHOLE), 'place', read),
-  reservation: () => peers.ask(at(WHOLE), 'reservation', { id: WHOLE }),
-  confirm: () => peers.ask(at(WHOLE), 'confirm', { id: WHOLE }),
-  getPart: async () => {
-    const spread = await baskets();
-    return peers.ask(spread[0] as number, 'getPart', { id: WHOLE, spread });
-  },
-  stepPart: async () => {
-    const spread = await baskets();
-    return peers.ask(spread[0] as number, 'stepPart', { id: WHOLE, step: 'released', spread });
-  },
-  release: () => peers.ask(at(WHOLE), 'release', { id: WHOLE }),
-  // Its parts are one decision, which one record of the journal holds.
-  grantPart: async () => {
-    const sku = BASKET[0] as string;
-    const answer = await peers.ask(at(sku), 'grantPart', {
-      request: { ...read, id: 'part' },
-      content: { hi: 1, lo: 2 },
-      home: at('part'),
-      spread: [at(sku)],
-      lines: [{ index: 0, sku, qty: 50, split: true }],
-      expiresAtMs: Date.now() + 60_000,
-    });
-    await peers.ask(at(sku), 'stepPart', { id: 'part', step: 'released', spread: [at(sku)] });
-    return answer[0]?.lines.length === 50 ? SMALL : answer;
-  },
-  undoPart: async () =>
-    (await peers.ask(at(BIG), 'undoPart', { id: 'none', expiresAtMs: 1, spread: [at(BIG)] })) && SMALL,
-  point: async () => (await peers.ask(0, 'point', {})) && SMALL,
-  verdict: async () => (await peers.ask(at(BIG), 'verdict', { stream: 'RECEIPTS', seq: 1 })) && SMALL,
-  'anomaly.heard': async () => {
-    const minutes = Array.from({ length: 200 }, (_, i) => 29_000_000 + i);
-    const one = { location: SHELF, facts: 1, late: 0, lateness: 0, minutes, at: 1, lag: 0, recordedAt: 1 };
-    const heard = Array.from({ length: 200 }, () => one);
-    await expect(peers.ask(0, 'anomaly.heard', heard)).rejects.toMatchObject({ kind: 'too-large' });
-    const told = await inHalves(heard, async (some) => {
-      await peers.ask(0, 'anomaly.heard', some);
-      return some;
-    });
-    expect(told.length).toBe(200);
-    return SMALL;
-  },
-  'anomaly.step': async () => {
-    const person = { by: 'b'.repeat(128), why: 'w'.repeat(1_000) };
-    const step = peers.ask(0, 'anomaly.step', { id: `0.shortfall.${'0'.repeat(16)}`, step: 'resolve', person });
-    await expect(step).rejects.toMatchObject({ kind: 'not-found' });
-    return SMALL;
-  },
-  gather: () => gathered('kpi'),
-  'live-want': () => peers.ask(at(BIG), 'live-want', { reader: 'nobody', topics: [['stock', BIG]] }),
-};
-
-/** The answers of one node for all of its partitions together. */
-async function gathered(operation: GatherOperation): Promise<unknown> {
-  const owner = await ownerOf(at(BIG));
-  const owners = await all(ownerOf);
-  const partitions =
-    operation === 'find-stock' ? await most() : [...owners.keys()].filter((partition) => owners[partition] === owner);
-  return peers.ask(partitions[0] as number, 'gather', { operation, body: gathers[operation], partitions });
-}
-
 describe('an answer of twice the limit', () => {
   it.each(Object.keys(PEER_OPERATIONS) as PeerOperationName[])(
     'of the operation %s reaches the other node',
     async (name) => {
-      const answer = await decided(CASES[name]);
+      const answer = await decided(questions.cases[name]);
       if (answer !== SMALL) expect(packMessage(answer).length).toBeGreaterThan(2 * LIMIT);
       await serves(name);
     },
   );
 
   it.each(Object.keys(GATHER_OPERATIONS) as GatherOperation[])('of what is gathered as %s too', async (name) => {
-    expect(packMessage(await gathered(name)).length).toBeGreaterThan(2 * LIMIT);
+    expect(packMessage(await questions.gathered(name)).length).toBeGreaterThan(2 * LIMIT);
     await serves(name);
   });
 
@@ -285,17 +190,6 @@ describe('an answer of twice the limit', () => {
   });
 });
 
-/** Mulberry32. */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 describe('whatever comes on an internal subject', () => {
   it('ends nothing: both nodes own what they owned, and decide', async () => {
     const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -305,7 +199,7 @@ describe('whatever comes on an internal subject', () => {
     const pick = <T>(list: readonly T[]) => list[below(list.length)] as T;
     const owned = await ownership();
     const real = await overheard();
-    const writers = [...new Set(await all(ownerOf))];
+    const writers = [...new Set(await questions.all(questions.ownerOf))];
     const subjects = [
       NODE_REPORTS_SUBJECT,
       ...writers.map(changesSubject),
@@ -380,7 +274,10 @@ describe('whatever comes on an internal subject', () => {
     await nc.flush();
     // What was sent has been taken by both, in the order in which it was sent.
     await until(
-      async () => (await all((partition) => ownerOf(partition).catch(() => ''))).every((owner) => owner !== ''),
+      async () =>
+        (await questions.all((partition) => questions.ownerOf(partition).catch(() => ''))).every(
+          (owner) => owner !== '',
+        ),
       20_000,
       () => nodes.map((each) => each.tail(8)).join('\n'),
     );

@@ -1,23 +1,7 @@
 /** The detectors as tables: what raises each kind, what does not, and what ends it; each also with a restart before every step. */
 import { describe, expect, it } from 'vitest';
-import type { AnomalyKind } from '../../../../streams/contract/anomaly-kinds.ts';
+import { table } from './detector-table.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, Shop } from './shop.ts';
-
-type Step = (shop: Shop) => unknown;
-/** What happens, and whether the kind is open after it. */
-type Row = readonly [what: string, step: Step, open: boolean];
-
-function table(kind: AnomalyKind, shop: () => Shop, rows: readonly Row[]): void {
-  const name = rows.map(([what, , open]) => `${what}: ${open ? 'open' : 'not'}`).join('; ');
-  it.each(['', ' (with a restart before each)'])(`${name}%s`, (restarts) => {
-    const given = shop();
-    for (const [what, step, open] of rows) {
-      if (restarts !== '') given.restart();
-      step(given);
-      expect(given.look().open(kind).length, what).toBe(open ? 1 : 0);
-    }
-  });
-}
 
 const stocked = (qty: number) => () => new Shop().fact('receipt', { qty }).wait(HOUR_MS);
 

@@ -1,0 +1,126 @@
+/**
+ * Questions of every operation between nodes whose answers are as large as they can be, and the stock that makes them so.
+ */
+import { expect } from 'vitest';
+import { inHalves } from '../../../actors/ports/halves.ts';
+import type { PeerOperationName } from '../../../actors/ports/peer-operations.ts';
+import type { GatherOperation } from '../../../dashboards/query/gather-operations.ts';
+import type { NatsPeers } from '../../../src/node/peers.ts';
+import { partitionOf } from '../../../streams/subjects.ts';
+
+export const PARTITIONS = 8;
+
+const at = (sku: string) => partitionOf(sku, PARTITIONS);
+const wide = (name: string) => name.padEnd(64, '-');
+export const BIG = wide('big');
+export const OFTEN = 'often';
+export const SHELF = wide('shelf');
+export const PLACES = Array.from({ length: 1_000 }, (_, i) => wide(`place-${i}`));
+/** Two of each partition: of one partition they are one decision, which one record must hold. */
+export const BASKET = Array.from({ length: 2 * PARTITIONS }, (_, i) =>
+  Array.from({ length: 500 }, (__, n) => wide(`basket-${i}-${n}`)).find((sku) => at(sku) === i % PARTITIONS),
+) as string[];
+export const WHOLE = 'whole'.padEnd(128, '-');
+
+export const basket = { id: WHOLE, lines: BASKET.map((sku) => ({ sku, qty: 50, split: true })), ttlSeconds: 3_600 };
+/** What a request of the schema looks like after it has been read. */
+export const read = { ...basket, channel: 'web', purpose: 'order' as const, partial: false };
+
+const gathers: Record<GatherOperation, unknown> = {
+  kpi: [],
+  'kpi-locations': PLACES.slice(0, 400),
+  'find-names': { text: '', limit: 5_000 },
+  'find-stock': { location: SHELF, state: 'all', after: '', limit: 1_000 },
+  'find-reservations': { sku: BIG, location: null, limit: 1_000 },
+};
+export const SMALL = 'small';
+
+/** Asks over the peers of a caller. */
+export function questionsOver(peers: NatsPeers) {
+  const all = <T>(of: (partition: number) => Promise<T>) =>
+    Promise.all(Array.from({ length: PARTITIONS }, (_, partition) => of(partition)));
+  /** Partitions of the node that owns most. */
+  async function most(): Promise<number[]> {
+    const owners = await all(ownerOf);
+    const owned = [...new Set(owners)].map((owner) =>
+      [...owners.keys()].filter((partition) => owners[partition] === owner),
+    );
+    return owned.sort((a, b) => b.length - a.length)[0] ?? [];
+  }
+  const baskets = async () => {
+    const here = await most();
+    return [...new Set(BASKET.map(at))].filter((partition) => here.includes(partition));
+  };
+  async function ownerOf(partition: number): Promise<string> {
+    return (await peers.ask(partition, 'point', {})).writer;
+  }
+
+  /** Asks for twice the limit and returns what came; SMALL where no answer can be so large, after the largest one was asked for. */
+  const cases: Record<PeerOperationName, () => Promise<unknown>> = {
+    atp: () => peers.ask(at(BIG), 'atp', { lines: [{ sku: BIG }] }),
+    stock: async () => (await peers.ask(at(BIG), 'stock', { sku: BIG, location: PLACES[0] as string })) && SMALL,
+    skuStock: () => peers.ask(at(BIG), 'skuStock', { sku: BIG }),
+    explain: () => peers.ask(at(OFTEN), 'explain', { sku: OFTEN, location: 'x', limit: 1_000 }),
+    place: () => peers.ask(at(WHOLE), 'place', read),
+    reservation: () => peers.ask(at(WHOLE), 'reservation', { id: WHOLE }),
+    confirm: () => peers.ask(at(WHOLE), 'confirm', { id: WHOLE }),
+    getPart: async () => {
+      const spread = await baskets();
+      return peers.ask(spread[0] as number, 'getPart', { id: WHOLE, spread });
+    },
+    stepPart: async () => {
+      const spread = await baskets();
+      return peers.ask(spread[0] as number, 'stepPart', { id: WHOLE, step: 'released', spread });
+    },
+    release: () => peers.ask(at(WHOLE), 'release', { id: WHOLE }),
+    // Its parts are one decision, which one record of the journal holds.
+    grantPart: async () => {
+      const sku = BASKET[0] as string;
+      const answer = await peers.ask(at(sku), 'grantPart', {
+        request: { ...read, id: 'part' },
+        content: { hi: 1, lo: 2 },
+        home: at('part'),
+        spread: [at(sku)],
+        lines: [{ index: 0, sku, qty: 50, split: true }],
+        expiresAtMs: Date.now() + 60_000,
+      });
+      await peers.ask(at(sku), 'stepPart', { id: 'part', step: 'released', spread: [at(sku)] });
+      return answer[0]?.lines.length === 50 ? SMALL : answer;
+    },
+    undoPart: async () =>
+      (await peers.ask(at(BIG), 'undoPart', { id: 'none', expiresAtMs: 1, spread: [at(BIG)] })) && SMALL,
+    point: async () => (await peers.ask(0, 'point', {})) && SMALL,
+    verdict: async () => (await peers.ask(at(BIG), 'verdict', { stream: 'RECEIPTS', seq: 1 })) && SMALL,
+    'anomaly.heard': async () => {
+      const minutes = Array.from({ length: 200 }, (_, i) => 29_000_000 + i);
+      const one = { location: SHELF, facts: 1, late: 0, lateness: 0, minutes, at: 1, lag: 0, recordedAt: 1 };
+      const heard = Array.from({ length: 200 }, () => one);
+      await expect(peers.ask(0, 'anomaly.heard', heard)).rejects.toMatchObject({ kind: 'too-large' });
+      const told = await inHalves(heard, async (some) => {
+        await peers.ask(0, 'anomaly.heard', some);
+        return some;
+      });
+      expect(told.length).toBe(200);
+      return SMALL;
+    },
+    'anomaly.step': async () => {
+      const person = { by: 'b'.repeat(128), why: 'w'.repeat(1_000) };
+      const step = peers.ask(0, 'anomaly.step', { id: `0.shortfall.${'0'.repeat(16)}`, step: 'resolve', person });
+      await expect(step).rejects.toMatchObject({ kind: 'not-found' });
+      return SMALL;
+    },
+    gather: () => gathered('kpi'),
+    'live-want': () => peers.ask(at(BIG), 'live-want', { reader: 'nobody', topics: [['stock', BIG]] }),
+  };
+
+  /** The answers of one node for all of its partitions together. */
+  async function gathered(operation: GatherOperation): Promise<unknown> {
+    const owner = await ownerOf(at(BIG));
+    const owners = await all(ownerOf);
+    const partitions =
+      operation === 'find-stock' ? await most() : [...owners.keys()].filter((partition) => owners[partition] === owner);
+    return peers.ask(partitions[0] as number, 'gather', { operation, body: gathers[operation], partitions });
+  }
+
+  return { cases, gathered, ownerOf, all };
+}
