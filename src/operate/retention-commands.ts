@@ -12,7 +12,8 @@ import { BaselineStore, baselineSources } from '../../actors/retention/baseline-
 import { changeHorizon } from '../../actors/retention/change-horizon.ts';
 import { type Keeping, type Made, makeBaseline } from '../../actors/retention/make-baseline.ts';
 import { type Trimmed, trim } from '../../actors/retention/trim.ts';
-import { type Verdict, verify } from '../../actors/retention/verify.ts';
+import type { Verdict } from '../../actors/retention/verdict.ts';
+import { verify } from '../../actors/retention/verify.ts';
 import type { Settings } from '../../config/settings.ts';
 import { HORIZONS_BUCKET, NODES_BUCKET, SKIPS_BUCKET, WRITERS_BUCKET } from '../../config/topology.ts';
 import type { Keys } from '../../streams/broker.ts';

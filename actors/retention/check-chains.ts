@@ -1,0 +1,55 @@
+/** Verification of JOURNAL: every record that it holds, and what baselines know of its writers. */
+import { JOURNAL_STREAM } from '../../config/topology.ts';
+import { readUntil } from '../../streams/read/follower.ts';
+import type { Admission } from '../log/admission.ts';
+import { ChainAudit, ChainBreak } from '../log/chain.ts';
+import type { Baseline } from '../snapshot/baseline-format.ts';
+import type { Fault, Findings, Held, VerifyWorld } from './verdict.ts';
+
+/** Stops at the first record that breaks its chain. */
+export async function checkChains(
+  world: VerifyWorld,
+  { first, end, floors }: Held,
+  baselines: readonly Baseline[],
+  admission: Admission,
+): Promise<Findings & { records: number; writers: number }> {
+  const faults: Fault[] = [];
+  let records = 0;
+  const chain = new ChainAudit(undefined, floors[JOURNAL_STREAM] ?? 0, admission);
+  const known = new Map(baselines.flatMap(({ id, writers }) => writers.map((tip) => [tip.seq, { id, tip }] as const)));
+  try {
+    await readUntil(world, JOURNAL_STREAM, [], first, end.journalSeq, (message) => {
+      const record = chain.take(message);
+      if (record === undefined) return;
+      const { writer, n } = record;
+      records += 1;
+      const expected = known.get(message.seq);
+      if (expected === undefined) return;
+      known.delete(message.seq);
+      const { id, tip } = expected;
+      if (tip.writer !== writer || tip.n !== n || tip.hash !== chain.tip(writer)?.hash)
+        throw new ChainBreak(message.seq, writer, n, `is not the one that baseline ${id} knows`);
+    });
+    // Trimming leaves the last record of each writer at the newest baseline; those of the one before may have gone.
+    const gone = [...known.values()].find(({ id }) => id === baselines[0]?.id);
+    if (gone !== undefined)
+      throw new ChainBreak(gone.tip.seq, gone.tip.writer, gone.tip.n, `is missing, but baseline ${gone.id} knows it`);
+  } catch (error) {
+    if (!(error instanceof ChainBreak)) throw error;
+    const { seq, writer, n, message } = error;
+    faults.push({ check: 'journal', stream: JOURNAL_STREAM, seq, writer, n, what: message });
+  }
+  return { faults, notes: notCounted(admission), records, writers: chain.state.writers.length };
+}
+
+/** What is known not to count is no fault. */
+function notCounted({ aside, skips }: Admission): string[] {
+  const notes = skips.list.map(
+    ({ stream, seq, by, why, at }) => `${stream}.${seq} is passed over: ${by} has skipped it at ${at}: ${why}`,
+  );
+  if (aside.first !== undefined)
+    notes.push(
+      `${aside.records} records of JOURNAL are of writers that never owned a partition and do not count; the first is ${JOURNAL_STREAM}.${aside.first.seq} on ${aside.first.subject}`,
+    );
+  return notes;
+}

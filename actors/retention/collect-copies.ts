@@ -1,0 +1,176 @@
+/** The stored copies of the state that verification compares: snapshots of both generations, and baselines. */
+import { SeenIds } from '../idempotency/fact-ids.ts';
+import { Partition } from '../partition/partition.ts';
+import { covers, type Point, pointOf } from '../partition/position.ts';
+import { type Baseline, loadPart } from '../snapshot/baseline-format.ts';
+import { blobsOf, decodeManifest, loadStored, UnsignedError } from '../snapshot/format.ts';
+import type { SnapshotKey } from '../snapshot/seal.ts';
+import { audit } from '../stock/invariants.ts';
+import type { BaselineStore } from './baseline-store.ts';
+import type { State } from './differences.ts';
+import type { Fault, Findings, Held, VerifyWorld } from './verdict.ts';
+
+/** One stored copy of one partition: what it says of itself, and how to load it. */
+export interface Copy {
+  readonly name: string;
+  readonly check: 'snapshot' | 'baseline';
+  readonly partition: number;
+  readonly point: Point;
+  readonly atMs: number;
+  /** The horizon, in milliseconds, by which it may have forgotten ids; infinite if it has forgotten none. */
+  readonly forgotMs: number;
+  load(): Promise<State>;
+}
+
+/** A snapshot as Redis held it when the check began. */
+export interface StoredSnapshot {
+  readonly partition: number;
+  readonly generation: number;
+  readonly manifest: Buffer;
+  read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]>;
+}
+
+export interface Copies extends Findings {
+  /** The oldest first. */
+  readonly generations: readonly (readonly Copy[])[];
+  readonly snapshots: number;
+  /** Snapshots that end before the replay can begin. */
+  readonly outdated: number;
+  /** Of the generations before the last: those that this key has not signed. */
+  readonly unsigned: number;
+}
+
+/** Read at once, since nodes go on replacing them. */
+export async function readSnapshots({ snapshots, keeping }: VerifyWorld): Promise<StoredSnapshot[]> {
+  const stored: StoredSnapshot[] = [];
+  for (let partition = 0; partition < keeping.partitions; partition++) {
+    const manifests = await snapshots.manifests(partition);
+    for (const [generation, manifest] of manifests.entries()) {
+      const names = namesIn(manifest, snapshots.key);
+      const blobs = await snapshots.read(partition, names);
+      const inForce = await snapshots.manifests(partition);
+      // Replaced while it was read: its pages may have gone in the meantime.
+      if (blobs.includes(undefined) && !inForce.some((each) => each.equals(manifest))) continue;
+      const byName = new Map(names.map((name, i) => [name, blobs[i]]));
+      stored.push({
+        partition,
+        generation,
+        manifest,
+        read: async (_, wanted) => wanted.map((name) => byName.get(name)),
+      });
+    }
+  }
+  return stored;
+}
+
+/** @param start the baseline that the replay begins with, if it begins with one */
+export async function collectCopies(
+  world: VerifyWorld,
+  held: Held,
+  baselines: readonly Baseline[],
+  stored: readonly StoredSnapshot[],
+  start: Baseline | undefined,
+): Promise<Copies> {
+  const faults: Fault[] = [];
+  const notes: string[] = [];
+  const generations: Copy[][] = [];
+  for (const baseline of [...baselines].reverse()) {
+    const copies = baselineCopies(world, baseline);
+    if (!covers(baseline, pointOf(held.floors)))
+      notes.push(`baseline ${baseline.id} ends before what has been trimmed: it is not compared`);
+    // The one that the replay begins with: whole, and adding up, is all that can be said of it.
+    else if (baseline === start) for (const copy of copies) faults.push(...(await loadCopy(copy)).faults);
+    else generations.push(copies);
+  }
+  const counts = { snapshots: 0, outdated: 0, unsigned: 0 };
+  const [newest, older]: [Copy[], Copy[]] = [[], []];
+  for (const each of stored) {
+    const { copy, fault } = snapshotCopy(world, held, each, counts);
+    if (fault !== undefined) faults.push(fault);
+    if (copy !== undefined) (each.generation === 0 ? newest : older).push(copy);
+  }
+  return { faults, notes, generations: [...generations, older, newest], ...counts };
+}
+
+/** Its state, unless it cannot be loaded, and what is wrong with it by itself. */
+export async function loadCopy(copy: Copy): Promise<{ state?: State; faults: readonly Fault[] }> {
+  const { check, partition, name } = copy;
+  try {
+    const state = await copy.load();
+    return { state, faults: auditBook({ number: partition, book: state.book }, check, name) };
+  } catch (error) {
+    return { faults: [{ check, partition, what: `${name}: ${(error as Error).message}` }] };
+  }
+}
+
+export function auditBook(
+  { number, book }: Pick<Partition, 'number' | 'book'>,
+  check: Fault['check'],
+  name: string,
+): Fault[] {
+  const breach = audit(book)[0];
+  if (breach === undefined) return [];
+  return [{ check, partition: number, what: `${name} does not add up: ${breach.invariant} ${breach.what}` }];
+}
+
+function baselineCopies(world: VerifyWorld, baseline: Baseline): Copy[] {
+  return baseline.parts.map(({ partition }) => ({
+    name: `baseline ${baseline.id}, partition ${partition}`,
+    check: 'baseline',
+    partition,
+    point: baseline,
+    atMs: baseline.atMs,
+    forgotMs: baseline.horizonMs ?? Number.POSITIVE_INFINITY,
+    load: async () => {
+      const [fresh, seen] = [new Partition(partition), new SeenIds()];
+      loadPart(await (world.baselines as BaselineStore).part(baseline, partition), fresh, seen);
+      return { book: fresh.book, seen };
+    },
+  }));
+}
+
+/** The copy or what is wrong with it; neither if it is not compared. */
+function snapshotCopy(
+  { snapshots, keeping }: VerifyWorld,
+  { created, end, floors }: Held,
+  stored: StoredSnapshot,
+  counts: { snapshots: number; outdated: number; unsigned: number },
+): { copy?: Copy; fault?: Fault } {
+  const { partition, generation, manifest: bytes } = stored;
+  const name = `${generation === 0 ? 'snapshot' : 'snapshot before the last'} of partition ${partition}`;
+  const fault = (what: string) => ({ fault: { check: 'snapshot' as const, partition, what: `${name}: ${what}` } });
+  try {
+    const manifest = decodeManifest(bytes, snapshots.key);
+    if (manifest.partition !== partition || manifest.partitions !== keeping.partitions)
+      return fault(`it is of partition ${manifest.partition} of ${manifest.partitions}`);
+    const foreign = Object.entries(created).find(([stream, at]) => (manifest.created[stream] ?? at) !== at);
+    if (foreign !== undefined) return fault(`it is of another stream ${foreign[0]}`);
+    counts.snapshots += 1;
+    if (!covers(end, { positions: manifest.positions, journalSeq: manifest.journalSeq }))
+      return fault('it knows more than the streams hold: their end has been lost');
+    if (!covers(manifest, pointOf(floors))) {
+      counts.outdated += 1;
+      return {};
+    }
+    const load = async () => {
+      const [fresh, seen] = [new Partition(partition), new SeenIds()];
+      await loadStored(stored, manifest, fresh.books, seen);
+      return { book: fresh.book, seen };
+    };
+    const forgotMs = manifest.horizonMs ?? Number.POSITIVE_INFINITY;
+    return { copy: { name, check: 'snapshot', partition, point: manifest, atMs: manifest.atMs, forgotMs, load } };
+  } catch (error) {
+    if (!(error instanceof UnsignedError) || generation === 0) return fault((error as Error).message);
+    // It stays for a round after the key was set or changed, and nobody uses it.
+    counts.unsigned += 1;
+    return {};
+  }
+}
+
+function namesIn(manifest: Buffer, key: SnapshotKey | undefined): string[] {
+  try {
+    return blobsOf(decodeManifest(manifest, key)).map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}

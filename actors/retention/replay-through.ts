@@ -1,0 +1,154 @@
+/** A replay of the streams that stops at each stored copy of the state to compare it. */
+import { readParked } from '../../streams/fact/park-marks.ts';
+import { JournalRecordError } from '../../streams/journal/record.ts';
+import type { Admission } from '../log/admission.ts';
+import { covers, type Point } from '../partition/position.ts';
+import { type Baseline, loadPart } from '../snapshot/baseline-format.ts';
+import type { BaselineStore } from './baseline-store.ts';
+import { auditBook, type Copies, type Copy, loadCopy } from './collect-copies.ts';
+import { differences } from './differences.ts';
+import { type Fold, HoleError, Refold } from './rebuild.ts';
+import type { Fault, Findings, Held, VerifyWorld } from './verdict.ts';
+
+/** Nodes forget at times of their own: what ended so shortly before a copy was written must still be in it. */
+const FORGET_SLACK_MS = 60_000;
+
+/** The replay cannot go on. */
+class ReadError extends Error {
+  override readonly name = 'ReadError';
+}
+
+export interface Replayed extends Findings {
+  readonly facts: number;
+  readonly keys: number;
+  readonly reservations: number;
+  /** Copies that end before the replay can begin. */
+  readonly outdated: number;
+}
+
+/**
+ * Folds on to one generation of copies after the other, oldest first, and compares each; then to the end of the streams.
+ *
+ * @param start the baseline to begin with; without one the replay begins with nothing
+ */
+export async function replayThrough(
+  world: VerifyWorld,
+  { end }: Held,
+  { generations }: Copies,
+  start: Baseline | undefined,
+  admission: Admission,
+): Promise<Replayed> {
+  const { broker, clock, keeping } = world;
+  const faults: Fault[] = [];
+  const notes: string[] = [];
+  /** Partitions whose replay has nothing to begin with. */
+  const unknown = new Set<number>();
+  let outdated = 0;
+  const { marks } = await readParked(world, end.positions);
+  const refold = new Refold({ broker, clock, ...keeping, skips: admission.skips, marks, dated: true });
+  const begin = async (number: number) => {
+    if (start === undefined) return refold.fresh(number);
+    const fold = await beginWith(start, world, refold, number);
+    if (fold !== undefined) return fold;
+    // Reported where the stored copies are loaded.
+    unknown.add(number);
+    return emptyAt(start, refold, number);
+  };
+  if (start !== undefined)
+    for (let number = 0; number < keeping.partitions; number++) refold.folds[number] = await begin(number);
+  try {
+    for (const generation of generations) {
+      const reachable: Copy[] = [];
+      for (const copy of generation) {
+        const number = copy.partition;
+        // Taken at another moment than the one before, behind it in one stream and ahead in another: begun again.
+        if (!covers(copy.point, (refold.folds[number] as Fold).point)) refold.folds[number] = await begin(number);
+        if (covers(copy.point, (refold.folds[number] as Fold).point)) reachable.push(copy);
+        else outdated += 1;
+      }
+      const points = new Map(reachable.map((copy) => [copy.partition, copy.point]));
+      const stand = refold.folds.map((fold) => fold.point);
+      await advance(refold, admission, (number) => points.get(number) ?? (stand[number] as Point));
+      for (const copy of reachable) {
+        const fold = unknown.has(copy.partition) ? undefined : (refold.folds[copy.partition] as Fold);
+        faults.push(...(await compareCopy(copy, fold, start !== undefined)));
+      }
+    }
+    await advance(refold, admission, () => end);
+    for (const { partition } of refold.folds)
+      if (!unknown.has(partition.number)) faults.push(...auditBook(partition, 'replay', 'the replay'));
+  } catch (error) {
+    if (!(error instanceof HoleError) && !(error instanceof ReadError)) throw error;
+    if (error instanceof HoleError)
+      faults.push({ check: 'facts', stream: error.stream, seq: error.seq, what: error.message });
+    notes.push('stored copies behind the fault could not be compared with a replay');
+  }
+  const books = refold.folds.map(({ partition }) => partition.book);
+  return {
+    faults,
+    notes,
+    outdated,
+    facts: sum(Object.entries(end.positions).map(([stream, seq]) => seq - (start?.positions[stream as 'SALES'] ?? 0))),
+    keys: sum(books.map((book) => book.keyCount)),
+    reservations: sum(books.map((book) => book.parts.size)),
+  };
+}
+
+async function advance(refold: Refold, admission: Admission, target: (partition: number) => Point): Promise<void> {
+  try {
+    await refold.advance(target, (message) => admission.admit(message));
+  } catch (error) {
+    // Reported where the chains were checked.
+    if (error instanceof JournalRecordError) throw new ReadError(error.message);
+    throw error;
+  }
+}
+
+/** A fold that begins with the baseline, unless that cannot be loaded. */
+async function beginWith(
+  start: Baseline,
+  world: VerifyWorld,
+  refold: Refold,
+  number: number,
+): Promise<Fold | undefined> {
+  try {
+    const fold = refold.fresh(number);
+    loadPart(await (world.baselines as BaselineStore).part(start, number), fold.partition, fold.seen);
+    return fold;
+  } catch {
+    return undefined;
+  }
+}
+
+/** An empty fold in the place of one that cannot be loaded, so that the others can go on. */
+function emptyAt(start: Baseline, refold: Refold, number: number): Fold {
+  const fold = refold.fresh(number);
+  Object.assign(fold.partition.positions, start.positions);
+  fold.partition.journalSeq = start.journalSeq;
+  return fold;
+}
+
+/** @param fold what the streams say, if that is known */
+async function compareCopy(copy: Copy, fold: Fold | undefined, fromBaseline: boolean): Promise<readonly Fault[]> {
+  const { state, faults } = await loadCopy(copy);
+  if (state === undefined || fold === undefined) return faults;
+  const found = differences(
+    state,
+    { book: fold.partition.book, seen: fold.seen },
+    {
+      forgottenBeforeMs: copy.atMs - FORGET_SLACK_MS,
+      idsForgottenBefore: (copy.atMs - copy.forgotMs) * 1000,
+      foldedForgot: fromBaseline,
+    },
+  );
+  const [first] = found;
+  if (first === undefined) return faults;
+  const more = found.length > 1 ? ` (and ${found.length - 1} more)` : '';
+  const { page, what } = first;
+  const { check, partition, name } = copy;
+  return [...faults, { check, partition, page, what: `${name}: ${what}${more}` }];
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}
