@@ -56,7 +56,9 @@ export class Pages {
 
   #touch(index: number): void {
     const page = this.list[index] as Page;
+    // mutant: page-changes-while-awaited
     if (page.awaited) this.beforeAwaited?.(index);
+    // mutant: page-not-dirty
     page.dirty = true;
   }
 }

@@ -84,6 +84,7 @@ export function buildCore(world: CoreWorld): Core {
   const writers = new Writers(world);
   const engine = new Engine({ ...world, marks, writers, rules, rulesList, ownership, writer: world.self().writer });
   // A node whose lease ran out may not know yet that another one owns what it holds: what it says of a part would be old.
+  // mutant: parts-without-lease
   const serves = (number: number) => engine.partitions.get(number)?.serving === true && ownership.leased;
   const explains = new Turnstile(
     clock,

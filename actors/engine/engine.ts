@@ -56,6 +56,7 @@ export class Engine {
     const { ownership, settings, clock, events } = this.#deps;
     const { ruleChanges, snapshots, progress, partitions } = this.#parts;
     await ruleChanges.begin(settings.horizonMs);
+    // mutant: append-before-enrolled
     await this.writers.enrol(this.journal.writer, ownership.name);
     await this.#foundRegistry();
     await this.#renew();
@@ -205,6 +206,7 @@ export class Engine {
   async #giveUp(numbers: readonly number[]): Promise<void> {
     const { partitions, snapshots } = this.#parts;
     partitions.leave(numbers);
+    // mutant: handed-over-in-flight
     await this.#drained();
     await snapshots.take(numbers);
     partitions.drop(numbers);

@@ -83,6 +83,7 @@ function isResubmitted(
 ): boolean {
   // Movements so old may have been summed up: where among them a count stood can no longer be told, whoever sends it again.
   if (fact.type === 'count') return false;
+  // mutant: resubmission-believed
   if (again) return marks.allows(message);
   // Anybody could set the header: it counts for what 0.1 stored, and for nothing since.
   return version === 1 && message.header(RESUBMIT_HEADER) !== undefined;

@@ -91,6 +91,7 @@ export class Followers {
     const filters = held.length === count ? [] : filtersOf(stream, partitions);
     const follower = new Follower(this.#world, stream, filters, position, {
       message: (message) => {
+        // mutant: mark-not-read
         if (!intake.marks.covers(stream, message)) {
           follower.pause();
           // It goes on until they are read, or nobody needs them any more.

@@ -147,10 +147,12 @@ export class Intake {
     const { fact, content } = read;
     const id = hash64(fact.id, 1);
     const known = this.#seen.check(id, content);
+    // mutant: duplicates-count
     if (known === 'duplicate') {
       this.#events.duplicate();
       return 'duplicate';
     }
+    // mutant: conflicts-count
     if (known === 'conflict' || this.conflicts.has(`${stream}.${message.seq}`)) {
       this.conflicts.add(`${stream}.${message.seq}`);
       return put('id-conflict', `the id ${fact.id} was used before with other content`);

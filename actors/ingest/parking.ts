@@ -45,6 +45,7 @@ export class FactParking {
         await delay(clock, Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)));
       }
     }
+    // mutant: unparked-counts-as-parked
     throw undecided(UNDECIDED.stopped);
   }
 

@@ -49,6 +49,7 @@ export class Admission {
 
   /** Whether what stands on a subject at a sequence is of somebody who may write there. */
   counts(subject: string, seq: number): boolean {
+    // mutant: unknown-writer-counts
     return seq <= this.#foundedAt || this.#subjects.has(subject);
   }
 

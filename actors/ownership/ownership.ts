@@ -104,6 +104,7 @@ export class Ownership {
   }
 
   get leased(): boolean {
+    // mutant: lease-never-ends
     return this.#clock.monoMs() < this.#leasedUntil;
   }
 
@@ -115,7 +116,9 @@ export class Ownership {
     let sent = this.#clock.monoMs();
     await this.#tell();
     // Also one that ran out while the renewal was on its way: it may have been stored after others saw this node as gone.
+    // mutant: lapsed-during-renewal
     const lapsed = !this.leased;
+    // mutant: lapsed-lease-counts
     if (lapsed) {
       // On a slow disk it may take longer than a lease lasts: the node's key is renewed meanwhile, without a gap.
       await reconfirm(async () => {
@@ -127,6 +130,7 @@ export class Ownership {
         sent = now;
       });
     }
+    // mutant: lease-from-answer
     this.#leasedUntil = sent + this.#leaseMs;
   }
 
@@ -142,6 +146,7 @@ export class Ownership {
         this.#told = await this.#nodes.put(
           name,
           JSON.stringify({ ...this.#self, rules: RULES_VERSION } satisfies NodeInfo),
+          // mutant: dead-process-counts
           this.#told,
         );
         return;
@@ -195,6 +200,7 @@ export class Ownership {
    */
   async assign(partitions: number, mine: ReadonlySet<number>): Promise<{ claims: Claim[]; surplus: number[] }> {
     // Owners first: one that claimed after a list of the living was read would be taken for dead. One that claims later makes a claim fail.
+    // mutant: live-read-before-owners
     const owners = new Map((await this.#owners.all()).map((entry) => [entry.key, entry]));
     const live = await this.live();
     const names = live.map((node) => node.name);
@@ -212,9 +218,11 @@ export class Ownership {
       const owner = entry === undefined ? undefined : (JSON.parse(entry.value) as OwnerInfo);
       if (!should) {
         // A claim whose answer was lost: nobody decides for it here, and whoever should own it waits for that.
+        // mutant: lost-claim-stays
         if (owner?.writer === this.#self.writer) await this.#leave(partition, owner, entry?.revision ?? 0, false);
         continue;
       }
+      // mutant: taken-from-live-owner
       if (owner !== undefined && owner.writer !== '' && owner.writer !== this.#self.writer && writers.has(owner.writer))
         continue;
       const claim = await this.#claim(partition, entry?.revision ?? 0, owner);
@@ -269,6 +277,7 @@ export class Ownership {
       const entry = await this.#nodes.get(name);
       if (entry === undefined || (JSON.parse(entry.value) as NodeInfo).writer !== writer) return;
       try {
+        // mutant: late-leave
         return await this.#nodes.delete(name, entry.revision);
       } catch (error) {
         // A renewal of its own came in between.
@@ -289,11 +298,13 @@ export class Ownership {
 
   async #leave(partition: number, { fence }: OwnerInfo, revision: number, drained: boolean): Promise<void> {
     const { writer } = this.#self;
+    // mutant: handed-back-unfenced
     const left = drained || fence.includes(writer) ? fence : [...fence, writer];
     await this.#put(partition, { writer: '', node: '', fence: left }, revision);
   }
 
   async #claim(partition: number, revision: number, owner: OwnerInfo | undefined): Promise<Claim | undefined> {
+    // mutant: unfenced-writers-forgotten
     const fence = [
       ...new Set([...(owner?.fence ?? []), ...(owner === undefined || owner.writer === '' ? [] : [owner.writer])]),
     ];
@@ -302,6 +313,7 @@ export class Ownership {
       node: this.#self.name,
       fence: fence.filter((writer) => writer !== this.#self.writer),
     };
+    // mutant: owner-not-compared
     const epoch = await this.#put(partition, info, revision);
     return epoch === undefined ? undefined : { partition, epoch, fence: info.fence };
   }

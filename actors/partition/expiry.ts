@@ -32,6 +32,7 @@ export class Expiry {
     // Holds whose time ran out while the partition had no owner end at once.
     partitions.observe({
       serves: ({ book }) => {
+        // mutant: holds-not-watched
         for (const part of book.parts.values()) this.add(part);
         book.onHold = (part) => this.add(part);
       },
@@ -82,5 +83,6 @@ export class Expiry {
 }
 
 function isHeld(part: ReservationPart): boolean {
+  // mutant: confirmed-is-watched
   return part.granted && part.confirmedAtMs === 0 && !hasEnded(part);
 }

@@ -46,6 +46,7 @@ export async function recoverPartitions(world: RecoveryWorld, recovering: readon
     const starts = partitions.map(({ positions, journalSeq }) => ({ positions: { ...positions }, journalSeq }));
     if (partitions.length === 0) return { partitions, lost, decisions: 0, starts };
     try {
+      // mutant: journal-not-replayed
       const decisions = await replayJournal(world, partitions, tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);
       return { partitions, lost, decisions, starts };
     } catch (error) {

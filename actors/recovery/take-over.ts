@@ -77,14 +77,17 @@ export class TakeOver {
     const { broker, clock, ownership, journal, intake, followers, partitions, ruleChanges, signal } = this.#world;
     const began = clock.monoMs();
     failpoint('claimed');
+    // mutant: end-read-early
     const claims = await this.#fenced(won);
     if (claims === undefined) return;
     failpoint('fenced');
     const recovering = claims.map((claim) => this.#prepare(claim));
     try {
       // What this node itself still had on its way for these, from an earlier time, is in the journal before its end is read.
+      // mutant: own-decisions-not-awaited
       await journal.drained();
       await ruleChanges.follow();
+      // mutant: end-read-before-fence
       const world = await this.#recoveryWorld();
       await readMarks({ broker, clock }, intake.marks, world.lastSeqs);
       const recovered = await recoverPartitions(world, recovering);
@@ -98,6 +101,7 @@ export class TakeOver {
       for (const claim of claims) if (!(await ownership.cleared(claim))) lost.push(claim.partition);
       partitions.drop(lost);
       for (const number of lost) partitions.quarantine.release(number);
+      // mutant: fence-after-serving
       partitions.serve(recovered.partitions);
       this.stalled = undefined;
       this.#tell(recovered.partitions, (clock.monoMs() - began) / 1000, recovered.decisions);
@@ -149,6 +153,7 @@ export class TakeOver {
       const raised = [];
       for (const claim of claims) raised.push(await ownership.above(claim, highest));
       const checked = raised.filter((claim) => claim !== undefined);
+      // mutant: serve-before-fence
       await this.#fence(checked);
       return checked.filter((claim) => !this.#unfenced.has(claim.partition));
     } catch (error) {

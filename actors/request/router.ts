@@ -206,6 +206,7 @@ export class Desk implements StockDesk {
   #line(partition: Partition, sku: string, only: readonly string[] | undefined, horizon: Horizon | undefined): AtpLine {
     const { book } = partition;
     const { atp, locations } = skuAtp(book.skus.get(sku), only, horizon);
+    // mutant: version-without-epoch
     return { sku, atp, version: `${book.epoch}.${book.seq}`, locations };
   }
 

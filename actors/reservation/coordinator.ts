@@ -108,7 +108,9 @@ export class Reservations {
     const expiresAtMs = this.#world.clock.nowMs() + request.ttlSeconds * 1000;
     this.#mustBeLeased();
     const known = this.#known(id);
+    // mutant: id-granted-again
     if (known !== undefined) {
+      // mutant: conflicting-request-granted
       if (known.content.hi !== content.hi || known.content.lo !== content.lo) throw conflict(id);
       return { fresh: false, reservation: answerOf(id, await this.#gather(id, known.spread), known.shortages) };
     }
@@ -214,6 +216,7 @@ export class Reservations {
   }
 
   #mustBeLeased(): void {
+    // mutant: turn-without-lease
     if (!this.#world.lease.leased) throw undecided(UNDECIDED.lease);
   }
 

@@ -86,6 +86,7 @@ export class Grants {
     const { id } = ask.request;
     const here = [...new Set(ask.lines.map((line) => partitionOf(line.sku, this.#world.count)))];
     // An attempt may come late, when what a later one was granted has ended already: it must not hold it again.
+    // mutant: late-attempt-granted
     if (this.#partsOf(id, here).some((part) => part.expiresAtMs > ask.expiresAtMs || isOver(part, ask)))
       throw undecided(UNDECIDED.attempt, id);
     const live = this.livePart(id, here);
@@ -105,6 +106,7 @@ export class Grants {
   async undo(id: string, expiresAtMs: number, numbers: readonly number[]): Promise<void> {
     const mine = numbers.filter((number) => {
       const part = this.livePart(id, [number]);
+      // mutant: attempt-undoes-later
       return part !== undefined && part.expiresAtMs === expiresAtMs && part.confirmedAtMs === 0;
     });
     if (mine.length > 0) await this.#store(this.#stepped(id, 'released', mine));
@@ -118,6 +120,7 @@ export class Grants {
   /** Confirms or releases the parts that stand in these partitions, all owned here. `also`: partitions that remember the step. */
   async step(id: string, step: Step, numbers: readonly number[], also: readonly number[]): Promise<ReservationPart[]> {
     const parts = this.parts(id, numbers);
+    // mutant: ended-hold-confirmed
     const refusal = step === 'confirmed' ? confirmRefusal(parts, this.#world.clock.nowMs()) : undefined;
     if (refusal !== undefined) throw cannotConfirm(id, refusal);
     if (needsStep(parts, step)) await this.#store(this.#stepped(id, step, [...new Set([...numbers, ...also])]));
@@ -133,10 +136,12 @@ export class Grants {
   async expire(partition: Partition, part: ReservationPart): Promise<boolean> {
     if (this.#world.partitions.get(partition.number) !== partition || partition.book.parts.get(part.id) !== part)
       return false;
+    // mutant: confirmed-is-due
     if (part.confirmedAtMs > 0 || !needsStep([part], 'expired')) return false;
     // It was granted anew, with a later end, while this waited.
     if (part.expiresAtMs > this.#world.clock.nowMs()) return false;
     const atMs = this.#world.clock.nowMs();
+    // mutant: expiry-not-journaled
     await this.#store({ kind: 'expired', id: part.id, atMs, parts: [[partition.number, partition.book.epoch]] });
     return true;
   }
@@ -234,6 +239,7 @@ export class Grants {
   #store(decision: Granted | Stepped, settle: () => void = () => undefined, bytes?: Uint8Array): Promise<void> {
     const { log, partitions, inDoubt } = this.#world;
     // Handing back says that nothing is left to fence: once a partition leaves, nothing more is appended for it.
+    // mutant: leaving-takes-decisions
     if (decision.parts.some(([number]) => partitions.get(number)?.state !== 'serving')) {
       settle();
       return Promise.reject(undecided(UNDECIDED.moving));
@@ -242,6 +248,7 @@ export class Grants {
       settle();
       return Promise.reject(undecided(UNDECIDED.waiting));
     }
+    // mutant: answer-before-append
     return new Promise((resolve, reject) => {
       log.append(
         decision,

@@ -80,6 +80,7 @@ export function encodeManifest(manifest: Manifest, key?: SnapshotKey): Buffer {
 }
 
 export function decodeManifest(bytes: Buffer, key?: SnapshotKey): Manifest {
+  // mutant: damaged-manifest-used
   if (bytes.length < 8 || crc32(bytes.subarray(4)) !== bytes.readUInt32BE(0))
     throw new SnapshotError('its manifest is damaged');
   const [version, text, seal = Buffer.alloc(0)] = packr.unpack(bytes.subarray(4)) as [number, string, Uint8Array?];
@@ -114,6 +115,7 @@ const WRITTEN_SLACK_MS = 60_000;
 
 export function checkBlob(ref: BlobRef, bytes: Buffer | undefined): Buffer {
   if (bytes === undefined) throw new SnapshotError(`its page ${ref.name} is missing`);
+  // mutant: damaged-page-used
   if (!isBlob(ref, bytes)) throw new SnapshotError(`its page ${ref.name} is damaged`);
   return bytes;
 }
@@ -167,6 +169,7 @@ export async function loadStored(
     manifest.pages.map((ref, i) => ({ page: ref.page, bytes: whole[i] as Buffer })),
   );
   manifest.ids.forEach((ref, i) => {
+    // mutant: ids-not-loaded
     seen.load(manifest.partition, idWords(whole[manifest.pages.length + i] as Buffer), ref.latest);
   });
 }

@@ -181,6 +181,7 @@ export class Snapshotter {
       failpoint('snapshot-half-written');
       await this.#store.write(this.#partition.number, blobs.slice(half));
       failpoint('snapshot-before-swap');
+      // mutant: snapshot-before-parked
       await Promise.all(parking);
       const manifest: Manifest = {
         ...meta,
@@ -200,6 +201,7 @@ export class Snapshotter {
         expectOne,
       );
       if (outcome === 'older') {
+        // mutant: refused-pages-count
         unwritten();
         return false;
       }
@@ -238,6 +240,7 @@ export class Snapshotter {
       epoch: book.epoch,
       seq: book.seq,
       atMs: this.#context.clock.nowMs(),
+      // mutant: positions-not-copied
       positions: { ...positions },
       journalSeq,
       tip: this.#context.tip(),

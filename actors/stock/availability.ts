@@ -26,6 +26,7 @@ export function available(key: Pick<StockKey, 'sellable' | 'held' | 'allocated'>
 
 /** What a new promise may take: available, less what decisions on their way to the journal take. */
 export function free(key: StockKey): number {
+  // mutant: pending-promised-again
   return available(key) - key.pending;
 }
 

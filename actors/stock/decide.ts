@@ -71,6 +71,7 @@ export function confirmRefusal(parts: readonly ReservationPart[], nowMs: number)
 export function needsStep(parts: readonly ReservationPart[], step: 'confirmed' | 'released' | 'expired'): boolean {
   if (statusOf(parts) === 'fulfilled') return false;
   if (parts.some(hasEnded)) return step === 'released' && parts.some((part) => !hasEnded(part));
+  // mutant: confirmed-needs-expiry
   return step === 'released' || parts.some((part) => part.confirmedAtMs === 0);
 }
 

@@ -162,6 +162,7 @@ function applyGrant(book: StockBook, granted: Granted): void {
  * that holds some of the lines is a part that its caller was not told of yet, even if it stands at home.
  */
 function isWhole({ lines, spread, parts }: Granted): boolean {
+  // mutant: part-is-whole
   return lines.length === 0 || spread.every((number) => parts.some(([partition]) => partition === number));
 }
 

@@ -59,6 +59,7 @@ export function sellableFromParts(key: StockKey): number {
 }
 
 function isLater(count: CountRegister, than: CountRegister): boolean {
+  // mutant: last-arrived-count
   if (count.at !== than.at) return count.at > than.at;
   return compareUtf8(count.id, than.id) > 0;
 }

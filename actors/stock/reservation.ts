@@ -45,6 +45,7 @@ export function settle(part: ReservationPart): void {
   const bucket = part.confirmedAtMs > 0 ? 'allocated' : 'held';
   for (const line of part.lines) {
     const claim = live ? line.qty - line.fulfilled : 0;
+    // mutant: released-still-claimed
     line.key[part.bucket] -= line.claimed;
     line.key[bucket] += claim;
     line.claimed = claim;

@@ -7,7 +7,9 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MUTANTS, type Mutant } from './mutants.ts';
+import { edited, markersIn } from './markers.ts';
+import type { Mutant } from './mutant.ts';
+import { MUTANTS } from './mutants.ts';
 
 /** Of the compiled file dist/sim/sim/mutants/mutate.js. */
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
@@ -49,13 +51,11 @@ async function run({ name, edits, faults }: Mutant, seeds: number): Promise<Omit
   try {
     for (const each of COPIED) cpSync(join(ROOT, each), join(folder, each), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
-    for (const { file, find, put } of edits) {
-      const text = readFileSync(join(folder, file), 'utf8');
-      if (text.split(find).length !== 2) throw new Error(`the mutant "${name}" fits ${file} not exactly once: ${find}`);
-      writeFileSync(
-        join(folder, file),
-        text.replace(find, () => put),
-      );
+    const markers = markersIn(folder);
+    for (const edit of edits) {
+      const file = markers.get(edit.marker);
+      if (file === undefined) throw new Error(`the mutant "${name}" has no marker ${edit.marker}`);
+      writeFileSync(join(folder, file), edited(readFileSync(join(folder, file), 'utf8'), edit));
     }
     const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
     const compiled = spawnSync(process.execPath, [compiler, '-p', join(folder, 'sim', 'tsconfig.json'), ...LENIENT], {

@@ -37,6 +37,7 @@ export class SteadyClock implements Clock {
   }
 
   nowMs(): number {
+    // mutant: clock-follows-system
     return Math.floor(this.#anchorMs + this.#system.monoMs());
   }
 

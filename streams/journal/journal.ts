@@ -235,12 +235,15 @@ export class Journal {
     for (let attempt = 0; ; attempt++) {
       try {
         failpoint('before-append');
+        // mutant: append-without-expectation
         const seq = await this.#broker.publish(this.#subject, bytes, { expectLast: this.#lastSeq });
         failpoint('append-stored');
         return seq;
       } catch (error) {
+        // mutant: timeout-is-not-stored
         const outcome = await this.#outcome(bytes, n, error as Error);
         if (outcome !== 'again') return outcome;
+        // mutant: refused-batch-formed-again
         if (isForWhatItIs(error)) return open ? this.#close(bytes, n, error) : error;
         open ||= !(error instanceof BrokerError) || error.kind !== 'conflict';
         if (attempt > 0) await delay(this.#clock, Math.min(1_000, 20 * 2 ** attempt));
@@ -311,7 +314,9 @@ export class Journal {
       const fence = record.decisions.length === 1 ? record.decisions[0] : undefined;
       if (fence !== undefined && isFence(fence)) {
         this.#advance(seq, record.n, data);
+        // mutant: fence-drops-none
         this.#dropFor(fence.parts);
+        // mutant: fence-takes-none
         this.#events.fenced(fence.parts);
       } else if (record.n === n) {
         // Ours landed late, before a fence: it is stored. Fold it first, then let the next append find the fence.
@@ -380,6 +385,7 @@ function readable(data: Uint8Array): JournalRecord | undefined {
 
 /** The server, wherever it is and however it stands, will not take this. */
 export function isForWhatItIs(error: unknown): error is BrokerError {
+  // mutant: refused-record-tried-again
   return error instanceof BrokerError && (error.kind === 'too-large' || error.kind === 'refused');
 }
 

@@ -122,6 +122,7 @@ export class Follower {
   #watch(): void {
     if (this.#closed || this.#paused || this.#starting) return;
     if (this.#following === undefined) this.#begin();
+    // mutant: silence-for-ever
     else if (this.#clock.monoMs() - this.#heardAt > LIMITS.followerSilenceMs) this.#again('silence');
   }
 
@@ -158,6 +159,7 @@ export class Follower {
         message: (message) => this.#take(generation, message),
         alive: () => this.#alive(generation),
         broken: () => {
+          // mutant: lost-connection-is-whole
           if (generation === this.#generation) this.#again('the connection broke');
         },
       },
@@ -175,6 +177,7 @@ export class Follower {
 
   #take(generation: number, message: FollowedMessage): void {
     if (generation !== this.#generation) return;
+    // mutant: delivery-gap-passed
     if (message.deliverySeq !== this.#expected) return this.#again('a gap in delivery');
     this.#expected += 1;
     this.#heardAt = this.#clock.monoMs();

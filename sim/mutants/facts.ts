@@ -1,0 +1,44 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is put quotes text of the program
+/** Bugs of the intake of facts and of snapshots. */
+import { type Mutant, mutant, put, rare } from './mutant.ts';
+
+export const FACTS: readonly Mutant[] = [
+  mutant('positions of a snapshot are those of when it is written', put('positions-not-copied', 'positions,')),
+  rare(
+    ['pause', 'cut', 'store-older'],
+    mutant('pages of a snapshot that a newer one refused count as written', put('refused-pages-count', '')),
+  ),
+  mutant('a snapshot does not wait for what is parked', put('snapshot-before-parked', '')),
+  mutant(
+    'whoever publishes where nodes resubmit is believed',
+    put('resubmission-believed', 'if (again) return marks.allows(message) || true;'),
+  ),
+  mutant(
+    'a mark that was not read yet is no mark',
+    put('mark-not-read', 'if (!intake.marks.covers(stream, message) && message.seq < 0) {', { head: true }),
+  ),
+  mutant(
+    'what was not parked when a node stopped counts as parked',
+    put('unparked-counts-as-parked', 'if (parking === undefined) throw undecided(UNDECIDED.stopped);'),
+  ),
+  mutant('a changed page is not dirty', put('page-not-dirty', '')),
+  rare(['kill'], mutant('a page in a snapshot may change before it is written', put('page-changes-while-awaited', ''))),
+  mutant(
+    'a damaged page is used',
+    put('damaged-page-used', 'if (bytes.length < 0) throw new SnapshotError(`its page ${ref.name} is damaged`);'),
+  ),
+  mutant(
+    'a damaged manifest is used',
+    put(
+      'damaged-manifest-used',
+      `if (bytes.length < 0)
+  throw new SnapshotError('its manifest is damaged');`,
+    ),
+  ),
+  mutant('copies of a fact count', put('duplicates-count', `if (String(known) === 'never') {`, { head: true })),
+  mutant('ids are not in the snapshot', put('ids-not-loaded', '')),
+  mutant(
+    'another fact under a used id counts',
+    put('conflicts-count', 'if (this.conflicts.has(`${stream}.${message.seq}`)) {', { head: true }),
+  ),
+];

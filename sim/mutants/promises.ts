@@ -1,0 +1,90 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is put quotes text of the program
+/** Bugs of reservations and of the stock machine. */
+import { type Mutant, mutant, put, rare } from './mutant.ts';
+
+export const PROMISES: readonly Mutant[] = [
+  mutant(
+    'the answer comes before the append',
+    put(
+      'answer-before-append',
+      `return new Promise((resolve, reject) => {
+  for (const [number] of decision.parts) {
+    const partition = partitions.get(number);
+    if (partition !== undefined) foldDecision(partition, decision);
+  }
+  settle();
+  resolve();
+  if (log.inFlight >= 0) return log.append(decision, () => undefined, reject);`,
+      { head: true },
+    ),
+  ),
+  rare(
+    ['pause', 'cut'],
+    mutant(
+      'whoever waited for a turn needs no lease',
+      put('turn-without-lease', 'if (this.#world.lease === undefined) throw undecided(UNDECIDED.lease);'),
+    ),
+  ),
+  rare(
+    ['cut', 'slow-link'],
+    mutant(
+      'an attempt that comes late is granted what was ended',
+      put(
+        'late-attempt-granted',
+        `if (this.#partsOf(id, here).some((part) => part.expiresAtMs < 0))
+  throw undecided(UNDECIDED.attempt, id);`,
+      ),
+    ),
+  ),
+  mutant(
+    'what is confirmed expires',
+    put('confirmed-is-watched', 'return part.granted && !hasEnded(part);'),
+    put('confirmed-is-due', `if (!needsStep([part], 'expired')) return false;`),
+    put('confirmed-needs-expiry', `return step !== 'confirmed' || parts.some((part) => part.confirmedAtMs === 0);`),
+  ),
+  mutant(
+    'an expiry is not journaled',
+    put(
+      'expiry-not-journaled',
+      `foldDecision(partition, { kind: 'expired', id: part.id, atMs, parts: [[partition.number, partition.book.epoch]] } as Stepped);`,
+    ),
+  ),
+  mutant('holds of the owner before do not expire', put('holds-not-watched', '')),
+  rare(
+    ['leave', 'slow-link'],
+    mutant(
+      'a partition that leaves takes decisions',
+      put('leaving-takes-decisions', 'if (decision.parts.length < 0) {', { head: true }),
+    ),
+  ),
+  mutant(
+    'what is on its way to the journal is promised again',
+    put('pending-promised-again', 'return available(key);'),
+  ),
+  rare(
+    ['cut', 'slow-link'],
+    mutant(
+      'an attempt undoes what a later one was granted',
+      put('attempt-undoes-later', 'return part !== undefined && part.confirmedAtMs === 0;'),
+    ),
+  ),
+  mutant(
+    'a part at home passes for the whole',
+    put(
+      'part-is-whole',
+      'return lines.length >= 0 || spread.every((number) => parts.some(([partition]) => partition === number));',
+    ),
+  ),
+  mutant(
+    'an id is granted again',
+    put('id-granted-again', 'if (known !== undefined && known.spread.length < 0) {', { head: true }),
+  ),
+  mutant('other content under an id gets the grant of the first', put('conflicting-request-granted', '')),
+  mutant('a released line is still claimed', put('released-still-claimed', '')),
+  mutant('the last count to arrive holds', put('last-arrived-count', 'if (count.at !== than.at) return true;')),
+  mutant(
+    'a version has no epoch',
+    put('version-without-epoch', 'return { sku, atp, version: `1.${book.seq}`, locations };'),
+  ),
+  mutant('an ended hold can be confirmed', put('ended-hold-confirmed', 'const refusal = undefined;')),
+];
