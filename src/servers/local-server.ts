@@ -21,7 +21,6 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CONTAINER_DATA, removeContainer } from './fetch/docker.ts';
 import { EXECUTABLE, type ServerKind } from './fetch/kind.ts';
 import type { Program } from './fetch/program.ts';
 import { findOrphan, removeRecord, type ServerRecord, writeRecord } from './orphan.ts';
@@ -78,11 +77,10 @@ export interface Blueprint {
   readonly tethered: boolean;
   readonly report: (line: string) => void;
   readonly configName: string;
-  /** The configuration, given the folder under which the server sees its data and the address to listen on. */
-  readonly config: (ports: Ports, dataSeenAt: string, host: string) => string;
+  readonly config: (ports: Ports, dataDir: string) => string;
   readonly args: (configFile: string) => string[];
-  /** One try to reach it: true when this very server (of that pid, if it is known) answers and is ready. */
-  readonly probe: (ports: Ports, pid: number | undefined) => Promise<boolean>;
+  /** One try to reach it: true when this very server, of that pid, answers and is ready. */
+  readonly probe: (ports: Ports, pid: number) => Promise<boolean>;
   readonly url: (ports: Ports) => string;
   readonly monitorUrl?: (ports: Ports) => string;
 }
@@ -147,7 +145,7 @@ function handle(plan: Blueprint, ports: Ports, first: Running): ServerHandle {
     pause: async () => {
       running.signal('SIGSTOP');
       paused = true;
-      while (plan.program.how === 'native' && running.alive() && !isStopped(running.pid)) await delay(1);
+      while (running.alive() && !isStopped(running.pid)) await delay(1);
     },
     resume: () => {
       running.signal('SIGCONT');
@@ -169,15 +167,11 @@ function handle(plan: Blueprint, ports: Ports, first: Running): ServerHandle {
 
 /** O3: an orphan that runs with the configuration we want, and answers, is ours again; any other is ended. */
 async function takeOver(plan: Blueprint): Promise<{ ports: Ports; running: Running } | undefined> {
-  if (plan.program.how === 'docker') {
-    await removeContainer(plan.program, plan.dataDir);
-    return undefined;
-  }
   const orphan = findOrphan(plan.kind, plan.dataDir, configFile(plan));
   if (!orphan) return undefined;
   const running = adopt(orphan.pid);
   const wanted = plan.port === undefined || plan.port === orphan.port;
-  if (wanted && orphan.config === hash(render(plan, orphan)) && (await answers(plan, orphan))) {
+  if (wanted && orphan.config === hash(plan.config(orphan, plan.dataDir)) && (await answers(plan, orphan))) {
     writeRecord(plan.dataDir, { ...orphan, parentPid: process.pid });
     plan.report(
       `${EXECUTABLE[plan.kind]}: taking over the one that an earlier start left running (process ${orphan.pid})`,
@@ -200,24 +194,21 @@ async function answers(plan: Blueprint, orphan: ServerRecord): Promise<boolean> 
 }
 
 async function bringUp(plan: Blueprint, ports: Ports): Promise<Running> {
-  const text = render(plan, ports);
+  const text = plan.config(ports, plan.dataDir);
   writeFileSync(configFile(plan), text);
   const log = openLog(plan);
   const logStart = statSync(logFile(plan)).size;
   let running: Running;
   try {
     const { program, dataDir, tethered } = plan;
-    const args = (seenAt: string) => plan.args(join(seenAt, plan.configName));
-    const listening = plan.monitorUrl ? [ports.port, ports.monitorPort] : [ports.port];
-    running = await launch({ program, dataDir, tethered, log, args, ports: listening });
+    running = await launch({ program, dataDir, tethered, log, args: plan.args(configFile(plan)) });
   } finally {
     closeSync(log);
   }
   const { pid } = running;
   writeRecord(plan.dataDir, { pid, parentPid: process.pid, ...ports, config: hash(text) });
   const deadline = Date.now() + plan.readyWithinMs;
-  const nativePid = plan.program.how === 'native' ? pid : undefined;
-  while (!(await plan.probe(ports, nativePid))) {
+  while (!(await plan.probe(ports, pid))) {
     if (!running.alive()) throw startFailure(plan, ports, logStart, 'ended while starting');
     if (Date.now() > deadline) {
       running.signal('SIGKILL');
@@ -233,7 +224,7 @@ function startFailure(plan: Blueprint, ports: Ports, logStart: number, what: str
   removeRecord(plan.dataDir);
   const said = readFileSync(logFile(plan)).subarray(logStart).toString('utf8').trim();
   const message = `${EXECUTABLE[plan.kind]} ${what} on port ${ports.port}. The end of ${logFile(plan)}:\n${said.slice(-1500)}`;
-  if (!/address already in use|port is already allocated/i.test(said)) return new Error(message);
+  if (!/address already in use/i.test(said)) return new Error(message);
   return new PortTaken(message, said.includes(`:${ports.monitorPort}`) && !said.includes(`:${ports.port}:`));
 }
 
@@ -245,11 +236,6 @@ async function endProcess(running: Running, paused: boolean): Promise<void> {
   const first = await Promise.race([running.exited, late]);
   stopWaiting.abort();
   if (first === 'late') running.signal('SIGKILL');
-}
-
-function render(plan: Blueprint, ports: Ports): string {
-  const inContainer = plan.program.how === 'docker';
-  return plan.config(ports, inContainer ? CONTAINER_DATA : plan.dataDir, inContainer ? '0.0.0.0' : '127.0.0.1');
 }
 
 function openLog(plan: Blueprint): number {

@@ -51,7 +51,7 @@ export async function startNats(options: StartNatsOptions): Promise<ServerHandle
     tethered: options.tethered ?? true,
     report,
     configName: 'nats-server.conf',
-    config: (ports, dataSeenAt, host) => natsConfig(name, ports, dataSeenAt, host, options.config ?? {}),
+    config: (ports, dataDir) => natsConfig(name, ports, dataDir, options.config ?? {}),
     args: (configFile) => ['-c', configFile],
     probe: async ({ port }) => isReady(await firstAnswer(port, '', (text) => text.includes('\r\n')), name),
     url: ({ port }) => `nats://127.0.0.1:${port}`,
@@ -60,13 +60,12 @@ export async function startNats(options: StartNatsOptions): Promise<ServerHandle
 }
 
 /** nats-server's configuration language has variables: the values are defined in front of the file that uses them. */
-function natsConfig(name: string, ports: Ports, dataSeenAt: string, host: string, settings: NatsSettings): string {
+function natsConfig(name: string, ports: Ports, dataDir: string, settings: NatsSettings): string {
   const values: Readonly<Record<string, string>> = {
     HOLDFAST_NATS_NAME: JSON.stringify(name),
-    HOLDFAST_NATS_HOST: JSON.stringify(host),
     HOLDFAST_NATS_PORT: String(ports.port),
     HOLDFAST_NATS_MONITOR_PORT: String(ports.monitorPort),
-    HOLDFAST_NATS_STORE: JSON.stringify(join(dataSeenAt, 'jetstream')),
+    HOLDFAST_NATS_STORE: JSON.stringify(join(dataDir, 'jetstream')),
     HOLDFAST_NATS_SYNC: JSON.stringify(settings.syncInterval ?? 'always'),
     HOLDFAST_NATS_MAX_PAYLOAD: settings.maxPayload ?? '8MB',
     HOLDFAST_NATS_MAX_STORE: settings.maxFileStore ?? '-1',

@@ -41,7 +41,7 @@ export async function startRedis(options: StartRedisOptions): Promise<ServerHand
     tethered: options.tethered ?? true,
     report,
     configName: 'redis.conf',
-    config: ({ port }, dataSeenAt, host) => redisConfig(port, dataSeenAt, host, options.config ?? {}),
+    config: ({ port }, dataDir) => redisConfig(port, dataDir, options.config ?? {}),
     args: (configFile) => (options.sentinel === true ? [configFile, '--sentinel'] : [configFile]),
     probe: async ({ port }, pid) => isReady(await firstAnswer(port, 'PING\r\nINFO server\r\n', isComplete), pid),
     url: ({ port }) => `redis://127.0.0.1:${port}`,
@@ -49,16 +49,9 @@ export async function startRedis(options: StartRedisOptions): Promise<ServerHand
 }
 
 /** Of a directive that is given twice redis takes the last. */
-function redisConfig(
-  port: number,
-  dataSeenAt: string,
-  host: string,
-  overrides: Readonly<Record<string, string>>,
-): string {
+function redisConfig(port: number, dataDir: string, overrides: Readonly<Record<string, string>>): string {
   const template = readFileSync(join(packageRoot(), 'config', 'redis', 'local.conf'), 'utf8');
-  // Inside a container the port is published on the host's loopback only, and there is nobody else to protect from.
-  const protection = host === '127.0.0.1' ? [] : ['protected-mode no'];
-  const lines = [`bind ${host}`, ...protection, `port ${port}`, `dir ${JSON.stringify(dataSeenAt)}`];
+  const lines = [`port ${port}`, `dir ${JSON.stringify(dataDir)}`];
   for (const [directive, value] of Object.entries(overrides)) lines.push(`${directive} ${value}`);
   return `${template}\n${lines.join('\n')}\n`;
 }
@@ -68,8 +61,8 @@ function isComplete(received: string): boolean {
   return (received.length >= 5 && !received.startsWith('+PONG')) || /process_id:\d+\r/.test(received);
 }
 
-function isReady(answer: string | undefined, pid: number | undefined): boolean {
+function isReady(answer: string | undefined, pid: number): boolean {
   if (!answer?.startsWith('+PONG')) return false;
   const answering = /process_id:(\d+)/.exec(answer)?.[1];
-  return pid === undefined || answering === String(pid);
+  return answering === String(pid);
 }

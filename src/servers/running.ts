@@ -2,7 +2,7 @@
  * A running server process, whoever started it: how it is signalled and how its end is known.
  *
  * Invariants:
- *  R1 A process is ended by its own pid (or its own container's name), never by a program's name.
+ *  R1 A process is ended by its own pid, never by a program's name.
  *  R2 Servers have their own process group, so that Ctrl-C at the terminal reaches Holdfast alone, which then ends
  *     them in the right order.
  *  R3 Whatever still runs when this process exits gets SIGKILL. Against a SIGKILL of this process, servers on Linux are
@@ -10,9 +10,8 @@
  *     What was acknowledged is on disk by then, so SIGKILL loses nothing.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { CONTAINER_DATA, containerName, dockerRunArgs } from './fetch/docker.ts';
 import { executables } from './fetch/path-search.ts';
-import type { DockerProgram, NativeProgram, Program } from './fetch/program.ts';
+import type { Program } from './fetch/program.ts';
 import { isRunning } from './process-table.ts';
 
 const ADOPTED_POLL_MS = 50;
@@ -30,9 +29,7 @@ export interface Running {
 export interface Launch {
   readonly program: Program;
   readonly dataDir: string;
-  readonly ports: readonly number[];
-  /** The server's arguments, given the folder under which it sees its data. */
-  readonly args: (dataSeenAt: string) => string[];
+  readonly args: readonly string[];
   /** An open file that takes stdout and stderr. */
   readonly log: number;
   /** End with this process even when it is killed, where the system can do that. */
@@ -41,9 +38,16 @@ export interface Launch {
 
 const live = new Set<Running>();
 
-export function launch(order: Launch): Promise<Running> {
-  const { program } = order;
-  return program.how === 'native' ? launchNative(program, order) : launchDocker(program, order);
+export function launch({ program, dataDir, args, log, tethered }: Launch): Promise<Running> {
+  const tether = tethered ? tetherCommand() : undefined;
+  const [file, ...rest] = [...(tether ?? []), program.path, ...args] as [string, ...string[]];
+  const child = spawn(file, rest, {
+    stdio: ['ignore', log, log],
+    env: { ...process.env, ...program.env },
+    detached: true,
+    cwd: dataDir,
+  });
+  return started(child);
 }
 
 /** Takes over a process that another, ended parent had started. */
@@ -60,28 +64,7 @@ export function adopt(pid: number): Running {
   return register({ pid, alive: () => isRunning(pid), signal, exited: exited.then(() => clearInterval(timer)) });
 }
 
-function launchNative(program: NativeProgram, order: Launch): Promise<Running> {
-  const command = [program.path, ...order.args(order.dataDir)];
-  const tether = order.tethered ? tetherCommand() : undefined;
-  const [file = program.path, ...args] = tether ? [...tether, ...command] : command;
-  const child = spawn(file, args, {
-    stdio: ['ignore', order.log, order.log],
-    env: { ...process.env, ...program.env },
-    detached: true,
-    cwd: order.dataDir,
-  });
-  return started(child, (name) => child.kill(name));
-}
-
-function launchDocker(program: DockerProgram, order: Launch): Promise<Running> {
-  const args = dockerRunArgs(program, order.dataDir, order.ports, order.args(CONTAINER_DATA));
-  const child = spawn(program.docker, args, { stdio: ['ignore', order.log, order.log], detached: true });
-  const name = containerName(program.kind, order.dataDir);
-  const verbs = { SIGTERM: ['kill', '--signal', 'TERM'], SIGKILL: ['kill'], SIGSTOP: ['pause'], SIGCONT: ['unpause'] };
-  return started(child, (signal) => void spawnSync(program.docker, [...verbs[signal], name], { stdio: 'ignore' }));
-}
-
-function started(child: ChildProcess, send: (signal: ServerSignal) => void): Promise<Running> {
+function started(child: ChildProcess): Promise<Running> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('spawn', () => {
@@ -89,7 +72,7 @@ function started(child: ChildProcess, send: (signal: ServerSignal) => void): Pro
       if (pid === undefined) return reject(new Error('a started process has no pid'));
       const ended = () => child.exitCode !== null || child.signalCode !== null;
       const signal = (name: ServerSignal) => {
-        if (!ended()) send(name);
+        if (!ended()) child.kill(name);
       };
       const exited = new Promise<void>((done) => child.once('exit', () => done()));
       return resolve(register({ pid, alive: () => !ended(), signal, exited }));

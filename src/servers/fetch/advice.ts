@@ -11,14 +11,12 @@ const WAYS: Readonly<Record<ServerKind, readonly (readonly [system: string, comm
     ['Fedora', 'dnf install golang && go install github.com/nats-io/nats-server/v2@latest (then ~/go/bin on PATH)'],
     ['macOS', 'brew install nats-server'],
     ['Windows', 'winget install NATSAuthors.NATSServer, or scoop install nats-server'],
-    ['Docker', 'start a Docker engine that this user may use (docker info), or docker compose up'],
   ],
   redis: [
     ['Debian, Ubuntu', 'apt install redis-server'],
     ['Fedora', 'dnf install redis (or valkey-compat-redis)'],
     ['macOS', 'brew install redis'],
-    ['Windows', 'has no redis-server of its own: use WSL (apt install redis-server) or Docker'],
-    ['Docker', 'start a Docker engine that this user may use (docker info), or docker compose up'],
+    ['Windows', 'has no redis-server of its own: use WSL (apt install redis-server)'],
   ],
 };
 

@@ -1,8 +1,8 @@
 /**
  * Finds nats-server and redis-server, or gets them without touching the system.
  *
- * Order: PATH, the project's own ignored folder, packages of a Debian-like system unpacked into that folder, a Docker
- * engine. When none will do, the error says what was tried and what to install.
+ * Order: PATH, the project's own ignored folder, packages of a Debian-like system unpacked into that folder. When none will
+ * do, the error says what was tried and what to install.
  *
  * Invariants:
  *  F1 Nothing outside the folder is written; no server program is installed into the system.
@@ -14,7 +14,6 @@ import { join } from 'node:path';
 import { packageRoot } from '../../process/package-root.ts';
 import { installAdvice } from './advice.ts';
 import { fetchFromApt } from './apt.ts';
-import { findDocker } from './docker.ts';
 import { EXECUTABLE, type ServerKind } from './kind.ts';
 import { executables } from './path-search.ts';
 import { type Program, tryProgram } from './program.ts';
@@ -23,7 +22,7 @@ import { tryUnpacked } from './unpacked.ts';
 export interface FindOptions {
   /** Where fetched servers are kept. Default: .servers in Holdfast's own folder. */
   readonly folder?: string;
-  /** The environment whose PATH is searched, for servers and for apt-get, dpkg-deb and docker. Default: process.env. */
+  /** The environment whose PATH is searched, for servers and for apt-get and dpkg-deb. Default: process.env. */
   readonly env?: NodeJS.ProcessEnv;
   /** Gets one line for each step that takes time. Default: silence. */
   readonly report?: (line: string) => void;
@@ -49,12 +48,5 @@ export async function findServer(kind: ServerKind, options: FindOptions = {}): P
   const fetched = await fetchFromApt(kind, { folder, report, tool: (name) => executables(name, env)[0] });
   if ('program' in fetched) return fetched.program;
   refusals.push(fetched.refused);
-
-  const docker = await findDocker(kind, executables('docker', env)[0]);
-  if ('program' in docker) {
-    report(`${EXECUTABLE[kind]}: run by Docker from ${docker.program.image}`);
-    return docker.program;
-  }
-  refusals.push(docker.refused);
   throw new Error(installAdvice(kind, refusals));
 }

@@ -2,16 +2,14 @@
  * A server program that will do: where it is, which version it said it is, and what its environment needs.
  *
  * Invariants:
- *  P1 A Program exists only for a version at or above FLOOR that has been run once with --version (Docker images
- *     excepted: their tag says it, and the engine fetches them at the first start).
+ *  P1 A Program exists only for a version at or above FLOOR that has been run once with --version.
  */
 
 import { run } from './command.ts';
 import type { ServerKind } from './kind.ts';
 import { atLeast, FLOOR, parseVersion, showVersion } from './version.ts';
 
-export interface NativeProgram {
-  readonly how: 'native';
+export interface Program {
   readonly kind: ServerKind;
   readonly path: string;
   readonly version: string;
@@ -19,17 +17,7 @@ export interface NativeProgram {
   readonly env: Readonly<Record<string, string>>;
 }
 
-export interface DockerProgram {
-  readonly how: 'docker';
-  readonly kind: ServerKind;
-  readonly docker: string;
-  readonly image: string;
-  readonly version: string;
-}
-
-export type Program = NativeProgram | DockerProgram;
-
-export type Trial = { readonly program: NativeProgram } | { readonly refused: string };
+export type Trial = { readonly program: Program } | { readonly refused: string };
 
 /** Runs the file with --version and takes it, or says why not. */
 export async function tryProgram(
@@ -44,5 +32,5 @@ export async function tryProgram(
   if (!atLeast(version, FLOOR[kind])) {
     return { refused: `${path} is ${showVersion(version)}, needed is ${showVersion(FLOOR[kind])} or newer` };
   }
-  return { program: { how: 'native', kind, path, version: showVersion(version), env } };
+  return { program: { kind, path, version: showVersion(version), env } };
 }

@@ -12,7 +12,7 @@ import { packageRoot } from '../../../src/process/package-root.ts';
 import { candidateSources, neededLibraries } from '../../../src/servers/fetch/apt.ts';
 import { parseDeb822, parseOneLine, showAptSource } from '../../../src/servers/fetch/apt-sources.ts';
 import { findServer } from '../../../src/servers/fetch/find.ts';
-import type { NativeProgram } from '../../../src/servers/fetch/program.ts';
+import type { Program } from '../../../src/servers/fetch/program.ts';
 import { withLock } from '../../../src/servers/fetch/unpacked.ts';
 import { atLeast, FLOOR, parseVersion } from '../../../src/servers/fetch/version.ts';
 import { firstAnswer } from '../../../src/servers/first-answer.ts';
@@ -51,12 +51,12 @@ describe('where a server is looked for', () => {
     chmodSync(join(folder, 'nats-server'), 0o755);
     return folder;
   }
-  const path = (program: unknown) => (program as NativeProgram).path;
+  const path = (program: unknown) => (program as Program).path;
 
   it('takes the one on PATH when its version will do', async () => {
     const folder = pathWith('nats-server: v2.99.0');
     const program = await findServer('nats', { env: { PATH: folder }, folder: freshFolder() });
-    expect(program).toMatchObject({ how: 'native', path: join(folder, 'nats-server'), version: '2.99.0' });
+    expect(program).toMatchObject({ path: join(folder, 'nats-server'), version: '2.99.0' });
   });
 
   it('passes over one that is too old for a later one on PATH', async () => {
@@ -73,24 +73,10 @@ describe('where a server is looked for', () => {
     expect(path(program)).toBe(join(folder, 'nats', 'usr', 'sbin', 'nats-server'));
   });
 
-  it('runs an image when there is a Docker engine and nothing else', async () => {
-    const folder = freshFolder('docker');
-    writeFileSync(join(folder, 'docker'), '#!/bin/sh\n[ "$1" = info ] && echo 28.2.2\n');
-    chmodSync(join(folder, 'docker'), 0o755);
-    const lines: string[] = [];
-    const env = { PATH: folder };
-    // /usr/sbin is searched beside PATH; a machine that has a good server there answers from it.
-    const program = await findServer('nats', { env, folder: freshFolder(), report: (line) => lines.push(line) });
-    if (program.how === 'docker') {
-      expect(program).toMatchObject({ image: 'nats:2', docker: join(folder, 'docker') });
-      expect(lines.join()).toContain('Docker');
-    }
-  });
-
   it.each(['nats', 'redis'] as const)('says for each system how to get %s when there is no way', async (kind) => {
     const refused = findServer(kind, { env: NOWHERE, folder: freshFolder() });
     const message = await refused.then(String, (error: Error) => error.message);
-    for (const word of ['Debian, Ubuntu', 'Fedora', 'macOS', 'brew install', 'Windows', 'Docker', 'Tried:']) {
+    for (const word of ['Debian, Ubuntu', 'Fedora', 'macOS', 'brew install', 'Windows', 'Tried:']) {
       expect(message).toContain(word);
     }
     expect(message).toContain(kind === 'nats' ? 'nats-server 2.12.0 or newer' : 'redis-server 7.0.0 or newer');
