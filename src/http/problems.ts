@@ -98,8 +98,8 @@ function clientDetail(code: string | undefined): string {
 
 /** The framework's own errors as ours; what is neither stays what it is. */
 function translated(error: unknown): unknown {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error;
-  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+  if (!(error instanceof Error)) return error;
+  if ('code' in error && error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
     return new FrontProblem('unsupported-media-type', 'the Content-Type is not well-formed');
   const status = 'statusCode' in error ? error.statusCode : undefined;
   if (typeof status === 'number' && status >= 400 && status < 500)

@@ -1,6 +1,11 @@
 /** How the live page's files are served. What they do in a browser is tested in test/dashboards/web. */
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { fastify } from 'fastify';
 import { expect, it } from 'vitest';
+import { addWebPage } from '../../../src/http/web-page.ts';
+import { freshFolder } from '../../../harness/servers/servers.ts';
 import { front } from './front.ts';
 
 const PAGE = /<script type="module" crossorigin src="(\/assets\/[^"]+\.js)">/;
@@ -76,9 +81,48 @@ it('answers 304 to who has the newest page', async () => {
   expect([again.statusCode, again.body]).toEqual([304, '']);
 });
 
+it('answers another build with another tag, though its page has the same size and time', async () => {
+  const tags = await Promise.all(
+    ['old', 'new'].map(async (build) => {
+      const folder = freshFolder();
+      mkdirSync(join(folder, 'assets'));
+      writeFileSync(join(folder, 'index.html'), `<!doctype html><title>${build}</title>`);
+      utimesSync(join(folder, 'index.html'), 0, 0);
+      const app = fastify();
+      addWebPage(app, folder);
+      return (await app.inject('/')).headers.etag;
+    }),
+  );
+  expect(tags[0]).toMatch(/^W\/"/);
+  expect(tags[1]).not.toBe(tags[0]);
+});
+
+it('answers HEAD as GET without the body, and a condition that cannot hold with a problem', async () => {
+  const { app } = front();
+  for (const url of ['/', await assetOf(app)]) {
+    const [get, head] = await Promise.all(
+      ['GET' as const, 'HEAD' as const].map((method) => app.inject({ method, url })),
+    );
+    expect([head?.statusCode, head?.body]).toEqual([200, '']);
+    for (const name of ['content-type', 'content-length', 'etag', 'cache-control', 'content-security-policy'])
+      expect(head?.headers[name]).toBe(get?.headers[name]);
+  }
+  const headers = { 'if-match': '"other"' };
+  expect((await app.inject({ url: await assetOf(app), headers })).headers['content-type']).toBe(
+    'application/problem+json',
+  );
+});
+
 it('answers an asset that there is not, and a way out of the folder, with a 404 problem', async () => {
   const { app } = front();
-  for (const url of ['/assets/none.js', '/assets/../../src/cli.js', '/assets/%2e%2e%2findex.html']) {
+  for (const url of [
+    '/assets/none.js',
+    '/assets/../../src/cli.js',
+    '/assets/%2e%2e%2findex.html',
+    '/index.html',
+    '/assets/',
+    '/assets/licenses.txt.gz',
+  ]) {
     const answer = await app.inject(url);
     expect([answer.statusCode, answer.headers['content-type']]).toEqual([404, 'application/problem+json']);
   }
