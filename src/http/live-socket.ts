@@ -1,5 +1,5 @@
 /**
- * The front of the live feed: WebSocket connections at /v1/live. The one file that imports ws.
+ * The front of the live feed: WebSocket connections at /v1/live.
  *
  * Invariants:
  *  WS1 What can be refused is refused before the upgrade, as an HTTP problem: foreign callers, unknown topics, too many readers.
@@ -8,18 +8,16 @@
  *  WS3 A reader has a budget of topic changes; beyond it, it is closed.
  *  WS4 Every connection ends with a code and a reason where there is still somebody to tell.
  */
-import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { fastifyWebsocket, type WebSocket } from '@fastify/websocket';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { LIMITS } from '../../config/limits.ts';
 import type { Hub, Reader, Sink } from '../../dashboards/feed/hub.ts';
 import { parseTopic, parseTopics, TOPIC_RULE } from '../../dashboards/feed/topic-name.ts';
-import { type Callers, refusalOfCaller } from '../api/callers.ts';
 import type { LiveEnding, Metrics } from '../metrics/metrics.ts';
-import type { ProblemKind } from '../problems.ts';
-import { sendBare } from './problems.ts';
+import { FrontProblem } from '../problems.ts';
+import { addRoute } from './operation.ts';
+import { live } from './routes/system.ts';
 
-export const LIVE_PATH = '/v1/live';
 const PING_MS = 15_000;
 /** How long a closing connection may take before it is cut. */
 const CLOSE_MS = 1_000;
@@ -27,48 +25,84 @@ const CLOSE_MS = 1_000;
 /** Close codes (RFC 6455, 7.4.1; 1013 by IANA's registry). */
 const CODES = { left: 1000, stopping: 1001, misused: 1008, slow: 1013, silent: 1008 } as const;
 
-export interface LiveFrontWorld {
+interface LiveFrontWorld {
   readonly hub: Hub;
-  readonly callers: Callers;
   readonly metrics: Pick<Metrics, 'liveClosed'>;
 }
 
-/** Takes upgrades of a server; closes every connection when it is called. */
-export function attachLive(server: Server, world: LiveFrontWorld): () => Promise<void> {
-  const sockets = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: LIMITS.liveMessageBytes,
-  });
-  const connections = new Set<Connection>();
-  let stopping = false;
-  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') return answerPlainly(server, request, socket);
-    // Until it is upgraded nobody else listens for its errors.
-    const ignore = () => undefined;
-    socket.on('error', ignore);
-    const refusal = stopping ? (['not-ready', 'the node is stopping'] as const) : refusalOf(request, world);
-    if (refusal !== undefined) return sendBare(socket, ...refusal);
-    sockets.handleUpgrade(request, socket, head, (client) => {
-      socket.removeListener('error', ignore);
-      const connection = new Connection(client, world, () => connections.delete(connection));
-      connections.add(connection);
-      connection.subscribe(topicsOf(request).map(({ name }) => name));
+export class LiveFront {
+  readonly #world: LiveFrontWorld;
+  readonly #connections = new Set<Connection>();
+  #stopping = false;
+  #pings: NodeJS.Timeout | undefined;
+
+  constructor(world: LiveFrontWorld) {
+    this.#world = world;
+  }
+
+  /** The plugin knows this route alone. An upgrade that is offered with another path is passed over, and the request is answered. */
+  addTo(app: FastifyInstance): void {
+    app.register(async (scope) => {
+      await scope.register(fastifyWebsocket, {
+        options: { clientTracking: false, perMessageDeflate: false, maxPayload: LIMITS.liveMessageBytes },
+        // A frame that is too long or no frame at all: ws is closing the connection with the code that says so.
+        errorHandler: (_error, socket) => {
+          if (socket.readyState === socket.OPEN) socket.terminate();
+        },
+        preClose: (done) => done(),
+      });
+      const plain = async () => {
+        throw new FrontProblem('upgrade-required', 'ask for it with a WebSocket client');
+      };
+      addRoute(scope, live, plain, {
+        preValidation: async (request, reply) => {
+          if (request.ws) this.#admit(request);
+          else reply.header('Upgrade', 'websocket');
+        },
+        wsHandler: (socket, request) => this.#connect(socket, request),
+      });
     });
-  };
-  server.on('upgrade', upgrade);
-  const pings = setInterval(() => {
-    for (const connection of connections) connection.ping();
-  }, PING_MS);
-  // A node that cannot start ends without a stop.
-  pings.unref();
-  return async () => {
-    stopping = true;
-    clearInterval(pings);
-    const ended = [...connections].map((connection) => connection.end('stopping', 'the node stops; come back'));
+    this.#pings = setInterval(() => {
+      for (const connection of this.#connections) connection.ping();
+    }, PING_MS);
+    // A node that cannot start ends without a stop.
+    this.#pings.unref();
+  }
+
+  /** Closes every connection, and takes none any more. */
+  async end(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#pings);
+    const ended = [...this.#connections].map((connection) => connection.end('stopping', 'the node stops; come back'));
     await Promise.all(ended);
-  };
+  }
+
+  #admit(request: FastifyRequest): void {
+    if (this.#stopping) throw new FrontProblem('not-ready', 'the node is stopping');
+    const raw = rawTopics(request);
+    const parsed = raw === '' ? { topics: [] } : parseTopics(raw);
+    if ('wrong' in parsed)
+      throw new FrontProblem(
+        'invalid-request',
+        `topics: there is no topic "${parsed.wrong.slice(0, 100)}"; topics are ${TOPIC_RULE}`,
+      );
+    if (parsed.topics.length > LIMITS.liveTopics)
+      throw new FrontProblem(
+        'invalid-request',
+        `topics: ${parsed.topics.length} are asked for; at most ${LIMITS.liveTopics} are sent`,
+      );
+    if (this.#world.hub.size >= LIMITS.liveReaders)
+      throw new FrontProblem(
+        'too-many-readers',
+        `${LIMITS.liveReaders} readers are connected to this node; try another one`,
+      );
+  }
+
+  #connect(socket: WebSocket, request: FastifyRequest): void {
+    const connection = new Connection(socket, this.#world, () => this.#connections.delete(connection));
+    this.#connections.add(connection);
+    connection.subscribe(topicsOf(request));
+  }
 }
 
 class Connection implements Sink {
@@ -210,14 +244,14 @@ function shortened(why: string): string {
         .replace(/\ufffd+$/, '')}…`;
 }
 
-function topicsOf(request: IncomingMessage) {
+function topicsOf(request: FastifyRequest): string[] {
   const raw = rawTopics(request);
   const parsed = raw === '' ? { topics: [] } : parseTopics(raw);
-  return 'topics' in parsed ? parsed.topics : [];
+  return 'topics' in parsed ? parsed.topics.map(({ name }) => name) : [];
 }
 
 /** The query's value as it was sent: ids are encoded within it, and commas stand between them. */
-function rawTopics({ url = '' }: IncomingMessage): string {
+function rawTopics({ url }: FastifyRequest): string {
   const query = url.indexOf('?');
   if (query < 0) return '';
   const given = url
@@ -227,30 +261,4 @@ function rawTopics({ url = '' }: IncomingMessage): string {
     .map((part) => part.slice('topics='.length))
     .filter((part) => part !== '');
   return given.join(',');
-}
-
-function refusalOf(request: IncomingMessage, world: LiveFrontWorld): readonly [ProblemKind, string] | undefined {
-  const { url = '' } = request;
-  const path = url.split('?', 1)[0] as string;
-  const foreign = refusalOfCaller(request.rawHeaders, world.callers);
-  if (foreign !== undefined) return foreign;
-  if (path !== LIVE_PATH) return ['not-found', `there is no WebSocket at ${path.slice(0, 200)}; it is at ${LIVE_PATH}`];
-  const raw = rawTopics(request);
-  const parsed = raw === '' ? { topics: [] } : parseTopics(raw);
-  if ('wrong' in parsed)
-    return ['invalid-request', `topics: there is no topic "${parsed.wrong.slice(0, 100)}"; topics are ${TOPIC_RULE}`];
-  if (parsed.topics.length > LIMITS.liveTopics)
-    return ['invalid-request', `topics: ${parsed.topics.length} are asked for; at most ${LIMITS.liveTopics} are sent`];
-  if (world.hub.size >= LIMITS.liveReaders)
-    return ['too-many-readers', `${LIMITS.liveReaders} readers are connected to this node; try another one`];
-  return undefined;
-}
-
-/** An upgrade to something else is an offer, which a server may pass over: it is answered as the request that it is. */
-function answerPlainly(server: Server, request: IncomingMessage, socket: Duplex): void {
-  const response = new ServerResponse(request);
-  response.shouldKeepAlive = false;
-  response.assignSocket(socket as never);
-  response.once('finish', () => socket.end());
-  server.emit('request', request, response);
 }

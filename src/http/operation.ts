@@ -2,7 +2,7 @@
  * Operations: what the HTTP front offers, as data. A route is registered from its operation and the OpenAPI document is
  * generated from it, so that neither knows of one that the other does not.
  */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { z } from 'zod';
 import { encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { headerOf } from '../api/callers.ts';
@@ -50,13 +50,20 @@ export type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<
 /**
  * Registers the operation's route, with serializers made from its answers' schemas. What the handler returns goes to them,
  * or is packed if the caller prefers MessagePack.
+ * @param more of the framework's options for its route
  */
-export function addRoute(app: FastifyInstance, operation: Operation, handler: Handler): void {
+export function addRoute(
+  app: FastifyInstance,
+  operation: Operation,
+  handler: Handler,
+  more: Partial<RouteOptions> = {},
+): void {
   const response: Record<string, unknown> = {};
   for (const [status, { schema, contentType }] of Object.entries(operation.answers)) {
     if (schema !== undefined && contentType === undefined) response[status] = serialized(schema);
   }
   app.route({
+    ...more,
     method: operation.method,
     url: operation.path.replace(/\{(\w+)\}/g, ':$1'),
     bodyLimit: 'bodyBytes' in operation ? operation.bodyBytes : UNREAD_BODY_BYTES,

@@ -2,8 +2,8 @@
  * Problems over HTTP: whatever goes wrong with a request, wherever in the framework, is answered as
  * application/problem+json with the status of its kind; 503 says when to ask again.
  */
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LIMITS } from '../../config/limits.ts';
 import type { ProblemBody } from '../../streams/contract/stock.ts';
@@ -62,23 +62,17 @@ export function answerProblems(
 }
 
 /** Errors that the framework meets before a route is found, such as a path that cannot be decoded. */
-export function frameworkProblem(error: unknown, _request: FastifyRequest, reply: FastifyReply): void {
+export function frameworkProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  endOffer(request, reply);
   sendProblem(reply.headers(ANSWER_HEADERS), problemOf(translated(error)));
 }
 
-/** Where the framework has no part in it: answered on the bare socket, which ends. */
-export function sendBare(socket: Duplex, kind: ProblemKind, detail: string): void {
-  const { status, title } = PROBLEMS[kind];
-  const body = JSON.stringify(problem(kind, detail));
-  const headers = {
-    'Content-Type': PROBLEM_TYPE,
-    'Content-Length': Buffer.byteLength(body),
-    ...ANSWER_HEADERS,
-    ...(status === 503 ? { 'Retry-After': RETRY_AFTER_SECONDS } : {}),
-    Connection: 'close',
-  };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${status} ${title}\r\n${lines.join('')}\r\n${body}`);
+/** Node.js reads no request after one that offered an upgrade: a connection that was not upgraded ends with the answer. */
+export function endOffer({ raw }: FastifyRequest, { raw: response }: FastifyReply): void {
+  const { upgrade, socket }: IncomingMessage & { readonly upgrade?: boolean } = raw;
+  if (upgrade !== true) return;
+  response.shouldKeepAlive = false;
+  response.once('finish', () => socket.destroySoon());
 }
 
 /** Bytes that are no HTTP at all, or requests that do not end. */
@@ -87,7 +81,17 @@ export function clientProblem(error: NodeJS.ErrnoException, socket: Socket): voi
     socket.destroy();
     return;
   }
-  sendBare(socket, error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'too-slow' : 'bad-request', clientDetail(error.code));
+  const kind = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'too-slow' : 'bad-request';
+  const { status, title } = PROBLEMS[kind];
+  const body = JSON.stringify(problem(kind, clientDetail(error.code)));
+  const headers = {
+    'Content-Type': PROBLEM_TYPE,
+    'Content-Length': Buffer.byteLength(body),
+    ...ANSWER_HEADERS,
+    Connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${title}\r\n${lines.join('')}\r\n${body}`);
 }
 
 function clientDetail(code: string | undefined): string {

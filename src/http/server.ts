@@ -20,7 +20,8 @@ import { SystemAnswers, type SystemView } from '../api/system-api.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Log } from '../process/log.ts';
 import { BodyReader, UnreadBody } from './body-reader.ts';
-import { answerProblems, clientProblem, frameworkProblem } from './problems.ts';
+import type { LiveFront } from './live-socket.ts';
+import { answerProblems, clientProblem, endOffer, frameworkProblem } from './problems.ts';
 import { addAnomalyRoutes } from './routes/anomalies.ts';
 import { addFactRoutes } from './routes/facts.ts';
 import { addOperationsRoutes, OPERATIONS } from './routes/health.ts';
@@ -44,6 +45,7 @@ export interface HttpWorld {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly callers: Callers;
+  readonly live: LiveFront;
   readonly bodies?: BodyReader;
   /** The node's name. */
   readonly name: string;
@@ -84,6 +86,7 @@ export function buildHttp(world: HttpWorld): FastifyInstance {
   addAnomalyRoutes(app, world.anomalies);
   addSystemRoutes(app, new SystemAnswers(world.system));
   addOperationsRoutes(app, world);
+  world.live.addTo(app);
   return app;
 }
 
@@ -117,6 +120,7 @@ function admitCallers(app: FastifyInstance, callers: Callers): void {
   app.decorateRequest('response');
   app.addHook('onRequest', (request, reply, done) => {
     request.response = reply.raw;
+    endOffer(request, reply);
     reply.headers(ANSWER_HEADERS);
     const refusal =
       request.routeOptions.url === '/healthz' ? undefined : refusalOfCaller(request.raw.rawHeaders, callers);

@@ -14,7 +14,7 @@ import { provision } from '../../streams/nats/provision.ts';
 import { namesOf } from '../api/callers.ts';
 import { parkedFacts } from '../api/parked-facts.ts';
 import { Answers } from '../api/stock-api.ts';
-import { attachLive } from '../http/live-socket.ts';
+import { LiveFront } from '../http/live-socket.ts';
 import { buildHttp, closeHttp } from '../http/server.ts';
 import { exportKpi } from '../metrics/kpi.ts';
 import { tellMessageFaults } from '../metrics/message-faults.ts';
@@ -165,12 +165,14 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
   engine.partitions.observe({ servedChanged: () => live.ownershipChanged() });
   const parked = parkedFacts(broker, facts);
   const callers = { hosts: namesOf(settings.hosts, settings.http), origins: settings.origins };
+  const readers = new LiveFront({ hub: live.hub, metrics });
   const server = buildHttp({
     desk: core.desk,
     facts,
     parked,
     anomalies,
     system: live,
+    live: readers,
     readiness: () => engine.readiness,
     metrics,
     log,
@@ -179,7 +181,6 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     tls: settings.tlsCert === undefined ? undefined : { cert: settings.tlsCert, key: settings.tlsKey },
   });
   open.unshift(() => closeHttp(server));
-  const endLive = attachLive(server.server, { hub: live.hub, callers, metrics });
   const http = await listen(server, listenAddress(settings));
   address = settings.tlsCert === undefined ? http : `https://${http}`;
   log.info({ hosts: callers.hosts.join(',') }, 'HTTP answers to these host names');
@@ -204,7 +205,7 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     await service.stop().catch(() => undefined);
     await anomalies.stop();
     openAnomalies.stop();
-    await endLive();
+    await readers.end();
     await engine.stop();
     live.stop();
     await closeHttp(server);

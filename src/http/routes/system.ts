@@ -15,9 +15,7 @@ import {
   systemAnswer,
 } from '../../../streams/contract/system.ts';
 import type { SystemAnswers } from '../../api/system-api.ts';
-import { problem } from '../../problems.ts';
 import { addRoute, type Operation } from '../operation.ts';
-import { sendProblem } from '../problems.ts';
 
 const AT = '2026-11-24T09:15:00.123Z';
 const STANDING = {
@@ -221,7 +219,8 @@ const system: Operation = {
   problems: ['undecided'],
 };
 
-const live: Operation = {
+/** Its route is that of src/http/live-socket.ts. */
+export const live: Operation = {
   id: 'live',
   method: 'GET',
   path: '/v1/live',
@@ -242,8 +241,4 @@ export function addSystemRoutes(app: FastifyInstance, answers: SystemAnswers): v
   addRoute(app, reservationsOf, (request) => answers.reservations(request.query));
   addRoute(app, kpi, () => answers.kpi());
   addRoute(app, system, () => answers.system());
-  addRoute(app, live, async (_request, reply) => {
-    reply.header('Upgrade', 'websocket');
-    return sendProblem(reply, problem('upgrade-required', 'ask for it with a WebSocket client'));
-  });
 }

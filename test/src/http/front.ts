@@ -1,9 +1,11 @@
 /** The HTTP front over memory ports, for tests. */
 import type { FastifyInstance } from 'fastify';
 import type { Readiness } from '../../../actors/ports/ports.ts';
+import { Hub, type HubEvents } from '../../../dashboards/feed/hub.ts';
 import type { BodyReader } from '../../../src/http/body-reader.ts';
+import { LiveFront } from '../../../src/http/live-socket.ts';
 import { buildHttp } from '../../../src/http/server.ts';
-import { Metrics } from '../../../src/metrics/metrics.ts';
+import { type LiveEnding, Metrics } from '../../../src/metrics/metrics.ts';
 import type { Log } from '../../../src/process/log.ts';
 import { MemoryDesk, MemoryFacts, NO_ANOMALIES } from './memory-ports.ts';
 import { MemorySystem } from './memory-system.ts';
@@ -14,17 +16,27 @@ export interface Front {
   readonly facts: MemoryFacts;
   readonly system: MemorySystem;
   readonly metrics: Metrics;
+  readonly hub: Hub;
+  readonly live: LiveFront;
+  /** How connections of the live feed ended. */
+  readonly ended: LiveEnding[];
   /** Messages of what was logged as an error. */
   readonly logged: string[];
   ready: Readiness;
 }
 
-export function front(name = 'node-1', bodies?: BodyReader): Front {
+export function front(name = 'node-1', bodies?: BodyReader, events: Partial<HubEvents> = {}): Front {
   const facts = new MemoryFacts();
   const desk = new MemoryDesk().put('85123A', 'store-12', 5).put('85123A', 'dc-1', 12);
   const metrics = new Metrics();
   const system = new MemorySystem();
   const logged: string[] = [];
+  const none = () => undefined;
+  const turn = (call: () => void) => void setImmediate(call);
+  const quiet = { opened: none, closed: none, versioned: () => false, sent: none, encoded: none, skipped: none, turn };
+  const hub = new Hub({ ...quiet, ...events });
+  const ended: LiveEnding[] = [];
+  const live = new LiveFront({ hub, metrics: { liveClosed: (why) => void ended.push(why) } });
   const built: { ready: Readiness } = {
     ready: { ready: true, reasons: [], owned: 1, partitions: 32, owns: [{ partition: 3, epoch: 41 }] },
   };
@@ -34,6 +46,7 @@ export function front(name = 'node-1', bodies?: BodyReader): Front {
     parked: facts,
     anomalies: NO_ANOMALIES,
     system,
+    live,
     metrics,
     log: logInto(logged),
     callers: { hosts: ['localhost', '127.0.0.1', '[::1]'], origins: ['https://shop.example'] },
@@ -41,7 +54,7 @@ export function front(name = 'node-1', bodies?: BodyReader): Front {
     name,
     readiness: () => built.ready,
   });
-  return Object.assign(built, { app, desk, facts, system, metrics, logged });
+  return Object.assign(built, { app, desk, facts, system, metrics, hub, live, ended, logged });
 }
 
 export function logInto(errors: string[]): Log {

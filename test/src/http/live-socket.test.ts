@@ -1,61 +1,32 @@
-/** The front of the live feed on a bare server: what is refused, how connections end, and what slow and many readers cost. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+/** The front of the live feed on a server of its own: what is refused, how connections end, and what slow and many readers cost. */
+import { request } from 'node:http';
+import { connect } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { LIMITS } from '../../../config/limits.ts';
-import { Hub, type HubEvents } from '../../../dashboards/feed/hub.ts';
+import type { HubEvents } from '../../../dashboards/feed/hub.ts';
 import { endReaders, LiveReader } from '../../../harness/callers/live-reader.ts';
 import { until } from '../../../harness/until.ts';
-import { attachLive } from '../../../src/http/live-socket.ts';
-import type { LiveEnding } from '../../../src/metrics/metrics.ts';
+import { type Front, front } from './front.ts';
 
-interface Bare {
-  readonly url: string;
-  readonly hub: Hub;
-  readonly server: Server;
-  readonly ended: LiveEnding[];
-  readonly skipped: () => number;
-  readonly end: () => Promise<void>;
-}
-
-const running: Bare[] = [];
+const running: Front[] = [];
 afterEach(async () => {
   endReaders();
-  for (const { server, end } of running.splice(0)) {
-    await end();
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+  for (const { app, live } of running.splice(0)) {
+    await live.end();
+    app.server.closeAllConnections();
+    await app.close();
   }
 });
 
-async function bare(origins: readonly string[] = [], events: Partial<HubEvents> = {}): Promise<Bare> {
-  let skipped = 0;
-  const none = () => undefined;
-  const hub = new Hub({
-    opened: none,
-    closed: none,
-    versioned: () => false,
-    sent: none,
-    encoded: none,
-    skipped: () => {
-      skipped += 1;
-    },
-    turn: (call) => void setImmediate(call),
-    ...events,
-  });
-  const ended: LiveEnding[] = [];
-  const server = createServer((request, response) => {
-    response.end(`plain ${request.method} ${request.url}`);
-  });
-  const callers = { hosts: ['127.0.0.1'], origins };
-  const end = attachLive(server, { hub, callers, metrics: { liveClosed: (why) => void ended.push(why) } });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  const made = { url: `http://127.0.0.1:${port}`, hub, server, ended, skipped: () => skipped, end };
+async function served(events: Partial<HubEvents> = {}) {
+  let skips = 0;
+  const skipped = () => {
+    skips += 1;
+  };
+  const made = front('node-1', undefined, { skipped, ...events });
   running.push(made);
-  return made;
+  const url = await made.app.listen({ host: '127.0.0.1', port: 0 });
+  return { url, hub: made.hub, ended: made.ended, skipped: () => skips, end: () => made.live.end() };
 }
 
 async function refusalOf(reader: LiveReader): Promise<{ status: number; type: string }> {
@@ -77,12 +48,12 @@ it.each([
   ['atp:%20x', 422],
   ['sales:x', 422],
 ])('refuses the topics %s', async (topics, status) => {
-  const { url } = await bare();
+  const { url } = await served();
   expect(await refusalOf(new LiveReader(url, topics))).toEqual({ status, type: 'invalid-request' });
 });
 
 it('refuses more topics than a reader may have, and one too many on the open socket', async () => {
-  const { url, hub, ended } = await bare();
+  const { url, hub, ended } = await served();
   const names = Array.from({ length: LIMITS.liveTopics }, (_, index) => `atp:sku-${index}`);
   expect(await refusalOf(new LiveReader(url, [...names, 'kpi'].join(',')))).toMatchObject({ status: 422 });
   const reader = await new LiveReader(url, names.join(',')).opened();
@@ -94,7 +65,7 @@ it('refuses more topics than a reader may have, and one too many on the open soc
 });
 
 it('lets in pages of its own host and of named origins, and who is no browser', async () => {
-  const { url } = await bare(['https://shop.example']);
+  const { url } = await served();
   for (const origin of [url, 'https://shop.example', 'https://SHOP.example'])
     await new LiveReader(url, 'kpi', { origin }).opened();
   await new LiveReader(url, 'kpi').opened();
@@ -103,7 +74,7 @@ it('lets in pages of its own host and of named origins, and who is no browser', 
 });
 
 it('knows one topic by however its name was encoded', async () => {
-  const { url, hub } = await bare();
+  const { url, hub } = await served();
   for (const query of [
     'kpi,atp:A%2CB,location:dc%20east',
     encodeURIComponent('kpi,atp:A%2CB,location:dc%20east'),
@@ -128,7 +99,7 @@ it.each([
   ['too much', `{"subscribe":["${'x'.repeat(70_000)}"]}`, 1009],
   ['a name that is too long to be repeated', `{"subscribe":["atp:${'\u{1F9E6}'.repeat(200)}"]}`, 1008],
 ])('closes a reader that sends %s', async (_what, message, code) => {
-  const { url, ended } = await bare();
+  const { url, ended } = await served();
   const reader = await new LiveReader(url, 'kpi').opened();
   reader.say(message);
   expect((await closeOf(reader)).code).toBe(code);
@@ -141,7 +112,7 @@ it.each([
 });
 
 it('closes a reader that changes its topics too often, and bears a burst', async () => {
-  const { url, ended } = await bare();
+  const { url, ended } = await served();
   const [burst, flood] = await Promise.all([new LiveReader(url).opened(), new LiveReader(url).opened()]);
   const some = Array.from({ length: LIMITS.liveChangesAtOnce / 4 }, (_, index) => `atp:sku-${index}`);
   for (const reader of [burst, flood])
@@ -159,7 +130,7 @@ it('closes a reader that changes its topics too often, and bears a burst', async
 
 it('sends what a topic holds over many turns, newest values and each once, and makes them once for who comes and goes', async () => {
   let [sent, encoded, turns, opened] = [0, 0, 0, 0];
-  const { url, hub } = await bare([], {
+  const { url, hub } = await served({
     opened: () => {
       opened += 1;
     },
@@ -203,7 +174,7 @@ it('sends what a topic holds over many turns, newest values and each once, and m
 });
 
 it('refuses more readers than a node may have, until one leaves', async () => {
-  const { url, hub } = await bare();
+  const { url, hub } = await served();
   const sink = { send: () => undefined, buffered: 0, stuck: () => undefined };
   const others = Array.from({ length: LIMITS.liveReaders }, () => hub.join(sink));
   expect(await refusalOf(new LiveReader(url, 'kpi'))).toEqual({ status: 503, type: 'too-many-readers' });
@@ -212,7 +183,7 @@ it('refuses more readers than a node may have, until one leaves', async () => {
 });
 
 it('says that it stops, and takes nobody any more', async () => {
-  const { url, hub, ended, end } = await bare();
+  const { url, hub, ended, end } = await served();
   const readers = await Promise.all(Array.from({ length: 5 }, () => new LiveReader(url, 'kpi').opened()));
   await end();
   for (const reader of readers) expect(await closeOf(reader)).toMatchObject({ code: 1001 });
@@ -222,10 +193,9 @@ it('says that it stops, and takes nobody any more', async () => {
 });
 
 it('answers an offer of another protocol as the request that it is', async () => {
-  const { url } = await bare();
-  const { request } = await import('node:http');
+  const { url } = await served();
   const text = await new Promise<string>((resolve, reject) => {
-    const asked = request(`${url}/v1/atp/x`, { headers: { Connection: 'Upgrade', Upgrade: 'h2c' } }, (response) => {
+    const asked = request(`${url}/healthz`, { headers: { Connection: 'Upgrade', Upgrade: 'h2c' } }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (part: string) => {
         body += part;
@@ -234,12 +204,37 @@ it('answers an offer of another protocol as the request that it is', async () =>
     });
     asked.on('error', reject).end();
   });
-  expect(text).toBe('plain GET /v1/atp/x');
+  expect(JSON.parse(text)).toEqual({ status: 'alive', name: 'node-1' });
   expect(await refusalOf(new LiveReader(`${url}/elsewhere`))).toMatchObject({ status: 404 });
 });
 
+it.each([
+  ['/healthz', 'h2c', 200],
+  ['/%zz', 'websocket', 400],
+  ['/nowhere', 'websocket', 404],
+  ['/v1/live?topics=nothing', 'websocket', 422],
+])('ends the connection of an upgrade to %s that it does not take', async (path, protocol, status) => {
+  const { url } = await served();
+  const { host, port } = new URL(url);
+  const answer = await new Promise<string>((resolve, reject) => {
+    let said = '';
+    const socket = connect(Number(port), '127.0.0.1', () =>
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`),
+    );
+    socket
+      .setEncoding('utf8')
+      .on('data', (text: string) => {
+        said += text;
+      })
+      .on('end', () => resolve(said))
+      .on('error', reject);
+  });
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  expect(answer).toMatch(/\r\nConnection: close\r\n/i);
+});
+
 it('gives a slow reader fewer, newer values, and the last one when it reads again', async () => {
-  const { url, hub, skipped } = await bare();
+  const { url, hub, skipped } = await served();
   const [quick, slow] = await Promise.all([new LiveReader(url, 'kpi').opened(), new LiveReader(url, 'kpi').opened()]);
   slow.socket.pause();
   const filler = 'x'.repeat(50_000);
@@ -275,7 +270,7 @@ it('gives a slow reader fewer, newer values, and the last one when it reads agai
 });
 
 it('closes a reader that takes nothing for half a minute', async () => {
-  const { url, hub, ended } = await bare();
+  const { url, hub, ended } = await served();
   const reader = await new LiveReader(url, 'kpi').opened();
   reader.socket.pause();
   const filler = 'x'.repeat(200_000);
