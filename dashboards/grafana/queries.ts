@@ -1,7 +1,7 @@
 /**
  * PromQL that dashboards share. Variables of Grafana: $node, $location, $__rate_interval, $__range.
  *
- * Invariant: a name stands here without its prefix `holdfast_`, as in src/metrics/metrics.ts; what is not Holdfast's own is written out.
+ * Invariant: a name stands here without its prefix `holdfast_`, as in src/metrics/families.ts; what is not Holdfast's own is written out.
  */
 
 export const NODE = 'instance=~"$node"';

@@ -32,7 +32,8 @@ import {
 import { parseFact } from '../../streams/fact/fact.ts';
 import { elementsOf, type SentBody } from '../../streams/fact/sent-body.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
-import type { MeasuredOperation, Metrics, ReservationOutcome } from '../metrics/metrics.ts';
+import type { MeasuredOperation, ReservationOutcome } from '../metrics/families.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { problemOf } from '../problems.ts';
 
 /** Wrong fields named in one problem; the rest is left out. */
@@ -216,7 +217,7 @@ export class Answers {
   }
 
   async #timed<T>(operation: 'facts' | 'atp', ask: () => Promise<T>): Promise<T> {
-    this.#metrics.request(operation);
+    this.#metrics.countBy('requests_total', operation);
     const start = performance.now();
     try {
       return await ask();
@@ -225,14 +226,13 @@ export class Answers {
       throw error;
     } finally {
       const seconds = (performance.now() - start) / 1000;
-      if (operation === 'atp') this.#metrics.atpSeconds(seconds);
-      else this.#metrics.factsSeconds(seconds);
+      this.#metrics.observe(operation === 'atp' ? 'atp_request_seconds' : 'facts_request_seconds', seconds);
     }
   }
 
   /** Counts it, and whether the system is to blame for its end. */
   async #blamed<T>(operation: MeasuredOperation, ask: () => Promise<T>): Promise<T> {
-    this.#metrics.request(operation);
+    this.#metrics.countBy('requests_total', operation);
     try {
       return await ask();
     } catch (error) {
@@ -242,11 +242,11 @@ export class Answers {
   }
 
   #blame(operation: MeasuredOperation, error: unknown): void {
-    if (problemOf(error).status >= 500) this.#metrics.requestFault(operation);
+    if (problemOf(error).status >= 500) this.#metrics.countBy('request_faults_total', operation);
   }
 
   async #counted<T>(ask: () => Promise<T>, outcomeOf: (answer: T) => ReservationOutcome): Promise<T> {
-    this.#metrics.request('reservation');
+    this.#metrics.countBy('requests_total', 'reservation');
     const start = performance.now();
     let outcome: ReservationOutcome = 'undecided';
     try {
@@ -258,8 +258,8 @@ export class Answers {
       this.#blame('reservation', error);
       throw error;
     } finally {
-      this.#metrics.reservation(outcome);
-      this.#metrics.reservationSeconds((performance.now() - start) / 1000);
+      this.#metrics.countBy('reservations_total', outcome);
+      this.#metrics.observe('reservation_seconds', (performance.now() - start) / 1000);
     }
   }
 }

@@ -13,7 +13,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { LIMITS } from '../../config/limits.ts';
 import type { Hub, Reader, Sink } from '../../dashboards/feed/hub.ts';
 import { parseTopic, parseTopics, TOPIC_RULE } from '../../dashboards/feed/topic-name.ts';
-import type { LiveEnding, Metrics } from '../metrics/metrics.ts';
+import type { LiveEnding } from '../metrics/families.ts';
 import { FrontProblem } from '../problems.ts';
 import { addRoute } from './operation.ts';
 import { live } from './routes/system.ts';
@@ -27,7 +27,8 @@ const CODES = { left: 1000, stopping: 1001, misused: 1008, slow: 1013, silent: 1
 
 interface LiveFrontWorld {
   readonly hub: Hub;
-  readonly metrics: Pick<Metrics, 'liveClosed'>;
+  /** Told how a connection has ended. */
+  readonly closed: (ending: LiveEnding) => void;
 }
 
 export class LiveFront {
@@ -129,7 +130,7 @@ class Connection implements Sink {
     this.#gone = new Promise((resolve) => {
       client.once('close', () => {
         world.hub.leave(this.#reader);
-        world.metrics.liveClosed(this.#ending ?? 'left');
+        world.closed(this.#ending ?? 'left');
         gone();
         resolve();
       });

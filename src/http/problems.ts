@@ -35,7 +35,7 @@ export function answerProblems(
   const methods = methodsOf(operations);
   const seldom = new Seldom(log);
   const answer = (reply: FastifyReply, body: ProblemBody) => {
-    metrics.problem(body.type as ProblemKind);
+    metrics.countBy('problems_total', body.type as ProblemKind);
     return sendProblem(reply, body);
   };
   app.setErrorHandler(async (error, request, reply) => {

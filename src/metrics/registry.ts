@@ -1,7 +1,6 @@
 /**
  * The registry of a node: Holdfast's own families, and what prom-client says of the process and of Node.js. The one file that imports
- * prom-client, which is used for no more: its metrics hash their labels at each observation and at each reading, so that with the
- * figures of 200 locations a scrape took more than twice the time (test/src/metrics/million.scale.test.ts).
+ * prom-client, which is used for no more: its metrics hash their labels at each observation and at each reading (docs/adr/live/0024).
  */
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type Family, familyText } from './exposition.ts';

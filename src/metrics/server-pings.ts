@@ -5,7 +5,8 @@
  *  SP1 One ping to a server is on its way at a time; one that takes longer than the interval counts as not answered.
  *  SP2 Nothing is decided by it: a node's lease, its journal and its snapshots find out by themselves.
  */
-import { type MeasuredServer, type Metrics, SERVERS } from './metrics.ts';
+import { type MeasuredServer, SERVERS } from './families.ts';
+import type { Metrics } from './metrics.ts';
 
 const PING_EVERY_MS = 5_000;
 

@@ -21,7 +21,7 @@ import { logProblem, Seldom } from '../process/seldom.ts';
 
 /** Subject `<group>.<name>` each. */
 export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): ServiceEndpoint[] {
-  const counted = (kind: ProblemKind) => metrics.problem(kind);
+  const counted = (kind: ProblemKind) => metrics.countBy('problems_total', kind);
   const seldom = new Seldom(log);
   const told = (error: unknown) => {
     const problem = problemOf(error);

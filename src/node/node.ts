@@ -165,7 +165,10 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
   engine.partitions.observe({ servedChanged: () => live.ownershipChanged() });
   const parked = parkedFacts(broker, facts);
   const callers = { hosts: namesOf(settings.hosts, settings.http), origins: settings.origins };
-  const readers = new LiveFront({ hub: live.hub, metrics });
+  const readers = new LiveFront({
+    hub: live.hub,
+    closed: (ending) => metrics.countBy('live_closed_total', ending),
+  });
   const server = buildHttp({
     desk: core.desk,
     facts,

@@ -21,7 +21,7 @@ export function catchStrayErrors(
   seldom: Seldom,
 ): () => void {
   const take = (kind: 'rejection' | 'exception') => (thrown: unknown) => {
-    metrics.strayError(kind);
+    metrics.countBy('unhandled_errors_total', kind);
     const err = thrown instanceof Error ? thrown : new Error(String(thrown));
     const inDoubt = leavesDoubt(err);
     const line = inDoubt ? 'in doubt' : `${kind} ${err.message.slice(0, 100)}`;

@@ -30,15 +30,15 @@ export async function anomaliesOf(world: AnomaliesWorld): Promise<AnomalyKeeper>
     laneTimeMs: settings.laneTime,
     memoryMs: settings.anomalyMemory,
     changed: (anomaly, opened) => {
-      if (opened) metrics.anomalyOpened(anomaly.kind);
+      if (opened) metrics.countBy('anomalies_total', anomaly.kind);
       broker.send(anomalySubject(anomaly.kind), encodeBody(anomaly, JSON_TYPE));
     },
     trouble: (why) => log.warn({ why }, 'anomalies cannot be stored now; it is tried again'),
   });
-  metrics.anomaliesOpen(() => {
+  metrics.gaugeBy('anomalies_open', () => {
     const counts = new Map<string, number>();
     for (const { kind } of keeper.open()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-    return counts;
+    return (kind) => counts.get(kind) ?? 0;
   });
   // What an alert waits for: somebody who takes it up. It has no kind beside it, since one critical anomaly is enough.
   metrics.family({

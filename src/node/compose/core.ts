@@ -71,22 +71,22 @@ export async function composeCore(deps: ComposeCoreDeps): Promise<Core> {
 
 function eventsOf({ metrics, log, failed }: ComposeCoreDeps): EngineEvents {
   return {
-    applied: (type) => metrics.factApplied(type),
-    duplicate: () => metrics.factDuplicate(),
-    parked: (reason) => metrics.factParked(reason),
-    expired: () => metrics.reservation('expired'),
+    applied: (type) => metrics.countBy('facts_applied_total', type),
+    duplicate: () => metrics.count('facts_duplicate_total'),
+    parked: (reason) => metrics.countBy('facts_parked_total', reason),
+    expired: () => metrics.countBy('reservations_total', 'expired'),
     journaled: (decisions, seconds) => {
-      metrics.journalBatch(decisions);
-      metrics.journalAppendSeconds(seconds);
+      metrics.observe('journal_batch_size', decisions);
+      metrics.observe('journal_append_seconds', seconds);
     },
-    snapshot: (seconds) => metrics.snapshotSeconds(seconds),
-    recovered: (seconds) => metrics.recoverySeconds(seconds),
+    snapshot: (seconds) => metrics.observe('snapshot_seconds', seconds),
+    recovered: (seconds) => metrics.observe('recovery_seconds', seconds),
     followerRestarted: (stream, why) => {
-      metrics.followerRestart(stream);
+      metrics.countBy('follower_restarts_total', stream);
       log.warn({ stream, why }, 'a follower starts anew');
     },
     breach: (what) => {
-      metrics.selfAuditBreach();
+      metrics.count('self_audit_breaches_total');
       log.error(
         { what },
         'the self-audit found a total that does not equal its parts; the partition is rebuilt from its log',

@@ -5,7 +5,7 @@
 import type { Engine } from '../../../actors/engine/engine.ts';
 import type { Ownership } from '../../../actors/ownership/ownership.ts';
 import type { PartitionSet } from '../../../actors/partition/partition-set.ts';
-import { FACT_STREAM_NAMES } from '../../../config/topology.ts';
+import { JOURNAL_STREAM } from '../../../config/topology.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { Durability } from '../durability.ts';
 
@@ -46,8 +46,6 @@ export function measure(
   metrics.gauge('journal_set_aside_records', () => engine.writers.latest.aside.records);
   metrics.gauge('journal_stalled_seconds', () => engine.progress.journalMs / 1000);
   metrics.gauge('parking_stalled_seconds', () => engine.progress.parkingMs / 1000);
-  for (const stream of FACT_STREAM_NAMES) {
-    metrics.lag(stream, () => engine.lag(stream));
-    metrics.intakeStalled(stream, () => engine.progress.intakeMs(stream) / 1000);
-  }
+  metrics.gaugeBy('stream_lag_messages', () => (stream) => (stream === JOURNAL_STREAM ? 0 : engine.lag(stream)));
+  metrics.gaugeBy('intake_stalled_seconds', () => (stream) => engine.progress.intakeMs(stream) / 1000);
 }

@@ -13,8 +13,9 @@ import { STANDING_LENGTH } from '../../../dashboards/kpi/totals.ts';
 import type { Clock } from '../../../streams/clock.ts';
 import { PARKED_SUBJECTS } from '../../../streams/fact/parked.ts';
 import type { NatsBroker } from '../../../streams/nats/broker.ts';
+import { RESERVATION_OUTCOMES } from '../../metrics/families.ts';
 import type { KpiExport } from '../../metrics/kpi.ts';
-import { type Metrics, RESERVATION_OUTCOMES } from '../../metrics/metrics.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
 import { VERSION } from '../../process/version.ts';
 import type { NatsPeers } from '../peers.ts';
 import { kpiOf } from './observers.ts';
@@ -32,8 +33,18 @@ export class LiveCounts {
 
   constructor(metrics: Metrics, clock: Clock) {
     this.asked = new AskedWindows(RESERVATION_OUTCOMES, () => clock.monoMs());
-    this.counted.onLead = (seconds) => metrics.transferLeadSeconds(seconds);
-    metrics.listener = this.asked;
+    this.counted.onLead = (seconds) => metrics.observe('transfer_lead_seconds', seconds);
+    metrics.listener = {
+      count: { facts_duplicate_total: (times) => this.asked.duplicate(times) },
+      countBy: {
+        facts_parked_total: (reason) => this.asked.parked(reason),
+        reservations_total: (outcome, times) => this.asked.outcome(outcome, times),
+      },
+      observe: {
+        atp_request_seconds: (seconds) => this.asked.atp(seconds),
+        reservation_seconds: (seconds) => this.asked.reservation(seconds),
+      },
+    };
   }
 }
 
@@ -75,9 +86,9 @@ export function buildLiveFeed(world: LiveSystemWorld): LiveFeed {
     outcomes: RESERVATION_OUTCOMES,
     anomalies,
     system: async () => ({ parked: await parked(), durability: world.durability, version: VERSION }),
-    sent: () => metrics.liveMessage(),
-    encoded: () => metrics.liveEncoded(),
-    skipped: () => metrics.liveSkipped(),
+    sent: () => metrics.count('live_messages_total'),
+    encoded: () => metrics.count('live_encoded_total'),
+    skipped: () => metrics.count('live_skipped_total'),
     living: () => core.ownership.living,
     misfit: (error) => broker.onFault('owner', error),
     failed: world.failed,

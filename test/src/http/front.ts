@@ -5,7 +5,8 @@ import { Hub, type HubEvents } from '../../../dashboards/feed/hub.ts';
 import type { BodyReader } from '../../../src/http/body-reader.ts';
 import { LiveFront } from '../../../src/http/live-socket.ts';
 import { buildHttp } from '../../../src/http/server.ts';
-import { type LiveEnding, Metrics } from '../../../src/metrics/metrics.ts';
+import type { LiveEnding } from '../../../src/metrics/families.ts';
+import { Metrics } from '../../../src/metrics/metrics.ts';
 import type { Log } from '../../../src/process/log.ts';
 import { MemoryDesk, MemoryFacts, NO_ANOMALIES } from './memory-ports.ts';
 import { MemorySystem } from './memory-system.ts';
@@ -36,7 +37,7 @@ export function front(name = 'node-1', bodies?: BodyReader, events: Partial<HubE
   const quiet = { opened: none, closed: none, versioned: () => false, sent: none, encoded: none, skipped: none, turn };
   const hub = new Hub({ ...quiet, ...events });
   const ended: LiveEnding[] = [];
-  const live = new LiveFront({ hub, metrics: { liveClosed: (why) => void ended.push(why) } });
+  const live = new LiveFront({ hub, closed: (why) => void ended.push(why) });
   const built: { ready: Readiness } = {
     ready: { ready: true, reasons: [], owned: 1, partitions: 32, owns: [{ partition: 3, epoch: 41 }] },
   };

@@ -4,7 +4,7 @@ import { KnownFigures } from '../../../dashboards/kpi/known-figures.ts';
 import { mergeAsked } from '../../../dashboards/kpi/request-stats.ts';
 import type { ReservationsQuery, StockQuery } from '../../../dashboards/query/stock-queries.ts';
 import type { SystemView } from '../../../src/api/system-api.ts';
-import { RESERVATION_OUTCOMES } from '../../../src/metrics/metrics.ts';
+import { RESERVATION_OUTCOMES } from '../../../src/metrics/families.ts';
 
 const NOW = Date.parse('2026-11-24T09:15:00Z');
 const NOTHING_OPEN = { byKind: {}, byLocation: new Map<string, number>() };

@@ -43,11 +43,11 @@ it('shows every series of the contract at 0 from the start', async () => {
 
 it('counts, and publishes the same number however often it is read', async () => {
   const metrics = new Metrics();
-  metrics.factApplied('sale', 3);
-  metrics.factDuplicate();
-  metrics.factParked('too-old');
-  metrics.reservation('held');
-  metrics.lag('SALES', () => 7);
+  metrics.countBy('facts_applied_total', 'sale', 3);
+  metrics.count('facts_duplicate_total');
+  metrics.countBy('facts_parked_total', 'too-old');
+  metrics.countBy('reservations_total', 'held');
+  metrics.gaugeBy('stream_lag_messages', () => (stream) => (stream === 'SALES' ? 7 : 0));
   metrics.gauge('actors', () => 42);
   await metrics.render();
   const text = await metrics.render();
@@ -65,7 +65,7 @@ it('counts, and publishes the same number however often it is read', async () =>
 
 it('puts a time into the bucket whose bound it does not exceed', async () => {
   const metrics = new Metrics();
-  for (const seconds of [0.0001, 0.00011, 99]) metrics.atpSeconds(seconds);
+  for (const seconds of [0.0001, 0.00011, 99]) metrics.observe('atp_request_seconds', seconds);
   const buckets = await lines(metrics, 'holdfast_atp_request_seconds_bucket');
   expect(buckets[0]).toBe('holdfast_atp_request_seconds_bucket{le="0.0001"} 1');
   expect(buckets[1]).toBe('holdfast_atp_request_seconds_bucket{le="0.00025"} 2');
@@ -76,7 +76,7 @@ it('puts a time into the bucket whose bound it does not exceed', async () => {
 
 it('keeps the registries of two nodes in one process apart', async () => {
   const one = new Metrics();
-  one.reservation('held');
+  one.countBy('reservations_total', 'held');
   expect(await lines(new Metrics(), 'holdfast_reservations_total{outcome="held"}')).toEqual([
     'holdfast_reservations_total{outcome="held"} 0',
   ]);
