@@ -1,5 +1,5 @@
 /**
- * The demo retailer as data: real sales of one month (ATTRIBUTION.md), and around them what the data set lacks and is
+ * The demo retailer as data: real sales of one month (ATTRIBUTION.md), and around them what the data set does not have and is
  * therefore made up: stores, stock, deliveries, transfers and callers.
  */
 export const DEMO = {
@@ -61,16 +61,24 @@ export const DEMO = {
   /** How often what is due goes out, and so how often the state file is written. */
   tickMs: 250,
 
-  /** Opening stock: what the month needs at the warehouse times this, with something for the storefront's callers. */
-  openingCover: 1.1,
+  /** Every stock key opens with all that the month takes from it, and this more for cycle counts that find a unit less. */
   openingSpare: 40,
-  /** Of every thousand SKUs, so many open with a part of what they need, and sell out. */
-  scarcePerThousand: 60,
-  scarceCover: 0.6,
-  /** Units of a SKU that a store which carries it opens with. */
+  /** A store that carries a SKU opens with what the storefront is expected to sell there times this, and some units more. */
+  storefrontCover: 1.5,
   storeOpening: { least: 4, most: 24 },
   /** Of every thousand pairs of SKU and store, so many are carried. */
-  carriedPerThousand: 400,
+  carriedPerThousand: 700,
+  /**
+   * Staged shortages: these SKUs open at the warehouse with this share of what the month takes, and the delivery of the rest is booked
+   * late. Each goes below zero once, so that the page shows how that looks, and recovers. No other stock key does.
+   */
+  staged: [
+    { sku: '22086', opensWith: 0.2 },
+    { sku: '22469', opensWith: 0.5 },
+    { sku: '84029E', opensWith: 0.8 },
+  ],
+  /** From the sale that takes a staged SKU below zero to its delivery, in the retailer's time. */
+  stagedDeliveryMs: 5 * 3_600_000,
 
   /** Of every thousand rows of the month, so many bring about one of these. */
   receiptsPerThousand: 50,
@@ -82,10 +90,17 @@ export const DEMO = {
   /** Between two cycle counts, in our time. */
   countEveryMs: 2_000,
 
+  /**
+   * Its orders are collected at the stores. The warehouse serves the real sales, which are facts and cannot be refused, so nobody is
+   * promised a unit that a real sale takes away.
+   */
   storefront: {
     callers: 16,
     atpPerSecond: 200,
     reservationsPerSecond: 40,
+    /** A basket has at most this many lines, and a line at most this many units. */
+    mostLines: 3,
+    mostUnits: 3,
     /** A hold that nobody confirms ends after this. */
     holdSeconds: 60,
     /** Shares of what becomes of a hold; the rest is left to expire. */

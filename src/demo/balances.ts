@@ -1,62 +1,89 @@
 /**
- * Opening balances of the demo. They are made up: the data set has none. Derived from the month's real demand by repeatable
- * chance, so that most SKUs last and some sell out.
+ * Opening balances of the demo. They are made up, because the data set has none. They are computed from all that the month moves, so that
+ * every stock key lasts, in whatever order the streams are read, and only the staged ones run short.
  */
 import type { Demo } from '../../config/demo/demo.ts';
 import type { SentFact } from '../replay/entry.ts';
 import { draw, drawn } from './chance.ts';
-import type { Month, SkuMonth } from './month.ts';
+import { storesOf } from './movements.ts';
 
-/**
- * One `count` for every SKU at the warehouse and at the stores that carry it, ids `opening:<location>:<sku>`.
- * @param occurredAt before the first sale
- */
-export function* openingBalances(month: Month, demo: Demo, occurredAt: string): Generator<SentFact> {
-  const stores = demo.locations.filter((location) => location.id !== demo.warehouse);
-  for (const sku of month.skus) {
-    yield balance(demo.warehouse, sku.sku, warehouseOpening(sku, demo), occurredAt);
-    for (const { id } of stores) {
-      if (!drawn(`carried ${id} ${sku.sku}`, demo.carriedPerThousand)) continue;
-      const { least, most } = demo.storeOpening;
-      yield balance(id, sku.sku, least + draw(`opening ${id} ${sku.sku}`, most - least + 1), occurredAt);
-    }
-  }
+/** Units that a month takes from a stock key, and that it brings. */
+export interface Flow {
+  readonly out: number;
+  readonly in: number;
+}
+export interface Balance {
+  readonly sku: string;
+  readonly location: string;
+  /** Units at the start. */
+  readonly opens: number;
+  /** Units that the month needs and that come only after the key has gone below zero; 0 unless it is staged. */
+  readonly late: number;
+  /** Units that bring a month's end back to its start. */
+  readonly restock: number;
 }
 
-/** For the month played again: a delivery of what it took the last time, ids `restock:<sku>`. */
-export function* restocking(month: Month, demo: Demo, occurredAt: string): Generator<SentFact> {
-  for (const { sku, net } of month.skus) {
-    if (net <= 0) continue;
-    const fields = {
-      type: 'receipt',
-      sku,
-      location: demo.warehouse,
-      occurredAt,
-      qty: net,
-      purchaseOrder: `restock:${sku}`,
-    };
-    yield { id: `restock:${sku}`, ...fields };
-  }
+interface SkuDemand {
+  readonly sku: string;
+  /** Units of it that the storefront is expected to sell in the month, over all stores. */
+  readonly storefront: number;
 }
 
-/** Whether the SKU opens with less than it needs. */
-export function isScarce(sku: string, demo: Demo): boolean {
-  return drawn(`scarce ${sku}`, demo.scarcePerThousand);
+/** One balance for each SKU at the warehouse and at the stores that carry it. */
+export function balancesOf(demands: readonly SkuDemand[], flows: ReadonlyMap<string, Flow>, demo: Demo): Balance[] {
+  return demands.flatMap(({ sku, storefront }) => {
+    const stores = storesOf(demo).filter((id) => drawn(`carried ${id} ${sku}`, demo.carriedPerThousand));
+    const flow = (location: string): Flow => flows.get(keyOf({ sku, location })) ?? { out: 0, in: 0 };
+    return [
+      atWarehouse(sku, flow(demo.warehouse), demo),
+      ...stores.map((id) => atStore(sku, id, flow(id), storefront / stores.length, demo)),
+    ];
+  });
 }
 
-function warehouseOpening({ sku, need }: SkuMonth, demo: Demo): number {
-  if (isScarce(sku, demo)) return Math.floor(need * demo.scarceCover);
-  return Math.ceil(need * demo.openingCover) + demo.openingSpare;
+function atWarehouse(sku: string, flow: Flow, demo: Demo): Balance {
+  const staged = demo.staged.find((each) => each.sku === sku);
+  const opens = staged === undefined ? flow.out + demo.openingSpare : Math.floor(flow.out * staged.opensWith);
+  const late = staged === undefined ? 0 : flow.out - opens;
+  return { sku, location: demo.warehouse, opens, late, restock: Math.max(0, flow.out - flow.in - late) };
 }
 
-function balance(location: string, sku: string, counted: number, occurredAt: string): SentFact {
-  return {
-    id: `opening:${location}:${sku}`,
-    type: 'count',
-    sku,
-    location,
-    occurredAt,
-    counted,
-    note: 'made up for the demo',
+function atStore(sku: string, location: string, flow: Flow, storefront: number, demo: Demo): Balance {
+  const { least, most } = demo.storeOpening;
+  const spare = least + draw(`opening ${location} ${sku}`, most - least + 1);
+  const opens = flow.out + Math.ceil(storefront * demo.storefrontCover) + spare;
+  return { sku, location, opens, late: 0, restock: Math.max(0, flow.out + Math.ceil(storefront) - flow.in) };
+}
+
+/** A count, id `opening:<location>:<sku>`. */
+export function openingOf({ sku, location, opens }: Balance, occurredAt: string): SentFact {
+  const common = { type: 'count', sku, location, occurredAt, counted: opens };
+  return { id: `opening:${location}:${sku}`, ...common, note: 'made up for the demo' };
+}
+
+/** For the month played again: a delivery, id `restock:<location>:<sku>`. */
+export function restockOf({ sku, location, restock }: Balance, occurredAt: string): SentFact | undefined {
+  if (restock === 0) return undefined;
+  const id = `restock:${location}:${sku}`;
+  return { id, type: 'receipt', sku, location, occurredAt, qty: restock, purchaseOrder: id };
+}
+
+/** Names the stock key of a fact or a balance. */
+export function keyOf({ sku, location }: { readonly sku?: unknown; readonly location?: unknown }): string {
+  return JSON.stringify([sku, location]);
+}
+
+/** Sellable units that a movement brings to its stock key; below 0 it takes some. */
+export function change(movement: SentFact): number {
+  const { type, phase, disposition, qty, delta } = movement as {
+    type: string;
+    phase?: string;
+    disposition?: string;
+    qty?: number;
+    delta?: number;
   };
+  if (type === 'adjustment') return delta ?? 0;
+  if (type === 'sale' || phase === 'shipped') return -(qty ?? 0);
+  if (type === 'return' && disposition !== 'restock') return 0;
+  return qty ?? 0;
 }

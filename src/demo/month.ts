@@ -1,12 +1,11 @@
-/** What the demo has to know of its month before it begins: which SKUs there are, how much each needs, how often each sells. */
-import { readFacts } from '../replay/read.ts';
+/** What the demo has to know of its month before it begins: which SKUs there are, how often each sells, and with how much it opens. */
+import type { Demo } from '../../config/demo/demo.ts';
+import { Pace } from '../replay/pace.ts';
+import { type Balance, balancesOf, change, type Flow, keyOf } from './balances.ts';
+import { movements } from './movements.ts';
 
-export interface SkuMonth {
+interface SkuMonth {
   readonly sku: string;
-  /** Units that must be there at the start so that the book never goes negative. */
-  readonly need: number;
-  /** Units that the month takes away in all; below 0 it brings some. */
-  readonly net: number;
   readonly saleLines: number;
 }
 export interface Month {
@@ -15,34 +14,40 @@ export interface Month {
   readonly firstAt: string;
   /** In the order in which they first appear. */
   readonly skus: readonly SkuMonth[];
+  readonly balances: readonly Balance[];
 }
 
 /** Reads the month through once; throws a ReadError if that fails. */
-export async function readMonth(path: string): Promise<Month> {
-  const books = new Map<string, { book: number; lowest: number; saleLines: number }>();
+export async function readMonth(path: string, demo: Demo): Promise<Month> {
+  const saleLines = new Map<string, number>();
+  const flows = new Map<string, Flow>();
+  const pace = paceOf(demo, 0);
   let firstAt: string | undefined;
-  for await (const entry of readFacts(path, { format: 'online-retail' })) {
-    if (entry.kind !== 'fact') continue;
-    const { sku, type, occurredAt, qty, delta } = entry.fact as {
-      sku: string;
-      type: string;
-      occurredAt: string;
-      qty?: number;
-      delta?: number;
-    };
-    firstAt ??= occurredAt;
-    const known = books.get(sku) ?? { book: 0, lowest: 0, saleLines: 0 };
-    books.set(sku, known);
-    if (type === 'sale') known.saleLines++;
-    known.book += type === 'sale' ? -(qty ?? 0) : (qty ?? delta ?? 0);
-    known.lowest = Math.min(known.lowest, known.book);
+  let playedMs = 0;
+  for await (const fact of movements(path, demo, '')) {
+    firstAt ??= String(fact.occurredAt);
+    playedMs = Math.max(playedMs, pace.next(fact).dueMs ?? 0);
+    const sku = String(fact.sku);
+    saleLines.set(sku, (saleLines.get(sku) ?? 0) + (fact.type === 'sale' ? 1 : 0));
+    const units = change(fact);
+    const flow = flows.get(keyOf(fact)) ?? { out: 0, in: 0 };
+    flows.set(keyOf(fact), { out: flow.out + Math.max(0, -units), in: flow.in + Math.max(0, units) });
   }
   if (firstAt === undefined) throw new Error(`${path} holds no facts`);
-  const skus = [...books].map(([sku, { book, lowest, saleLines }]) => ({
-    sku,
-    need: 0 - lowest,
-    net: 0 - book,
-    saleLines,
-  }));
-  return { path, firstAt, skus };
+  const skus = [...saleLines].map(([sku, lines]) => ({ sku, saleLines: lines }));
+  const linesInAll = skus.reduce((sum, each) => sum + each.saleLines, 0);
+  const sold = storefrontUnits(demo, playedMs / 1000);
+  const demands = skus.map(({ sku, saleLines: lines }) => ({ sku, storefront: (sold * lines) / linesInAll }));
+  return { path, firstAt, skus, balances: balancesOf(demands, flows, demo) };
+}
+
+/** When facts of the month are played, on the compressed clock; the first at the anchor. */
+export function paceOf({ compress, longestGapMs }: Demo, anchorMs: number): Pace {
+  return new Pace({ speed: compress, compress: true, longestGapMs }, () => anchorMs);
+}
+
+/** Units that the storefront is expected to sell in so many seconds; lines and units of a line are drawn evenly from 1. */
+function storefrontUnits({ storefront }: Demo, seconds: number): number {
+  const { reservationsPerSecond, confirmed, mostLines, mostUnits } = storefront;
+  return seconds * reservationsPerSecond * confirmed * ((1 + mostLines) / 2) * ((1 + mostUnits) / 2);
 }

@@ -10,7 +10,8 @@ import { z } from 'zod';
 
 const whole = z.int().min(0);
 const stateSchema = z.object({
-  version: z.literal(1),
+  /** Of the script: a place in another script is no place in this one. */
+  version: z.literal(2),
   /** Begins the ids of everything this retailer sends; new when the file is. */
   series: z.string().min(1).max(32),
   /** Which time the month is played, from 1. */
@@ -26,7 +27,7 @@ export type RetailerState = z.output<typeof stateSchema>;
 
 export function freshState(nowMs: number): RetailerState {
   const series = Math.floor(nowMs).toString(36);
-  return { version: 1, series, run: 1, anchor: { index: 0, ms: nowMs }, done: 0, intended: 0 };
+  return { version: 2, series, run: 1, anchor: { index: 0, ms: nowMs }, done: 0, intended: 0 };
 }
 
 /** The state in the file, or undefined if there is none that can be read. */

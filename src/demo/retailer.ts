@@ -8,14 +8,14 @@
 import type { Demo } from '../../config/demo/demo.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
+import type { StockAnswer } from '../../streams/contract/stock.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import type { SentFact } from '../replay/entry.ts';
-import { Pace } from '../replay/pace.ts';
 import type { Send } from '../replay/send.ts';
 import { wait } from '../replay/wait.ts';
 import type { Call } from './api.ts';
 import { random } from './chance.ts';
-import type { Month } from './month.ts';
+import { type Month, paceOf } from './month.ts';
 import { sendUntilStored } from './persistent-send.ts';
 import { script } from './plan.ts';
 import { freshState, loadState, type RetailerState, saveState } from './retailer-state.ts';
@@ -79,7 +79,7 @@ export class Retailer {
   async #playMonth(resumed: boolean): Promise<void> {
     const { demo, month, signal, clock } = this.#options;
     const { anchor, done, intended, run, series } = this.#state;
-    let pace = this.#pace(anchor.ms);
+    let pace = paceOf(demo, anchor.ms);
     let batch: SentFact[] = [];
     let index = 0;
     for await (const planned of script(month, demo, run, `demo-${series}-${run}:`)) {
@@ -90,7 +90,7 @@ export class Retailer {
         await this.#ship(batch, at);
         batch = [];
         this.#state = { ...this.#state, anchor: { index: at, ms: clock.nowMs() } };
-        pace = this.#pace(this.#state.anchor.ms);
+        pace = paceOf(demo, this.#state.anchor.ms);
       }
       const { fact, dueMs } = pace.next(planned);
       if (at < done) continue;
@@ -133,11 +133,6 @@ export class Retailer {
     return true;
   }
 
-  #pace(anchorMs: number): Pace {
-    const { compress, longestGapMs } = this.#options.demo;
-    return new Pace({ speed: compress, compress: true, longestGapMs }, () => anchorMs);
-  }
-
   #save(): Promise<void> {
     return saveState(this.#options.stateFile, this.#state);
   }
@@ -152,21 +147,22 @@ export class Retailer {
       const sku = pick(month.skus)?.sku;
       const location = pick(demo.locations)?.id;
       if (signal.aborted || sku === undefined || location === undefined) continue;
-      const found = await sellableOf(call, sku, location);
+      const found = await stockOf(call, sku, location);
       if (found === undefined) continue;
       const nowMs = clock.nowMs();
-      const counted = Math.max(0, chance() < MISCOUNTS ? found - 1 : found);
+      // A unit that is promised is set apart on its shelf, so it is not the one that is missing.
+      const missing = found.available > 0 && chance() < MISCOUNTS ? 1 : 0;
+      const counted = Math.max(0, found.sellable - missing);
       const id = `demo-${this.#state.series}-count:${nowMs}`;
       await this.#send([{ id, type: 'count', sku, location, occurredAt: formatInstant(nowMs * 1000), counted }]);
     }
   }
 }
 
-async function sellableOf(call: Call, sku: string, location: string): Promise<number | undefined> {
+async function stockOf(call: Call, sku: string, location: string): Promise<StockAnswer | undefined> {
   try {
     const { status, body } = await call('GET', `/v1/stock/${encodeURIComponent(sku)}/${encodeURIComponent(location)}`);
-    const sellable = (body as { sellable?: unknown } | undefined)?.sellable;
-    return status === 200 && typeof sellable === 'number' ? sellable : undefined;
+    return status === 200 ? (body as StockAnswer) : undefined;
   } catch {
     return undefined;
   }

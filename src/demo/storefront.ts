@@ -16,9 +16,10 @@ import { wait } from '../replay/wait.ts';
 import type { Answer, Call } from './api.ts';
 import { random } from './chance.ts';
 import type { Month } from './month.ts';
+import { storesOf } from './movements.ts';
 
 export interface StorefrontOptions {
-  readonly load: Demo['storefront'];
+  readonly demo: Demo;
   readonly month: Month;
   readonly call: Call;
   readonly send: Send;
@@ -43,8 +44,6 @@ export interface StorefrontCounters {
   readonly reservationMsP99: number;
 }
 
-const MOST_LINES = 3;
-const MOST_UNITS = 3;
 const AFTER_TROUBLE_MS = 500;
 const WINDOW_MS = 5_000;
 const SHIP_EVERY_MS = 500;
@@ -66,6 +65,9 @@ interface Leaving {
 
 export class Storefront {
   readonly #options: StorefrontOptions;
+  readonly #load: Demo['storefront'];
+  /** Where orders are collected. */
+  readonly #stores: readonly string[];
   readonly #chance: () => number;
   readonly #visit: string;
   readonly #pick: () => string;
@@ -79,11 +81,13 @@ export class Storefront {
   #baskets = 0;
 
   constructor(options: StorefrontOptions) {
-    const { clock, month } = options;
+    const { clock, demo, month } = options;
     // Every waiting caller listens to the signal.
     const signal = AbortSignal.any([options.signal]);
     setMaxListeners(0, signal);
     this.#options = { ...options, signal };
+    this.#load = demo.storefront;
+    this.#stores = storesOf(demo);
     this.#chance = random(Math.floor(clock.nowMs()));
     this.#visit = Math.floor(clock.nowMs()).toString(36);
     this.#pick = picker(month, this.#chance);
@@ -102,13 +106,14 @@ export class Storefront {
 
   /** Resolves after the signal, when every caller has ended and what was bought has left, as far as the node still answers. */
   async run(): Promise<void> {
-    const callers = Array.from({ length: this.#options.load.callers }, () => this.#caller());
+    const callers = Array.from({ length: this.#load.callers }, () => this.#caller());
     await Promise.all([...callers, this.#ship()]);
     await this.#shipTheRest();
   }
 
   async #caller(): Promise<void> {
-    const { load, signal, clock } = this.#options;
+    const { signal, clock } = this.#options;
+    const load = this.#load;
     const looks = Math.max(1, Math.round(load.atpPerSecond / load.reservationsPerSecond));
     while (!signal.aborted) {
       try {
@@ -132,11 +137,12 @@ export class Storefront {
   }
 
   async #reserve(): Promise<void> {
-    const { load, call, clock } = this.#options;
-    const skus = new Set(Array.from({ length: 1 + this.#below(MOST_LINES) }, this.#pick));
-    const lines = [...skus].map((sku) => ({ sku, qty: 1 + this.#below(MOST_UNITS) }));
+    const { call, clock } = this.#options;
+    const load = this.#load;
+    const skus = new Set(Array.from({ length: 1 + this.#below(load.mostLines) }, this.#pick));
+    const lines = [...skus].map((sku) => ({ sku, qty: 1 + this.#below(load.mostUnits), locations: this.#stores }));
     const id = `cart-${this.#visit}-${++this.#baskets}`;
-    const body = { id, channel: 'web', purpose: 'order', ttlSeconds: load.holdSeconds, lines };
+    const body = { id, channel: 'web', purpose: 'pickup', ttlSeconds: load.holdSeconds, lines };
     const answer = await this.#reservationLatency.time(() => call('POST', '/v1/reservations', body));
     if (answer.status === 409) this.#counts.refused++;
     const grant = grantOf(answer);
@@ -161,7 +167,8 @@ export class Storefront {
 
   /** Waits for this caller's turn: all callers together look so many times a second, and do not catch up. */
   async #slot(): Promise<void> {
-    const { load, clock, signal } = this.#options;
+    const { clock, signal } = this.#options;
+    const load = this.#load;
     const nowMs = clock.monoMs();
     const atMs = Math.max(nowMs, this.#nextSlotMs);
     this.#nextSlotMs = atMs + 1000 / load.atpPerSecond;

@@ -222,7 +222,7 @@ async function runDemo(
 ): Promise<void> {
   const file = join(packageRoot(), DEMO.month);
   if (!existsSync(file)) throw new Error(`${DEMO.month} is missing from this installation`);
-  const month = await readMonth(file);
+  const month = await readMonth(file, DEMO);
   // Callers take the nodes in turn: any of them answers for all partitions.
   const bases = [node, ...siblings].map(({ address }) => baseUrl(address));
   const clock = new SteadyClock();
@@ -233,9 +233,13 @@ async function runDemo(
     stateFile: join(data, 'demo.json'),
     report: (line) => say(`  ${line}`),
   });
-  const storefront = new Storefront({ ...world, load: DEMO.storefront });
+  const storefront = new Storefront({ ...world, demo: DEMO });
+  const staged = DEMO.staged.map(({ sku }) => sku).join(', ');
   say(
-    `  The demo retailer replays a month of real sales (see config/demo/ATTRIBUTION.md); its opening stock is made up.`,
+    [
+      '  The demo retailer replays a month of real sales (see config/demo/ATTRIBUTION.md); its opening stock is made up.',
+      `  Staged: the deliveries of ${staged} are booked late. Each goes below zero at ${DEMO.warehouse} once, and the page says so.`,
+    ].join('\n'),
   );
   const line = showLive([node, ...siblings], retailer, storefront, clock);
   try {

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+<<<<<<<< HEAD:test/src/demo/demo.test.ts
 import { DEMO } from '../../../config/demo/demo.ts';
 import { isScarce, openingBalances } from '../../../src/demo/balances.ts';
 import { type Month, readMonth } from '../../../src/demo/month.ts';
@@ -14,6 +15,20 @@ import { parseFact } from '../../../streams/fact/fact.ts';
 import { SHIPPED_MONTH } from '../replay/data-folder.ts';
 import { FakeClock } from '../replay/fake-clock.ts';
 import { MemoryServer } from '../replay/memory-server.ts';
+========
+import { DEMO } from '../../../config/demo/demo.ts';
+import { type Month, readMonth } from '../../../src/demo/month.ts';
+import { storesOf } from '../../../src/demo/movements.ts';
+import { Retailer } from '../../../src/demo/retailer.ts';
+import { Storefront } from '../../../src/demo/storefront.ts';
+import type { SentFact } from '../../../src/replay/entry.ts';
+import { SendError } from '../../../src/replay/send.ts';
+import { parseFact } from '../../../streams/fact/fact.ts';
+import { SHIPPED_MONTH } from '../replay/data-folder.ts';
+import { FakeClock } from '../replay/fake-clock.ts';
+import { MemoryServer } from '../replay/memory-server.ts';
+import { scripted } from './scripted.ts';
+>>>>>>>> 7ff379e (demo: opening stock is computed from the month, and three shortages are staged):test/demo/callers.test.ts
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -22,81 +37,7 @@ const UNCOUNTED = { ...DEMO, countEveryMs: 1e9 } as unknown as typeof DEMO;
 const NOW = Date.parse('2026-11-24T09:00:00Z');
 let month: Month;
 beforeAll(async () => {
-  month = await readMonth(SHIPPED_MONTH);
-});
-
-async function scripted(run: number, prefix: string): Promise<SentFact[]> {
-  const facts: SentFact[] = [];
-  for await (const fact of script(month, DEMO, run, prefix)) facts.push(fact);
-  return facts;
-}
-
-describe('opening balances', () => {
-  test('are counts before the first sale, one for each SKU at the warehouse and some at stores', () => {
-    const facts = [...openingBalances(month, DEMO, '2010-12-01T08:00:00Z')];
-    expect(
-      facts.every(
-        (fact) => parseFact(fact).ok && fact.type === 'count' && fact.id === `opening:${fact.location}:${fact.sku}`,
-      ),
-    ).toBe(true);
-    expect(facts.filter((fact) => fact.location === DEMO.warehouse).length).toBe(2_752);
-    expect(new Set(facts.map((fact) => fact.location)).size).toBe(DEMO.locations.length);
-    expect([...openingBalances(month, DEMO, '2010-12-01T08:00:00Z')]).toEqual(facts);
-  });
-
-  test('last the month at the warehouse for most SKUs, and not for a few', async () => {
-    const books = new Map<string, number>();
-    const short = new Set<string>();
-    for (const value of openingBalances(month, DEMO, month.firstAt))
-      if (value.location === DEMO.warehouse) books.set(String(value.sku), Number(value.counted));
-    for await (const value of script(
-      month,
-      { ...DEMO, receiptsPerThousand: 0, transfersPerThousand: 0 } as unknown as typeof DEMO,
-      1,
-      '',
-    )) {
-      if (value.location !== DEMO.warehouse || value.type === 'count') continue;
-      const moved = value.type === 'sale' ? -Number(value.qty) : Number(value.qty ?? value.delta);
-      const book = (books.get(String(value.sku)) ?? 0) + moved;
-      books.set(String(value.sku), book);
-      if (book < 0) short.add(String(value.sku));
-    }
-    expect([...short].every((sku) => isScarce(sku, DEMO))).toBe(true);
-    expect(short.size).toBeGreaterThan(50);
-    expect(short.size).toBeLessThan(300);
-  });
-});
-
-describe('the script of a month', () => {
-  test('has facts of all types that can be read, every real one, and ids of its own in each run', async () => {
-    const first = await scripted(1, 'demo-x-1:');
-    const second = await scripted(2, 'demo-x-2:');
-    const ids = new Set([...first, ...second].map((fact) => String(fact.id)));
-    expect(ids.size).toBe(first.length + second.length);
-    const unreadable = [...first, ...second].map((fact) => parseFact(fact)).filter((parsed) => !parsed.ok);
-    expect(unreadable).toEqual([]);
-    expect(new Set(first.map((fact) => fact.type))).toEqual(
-      new Set(['count', 'sale', 'return', 'adjustment', 'receipt', 'transfer']),
-    );
-    expect(first.filter((fact) => /^demo-x-1:C?\d+:\d+$/.test(String(fact.id))).length).toBe(42_286);
-    expect(await scripted(1, 'demo-x-1:')).toEqual(first);
-    expect(second.some((fact) => fact.type === 'count')).toBe(false);
-  });
-
-  test('ends every transfer that it begins, after it', async () => {
-    const shipped = new Map<unknown, SentFact>();
-    const facts = await scripted(1, '');
-    for (const fact of facts.filter(({ type }) => type === 'transfer')) {
-      if (fact.phase === 'shipped') shipped.set(fact.transfer, fact);
-      else {
-        const before = shipped.get(fact.transfer);
-        expect(before?.eta).toBe(fact.occurredAt);
-        expect(Number(fact.qty) + Number(fact.damaged ?? 0)).toBeLessThanOrEqual(Number(before?.qty));
-        shipped.delete(fact.transfer);
-      }
-    }
-    expect(shipped.size).toBe(0);
-  });
+  month = await readMonth(SHIPPED_MONTH, DEMO);
 });
 
 describe('the retailer', () => {
@@ -146,7 +87,7 @@ describe('the retailer', () => {
       expect(refused).toBe(0);
       const stored = [...server.facts.keys()];
       const series = stored[0]?.split(':')[0] ?? '';
-      const planned = (await scripted(1, `${series}:`)).map((fact) => fact.id);
+      const planned = (await scripted(month, 1, `${series}:`)).map((fact) => fact.id);
       expect(stored).toEqual(planned.slice(0, stored.length));
       expect(stored.length).toBeGreaterThan(20_000);
     },
@@ -169,7 +110,7 @@ describe('the retailer', () => {
   test('plays the month again under new ids, and begins anew without its file', async () => {
     const server = new MemoryServer();
     const clock = new FakeClock(NOW, true);
-    const small = { ...month, skus: month.skus.slice(0, 5) };
+    const small = { ...month, balances: month.balances.slice(0, 5) };
     const stop = new AbortController();
     const stateFile = join(folder, 'loop.json');
     const send: typeof server.send = (batch) => {
@@ -205,20 +146,21 @@ describe('the storefront', () => {
     const call = async (method: string, path: string, body?: unknown) => {
       if (method === 'GET') return { status: 200, body: { atp: 1 } };
       if (path === '/v1/reservations') {
-        const request = body as { id: string; lines: { sku: string; qty: number }[] };
+        const request = body as { id: string; lines: { sku: string; qty: number; locations: string[] }[] };
+        for (const { locations } of request.lines) expect(locations).toEqual(storesOf(DEMO));
         if (reserved.has(request.id)) throw new Error('an id was used twice');
         reserved.set(request.id, request);
         if (reserved.size % 10 === 0) return { status: 409, body: { shortages: [] } };
         return {
           status: 201,
-          body: { id: request.id, lines: request.lines.map((line) => ({ ...line, location: 'uk-dc' })) },
+          body: { id: request.id, lines: request.lines.map((line) => ({ ...line, location: 'store-london' })) },
         };
       }
       if (method === 'POST') confirmed.add(path.split('/')[3] ?? '');
       return { status: 200, body: {} };
     };
     const storefront = new Storefront({
-      load: DEMO.storefront,
+      demo: DEMO,
       month,
       call,
       send: server.send,
@@ -245,7 +187,10 @@ describe('the storefront', () => {
   });
 });
 
-test('shelves are counted as the book has them, now and then one less, under ids of their own', async () => {
+test.each([
+  ['now and then one less', 1, [6, 7]],
+  ['never a promised unit less', 0, [7]],
+])('shelves are counted as the book has them, %s, under ids of their own', async (_, available, counted) => {
   const server = new MemoryServer();
   const stop = new AbortController();
   const clock = new FakeClock(NOW, true);
@@ -255,11 +200,11 @@ test('shelves are counted as the book has them, now and then one less, under ids
     if (counts.length >= 100) stop.abort();
     return server.send(batch);
   };
-  const call = async () => ({ status: 200, body: { sellable: 7 } });
-  const stateFile = join(folder, 'counts.json');
+  const call = async () => ({ status: 200, body: { sellable: 7, available } });
+  const stateFile = join(folder, `counts-${available}.json`);
   const report = () => undefined;
   await new Retailer({ demo: DEMO, month, stateFile, send, call, clock, signal: stop.signal, report }).run();
-  expect(new Set(counts.map((fact) => fact.counted))).toEqual(new Set([6, 7]));
+  expect(new Set(counts.map((fact) => fact.counted))).toEqual(new Set(counted));
   expect(new Set(counts.map((fact) => fact.id)).size).toBe(counts.length);
   expect(counts.every((fact) => parseFact(fact).ok)).toBe(true);
 });
