@@ -1,7 +1,7 @@
 /**
  * The demo retailer: plays its month from now on, on a compressed clock, again and again, and counts shelves meanwhile.
  *
- * It is a client like any other: it knows the node by its HTTP address alone. Where it is stands in a small file
+ * It is a client like any other: it knows the nodes by their HTTP addresses alone. Where it is stands in a small file
  * (retailer-state.ts), so it goes on after a stop, and after a crash sends again exactly what may not have arrived.
  */
 
@@ -10,10 +10,10 @@ import { LIMITS } from '../../config/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { StockAnswer } from '../../streams/contract/stock.ts';
 import { formatInstant } from '../../streams/instant.ts';
+import { type Ask, path } from '../client/client.ts';
 import type { SentFact } from '../replay/entry.ts';
 import type { Send } from '../replay/send.ts';
 import { wait } from '../replay/wait.ts';
-import type { Call } from './api.ts';
 import { random } from './chance.ts';
 import { type Month, paceOf } from './month.ts';
 import { sendUntilStored } from './persistent-send.ts';
@@ -25,7 +25,7 @@ export interface RetailerOptions {
   readonly month: Month;
   readonly stateFile: string;
   readonly send: Send;
-  readonly call: Call;
+  readonly ask: Ask;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Told what a person should know: where it goes on, what is wrong. */
@@ -139,7 +139,7 @@ export class Retailer {
 
   /** Cycle counts: asks the book and mostly agrees with it. */
   async #countShelves(): Promise<void> {
-    const { demo, month, clock, signal, call } = this.#options;
+    const { demo, month, clock, signal, ask } = this.#options;
     const chance = random(Math.floor(clock.nowMs()));
     const pick = <T>(list: readonly T[]) => list[Math.floor(chance() * list.length)];
     while (!signal.aborted) {
@@ -147,7 +147,7 @@ export class Retailer {
       const sku = pick(month.skus)?.sku;
       const location = pick(demo.locations)?.id;
       if (signal.aborted || sku === undefined || location === undefined) continue;
-      const found = await stockOf(call, sku, location);
+      const found = await stockOf(ask, sku, location);
       if (found === undefined) continue;
       const nowMs = clock.nowMs();
       // A unit that is promised is set apart on its shelf, so it is not the one that is missing.
@@ -159,11 +159,7 @@ export class Retailer {
   }
 }
 
-async function stockOf(call: Call, sku: string, location: string): Promise<StockAnswer | undefined> {
-  try {
-    const { status, body } = await call('GET', `/v1/stock/${encodeURIComponent(sku)}/${encodeURIComponent(location)}`);
-    return status === 200 ? (body as StockAnswer) : undefined;
-  } catch {
-    return undefined;
-  }
+async function stockOf(ask: Ask, sku: string, location: string): Promise<StockAnswer | undefined> {
+  const asked = await ask('GET', path('v1', 'stock', sku, location));
+  return asked.ok ? (asked.body as StockAnswer) : undefined;
 }

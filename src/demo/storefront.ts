@@ -10,10 +10,10 @@ import type { Demo } from '../../config/demo/demo.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
 import { formatInstant } from '../../streams/instant.ts';
+import { type Ask, type Asked, NO_ANSWER, path } from '../client/client.ts';
 import type { SentFact } from '../replay/entry.ts';
 import type { Send } from '../replay/send.ts';
 import { wait } from '../replay/wait.ts';
-import type { Answer, Call } from './api.ts';
 import { random } from './chance.ts';
 import type { Month } from './month.ts';
 import { storesOf } from './movements.ts';
@@ -21,7 +21,7 @@ import { storesOf } from './movements.ts';
 export interface StorefrontOptions {
   readonly demo: Demo;
   readonly month: Month;
-  readonly call: Call;
+  readonly ask: Ask;
   readonly send: Send;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -130,37 +130,35 @@ export class Storefront {
   async #look(): Promise<void> {
     await this.#slot();
     if (this.#options.signal.aborted) return;
-    const path = `/v1/atp/${encodeURIComponent(this.#pick())}`;
-    const { status } = await this.#atpLatency.time(() => this.#options.call('GET', path));
-    if (status >= 500) throw new Error(`answered ${status}`);
+    const { ask } = this.#options;
+    await this.#atpLatency.time(async () => decided(await ask('GET', path('v1', 'atp', this.#pick()))));
     this.#counts.atpRequests++;
   }
 
   async #reserve(): Promise<void> {
-    const { call, clock } = this.#options;
+    const { ask, clock } = this.#options;
     const load = this.#load;
     const skus = new Set(Array.from({ length: 1 + this.#below(load.mostLines) }, this.#pick));
     const lines = [...skus].map((sku) => ({ sku, qty: 1 + this.#below(load.mostUnits), locations: this.#stores }));
     const id = `cart-${this.#visit}-${++this.#baskets}`;
     const body = { id, channel: 'web', purpose: 'pickup', ttlSeconds: load.holdSeconds, lines };
-    const answer = await this.#reservationLatency.time(() => call('POST', '/v1/reservations', body));
-    if (answer.status === 409) this.#counts.refused++;
-    const grant = grantOf(answer);
-    if (grant === undefined) {
-      if (answer.status === 409) return;
-      throw new Error(`answered ${answer.status}`);
+    const placed = await this.#reservationLatency.time(async () =>
+      decided(await ask('POST', '/v1/reservations', body)),
+    );
+    if (!placed.ok && placed.problem.status === 409) {
+      this.#counts.refused++;
+      return;
     }
+    const grant = granted(placed) as Grant;
     this.#counts.granted++;
     const mood = this.#chance();
-    const path = `/v1/reservations/${encodeURIComponent(id)}`;
+    const reservation = path('v1', 'reservations', id);
     if (mood < load.confirmed) {
-      const { status } = await call('POST', `${path}/confirm`);
-      if (status !== 200) throw new Error(`answered ${status}`);
+      granted(await ask('POST', `${reservation}/confirm`));
       this.#counts.confirmed++;
       this.#leaving.push({ dueMs: clock.nowMs() + this.#chance() * PICKING_MS, grant });
     } else if (mood < load.confirmed + load.released) {
-      const { status } = await call('DELETE', path);
-      if (status !== 200) throw new Error(`answered ${status}`);
+      granted(await ask('DELETE', reservation));
       this.#counts.released++;
     } else this.#counts.forgotten++;
   }
@@ -222,8 +220,17 @@ export class Storefront {
   }
 }
 
-function grantOf({ status, body }: Answer): Grant | undefined {
-  return status === 201 || status === 200 ? (body as Grant) : undefined;
+/** Throws if no node could decide. */
+function decided(asked: Asked): Asked {
+  const { status, detail } = asked.ok ? { status: 200, detail: '' } : asked.problem;
+  if (status === NO_ANSWER || status >= 500) throw new Error(detail);
+  return asked;
+}
+
+/** Throws if it was not granted. */
+function granted(asked: Asked): unknown {
+  if (!asked.ok) throw new Error(asked.problem.detail);
+  return asked.body;
 }
 
 function salesOf({ id, lines }: Grant, occurredAt: string): SentFact[] {

@@ -38,11 +38,6 @@ export function readRunFile(data: string): RunFile | undefined {
   }
 }
 
-/** The address of a node as it publishes it: HOST:PORT, or https://HOST:PORT where it speaks TLS. */
-export function baseUrl(http: string): string {
-  return http.includes('://') ? http : `http://${http}`;
-}
-
 /** The address of a live node on this NATS, or undefined. Rejects if NATS refuses the login. */
 export async function discoverHttp(login: NatsLogin): Promise<string | undefined> {
   const broker = await NatsBroker.connect(login, 'holdfast-cli').catch((error: ConnectError) => {

@@ -1,6 +1,7 @@
 /**
  * `holdfast doctor`: looks at NATS, Redis, streams, lag, ownership and clocks, and says in plain words what is wrong and what to do.
  */
+
 import { covers, pointOf } from '../../actors/partition/position.ts';
 import { BaselineStore } from '../../actors/retention/baseline-store.ts';
 import type { Settings } from '../../config/settings.ts';
@@ -10,9 +11,9 @@ import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
 import type { ConnectError } from '../../streams/nats/login.ts';
 import { maxPayloadTrouble } from '../../streams/nats/max-payload.ts';
+import { baseUrl } from '../client/base-url.ts';
 import { checkDurability } from '../node/durability.ts';
 import { RedisSnapshots } from '../redis/snapshot-store.ts';
-import { baseUrl } from './discover.ts';
 import { type LiveNode, ranges, viewOwnership } from './ownership-view.ts';
 import { writersOf } from './retention-commands.ts';
 

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import progress from 'cli-progress';
 import type { Clock } from '../../streams/clock.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
+import { Client } from '../client/client.ts';
 import { SteadyClock } from '../process/steady-clock.ts';
 import { httpSender } from './http-sender.ts';
 import { parseSpeed, SPEED_RULE } from './pace.ts';
@@ -13,7 +14,7 @@ import type { Send } from './send.ts';
 /** As typed: text is checked here. */
 export interface ReplayArgs {
   readonly files: readonly string[];
-  /** HOST:PORT or http://… of a node. */
+  /** HOST:PORT or https://… of a node. */
   readonly http: string;
   readonly format?: string | undefined;
   readonly speed?: string | undefined;
@@ -55,7 +56,7 @@ export async function runReplay(args: ReplayArgs, io: ReplayIo): Promise<number>
     speed: args.speed === undefined ? 'max' : parseSpeed(args.speed),
     location: args.location,
     fromNow: args.fromNow,
-    send: io.send ?? httpSender(baseUrl(args.http)),
+    send: io.send ?? httpSender(new Client([args.http])),
     clock,
     signal: io.signal,
     progress: show.progress,
@@ -116,12 +117,6 @@ function wrongUsage(args: ReplayArgs): string | undefined {
     return `--location is "${args.location}", but must be ${NAME_RULE}`;
   }
   return undefined;
-}
-
-function baseUrl(http: string): string {
-  return /^https?:\/\//.test(http)
-    ? http
-    : `http://${http.replace(/^0\.0\.0\.0:/, '127.0.0.1:').replace(/^\[::\]:/, '[::1]:')}`;
 }
 
 function sizeOf(file: string): number | undefined {

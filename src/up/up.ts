@@ -14,14 +14,15 @@ import { isGiven, loadSettings } from '../../config/load-settings.ts';
 import { secretAddress } from '../../config/servers/secret.ts';
 import type { SettingFlags, Settings } from '../../config/settings.ts';
 import { FACT_STREAM_NAMES } from '../../config/topology.ts';
-import { apiOf } from '../demo/api.ts';
+import { baseUrl } from '../client/base-url.ts';
+import { type Ask, Client } from '../client/client.ts';
 import { readMonth } from '../demo/month.ts';
 import { Retailer } from '../demo/retailer.ts';
 import { Storefront } from '../demo/storefront.ts';
 import { type RunningNode, startNode } from '../node/node.ts';
 import { signalled } from '../node/run-node.ts';
 import { catchStrayErrors } from '../node/stray-errors.ts';
-import { baseUrl, type RunFile, readRunFile, removeRunFile, writeRunFile } from '../operate/discover.ts';
+import { type RunFile, readRunFile, removeRunFile, writeRunFile } from '../operate/discover.ts';
 import { processMark } from '../process/identity.ts';
 import { createLog, type Log } from '../process/log.ts';
 import { packageRoot } from '../process/package-root.ts';
@@ -223,10 +224,15 @@ async function runDemo(
   const file = join(packageRoot(), DEMO.month);
   if (!existsSync(file)) throw new Error(`${DEMO.month} is missing from this installation`);
   const month = await readMonth(file, DEMO);
-  // Callers take the nodes in turn: any of them answers for all partitions.
-  const bases = [node, ...siblings].map(({ address }) => baseUrl(address));
+  const client = new Client([node.address, ...siblings.map(({ address }) => address)], DEMO.answerMs);
   const clock = new SteadyClock();
-  const world = { month, send: httpSender(bases), call: apiOf(bases), clock, signal };
+  const world = {
+    month,
+    ask: (...asked: Parameters<Ask>) => client.ask(...asked),
+    send: httpSender(client),
+    clock,
+    signal,
+  };
   const retailer = new Retailer({
     ...world,
     demo: DEMO,

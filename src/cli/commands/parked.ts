@@ -4,8 +4,8 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { ParkedFact } from '../../../actors/ports/ports.ts';
 import { JSON_TYPE } from '../../../streams/codec.ts';
 import type { ParkedAnswer } from '../../../streams/contract/operator.ts';
+import { path } from '../../client/client.ts';
 import { askDesk, type DeskOptions, deskCommand } from '../support/ask-node.ts';
-import { path } from '../support/client.ts';
 import { type CliRun, UsageError } from '../support/io.ts';
 import { table } from '../support/table.ts';
 

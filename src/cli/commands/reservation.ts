@@ -6,8 +6,8 @@ import {
   reservationRequest,
   reservationStep,
 } from '../../../streams/contract/stock.ts';
+import { path } from '../../client/client.ts';
 import { askDesk, type DeskOptions, deskCommand } from '../support/ask-node.ts';
-import { path } from '../support/client.ts';
 import type { CliRun } from '../support/io.ts';
 import { LINE_FORM, parseLine, type TypedLine } from '../support/line-option.ts';
 import { table } from '../support/table.ts';

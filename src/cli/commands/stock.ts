@@ -10,8 +10,8 @@ import {
   stockRequest,
 } from '../../../streams/contract/stock.ts';
 import type { Explanation } from '../../api/stock-api.ts';
+import { type Asked, type Client, path } from '../../client/client.ts';
 import { askDesk, type DeskOptions, deskCommand } from '../support/ask-node.ts';
-import { type Asked, type Client, path } from '../support/client.ts';
 import type { CliRun } from '../support/io.ts';
 import { table } from '../support/table.ts';
 import { checkTyped } from '../support/typed.ts';

@@ -1,8 +1,8 @@
 /** What the desk commands have in common: options, asking a node, and printing its answer or its problem. */
 import type { Command } from 'commander';
 import { printableJson } from '../../../streams/names.ts';
+import { type Asked, Client } from '../../client/client.ts';
 import { findHttp } from './address.ts';
-import { type Asked, Client } from './client.ts';
 import type { CliRun } from './io.ts';
 import { problemText } from './problem-text.ts';
 
@@ -30,7 +30,7 @@ export async function askDesk<T>(
   ask: (client: Client) => Promise<Asked<T>>,
   print: (body: T) => string,
 ): Promise<void> {
-  const asked = await ask(new Client(await findHttp(options.http, run.env)));
+  const asked = await ask(new Client([await findHttp(options.http, run.env)]));
   if (!asked.ok) run.exitCode = 1;
   if (options.json === true)
     run.stdout.write(printableJson(`${JSON.stringify(asked.ok ? asked.body : asked.problem)}\n`));

@@ -2,21 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-<<<<<<<< HEAD:test/src/demo/demo.test.ts
 import { DEMO } from '../../../config/demo/demo.ts';
-import { isScarce, openingBalances } from '../../../src/demo/balances.ts';
-import { type Month, readMonth } from '../../../src/demo/month.ts';
-import { script } from '../../../src/demo/plan.ts';
-import { Retailer } from '../../../src/demo/retailer.ts';
-import { Storefront } from '../../../src/demo/storefront.ts';
-import type { SentFact } from '../../../src/replay/entry.ts';
-import { SendError } from '../../../src/replay/send.ts';
-import { parseFact } from '../../../streams/fact/fact.ts';
-import { SHIPPED_MONTH } from '../replay/data-folder.ts';
-import { FakeClock } from '../replay/fake-clock.ts';
-import { MemoryServer } from '../replay/memory-server.ts';
-========
-import { DEMO } from '../../../config/demo/demo.ts';
+import type { Ask, Asked } from '../../../src/client/client.ts';
 import { type Month, readMonth } from '../../../src/demo/month.ts';
 import { storesOf } from '../../../src/demo/movements.ts';
 import { Retailer } from '../../../src/demo/retailer.ts';
@@ -28,13 +15,18 @@ import { SHIPPED_MONTH } from '../replay/data-folder.ts';
 import { FakeClock } from '../replay/fake-clock.ts';
 import { MemoryServer } from '../replay/memory-server.ts';
 import { scripted } from './scripted.ts';
->>>>>>>> 7ff379e (demo: opening stock is computed from the month, and three shortages are staged):test/demo/callers.test.ts
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** No cycle counts: their timer would let a leaping clock run away while the month is read. */
 const UNCOUNTED = { ...DEMO, countEveryMs: 1e9 } as unknown as typeof DEMO;
 const NOW = Date.parse('2026-11-24T09:00:00Z');
+const refused = (status: number): Asked => ({
+  ok: false,
+  problem: { type: 'x', title: '', status, detail: '' },
+  base: '',
+  retryAfterMs: 0,
+});
 let month: Month;
 beforeAll(async () => {
   month = await readMonth(SHIPPED_MONTH, DEMO);
@@ -56,13 +48,13 @@ describe('the retailer', () => {
       if (over && crash) throw new SendError('gone', 'again');
       return answer;
     };
-    const call = async () => ({ status: 404, body: undefined });
+    const ask: Ask = async () => refused(404);
     const retailer = new Retailer({
       demo: UNCOUNTED,
       month,
       stateFile,
       send,
-      call,
+      ask,
       clock,
       signal: stop.signal,
       report: (line) => reports.push(line),
@@ -117,13 +109,13 @@ describe('the retailer', () => {
       if (server.facts.size > 60_000) stop.abort();
       return server.send(batch);
     };
-    const call = async () => ({ status: 404, body: undefined });
+    const ask: Ask = async () => refused(404);
     const retailer = new Retailer({
       demo: UNCOUNTED,
       month: small,
       stateFile,
       send,
-      call,
+      ask,
       clock,
       signal: stop.signal,
       report: () => undefined,
@@ -143,26 +135,26 @@ describe('the storefront', () => {
     const stop = new AbortController();
     const reserved = new Map<string, { lines: { sku: string; qty: number }[] }>();
     const confirmed = new Set<string>();
-    const call = async (method: string, path: string, body?: unknown) => {
-      if (method === 'GET') return { status: 200, body: { atp: 1 } };
+    const ask: Ask = async (method, path, body) => {
+      if (method === 'GET') return { ok: true, body: { atp: 1 } };
       if (path === '/v1/reservations') {
         const request = body as { id: string; lines: { sku: string; qty: number; locations: string[] }[] };
         for (const { locations } of request.lines) expect(locations).toEqual(storesOf(DEMO));
         if (reserved.has(request.id)) throw new Error('an id was used twice');
         reserved.set(request.id, request);
-        if (reserved.size % 10 === 0) return { status: 409, body: { shortages: [] } };
+        if (reserved.size % 10 === 0) return refused(409);
         return {
-          status: 201,
+          ok: true,
           body: { id: request.id, lines: request.lines.map((line) => ({ ...line, location: 'store-london' })) },
         };
       }
       if (method === 'POST') confirmed.add(path.split('/')[3] ?? '');
-      return { status: 200, body: {} };
+      return { ok: true, body: {} };
     };
     const storefront = new Storefront({
       demo: DEMO,
       month,
-      call,
+      ask,
       send: server.send,
       clock,
       signal: stop.signal,
@@ -200,10 +192,10 @@ test.each([
     if (counts.length >= 100) stop.abort();
     return server.send(batch);
   };
-  const call = async () => ({ status: 200, body: { sellable: 7, available } });
+  const ask: Ask = async () => ({ ok: true, body: { sellable: 7, available } });
   const stateFile = join(folder, `counts-${available}.json`);
   const report = () => undefined;
-  await new Retailer({ demo: DEMO, month, stateFile, send, call, clock, signal: stop.signal, report }).run();
+  await new Retailer({ demo: DEMO, month, stateFile, send, ask, clock, signal: stop.signal, report }).run();
   expect(new Set(counts.map((fact) => fact.counted))).toEqual(new Set(counted));
   expect(new Set(counts.map((fact) => fact.id)).size).toBe(counts.length);
   expect(counts.every((fact) => parseFact(fact).ok)).toBe(true);

@@ -1,14 +1,14 @@
 /** `holdfast up --nodes 3`: one command, three nodes that share the partitions, and one end for all of it. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, expect, it } from 'vitest';
 import { ask, askUntilDecided } from '../../../harness/callers/http-caller.ts';
+import { childrenOf, nodeBelow } from '../../../harness/processes/children.ts';
 import { freshFolder } from '../../../harness/servers/servers.ts';
 import { runCli } from '../../../src/cli/program.ts';
 import { packageRoot } from '../../../src/process/package-root.ts';
-import { commandLine, isRunning, parentOf } from '../../../src/servers/process-table.ts';
+import { isRunning } from '../../../src/servers/process-table.ts';
 
 const data = freshFolder('up');
 let up: ChildProcess | undefined;
@@ -51,14 +51,7 @@ async function shares(urls: readonly string[]): Promise<[number, boolean]> {
 }
 
 /** Processes below `up`: servers and nodes. */
-function family(): { pid: number; args: string }[] {
-  const all =
-    process.platform === 'linux'
-      ? readdirSync('/proc')
-      : spawnSync('ps', ['-A', '-o', 'pid='], { encoding: 'utf8' }).stdout.split('\n');
-  const pids = all.map(Number).filter((pid) => pid > 0 && parentOf(pid) === up?.pid);
-  return pids.map((pid) => ({ pid, args: commandLine(pid) }));
-}
+const family = () => childrenOf(up?.pid);
 
 const alive = () => [...started].filter(isRunning);
 
@@ -88,8 +81,7 @@ it('three nodes share the partitions, any of them answers, and Ctrl-C ends all c
 it('a node that is killed is told of and replaced; a killed `up` leaves no node behind; and all is there again', async () => {
   const urls = await start('--no-demo');
   const [first = '', second = ''] = urls;
-  const third = family().find(({ args }) => args.includes('--name up-3'));
-  process.kill(third?.pid ?? 0, 'SIGKILL');
+  process.kill(nodeBelow(up?.pid, 'up-3'), 'SIGKILL');
   await expect.poll(() => shares([first, second]), { timeout: 40_000 }).toEqual([32, true]);
   expect(said).toContain('The node up-3 has ended (SIGKILL)');
   for (let i = 0; i < 20; i++)
