@@ -59,7 +59,7 @@ export const DEMO = {
   /** Nights and Sundays are cut to this, in the retailer's time: a live page should live. */
   longestGapMs: 10 * 60_000,
   /** A node that is silent for so long is left for another. */
-  answerMs: 5_000,
+  answerMs: 10_000,
   /** How often what is due goes out, and so how often the state file is written. */
   tickMs: 250,
 
