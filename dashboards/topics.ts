@@ -7,6 +7,7 @@
  *  TP3 Orders, tasks and purchases come later: a reader passes over fields that it does not know.
  */
 
+import type { TotalledBucket } from '../streams/buckets.ts';
 import type { Anomaly } from '../streams/contract/anomaly-kinds.ts';
 import type { AtpLine, SkuStockAnswer } from '../streams/contract/stock.ts';
 import type { ParkReason } from '../streams/fact/parked.ts';
@@ -32,18 +33,7 @@ export const WINDOWS = ['minute', 'hour', 'day', 'all'] as const;
 export type WindowName = (typeof WINDOWS)[number];
 
 /** Units by bucket, of some stock keys together. */
-export interface Units {
-  readonly onHand: number;
-  readonly sellable: number;
-  readonly damaged: number;
-  readonly inspection: number;
-  readonly held: number;
-  readonly allocated: number;
-  /** max(0, available) summed over stock keys: what may be promised now. */
-  readonly atp: number;
-  readonly inTransit: number;
-  readonly onOrder: number;
-}
+export type Units = Readonly<Record<TotalledBucket, number>>;
 
 /** How stock keys stand now. */
 export interface Standing {

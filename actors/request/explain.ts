@@ -14,8 +14,9 @@
 import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
 import type { FollowedMessage } from '../../streams/broker.ts';
+import { MOVED_BUCKETS, type MovedBucket } from '../../streams/buckets.ts';
 import { Turns } from '../../streams/clock.ts';
-import { EXPLAIN_BUCKETS, type ExplainBucket, type ExplainStep } from '../../streams/contract/operator.ts';
+import type { ExplainStep } from '../../streams/contract/operator.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { ParkMarks } from '../../streams/fact/park-marks.ts';
 import { hash64 } from '../../streams/hash.ts';
@@ -33,7 +34,7 @@ import { type ExplainedKey, type ExplainPage, Newest, type Place, type Placed } 
 import type { ExplainAnswer } from '../ports/peer-operations.ts';
 import { Refusal } from '../ports/refusal.ts';
 import { type Baselines, loadPart } from '../snapshot/baseline-format.ts';
-import { inTransit, stockView } from '../stock/availability.ts';
+import { inTransit, stockView, unitsOnHand } from '../stock/availability.ts';
 import { StockBook } from '../stock/book.ts';
 import { applyFact } from '../stock/evolve.ts';
 import type { StockKey } from '../stock/state.ts';
@@ -47,9 +48,9 @@ export interface ExplainWorld extends ReadingWorld {
   readonly marks: ParkMarks;
   readonly rules: Pick<Rules, 'at'>;
 }
-type Totals = Record<ExplainBucket, number>;
+type Totals = Record<MovedBucket, number>;
 type Change = Readonly<Partial<Totals>>;
-const FACT_BUCKETS = ['sellable', 'damaged', 'inspection', 'inTransit'] as const;
+const FACT_BUCKETS = MOVED_BUCKETS.filter((bucket) => bucket !== 'held' && bucket !== 'allocated');
 
 /** A fact, or a decision on a reservation: what it changes is known before it is folded. */
 interface Entry extends Placed {
@@ -123,7 +124,7 @@ async function explainOnce(
     notes.push(`facts before baseline ${opening.id} are summed up in it: they have been trimmed`);
   }
   const end = whole?.totals() ?? total;
-  const adds = EXPLAIN_BUCKETS.every((bucket) => end[bucket] === stock[bucket]);
+  const adds = MOVED_BUCKETS.every((bucket) => end[bucket] === stock[bucket]);
   if (!adds) notes.push('the steps do not end in the stock shown: run holdfast doctor');
   const next = page.goesOn && kept[0] !== undefined ? kept[0].place : null;
   return { sku, location, asOf, steps, stock, adds, notes, next };
@@ -155,14 +156,7 @@ class Fold {
   totals(): Totals {
     // Transfers are summed up each time, so only where one may have changed it.
     if (Number.isNaN(this.#transit)) this.#transit = inTransit(this.#key);
-    const { sellable, seldom } = this.#key;
-    return {
-      sellable,
-      damaged: seldom?.damaged ?? 0,
-      inspection: seldom?.inspection ?? 0,
-      ...this.#claimed,
-      inTransit: this.#transit,
-    };
+    return { ...unitsOnHand(this.#key), ...this.#claimed, inTransit: this.#transit };
   }
 }
 
@@ -172,7 +166,7 @@ function isFact(cause: Fact | Change): cause is Fact {
 
 function differenceOf(before: Totals, after: Totals): Change {
   const change: Partial<Totals> = {};
-  for (const bucket of EXPLAIN_BUCKETS) {
+  for (const bucket of MOVED_BUCKETS) {
     if (after[bucket] !== before[bucket]) change[bucket] = after[bucket] - before[bucket];
   }
   return change;

@@ -4,6 +4,7 @@
  */
 
 import type { SeenIds } from '../idempotency/fact-ids.ts';
+import { unitsOnHand } from '../stock/availability.ts';
 import type { StockBook } from '../stock/book.ts';
 import { compact } from '../stock/movements.ts';
 import { endedAtMs } from '../stock/reservation.ts';
@@ -68,11 +69,9 @@ function keyText(key: StockKey, before: number): string {
   compact(copy, before);
   const transit = [...(key.seldom?.transit ?? [])].sort(([x], [y]) => (x < y ? -1 : 1));
   return JSON.stringify({
-    sellable: key.sellable,
+    ...unitsOnHand(key),
     held: key.held,
     allocated: key.allocated,
-    damaged: key.seldom?.damaged ?? 0,
-    inspection: key.seldom?.inspection ?? 0,
     transit: transit.map(([id, { shipped, arrived, shippedAt, eta }]) => [
       id,
       shipped,

@@ -7,6 +7,8 @@
  *
  * Sources: ASCM Dictionary, "available-to-promise"; the contract's section "Available to promise".
  */
+import { noUnits, ON_HAND_BUCKETS, type OnHandBucket } from '../../streams/buckets.ts';
+import type { StockAnswer } from '../../streams/contract/stock.ts';
 import type { SkuEntry, StockKey, Transit } from './state.ts';
 
 /** Until when inbound supply counts. All in microseconds since 1970. */
@@ -42,8 +44,21 @@ export function inTransit(key: StockKey): number {
   return sum;
 }
 
+function unitsIn(key: StockKey, bucket: OnHandBucket): number {
+  return bucket === 'sellable' ? key.sellable : (key.seldom?.[bucket] ?? 0);
+}
+
+/** The units that are physically there, by bucket. */
+export function unitsOnHand(key: StockKey): Record<OnHandBucket, number> {
+  const units = noUnits(ON_HAND_BUCKETS);
+  for (const bucket of ON_HAND_BUCKETS) units[bucket] = unitsIn(key, bucket);
+  return units;
+}
+
 export function onHand(key: StockKey): number {
-  return key.sellable + (key.seldom?.damaged ?? 0) + (key.seldom?.inspection ?? 0);
+  let sum = 0;
+  for (const bucket of ON_HAND_BUCKETS) sum += unitsIn(key, bucket);
+  return sum;
 }
 
 /** Inbound supply promised by the date. What is overdue is no supply until it gets a new date. */
@@ -86,30 +101,12 @@ function isAmong(wanted: readonly string[] | ReadonlySet<string>, location: stri
 }
 
 /** One stock key as `GET /v1/stock` shows it. */
-export interface StockView {
-  readonly sku: string;
-  readonly location: string;
-  readonly onHand: number;
-  readonly sellable: number;
-  readonly damaged: number;
-  readonly inspection: number;
-  readonly held: number;
-  readonly allocated: number;
-  readonly safetyStock: number;
-  readonly available: number;
-  readonly atp: number;
-  readonly inTransit: number;
-  readonly onOrder: number;
-}
-
-export function stockView(key: StockKey): StockView {
+export function stockView(key: StockKey): StockAnswer {
   return {
     sku: key.sku.name,
     location: key.location,
     onHand: onHand(key),
-    sellable: key.sellable,
-    damaged: key.seldom?.damaged ?? 0,
-    inspection: key.seldom?.inspection ?? 0,
+    ...unitsOnHand(key),
     held: key.held,
     allocated: key.allocated,
     safetyStock: SAFETY_STOCK,

@@ -8,22 +8,16 @@
  *  CH1 A key is in the set once, with its figures from before the fold. The key of a fact comes first.
  *  CH2 The set allocates nothing on the path of a fact once it has grown to the size of a usual fold.
  */
+import { MOVED_BUCKETS, type MovedBucket, noUnits } from '../../streams/buckets.ts';
 import { inTransit } from './availability.ts';
 import { bookAsOf } from './movements.ts';
-import { type CountRegister, type PartLine, ReservationPart, type StockKey } from './state.ts';
+import { type CountRegister, type PartLine, ReservationPart, SELDOM_BUCKETS, type StockKey } from './state.ts';
 
 /** Keys up to which a search beats a set. */
 const FEW = 16;
 
 /** The figures of a stock key at one moment. */
-export interface KeyFigures {
-  sellable: number;
-  damaged: number;
-  inspection: number;
-  held: number;
-  allocated: number;
-  inTransit: number;
-}
+export type KeyFigures = Record<MovedBucket, number>;
 
 export interface KeyChange {
   key: StockKey;
@@ -129,8 +123,7 @@ export class ChangeSet {
 /** Reads the figures of a key, into an object that is used again. */
 export function readFigures(key: StockKey, into: KeyFigures): KeyFigures {
   into.sellable = key.sellable;
-  into.damaged = key.seldom?.damaged ?? 0;
-  into.inspection = key.seldom?.inspection ?? 0;
+  for (const bucket of SELDOM_BUCKETS) into[bucket] = key.seldom?.[bucket] ?? 0;
   into.held = key.held;
   into.allocated = key.allocated;
   into.inTransit = inTransit(key);
@@ -138,5 +131,5 @@ export function readFigures(key: StockKey, into: KeyFigures): KeyFigures {
 }
 
 export function zeros(): KeyFigures {
-  return { sellable: 0, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0 };
+  return noUnits(MOVED_BUCKETS);
 }

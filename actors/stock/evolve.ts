@@ -12,7 +12,7 @@ import type { Granted, StockDecision } from '../../streams/journal/stock-decisio
 import type { StockBook } from './book.ts';
 import { move, registerCount } from './movements.ts';
 import { settle } from './reservation.ts';
-import { HomeEntry, ReservationPart, type SeldomState, type StockKey, type Transit } from './state.ts';
+import { emptySeldom, HomeEntry, ReservationPart, type SeldomState, type StockKey, type Transit } from './state.ts';
 
 /** Folds a fact that has not been folded before. */
 export function applyFact(book: StockBook, fact: Fact): void {
@@ -216,7 +216,7 @@ function addPart(book: StockBook, id: string): ReservationPart {
 }
 
 function seldom(key: StockKey): SeldomState {
-  key.seldom ??= { damaged: 0, inspection: 0, transit: undefined };
+  key.seldom ??= emptySeldom();
   return key.seldom;
 }
 

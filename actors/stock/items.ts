@@ -1,11 +1,12 @@
 /** How a stock book is stored: a form for each kind of item. Derived totals are not stored, because loading computes them (Z4). */
 
+import { byAge } from '../../streams/buckets.ts';
 import { type Shortage, shortageOf, shortTuple } from '../../streams/journal/stock-decisions.ts';
 import type { ItemForm } from '../book/domain.ts';
 import type { StockBook } from './book.ts';
 import { sellableFromParts } from './movements.ts';
 import { settle } from './reservation.ts';
-import { HomeEntry, ReservationPart, SkuEntry, type StockKey } from './state.ts';
+import { emptySeldom, HomeEntry, ReservationPart, SELDOM_BUCKETS, SkuEntry, type StockKey } from './state.ts';
 
 type Fields = readonly unknown[];
 type ShortTuple = ReturnType<typeof shortTuple>;
@@ -16,8 +17,11 @@ type KeyTuple = [
   base: number,
   movements: number[],
   count: 0 | [at: number, id: string, counted: number],
-  seldom: 0 | [damaged: number, inspection: number, transit: 0 | TransitTuple[]],
+  /** Units by FIRST, the transfers, then units by LATER: a snapshot may end before a bucket that it does not know. */
+  seldom: 0 | (number | TransitTuple[])[],
 ];
+
+const { first: FIRST, later: LATER } = byAge(SELDOM_BUCKETS);
 
 function keyTuple(key: StockKey): Fields {
   const { count, seldom } = key;
@@ -30,11 +34,11 @@ function keyTuple(key: StockKey): Fields {
     seldom === undefined
       ? 0
       : [
-          seldom.damaged,
-          seldom.inspection,
+          ...FIRST.map((bucket) => seldom[bucket]),
           transit === undefined
             ? 0
             : [...transit].map(([id, each]) => [id, each.shipped, each.arrived, each.shippedAt, each.eta ?? null]),
+          ...LATER.map((bucket) => seldom[bucket]),
         ],
   ];
 }
@@ -45,8 +49,12 @@ function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, c
   key.movements = movements;
   if (count !== 0) key.count = { at: count[0], id: count[1], counted: count[2] };
   if (seldom !== 0) {
-    const transit = seldom[2] === 0 ? undefined : new Map(seldom[2].map(transitEntry));
-    key.seldom = { damaged: seldom[0], inspection: seldom[1], transit };
+    key.seldom = emptySeldom();
+    const transit = seldom[FIRST.length] as 0 | TransitTuple[];
+    if (transit !== 0) key.seldom.transit = new Map(transit.map(transitEntry));
+    for (const [at, bucket] of FIRST.entries()) key.seldom[bucket] = seldom[at] as number;
+    for (const [at, bucket] of LATER.entries())
+      key.seldom[bucket] = (seldom[FIRST.length + 1 + at] as number | undefined) ?? 0;
   }
   key.sellable = sellableFromParts(key);
 }

@@ -5,6 +5,7 @@
  * decide (requests), evolve (facts and decisions), availability (answers), invariants (checks).
  */
 
+import { noUnits, ON_HAND_BUCKETS, type OnHandBucket } from '../../streams/buckets.ts';
 import type { Hash64 } from '../../streams/hash.ts';
 import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 
@@ -28,11 +29,18 @@ export interface Transit {
   eta: number | undefined;
 }
 
+export type SeldomBucket = Exclude<OnHandBucket, 'sellable'>;
+export const SELDOM_BUCKETS = ON_HAND_BUCKETS.filter((bucket) => bucket !== 'sellable');
+
 /** What few stock keys have; kept apart to keep the many small. */
-export interface SeldomState {
-  damaged: number;
-  inspection: number;
+export interface SeldomState extends Record<SeldomBucket, number> {
   transit: Map<string, Transit> | undefined;
+}
+
+const NO_UNITS = noUnits(SELDOM_BUCKETS);
+
+export function emptySeldom(): SeldomState {
+  return { ...NO_UNITS, transit: undefined };
 }
 
 /** One SKU at one location: an actor. */

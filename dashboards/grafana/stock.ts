@@ -1,4 +1,5 @@
 /** Stock and anomalies: how much there is, where it is short, what moved, and what looks wrong. */
+import { ON_HAND_SUM } from '../../streams/buckets.ts';
 import type { Board } from './board.ts';
 import { NODE, PLACE, quantile, rate, share } from './queries.ts';
 
@@ -110,8 +111,7 @@ export const STOCK: Board = {
         {
           kind: 'time',
           title: 'Units by bucket',
-          description:
-            'On hand is sellable + damaged + inspection. Available to promise is what of the sellable is neither held nor allocated.',
+          description: `On hand is ${ON_HAND_SUM}. Available to promise is what of the sellable is neither held nor allocated.`,
           unit: 'suffix: units',
           width: 12,
           queries: [{ expr: located('units', 'bucket'), legend: '{{bucket}}' }],

@@ -5,34 +5,23 @@
  */
 import { available } from '../../actors/stock/availability.ts';
 import type { KeyFigures } from '../../actors/stock/changes.ts';
+import { byAge, ON_HAND_BUCKETS, TOTALLED_BUCKETS, type TotalledBucket } from '../../streams/buckets.ts';
 import type { Standing } from '../topics.ts';
 
-const FIELDS = [
-  'onHand',
-  'sellable',
-  'damaged',
-  'inspection',
-  'held',
-  'allocated',
-  'atp',
-  'inTransit',
-  'onOrder',
-  'stockKeys',
-  'stockOuts',
-  'negative',
-  'shortfall',
-] as const;
-export type StandingField = (typeof FIELDS)[number];
+const COUNTS = ['stockKeys', 'stockOuts', 'negative', 'shortfall'] as const;
+export type StandingField = TotalledBucket | (typeof COUNTS)[number];
 
-/** Where each figure stands among the sums. */
+const { first, later } = byAge(TOTALLED_BUCKETS);
+const FIELDS: readonly StandingField[] = [...first, ...COUNTS, ...later];
+
+/** The position of each figure among the sums; nodes send them in this order. */
 export const STANDING = Object.fromEntries(FIELDS.map((field, index) => [field, index])) as Readonly<
   Record<StandingField, number>
 >;
 export const STANDING_LENGTH = FIELDS.length;
 
-const { onHand: ON_HAND, sellable: SELLABLE, damaged: DAMAGED, inspection: INSPECTION, held: HELD } = STANDING;
-const { allocated: ALLOCATED, atp: ATP, inTransit: IN_TRANSIT, stockKeys: STOCK_KEYS } = STANDING;
-const { stockOuts: STOCK_OUTS, negative: NEGATIVE, shortfall: SHORTFALL } = STANDING;
+const { onHand: ON_HAND, held: HELD, allocated: ALLOCATED, atp: ATP, inTransit: IN_TRANSIT } = STANDING;
+const { stockKeys: STOCK_KEYS, stockOuts: STOCK_OUTS, negative: NEGATIVE, shortfall: SHORTFALL } = STANDING;
 
 /**
  * Adds a key to sums, or takes it away.
@@ -41,13 +30,15 @@ const { stockOuts: STOCK_OUTS, negative: NEGATIVE, shortfall: SHORTFALL } = STAN
  * @returns its units on hand
  */
 export function addKey(sums: Float64Array, key: KeyFigures, sign: 1 | -1, hadStock: boolean): number {
-  const { sellable, held, allocated, damaged, inspection } = key;
+  const { sellable, held, allocated } = key;
   const free = available(key);
-  const onHand = sellable + damaged + inspection;
+  let onHand = 0;
+  for (const bucket of ON_HAND_BUCKETS) {
+    const units = key[bucket];
+    onHand += units;
+    add(sums, STANDING[bucket], sign * units);
+  }
   add(sums, ON_HAND, sign * onHand);
-  add(sums, SELLABLE, sign * sellable);
-  add(sums, DAMAGED, sign * damaged);
-  add(sums, INSPECTION, sign * inspection);
   add(sums, HELD, sign * held);
   add(sums, ALLOCATED, sign * allocated);
   add(sums, STOCK_KEYS, sign);
@@ -63,17 +54,7 @@ export function addKey(sums: Float64Array, key: KeyFigures, sign: 1 | -1, hadSto
 export function standingOf(sums: ArrayLike<number>): Standing {
   const at = (field: StandingField) => (sums[STANDING[field]] as number | undefined) ?? 0;
   return {
-    units: {
-      onHand: at('onHand'),
-      sellable: at('sellable'),
-      damaged: at('damaged'),
-      inspection: at('inspection'),
-      held: at('held'),
-      allocated: at('allocated'),
-      atp: at('atp'),
-      inTransit: at('inTransit'),
-      onOrder: at('onOrder'),
-    },
+    units: Object.fromEntries(TOTALLED_BUCKETS.map((bucket) => [bucket, at(bucket)])) as Standing['units'],
     stockKeys: at('stockKeys'),
     stockOuts: at('stockOuts'),
     negative: at('negative'),

@@ -7,12 +7,11 @@
  *  RD2 A page that goes on after a place leaves out nothing that was there and stayed as it was.
  */
 
-import { type StockView, stockView } from '../../actors/stock/availability.ts';
+import { stockView } from '../../actors/stock/availability.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
 import { hasEnded, statusOf } from '../../actors/stock/reservation.ts';
+import type { StockAnswer } from '../../streams/contract/stock.ts';
 import type { StockState } from '../../streams/contract/system.ts';
-
-/** States that stock keys of a location are looked for by. */
 
 export interface FoundNames {
   readonly skus: readonly string[];
@@ -26,7 +25,7 @@ export interface StockQuery {
   readonly limit: number;
 }
 export interface StockPage {
-  readonly stock: readonly StockView[];
+  readonly stock: readonly StockAnswer[];
   /** `after` of the next page; null if this was the last. */
   readonly next: string | null;
 }
@@ -81,8 +80,8 @@ function matching(names: Iterable<string>, text: string, limit: number): string[
 }
 
 /** The stock keys of a location in the order of need: promised in excess, negative, out of stock, held, the rest; each by SKU. */
-export function findStock(book: StockBook, { location, state, after, limit }: StockQuery): StockView[] {
-  const found: StockView[] = [];
+export function findStock(book: StockBook, { location, state, after, limit }: StockQuery): StockAnswer[] {
+  const found: StockAnswer[] = [];
   for (const entry of book.skus.values()) {
     for (const key of entry.keys) {
       if (key.location !== location) continue;
@@ -94,7 +93,7 @@ export function findStock(book: StockBook, { location, state, after, limit }: St
 }
 
 /** One page of what partitions have found, each of which was asked for `limit`. */
-export function mergeStock(parts: readonly (readonly StockView[])[], limit: number): StockPage {
+export function mergeStock(parts: readonly (readonly StockAnswer[])[], limit: number): StockPage {
   const all = parts.flat().sort(byPlace);
   const stock = all.slice(0, limit);
   const last = stock[stock.length - 1];
@@ -133,7 +132,7 @@ function byGrant([atMs, id]: ReservationPlace, [otherAtMs, otherId]: Reservation
   return atMs - otherAtMs || byText(id, otherId);
 }
 
-function isIn(view: StockView, state: StockState): boolean {
+function isIn(view: StockAnswer, state: StockState): boolean {
   switch (state) {
     case 'all':
       return true;
@@ -149,7 +148,7 @@ function isIn(view: StockView, state: StockState): boolean {
 }
 
 /** Where a stock key stands in the order of need: a rank, then its SKU. */
-function placeOf(view: StockView): string {
+function placeOf(view: StockAnswer): string {
   const rank =
     view.available < 0 && view.held + view.allocated > 0
       ? 0
@@ -163,7 +162,7 @@ function placeOf(view: StockView): string {
   return `${rank}${view.sku}`;
 }
 
-function byPlace(a: StockView, b: StockView): number {
+function byPlace(a: StockAnswer, b: StockAnswer): number {
   return byText(placeOf(a), placeOf(b));
 }
 

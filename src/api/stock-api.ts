@@ -8,12 +8,17 @@
  */
 
 import type { z } from 'zod';
-import type { ExplainAnswer } from '../../actors/ports/peer-operations.ts';
 import type { FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../../actors/ports/ports.ts';
 import { type FieldError, Refusal } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { isTooDeep } from '../../streams/codec.ts';
-import { explainQuery, type ParkedAnswer, parkedParams, parkedQuery } from '../../streams/contract/operator.ts';
+import {
+  type Explanation,
+  explainQuery,
+  type ParkedAnswer,
+  parkedParams,
+  parkedQuery,
+} from '../../streams/contract/operator.ts';
 import { cursorText } from '../../streams/contract/pages.ts';
 import {
   type AtpAnswer,
@@ -40,9 +45,6 @@ import { problemOf } from '../problems.ts';
 const ERRORS_NAMED = 20;
 
 const stockKey = stockRequest.required();
-
-/** As callers see it: where the next page begins is text to them. */
-export type Explanation = Omit<ExplainAnswer, 'next'> & { readonly next: string | null };
 
 export interface AnswersWorld {
   readonly desk: StockDesk;

@@ -11,6 +11,7 @@ import type { Counted } from '../../dashboards/kpi/counters.ts';
 import type { LocationStanding } from '../../dashboards/kpi/observer.ts';
 import { STANDING, type StandingField } from '../../dashboards/kpi/totals.ts';
 import { AGE_DAYS } from '../../dashboards/topics.ts';
+import { ON_HAND_SUM, TOTALLED_BUCKETS } from '../../streams/buckets.ts';
 import type { FamilyValue } from './exposition.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -20,17 +21,9 @@ const LOCATIONS_NAMED = 200;
 const OTHER = ' other locations';
 
 /** Label values of `bucket`. */
-const BUCKETS: Readonly<Record<string, StandingField>> = {
-  on_hand: 'onHand',
-  sellable: 'sellable',
-  damaged: 'damaged',
-  inspection: 'inspection',
-  held: 'held',
-  allocated: 'allocated',
-  atp: 'atp',
-  in_transit: 'inTransit',
-  on_order: 'onOrder',
-};
+const BUCKET_LABELS = TOTALLED_BUCKETS.map(
+  (bucket) => [bucket, bucket.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] as const,
+);
 /** Label values of `age`: units whose stock key got its last ones up to so long ago. */
 const AGES = [...AGE_DAYS.map((days) => `${days}d`), 'older'];
 
@@ -51,11 +44,11 @@ export function exportKpi(metrics: Metrics, kpi: KpiExport): void {
       value: sums[STANDING[field]] as number,
     }));
 
-  gauge('units', 'Units by bucket: on_hand is sellable + damaged + inspection, atp what may be promised now.', () =>
+  gauge('units', `Units by bucket: on_hand is ${ON_HAND_SUM}, atp what may be promised now.`, () =>
     named(kpi.standing()).flatMap(({ location, sums }) =>
-      Object.entries(BUCKETS).map(([bucket, field]) => ({
-        labels: { location, bucket },
-        value: sums[STANDING[field]] as number,
+      BUCKET_LABELS.map(([bucket, label]) => ({
+        labels: { location, bucket: label },
+        value: sums[STANDING[bucket]] as number,
       })),
     ),
   );

@@ -4,9 +4,10 @@
  */
 import { z } from 'zod';
 import { LIMITS } from '../../config/limits.ts';
+import { MOVED_BUCKETS } from '../buckets.ts';
 import type { Read } from '../messages.ts';
 import { cursorOf, limit, nextCursor } from './pages.ts';
-import { stockAnswer } from './stock.ts';
+import { allUnitsBy, stockAnswer, unitsBy } from './stock.ts';
 
 const AFTER_RULE = 'must be a whole number from 0';
 const SEQ_RULE = 'must be a whole number from 1';
@@ -51,24 +52,14 @@ export const explainQuery = z.object({
   cursor: cursorOf(z.tuple([z.int(), z.int(), z.string(), z.int()])),
 });
 
-const totals = {
-  sellable: z.int(),
-  damaged: z.int(),
-  inspection: z.int(),
-  held: z.int(),
-  allocated: z.int(),
-  inTransit: z.int(),
-};
-export type ExplainBucket = keyof typeof totals;
-export const EXPLAIN_BUCKETS = Object.keys(totals) as readonly ExplainBucket[];
 /** `detail`: the fact's or decision's own words, such as type, quantity, reason and reservation. */
 export const explainStep = z.object({
   at: z.string(),
   what: z.string(),
   id: z.string(),
   detail: z.string(),
-  change: z.object(totals).partial(),
-  total: z.object(totals).meta({ description: 'running totals after this step' }),
+  change: z.object(unitsBy(MOVED_BUCKETS)).partial(),
+  total: z.object(allUnitsBy(MOVED_BUCKETS)).meta({ description: 'running totals after this step' }),
 });
 export type ExplainStep = Read<z.output<typeof explainStep>>;
 /** `notes`: what the steps leave out, such as facts that were parked. */
@@ -111,4 +102,6 @@ export const notReadyAnswer = z
   })
   .meta({ id: 'NotReady' });
 
+/** An explanation as callers see it. */
+export type Explanation = Read<z.output<typeof explainAnswer>>;
 export type ParkedAnswer = z.infer<typeof parkedAnswer>;

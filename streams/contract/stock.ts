@@ -3,6 +3,7 @@
  * OpenAPI document. The same bodies travel over HTTP and NATS.
  */
 import { z } from 'zod';
+import { BUCKETS, type BucketName, bucketRow, byAge } from '../buckets.ts';
 import { MAX_QTY } from '../fact/fact.ts';
 import { parseDateOrInstant } from '../instant.ts';
 import { isStoredName, NAME_RULE } from '../names.ts';
@@ -55,6 +56,18 @@ export const atpRequest = z
   .meta({ id: 'AtpRequest' });
 
 const units = z.int();
+/** Units by bucket. */
+export function unitsBy<Name extends BucketName>(names: readonly Name[]): Record<Name, z.ZodInt> {
+  const schemas = names.map((name) => [name, units.meta({ description: bucketRow(name).description })]);
+  return Object.fromEntries(schemas) as Record<Name, z.ZodInt>;
+}
+/** Units by bucket, of which none is left out unless it is of a node from before the bucket. */
+export function allUnitsBy<Name extends BucketName>(names: readonly Name[]): Record<Name, z.ZodInt> {
+  const shape = unitsBy(names);
+  const later = byAge(names).later.map((name) => [name, (shape[name] as z.ZodInt).default(0)]);
+  return { ...shape, ...Object.fromEntries(later) };
+}
+
 export const atpLine = z
   .object({
     sku: z.string(),
@@ -73,17 +86,7 @@ export const stockAnswer = z
   .object({
     sku: z.string(),
     location: z.string(),
-    onHand: units,
-    sellable: units,
-    damaged: units,
-    inspection: units,
-    held: units,
-    allocated: units,
-    safetyStock: units,
-    available: units,
-    atp: units,
-    inTransit: units,
-    onOrder: units,
+    ...allUnitsBy(BUCKETS),
   })
   .meta({ id: 'Stock' });
 export const skuStockAnswer = z.object({ sku: z.string(), locations: z.array(stockAnswer) }).meta({ id: 'SkuStock' });

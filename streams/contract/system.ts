@@ -3,8 +3,9 @@
  * passes over what it does not know.
  */
 import { z } from 'zod';
+import { TOTALLED_BUCKETS } from '../buckets.ts';
 import { cursorOf, limit, nextCursor } from './pages.ts';
-import { atpParams, stockAnswer, stockRequest } from './stock.ts';
+import { atpParams, stockAnswer, stockRequest, unitsBy } from './stock.ts';
 
 export const STOCK_STATES = ['all', 'negative', 'out', 'shortfall', 'held'] as const;
 export type StockState = (typeof STOCK_STATES)[number];
@@ -69,17 +70,7 @@ export const reservationsAnswer = z
 
 const units = z.int();
 const standing = {
-  units: z.looseObject({
-    onHand: units,
-    sellable: units,
-    damaged: units,
-    inspection: units,
-    held: units,
-    allocated: units,
-    atp: units,
-    inTransit: units,
-    onOrder: units,
-  }),
+  units: z.looseObject(unitsBy(TOTALLED_BUCKETS)),
   stockKeys: z.int(),
   stockOuts: z.int().meta({ description: 'stock keys that had stock once and have nothing sellable now' }),
   negative: z.int().meta({ description: 'stock keys whose sellable is below 0' }),

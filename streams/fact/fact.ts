@@ -11,6 +11,7 @@
 
 import { z } from 'zod';
 import { RULES_VERSION } from '../../config/rules.ts';
+import { ADJUSTABLE_BUCKETS, type AdjustableBucket, bucketRow } from '../buckets.ts';
 import { isTooDeep } from '../codec.ts';
 import { type Hash64, hash64 } from '../hash.ts';
 import { INSTANT_RULE, parseDateOrInstant, parseInstant } from '../instant.ts';
@@ -124,7 +125,6 @@ export const countSchema = z.looseObject({
   type: z.literal('count'),
   counted: whole(0, MAX_QTY, 'units counted'),
 });
-export const BUCKETS = ['sellable', 'damaged', 'inspection'] as const;
 export const adjustmentSchema = z.looseObject({
   ...common,
   type: z.literal('adjustment'),
@@ -132,7 +132,7 @@ export const adjustmentSchema = z.looseObject({
     error: `must be a whole number from ${-MAX_QTY} to ${MAX_QTY}, but not 0`,
   }),
   reason: text(1000, 'why'),
-  bucket: z.enum(BUCKETS, { error: `must be one of ${BUCKETS.join(', ')}` }).optional(),
+  bucket: z.enum(ADJUSTABLE_BUCKETS, { error: `must be one of ${ADJUSTABLE_BUCKETS.join(', ')}` }).optional(),
 });
 
 /** One fact of any type, as devices send it. */
@@ -146,8 +146,6 @@ export const factSchema = z
     },
   )
   .meta({ id: 'Fact' });
-
-type Bucket = (typeof BUCKETS)[number];
 
 interface Common {
   readonly id: string;
@@ -196,7 +194,7 @@ export interface Count extends Common {
 export interface Adjustment extends Common {
   readonly type: 'adjustment';
   readonly delta: number;
-  readonly bucket: Bucket;
+  readonly bucket: AdjustableBucket;
 }
 /** A fact in the form that the stock machine folds. */
 export type Fact = Sale | Receipt | Transfer | Return | Count | Adjustment;
@@ -226,7 +224,9 @@ export function parseFact(value: unknown, version: number = RULES_VERSION): Pars
   if (!result.success) return unreadable(result.error.issues[0]);
   const sent = result.data;
   const wrong =
-    (version >= 2 ? unseenName(sent) : undefined) ?? (sent.type === 'transfer' ? misplacedTransfer(sent) : undefined);
+    (version >= 2 ? unseenName(sent) : undefined) ??
+    (sent.type === 'transfer' ? misplacedTransfer(sent) : undefined) ??
+    (sent.type === 'adjustment' ? laterBucket(sent, version) : undefined);
   return wrong ?? parsed(sent);
 }
 
@@ -256,6 +256,14 @@ function misplacedTransfer(sent: z.infer<typeof transferSchema>): UnreadableFact
   const end = sent.phase === 'shipped' ? 'from' : 'to';
   if (sent.location === sent[end]) return undefined;
   return { ok: false, field: 'location', message: `location must equal ${end} when phase is ${sent.phase}` };
+}
+
+/** A stored fact keeps its verdict: rules from before a bucket cannot read a fact that names it. */
+function laterBucket({ bucket }: z.infer<typeof adjustmentSchema>, version: number): UnreadableFact | undefined {
+  const since = (name: AdjustableBucket) => bucketRow(name).since ?? 0;
+  if (bucket === undefined || since(bucket) <= version) return undefined;
+  const known = ADJUSTABLE_BUCKETS.filter((name) => since(name) <= version);
+  return { ok: false, field: 'bucket', message: `bucket must be one of ${known.join(', ')}` };
 }
 
 function flatten(sent: SentFact): Fact {

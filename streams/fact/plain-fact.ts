@@ -5,6 +5,7 @@
  * Invariant: what is plain here passes the schema of streams/fact/fact.ts as it stands; what is not plain may still pass it,
  * and is asked of it. This file can make reading faster and changes nothing else.
  */
+import { ADJUSTABLE_BUCKETS, byAge } from '../buckets.ts';
 import { parseInstant } from '../instant.ts';
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
@@ -14,7 +15,8 @@ const AMOUNT = /^\d{1,15}(\.\d{1,9})?$/;
 const CURRENCY = /^[A-Z]{3}$/;
 const MOST_UNITS = 1_000_000_000;
 const DISPOSITIONS: ReadonlySet<unknown> = new Set(['restock', 'inspect', 'damaged', 'scrap', 'vendor']);
-const BUCKETS: ReadonlySet<unknown> = new Set([undefined, 'sellable', 'damaged', 'inspection']);
+/** Whether a later bucket may be named depends on the version of the rules. */
+const BUCKETS: ReadonlySet<unknown> = new Set([undefined, ...byAge(ADJUSTABLE_BUCKETS).first]);
 
 type Sent = Readonly<Record<string, unknown>>;
 

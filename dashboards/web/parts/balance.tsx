@@ -1,4 +1,5 @@
-/** What is on hand, and whose it is, as one bar: free to promise, held, allocated, kept back, to inspect, damaged; and what lacks. */
+/** What is on hand, and whose it is, as one bar: free to promise, held, allocated, kept back, not sellable; and what lacks. */
+import { bucketRow, ON_HAND_BUCKETS } from '../../../streams/buckets.ts';
 import type { Standing } from '../../topics.ts';
 import { units } from '../base/format.ts';
 
@@ -8,6 +9,8 @@ interface Part {
   readonly value: number;
 }
 
+const NOT_SELLABLE = ON_HAND_BUCKETS.filter((bucket) => bucket !== 'sellable').reverse();
+
 /** Sellable is held + allocated + kept back + free − shortfall: so kept back (safety stock and the like) is what remains. */
 function partsOf({ units: sum, shortfall }: Standing): Part[] {
   const kept = sum.sellable - sum.held - sum.allocated - sum.atp + shortfall;
@@ -16,8 +19,10 @@ function partsOf({ units: sum, shortfall }: Standing): Part[] {
     { name: 'Held', kind: 'held', value: sum.held },
     { name: 'Allocated', kind: 'allocated', value: sum.allocated },
     { name: 'Kept back', kind: 'kept', value: Math.max(0, kept) },
-    { name: 'In inspection', kind: 'inspection', value: sum.inspection },
-    { name: 'Damaged', kind: 'damaged', value: sum.damaged },
+    ...NOT_SELLABLE.map((bucket) => {
+      const { alone, label } = bucketRow(bucket);
+      return { name: alone ?? label, kind: bucket, value: sum[bucket] };
+    }),
     { name: 'Lacking', kind: 'lacking', value: shortfall },
   ];
 }

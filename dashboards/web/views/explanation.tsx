@@ -4,6 +4,8 @@
  * Invariant EX1: the steps are of one moment; when the number has moved since, the view says so instead of mixing two moments.
  */
 import { useEffect, useState } from 'preact/hooks';
+import { bucketRow, MOVED_BUCKETS } from '../../../streams/buckets.ts';
+import type { Explanation as Explained, ExplainStep } from '../../../streams/contract/operator.ts';
 import type { StockAnswer } from '../../../streams/contract/stock.ts';
 import type { StockTopic } from '../../topics.ts';
 import { moment, plural, signed, time, units, words } from '../base/format.ts';
@@ -14,27 +16,6 @@ import { Empty, Failed, Loading } from '../parts/condition.tsx';
 import { Units } from '../parts/figure.tsx';
 import { Icon } from '../parts/icon.tsx';
 
-const BUCKETS = ['sellable', 'damaged', 'inspection', 'held', 'allocated', 'inTransit'] as const;
-type Bucket = (typeof BUCKETS)[number];
-
-interface Step {
-  readonly at: string;
-  readonly what: string;
-  readonly id: string;
-  readonly detail: string;
-  readonly change: Readonly<Partial<Record<Bucket, number>>>;
-  readonly total: Readonly<Record<Bucket, number>>;
-}
-/** What GET /v1/explain/{sku}/{location} answers. */
-interface Explained {
-  readonly asOf: string;
-  readonly steps: readonly Step[];
-  readonly stock: StockAnswer;
-  readonly adds: boolean;
-  readonly notes: readonly string[];
-  readonly next: string | null;
-}
-
 const PAGE = 30;
 
 export function Explanation({ sku, location }: { readonly sku: string; readonly location: string }) {
@@ -42,7 +23,8 @@ export function Explanation({ sku, location }: { readonly sku: string; readonly 
   const path = `/v1/explain/${encodeURIComponent(sku)}/${encodeURIComponent(location)}${cursor && `?cursor=${cursor}`}`;
   const { answer, failed, again } = useAnswer<Explained>(path);
   const live = useTopic<StockTopic>('stock', sku)?.data.locations.find((each) => each.location === location);
-  const moved = answer !== undefined && live !== undefined && BUCKETS.some((each) => live[each] !== answer.stock[each]);
+  const moved =
+    answer !== undefined && live !== undefined && MOVED_BUCKETS.some((each) => live[each] !== answer.stock[each]);
   const appeared = failed?.status === 404 && live !== undefined;
   useEffect(() => {
     if (appeared) again();
@@ -136,11 +118,11 @@ function Sum({ stock }: { readonly stock: StockAnswer }) {
   );
 }
 
-function Steps({ steps }: { readonly steps: readonly Step[] }) {
+function Steps({ steps }: { readonly steps: readonly ExplainStep[] }) {
   const [shown, setShown] = useState(PAGE);
   const now = nowMs.value;
   const newest = steps.toReversed();
-  const used = BUCKETS.filter(
+  const used = MOVED_BUCKETS.filter(
     (bucket) =>
       bucket === 'sellable' || steps.some(({ change, total }) => (change[bucket] ?? 0) !== 0 || total[bucket] !== 0),
   );
@@ -155,7 +137,7 @@ function Steps({ steps }: { readonly steps: readonly Step[] }) {
             <th scope="col">Change</th>
             {used.map((bucket) => (
               <th key={bucket} scope="col" class="right">
-                {words(bucket)} then
+                {bucketRow(bucket).label} then
               </th>
             ))}
           </tr>
@@ -172,14 +154,14 @@ function Steps({ steps }: { readonly steps: readonly Step[] }) {
                 <small>{detail}</small>
               </td>
               <td class="change" data-label="Change">
-                {BUCKETS.filter((bucket) => (change[bucket] ?? 0) !== 0).map((bucket) => (
+                {MOVED_BUCKETS.filter((bucket) => (change[bucket] ?? 0) !== 0).map((bucket) => (
                   <span key={bucket} class={(change[bucket] ?? 0) < 0 ? 'delta down' : 'delta up'}>
-                    <b class="num">{signed(change[bucket] ?? 0)}</b> {words(bucket).toLowerCase()}
+                    <b class="num">{signed(change[bucket] ?? 0)}</b> {bucketRow(bucket).label.toLowerCase()}
                   </span>
                 ))}
               </td>
               {used.map((bucket) => (
-                <td key={bucket} class="right" data-label={`${words(bucket)} then`}>
+                <td key={bucket} class="right" data-label={`${bucketRow(bucket).label} then`}>
                   <Units value={total[bucket]} />
                 </td>
               ))}

@@ -1,4 +1,5 @@
 /** One SKU: what may be promised of it, its stock at every location, the reservations that claim it, and why a number is what it is. */
+import { BUCKETS, type BucketName, bucketRow } from '../../../streams/buckets.ts';
 import type { StockAnswer } from '../../../streams/contract/stock.ts';
 import type { AtpTopic, StockTopic } from '../../topics.ts';
 import { plural, time, units } from '../base/format.ts';
@@ -12,20 +13,6 @@ import { Figure, Units } from '../parts/figure.tsx';
 import { AnomalyRow } from './anomaly/anomaly-row.tsx';
 import { Explanation } from './explanation.tsx';
 import { Reservations } from './reservations.tsx';
-
-const COLUMNS = [
-  ['On hand', 'onHand'],
-  ['Sellable', 'sellable'],
-  ['Damaged', 'damaged'],
-  ['Inspection', 'inspection'],
-  ['Held', 'held'],
-  ['Allocated', 'allocated'],
-  ['Safety', 'safetyStock'],
-  ['Available', 'available'],
-  ['ATP', 'atp'],
-  ['In transit', 'inTransit'],
-  ['On order', 'onOrder'],
-] as const;
 
 interface SkuProps {
   readonly sku: string;
@@ -101,7 +88,7 @@ export function Sku({ sku, location }: SkuProps) {
 }
 
 function Totals({ stock, atp }: { readonly stock: readonly StockAnswer[]; readonly atp: number | undefined }) {
-  const sum = (field: (typeof COLUMNS)[number][1]) => stock.reduce((total, each) => total + each[field], 0);
+  const sum = (field: BucketName) => stock.reduce((total, each) => total + each[field], 0);
   const short = stock.reduce((total, { available }) => total + Math.max(0, -available), 0);
   return (
     <dl class="figures" aria-label="Figures of the SKU">
@@ -126,9 +113,9 @@ function StockTable({ stock, explained }: TableProps) {
       <thead>
         <tr>
           <th scope="col">Location</th>
-          {COLUMNS.map(([name]) => (
-            <th key={name} scope="col" class="right">
-              {name}
+          {BUCKETS.map((bucket) => (
+            <th key={bucket} scope="col" class="right">
+              {bucketRow(bucket).label}
             </th>
           ))}
         </tr>
@@ -141,9 +128,9 @@ function StockTable({ stock, explained }: TableProps) {
                 {each.location}
               </a>
             </th>
-            {COLUMNS.map(([name, field]) => (
-              <td key={field} class="right" data-label={name} data-field={field}>
-                <Units value={each[field]} />
+            {BUCKETS.map((bucket) => (
+              <td key={bucket} class="right" data-label={bucketRow(bucket).label} data-field={bucket}>
+                <Units value={each[bucket]} />
               </td>
             ))}
           </tr>

@@ -1,21 +1,12 @@
 /** An explanation of a stock as a table: each step with its changes, and the running totals after it. */
-import { EXPLAIN_BUCKETS, type ExplainBucket } from '../../../streams/contract/operator.ts';
+import { bucketRow, MOVED_BUCKETS, ON_HAND_BUCKETS } from '../../../streams/buckets.ts';
+import type { Explanation } from '../../../streams/contract/operator.ts';
 import { printable } from '../../../streams/names.ts';
-import type { Explanation } from '../../api/stock-api.ts';
 import { table } from '../support/table.ts';
-
-const TITLES: Record<ExplainBucket, string> = {
-  sellable: 'SELLABLE',
-  damaged: 'DAMAGED',
-  inspection: 'INSPECTION',
-  held: 'HELD',
-  allocated: 'ALLOCATED',
-  inTransit: 'IN TRANSIT',
-};
 
 /** Buckets that nothing ever moved are left out, but sellable always shows. */
 export function explainTable({ sku, location, asOf, steps, stock, adds, notes, next }: Explanation): string {
-  const buckets = EXPLAIN_BUCKETS.filter(
+  const buckets = MOVED_BUCKETS.filter(
     (bucket) =>
       bucket === 'sellable' || steps.some(({ change, total }) => (change[bucket] ?? 0) !== 0 || total[bucket] !== 0),
   );
@@ -23,7 +14,7 @@ export function explainTable({ sku, location, asOf, steps, stock, adds, notes, n
     { title: 'WHEN' },
     { title: 'WHAT' },
     { title: 'ID' },
-    ...buckets.map((bucket) => ({ title: TITLES[bucket], align: 'right' as const })),
+    ...buckets.map((bucket) => ({ title: bucketRow(bucket).label.toUpperCase(), align: 'right' as const })),
     { title: 'DETAIL' },
   ];
   const rows = steps.map(({ at, what, id, detail, change, total }) => [
@@ -35,8 +26,9 @@ export function explainTable({ sku, location, asOf, steps, stock, adds, notes, n
   ]);
   const out = [`${printable(sku)} at ${printable(location)}, as of ${asOf}\n\n`];
   out.push(steps.length === 0 ? 'No facts and no reservations.\n' : table(head, rows), '\n');
+  const onHand = ON_HAND_BUCKETS.map((bucket) => `${bucketRow(bucket).label.toLowerCase()} ${stock[bucket]}`);
   out.push(
-    `on hand ${stock.onHand} = sellable ${stock.sellable} + damaged ${stock.damaged} + inspection ${stock.inspection}\n`,
+    `on hand ${stock.onHand} = ${onHand.join(' + ')}\n`,
     `available ${stock.available}: sellable ${stock.sellable} - held ${stock.held} - allocated ${stock.allocated} - safety stock ${stock.safetyStock}, less what is protected for others\n`,
     `available to promise ${stock.atp}\n`,
   );

@@ -2,6 +2,8 @@
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { LIMITS } from '../../../config/limits.ts';
+import { BUCKETS, bucketRow } from '../../../streams/buckets.ts';
+import type { Explanation } from '../../../streams/contract/operator.ts';
 import {
   type AtpAnswer,
   atpRequest,
@@ -9,7 +11,6 @@ import {
   type StockAnswer,
   stockRequest,
 } from '../../../streams/contract/stock.ts';
-import type { Explanation } from '../../api/stock-api.ts';
 import { type Asked, type Client, path } from '../../client/client.ts';
 import { askDesk, type DeskOptions, deskCommand } from '../support/ask-node.ts';
 import type { CliRun } from '../support/io.ts';
@@ -118,26 +119,13 @@ function atpTable({ asOf, lines }: AtpAnswer): string {
 }
 
 function stockTable(stocks: readonly StockAnswer[]): string {
-  const figures = [
-    ['ON HAND', 'onHand'],
-    ['SELLABLE', 'sellable'],
-    ['DAMAGED', 'damaged'],
-    ['INSPECTION', 'inspection'],
-    ['HELD', 'held'],
-    ['ALLOCATED', 'allocated'],
-    ['SAFETY', 'safetyStock'],
-    ['AVAILABLE', 'available'],
-    ['ATP', 'atp'],
-    ['IN TRANSIT', 'inTransit'],
-    ['ON ORDER', 'onOrder'],
-  ] as const;
   const columns = [
     { title: 'SKU' },
     { title: 'LOCATION' },
-    ...figures.map(([title]) => ({ title, align: 'right' as const })),
+    ...BUCKETS.map((bucket) => ({ title: bucketRow(bucket).label.toUpperCase(), align: 'right' as const })),
   ];
   return table(
     columns,
-    stocks.map((stock) => [stock.sku, stock.location, ...figures.map(([, name]) => stock[name])]),
+    stocks.map((stock) => [stock.sku, stock.location, ...BUCKETS.map((bucket) => stock[bucket])]),
   );
 }

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { LIMITS } from '../../../config/limits.ts';
+import { BUCKETS, MOVED_BUCKETS, noUnits, ON_HAND_SUM } from '../../../streams/buckets.ts';
 import { JSON_TYPE } from '../../../streams/codec.ts';
 import { explainAnswer, explainQuery } from '../../../streams/contract/operator.ts';
 import {
@@ -12,6 +13,7 @@ import {
   atpParams,
   atpQuerystring,
   atpRequest,
+  type StockAnswer,
   skuStockAnswer,
   stockAnswer,
   stockRequest,
@@ -29,12 +31,12 @@ const LINE = {
   ],
 };
 const AS_OF = '2026-11-24T09:15:00.123Z';
-const STOCK = {
+export const STOCK: StockAnswer = {
   sku: '85123A',
   location: 'store-12',
+  ...noUnits(BUCKETS),
   onHand: 10,
   sellable: 9,
-  damaged: 0,
   inspection: 1,
   held: 1,
   allocated: 2,
@@ -42,7 +44,6 @@ const STOCK = {
   available: 5,
   atp: 5,
   inTransit: 6,
-  onOrder: 0,
 };
 const stockKey = stockRequest.required();
 
@@ -108,8 +109,7 @@ const stockAtLocation: Operation = {
   path: '/v1/stock/{sku}/{location}',
   tag: 'stock',
   summary: 'Stock of a SKU at one location',
-  description:
-    'onHand is what is physically there: sellable + damaged + inspection. available can be negative: then more is promised than there is.',
+  description: `onHand is what is physically there: ${ON_HAND_SUM}. available can be negative: then more is promised than there is.`,
   params: stockKey,
   answers: { 200: { description: 'The stock', schema: stockAnswer, example: STOCK } },
   problems: ['invalid-request', 'not-found', 'undecided'],
@@ -140,7 +140,7 @@ const explainStock: Operation = {
             id: 'dock-1:7781:4',
             detail: 'qty 9, purchaseOrder PO-7781',
             change: { sellable: 9 },
-            total: { sellable: 9, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0 },
+            total: { ...noUnits(MOVED_BUCKETS), sellable: 9 },
           },
         ],
         stock: STOCK,

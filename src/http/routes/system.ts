@@ -1,6 +1,7 @@
 /** Routes about the whole system: what the live page reads, and where the live feed is. */
 import type { FastifyInstance } from 'fastify';
 import { LOCATIONS_SHOWN } from '../../../dashboards/kpi/known-figures.ts';
+import { noUnits, TOTALLED_BUCKETS } from '../../../streams/buckets.ts';
 import {
   kpiAnswer,
   locationParams,
@@ -16,19 +17,19 @@ import {
 } from '../../../streams/contract/system.ts';
 import type { SystemAnswers } from '../../api/system-api.ts';
 import { addRoute, type Operation } from '../operation.ts';
+import { STOCK } from './stock.ts';
 
 const AT = '2026-11-24T09:15:00.123Z';
 const STANDING = {
   units: {
+    ...noUnits(TOTALLED_BUCKETS),
     onHand: 10,
     sellable: 9,
-    damaged: 0,
     inspection: 1,
     held: 1,
     allocated: 2,
     atp: 6,
     inTransit: 6,
-    onOrder: 0,
   },
   stockKeys: 1,
   stockOuts: 0,
@@ -108,23 +109,7 @@ const locationStock: Operation = {
       schema: locationStockAnswer,
       example: {
         location: 'store-12',
-        stock: [
-          {
-            sku: '85123A',
-            location: 'store-12',
-            onHand: 10,
-            sellable: 9,
-            damaged: 0,
-            inspection: 1,
-            held: 1,
-            allocated: 2,
-            safetyStock: 0,
-            available: 6,
-            atp: 6,
-            inTransit: 6,
-            onOrder: 0,
-          },
-        ],
+        stock: [{ ...STOCK, safetyStock: 0, available: 6, atp: 6 }],
         next: null,
       },
     },

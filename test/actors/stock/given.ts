@@ -1,9 +1,9 @@
 /** Given: facts, decisions and books in few words, for the tables of the stock machine. Times are of one day, in UTC. */
-import type { StockView } from '../../../actors/stock/availability.ts';
 import { stockView } from '../../../actors/stock/availability.ts';
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
+import type { StockAnswer } from '../../../streams/contract/stock.ts';
 import { type Fact, parseFact } from '../../../streams/fact/fact.ts';
 import { parseInstant } from '../../../streams/instant.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
@@ -105,7 +105,7 @@ export interface Figures {
 }
 
 /** The whole view by the contract's formulas; what is not named is 0. */
-export function viewOf(sku: string, location: string, figures: Figures): StockView {
+export function viewOf(sku: string, location: string, figures: Figures): StockAnswer {
   const all = { sellable: 0, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0, ...figures };
   const available = all.sellable - all.held - all.allocated;
   const onHand = all.sellable + all.damaged + all.inspection;
@@ -113,7 +113,7 @@ export function viewOf(sku: string, location: string, figures: Figures): StockVi
 }
 
 /** Every view of a book, by SKU and location. */
-export function viewsOf(book: StockBook): StockView[] {
+export function viewsOf(book: StockBook): StockAnswer[] {
   const views = [...book.skus.values()].flatMap((entry) => entry.keys.map(stockView));
   return views.sort((a, b) => order(`${a.sku}/${a.location}`, `${b.sku}/${b.location}`));
 }

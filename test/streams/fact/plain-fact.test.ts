@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { BUCKETS, DISPOSITIONS, factSchema, MAX_QTY } from '../../../streams/fact/fact.ts';
+import { ADJUSTABLE_BUCKETS } from '../../../streams/buckets.ts';
+import { DISPOSITIONS, factSchema, MAX_QTY } from '../../../streams/fact/fact.ts';
 import { isPlainFact } from '../../../streams/fact/plain-fact.ts';
 import { FACT_TYPES } from '../../../streams/subjects.ts';
 
@@ -49,7 +50,7 @@ const good = fc.record({
   delta: fc.integer({ min: -MAX_QTY, max: MAX_QTY }),
   damaged: optional(fc.integer({ min: 0, max: MAX_QTY })),
   disposition: fc.constantFrom(...DISPOSITIONS),
-  bucket: optional(fc.constantFrom(...BUCKETS)),
+  bucket: optional(fc.constantFrom(...ADJUSTABLE_BUCKETS)),
   reason: text,
   unitPrice: optional(money),
   unitCost: optional(money),

@@ -1,0 +1,89 @@
+/**
+ * Stock buckets: the quantities that Holdfast keeps and shows of a stock key. Types, schemas, stored forms, figures between nodes, metrics,
+ * the page and the commands follow this one table, so a new bucket is one row.
+ *
+ * Invariants:
+ *  SB1 Answers, tables and metrics list buckets in the order of the rows.
+ *  SB2 Forms that go by position, in snapshots and between nodes, have the buckets of the first form first. Later ones are appended by `since`,
+ *      and a form that ends before a bucket has 0 of it.
+ */
+
+interface StockBucket {
+  /** Heading of a column. */
+  readonly label: string;
+  /** Name where it is not in a column, if that is another. */
+  readonly alone?: string;
+  readonly description: string;
+  /** Its units are physically there and count in on hand. */
+  readonly onHand?: true;
+  /** An adjustment may name it. */
+  readonly adjustable?: true;
+  /** Facts and decisions move it: `explain` keeps a running total. */
+  readonly moved?: true;
+  /** KPIs sum it over stock keys. */
+  readonly totalled?: true;
+  /** Version of the rules (config/rules.ts) that brought it; absent for a bucket of the first form. */
+  readonly since?: number;
+}
+
+const PHYSICAL = { onHand: true, adjustable: true, moved: true, totalled: true } as const;
+
+const STOCK_BUCKETS = {
+  onHand: { label: 'On hand', description: 'units that are physically there, in any condition', totalled: true },
+  sellable: { label: 'Sellable', description: 'units that may be sold as they are', ...PHYSICAL },
+  damaged: { label: 'Damaged', description: 'units that are there and damaged', ...PHYSICAL },
+  inspection: {
+    label: 'Inspection',
+    alone: 'In inspection',
+    description: 'units that are there and wait for inspection',
+    ...PHYSICAL,
+  },
+  held: { label: 'Held', description: 'units that holds claim until they expire', moved: true, totalled: true },
+  allocated: { label: 'Allocated', description: 'units that confirmed orders claim', moved: true, totalled: true },
+  safetyStock: { label: 'Safety', description: 'units that policy withholds from promise' },
+  available: { label: 'Available', description: 'sellable less all claims; below 0, more is promised than is there' },
+  atp: { label: 'ATP', description: 'units that may be promised now; never below 0', totalled: true },
+  inTransit: { label: 'In transit', description: 'units on their way to the location', moved: true, totalled: true },
+  onOrder: { label: 'On order', description: 'units ordered for the location', totalled: true },
+} as const satisfies Readonly<Record<string, StockBucket>>;
+
+type Rows = typeof STOCK_BUCKETS;
+export type BucketName = keyof Rows;
+type NamesWith<Flag extends keyof StockBucket> = {
+  [Name in BucketName]: Rows[Name] extends Record<Flag, unknown> ? Name : never;
+}[BucketName];
+/** A bucket whose units are physically there. */
+export type OnHandBucket = NamesWith<'onHand'>;
+export type AdjustableBucket = NamesWith<'adjustable'>;
+export type MovedBucket = NamesWith<'moved'>;
+export type TotalledBucket = NamesWith<'totalled'>;
+
+export const BUCKETS = Object.keys(STOCK_BUCKETS) as readonly BucketName[];
+export const ON_HAND_BUCKETS = namesWith('onHand');
+export const ADJUSTABLE_BUCKETS = namesWith('adjustable');
+export const MOVED_BUCKETS = namesWith('moved');
+export const TOTALLED_BUCKETS = namesWith('totalled');
+
+/** What on hand is, in words. */
+export const ON_HAND_SUM = ON_HAND_BUCKETS.map((name) => bucketRow(name).label.toLowerCase()).join(' + ');
+
+export function bucketRow(name: BucketName): StockBucket {
+  return STOCK_BUCKETS[name];
+}
+
+export function noUnits<Name extends BucketName>(names: readonly Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
+}
+
+/** For forms that go by position (SB2). */
+export function byAge<Name extends BucketName>(names: readonly Name[]): { first: Name[]; later: Name[] } {
+  const since = (name: Name) => bucketRow(name).since ?? 0;
+  return {
+    first: names.filter((name) => since(name) === 0),
+    later: names.filter((name) => since(name) > 0).sort((a, b) => since(a) - since(b)),
+  };
+}
+
+function namesWith<Flag extends keyof StockBucket>(flag: Flag): readonly NamesWith<Flag>[] {
+  return BUCKETS.filter((name) => flag in STOCK_BUCKETS[name]) as NamesWith<Flag>[];
+}
