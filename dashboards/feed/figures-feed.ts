@@ -11,7 +11,7 @@ import { KnownFigures, type OpenAnomalies } from '../kpi/known-figures.ts';
 import type { KpiWatch } from '../kpi/observer.ts';
 import type { GatherHandlers } from '../query/gather-operations.ts';
 import type { Gather } from '../query/scatter-gather.ts';
-import type { Anomaly, KpiTopic, LocationBrief, LocationFigures } from '../topics.ts';
+import type { Anomaly, KpiTopic, LocationBrief, LocationTopic } from '../topics.ts';
 
 /** Owners that do not answer so soon are left out this time. */
 const GATHER_MS = 1_000;
@@ -49,7 +49,7 @@ export class FiguresFeed {
   async locationFigures(
     names: readonly string[],
     parts: (location: string) => Map<number, LocationPart>,
-  ): Promise<LocationFigures[]> {
+  ): Promise<LocationTopic[]> {
     const { gather, clock } = this.#world;
     const found = await gather.ask('kpi-locations', () => names, GATHER_MS);
     const open = countOpen(this.#world.anomalies());

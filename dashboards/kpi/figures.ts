@@ -1,6 +1,6 @@
 /** KPIs as they travel between nodes, by partition, and what is put together of them (known-figures.ts). */
 import { FACT_TYPES } from '../../streams/subjects.ts';
-import type { Happened, LocationFigures, WindowName } from '../topics.ts';
+import type { Happened, LocationTopic, WindowName } from '../topics.ts';
 import { WINDOWS } from '../topics.ts';
 import { noAges } from './ages.ts';
 import type { LocationKpi } from './location.ts';
@@ -92,7 +92,7 @@ export function locationTopic(
   parts: readonly LocationPart[],
   openAnomalies: number,
   nowMs: number,
-): LocationFigures {
+): LocationTopic {
   const standing = new Float64Array(STANDING_LENGTH);
   const aged = noAges();
   for (const part of parts) {

@@ -4,6 +4,9 @@
  */
 import { z } from 'zod';
 import { TOTALLED_BUCKETS } from '../buckets.ts';
+import type { ParkReason } from '../fact/parked.ts';
+import type { Read } from '../messages.ts';
+import type { FactType } from '../subjects.ts';
 import { cursorOf, limit, nextCursor } from './pages.ts';
 import { atpParams, stockAnswer, stockRequest, unitsBy } from './stock.ts';
 
@@ -68,102 +71,125 @@ export const reservationsAnswer = z
   })
   .meta({ id: 'LiveReservations' });
 
+/** An object that may grow. Its type has the fields of today only, so that a wrong name does not compile. */
+function growing<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape> {
+  return z.looseObject(shape) as unknown as z.ZodObject<Shape>;
+}
+
+/** Numbers by name; a reader meets names that it does not know. */
+function byName<Name extends string = string>(): z.ZodRecord<z.ZodType<Name, Name>, z.ZodNumber> {
+  return z.record(z.string(), z.number()) as unknown as z.ZodRecord<z.ZodType<Name, Name>, z.ZodNumber>;
+}
+
 const units = z.int();
 const standing = {
-  units: z.looseObject(unitsBy(TOTALLED_BUCKETS)),
+  /** `atp` is max(0, available) summed over stock keys. */
+  units: growing(unitsBy(TOTALLED_BUCKETS)),
   stockKeys: z.int(),
   stockOuts: z.int().meta({ description: 'stock keys that had stock once and have nothing sellable now' }),
   negative: z.int().meta({ description: 'stock keys whose sellable is below 0' }),
   shortfall: units.meta({ description: 'units promised beyond what is there' }),
 };
-const byName = z.record(z.string(), z.number());
-const happened = z
-  .looseObject({
-    seconds: z.number().meta({ description: 'of the window that have passed' }),
-    facts: byName,
-    unitsSold: units,
-    unitsReturned: units,
-    returnRate: z.number().nullable(),
-    returnReasons: byName,
-    holds: z.looseObject({
-      granted: z.int(),
-      confirmed: z.int(),
-      released: z.int(),
-      expired: z.int(),
-      conversion: z.number().nullable(),
-    }),
-    transfers: z.looseObject({ received: z.int(), leadSeconds: z.number().nullable(), unitsDamaged: units }),
-    counts: z.looseObject({ counted: z.int(), accuracy: z.number().nullable(), varianceUnits: units }),
-    sellThrough: z.number().nullable(),
-  })
-  .meta({ id: 'Happened' });
-const latency = {
+/** Sums of what happened within a window, of all that the journal and the streams hold. They survive a restart. */
+const happened = growing({
+  seconds: z.number().meta({ description: 'of the window that have passed' }),
+  facts: byName<FactType>(),
+  unitsSold: units,
+  unitsReturned: units,
+  /** Units returned ÷ units sold. */
+  returnRate: z.number().nullable(),
+  /** Units by reason, the ten greatest; returns without a reason count under ''. */
+  returnReasons: byName(),
+  /** Lines of reservations. A line that is sold without a confirmation counts as confirmed; the end of an allocation does not count. */
+  holds: growing({
+    granted: z.int(),
+    confirmed: z.int(),
+    released: z.int(),
+    expired: z.int(),
+    /** Confirmed ÷ all holds that ended or were confirmed. */
+    conversion: z.number().nullable(),
+  }),
+  /** `leadSeconds`: mean time from shipped to received, by the devices' stamps. */
+  transfers: growing({ received: z.int(), leadSeconds: z.number().nullable(), unitsDamaged: units }),
+  /** `accuracy`: counts without variance ÷ counts; `varianceUnits`: Σ |variance|. */
+  counts: growing({ counted: z.int(), accuracy: z.number().nullable(), varianceUnits: units }),
+  /** Units sold ÷ (units sold + on hand now). */
+  sellThrough: z.number().nullable(),
+}).meta({ id: 'Happened' });
+const latency = growing({
   requests: z.int(),
   perSecond: z.number(),
   p50Ms: z.number().nullable(),
   p99Ms: z.number().nullable(),
-};
-const asked = z
-  .looseObject({
-    seconds: z.number(),
-    atp: z.looseObject(latency),
-    reservations: z.looseObject({ ...latency, outcomes: byName }),
-    factsDuplicate: z.int(),
-    factsParked: byName,
-  })
-  .meta({ id: 'Asked' });
-const locationBrief = z
-  .looseObject({
-    location: z.string(),
-    ...standing,
-    openAnomalies: z.int(),
-    heardAt: z.string().nullable(),
-    factsPerMinute: z.int(),
-  })
-  .meta({ id: 'LocationBrief' });
+});
+/** Requests to the nodes within a window; since their start where the window is longer. */
+const asked = growing({
+  seconds: z.number(),
+  atp: latency,
+  /** Outcomes: held, partial, repeated, refused, conflict, confirmed, released, expired, undecided. */
+  reservations: growing({ ...latency.shape, outcomes: byName() }),
+  factsDuplicate: z.int(),
+  factsParked: byName<ParkReason>(),
+}).meta({ id: 'Asked' });
+const locationBrief = growing({
+  location: z.string(),
+  ...standing,
+  openAnomalies: z.int(),
+  /** Latest fact of this location; null if none was heard. */
+  heardAt: z.string().nullable(),
+  factsPerMinute: z.int(),
+}).meta({ id: 'LocationBrief' });
 export const locationsAnswer = z
   .object({ locations: z.array(locationBrief), next: nextCursor })
   .meta({ id: 'Locations' });
-export const kpiAnswer = z
-  .looseObject({
-    ...standing,
-    windows: z.looseObject({ minute: happened, hour: happened, day: happened, all: happened }),
-    asked: z.looseObject({ minute: asked, hour: asked, all: asked }),
-    ageing: z.array(units).meta({ description: 'units on hand by age: up to 30, 60, 90, 180 days, and longer' }),
-    openAnomalies: byName,
-    locations: z.array(locationBrief),
-    locationCount: z.int(),
-    factsBySecond: z.array(z.number()),
-  })
-  .meta({ id: 'Kpi' });
-export const systemAnswer = z
-  .looseObject({
-    nodes: z.array(
-      z.looseObject({
-        name: z.string(),
-        http: z.string(),
-        ready: z.boolean(),
-        reasons: z.array(z.string()),
-        owned: z.int(),
-        actors: z.int(),
-        reservations: z.int(),
-        journalWaiting: z.int(),
-        lag: byName,
-        snapshotAgeSeconds: z.number(),
-        eventLoopP99Ms: z.number(),
-        memoryMiB: z.number(),
-        liveClients: z.int(),
-        startedAt: z.string(),
-        silentSeconds: z.number(),
-      }),
-    ),
-    partitions: z.int(),
-    owners: z.array(z.looseObject({ node: z.string(), epoch: z.int() }).nullable()),
-    parked: z.int(),
-    durability: z.string(),
-    version: z.string(),
-  })
-  .meta({ id: 'System' });
+export const kpiAnswer = growing({
+  ...standing,
+  windows: growing({ minute: happened, hour: happened, day: happened, all: happened }),
+  asked: growing({ minute: asked, hour: asked, all: asked }),
+  ageing: z.array(units).meta({ description: 'units on hand by age: up to 30, 60, 90, 180 days, and longer' }),
+  /** By kind; kinds without an open anomaly are left out. */
+  openAnomalies: byName(),
+  /** Those that need a person first: open anomalies, then negative stock keys, then stock-outs. */
+  locations: z.array(locationBrief),
+  locationCount: z.int(),
+  /** Facts folded in each of the last 60 seconds, oldest first. */
+  factsBySecond: z.array(z.number()),
+}).meta({ id: 'Kpi' });
+const nodeFigures = growing({
+  name: z.string(),
+  http: z.string(),
+  ready: z.boolean(),
+  reasons: z.array(z.string()),
+  owned: z.int(),
+  actors: z.int(),
+  reservations: z.int(),
+  journalWaiting: z.int(),
+  lag: byName(),
+  snapshotAgeSeconds: z.number(),
+  eventLoopP99Ms: z.number(),
+  memoryMiB: z.number(),
+  liveClients: z.int(),
+  startedAt: z.string(),
+  /** 0 unless the node has not been heard of for more than 3 s. */
+  silentSeconds: z.number(),
+});
+export const systemAnswer = growing({
+  nodes: z.array(nodeFigures),
+  partitions: z.int(),
+  /** By partition; null where no node serves it. */
+  owners: z.array(growing({ node: z.string(), epoch: z.int() }).nullable()),
+  parked: z.int(),
+  /** How durable an answer is on these servers, as said at the start. */
+  durability: z.string(),
+  version: z.string(),
+}).meta({ id: 'System' });
 
+export type Happened = Read<z.output<typeof happened>>;
+export type Latency = Read<z.output<typeof latency>>;
+export type Asked = Read<z.output<typeof asked>>;
+export type LocationBrief = Read<z.output<typeof locationBrief>>;
+export type KpiAnswer = Read<z.output<typeof kpiAnswer>>;
+export type NodeFigures = Read<z.output<typeof nodeFigures>>;
+export type SystemAnswer = Read<z.output<typeof systemAnswer>>;
 export type LocationStockAnswer = z.infer<typeof locationStockAnswer>;
 export type ReservationsAnswer = z.infer<typeof reservationsAnswer>;

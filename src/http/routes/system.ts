@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { LOCATIONS_SHOWN } from '../../../dashboards/kpi/known-figures.ts';
 import { noUnits, TOTALLED_BUCKETS } from '../../../streams/buckets.ts';
 import {
+  type KpiAnswer,
   kpiAnswer,
   locationParams,
   locationStockAnswer,
@@ -55,9 +56,9 @@ const ASKED = {
   atp: LATENCY,
   reservations: { ...LATENCY, outcomes: { held: 4, refused: 1 } },
   factsDuplicate: 0,
-  factsParked: { 'too-old': 0 },
+  factsParked: { 'too-old': 0, 'id-conflict': 0, unreadable: 0, invalid: 0, 'subject-mismatch': 0 },
 };
-const KPI = {
+const KPI: KpiAnswer = {
   ...STANDING,
   windows: { minute: HAPPENED, hour: HAPPENED, day: HAPPENED, all: HAPPENED },
   asked: { minute: ASKED, hour: ASKED, all: ASKED },
