@@ -7,11 +7,12 @@
  *  TP3 Orders, tasks and purchases come later: a reader passes over fields that it does not know.
  */
 
-import type { Anomaly } from '../streams/contract/anomaly-kinds.ts';
+import type { Anomaly } from '../streams/contract/anomaly.ts';
 import type { AtpLine, SkuStockAnswer } from '../streams/contract/stock.ts';
 import type { KpiAnswer, LocationBrief, SystemAnswer } from '../streams/contract/system.ts';
 
-export { ANOMALY_KINDS, type Anomaly, SEVERITIES } from '../streams/contract/anomaly-kinds.ts';
+export type { Anomaly } from '../streams/contract/anomaly.ts';
+export { ANOMALY_KINDS, SEVERITIES } from '../streams/contract/anomaly-kinds.ts';
 export type { Asked, Happened, Latency, LocationBrief, NodeFigures } from '../streams/contract/system.ts';
 
 /** One message of the feed. */

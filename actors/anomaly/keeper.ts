@@ -12,7 +12,8 @@ import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies
 import { LIMITS } from '../../config/limits.ts';
 import { BrokerError, type KeyEntry, type Keys } from '../../streams/broker.ts';
 import { type Clock, delay } from '../../streams/clock.ts';
-import type { Anomaly, AnomalyKind, AnomalyState } from '../../streams/contract/anomaly-kinds.ts';
+import type { Anomaly } from '../../streams/contract/anomaly.ts';
+import type { AnomalyKind, AnomalyState } from '../../streams/contract/anomaly-kinds.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partition-set.ts';

@@ -7,7 +7,7 @@
  *  L2 What a person resolved opens again only for a later episode of its cause. What resolved by itself opens again whenever its cause is there.
  *  L3 A person's step that was done already changes nothing; one that no longer fits is a Refusal.
  */
-import type { Anomaly } from '../../streams/contract/anomaly-kinds.ts';
+import type { Anomaly } from '../../streams/contract/anomaly.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import { Refusal } from '../ports/refusal.ts';
 import type { Alarm } from './detect/alarms.ts';

@@ -1,5 +1,5 @@
 /**
- * Anomalies: what everyone who speaks of them agrees on: kinds, severities, states, and the shape that is stored, sent and shown.
+ * Anomalies: what everyone who speaks of them agrees on: kinds, severities, states.
  * Data only, so that a browser can have it too.
  */
 export const ANOMALY_KINDS = [
@@ -26,24 +26,6 @@ export type Severity = (typeof SEVERITIES)[number];
 export const ANOMALY_STATES = ['open', 'acknowledged', 'resolved'] as const;
 /** open → acknowledged → resolved; by itself too, when its cause is gone. */
 export type AnomalyState = (typeof ANOMALY_STATES)[number];
-
-export interface Anomaly {
-  readonly id: string;
-  readonly kind: AnomalyKind;
-  readonly severity: Severity;
-  readonly sku?: string;
-  readonly location?: string;
-  /** When it began, ISO 8601. */
-  readonly at: string;
-  /** When it last changed. */
-  readonly updatedAt: string;
-  readonly state: AnomalyState;
-  /** A sentence for people, and the figures behind it. */
-  readonly data: Readonly<Record<string, unknown>> & { readonly says: string };
-  readonly acknowledged?: { readonly by: string; readonly why: string; readonly at: string };
-  /** `by` is absent when it resolved by itself. */
-  readonly resolved?: { readonly by?: string; readonly why: string; readonly at: string };
-}
 
 /** Where a change of an anomaly is published: `anomaly.<kind>`; `*` for those of all kinds. */
 export function anomalySubject(kind: AnomalyKind | '*'): string {

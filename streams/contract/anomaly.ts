@@ -1,5 +1,6 @@
 /** Requests and answers of anomalies: they check, type and document. */
 import { z } from 'zod';
+import type { Read } from '../messages.ts';
 import { ANOMALY_KINDS, ANOMALY_STATES, SEVERITIES } from './anomaly-kinds.ts';
 import { cursorOf, limit, nextCursor } from './pages.ts';
 
@@ -50,3 +51,5 @@ export const anomalyAnswer = z
 export const anomaliesAnswer = z
   .object({ anomalies: z.array(anomalyAnswer), next: nextCursor })
   .meta({ id: 'Anomalies' });
+
+export type Anomaly = Read<z.output<typeof anomalyAnswer>>;

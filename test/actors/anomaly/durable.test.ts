@@ -8,7 +8,7 @@ import { type Answer, ask, askUntilDecided } from '../../../harness/callers/http
 import { NodeProcess } from '../../../harness/processes/node-process.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
 import { until } from '../../../harness/until.ts';
-import type { Anomaly } from '../../../streams/contract/anomaly-kinds.ts';
+import type { Anomaly } from '../../../streams/contract/anomaly.ts';
 
 let one: NodeProcess;
 let two: NodeProcess;
