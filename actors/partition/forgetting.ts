@@ -2,7 +2,7 @@
 
 import type { SeenIds } from '../idempotency/fact-ids.ts';
 import { compact } from '../stock/movements.ts';
-import { endedAtMs } from '../stock/reservation.ts';
+import { endedAtMs, homeEndedAtMs } from '../stock/reservation.ts';
 import type { Partition } from './partition.ts';
 
 /** Slack beyond the horizon: facts that were let in just before it may still be on their way. */
@@ -45,9 +45,7 @@ function forgetReservations(partition: Partition, beforeMs: number): number {
     forgotten += 1;
   }
   for (const home of book.homes.values()) {
-    const ended =
-      home.endedAtMs > 0 ? home.endedAtMs : home.confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : home.expiresAtMs;
-    if (ended < beforeMs) book.removeHome(home);
+    if (homeEndedAtMs(home) < beforeMs) book.removeHome(home);
   }
   return forgotten;
 }

@@ -7,7 +7,7 @@ import type { SeenIds } from '../idempotency/fact-ids.ts';
 import { unitsOnHand } from '../stock/availability.ts';
 import type { StockBook } from '../stock/book.ts';
 import { compact } from '../stock/movements.ts';
-import { endedAtMs } from '../stock/reservation.ts';
+import { endedAtMs, homeEndedAtMs } from '../stock/reservation.ts';
 import type { HomeEntry, ReservationPart, StockKey } from '../stock/state.ts';
 import { DatedIds, idText } from './rebuild.ts';
 
@@ -118,11 +118,7 @@ function partText(part: ReservationPart): string {
 }
 
 function* homeDifferences(kept: StockBook, folded: StockBook, forgottenMs: number): Generator<Difference> {
-  const forgotten = (home: HomeEntry) => {
-    const ended =
-      home.endedAtMs > 0 ? home.endedAtMs : home.confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : home.expiresAtMs;
-    return ended < forgottenMs;
-  };
+  const forgotten = (home: HomeEntry) => homeEndedAtMs(home) < forgottenMs;
   const text = ({ page: _page, ...rest }: HomeEntry) => JSON.stringify(rest);
   for (const [id, home] of kept.homes) {
     const other = folded.homes.get(id);

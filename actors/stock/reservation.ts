@@ -8,7 +8,7 @@
  *  R3 A sale at another location than the line's still fulfils it: the goods are with the customer. What is sold at the
  *     line's own location counts first; what is sold beyond all lines changes none.
  */
-import type { PartLine, ReservationPart } from './state.ts';
+import type { HomeEntry, PartLine, ReservationPart } from './state.ts';
 
 export type ReservationStatus = 'held' | 'allocated' | 'released' | 'expired' | 'fulfilled';
 
@@ -36,6 +36,12 @@ export function endedAtMs(part: ReservationPart): number {
   if (!part.granted) return part.soldAtMs;
   if (hasEnded(part)) return Math.max(part.releasedAtMs, part.expiredAtMs, part.soldAtMs);
   return isFulfilled(part) ? part.soldAtMs : 0;
+}
+
+/** When nothing can change the home entry of a reservation any more, in milliseconds; infinite while something can. */
+export function homeEndedAtMs({ endedAtMs: ended, confirmedAtMs, expiresAtMs }: HomeEntry): number {
+  if (ended > 0) return ended;
+  return confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : expiresAtMs;
 }
 
 /** Makes lines and keys agree with what is recorded (R2, R3). The keys' pages must have been touched. */
