@@ -3,7 +3,7 @@
  */
 
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../../config/topology.ts';
-import type { Broker } from '../../streams/broker.ts';
+import type { Broker, StreamFacts } from '../../streams/broker.ts';
 import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
 import type { Writers } from '../log/writers.ts';
@@ -63,6 +63,17 @@ export async function refuseIfTrimmed(broker: Broker, starts: readonly Point[]):
   throw new Error('the streams were trimmed while they were read; it starts over');
 }
 
+/** Rejects with a LostLogError if the stream is not the one with which the node started. */
+export function lastSeqOf(
+  name: string,
+  stream: StreamFacts | undefined,
+  created: Readonly<Record<string, string>>,
+): number {
+  if (stream === undefined || stream.created !== created[name])
+    throw new LostLogError(`stream ${name} is not the one this node started with`);
+  return stream.lastSeq;
+}
+
 /** What recovery needs to know of the streams now. Rejects with a LostLogError if one is not that with which the node started. */
 export async function recoveryWorld(
   {
@@ -76,10 +87,7 @@ export async function recoveryWorld(
   const streams = await readStreams(world.broker);
   const lastSeqs: Record<string, number> = {};
   for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM]) {
-    const stream = streams.get(name);
-    if (stream === undefined || stream.created !== world.created[name])
-      throw new LostLogError(`stream ${name} is not the one this node started with`);
-    lastSeqs[name] = stream.lastSeq;
+    lastSeqs[name] = lastSeqOf(name, streams.get(name), world.created);
   }
   // Behind the ends: a writer is enrolled before its first record (AD2).
   const admission = await writers.read();

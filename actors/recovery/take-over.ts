@@ -29,7 +29,7 @@ import type { Baselines } from '../snapshot/baseline-format.ts';
 import type { SnapshotRounds } from '../snapshot/scheduler.ts';
 import type { SnapshotStore } from '../snapshot/snapshotter.ts';
 import type { Marks } from './high-water-marks.ts';
-import { recoverPartitions, recoveryWorld, refuseIfTrimmed } from './recover-partitions.ts';
+import { lastSeqOf, recoverPartitions, recoveryWorld, refuseIfTrimmed } from './recover-partitions.ts';
 import { LostLogError, type Recovering } from './recovery.ts';
 import type { RuleChanges } from './rule-changes.ts';
 
@@ -198,10 +198,7 @@ export class TakeOver {
     const lastSeqs: Record<string, number> = {};
     lastSeqs[WRITERS_STREAM] = (await broker.stream(WRITERS_STREAM))?.lastSeq ?? 0;
     for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
-      const stream = await broker.stream(name);
-      if (stream === undefined || stream.created !== created[name])
-        throw new LostLogError(`stream ${name} is not the one this node started with`);
-      lastSeqs[name] = stream.lastSeq;
+      lastSeqs[name] = lastSeqOf(name, await broker.stream(name), created);
     }
     return lastSeqs;
   }
