@@ -53,6 +53,18 @@ export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
+/** The outcome of the work, or undefined if it takes longer than so many milliseconds. */
+export function inTime<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T | undefined> {
+  const over = new AbortController();
+  const late = delay(clock, ms, over.signal).then(() => undefined);
+  return Promise.race([work, late]).finally(() => over.abort());
+}
+
+/** Milliseconds to wait before the next attempt: twice as long each time, up to a bound. `attempt` counts from 0. */
+export function backOffMs(attempt: number, firstMs: number, mostMs: number): number {
+  return Math.min(mostMs, firstMs * 2 ** attempt);
+}
+
 /** Calls again and again, so many milliseconds apart, until what it returns is called. */
 export function every(clock: Clock, ms: number, call: () => void): () => void {
   let cancel: () => void = () => undefined;

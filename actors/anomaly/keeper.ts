@@ -11,7 +11,7 @@
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { BrokerError, type KeyEntry, type Keys } from '../../streams/broker.ts';
-import { type Clock, delay } from '../../streams/clock.ts';
+import { type Clock, delay, inTime } from '../../streams/clock.ts';
 import type { Anomaly } from '../../streams/contract/anomaly.ts';
 import type { AnomalyKind, AnomalyState } from '../../streams/contract/anomaly-kinds.ts';
 import { partitionOf } from '../../streams/subjects.ts';
@@ -114,7 +114,7 @@ export class AnomalyKeeper implements AnomalyDesk {
   async stop(): Promise<void> {
     this.#stop.abort();
     // A store that does not answer must not hold the node up.
-    await Promise.race([this.#loop, delay(this.#world.clock, LIMITS.anomalyStopMs)]);
+    await inTime(this.#world.clock, LIMITS.anomalyStopMs, this.#loop);
   }
 
   /** Anomalies that are not resolved, of the partitions owned here. */

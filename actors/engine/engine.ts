@@ -4,7 +4,7 @@
  */
 import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM, WRITERS_STREAM } from '../../config/topology.ts';
-import { delay } from '../../streams/clock.ts';
+import { delay, inTime } from '../../streams/clock.ts';
 import type { Journal } from '../../streams/journal/journal.ts';
 import type { SeenIds } from '../idempotency/fact-ids.ts';
 import type { Intake } from '../ingest/intake.ts';
@@ -119,7 +119,11 @@ export class Engine {
     const { clock, ownership } = this.#deps;
     const { partitions, followers, intake, snapshots, expiry, journal } = this.#parts;
     const within = (ms: number, work: Promise<unknown>) =>
-      Promise.race([work.catch(() => undefined), delay(clock, ms)]);
+      inTime(
+        clock,
+        ms,
+        work.catch(() => undefined),
+      );
     partitions.close();
     await within(DRAIN_MS, this.#drained());
     await within(LAST_MARK_MS, this.#mark());

@@ -5,7 +5,7 @@
  */
 import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../../config/topology.ts';
-import { delay } from '../../streams/clock.ts';
+import { backOffMs, delay } from '../../streams/clock.ts';
 import { Follower, type ReadingWorld } from '../../streams/read/follower.ts';
 import type { PartitionSet, Partitions } from '../partition/partition-set.ts';
 import type { Intake } from './intake.ts';
@@ -126,7 +126,7 @@ export class Followers {
         break;
       } catch (error) {
         restarted(stream, `marks of parked facts cannot be read: ${(error as Error).message}`);
-        await delay(clock, Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)));
+        await delay(clock, backOffMs(attempt, 50, 2_000));
       }
     }
     follower.resume();

@@ -5,7 +5,7 @@
  * takes in no more facts over HTTP until PARKED takes them again.
  */
 import { type Broker, BrokerError } from '../../streams/broker.ts';
-import { type Clock, delay } from '../../streams/clock.ts';
+import { backOffMs, type Clock, delay } from '../../streams/clock.ts';
 import { type Parking, park } from '../../streams/fact/parked.ts';
 import { UNDECIDED, undecided } from '../ports/refusal.ts';
 
@@ -42,7 +42,7 @@ export class FactParking {
         return;
       } catch (error) {
         if (attempt === TRIES_BEFORE_STALLED) this.#stall(parking, error as Error);
-        await delay(clock, Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)));
+        await delay(clock, backOffMs(attempt, 50, 2_000));
       }
     }
     // mutant: unparked-counts-as-parked

@@ -10,7 +10,7 @@
 import { LIMITS } from '../../config/limits.ts';
 import { type FactStream, streamOf } from '../../config/topology.ts';
 import { type Broker, BrokerError } from '../../streams/broker.ts';
-import { type Clock, delay } from '../../streams/clock.ts';
+import { type Clock, delay, inTime } from '../../streams/clock.ts';
 import { type Fact, parseFact } from '../../streams/fact/fact.ts';
 import { MARK_HEADER, markAgain } from '../../streams/fact/park-marks.ts';
 import { type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked.ts';
@@ -173,9 +173,7 @@ export class StreamFactDesk implements FactDesk {
       ({ verdict }) => verdict ?? undefined,
       () => undefined,
     );
-    const over = new AbortController();
-    const late = delay(this.#world.clock, withinMs, over.signal).then(() => undefined);
-    return Promise.race([asked, late]).finally(() => over.abort());
+    return inTime(this.#world.clock, withinMs, asked);
   }
 
   async #reject({ bytes, type }: SentBody, reason: ParkReason, message: string): Promise<Outcome> {
@@ -183,9 +181,8 @@ export class StreamFactDesk implements FactDesk {
     const source = `http.${reason}-${hi.toString(16)}${lo.toString(16).padStart(8, '0')}`;
     this.#world.parked(reason);
     const parked = this.#world.parking.park({ source, subject: 'http', reason, message, contentType: type, bytes });
-    const over = new AbortController();
-    const late = delay(this.#world.clock, LIMITS.verdictMs, over.signal).then(() => 'late');
-    if ((await Promise.race([parked, late]).finally(() => over.abort())) === 'late') throw undecided(UNDECIDED.parking);
+    const done = parked.then(() => true);
+    if ((await inTime(this.#world.clock, LIMITS.verdictMs, done)) === undefined) throw undecided(UNDECIDED.parking);
     return { code: reason, message };
   }
 

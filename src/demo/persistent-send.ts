@@ -1,9 +1,8 @@
 /** Sending that does not give up: a demo outlives a restart of its node. */
-import type { Clock } from '../../streams/clock.ts';
+import { type Clock, delay } from '../../streams/clock.ts';
 import type { FactsAnswer } from '../../streams/contract/stock.ts';
 import type { SentFact } from '../replay/entry.ts';
 import type { Send } from '../replay/send.ts';
-import { wait } from '../replay/wait.ts';
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5_000;
@@ -25,7 +24,7 @@ export async function sendUntilStored(
       if (trouble !== said) report(trouble);
       said = trouble;
     }
-    await wait(clock, pauseMs, signal);
+    await delay(clock, pauseMs, signal);
   }
   return undefined;
 }

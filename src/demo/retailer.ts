@@ -7,13 +7,12 @@
 
 import type { Demo } from '../../config/demo/demo.ts';
 import { LIMITS } from '../../config/limits.ts';
-import type { Clock } from '../../streams/clock.ts';
+import { type Clock, delay } from '../../streams/clock.ts';
 import type { StockAnswer } from '../../streams/contract/stock.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import { type Ask, path } from '../client/client.ts';
 import type { SentFact } from '../replay/entry.ts';
 import type { Send } from '../replay/send.ts';
-import { wait } from '../replay/wait.ts';
 import { random } from './chance.ts';
 import { type Month, paceOf } from './month.ts';
 import { sendUntilStored } from './persistent-send.ts';
@@ -98,7 +97,7 @@ export class Retailer {
         await this.#ship(batch, at);
         batch = [];
         while (!signal.aborted && dueMs !== undefined && dueMs > clock.nowMs()) {
-          await wait(clock, Math.max(demo.tickMs, dueMs - clock.nowMs()), signal);
+          await delay(clock, Math.max(demo.tickMs, dueMs - clock.nowMs()), signal);
         }
       }
       if (signal.aborted) return this.#save();
@@ -143,7 +142,7 @@ export class Retailer {
     const chance = random(Math.floor(clock.nowMs()));
     const pick = <T>(list: readonly T[]) => list[Math.floor(chance() * list.length)];
     while (!signal.aborted) {
-      await wait(clock, demo.countEveryMs, signal);
+      await delay(clock, demo.countEveryMs, signal);
       const sku = pick(month.skus)?.sku;
       const location = pick(demo.locations)?.id;
       if (signal.aborted || sku === undefined || location === undefined) continue;

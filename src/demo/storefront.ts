@@ -8,12 +8,11 @@ import { setMaxListeners } from 'node:events';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { Demo } from '../../config/demo/demo.ts';
 import { LIMITS } from '../../config/limits.ts';
-import type { Clock } from '../../streams/clock.ts';
+import { type Clock, delay } from '../../streams/clock.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import { type Ask, type Asked, NO_ANSWER, path } from '../client/client.ts';
 import type { SentFact } from '../replay/entry.ts';
 import type { Send } from '../replay/send.ts';
-import { wait } from '../replay/wait.ts';
 import { random } from './chance.ts';
 import type { Month } from './month.ts';
 import { storesOf } from './movements.ts';
@@ -122,7 +121,7 @@ export class Storefront {
       } catch {
         if (signal.aborted) return;
         this.#counts.troubles++;
-        await wait(clock, AFTER_TROUBLE_MS, signal);
+        await delay(clock, AFTER_TROUBLE_MS, signal);
       }
     }
   }
@@ -170,13 +169,13 @@ export class Storefront {
     const nowMs = clock.monoMs();
     const atMs = Math.max(nowMs, this.#nextSlotMs);
     this.#nextSlotMs = atMs + 1000 / load.atpPerSecond;
-    if (atMs > nowMs) await wait(clock, atMs - nowMs, signal);
+    if (atMs > nowMs) await delay(clock, atMs - nowMs, signal);
   }
 
   async #ship(): Promise<void> {
     const { clock, signal } = this.#options;
     while (!signal.aborted) {
-      await wait(clock, SHIP_EVERY_MS, signal);
+      await delay(clock, SHIP_EVERY_MS, signal);
       const nowMs = clock.nowMs();
       await this.#sell((dueMs) => dueMs <= nowMs);
     }

@@ -16,6 +16,7 @@ import { ConnectionTimeoutError, createClient, createCluster, RESP_TYPES } from 
 import type { RedisAddress, RedisServer } from '../../config/servers/redis-address.ts';
 import type { RedisLogin } from '../../config/servers/redis-login.ts';
 import { tlsOptionsOf } from '../../config/servers/tls.ts';
+import { backOffMs } from '../../streams/clock.ts';
 import { RedisRefusal, refusalOf, speaksPlainly } from './refusal.ts';
 
 /** The commands that snapshots need; values are bytes. */
@@ -280,7 +281,7 @@ type Access = Pick<RedisAddress, 'username' | 'password' | 'tls'>;
 type Reconnect = (attempt: number, cause: Error) => number | Error;
 /** It is replaced instead; the client tells its loss as an error only if the strategy answers with one. */
 const NEVER: Reconnect = (_, cause) => cause;
-const FOR_EVER: Reconnect = (attempt) => Math.min(2_000, 100 * 2 ** attempt);
+const FOR_EVER: Reconnect = (attempt) => backOffMs(attempt, 100, 2_000);
 /** For ever, but for a first connection that is refused. */
 const UNLESS_REFUSED: Reconnect = (attempt, cause) =>
   attempt === 0 && refusalOf(cause) !== undefined ? cause : FOR_EVER(attempt, cause);

@@ -4,11 +4,10 @@
  *  B1 A batch is sent again with the same facts and stamps, so what was stored the first time is a duplicate.
  *  B2 Each batch ends in exactly one of settled and lost. Once one is lost, nothing more is sent.
  */
-import type { Clock } from '../../streams/clock.ts';
+import { type Clock, delay } from '../../streams/clock.ts';
 import type { FactsAnswer } from '../../streams/contract/stock.ts';
 import type { SentFact } from './entry.ts';
 import { type Send, SendError } from './send.ts';
-import { wait } from './wait.ts';
 
 /** A fact and where it came from. */
 export interface Parcel {
@@ -83,7 +82,7 @@ export class Outbox {
         this.#failure ??= outcome.message;
         return lost(batch, this.#failure);
       }
-      await wait(clock, Math.max(pauseMs, outcome.retryAfterMs), signal);
+      await delay(clock, Math.max(pauseMs, outcome.retryAfterMs), signal);
     }
   }
 

@@ -6,13 +6,12 @@
  */
 
 import { LIMITS } from '../../config/limits.ts';
-import type { Clock } from '../../streams/clock.ts';
+import { type Clock, delay } from '../../streams/clock.ts';
 import type { FactsAnswer } from '../../streams/contract/stock.ts';
 import { type Batch, Outbox, type OutboxBounds, type Parcel } from './outbox.ts';
 import { Pace, type Speed } from './pace.ts';
 import { type Format, ReadError, readFacts } from './read.ts';
 import type { Send } from './send.ts';
-import { wait } from './wait.ts';
 
 export interface ReplayJob {
   readonly files: readonly string[];
@@ -121,7 +120,7 @@ async function play(job: ReplayJob, signal: AbortSignal, outbox: Outbox, account
           const { fact, dueMs } = pace.next(entry.fact);
           if (dueMs !== undefined && dueMs > clock.nowMs()) {
             await flush();
-            while (!over() && dueMs > clock.nowMs()) await wait(clock, nap(dueMs - clock.nowMs()), signal);
+            while (!over() && dueMs > clock.nowMs()) await delay(clock, nap(dueMs - clock.nowMs()), signal);
           }
           batch.push({ fact, file, place: entry.place });
           if (batch.length >= batchFacts) await flush();

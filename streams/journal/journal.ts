@@ -17,7 +17,7 @@ import { failpoint } from '../../config/failpoints.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
 import { type Broker, BrokerError } from '../broker.ts';
-import { type Clock, delay } from '../clock.ts';
+import { backOffMs, type Clock, delay } from '../clock.ts';
 import { type ReadingWorld, readUntil } from '../read/follower.ts';
 import { journalSubject } from '../subjects.ts';
 import type { Decision, PartitionEpoch } from './decision.ts';
@@ -246,7 +246,7 @@ export class Journal {
         // mutant: refused-batch-formed-again
         if (isForWhatItIs(error)) return open ? this.#close(bytes, n, error) : error;
         open ||= !(error instanceof BrokerError) || error.kind !== 'conflict';
-        if (attempt > 0) await delay(this.#clock, Math.min(1_000, 20 * 2 ** attempt));
+        if (attempt > 0) await delay(this.#clock, backOffMs(attempt, 20, 1_000));
       }
     }
   }
@@ -291,7 +291,7 @@ export class Journal {
         return await this.#broker.lastOn(JOURNAL_STREAM, this.#subject);
       } catch {
         if (attempt >= TRIES_BEFORE_GONE && (await this.#isGone())) return 'gone';
-        await delay(this.#clock, Math.min(1_000, 50 * 2 ** Math.min(attempt, 5)));
+        await delay(this.#clock, backOffMs(attempt, 50, 1_000));
       }
     }
   }
@@ -339,7 +339,7 @@ export class Journal {
       } catch {
         // The server is away: it is asked again.
       }
-      await delay(this.#clock, Math.min(1_000, 50 * 2 ** Math.min(attempt, 5)));
+      await delay(this.#clock, backOffMs(attempt, 50, 1_000));
     }
   }
 

@@ -6,7 +6,9 @@
  *  SO2 Attempts back off up to MAX_WAIT_MS, with chance in them, so that a thousand pages do not return at one moment.
  *  SO3 An open socket that has said nothing for SILENT_MS counts as lost: a cable that was pulled closes nothing.
  */
+
 import { signal } from '@preact/signals';
+import { backOffMs } from '../../../streams/clock.ts';
 import type { TopicMessage } from '../../topics.ts';
 
 export interface Link {
@@ -90,7 +92,7 @@ function connect(): void {
 
 function lost(): void {
   socket = undefined;
-  const wait = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** attempts) * (0.5 + Math.random() / 2);
+  const wait = backOffMs(attempts, FIRST_WAIT_MS, MAX_WAIT_MS) * (0.5 + Math.random() / 2);
   attempts += 1;
   const now = Date.now();
   link.value = { ...link.value, phase: 'lost', lostAt: link.value.lostAt ?? now, retryAt: now + wait };
