@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { fastify } from 'fastify';
 import { expect, it } from 'vitest';
-import { addWebPage } from '../../../src/http/web-page.ts';
 import { freshFolder } from '../../../harness/servers/servers.ts';
+import { addWebPage } from '../../../src/http/web-page.ts';
 import { front } from './front.ts';
 
 const PAGE = /<script type="module" crossorigin src="(\/assets\/[^"]+\.js)">/;
