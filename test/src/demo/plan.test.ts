@@ -20,7 +20,7 @@ beforeAll(async () => {
   month = await readMonth(SHIPPED_MONTH, DEMO);
   runs = [await scripted(month, 1, 'demo-x-1:'), await scripted(month, 2, 'demo-x-2:')];
   read = runs.map((facts) => facts.map(parsed));
-});
+}, 240_000);
 
 function parsed(fact: SentFact): Fact {
   const result = parseFact(fact);
