@@ -3,7 +3,7 @@
  *
  * Invariants:
  *  SE1 Each is logged with its stack, now and then if it comes back without end, and counted.
- *  SE2 The process goes on unless state is in doubt. What folds and decides catches its own faults (Engine#doubt); one that comes here from
+ *  SE2 The process goes on unless state is in doubt. What folds and decides catches its own faults (PartitionSet.doubt); one that comes here from
  *      that code has passed by that, so what the node holds may be half of something: it ends, writes no snapshot of it, and the next start
  *      builds it from the log.
  */
@@ -13,7 +13,7 @@ import type { Seldom } from '../process/seldom.ts';
 
 /** Code whose faults leave state in doubt, by where it stands in a stack. */
 const DECIDING =
-  /\/(actors\/(stock\/|grants|reservations|intake|partition|seen|watch|recovery|snapshot)|streams\/journal)[\w-]*[./]/;
+  /\/(actors\/(book|partition|recovery|reservation|snapshot|stock)\/|actors\/idempotency\/fact-ids\.|actors\/ingest\/intake\.|streams\/journal\/)/;
 
 /** Installs the handlers; the returned function takes them away. */
 export function catchStrayErrors(

@@ -44,3 +44,18 @@ it('are counted and logged now and then, and end the process only where state is
   expect(lines.map(([, message]) => message).slice(0, 2)).toEqual(['nobody waited', 'of a timer']);
   expect(lines.length).toBeLessThan(6);
 });
+
+it.each([
+  ['idempotency/fact-ids', 'SeenIds.prototype.check.call(undefined)'],
+  ['ingest/intake', 'Intake.prototype.take.call(undefined)'],
+  ['partition/partition-set', 'PartitionSet.prototype.drop.call(undefined)'],
+  ['reservation/participant', 'notEnough(undefined)'],
+])('leave state in doubt where they come out of actors/%s', async (file, fault) => {
+  const program = PROGRAM.replace("'./dist/actors/stock/evolve.js'", `'./dist/actors/${file}.js'`)
+    .replace('{ applyFact }', `{ ${/^\w+/.exec(fault)?.[0]} }`)
+    .replace('applyFact(undefined, {})', fault);
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: packageRoot(),
+  });
+  expect(JSON.parse(stdout)).toMatchObject({ before: '', abandoned: expect.stringContaining('in doubt') });
+});
