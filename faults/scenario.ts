@@ -2,8 +2,8 @@
  * What a fault scenario is. Every one is a file under scenarios/ and stands in catalogue.ts.
  *
  * Invariants:
- *  F1 A scenario judges by what clients were told and by what the program says at the end, never by its insides.
- *  F2 What a machine cannot do is skipped with a reason, never silently.
+ *  FS1 A scenario judges by what clients were told and by what the program says at the end, never by its insides.
+ *  FS2 What a machine cannot do is skipped with a reason, never silently.
  */
 import type { Rig } from './rig/rig.ts';
 

@@ -2,8 +2,8 @@
  * Names on the wire: subject tokens, the partition of a SKU, and the subjects of facts, journal and parked facts.
  *
  * Invariants:
- *  S1 encodeToken is injective and yields one legal NATS token: no dot, blank, `*` or `>`.
- *  S2 partitionOf equals JetStream's `{{partition(P,n)}}` on the encoded token: FNV-1a 32 modulo P
+ *  SJ1 encodeToken is injective and yields one legal NATS token: no dot, blank, `*` or `>`.
+ *  SJ2 partitionOf equals JetStream's `{{partition(P,n)}}` on the encoded token: FNV-1a 32 modulo P
  *     (nats-server, server/subject_transform.go, getHashPartition); a test asks the server.
  */
 import type { MessageKind } from './broker.ts';

@@ -3,9 +3,9 @@
  * say now, give what is to be stored.
  *
  * Invariants:
- *  L1 Acknowledged stays acknowledged until it is resolved, whatever the detectors tell meanwhile.
- *  L2 What a person resolved opens again only for a later episode of its cause. What resolved by itself opens again whenever its cause is there.
- *  L3 A person's step that was done already changes nothing; one that no longer fits is a Refusal.
+ *  LC1 Acknowledged stays acknowledged until it is resolved, whatever the detectors tell meanwhile.
+ *  LC2 What a person resolved opens again only for a later episode of its cause. What resolved by itself opens again whenever its cause is there.
+ *  LC3 A person's step that was done already changes nothing; one that no longer fits is a Refusal.
  */
 import type { Anomaly } from '../../streams/contract/anomaly.ts';
 import { formatInstant } from '../../streams/instant.ts';

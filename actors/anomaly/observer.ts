@@ -2,7 +2,7 @@
  * The watch that tells the detectors of actors/anomaly what happens in one partition, and keeps their state with its snapshots.
  *
  * Invariants:
- *  AW1 What is kept begins with a version: what another version kept is not read, and the detectors begin anew (V3 of watch.ts).
+ *  AW1 What is kept begins with a version: what another version kept is not read, and the detectors begin anew (PV3).
  *  AW2 What follows from the book (negative stock, shortfalls, open transfers, what is held) is taken from it when one is loaded; what the
  *      detectors have learned, and what is open since when, is kept.
  */

@@ -6,9 +6,9 @@
  * key of this process: whoever chooses ids cannot choose them to stand in each other's way.
  *
  * Invariants:
- *  Q1 The same id with the same content is a duplicate; with other content a conflict, also when the other fact belongs
+ *  FI1 The same id with the same content is a duplicate; with other content a conflict, also when the other fact belongs
  *     to another partition of this node. A collision of id hashes reads as a conflict, so the fact is parked, not lost.
- *  Q2 An id is forgotten only with its whole chunk, when each was stored longer ago than the horizon: a copy that comes now happened before
+ *  FI2 An id is forgotten only with its whole chunk, when each was stored longer ago than the horizon: a copy that comes now happened before
  *     that, so it is parked as too old.
  */
 import { randomBytes } from 'node:crypto';
@@ -99,7 +99,7 @@ export class SeenIds {
     this.#byPartition.delete(partition);
   }
 
-  /** Forgets full chunks whose every id is remembered from before the moment (Q2). Returns how many ids that were. */
+  /** Forgets full chunks whose every id is remembered from before the moment (FI2). Returns how many ids that were. */
   forgetBefore(partition: number, at: number): number {
     const chunks = this.#byPartition.get(partition) ?? [];
     const old = chunks.filter((chunk) => chunk.used === CHUNK_IDS && chunk.latest < at);

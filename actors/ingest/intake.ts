@@ -2,12 +2,12 @@
  * Intake: messages of the fact streams into the books, each fact once.
  *
  * Invariants:
- *  T1 Every message gets one verdict: applied, duplicate, or parked with a reason. received = applied + duplicates + parked.
- *  T2 A verdict depends on the message, the ids seen, the stream's own stamp of arrival and the rule of its sequence: a replay gives the
+ *  IT1 Every message gets one verdict: applied, duplicate, or parked with a reason. received = applied + duplicates + parked.
+ *  IT2 A verdict depends on the message, the ids seen, the stream's own stamp of arrival and the rule of its sequence: a replay gives the
  *     same, whatever settings and programs are by now.
- *  T3 A position moves past a parked message at once, but no snapshot is taken before the message, and the mark of one that was parked for
+ *  IT3 A position moves past a parked message at once, but no snapshot is taken before the message, and the mark of one that was parked for
  *     its id, stands in PARKED.
- *  T4 A fact whose folding throws is not passed over: its partition is dropped there and then, and built again from its log.
+ *  IT4 A fact whose folding throws is not passed over: its partition is dropped there and then, and built again from its log.
  */
 
 import { failpoint } from '../../config/failpoints.ts';
@@ -33,7 +33,7 @@ export interface IntakeEvents {
   readonly applied: (type: FactType) => void;
   readonly duplicate: () => void;
   readonly parked: (reason: ParkReason) => void;
-  /** Something threw while it was folded into a partition's book, which may hold half of it now (T4). */
+  /** Something threw while it was folded into a partition's book, which may hold half of it now (IT4). */
   readonly inDoubt: (partition: number, what: string, error: unknown) => void;
 }
 
@@ -72,7 +72,7 @@ export class Intake {
     return this.#stored.marks;
   }
 
-  /** `STREAM.seq` of messages that were parked for their ids: they stay out (T2). */
+  /** `STREAM.seq` of messages that were parked for their ids: they stay out (IT2). */
   get conflicts(): Set<string> {
     return this.#stored.marks.conflicts;
   }

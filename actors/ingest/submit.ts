@@ -2,10 +2,10 @@
  * The fact desk: facts that come over HTTP go into their stream, and are answered with the verdict of their owner.
  *
  * Invariants:
- *  D1 What is stored or parked is the bytes as they were sent.
- *  D2 Of facts with one id in one request the first is judged first: the next is stored only after its verdict.
- *  D3 Without a verdict there is no answer (undecided): all may be sent again, and what was stored then counts as a duplicate.
- *  D4 A fact that is too large is neither stored nor parked: its sender has to make it smaller.
+ *  SU1 What is stored or parked is the bytes as they were sent.
+ *  SU2 Of facts with one id in one request the first is judged first: the next is stored only after its verdict.
+ *  SU3 Without a verdict there is no answer (undecided): all may be sent again, and what was stored then counts as a duplicate.
+ *  SU4 A fact that is too large is neither stored nor parked: its sender has to make it smaller.
  */
 import { LIMITS } from '../../config/limits.ts';
 import { type FactStream, streamOf } from '../../config/topology.ts';
@@ -105,7 +105,7 @@ export class StreamFactDesk implements FactDesk {
     }
   }
 
-  /** @param before what becomes of the last fact of each id so far (D2) */
+  /** @param before what becomes of the last fact of each id so far (SU2) */
   #submit(sent: SentBody, before: Map<string, Promise<Outcome>>): Promise<Outcome> {
     if (sent.bytes.length > LIMITS.factBytes) return Promise.resolve({ code: 'too-large', message: tooLarge(sent) });
     const { version } = this.#rule;

@@ -2,10 +2,10 @@
  * The chains of JOURNAL as a reader checks them, record by record in stream order.
  *
  * Invariants:
- *  C1 Records of one writer are dense and each carries the hash of the one before (D1). A writer's first record is its n = 1, or the
+ *  CN1 Records of one writer are dense and each carries the hash of the one before (JR1). A writer's first record is its n = 1, or the
  *     one that trimming left of it, at or below JOURNAL's floor.
  *     Behind what a person has skipped a chain goes on with the next record.
- *  C2 Epochs of a partition never go down along the stream, and behind a fence its writer decides in no epoch before the fence's.
+ *  CN2 Epochs of a partition never go down along the stream, and behind a fence its writer decides in no epoch before the fence's.
  */
 
 import type { StoredMessage } from '../../streams/broker.ts';

@@ -5,9 +5,9 @@
  * partition; its key in the owners' bucket, changed by compare-and-set, says who does. The epoch is that key's revision.
  *
  * Invariants:
- *  O1 A partition is served only after every writer that may still write for it is fenced.
- *  O2 The lease counts from the moment a renewal was sent, by the monotonic clock, and ends before others take over.
- *  O3 A lease that ran out counts again only after the owner keys of all partitions held have been written anew.
+ *  OW1 A partition is served only after every writer that may still write for it is fenced.
+ *  OW2 The lease counts from the moment a renewal was sent, by the monotonic clock, and ends before others take over.
+ *  OW3 A lease that ran out counts again only after the owner keys of all partitions held have been written anew.
  */
 import { RULES_VERSION } from '../../config/rules.ts';
 import { NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';

@@ -3,10 +3,10 @@
  * folded, in the order of folding, while the partition catches up as well as while it serves.
  *
  * Invariants:
- *  V1 A watch changes nothing in the book, and no promise depends on it.
- *  V2 What it keeps over a restart is encoded at the very moment of a snapshot and stored with it: it has seen each fact and decision
+ *  PV1 A watch changes nothing in the book, and no promise depends on it.
+ *  PV2 What it keeps over a restart is encoded at the very moment of a snapshot and stored with it: it has seen each fact and decision
  *     once, as the book has. Where the book is built from the log alone, so is the watch.
- *  V3 What it keeps is worth less than the book: a damaged or missing one is no reason to refuse a snapshot; then it begins anew there.
+ *  PV3 What it keeps is worth less than the book: a damaged or missing one is no reason to refuse a snapshot; then it begins anew there.
  */
 
 import type { Fact } from '../../streams/fact/fact.ts';

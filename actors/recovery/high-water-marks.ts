@@ -5,9 +5,9 @@
  * next. A snapshot knows how far the streams were, but Redis may be empty; then only a mark tells that something is gone.
  *
  * Invariants:
- *  M1 A mark names only what is stored: a sequence, and the hash of the message that stands there.
- *  M2 Every node writes its own key, so that no node's mark can be put back by another's.
- *  M3 A mark is at most marksEveryMs older than what it speaks of: damage that also follows a crash within that time may go unseen.
+ *  HW1 A mark names only what is stored: a sequence, and the hash of the message that stands there.
+ *  HW2 Every node writes its own key, so that no node's mark can be put back by another's.
+ *  HW3 A mark is at most marksEveryMs older than what it speaks of: damage that also follows a crash within that time may go unseen.
  */
 import { createHash } from 'node:crypto';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, WRITERS_STREAM } from '../../config/topology.ts';

@@ -2,13 +2,13 @@
  * Recovery of a set of partitions: the newest whole snapshot of each, then JOURNAL from there to a target.
  *
  * Invariants:
- *  Y1 A snapshot is used only if it is whole, of these streams and this partition count, and not ahead of what the streams hold.
+ *  RY1 A snapshot is used only if it is whole, of these streams and this partition count, and not ahead of what the streams hold.
  *     Else the one before; else the log alone.
- *  Y2 A log that is shorter than a snapshot knows, or whose chain breaks, stops recovery: it has lost what was acknowledged.
+ *  RY2 A log that is shorter than a snapshot knows, or whose chain breaks, stops recovery: it has lost what was acknowledged.
  *     Nor is one used that has forgotten what a wider horizon asks for, or whose facts were judged by other rules than the list's.
- *  Y3 Replay folds outcomes in stream order and decides nothing.
- *  Y4 What ends before the floor of a stream (what trimming may have removed) is not used: a newer one, or a baseline, or nobody serves.
- *  Y5 A loss stops the partitions that it concerns: all, where the end of a stream is gone; where a chain breaks, those that have not
+ *  RY3 Replay folds outcomes in stream order and decides nothing.
+ *  RY4 What ends before the floor of a stream (what trimming may have removed) is not used: a newer one, or a baseline, or nobody serves.
+ *  RY5 A loss stops the partitions that it concerns: all, where the end of a stream is gone; where a chain breaks, those that have not
  *     folded what stands behind the break.
  */
 

@@ -2,10 +2,10 @@
  * The desk: takes any request, answers for the partitions it owns, and passes the rest to their owners.
  *
  * Invariants:
- *  K1 An answer comes from a partition that is serving, under a lease that is confirmed: else 503, never an old number.
- *  K2 `version` of an answer is the epoch and change number of the partition it was computed from. Of an answer of many lines each is computed
+ *  RR1 An answer comes from a partition that is serving, under a lease that is confirmed: else 503, never an old number.
+ *  RR2 `version` of an answer is the epoch and change number of the partition it was computed from. Of an answer of many lines each is computed
  *      in one turn of the event loop.
- *  K3 An answer is bounded, and work on it gives way to others every LIMITS.answerTurnMs. Equal lines are computed once.
+ *  RR3 An answer is bounded, and work on it gives way to others every LIMITS.answerTurnMs. Equal lines are computed once.
  */
 
 import { LIMITS } from '../../config/limits.ts';

@@ -2,12 +2,12 @@
  * Reservations at their home: the partition of the id, which remembers it and answers for all of its lines.
  *
  * Invariants:
- *  V1 Steps of one reservation are taken one after the other; a step sees the outcome of the one before.
- *  V2 Lines of partitions owned here are one decision: all or none.
- *  V3 Lines of other owners are granted by each for itself, with the same expiry; if one refuses, the others are released. A crash
+ *  CO1 Steps of one reservation are taken one after the other; a step sees the outcome of the one before.
+ *  CO2 Lines of partitions owned here are one decision: all or none.
+ *  CO3 Lines of other owners are granted by each for itself, with the same expiry; if one refuses, the others are released. A crash
  *     between leaves holds that a retry with the same id completes or time releases. The caller never sees a part as the whole: the
  *     home entry is written last.
- *  V4 Whoever waited for a turn may have slept: an attempt, and its expiry by which owners of parts tell an earlier from a later one, is
+ *  CO4 Whoever waited for a turn may have slept: an attempt, and its expiry by which owners of parts tell an earlier from a later one, is
  *     made under a lease that is confirmed. So one by a deposed home is older than its successor's, and takes nothing over.
  */
 
@@ -131,7 +131,7 @@ export class Reservations {
     return { fresh: true, reservation: answerOf(id, parts.map(partAnswer)) };
   }
 
-  /** V3. */
+  /** CO3. */
   async #placeAcross(ask: Ask, byPartition: ReadonlyMap<number, readonly WantedLine[]>): Promise<Placed> {
     const { request } = ask;
     const granted: PartAnswer[] = [];

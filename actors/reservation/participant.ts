@@ -3,11 +3,11 @@
  * business of its home, see reservations.ts.
  *
  * Invariants:
- *  G1 What is granted is held in memory (pending) from the decision to its outcome, and answered only when it is stored.
- *  G2 A decision names its partitions with their epochs, and is folded into each when it is stored, in the journal's order.
- *  G3 An attempt at a reservation across owners is named by its expiry: it undoes only what is still its own, and is granted nothing
+ *  GR1 What is granted is held in memory (pending) from the decision to its outcome, and answered only when it is stored.
+ *  GR2 A decision names its partitions with their epochs, and is folded into each when it is stored, in the journal's order.
+ *  GR3 An attempt at a reservation across owners is named by its expiry: it undoes only what is still its own, and is granted nothing
  *     behind a later one.
- *  G4 A grant has a bound in bytes and in lines, and is refused before anything is held. Whatever is decided of it later has no more lines,
+ *  GR4 A grant has a bound in bytes and in lines, and is refused before anything is held. Whatever is decided of it later has no more lines,
  *     and a home entry no more shortages than a request has lines, so these are bounded too.
  */
 
@@ -80,7 +80,7 @@ export class Grants {
 
   /**
    * Decides some lines of a reservation across owners. A live grant of the same content stands: a retry completes what a crash left. It
-   * stands as the later attempt's, so that the earlier one, if it still runs somewhere, cannot undo it (G3).
+   * stands as the later attempt's, so that the earlier one, if it still runs somewhere, cannot undo it (GR3).
    */
   async grantSome(ask: Ask): Promise<ReservationPart[]> {
     const { id } = ask.request;
@@ -102,7 +102,7 @@ export class Grants {
     return this.parts(id, here);
   }
 
-  /** Releases what one attempt was granted, unless a later attempt has taken it over (G3). */
+  /** Releases what one attempt was granted, unless a later attempt has taken it over (GR3). */
   async undo(id: string, expiresAtMs: number, numbers: readonly number[]): Promise<void> {
     const mine = numbers.filter((number) => {
       const part = this.livePart(id, [number]);

@@ -3,10 +3,10 @@
  * (snapshot-seal.ts). Version 1, of Holdfast 0.1, has a CRC-32 in its place and no seal: it is read where there is no key.
  *
  * Invariants:
- *  Z1 A manifest is consistent at (positions of the fact streams, sequence of JOURNAL): pages hold exactly what was folded then.
- *  Z2 Pages are never overwritten: a changed page gets a new name, so the generation before stays whole.
- *  Z3 Whatever is missing, torn, of another stream, partition count or version, is recognised and not used.
- *  Z4 Derived totals are not stored: loading computes them from their parts.
+ *  SN1 A manifest is consistent at (positions of the fact streams, sequence of JOURNAL): pages hold exactly what was folded then.
+ *  SN2 Pages are never overwritten: a changed page gets a new name, so the generation before stays whole.
+ *  SN3 Whatever is missing, torn, of another stream, partition count or version, is recognised and not used.
+ *  SN4 Derived totals are not stored: loading computes them from their parts.
  */
 import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
@@ -174,7 +174,7 @@ export async function loadStored(
   });
 }
 
-/** What a watch kept at a manifest's moment; undefined if there is none that is whole (V3 of watch.ts). */
+/** What a watch kept at a manifest's moment; undefined if there is none that is whole (PV3). */
 export async function loadWatch(
   store: { read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]> },
   { partition, watch }: Manifest,

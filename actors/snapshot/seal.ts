@@ -2,8 +2,8 @@
  * The seal of a snapshot: an HMAC over the manifest, which holds the SHA-256 of everything that it names.
  *
  * Invariants:
- *  S1 Whoever lacks the key can write no manifest and no page that a node with the key uses.
- *  S2 An older manifest that is sealed is used like any snapshot of that moment: what the log holds behind it is replayed.
+ *  SL1 Whoever lacks the key can write no manifest and no page that a node with the key uses.
+ *  SL2 An older manifest that is sealed is used like any snapshot of that moment: what the log holds behind it is replayed.
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { Secret } from '../../config/servers/secret.ts';

@@ -7,7 +7,7 @@
  *   confirm:  id unknown → not-found; released → released; expired, or its time is over → expired; else harmless
  *   release:  id unknown → not-found; else harmless
  *
- * Invariant D1: the units granted of a key never exceed what was free of it.
+ * Invariant DE1: the units granted of a key never exceed what was free of it.
  */
 import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 import { free } from './availability.ts';

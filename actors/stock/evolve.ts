@@ -2,9 +2,9 @@
  * Evolve: facts and decisions into the state of a book. Total, without policy, without clock.
  *
  * Invariants:
- *  E1 The same facts and decisions, in any order and interleaving, end in the same state. (Each fact once: actors/idempotency/fact-ids.ts.)
- *  E2 Every change raises the book's change number by one.
- *  E3 A key or a reservation is announced to the book's change set before it changes. The set is true until the next fold.
+ *  EV1 The same facts and decisions, in any order and interleaving, end in the same state. (Each fact once: actors/idempotency/fact-ids.ts.)
+ *  EV2 Every change raises the book's change number by one.
+ *  EV3 A key or a reservation is announced to the book's change set before it changes. The set is true until the next fold.
  */
 
 import type { Adjustment, Fact, Receipt, Return, Sale, Transfer } from '../../streams/fact/fact.ts';

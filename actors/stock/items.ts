@@ -1,4 +1,4 @@
-/** How a stock book is stored: a form for each kind of item. Derived totals are not stored, because loading computes them (Z4). */
+/** How a stock book is stored: a form for each kind of item. Derived totals are not stored, because loading computes them (SN4). */
 
 import { byAge } from '../../streams/buckets.ts';
 import { type Shortage, shortageOf, shortTuple } from '../../streams/journal/stock-decisions.ts';

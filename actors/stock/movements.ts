@@ -2,10 +2,10 @@
  * Movements of one stock key's sellable bucket, and the count that cuts them off.
  *
  * Invariants:
- *  M1 sellable = (count ? counted + movements after the count : base + all movements), in any order of arrival. With a
+ *  MV1 sellable = (count ? counted + movements after the count : base + all movements), in any order of arrival. With a
  *     count, base holds only compacted movements after it, so: sellable = counted + base + movements after it.
- *  M2 movements are sorted by `at`, one entry an instant.
- *  M3 compaction changes no answer: it folds only movements older than any count that can still come.
+ *  MV2 movements are sorted by `at`, one entry an instant.
+ *  MV3 compaction changes no answer: it folds only movements older than any count that can still come.
  */
 import type { CountRegister, StockKey } from './state.ts';
 
@@ -22,7 +22,7 @@ export function move(key: StockKey, at: number, delta: number): void {
 export function registerCount(key: StockKey, count: CountRegister): boolean {
   if (key.count !== undefined && !isLater(count, key.count)) return false;
   key.count = count;
-  // Whatever was compacted is older than any count that can still come (M3), so the new count covers it.
+  // Whatever was compacted is older than any count that can still come (MV3), so the new count covers it.
   key.base = 0;
   key.sellable = count.counted + sumAfter(key.movements, count.at);
   return true;
@@ -52,7 +52,7 @@ export function compact(key: StockKey, before: number): boolean {
   return true;
 }
 
-/** Sellable, computed from its parts (M1). */
+/** Sellable, computed from its parts (MV1). */
 export function sellableFromParts(key: StockKey): number {
   const cut = key.count === undefined ? Number.NEGATIVE_INFINITY : key.count.at;
   return (key.count?.counted ?? 0) + key.base + sumAfter(key.movements, cut);

@@ -2,10 +2,10 @@
  * A reservation's life, derived from what is recorded of it: granted, confirmed, released, expired, sold.
  *
  * Invariants:
- *  R1 Status depends only on what is recorded, not on the order in which it arrived: a sale may come before the grant it
+ *  RV1 Status depends only on what is recorded, not on the order in which it arrived: a sale may come before the grant it
  *     fulfils is replayed.
- *  R2 A line claims qty − fulfilled while the reservation is live, in held before it is confirmed and in allocated after.
- *  R3 A sale at another location than the line's still fulfils it: the goods are with the customer. What is sold at the
+ *  RV2 A line claims qty − fulfilled while the reservation is live, in held before it is confirmed and in allocated after.
+ *  RV3 A sale at another location than the line's still fulfils it: the goods are with the customer. What is sold at the
  *     line's own location counts first; what is sold beyond all lines changes none.
  */
 import type { HomeEntry, PartLine, ReservationPart } from './state.ts';
@@ -44,7 +44,7 @@ export function homeEndedAtMs({ endedAtMs: ended, confirmedAtMs, expiresAtMs }: 
   return confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : expiresAtMs;
 }
 
-/** Makes lines and keys agree with what is recorded (R2, R3). The keys' pages must have been touched. */
+/** Makes lines and keys agree with what is recorded (RV2, RV3). The keys' pages must have been touched. */
 export function settle(part: ReservationPart): void {
   spreadSold(part);
   const live = part.granted && !hasEnded(part);

@@ -2,8 +2,8 @@
  * Values that are never printed.
  *
  * Invariants:
- *  P1 However a Secret is written (template, log line, JSON, inspection, error text), its stand-in appears and never its value.
- *  P2 `reveal()` is the one way to the value. Its callers are those that connect, sign or listen.
+ *  SC1 However a Secret is written (template, log line, JSON, inspection, error text), its stand-in appears and never its value.
+ *  SC2 `reveal()` is the one way to the value. Its callers are those that connect, sign or listen.
  */
 import { inspect } from 'node:util';
 

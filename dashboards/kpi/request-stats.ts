@@ -3,8 +3,8 @@
  * are merged by adding.
  *
  * Invariants:
- *  AK1 Recording adds to plain numbers and allocates nothing but a new bucket every few seconds.
- *  AK2 Times stand in buckets of an eighth of an octave: a percentile is at most 9 % above the true one (the upper bound of its bucket).
+ *  RS1 Recording adds to plain numbers and allocates nothing but a new bucket every few seconds.
+ *  RS2 Times stand in buckets of an eighth of an octave: a percentile is at most 9 % above the true one (the upper bound of its bucket).
  */
 import { PARK_REASONS, type ParkReason } from '../../streams/fact/parked.ts';
 import type { Asked, Latency } from '../topics.ts';

@@ -3,10 +3,10 @@
  * that the stream or the journal gave, not by when it was folded.
  *
  * Invariants:
- *  W1 The same happenings, in any order, give the same sums at the same moment: a bucket is taken over by a later one only when it has
+ *  KW1 The same happenings, in any order, give the same sums at the same moment: a bucket is taken over by a later one only when it has
  *     left its window, and what comes for one that has left counts for all time only.
- *  W2 A window begins at a whole bucket: its length is between one bucket less than its name says and that.
- *  W3 A bucket holds the figures that are not zero: there are some fifty of a location in each partition, and most of them saw a sale or two.
+ *  KW2 A window begins at a whole bucket: its length is between one bucket less than its name says and that.
+ *  KW3 A bucket holds the figures that are not zero: there are some fifty of a location in each partition, and most of them saw a sale or two.
  */
 import { FACT_TYPES } from '../../streams/subjects.ts';
 import { WINDOWS, type WindowName } from '../topics.ts';
@@ -96,7 +96,7 @@ export class Windows {
 class Ring {
   readonly #size: number;
   readonly #count: number;
-  /** Of each figure of a bucket that is not zero (W3): index of the bucket, field, sum; in exactly so much room. */
+  /** Of each figure of a bucket that is not zero (KW3): index of the bucket, field, sum; in exactly so much room. */
   #cells: number[] = [];
   /** By index of the bucket. */
   #reasons: Map<number, Map<string, number>> | undefined;
@@ -165,7 +165,7 @@ class Ring {
     if (reasons.length > 0) this.#reasons = new Map(reasons.map(([index, kept]) => [index, new Map(kept)]));
   }
 
-  /** A bucket begins: what has left the window makes room (W1). */
+  /** A bucket begins: what has left the window makes room (KW1). */
   #begin(index: number): void {
     this.#newest = index;
     const oldest = index - this.#count;

@@ -2,8 +2,8 @@
  * Bodies from outside, over HTTP and NATS: JSON or MessagePack, read with the same care.
  *
  * Invariants:
- *  B1 Whatever the bytes, reading them ends in a value or in a Refusal.
- *  B2 Reading cannot exhaust the stack. A schema bounds the depth of what it lets through; what goes on as it came is held
+ *  BO1 Whatever the bytes, reading them ends in a value or in a Refusal.
+ *  BO2 Reading cannot exhaust the stack. A schema bounds the depth of what it lets through; what goes on as it came is held
  *     against isTooDeep (streams/codec.ts) first.
  */
 import { Refusal } from '../../actors/ports/refusal.ts';

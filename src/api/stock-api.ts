@@ -3,8 +3,8 @@
  * so that a request is checked, measured and counted in one place.
  *
  * Invariants:
- *  A1 What goes on to the desks has passed its schema; what is refused here names the field.
- *  A2 Every request is counted once, a reservation's with how it ended; 503 and 500 are the system's faults, the rest are answers.
+ *  SA1 What goes on to the desks has passed its schema; what is refused here names the field.
+ *  SA2 Every request is counted once, a reservation's with how it ended; 503 and 500 are the system's faults, the rest are answers.
  */
 
 import type { z } from 'zod';

@@ -2,9 +2,9 @@
  * The script of one run of the month: opening stock, what moves it, and the late deliveries that end the staged shortages, all with
  * stamps of the retailer's own time.
  *
- *  L1 The same month, demo and run number give the same facts in the same order: a place in the script is a number.
- *  L2 Ids begin with the run's prefix, so a month played again is new facts.
- *  L3 No fact takes a stock key below zero, except those of a staged SKU between one sale and its late delivery (balances.ts).
+ *  DP1 The same month, demo and run number give the same facts in the same order: a place in the script is a number.
+ *  DP2 Ids begin with the run's prefix, so a month played again is new facts.
+ *  DP3 No fact takes a stock key below zero, except those of a staged SKU between one sale and its late delivery (balances.ts).
  */
 import type { Demo } from '../../config/demo/demo.ts';
 import { parseInstant } from '../../streams/instant.ts';

@@ -1,7 +1,7 @@
 /**
  * Where the demo retailer is, in a small file, so that a second `up` goes on where the first stopped.
  *
- *  A1 What is about to be sent is written down first, with the anchor that its stamps follow from: after a crash the very
+ *  DS1 What is about to be sent is written down first, with the anchor that its stamps follow from: after a crash the very
  *     same facts are sent again and count as duplicates.
  */
 import { mkdir, open, readFile, rename } from 'node:fs/promises';

@@ -85,7 +85,7 @@ export class Retailer {
       const at = index++;
       if (at < anchor.index) continue;
       if (resumed && at === intended) {
-        // What may have been sent keeps its stamps (A1); the rest follows from now.
+        // What may have been sent keeps its stamps (DS1); the rest follows from now.
         await this.#ship(batch, at);
         batch = [];
         this.#state = { ...this.#state, anchor: { index: at, ms: clock.nowMs() } };

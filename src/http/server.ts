@@ -2,8 +2,8 @@
  * The HTTP front: fastify with the routes of the contract, bodies in JSON or MessagePack, and problems for all that goes wrong.
  *
  * Invariants:
- *  H1 Requests are checked in src/api/stock-api.ts, which NATS uses too; the framework only carries them.
- *  H2 A request that succeeds logs nothing and passes one hook, which judges who asks (src/api/callers.ts) before anything is read.
+ *  SV1 Requests are checked in src/api/stock-api.ts, which NATS uses too; the framework only carries them.
+ *  SV2 A request that succeeds logs nothing and passes one hook, which judges who asks (src/api/callers.ts) before anything is read.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';

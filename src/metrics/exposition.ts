@@ -2,8 +2,8 @@
  * The text format that Prometheus reads: families of series, each read when somebody asks.
  *
  * Invariants:
- *  EX1 Nothing is kept of what was read: a label value that is gone is gone from the text.
- *  EX2 Counting is adding to a plain number; no label is hashed, at counting or at reading.
+ *  ET1 Nothing is kept of what was read: a label value that is gone is gone from the text.
+ *  ET2 Counting is adding to a plain number; no label is hashed, at counting or at reading.
  */
 
 /** A figure, or several that a label tells apart. */

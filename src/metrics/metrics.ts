@@ -2,8 +2,8 @@
  * Metrics: what a node counts and measures, in a registry of its own.
  *
  * Invariants:
- *  M1 Every series with a known label value is there from the start, at 0: a rate over a restart is never missing.
- *  M2 Counting is adding to a plain number; it is published when somebody asks (render).
+ *  MX1 Every series with a known label value is there from the start, at 0: a rate over a restart is never missing.
+ *  MX3 Counting is adding to a plain number; it is published when somebody asks (render).
  */
 import { MESSAGE_KINDS, type MessageKind } from '../../streams/broker.ts';
 import { type Family, type FamilyValue, Histogram } from './exposition.ts';

@@ -1,6 +1,6 @@
 /**
  * One lease for all nodes. The nodes' keys last as long as their bucket says, whatever a node believes: one that counted on a longer
- * lease would answer after others may have taken over (actors/ownership/ownership.ts, O2).
+ * lease would answer after others may have taken over (actors/ownership/ownership.ts, OW2).
  */
 import type { Ownership } from '../../actors/ownership/ownership.ts';
 import { NODES_BUCKET } from '../../config/topology.ts';

@@ -32,7 +32,7 @@ export function reportToParent(node: RunningNode): () => void {
   return () => clearInterval(timer);
 }
 
-/** In a sibling: resolves when its parent has gone (S1). Never in a process without one. */
+/** In a sibling: resolves when its parent has gone (CD1). Never in a process without one. */
 export function parentGone(): Promise<void> {
   return new Promise((resolve) => {
     if (!isSibling()) return;

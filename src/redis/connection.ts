@@ -2,11 +2,11 @@
  * Connections to Redis, the one file that imports its client: a single server, the master that Sentinels name, or a Cluster.
  *
  * Invariants:
- *  R1 A command ends: where Redis is away it rejects, soon, and whoever asked tries again later. Nothing waits for Redis to come back.
- *  R2 A new master, a new layout of a Cluster, or the same servers started again are found by the next command.
- *  R3 A first connection that a server refuses, or that lacks the TLS that is asked for, rejects with a RedisRefusal: nothing that is tried
+ *  RC1 A command ends: where Redis is away it rejects, soon, and whoever asked tries again later. Nothing waits for Redis to come back.
+ *  RC2 A new master, a new layout of a Cluster, or the same servers started again are found by the next command.
+ *  RC3 A first connection that a server refuses, or that lacks the TLS that is asked for, rejects with a RedisRefusal: nothing that is tried
  *     again would mend it. One that was good once is tried for ever.
- *  R4 With rediss, nothing but a TLS handshake and a PING is sent before TLS stands.
+ *  RC4 With rediss, nothing but a TLS handshake and a PING is sent before TLS stands.
  *
  * Not used is createSentinel of node-redis 6.3.1: it repeats a command for as long as the master is away (tried: no answer after 10 s
  * without a failover), so that a node that starts then would wait for Redis.

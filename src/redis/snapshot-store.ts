@@ -2,7 +2,7 @@
  * Snapshots in Redis. One hash a partition, `holdfast:{p<n>}`: fields `m0` (manifest in force), `m1` (the one before) and one per
  * blob. The tag in braces keeps all of a partition in one slot of a Cluster, where the script can see it.
  *
- * Invariant W1: a manifest comes in force only over the one that this store knows to be in force, and only with all blobs that were
+ * Invariant SS1: a manifest comes in force only over the one that this store knows to be in force, and only with all blobs that were
  * written for it. Redis copies to replicas after it has answered: a failover may take both back, and blobs that a manifest names from
  * earlier ones would then be missing for as long as their pages do not change. The answer `lost` makes the next snapshot a whole one.
  */

@@ -1,10 +1,10 @@
 /**
  * The format `online-retail`: invoice lines of the UCI data set as facts.
  *
- *  O1 The first rule that fits a row decides: no stock (skipped), return, adjustment, sale.
- *  O2 The id is `InvoiceNo:N`, N the row's number within its invoice in this file, whatever becomes of the row; so two
+ *  OR1 The first rule that fits a row decides: no stock (skipped), return, adjustment, sale.
+ *  OR2 The id is `InvoiceNo:N`, N the row's number within its invoice in this file, whatever becomes of the row; so two
  *     rows that are equal in every column are two facts, and the same file gives the same ids every time.
- *  O3 A row that cannot be a fact (a quantity of 0, no date) is refused with its number, never dropped and never bent.
+ *  OR3 A row that cannot be a fact (a quantity of 0, no date) is refused with its number, never dropped and never bent.
  *
  * Pure: no file, no clock.
  */
@@ -43,7 +43,7 @@ export class HeaderError extends Error {
 /**
  * Makes the reader of one file.
  * @param header names of the columns; throws a HeaderError that names what is missing
- * @returns reads the next row; rows must come in file order (O2)
+ * @returns reads the next row; rows must come in file order (OR2)
  */
 export function onlineRetailReader(
   header: readonly string[],

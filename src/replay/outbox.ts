@@ -1,8 +1,8 @@
 /**
  * Batches on their way: a few in flight at once, each sent again with back-off until it is answered or hope is gone.
  *
- *  B1 A batch is sent again with the same facts and stamps, so what was stored the first time is a duplicate.
- *  B2 Each batch ends in exactly one of settled and lost. Once one is lost, nothing more is sent.
+ *  OX1 A batch is sent again with the same facts and stamps, so what was stored the first time is a duplicate.
+ *  OX2 Each batch ends in exactly one of settled and lost. Once one is lost, nothing more is sent.
  */
 import { type Clock, delay } from '../../streams/clock.ts';
 import type { FactsAnswer } from '../../streams/contract/stock.ts';

@@ -1,10 +1,10 @@
 /**
  * When a fact is played, and with which stamps.
  *
- *  P1 At speed N a fact is due when (its occurredAt − the first fact's) / N has passed since the first was played; a fact
+ *  PC1 At speed N a fact is due when (its occurredAt − the first fact's) / N has passed since the first was played; a fact
  *     that happened before one already played is due at once. At `max` everything is due at once.
- *  P2 `fromNow` moves all stamps of all facts by one constant offset, which brings the first fact to now.
- *  P3 `compress` makes stamps follow the compressed clock instead: a fact's stamp is the moment it is due. Quiet stretches
+ *  PC2 `fromNow` moves all stamps of all facts by one constant offset, which brings the first fact to now.
+ *  PC3 `compress` makes stamps follow the compressed clock instead: a fact's stamp is the moment it is due. Quiet stretches
  *     longer than `longestGapMs` are cut to that. For demos; it changes how far apart things happened.
  *
  * The clock is the caller's: this file only computes. Microseconds, so that fine stamps stay apart.

@@ -1,8 +1,8 @@
 /**
  * A replay: files → facts, in file order → paced → batches → the server, with an account of every row.
  *
- *  R1 Every entry of the files ends in exactly one of accepted, duplicates, refused, skipped and unsent.
- *  R2 The exit code is 0 only if everything that is a fact was stored; a duplicate is stored, a skipped row is no fact.
+ *  RP1 Every entry of the files ends in exactly one of accepted, duplicates, refused, skipped and unsent.
+ *  RP2 The exit code is 0 only if everything that is a fact was stored; a duplicate is stored, a skipped row is no fact.
  */
 
 import { LIMITS } from '../../config/limits.ts';
@@ -95,7 +95,7 @@ export async function replay(job: ReplayJob): Promise<ReplaySummary> {
   return account.summary((clock.monoMs() - startedMs) / 1000, stopped);
 }
 
-/** 0 only if all were stored (R2). */
+/** 0 only if all were stored (RP2). */
 export function exitCodeOf(summary: ReplaySummary): 0 | 1 {
   return summary.refused === 0 && summary.unsent === 0 && summary.stopped === null ? 0 : 1;
 }

@@ -3,9 +3,9 @@
  * What is particular to NATS and Redis comes in as a Blueprint.
  *
  * Invariants:
- *  L1 A handle is returned only after the server itself, not another one on its port, has answered.
- *  L2 Port and data folder never change over a handle's life.
- *  L3 Waiting is for a condition (an answer, an exit), with a deadline and the log's last lines in the error.
+ *  LS1 A handle is returned only after the server itself, not another one on its port, has answered.
+ *  LS2 Port and data folder never change over a handle's life.
+ *  LS3 Waiting is for a condition (an answer, an exit), with a deadline and the log's last lines in the error.
  */
 
 import { createHash } from 'node:crypto';
@@ -165,7 +165,7 @@ function handle(plan: Blueprint, ports: Ports, first: Running): ServerHandle {
   };
 }
 
-/** O3: an orphan that runs with the configuration we want, and answers, is ours again; any other is ended. */
+/** OP3: an orphan that runs with the configuration we want, and answers, is ours again; any other is ended. */
 async function takeOver(plan: Blueprint): Promise<{ ports: Ports; running: Running } | undefined> {
   const orphan = findOrphan(plan.kind, plan.dataDir, configFile(plan));
   if (!orphan) return undefined;

@@ -2,10 +2,10 @@
  * The record of a running server in its data folder, and what the next start makes of it.
  *
  * Invariants:
- *  O1 Never two servers on one data folder: while the recorded one's own parent lives, a second start is refused.
- *  O2 A process is believed to be the recorded server only if it runs, and its command line names both the server
+ *  OP1 Never two servers on one data folder: while the recorded one's own parent lives, a second start is refused.
+ *  OP2 A process is believed to be the recorded server only if it runs, and its command line names both the server
  *     program and the configuration file in this data folder; a pid that was given to another process is left alone.
- *  O3 An orphan is either taken over (same configuration, and it answers) or ended before anything else starts.
+ *  OP3 An orphan is either taken over (same configuration, and it answers) or ended before anything else starts.
  */
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';

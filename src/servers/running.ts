@@ -2,10 +2,10 @@
  * A running server process, whoever started it: how it is signalled and how its end is known.
  *
  * Invariants:
- *  R1 A process is ended by its own pid, never by a program's name.
- *  R2 Servers have their own process group, so that Ctrl-C at the terminal reaches Holdfast alone, which then ends
+ *  RG1 A process is ended by its own pid, never by a program's name.
+ *  RG2 Servers have their own process group, so that Ctrl-C at the terminal reaches Holdfast alone, which then ends
  *     them in the right order.
- *  R3 Whatever still runs when this process exits gets SIGKILL. Against a SIGKILL of this process, servers on Linux are
+ *  RG3 Whatever still runs when this process exits gets SIGKILL. Against a SIGKILL of this process, servers on Linux are
  *     tied to it by the kernel (setpriv --pdeathsig); elsewhere the next start deals with the orphan (orphan.ts).
  *     What was acknowledged is on disk by then, so SIGKILL loses nothing.
  */

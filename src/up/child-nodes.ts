@@ -2,9 +2,9 @@
  * Further nodes of `up --nodes N`: processes of their own, as nodes on other machines would be, beside the one that `up` itself runs.
  *
  * Invariants:
- *  S1 A sibling ends with its parent, however that ends: its channel to the parent closes, and it stops by itself.
- *  S2 It has a process group of its own: Ctrl-C reaches it through its parent only, once, after which it stops cleanly.
- *  S3 One that ends by itself is told of and does not end the others: they take its partitions over.
+ *  CD1 A sibling ends with its parent, however that ends: its channel to the parent closes, and it stops by itself.
+ *  CD2 It has a process group of its own: Ctrl-C reaches it through its parent only, once, after which it stops cleanly.
+ *  CD3 One that ends by itself is told of and does not end the others: they take its partitions over.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';

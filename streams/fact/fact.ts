@@ -3,9 +3,9 @@
  * turns what was sent into the flat form that the stock machine folds.
  *
  * Invariants:
- *  F1 JSON and MessagePack of the same fact parse to the same Fact and the same content hash.
- *  F2 A fact is refused only because it cannot be read; never for business reasons.
- *  F3 The content hash covers every field that Holdfast knows of; unknown fields are kept in the stream and do not
+ *  FA1 JSON and MessagePack of the same fact parse to the same Fact and the same content hash.
+ *  FA2 A fact is refused only because it cannot be read; never for business reasons.
+ *  FA3 The content hash covers every field that Holdfast knows of; unknown fields are kept in the stream and do not
  *     count as content, so a device that adds "attempt": 2 to a resend has not sent another fact.
  */
 
@@ -202,7 +202,7 @@ export type Fact = Sale | Receipt | Transfer | Return | Count | Adjustment;
 export interface ParsedFact {
   readonly ok: true;
   readonly fact: Fact;
-  /** Hash of every field Holdfast knows of, in canonical form (F3). */
+  /** Hash of every field Holdfast knows of, in canonical form (FA3). */
   readonly content: Hash64;
 }
 export interface UnreadableFact {

@@ -2,10 +2,10 @@
  * PARKED: facts that could not be counted, kept with their reason and their bytes, to be looked at and submitted again.
  *
  * Invariants:
- *  K1 One stream message is parked at most once: its subject names where it came from, and is expected to be new.
- *  K2 What a stranger sends never makes an entry that cannot be stored: its content type is one of two words, its headers are counted, and
+ *  PK1 One stream message is parked at most once: its subject names where it came from, and is expected to be new.
+ *  PK2 What a stranger sends never makes an entry that cannot be stored: its content type is one of two words, its headers are counted, and
  *     bytes that do not fit are cut. The whole stands where the entry says that it came from.
- *  K3 A fact that was parked for its id has its mark (streams/fact/park-marks.ts) before it has its entry.
+ *  PK3 A fact that was parked for its id has its mark (streams/fact/park-marks.ts) before it has its entry.
  */
 import { FACT_STREAM_NAMES, PARKED_STREAM } from '../../config/topology.ts';
 import { type Broker, BrokerError, type StoredMessage } from '../broker.ts';

@@ -3,7 +3,7 @@
  * subject is the fence.
  *
  * Invariants:
- *  J1 At most one publish is in flight on a writer's subject. Records are dense and chained (D1).
+ *  J1 At most one publish is in flight on a writer's subject. Records are dense and chained (JR1).
  *  J2 A time-out is never "not stored": outcomes that are not known are settled by reading the tail through the leader.
  *  J3 `stored` and `dropped` of decisions run in the order of their appends, each exactly once.
  *  J4 A fence in the tail drops exactly the decisions for its partitions in epochs before its own; what cannot be explained stops the

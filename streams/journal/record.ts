@@ -3,9 +3,9 @@
  * partitions: that is the group commit.
  *
  * Invariants:
- *  D1 Records of one writer are dense: n = 1, 2, 3 …, each with the hash of the bytes of the one before.
- *  D2 A decision says everything that folding it needs: replay never decides anew.
- *  D3 The wire form is a MessagePack tuple whose first element is its version; golden files freeze it.
+ *  JR1 Records of one writer are dense: n = 1, 2, 3 …, each with the hash of the bytes of the one before.
+ *  JR2 A decision says everything that folding it needs: replay never decides anew.
+ *  JR3 The wire form is a MessagePack tuple whose first element is its version; golden files freeze it.
  */
 import { createHash } from 'node:crypto';
 import { Packr } from 'msgpackr';

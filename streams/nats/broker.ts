@@ -2,8 +2,8 @@
  * The connection to NATS. Everything outside of this folder sees a Broker (streams/broker.ts), or asks and serves requests through it.
  *
  * Invariants:
- *  B1 It reconnects for ever; what was published while disconnected has an unknown outcome, never a good one.
- *  B2 Nothing that takes a message can end the client's reader: what it throws goes to `onFault`. A message that the server would not take
+ *  BK1 It reconnects for ever; what was published while disconnected has an unknown outcome, never a good one.
+ *  BK2 Nothing that takes a message can end the client's reader: what it throws goes to `onFault`. A message that the server would not take
  *     is not sent: it would close the connection, and all that is on its way would be lost.
  */
 import {

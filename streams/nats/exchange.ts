@@ -2,10 +2,10 @@
  * Requests between nodes, and messages to whoever listens, over core NATS.
  *
  * Invariants:
- *  EX1 An answer larger than the server's max_payload comes in parts, up to peerAnswerBytes; what is larger still is refused, in words of
+ *  NX1 An answer larger than the server's max_payload comes in parts, up to peerAnswerBytes; what is larger still is refused, in words of
  *      whoever answers. Nobody waits for an answer that could not be sent.
- *  EX2 Nothing that a message does to whoever takes it leaves a callback: the client would stop reading, and the node be cut off.
- *  EX3 Parts are sent only to askers that can put them together, which the inbox of the request says: those of Holdfast 0.1 cannot.
+ *  NX2 Nothing that a message does to whoever takes it leaves a callback: the client would stop reading, and the node be cut off.
+ *  NX3 Parts are sent only to askers that can put them together, which the inbox of the request says: those of Holdfast 0.1 cannot.
  */
 import {
   createInbox,

@@ -2,9 +2,9 @@
  * Logging in to NATS: what a connection shows and trusts, and what it means when it cannot be made.
  *
  * Invariants:
- *  L1 With tls://, nothing but a TLS handshake is sent to a server before TLS stands, at the first connection and at every later one: the
+ *  LG1 With tls://, nothing but a TLS handshake is sent to a server before TLS stands, at the first connection and at every later one: the
  *     client refuses a server that does not offer it.
- *  L2 What is said about a failure names the servers and the settings to look at, never a secret.
+ *  LG2 What is said about a failure names the servers and the settings to look at, never a secret.
  */
 import type { ConnectionOptions as TlsConnectOptions } from 'node:tls';
 import {

@@ -3,10 +3,10 @@
  * misplace a fact stops the start and says what differs.
  *
  * Invariants:
- *  P1 The partition count of stored subjects never changes; it stands in the streams' metadata.
- *  P2 No stream is ever bounded below what it holds, and room for JOURNAL is reserved first, then for PARKED: facts are refused before
+ *  PN1 The partition count of stored subjects never changes; it stands in the streams' metadata.
+ *  PN2 No stream is ever bounded below what it holds, and room for JOURNAL is reserved first, then for PARKED: facts are refused before
  *     anything that was acknowledged is in danger.
- *  P3 A server without the room never stops a start: bounds are halved until they fit twice (the server measures its room anew at every
+ *  PN3 A server without the room never stops a start: bounds are halved until they fit twice (the server measures its room anew at every
  *     start, and takes no change to any stream while more is reserved than it has), and without any the streams stay as they are.
  */
 import { LIMITS } from '../../config/limits.ts';
@@ -83,7 +83,7 @@ interface Bound {
 /** How often bounds are halved before they are given up. */
 const HALVINGS = 10;
 
-/** Sets `max_bytes` of streams, in the order that is given (P2, P3). */
+/** Sets `max_bytes` of streams, in the order that is given (PN2, PN3). */
 async function bound(
   broker: NatsBroker,
   bounds: readonly Bound[],

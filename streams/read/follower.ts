@@ -2,10 +2,10 @@
  * Follows one fact stream from a position, for ever, whatever happens to the server.
  *
  * Invariants:
- *  W1 Messages come in stream order, none twice, none left out: a message out of delivery order makes it start anew.
- *  W2 It starts anew behind its position when it has heard nothing for followerSilenceMs: an ordered consumer does not
+ *  FO1 Messages come in stream order, none twice, none left out: a message out of delivery order makes it start anew.
+ *  FO2 It starts anew behind its position when it has heard nothing for followerSilenceMs: an ordered consumer does not
  *     come back by itself when the server that hosts it is killed. So it does when the connection broke: what was on its way is lost.
- *  W3 Without a filter, numbers are dense behind the stream's first: nats-server passes over a message that it cannot read any more
+ *  FO3 Without a filter, numbers are dense behind the stream's first: nats-server passes over a message that it cannot read any more
  *     without a word. A number that is left out twice is lost, and nothing behind it is delivered. (With filters the count of what is
  *     pending never comes to 0 then, so the end is not reached.)
  */
@@ -191,7 +191,7 @@ export class Follower {
     if (message.pending === 0) this.#reach(Math.max(message.seq, this.#lastAtBegin));
   }
 
-  /** W3. What is trimmed while it is read is seen when it starts anew. */
+  /** FO3. What is trimmed while it is read is seen when it starts anew. */
   #leavesOut(seq: number): boolean {
     const next = Math.max(this.#position + 1, this.#firstAtBegin);
     if (seq <= next || this.#handlers.judgedLost?.(next, seq) === true) return false;

@@ -2,9 +2,9 @@
  * reservation_hoarding: holds keep units from those who would buy them.
  *
  * Model, per stock key, for holds that are not confirmed (allocations are orders):
- *  H1 Concentration: holds of one channel and purpose take `hoardShare` or more of the sellable units, in `hoardHolds` or more holds and
+ *  HD1 Concentration: holds of one channel and purpose take `hoardShare` or more of the sellable units, in `hoardHolds` or more holds and
  *     `hoardUnits` or more units. One great order is one hold, and no hoarding.
- *  H2 Churn: holds of the SKU run out unconfirmed so often that P(so many | the partition's share of holds that run out) is below
+ *  HD2 Churn: holds of the SKU run out unconfirmed so often that P(so many | the partition's share of holds that run out) is below
  *     `hoardTail` (binomial, one-sided), `hoardExpired` or more of them, while holds take `hoardChurnShare` or more: what denial-of-inventory bots do
  *     (OWASP Automated Threats, OAT-021).
  *  Each has a lower threshold below which it ends. What ended is forgotten exponentially.

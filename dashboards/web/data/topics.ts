@@ -1,7 +1,7 @@
 /**
  * The newest message of each topic, as signals. Topics of the whole system are always wanted; others while a view shows them.
  *
- * Invariant TO1: messages are applied together every APPLY_MS, the newest of a key only, so that a burst draws once.
+ * Invariant DT1: messages are applied together every APPLY_MS, the newest of a key only, so that a burst draws once.
  */
 import { type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';

@@ -1,7 +1,7 @@
 /**
  * A chart over time (uPlot, which draws on a canvas). The canvas is a picture to a screen reader, so its caller says in words what it shows.
  *
- * Invariant CH1: colours are the style sheet's, read again when the theme changes; the chart follows the width of its place.
+ * Invariant CT1: colours are the style sheet's, read again when the theme changes; the chart follows the width of its place.
  */
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';

@@ -1,7 +1,7 @@
 /**
  * Why is this number what it is? The sum that makes it, and every fact and reservation behind it, newest first, with running totals.
  *
- * Invariant EX1: the steps are of one moment; when the number has moved since, the view says so instead of mixing two moments.
+ * Invariant XP1: the steps are of one moment; when the number has moved since, the view says so instead of mixing two moments.
  */
 import { useEffect, useState } from 'preact/hooks';
 import { bucketRow, MOVED_BUCKETS } from '../../../streams/buckets.ts';

@@ -2,8 +2,8 @@
  * Reads the system's own apt sources, in both their forms, and writes the ones that a fetch needs.
  *
  * Invariants:
- *  A1 Mirrors and keyrings come from the system at run time; no address of any is written in this project.
- *  A2 Every option that a source carries (Signed-By with a path or a key in place, Trusted, Architectures, …) is
+ *  AX1 Mirrors and keyrings come from the system at run time; no address of any is written in this project.
+ *  AX2 Every option that a source carries (Signed-By with a path or a key in place, Trusted, Architectures, …) is
  *     carried over, so that a fetch trusts exactly what the system trusts.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';

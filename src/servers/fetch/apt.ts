@@ -5,9 +5,9 @@
  * of this fetch, and the packages are unpacked with dpkg-deb, not installed.
  *
  * Invariants:
- *  T1 apt reads the system's configuration (proxies, mirrors, keyrings) and writes nothing of the system's: its lists,
+ *  AP1 apt reads the system's configuration (proxies, mirrors, keyrings) and writes nothing of the system's: its lists,
  *     cache and log are the fetch's, and the hooks that a system may run after an update are cleared.
- *  T2 A tree is handed on only after its program has been run and has said a version that will do.
+ *  AP2 A tree is handed on only after its program has been run and has said a version that will do.
  */
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

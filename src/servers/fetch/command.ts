@@ -2,8 +2,8 @@
  * Runs another program to its end and says how it went.
  *
  * Invariants:
- *  C1 Every run has a time limit; at it the program gets SIGKILL.
- *  C2 Failure is a value with the reason in words (not found, time-out, last lines of stderr), never a throw.
+ *  CM1 Every run has a time limit; at it the program gets SIGKILL.
+ *  CM2 Failure is a value with the reason in words (not found, time-out, last lines of stderr), never a throw.
  */
 import { execFile } from 'node:child_process';
 

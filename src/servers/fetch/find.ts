@@ -5,9 +5,9 @@
  * do, the error says what was tried and what to install.
  *
  * Invariants:
- *  F1 Nothing outside the folder is written; no server program is installed into the system.
- *  F2 Whatever is returned has been run, and said a version that will do (program.ts).
- *  F3 Several processes may look at the same time with the same folder (unpacked.ts).
+ *  FD1 Nothing outside the folder is written; no server program is installed into the system.
+ *  FD2 Whatever is returned has been run, and said a version that will do (program.ts).
+ *  FD3 Several processes may look at the same time with the same folder (unpacked.ts).
  */
 
 import { join } from 'node:path';

@@ -2,7 +2,7 @@
  * A server program that will do: where it is, which version it said it is, and what its environment needs.
  *
  * Invariants:
- *  P1 A Program exists only for a version at or above FLOOR that has been run once with --version.
+ *  PR1 A Program exists only for a version at or above FLOOR that has been run once with --version.
  */
 
 import { run } from './command.ts';

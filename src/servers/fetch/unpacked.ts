@@ -2,8 +2,8 @@
  * The project's own folder of server programs: FOLDER/nats and FOLDER/redis, each the unpacked tree of its packages.
  *
  * Invariants:
- *  U1 FOLDER/KIND appears by one rename of a tree whose program has been run already, so it is whole or absent.
- *  U2 Two processes that fetch at once do no harm: the rename decides, and the one that lost takes the winner's tree.
+ *  UP1 FOLDER/KIND appears by one rename of a tree whose program has been run already, so it is whole or absent.
+ *  UP2 Two processes that fetch at once do no harm: the rename decides, and the one that lost takes the winner's tree.
  *     The lock only saves the second download; it may be broken when its owner is dead or has stopped telling.
  */
 

@@ -3,8 +3,8 @@ import type { ServerKind } from './kind.ts';
  * Versions of server programs, read from what the program itself prints.
  *
  * Invariants:
- *  V1 A version is believed only when the program printed it, never from a package's name.
- *  V2 What cannot be parsed is no version (undefined): the caller then looks further, it never guesses.
+ *  FV1 A version is believed only when the program printed it, never from a package's name.
+ *  FV2 What cannot be parsed is no version (undefined): the caller then looks further, it never guesses.
  */
 
 export interface Version {
