@@ -15,7 +15,7 @@ export type { Anomaly } from '../streams/contract/anomaly.ts';
 export { ANOMALY_KINDS, SEVERITIES } from '../streams/contract/anomaly-kinds.ts';
 export type { Asked, Happened, Latency, LocationBrief, NodeFigures } from '../streams/contract/system.ts';
 
-/** One message of the feed. */
+/** One message of the feed (TP1). */
 export interface TopicMessage<Data = unknown> {
   readonly topic: string;
   /** When the value was so, ISO 8601. */

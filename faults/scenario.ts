@@ -24,7 +24,7 @@ export interface Run {
 export interface Outcome {
   /** Faults that were injected. */
   readonly trials: number;
-  /** What did not hold, a sentence each; none: all held. */
+  /** What did not hold, a sentence each; none: all held (FS1). */
   readonly broken: readonly string[];
   /** What was measured, with its unit in the name. */
   readonly figures: Readonly<Record<string, number | string>>;
@@ -39,7 +39,7 @@ export interface Scenario {
   readonly slice: number;
   /** Length of a whole run, of those that last a time. */
   readonly minutes?: number;
-  /** Why this machine cannot do it; undefined if it can. */
+  /** Why this machine cannot do it; undefined if it can (FS2). */
   readonly lacks?: () => string | undefined;
   readonly run: (run: Run) => Promise<Outcome>;
 }

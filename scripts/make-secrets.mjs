@@ -72,6 +72,7 @@ write('redis_auth.conf', [
 write('sentinel_auth.conf', ['sentinel auth-user stock sentinel', `sentinel auth-pass stock ${sentinel}`]);
 console.log(`${folder} holds the secrets of docker-compose.yml`);
 
+// MS1.
 function secret(name) {
   const path = join(folder, name);
   if (!existsSync(path)) write(name, [randomBytes(32).toString('hex')]);
@@ -80,10 +81,12 @@ function secret(name) {
 
 function write(name, lines) {
   const path = join(folder, name);
+  // MS3.
   writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o644 });
   chmodSync(path, 0o644);
 }
 
+// MS2.
 function user(name, password, may, commands) {
   const hash = createHash('sha256').update(password).digest('hex');
   return `user ${name} on #${hash} resetchannels ${may} -@all ${commands.map((each) => `+${each}`).join(' ')}`;

@@ -12,6 +12,7 @@ import { msgpackFault } from './msgpack-shape.ts';
 
 /** Version of all forms between nodes. */
 export const MESSAGE_VERSION = 1;
+// ME2.
 export const version = z.literal(MESSAGE_VERSION).optional();
 
 /** A value that is only read, all the way down. */

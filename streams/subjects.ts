@@ -13,7 +13,7 @@ export type FactType = (typeof FACT_TYPES)[number];
 
 const PLAIN = /^[A-Za-z0-9_-]+$/;
 
-/** Percent-encodes every UTF-8 byte outside A–Z a–z 0–9 _ -. The text must be well-formed and not empty. */
+/** Percent-encodes every UTF-8 byte outside A–Z a–z 0–9 _ -. The text must be well-formed and not empty (SJ1). */
 export function encodeToken(text: string): string {
   if (PLAIN.test(text)) return text;
   return encodeURIComponent(text).replace(
@@ -33,7 +33,7 @@ export function decodeToken(token: string): string | undefined {
   }
 }
 
-/** The partition, 0 to partitions − 1, that holds this token's SKU at all locations. */
+/** The partition, 0 to partitions − 1, that holds this token's SKU at all locations (SJ2). */
 export function partitionOfToken(token: string, partitions: number): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < token.length; i++) {

@@ -205,6 +205,7 @@ export class AnomalyKeeper implements AnomalyDesk {
   }
 
   #serves(partition: Partition): boolean {
+    // AK3.
     return partition.state === 'serving' && this.#owned?.lease.leased === true;
   }
 
@@ -253,7 +254,7 @@ export class AnomalyKeeper implements AnomalyDesk {
     });
   }
 
-  /** Stores what is due, at most so many; how many it was. */
+  /** Stores what is due, at most so many; how many it was (AK4). */
   async #settle(kept: Kept, most: number): Promise<number> {
     const nowMs = this.#world.clock.nowMs();
     const writes: Promise<unknown>[] = [];
@@ -292,7 +293,7 @@ export class AnomalyKeeper implements AnomalyDesk {
     }
   }
 
-  /** Compare-and-set of one anomaly: decided anew on what another has stored meanwhile. */
+  /** Compare-and-set of one anomaly: decided anew on what another has stored meanwhile (AK1). */
   async #write(
     kept: Kept,
     id: string,
@@ -306,6 +307,7 @@ export class AnomalyKeeper implements AnomalyDesk {
         const revision = await this.#world.keys.put(id, JSON.stringify(next), entry?.revision ?? 0);
         kept.entries.set(id, { stored: next, revision, writtenMs: this.#world.clock.nowMs() });
         this.#listed = undefined;
+        // It is told behind the store (AK2).
         this.#world.changed(
           shown(next),
           entry === undefined || (entry.stored.state === 'resolved' && next.state === 'open'),

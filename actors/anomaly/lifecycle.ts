@@ -38,11 +38,13 @@ export function reconciled(
   }
   if (stored === undefined) return opened(id, alarm, now);
   if (stored.state === 'resolved')
+    // LC2.
     return stored.resolved?.by === undefined || alarm.episode > stored.episode ? opened(id, alarm, now) : stored;
   if (stored.data.says === alarm.says && stored.severity === alarm.severity && stored.episode >= alarm.episode)
     return stored;
   const { severity, says, figures } = alarm;
   const episode = Math.max(alarm.episode, stored.episode);
+  // The state stays as a person left it (LC1).
   return { ...stored, severity, updatedAt: now, data: { ...figures, says }, episode };
 }
 
@@ -65,7 +67,7 @@ function opened(
   };
 }
 
-/** A person's step; the very same object if it was done already. */
+/** A person's step; the very same object if it was done already (LC3). */
 export function stepped(stored: StoredAnomaly, step: PersonStep, { by, why }: Person, nowMs: number): StoredAnomaly {
   const at = formatInstant(nowMs * 1000);
   if (step === 'resolve') {

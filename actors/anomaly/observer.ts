@@ -162,7 +162,9 @@ export class AnomalyWatch implements PartitionWatch {
   }
 
   load(book: StockBook, kept: Uint8Array | undefined): void {
+    // AW1.
     if (kept === undefined || kept[0] !== VERSION || !this.#read(book, kept)) this.#beginAnew(book);
+    // AW2.
     for (const entry of book.skus.values()) {
       for (const key of entry.keys)
         if (key.sellable < 0 || key.held + key.allocated > 0) judgeBalance(this.#scene, key, lastMoved(key), 0);

@@ -44,6 +44,7 @@ export interface Domain<B extends Book = Book> {
   evolveFact?(book: B, fact: Fact): void;
   /** Kinds of its decisions. */
   readonly decisions: readonly string[];
+  // DO2.
   evolve(book: B, decision: Decision): void;
   /** In the order in which they are loaded: an item comes after those that it refers to. */
   readonly items: readonly ItemForm<B>[];

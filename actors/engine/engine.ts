@@ -67,6 +67,7 @@ export class Engine {
       this.#every(snapshotIntervalMs, () => snapshots.round(), false),
       this.#every(60_000, () => auditAll(clock, partitions, events.breach), false),
       this.#every(LIMITS.progressEveryMs, async () => progress.look(), false),
+      // HW3.
       this.#every(LIMITS.marksEveryMs, () => this.#mark().catch(() => undefined), false),
     ];
   }

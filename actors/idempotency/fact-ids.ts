@@ -56,6 +56,7 @@ export class SeenIds {
     if (ref === undefined) return 'new';
     const chunk = this.#chunks[ref >>> 11] as IdChunk;
     const at = (ref & (CHUNK_IDS - 1)) * WORDS;
+    // FI1.
     return chunk.words[at + 2] === content.hi && chunk.words[at + 3] === content.lo ? 'duplicate' : 'conflict';
   }
 

@@ -52,6 +52,7 @@ export class RulesList {
   async current(): Promise<readonly RulesEntry[]> {
     const found = await this.read();
     if (isCurrent(found)) return found;
+    // RL1.
     const older = await this.#olderNodes();
     if (older.length > 0 && found.length > 0) return found;
     let entries = found;
@@ -98,6 +99,7 @@ export class RulesList {
     const before: RulesEntry[] = [];
     for (const entry of entries) {
       const { from } = entry;
+      // RL3.
       before.push(typeof from === 'number' ? { ...entry, from: await this.#sequencesFrom(from, streams) } : entry);
     }
     const from = entries.length === 0 ? {} : ends;
@@ -142,6 +144,7 @@ export class RulesList {
     for (;;) {
       const list = await keys.get(LIST);
       if (list?.value === CLOSED) return this.#ofOld();
+      // RL2.
       if (list !== undefined) await keys.put(COPY, list.value);
       try {
         await keys.put(LIST, CLOSED, list?.revision ?? 0);

@@ -47,6 +47,7 @@ export class Rules {
 
   /** Takes a list that was read. What it says of `late` must be acted on at once, before anything else is judged or copied. */
   adopt(entries: readonly RulesEntry[]): RulesChange {
+    // RU1.
     if (entries.length < this.#entries.length)
       throw new Error(
         'the list of rules, which is metadata of stream JOURNAL, has lost entries: end all nodes and restore it',
@@ -56,6 +57,7 @@ export class Rules {
     if (added.length === 0) return 'same';
     const judged = [...this.#judged];
     const late = added.some((entry) => judged.some(([stream, at]) => holds(entry, stream, at.seq, at.micros)));
+    // RU2.
     return late ? 'late' : 'changed';
   }
 

@@ -142,6 +142,7 @@ export class Intake {
   #judge(stream: FactStream, message: FollowedMessage, place: StoredFact, partition: Partition): Verdict {
     const rule = this.#rules.at(stream, message);
     const put = (parked: ParkReason, why: string) => this.#parkMessage(stream, message, partition, parked, why);
+    // Each way out of here is one verdict (IT1).
     const read = readStored(rule, message, place, this.marks);
     if (!read.ok) return put(read.reason, read.message);
     const { fact, content } = read;
@@ -184,7 +185,7 @@ export class Intake {
       this.parkingInFlight -= 1;
       partition.parking.delete(done);
     });
-    // Where it fails it stays here, so that no snapshot is past it.
+    // Where it fails it stays here, so that no snapshot is past it (IT3).
     done.catch(() => undefined);
     partition.parking.add(done);
     return { parked: reason, message: why };

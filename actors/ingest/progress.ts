@@ -107,6 +107,7 @@ export class Progress {
     return still;
   }
 
+  // PG1.
   #hasWork(stream: FactStream): boolean {
     return this.#world.followers.lag(stream) > 0 || this.#world.followers.paused(stream);
   }

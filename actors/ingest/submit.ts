@@ -107,6 +107,7 @@ export class StreamFactDesk implements FactDesk {
 
   /** @param before what becomes of the last fact of each id so far (SU2) */
   #submit(sent: SentBody, before: Map<string, Promise<Outcome>>): Promise<Outcome> {
+    // SU4.
     if (sent.bytes.length > LIMITS.factBytes) return Promise.resolve({ code: 'too-large', message: tooLarge(sent) });
     const { version } = this.#rule;
     const parsed = parseFact(sent.value, version);
@@ -160,6 +161,7 @@ export class StreamFactDesk implements FactDesk {
       if (verdict !== undefined) return verdict;
       await delay(clock, Math.min(LIMITS.verdictAgainMs, leftMs));
     }
+    // SU3.
     throw undecided(UNDECIDED.verdict);
   }
 
@@ -191,6 +193,7 @@ export class StreamFactDesk implements FactDesk {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#inFlight += 1;
     try {
+      // SU1.
       return await this.#world.broker.publish(subject, sent.bytes, { headers: typeHeaders(sent) });
     } catch (error) {
       throw unstored(error, UNDECIDED.stored);

@@ -47,7 +47,7 @@ export class Admission {
     return this.#subjects.has(journalSubject(writer));
   }
 
-  /** Whether what stands on a subject at a sequence is of somebody who may write there. */
+  /** Whether what stands on a subject at a sequence is of somebody who may write there (AD1). */
   counts(subject: string, seq: number): boolean {
     // mutant: unknown-writer-counts
     return seq <= this.#foundedAt || this.#subjects.has(subject);
@@ -62,6 +62,7 @@ export class Admission {
       this.#asideUpTo = Math.max(this.#asideUpTo, seq);
       return undefined;
     }
+    // AD3.
     if (this.skips.of(JOURNAL_STREAM, message) !== undefined) return undefined;
     const record = decodeRecord(data);
     if (journalSubject(record.writer) !== subject)

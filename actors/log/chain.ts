@@ -80,6 +80,7 @@ export class ChainAudit {
       known === undefined
         ? (n === 1 && record.before === '') || seq <= this.#floor
         : n === known.n + 1 && record.before === known.hash;
+    // CN1.
     if (!follows && !this.#admission.bridges(subject, known?.seq ?? 0, seq))
       throw new ChainBreak(seq, writer, n, `does not follow record ${known?.n ?? 0}`);
     const state = known ?? { n, hash: '', seq, fences: new Map<number, number>() };
@@ -107,6 +108,7 @@ export class ChainAudit {
     };
   }
 
+  // CN2.
   #takeEpochs({ writer, n, decisions }: JournalRecord, state: Writer, seq: number): void {
     for (const decision of decisions) {
       for (const [partition, epoch] of decision.parts) {

@@ -93,6 +93,7 @@ async function judgeStanding(
   const stop = await firstStop(world, admission, seq);
   if (stop === undefined) return fits('it reads fine and follows the record before it');
   if (stop.seq < seq) return fits(`reading stops before it, at ${stream}.${stop.seq}: judge that first`);
+  // JU1.
   if (stop.counted) return fits(`every node reads it and counts it, so it cannot be skipped: ${stop.message}`);
   const held = recordIn(message)?.decisions.length;
   const means =

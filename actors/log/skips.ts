@@ -41,7 +41,7 @@ export class Skips {
     return new Skips(list, Math.max(0, ...entries.map(({ revision }) => revision)));
   }
 
-  /** Stores a judgement; rejects with a conflict if there is one already. */
+  /** Stores a judgement; rejects with a conflict if there is one already (SK2). */
   static async add(keys: Keys, skip: Skip): Promise<void> {
     await keys.put(keyOf(skip.stream, skip.seq), JSON.stringify(skip), 0);
   }
@@ -49,6 +49,7 @@ export class Skips {
   /** The judgement on a message that stands in a stream. */
   of(stream: string, message: Pick<StoredMessage, 'seq' | 'data'>): Skip | undefined {
     const skip = this.#byPlace.get(keyOf(stream, message.seq));
+    // SK1.
     return skip !== undefined && skip.sha256 === sha256(message.data) ? skip : undefined;
   }
 

@@ -88,6 +88,7 @@ export class Writers {
     return formatInstant(this.#world.clock.nowMs() * 1000);
   }
 
+  // A key is created and never deleted (WR4).
   async #create(key: string, value: object): Promise<void> {
     try {
       this.revision = Math.max(this.revision, await this.#world.writers.put(key, JSON.stringify(value), 0));

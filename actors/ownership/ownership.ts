@@ -118,6 +118,7 @@ export class Ownership {
     // Also one that ran out while the renewal was on its way: it may have been stored after others saw this node as gone.
     // mutant: lapsed-during-renewal
     const lapsed = !this.leased;
+    // OW3.
     // mutant: lapsed-lease-counts
     if (lapsed) {
       // On a slow disk it may take longer than a lease lasts: the node's key is renewed meanwhile, without a gap.
@@ -130,6 +131,7 @@ export class Ownership {
         sent = now;
       });
     }
+    // OW2.
     // mutant: lease-from-answer
     this.#leasedUntil = sent + this.#leaseMs;
   }
@@ -243,7 +245,7 @@ export class Ownership {
   }
 
   /**
-   * The fences of a claim are in: nobody else can write for it. Its epoch stays that of the claim.
+   * The fences of a claim are in: nobody else can write for it. Its epoch stays that of the claim (OW1).
    * @throws if the bucket has not kept the claim, and has nothing newer either
    */
   async cleared(claim: Claim): Promise<boolean> {

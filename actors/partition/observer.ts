@@ -23,6 +23,7 @@ export interface WatchedPartition {
 /** For a partition that is about to be taken over, whose book is empty. */
 export type MakeWatch = (partition: WatchedPartition) => PartitionWatch;
 
+// PV1.
 export interface PartitionWatch {
   /** What it changed is in the book's change set. @param recordedAt when the stream took it, in microseconds since 1970 */
   factFolded(book: StockBook, fact: Fact, recordedAt: number): void;

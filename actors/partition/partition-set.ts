@@ -90,6 +90,7 @@ export class PartitionSet implements Partitions {
   #serve(partition: Partition): void {
     const { number } = partition;
     if (this.#closing || this.#held.get(number) !== partition) return;
+    // PS3.
     const breach = this.quarantine.suspects.has(number) ? partition.books.audit()[0] : undefined;
     if (breach !== undefined) return this.suspect(number, breach);
     this.quarantine.release(number);
@@ -122,6 +123,7 @@ export class PartitionSet implements Partitions {
         this.#held.delete(number);
         changed = true;
       }
+      // PS2.
       for (const observer of this.#observers) observer.dropped?.(number);
     }
     if (!changed) return;

@@ -10,7 +10,7 @@
 
 import type { Quarantined } from '../ports/ports.ts';
 
-/** Between two tries of a partition that the log cannot give back. */
+/** Between two tries of a partition that the log cannot give back (QU1). */
 const RETRY_MS = 15_000;
 
 interface Held {
@@ -54,7 +54,7 @@ export class Quarantine {
     return all.sort((a, b) => a.partition - b.partition);
   }
 
-  /** Its book does not add up: the first time it is to be rebuilt at once, from something that does. */
+  /** Its book does not add up: the first time it is to be rebuilt at once, from something that does (QU2). */
   suspect(number: number, why: string): void {
     const again = this.suspects.has(number);
     this.suspects.add(number);

@@ -24,7 +24,7 @@ export interface Placed {
   readonly place: Place;
 }
 
-/** Negative if a comes before b. */
+/** Negative if a comes before b (EP1). */
 export function comparePlaces(a: Place, b: Place): number {
   return a[0] - b[0] || a[1] - b[1] || (a[2] < b[2] ? -1 : a[2] > b[2] ? 1 : 0) || a[3] - b[3];
 }
@@ -62,6 +62,7 @@ export class Newest<T extends Placed> {
   add(entry: T): void {
     if (!this.mayKeep(entry.place)) return this.#older(entry);
     this.#kept.push(entry);
+    // EP2.
     if (this.#kept.length >= 2 * this.#limit) this.#cut(this.#limit);
   }
 

@@ -34,7 +34,7 @@ export function packRequest(operation: PeerOperationName, body: unknown): Uint8A
   return packMessage({ v: MESSAGE_VERSION, operation, body });
 }
 
-/** The answer to a request, as bytes; a Refusal is one. Rejects with a fault of the program, and with nothing else. */
+/** The answer to a request, as bytes; a Refusal is one. Rejects with a fault of the program, and with nothing else (PM1). */
 export async function answerRequest<N extends PeerOperationName>(
   handlers: PeerHandlers<N>,
   partition: number,
@@ -48,6 +48,7 @@ export async function answerRequest<N extends PeerOperationName>(
     const handler = handlers[known] as (partition: number, body: unknown) => Promise<unknown>;
     return packMessage({
       v: MESSAGE_VERSION,
+      // PO1.
       ok: await handler(partition, fitted(PEER_OPERATIONS[known].request, body)),
     });
   } catch (error) {
@@ -65,7 +66,7 @@ export function packRefusal({ kind, message, shortages: short }: Refusal): Uint8
   return packMessage({ v: MESSAGE_VERSION, refusal });
 }
 
-/** What was asked for; throws the Refusal that the answer is, or a Misfit. */
+/** What was asked for; throws the Refusal that the answer is, or a Misfit (PM2). */
 export function readAnswer<N extends PeerOperationName>(operation: N, bytes: Uint8Array): PeerAnswer<N> {
   const { ok, refusal } = readMessage(answerEnvelope, bytes);
   if (refusal === undefined) return fitted(PEER_OPERATIONS[operation].answer, ok) as PeerAnswer<N>;

@@ -30,6 +30,7 @@ import { listOf, type Read } from '../../streams/messages.ts';
 export const peerName = z.string().min(1).max(128);
 /** A partition; there are at most 1,024. */
 export const peerPartition = z.int().min(0).max(1023);
+// PO2.
 const natural = z.int().min(0);
 const qty = z.int().min(1).max(MAX_QTY);
 const spread = listOf(peerPartition, 1024, 1);

@@ -65,12 +65,14 @@ export class Marks {
     const parked = (await this.#broker.stream(PARKED_STREAM))?.lastSeq ?? 0;
     for (const [name, seq] of [...Object.entries(ends), [PARKED_STREAM, parked] as const]) {
       if (seq <= (this.#streams[name]?.seq ?? 0)) continue;
+      // HW1.
       const message = await this.#broker.message(name, seq);
       this.#streams[name] = { created: this.#created[name] ?? '', seq, hash: message ? hashOf(message.data) : '' };
     }
     this.#epoch = Math.max(this.#epoch, epoch);
     const text = JSON.stringify({ streams: this.#streams, epoch: this.#epoch } satisfies NodeMarks);
     if (text === this.#written) return;
+    // HW2.
     await this.#keys.put(this.#node, text);
     this.#written = text;
   }

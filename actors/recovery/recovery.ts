@@ -105,7 +105,7 @@ async function loadFromBaselines(world: RecoveryWorld, { partition, snapshotter 
   return false;
 }
 
-/** Says which stream no longer holds what comes behind a point; undefined if all do. */
+/** Says which stream no longer holds what comes behind a point; undefined if all do (RY4). */
 function trimmedBehind(world: RecoveryWorld, point: Point): string | undefined {
   for (const [name, floor] of Object.entries(world.floors ?? {})) {
     const reached = name === JOURNAL_STREAM ? point.journalSeq : point.positions[name as FactStream];
@@ -151,7 +151,7 @@ async function loadFromStore(
   return undefined;
 }
 
-/** Folds JOURNAL from the oldest snapshot's sequence to the target into the partitions. */
+/** Folds JOURNAL from the oldest snapshot's sequence to the target into the partitions (RY3). */
 export async function replayJournal(
   world: RecoveryWorld,
   partitions: readonly Partition[],
@@ -165,6 +165,7 @@ export async function replayJournal(
   const { skips } = admission;
   let decisions = 0;
   const broken = new Map<number, string>();
+  // RY5.
   const behind = (seq: number) =>
     partitions.filter((partition) => partition.journalSeq < seq).map((partition) => partition.number);
   let reached = from - 1;
@@ -235,6 +236,7 @@ function readRecord(
   }
 }
 
+// RY1.
 async function check(world: RecoveryWorld, number: number, manifest: Manifest): Promise<void> {
   if (manifest.partition !== number || manifest.partitions !== world.partitions) {
     throw new SnapshotError(`it is of partition ${manifest.partition} of ${manifest.partitions}`);
@@ -262,6 +264,7 @@ async function check(world: RecoveryWorld, number: number, manifest: Manifest): 
     const end = (await world.broker.stream(name))?.lastSeq ?? 0;
     if (seq <= end) continue;
     throw new LostLogError(
+      // RY2.
       `stream ${name} ends at ${end}, but a snapshot knows it up to ${seq}: its end has been lost`,
     );
   }

@@ -87,6 +87,7 @@ export class TakeOver {
       // mutant: own-decisions-not-awaited
       await journal.drained();
       await ruleChanges.follow();
+      // TO1.
       // mutant: end-read-before-fence
       const world = await this.#recoveryWorld();
       await readMarks({ broker, clock }, intake.marks, world.lastSeqs);
@@ -109,6 +110,7 @@ export class TakeOver {
       const numbers = claims.map((claim) => claim.partition);
       partitions.drop(numbers);
       if (error instanceof LostLogError) return partitions.isolate(numbers, error.message, error.place);
+      // TO3.
       await ownership.handBack(numbers, false).catch(() => undefined);
       this.#stall(error as Error);
       throw error;

@@ -87,6 +87,7 @@ async function explainOnce(
     before === undefined ? undefined : new Fold((await openingOf(world))?.book, sku, location),
   ];
   const first = opening === undefined ? undefined : openingStep(opening, older.totals());
+  // EX1.
   const page = new Newest<Entry>(limit, before, (entry) => older.take(entry.cause));
   const add = (place: Place, cause: Fact | Change, what: string, detail: () => string) => {
     whole?.take(cause);
@@ -124,6 +125,7 @@ async function explainOnce(
     notes.push(`facts before baseline ${opening.id} are summed up in it: they have been trimmed`);
   }
   const end = whole?.totals() ?? total;
+  // EX2.
   const adds = MOVED_BUCKETS.every((bucket) => end[bucket] === stock[bucket]);
   if (!adds) notes.push('the steps do not end in the stock shown: run holdfast doctor');
   const next = page.goesOn && kept[0] !== undefined ? kept[0].place : null;
@@ -267,6 +269,7 @@ async function readFacts(
     });
     const last = (await world.broker.stream(stream))?.lastSeq ?? 0;
     const from = (opening?.positions[stream] ?? 0) + 1;
+    // EX3.
     await readUntil(world, stream, filters, from, Math.min(positions[stream], last), take, {
       batch: LIMITS.explainPull,
     });

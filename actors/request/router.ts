@@ -82,6 +82,7 @@ export class Desk implements StockDesk {
 
   async #atpLines(request: AtpRequest, horizon: Horizon | undefined): Promise<AtpLine[]> {
     const answer = new Array<AtpLine>(request.lines.length);
+    // RR3.
     const turns = new Turns(this.#world.clock, LIMITS.answerTurnMs);
     let away: Map<number, SameLines[]> | undefined;
     let locations = 0;
@@ -185,6 +186,7 @@ export class Desk implements StockDesk {
     reservation: (_, { id }) => this.reservation(id),
   };
 
+  // RR1.
   #served(number: number): Partition | undefined {
     const partition = this.#world.partitions.get(number);
     if (partition === undefined) return undefined;
@@ -206,6 +208,7 @@ export class Desk implements StockDesk {
   #line(partition: Partition, sku: string, only: readonly string[] | undefined, horizon: Horizon | undefined): AtpLine {
     const { book } = partition;
     const { atp, locations } = skuAtp(book.skus.get(sku), only, horizon);
+    // RR2.
     // mutant: version-without-epoch
     return { sku, atp, version: `${book.epoch}.${book.seq}`, locations };
   }

@@ -57,11 +57,13 @@ export class Reservations {
   }
 
   place(request: ReservationRequest): Promise<Placed> {
+    // CO1.
     return this.#turns.take(request.id, () => this.#place(request));
   }
 
   step(id: string, step: Step): Promise<ReservationAnswer> {
     return this.#turns.take(id, async () => {
+      // CO4.
       this.#mustBeLeased();
       const { spread, shortages } = this.#found(id);
       if (!spread.every((number) => this.#grants.owns(number))) return this.#stepAcross(id, step, spread, shortages);
@@ -127,6 +129,7 @@ export class Reservations {
     const across =
       !spread.every((number) => this.#grants.owns(number)) || this.#grants.livePart(id, spread) !== undefined;
     if (across) return this.#placeAcross(ask, byPartition);
+    // CO2.
     const parts = await this.#grants.grantWhole(ask);
     return { fresh: true, reservation: answerOf(id, parts.map(partAnswer)) };
   }

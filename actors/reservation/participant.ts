@@ -226,8 +226,10 @@ export class Grants {
 
   #hold(taken: readonly Taken[], decision: Granted): Promise<void> {
     const bytes = encodeDecision(decision);
+    // GR4.
     if (bytes.length > LIMITS.decisionBytes || decision.lines.length > LIMITS.linesPerDecision)
       return Promise.reject(tooLarge(decision.lines.length, bytes.length));
+    // GR1.
     for (const { key, qty } of taken) key.pending += qty;
     const settle = () => {
       for (const { key, qty } of taken) key.pending -= qty;
@@ -258,6 +260,7 @@ export class Grants {
             const partition = partitions.get(number);
             if (partition === undefined) continue;
             try {
+              // GR2.
               foldDecision(partition, decision);
             } catch (error) {
               inDoubt(number, `decision on ${decision.id}`, error);

@@ -102,6 +102,7 @@ export class BaselineStore {
         const kept = entry.generations.filter((each) => whole.some(({ id: found }) => found === each.id));
         const generations = [{ id, index }, ...kept].slice(0, 2);
         if ((await this.#put({ generations, making: '' }, next)) === undefined)
+          // BS3.
           throw new SupersededError('another baseline was begun meanwhile');
         await this.#sweep('');
       });
@@ -136,6 +137,7 @@ export class BaselineStore {
   }
 
   /** @param maker who is making one and has written nothing yet, '' if nobody should be: what another one writes is left alone */
+  // BS4.
   async #sweep(maker: string): Promise<void> {
     const { entry } = await this.#entry();
     if (entry.making !== maker) return;
@@ -165,6 +167,7 @@ export class BaselineMaker {
 
   /** Stores an object; whoever writes it reads it back. */
   async write(name: string, bytes: Uint8Array): Promise<ObjectRef> {
+    // BS1.
     const ref = refOf(`${this.id}/${name}`, bytes);
     await this.#objects.put(ref.object, bytes);
     return ref;
@@ -179,6 +182,7 @@ export class BaselineMaker {
   }
 }
 
+// BS2.
 function isNewer(baseline: Baseline, than: Baseline): boolean {
   if (!covers(baseline, than)) return false;
   const epochs = new Map(baseline.epochs);

@@ -71,6 +71,7 @@ export class Fold {
 
   constructor(number: number, world: RefoldWorld, refold: { parked: Parking[]; facts: number }) {
     this.partition = new Partition(number);
+    // It has ids of its own (RF1).
     this.seen = world.dated ? new DatedIds() : new SeenIds();
     const park = async (parking: Parking) => void refold.parked.push(parking);
     const count = () => {
@@ -128,6 +129,7 @@ export class Refold {
     const until = Math.max(...targets.map((point) => point.positions[stream]));
     let before = from - 1;
     await readUntil(this.#world, stream, [], from, until, (message) => {
+      // RF2.
       if (!this.#world.skips.lost(stream, before + 1, message.seq)) throw new HoleError(stream, before + 1);
       before = message.seq;
       const number = storedFact(message.subject, this.#world.partitions).partition;
@@ -154,6 +156,7 @@ export class Refold {
         if (isFence(decision)) continue;
         for (const [number] of decision.parts) {
           const fold = this.folds[number];
+          // RF3.
           if (fold === undefined || message.seq <= fold.partition.journalSeq) continue;
           if (message.seq > (targets[number] as Point).journalSeq) continue;
           foldDecision(fold.partition, decision);

@@ -60,13 +60,16 @@ export async function trim(world: TrimWorld): Promise<Trimmed> {
   const baseline = await chosen(world);
   await verifyWhole(store as BaselineStore, baseline, world);
   const floors: Record<string, number> = { ...baseline.positions, [JOURNAL_STREAM]: baseline.journalSeq };
+  // TM1.
   await announceFloors(world, floors);
   failpoint('trim-announced');
   await ownersReach(world, baseline);
   const removed: Record<string, number> = {};
   const notes: string[] = [];
   for (const name of FACT_STREAM_NAMES) {
+    // TM2.
     removed[name] = await broker.purgeBelow(name, baseline.positions[name] + 1);
+    // TM4.
     if (name === 'RECEIPTS') failpoint('trim-half-done');
   }
   removed[JOURNAL_STREAM] = await trimJournal(broker, baseline, notes);
@@ -157,6 +160,7 @@ async function trimJournal(broker: NatsBroker, baseline: Baseline, notes: string
     return 0;
   }
   let removed = 0;
+  // The record at this sequence stays (TM3).
   for (const { writer, seq } of baseline.writers)
     removed += await broker.purgeBelow(JOURNAL_STREAM, seq, journalSubject(writer));
   return removed;

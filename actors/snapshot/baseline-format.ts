@@ -38,6 +38,7 @@ export interface PartRef extends ObjectRef {
   readonly reservations: number;
 }
 /** The index of one baseline. */
+// BL2.
 export interface Baseline extends Point, ChainState {
   readonly version: 1;
   readonly id: string;
@@ -66,6 +67,7 @@ export function refOf(object: string, bytes: Uint8Array): ObjectRef {
 
 export function checkObject(ref: ObjectRef, bytes: Uint8Array | undefined): Uint8Array {
   if (bytes === undefined) throw new SnapshotError(`its object ${ref.object} is missing`);
+  // BL3.
   if (refOf(ref.object, bytes).sha256 !== ref.sha256) throw new SnapshotError(`its object ${ref.object} is damaged`);
   return bytes;
 }
@@ -105,6 +107,7 @@ export function encodePart(partition: Partition, seen: SeenIds, whole: Whole): B
     epoch: whole.epochs.find(([number]) => number === partition.number)?.[1] ?? 0,
     seq: partition.book.seq,
     atMs: whole.atMs,
+    // BL1.
     positions: whole.positions,
     journalSeq: whole.journalSeq,
     tip: { writer: '', n: 0, hash: '', seq: 0 },

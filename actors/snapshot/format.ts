@@ -113,6 +113,7 @@ function datedIds({ ids, idsBy, atMs }: Manifest): readonly IdsRef[] {
 /** Between the clock that stamps messages and that of the node that wrote a snapshot. */
 const WRITTEN_SLACK_MS = 60_000;
 
+// SN3.
 export function checkBlob(ref: BlobRef, bytes: Buffer | undefined): Buffer {
   if (bytes === undefined) throw new SnapshotError(`its page ${ref.name} is missing`);
   // mutant: damaged-page-used

@@ -10,12 +10,13 @@ import type { Secret } from '../../config/servers/secret.ts';
 
 export interface SnapshotKey {
   seal(text: string): Buffer;
-  /** Whether a seal is this key's. */
+  /** Whether a seal is this key's (SL1). */
   fits(text: string, seal: Uint8Array): boolean;
 }
 
 /** All nodes have the same; another one costs a replay of the log. */
 export function snapshotKey(secret: Secret): SnapshotKey {
+  // A seal does not say when it was made (SL2).
   const seal = (text: string) => createHmac('sha256', secret.reveal()).update(DOMAIN).update(text).digest();
   return {
     seal,

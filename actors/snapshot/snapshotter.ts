@@ -136,7 +136,9 @@ export class Snapshotter {
       awaited.push(index);
     }
     const ids = this.#copyIds(suffix);
+    // PV2.
     const watch = this.#keepWatch(suffix);
+    // SN1.
     const meta = this.#meta();
     // Its positions are past these; those that come while it is written are behind them.
     const parking = [...this.#partition.parking];
@@ -171,6 +173,7 @@ export class Snapshotter {
           pages.delete(index);
           continue;
         }
+        // SN2.
         const name = `p${index}.${suffix}`;
         pages.set(index, { page: index, ...blobRef(name, bytes) });
         blobs.push({ name, bytes });

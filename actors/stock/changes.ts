@@ -80,7 +80,9 @@ export class ChangeSet {
 
   /** A key is about to change, or has just been made. */
   note(key: StockKey, isNew: boolean): void {
+    // CH1.
     if (this.#has(key)) return;
+    // CH2.
     let change = this.#pool[this.#length];
     if (change === undefined) {
       change = { key, isNew, before: zeros() };

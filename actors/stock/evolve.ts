@@ -18,6 +18,7 @@ import { emptySeldom, HomeEntry, ReservationPart, type SeldomState, type StockKe
 export function applyFact(book: StockBook, fact: Fact): void {
   begin(book);
   const key = book.key(fact.sku, fact.location);
+  // EV3.
   book.change(key);
   switch (fact.type) {
     case 'sale':
@@ -56,6 +57,7 @@ export function applyDecision(book: StockBook, decision: StockDecision): void {
   }
 }
 
+// EV2.
 function begin(book: StockBook): void {
   book.seq += 1;
   book.changes.begin();
@@ -91,7 +93,7 @@ function applyTransfer(book: StockBook, key: StockKey, transfer: Transfer): void
   book.change(destination);
   const transit = transitOf(destination, transfer.transfer);
   transit.shipped += transfer.qty;
-  // The latest shipment says when it is due; of two of one moment the later date, so that order does not matter.
+  // The latest shipment says when it is due; of two of one moment the later date, so that order does not matter (EV1).
   if (transfer.at > transit.shippedAt) {
     transit.shippedAt = transfer.at;
     transit.eta = transfer.eta;

@@ -100,6 +100,7 @@ function insert(key: StockKey, at: number, delta: number): void {
   } else insertBetween(all, at, delta);
 }
 
+// MV2.
 function insertBetween(all: number[], at: number, delta: number): void {
   let low = 0;
   let high = all.length / 2;

@@ -17,6 +17,7 @@ export type ReservationStatus = 'held' | 'allocated' | 'released' | 'expired' | 
  * released, expired, allocated, held.
  */
 export function statusOf(parts: readonly ReservationPart[]): ReservationStatus {
+  // RV1.
   if (parts.every(isFulfilled)) return 'fulfilled';
   if (parts.some((part) => part.releasedAtMs > 0)) return 'released';
   if (parts.some((part) => part.expiredAtMs > 0)) return 'expired';

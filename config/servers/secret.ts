@@ -13,12 +13,13 @@ export class Secret {
   readonly #value: string;
   readonly #shown: string;
 
-  /** @param shown what is printed in its place */
+  /** @param shown what is printed in its place (SC1) */
   constructor(value: string, shown: string = HIDDEN) {
     this.#value = value;
     this.#shown = shown;
   }
 
+  // SC2.
   reveal(): string {
     return this.#value;
   }

@@ -63,7 +63,7 @@ export class FiguresFeed {
     });
   }
 
-  /** One that begins now: one that is under way may have asked before what the caller knows. */
+  /** One that begins now: one that is under way may have asked before what the caller knows (FF2). */
   #refresh(): Promise<void> {
     if (this.#gathering === undefined) {
       this.#gathering = this.#gather().finally(() => {
@@ -78,6 +78,7 @@ export class FiguresFeed {
     return this.#next;
   }
 
+  // FF1.
   async #gather(): Promise<void> {
     const marks = (partitions: readonly number[]) =>
       partitions.flatMap((partition) => {

@@ -145,6 +145,7 @@ export class Hub {
     this.#paced.delete(reader);
   }
 
+  // HB2.
   subscribe(reader: Reader, topic: string): void {
     if (reader.topics.has(topic)) return;
     reader.topics.add(topic);
@@ -201,7 +202,7 @@ export class Hub {
     expecting.clear();
   }
 
-  /** Sends what waits to those whose connections have room, and ends those that are stuck. To be called several times a second. */
+  /** Sends what waits to those whose connections have room, and ends those that are stuck. To be called several times a second (HB4). */
   drain(nowMs: number): void {
     this.#nowMs = nowMs;
     for (const reader of this.#slow) {
@@ -226,6 +227,7 @@ export class Hub {
     }
   }
 
+  // HB3.
   #offer(reader: Reader, key: string, value: Value): void {
     const room = reader.sink.buffered <= BUFFERED_BYTES;
     if (reader.isServed && room && this.#room > 0) return this.#send(reader, value);
@@ -270,6 +272,7 @@ export class Hub {
     }
   }
 
+  // HB1.
   #send(reader: Reader, value: Value): void {
     if (value.bytes === undefined) {
       value.bytes = Buffer.from(JSON.stringify(value.message));

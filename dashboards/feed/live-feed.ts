@@ -197,6 +197,7 @@ export class LiveFeed {
     };
   }
 
+  // LF1.
   #opened(topic: string): void {
     const name = parseTopic(topic);
     switch (name?.kind) {
@@ -310,7 +311,7 @@ export class LiveFeed {
     send().catch((error) => this.#world.failed(error));
   }
 
-  /** As many messages as the server makes necessary; a value that none can hold comes with the renewals of its reader. */
+  /** As many messages as the server makes necessary; a value that none can hold comes with the renewals of its reader (LF2). */
   #sendChanges(reader: string, values: readonly SkuValue[]): void {
     const { wire } = this.#world;
     const message = packMessage(values);

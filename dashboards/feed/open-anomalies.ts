@@ -66,6 +66,7 @@ export class OpenAnomalies implements AnomalySource {
     return () => this.#listeners.delete(listener);
   }
 
+  // OA2.
   #told(anomaly: Anomaly): void {
     if (Date.parse(anomaly.updatedAt) > this.#world.clock.nowMs() + AHEAD_MS)
       throw new Misfit(`anomaly ${anomaly.id} was updated in the future`);
@@ -77,6 +78,7 @@ export class OpenAnomalies implements AnomalySource {
     this.#take(anomaly);
   }
 
+  // OA1.
   #take(anomaly: Anomaly): void {
     const known = this.#open.get(anomaly.id);
     if (known !== undefined && known.updatedAt > anomaly.updatedAt) return;

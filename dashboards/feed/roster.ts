@@ -76,7 +76,7 @@ export class Roster {
     return false;
   }
 
-  /** False if nobody of that name and start lives. @param nowMs monotonic */
+  /** False if nobody of that name and start lives. @param nowMs monotonic (RO3) */
   hear(report: NodeReport, nowMs: number, living: Living): boolean {
     const { writer } = report;
     const { name } = report.figures;
@@ -92,6 +92,7 @@ export class Roster {
     return true;
   }
 
+  // RO2.
   forget(nowMs: number, living: Living): void {
     for (const [writer, { report, heardAtMs, leaves }] of this.#nodes) {
       if (nowMs - heardAtMs <= FORGET_MS && !(leaves && !living.has(writer))) continue;
@@ -114,7 +115,7 @@ export class Roster {
     return [...this.#nodes.values()].map(({ report }) => report.asked);
   }
 
-  /** Writer by partition, of those heard of lately. */
+  /** Writer by partition, of those heard of lately (RO1). */
   owners(nowMs: number): Map<number, { readonly writer: string; readonly node: string; readonly epoch: number }> {
     const owners = new Map<number, { writer: string; node: string; epoch: number }>();
     for (const [writer, { report, heardAtMs }] of this.#nodes) {

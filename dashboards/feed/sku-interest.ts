@@ -17,7 +17,7 @@ import { MESSAGE_VERSION } from '../../streams/messages.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { AtpTopic } from '../topics.ts';
 
-/** How often changed SKUs are passed on. */
+/** How often changed SKUs are passed on (WA3). */
 export const CONFLATE_MS = 50;
 /** How often a wish is renewed, and after how long without it ends. */
 export const RENEW_MS = 2_000;
@@ -43,7 +43,7 @@ export class Wanted {
     this.#partitions = partitions;
   }
 
-  /** Notes what a node wants of a partition that is served here, until it must be renewed; the present values. */
+  /** Notes what a node wants of a partition that is served here, until it must be renewed; the present values (WA1). */
   want(book: StockBook, { reader, topics }: Wish, nowMs: number, monoMs: number): SkuValue[] {
     const { partition } = book;
     const here = topics.filter(([, sku]) => partitionOf(sku, this.#partitions) === partition);
@@ -101,7 +101,7 @@ export class Wanted {
     for (const [reader, values] of byReader) send(reader, values);
   }
 
-  /** Forgets wishes that were not renewed. */
+  /** Forgets wishes that were not renewed (WA2). */
   expire(monoMs: number): void {
     for (const [sku, { until }] of this.#bySku) {
       for (const [wish, end] of until) if (end < monoMs) until.delete(wish);

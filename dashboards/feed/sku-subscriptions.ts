@@ -74,6 +74,7 @@ export class SkuFeed {
     for (const partition of this.#wished.keys()) this.#renew(partition);
   }
 
+  // SF2.
   take(values: readonly SkuValue[]): void {
     for (const value of values) {
       const topic = this.#wished.get(this.#world.partitionOf(value.sku))?.get(`${value.kind} ${value.sku}`);
@@ -120,6 +121,7 @@ export class SkuFeed {
     }
   }
 
+  // SF3.
   #askAgain(partition: number): void {
     if (this.#stopped || this.#again.has(partition)) return;
     this.#again.add(partition);
@@ -130,6 +132,7 @@ export class SkuFeed {
   }
 }
 
+// SF1.
 function isOlder(version: SkuValue['version'], than: SkuValue['version'] | undefined): boolean {
   if (than === undefined) return false;
   return version[0] < than[0] || (version[0] === than[0] && version[1] < than[1]);

@@ -17,7 +17,7 @@ export interface TopicName {
   readonly name: string;
 }
 
-/** Undefined if it is none. */
+/** Undefined if it is none (TN1). */
 export function parseTopic(text: string): TopicName | undefined {
   const colon = text.indexOf(':');
   if (colon < 0) {

@@ -104,10 +104,11 @@ export interface Board {
 const TAG = 'holdfast';
 /** Where the page of a node is, as compose publishes it; a reader of another installation changes it in one place. */
 const PAGE = 'http://127.0.0.1:8080/';
+// GB3.
 const SOURCE = { type: 'prometheus', uid: '$' + '{datasource}' };
 const HEIGHTS: Readonly<Record<Panel['kind'], number>> = { now: 4, time: 8, stacked: 8, bars: 8, heat: 8 };
 
-/** The dashboard as Grafana's file provider reads it. */
+/** The dashboard as Grafana's file provider reads it (GB2). */
 export function dashboardOf(board: Board): Dashboard {
   const builder = new DashboardBuilder(board.title)
     .uid(`holdfast-${board.uid}`)
@@ -186,6 +187,7 @@ function firingAlerts(): AnnotationQueryBuilder {
     .expr('ALERTS{alertname=~"Holdfast.*", alertstate="firing"}');
 }
 
+// GB1.
 function panelOf(panel: Panel): Stat | Timeseries | BarGauge | Heatmap {
   const built = drawn(panel)
     .title(panel.title)

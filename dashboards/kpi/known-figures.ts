@@ -104,6 +104,7 @@ export class KnownFigures {
   }
 
   /** Undefined if no partition knows it any more. */
+  // KF1.
   #addUp(location: string): LocationSum | undefined {
     const standing = new Float64Array(STANDING_LENGTH);
     let [heardAtMs, factsPerMinute, rows] = [0, 0, 0];

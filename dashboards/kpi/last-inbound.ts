@@ -19,7 +19,7 @@ export class Inbound {
     return Math.abs(this.#days.get(key) ?? 0);
   }
 
-  /** @param came whether units came in, or were only found to be there */
+  /** @param came whether units came in, or were only found to be there (IN1) */
   note(key: StockKey, day: number, came: boolean): void {
     const at = Math.min(LAST_DAY, Math.max(1, day));
     const known = this.#days.get(key) ?? 0;

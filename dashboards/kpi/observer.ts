@@ -147,7 +147,7 @@ export class KpiWatch implements PartitionWatch {
     });
   }
 
-  /** Takes what a fold has changed out of the sums, as it stood before. */
+  /** Takes what a fold has changed out of the sums, as it stood before (KP1). */
   #remove(changes: ChangeSet): void {
     this.changes += 1;
     for (let i = 0; i < changes.length; i++) {
@@ -184,6 +184,7 @@ export class KpiWatch implements PartitionWatch {
     return at;
   }
 
+  // KP2.
   #happened(at: LocationKpi, atMs: number, field: number, units: number): void {
     this.whole.add(atMs, field, units);
     at.windows.add(atMs, field, units);
@@ -194,6 +195,7 @@ export class KpiWatch implements PartitionWatch {
     if (this.#world.partition.serving) this.#world.counted.holds[outcome] += 1;
   }
 
+  // KP4.
   #date(key: StockKey, fact: Fact, recordedMs: number): void {
     if (!bringsIn(fact)) return;
     const day = toldApart(dayOf(fact.at / 1000), dayOf(recordedMs));
@@ -201,6 +203,7 @@ export class KpiWatch implements PartitionWatch {
     this.#inbound.note(key, day, came);
   }
 
+  // KP5.
   #tell(at: LocationKpi, changes: ChangeSet, fact: Fact, atMs: number): void {
     const counted = this.#world.partition.serving ? this.#world.counted : undefined;
     switch (fact.type) {
@@ -268,7 +271,7 @@ export class KpiWatch implements PartitionWatch {
   }
 }
 
-/** Lines of the fold's reservation that were held before it. */
+/** Lines of the fold's reservation that were held before it (KP3). */
 function eachHeldBefore({ part }: ChangeSet, call: (line: PartLine) => void): void {
   if (part?.bucket !== 'held') return;
   for (const [index, line] of part.lines.entries()) if ((part.claimed[index] as number) > 0) call(line);

@@ -101,6 +101,7 @@ export class AskedWindows {
     return this.#outcomes.length + 1 + PARK_REASONS.length;
   }
 
+  // RS1.
   #count(index: number, times = 1): void {
     this.#each((bucket) => {
       (bucket.counts[index] as number) += times;
@@ -173,7 +174,7 @@ function latencyOf(times: Float64Array, seconds: number): Latency {
   };
 }
 
-/** The nearest-rank percentile: upper bound of the bucket that holds it; null without a request. */
+/** The nearest-rank percentile: upper bound of the bucket that holds it; null without a request (RS2). */
 function percentile(times: Float64Array, requests: number, part: number): number | null {
   if (requests === 0) return null;
   let left = Math.ceil(requests * part);

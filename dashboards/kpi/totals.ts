@@ -29,6 +29,7 @@ const { stockKeys: STOCK_KEYS, stockOuts: STOCK_OUTS, negative: NEGATIVE, shortf
  * @param hadStock whether it ever got any stock: only then can it be out of it
  * @returns its units on hand
  */
+// ST1.
 export function addKey(sums: Float64Array, key: KeyFigures, sign: 1 | -1, hadStock: boolean): number {
   const { sellable, held, allocated } = key;
   const free = available(key);

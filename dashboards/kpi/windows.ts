@@ -180,7 +180,7 @@ class Ring {
   }
 }
 
-/** Seconds of each window that have passed, in the order of WINDOWS. @param sinceMs the system's first fact; undefined before it */
+/** Seconds of each window that have passed, in the order of WINDOWS. @param sinceMs the system's first fact; undefined before it (KW2) */
 export function windowSeconds(nowMs: number, sinceMs: number | undefined): Readonly<Record<WindowName, number>> {
   const age = sinceMs === undefined ? 0 : Math.max(0, nowMs - sinceMs);
   const lengths = RINGS.map(([size, count]) => Math.min(age, nowMs - (Math.floor(nowMs / size) - count + 1) * size));

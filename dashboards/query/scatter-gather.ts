@@ -97,7 +97,7 @@ export class Gather {
     return found;
   }
 
-  /** What another node asks of partitions that it takes to be ours: those that are. */
+  /** What another node asks of partitions that it takes to be ours: those that are (GA1). */
   async serve({ operation, body, partitions }: PeerRequest<'gather'>): Promise<PeerAnswer<'gather'>> {
     if (!Object.hasOwn(GATHER_OPERATIONS, operation))
       throw new Misfit(`nothing is gathered under the name ${operation}`);
@@ -119,7 +119,7 @@ export class Gather {
     if (value !== undefined) found.set(partition, value);
   }
 
-  /** False if no answer came in time. */
+  /** False if no answer came in time (GA2). */
   async #askNode<O extends GatherOperation>(partitions: readonly number[], asking: Asking<O>): Promise<boolean> {
     const { operation, bodyOf, withinMs, found } = asking;
     const [first] = partitions;
@@ -147,7 +147,7 @@ export class Gather {
     return true;
   }
 
-  /** A Refusal if nobody answers for it, or not this. */
+  /** A Refusal if nobody answers for it, or not this (GA3). */
   #inTime(answer: Promise<PeerAnswer<'gather'>>, withinMs: number): Promise<PeerAnswer<'gather'> | Refusal | 'late'> {
     return new Promise((resolve, reject) => {
       const cancel = this.#world.clock.after(withinMs, () => resolve('late'));

@@ -92,7 +92,7 @@ export function findStock(book: StockBook, { location, state, after, limit }: St
   return found.sort(byPlace).slice(0, limit);
 }
 
-/** One page of what partitions have found, each of which was asked for `limit`. */
+/** One page of what partitions have found, each of which was asked for `limit` (RD1). */
 export function mergeStock(parts: readonly (readonly StockAnswer[])[], limit: number): StockPage {
   const all = parts.flat().sort(byPlace);
   const stock = all.slice(0, limit);
@@ -102,7 +102,7 @@ export function mergeStock(parts: readonly (readonly StockAnswer[])[], limit: nu
   return { stock, next: more && last !== undefined ? placeOf(last) : null };
 }
 
-/** The oldest first. A page ends behind the last line of a reservation, so it may hold a few more than it was asked for. */
+/** The oldest first. A page ends behind the last line of a reservation, so it may hold a few more than it was asked for (RD2). */
 export function findReservations(book: StockBook, { sku, location, limit, after }: ReservationsQuery): ReservedLine[] {
   const found: ReservedLine[] = [];
   for (const part of book.parts.values()) {

@@ -31,6 +31,7 @@ export class SystemReads {
     this.#partitions = partitions;
   }
 
+  // SR1.
   async search(text: string, limit: number): Promise<FoundNames> {
     return mergeNames(await this.#all('find-names', { text, limit }), text, limit);
   }

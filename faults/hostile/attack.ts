@@ -27,7 +27,7 @@ export interface Ground {
   /** A name that was not used before. */
   readonly fresh: (what: string) => string;
   readonly isOver: () => boolean;
-  /** What the attack was answered, and must never be: a sentence. */
+  /** What the attack was answered, and must never be: a sentence (HA1). */
   readonly wrong: (what: string) => void;
 }
 
@@ -69,7 +69,7 @@ export function randomBytes(ground: Ground, most: number): Buffer {
   return bytes;
 }
 
-/** A fact of the attackers' own. */
+/** A fact of the attackers' own (HA2). */
 export function fact(id: string, sku: string, location: string, more: object = {}): Record<string, unknown> {
   return { id, type: 'receipt', sku, location, qty: 1, occurredAt: new Date().toISOString(), ...more };
 }

@@ -91,7 +91,7 @@ class Source {
     }
   }
 
-  /** Rows of so many numbers, to the end of the list. */
+  /** Rows of so many numbers, to the end of the list (HF1). */
   async rows(width: number, row: (index: number, fields: readonly number[]) => void): Promise<void> {
     const fields: number[] = Array(width).fill(0);
     let [field, value, index] = [0, 0, 0];

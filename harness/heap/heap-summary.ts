@@ -67,7 +67,7 @@ export interface HeapTerm {
 }
 export interface HeapSummary {
   readonly bytes: number;
-  /** Largest first; they add up to the whole. */
+  /** Largest first; they add up to the whole (HS1). */
   readonly terms: readonly HeapTerm[];
   /** Instances by class, of the classes that terms name. */
   readonly instances: Readonly<Record<string, number>>;

@@ -26,7 +26,7 @@ export function sniffedForm(bytes: Uint8Array): BodyType {
   return isMsgpack(bytes, undefined) ? MSGPACK_TYPE : JSON_TYPE;
 }
 
-/** Decodes a body; an empty one is undefined. */
+/** Decodes a body; an empty one is undefined (BO1). */
 export function readBody(bytes: Uint8Array, form: BodyType): unknown {
   if (bytes.length === 0) return undefined;
   const name = form === JSON_TYPE ? 'JSON' : 'MessagePack';

@@ -32,7 +32,7 @@ export function namesOf(hosts: readonly string[], listens: string): string[] {
   return host === '0.0.0.0' || host === '[::]' ? [...hosts] : [...new Set([...hosts, host])];
 }
 
-/** Why this request is not answered; undefined if it is. @param rawHeaders names and values in turn */
+/** Why this request is not answered; undefined if it is. @param rawHeaders names and values in turn (CA1) */
 export function refusalOfCaller(
   rawHeaders: readonly string[],
   { hosts, origins }: Callers,

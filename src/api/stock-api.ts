@@ -232,7 +232,7 @@ export class Answers {
     }
   }
 
-  /** Counts it, and whether the system is to blame for its end. */
+  /** Counts it, and whether the system is to blame for its end (SA2). */
   async #blamed<T>(operation: MeasuredOperation, ask: () => Promise<T>): Promise<T> {
     this.#metrics.countBy('requests_total', operation);
     try {
@@ -284,7 +284,7 @@ function outcomeOfRefusal({ kind }: Refusal): ReservationOutcome {
   return kind === 'id-conflict' ? 'conflict' : 'refused';
 }
 
-/** The value as its schema types it; else a refusal that names each wrong field. */
+/** The value as its schema types it; else a refusal that names each wrong field (SA1). */
 export function valid<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -338,7 +338,7 @@ function refuseLocations(body: unknown, most: number): void {
     );
 }
 
-/** Facts go on as they came, with fields that no schema knows. */
+/** Facts go on as they came, with fields that no schema knows (BO2). */
 function refuseDepth(body: unknown): void {
   if (isTooDeep(body)) throw new Refusal('malformed', 'the body is nested too deep');
 }

@@ -16,7 +16,7 @@ import { movements } from './movements.ts';
 
 const OPENING_BEFORE_MS = 60_000;
 
-/** The facts of one run, from its first. Run 1 opens with counts, later ones with deliveries. */
+/** The facts of one run, from its first. Run 1 opens with counts, later ones with deliveries (DP1). */
 export async function* script(month: Month, demo: Demo, run: number, prefix: string): AsyncGenerator<SentFact> {
   const openedAt = later(month.firstAt, -OPENING_BEFORE_MS);
   for (const balance of month.balances) {

@@ -41,6 +41,7 @@ class Incoming {
     this.#end(error, NOTHING);
   }
 
+  // BR3.
   #end(error: Error | null, bytes: Buffer): void {
     if (this.ended) return;
     this.ended = true;
@@ -62,7 +63,7 @@ export class BodyReader {
     this.#nowMs = nowMs;
   }
 
-  /** Bytes of all bodies that are in memory. */
+  /** Bytes of all bodies that are in memory (BR1). */
   get held(): number {
     return this.#held;
   }
@@ -107,7 +108,7 @@ export class BodyReader {
       });
   }
 
-  /** Cuts the bodies that make no progress. To be called about once a second. */
+  /** Cuts the bodies that make no progress. To be called about once a second (BR2). */
   watch(): void {
     const now = this.#nowMs();
     for (const coming of this.#coming) {

@@ -154,6 +154,7 @@ class Connection implements Sink {
     for (const topic of topics) this.#world.hub.subscribe(this.#reader, topic);
   }
 
+  // WS2.
   ping(): void {
     if (!this.#alive) {
       this.#ending ??= 'silent';
@@ -164,7 +165,7 @@ class Connection implements Sink {
     if (this.#client.readyState === this.#client.OPEN) this.#client.ping();
   }
 
-  /** Says why, and cuts it if the other side does not close in time. */
+  /** Says why, and cuts it if the other side does not close in time (WS4). */
   end(ending: LiveEnding, why: string): Promise<void> {
     this.#ending ??= ending;
     this.#world.hub.leave(this.#reader);
@@ -197,7 +198,7 @@ class Connection implements Sink {
   }
 }
 
-/** The budget of one reader: a token bucket. */
+/** The budget of one reader: a token bucket (WS3). */
 class TopicChanges {
   readonly #nowMs: () => number;
   #left: number = LIMITS.liveChangesAtOnce;

@@ -80,6 +80,7 @@ export function buildHttp(world: HttpWorld): FastifyInstance {
   readBodies(app, world);
   answerProblems(app, world, OPERATIONS);
   const answers = new Answers(world);
+  // SV1.
   addFactRoutes(app, answers);
   addStockRoutes(app, answers);
   addReservationRoutes(app, answers);
@@ -116,6 +117,7 @@ declare module 'fastify' {
   }
 }
 
+// SV2.
 function admitCallers(app: FastifyInstance, callers: Callers): void {
   app.decorateRequest('response');
   app.addHook('onRequest', (request, reply, done) => {

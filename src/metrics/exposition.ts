@@ -21,7 +21,7 @@ export interface FamilyValue {
   readonly suffix?: string;
 }
 
-/** The text of a family, with the end of its last line. */
+/** The text of a family, with the end of its last line (ET1). */
 export function familyText({ name, help, type, read }: Family): string {
   const whole = `holdfast_${name}`;
   let text = `# HELP ${whole} ${escaped(help)}\n# TYPE ${whole} ${type}\n`;
@@ -61,6 +61,7 @@ export class Histogram {
     this.#counts = new Float64Array(bounds.length + 1);
   }
 
+  // ET2.
   observe(value: number): void {
     let bucket = 0;
     while (bucket < this.#bounds.length && value > (this.#bounds[bucket] as number)) bucket += 1;

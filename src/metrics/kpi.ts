@@ -28,7 +28,7 @@ const BUCKET_LABELS = TOTALLED_BUCKETS.map(
 const AGES = [...AGE_DAYS.map((days) => `${days}d`), 'older'];
 
 export interface KpiExport {
-  /** How the locations of the partitions that are served here stand. */
+  /** How the locations of the partitions that are served here stand (KM1). */
   readonly standing: () => readonly LocationStanding[];
   readonly counted: Counted;
 }
@@ -63,6 +63,7 @@ export function exportKpi(metrics: Metrics, kpi: KpiExport): void {
   );
 
   const { counted } = kpi;
+  // KM3.
   counter('sold_units_total', 'Units sold.', () => byLocation(counted.sold, kpi.standing()));
   counter('returned_units_total', 'Units returned, whatever became of them.', () =>
     byLocation(counted.returned, kpi.standing()),
@@ -81,7 +82,7 @@ export function exportKpi(metrics: Metrics, kpi: KpiExport): void {
   ]);
 }
 
-/** The first locations by name; the rest as one. */
+/** The first locations by name; the rest as one (KM2). */
 function named(all: readonly LocationStanding[]): readonly LocationStanding[] {
   if (all.length <= LOCATIONS_NAMED) return all;
   const sorted = [...all].sort((a, b) => (a.location < b.location ? -1 : 1));

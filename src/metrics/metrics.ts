@@ -111,7 +111,7 @@ export class Metrics {
     this.#gaugesBy[name] = read as () => (label: string) => number | undefined;
   }
 
-  /** Adds a figure whose labels are known only when it is read; whoever adds it bounds them. */
+  /** Adds a figure whose labels are known only when it is read; whoever adds it bounds them (MX2). */
   family(family: Family): void {
     this.#registry.add(family);
   }
@@ -150,7 +150,7 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  /** The text that Prometheus reads. */
+  /** The text that Prometheus reads (MX3). */
   render(): Promise<string> {
     return this.#registry.render();
   }

@@ -34,6 +34,7 @@ export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): 
     group,
     name,
     handler: async (data, contentType, room) => {
+      // RQ1.
       if (inFlight >= LIMITS.requestsInFlight) {
         counted('undecided');
         return (contentType === undefined ? sniffedForm(data) : formOf(contentType)) === MSGPACK_TYPE

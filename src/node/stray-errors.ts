@@ -25,6 +25,7 @@ export function catchStrayErrors(
     const err = thrown instanceof Error ? thrown : new Error(String(thrown));
     const inDoubt = leavesDoubt(err);
     const line = inDoubt ? 'in doubt' : `${kind} ${err.message.slice(0, 100)}`;
+    // SE1.
     seldom.say('error', line, { err, kind }, 'an error of the program that nothing had caught');
     if (inDoubt) engine.abandon(`a fault of the program left its state in doubt: ${err.message}`);
   };
@@ -37,6 +38,7 @@ export function catchStrayErrors(
   };
 }
 
+// SE2.
 function leavesDoubt({ stack = '' }: Error): boolean {
   return DECIDING.test(stack.replaceAll('\\', '/'));
 }

@@ -29,7 +29,7 @@ export interface RedisCommands {
   info(section: string): Promise<Buffer>;
 }
 export interface RedisConnection {
-  /** Rejects if Redis cannot be reached now. */
+  /** Rejects if Redis cannot be reached now (RC1). */
   commands(): Promise<RedisCommands>;
   close(): void;
 }
@@ -71,7 +71,7 @@ async function tried(
   return accepted(connection, first, login, servers, trouble);
 }
 
-/** What became of a first connection within a moment: it stands, its server is away, or it is refused. */
+/** What became of a first connection within a moment: it stands, its server is away, or it is refused (RC3). */
 async function accepted(
   connection: RedisConnection,
   first: Promise<unknown>,
@@ -114,7 +114,7 @@ interface Source {
   current(): Promise<boolean>;
 }
 
-/** A connection that is not mended but replaced: at the first command after it was lost. */
+/** A connection that is not mended but replaced: at the first command after it was lost (RC2). */
 class Renewed implements RedisConnection {
   readonly #source: Source;
   #open: { commands: RedisCommands; close(): void } | undefined;
@@ -302,6 +302,7 @@ function clientOf(
   return createClient({ ...options, database, socket: { ...socket, host: server.host, port: server.port } }) as Client;
 }
 
+// RC4.
 function optionsOf({ certificates }: RedisLogin, { username, password, tls }: Access, reconnectStrategy: Reconnect) {
   return {
     ...(username === undefined ? {} : { username }),

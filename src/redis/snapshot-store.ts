@@ -22,6 +22,7 @@ import { connectRedis, type RedisConnection } from './connection.ts';
  * Returns 0 and changes nothing if a newer epoch's manifest is in force, 2 if another one is than must be or a written blob is missing;
  * else the manifest in force becomes the one before, the new one comes in force, and 1 is returned.
  */
+// SS1.
 const SWAP = `
 local held = redis.call('HGET', KEYS[1], 'epoch')
 if held and tonumber(held) > tonumber(ARGV[1]) then return 0 end

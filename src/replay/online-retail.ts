@@ -82,6 +82,7 @@ interface Common {
   readonly occurredAt: string;
 }
 
+// OR1.
 function decide(common: Common, invoice: string, quantity: number, cell: (column: Column) => string): SentFact {
   if (invoice.startsWith('C')) {
     return { ...common, type: 'return', qty: Math.abs(quantity), disposition: 'restock' };
@@ -112,6 +113,7 @@ function columnPlaces(header: readonly string[]): Record<Column, number> {
   return Object.fromEntries(COLUMNS.map((column) => [column, names.indexOf(column)])) as Record<Column, number>;
 }
 
+// OR3.
 function refused(place: number, message: string): Entry {
   return { kind: 'refused', place, message };
 }

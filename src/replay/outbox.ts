@@ -67,6 +67,7 @@ export class Outbox {
     await Promise.all(this.#under);
   }
 
+  // OX2.
   async #deliver(batch: Batch): Promise<void> {
     const { clock, signal, settled, lost } = this.#ports;
     const startedMs = clock.monoMs();
@@ -86,6 +87,7 @@ export class Outbox {
     }
   }
 
+  // OX1.
   async #try(batch: Batch): Promise<FactsAnswer | SendError> {
     try {
       const answer = await this.#ports.send(batch.map((parcel) => parcel.fact));

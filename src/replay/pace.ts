@@ -46,7 +46,7 @@ export class Pace {
   #anchorMicros: number | undefined;
   #firstAt = 0;
   #latestAt = 0;
-  /** Time of the facts' own that was played up to latestAt, without what was cut. */
+  /** Time of the facts' own that was played up to latestAt, without what was cut (PC3). */
   #playedMicros = 0;
 
   /** @param nowMs asked once, when the first fact is played */
@@ -57,7 +57,7 @@ export class Pace {
     this.#nowMs = nowMs;
   }
 
-  /** The next fact, in file order. One without a readable occurredAt is played at once as it is. */
+  /** The next fact, in file order. One without a readable occurredAt is played at once as it is (PC1). */
   next(fact: SentFact): Played {
     const at = typeof fact.occurredAt === 'string' ? parseInstant(fact.occurredAt) : undefined;
     if (at === undefined) return { fact, dueMs: undefined };
@@ -93,6 +93,7 @@ export class Pace {
   }
 }
 
+// PC2.
 function restamp(fact: SentFact, move: (micros: number) => number): SentFact {
   const moved: Record<string, unknown> = { ...fact };
   for (const field of STAMPS) {

@@ -45,7 +45,7 @@ export interface Refusal {
   readonly message: string;
 }
 export interface ReplaySummary {
-  /** Facts that were sent and answered: accepted + duplicates + what the server refused. */
+  /** Facts that were sent and answered: accepted + duplicates + what the server refused (RP1). */
   readonly published: number;
   readonly accepted: number;
   readonly duplicates: number;

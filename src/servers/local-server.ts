@@ -55,7 +55,7 @@ export interface ServerHandle {
   /** SIGSTOP, and waits until no thread runs: the connections stay open and nothing answers. */
   pause(): Promise<void>;
   resume(): void;
-  /** Starts it again with the same port and data, after ending it if it runs. */
+  /** Starts it again with the same port and data, after ending it if it runs (LS2). */
   restart(): Promise<void>;
   /** The process exists; a paused one too. */
   alive(): boolean;
@@ -79,7 +79,7 @@ export interface Blueprint {
   readonly configName: string;
   readonly config: (ports: Ports, dataDir: string) => string;
   readonly args: (configFile: string) => string[];
-  /** One try to reach it: true when this very server, of that pid, answers and is ready. */
+  /** One try to reach it: true when this very server, of that pid, answers and is ready (LS1). */
   readonly probe: (ports: Ports, pid: number) => Promise<boolean>;
   readonly url: (ports: Ports) => string;
   readonly monitorUrl?: (ports: Ports) => string;
@@ -220,6 +220,7 @@ async function bringUp(plan: Blueprint, ports: Ports): Promise<Running> {
   return running;
 }
 
+// LS3.
 function startFailure(plan: Blueprint, ports: Ports, logStart: number, what: string): Error {
   removeRecord(plan.dataDir);
   const said = readFileSync(logFile(plan)).subarray(logStart).toString('utf8').trim();

@@ -32,7 +32,7 @@ export function removeRecord(dataDir: string): void {
   rmSync(join(dataDir, FILE), { force: true });
 }
 
-/** The orphan of this data folder, if there is one. Throws when the server there has a living owner. */
+/** The orphan of this data folder, if there is one. Throws when the server there has a living owner (OP1). */
 export function findOrphan(kind: ServerKind, dataDir: string, configFile: string): ServerRecord | undefined {
   const record = readRecord(dataDir);
   if (!record || !isRunning(record.pid)) return undefined;
@@ -48,6 +48,7 @@ export function findOrphan(kind: ServerKind, dataDir: string, configFile: string
   return record;
 }
 
+// OP2.
 function readRecord(dataDir: string): ServerRecord | undefined {
   try {
     const read = JSON.parse(readFileSync(join(dataDir, FILE), 'utf8')) as Partial<Record<keyof ServerRecord, unknown>>;

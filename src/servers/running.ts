@@ -50,7 +50,7 @@ export function launch({ program, dataDir, args, log, tethered }: Launch): Promi
   return started(child);
 }
 
-/** Takes over a process that another, ended parent had started. */
+/** Takes over a process that another, ended parent had started (RG1). */
 export function adopt(pid: number): Running {
   let timer: NodeJS.Timeout | undefined;
   const exited = new Promise<void>((resolve) => {
@@ -64,6 +64,7 @@ export function adopt(pid: number): Running {
   return register({ pid, alive: () => isRunning(pid), signal, exited: exited.then(() => clearInterval(timer)) });
 }
 
+// RG2.
 function started(child: ChildProcess): Promise<Running> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
@@ -90,6 +91,7 @@ function register(running: Running): Running {
   return running;
 }
 
+// RG3.
 function killLive(): void {
   for (const running of live) running.signal('SIGKILL');
 }

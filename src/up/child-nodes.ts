@@ -22,7 +22,7 @@ export interface Sibling {
   readonly address: string;
   /** As it said last; 0 once it has ended. */
   readonly lagMessages: number;
-  /** Ended by itself. */
+  /** Ended by itself (CD3). */
   readonly failed: boolean;
   /** SIGTERM; resolves when it has ended. */
   stop(): Promise<void>;
@@ -96,6 +96,7 @@ function environmentOf(flags: SettingFlags, env: NodeJS.ProcessEnv): NodeJS.Proc
   return flags.config === undefined ? told : { ...told, HOLDFAST_CONFIG: flags.config };
 }
 
+// CD2.
 async function firstReport(
   child: ChildProcess,
   exited: Promise<string>,

@@ -220,6 +220,7 @@ export interface UnreadableFact {
 export function parseFact(value: unknown, version: number = RULES_VERSION): ParsedFact | UnreadableFact {
   if (version >= 2 && isTooDeep(value)) return { ok: false, field: '', message: 'the fact is nested too deep' };
   if (isPlainFact(value)) return parsed(value as SentFact);
+  // FA2.
   const result = factSchema.safeParse(value);
   if (!result.success) return unreadable(result.error.issues[0]);
   const sent = result.data;
@@ -241,6 +242,7 @@ const NAMES = ['sku', 'location'] as const;
 const NAMES_OF_TRANSFER = [...NAMES, 'from', 'to'] as const;
 
 function parsed(sent: SentFact): ParsedFact {
+  // FA1.
   return { ok: true, fact: flatten(sent), content: hash64(canonical(sent)) };
 }
 

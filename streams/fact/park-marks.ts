@@ -24,7 +24,7 @@ const CONFLICT = new RegExp(`^(?:${FACT_STREAM_NAMES.join('|')})\\.[1-9]\\d{0,15
 const CONVERTED = 'mark.converted';
 const NOTHING = new Uint8Array();
 
-/** Stores that a message never counts. */
+/** Stores that a message never counts (MK1). */
 export async function markConflict(broker: Broker, source: string): Promise<void> {
   try {
     await broker.publish(`mark.conflict.${source}`, NOTHING, { expectLast: 0 });

@@ -30,7 +30,7 @@ export interface Parking {
   readonly bytes: Uint8Array;
 }
 
-/** The most that the texts in an entry's headers may take, percent-encoded. */
+/** The most that the texts in an entry's headers may take, percent-encoded (PK2). */
 const MESSAGE_BYTES = 3_072;
 const SUBJECT_BYTES = 4_096;
 /** Room for all headers beside the bytes in one message. */
@@ -44,6 +44,7 @@ export const PARKED_SUBJECTS = 'parked.>';
 
 /** Stores it; true if it was not parked before. Rejects if it is not known to be stored: then it must be tried again. */
 export async function park(broker: Broker, parking: Parking): Promise<boolean> {
+  // PK3.
   if (parking.reason === 'id-conflict') await markConflict(broker, parking.source);
   const most = Math.max(0, broker.server.maxPayload - HEADER_BYTES);
   for (const size of [most, ...STUB_BYTES]) {
@@ -63,6 +64,7 @@ async function store(broker: Broker, parking: Parking, size: number): Promise<vo
   const { source, reason, message, subject, bytes } = parking;
   const cut =
     size < bytes.length ? ` (only its first ${size} bytes are kept here; all ${bytes.length} are at ${source})` : '';
+  // PK1.
   await broker.publish(PREFIX + source, bytes.subarray(0, size), {
     expectLast: 0,
     headers: {

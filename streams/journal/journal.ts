@@ -171,6 +171,7 @@ export class Journal {
       this.#moved();
       this.tip = { writer: this.writer, n: this.#n, hash: this.#before, seq };
       this.#events.stored(seq, batch.length, (this.#clock.monoMs() - began) / 1000);
+      // J3.
       for (const each of batch) each.stored();
       this.#settle(batch.length);
       failpoint('decision-folded');
@@ -343,6 +344,7 @@ export class Journal {
     }
   }
 
+  // J4.
   #dropFor(fenced: readonly PartitionEpoch[]): void {
     const lost = new Map(fenced);
     const keep = (each: Waiting) => {

@@ -12,6 +12,7 @@ import { Packr } from 'msgpackr';
 import { type Decision, type DecisionForm, FENCED } from './decision.ts';
 import { STOCK_DECISIONS } from './stock-decisions.ts';
 
+// JR2.
 export interface JournalRecord {
   readonly writer: string;
   readonly n: number;
@@ -29,6 +30,7 @@ export interface ChainTip {
   readonly seq: number;
 }
 
+// JR3.
 const VERSION = 1;
 const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 

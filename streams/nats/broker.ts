@@ -91,6 +91,7 @@ export class NatsBroker implements Broker {
     const nc = await connect({
       ...connectionOptions(login),
       name,
+      // BK1.
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
       pingInterval: 5_000,
@@ -323,7 +324,7 @@ export class NatsBroker implements Broker {
     this.#exchange.send(subject, data);
   }
 
-  /** Passes on messages of a subject. What a listener throws is told to `onFault` and ends nothing. */
+  /** Passes on messages of a subject. What a listener throws is told to `onFault` and ends nothing (BK2). */
   listen(subject: string, listener: (data: Uint8Array) => void): { stop(): void } {
     return this.#exchange.listen(subject, listener);
   }

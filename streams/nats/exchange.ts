@@ -111,6 +111,7 @@ export class Exchange {
       .answer(message.data)
       .then((answer) => this.#answer(reply, answer, server))
       .catch((error) => {
+        // NX2.
         this.#fault(kindOfSubject(subject), error);
         // An empty answer says that there will be none.
         this.#respond(reply, new Uint8Array());
@@ -121,7 +122,9 @@ export class Exchange {
   #answer(reply: string, answer: Uint8Array, server: Server): void {
     const room = roomOf(this.#nc);
     if (answer.length <= room) return this.#respond(reply, answer);
+    // NX3.
     const most = TAKES_PARTS.test(reply) ? LIMITS.peerAnswerBytes : room;
+    // NX1.
     if (answer.length > most) return this.#respond(reply, server.tooLarge(answer.length, most));
     const count = Math.ceil(answer.length / room);
     for (let part = 0; part < count; part++) {

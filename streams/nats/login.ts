@@ -62,6 +62,7 @@ export function connectionOptions(login: NatsLogin): Pick<ConnectionOptions, 'se
   return {
     servers: [...address.servers],
     ...(authenticator === undefined ? {} : { authenticator }),
+    // LG1.
     ...(address.tls ? { tls } : {}),
   };
 }
@@ -106,7 +107,7 @@ export function connectFault(login: NatsLogin, error: unknown): ConnectError {
   return new ConnectError(`${at} does not answer (${message}); start it, or set NATS_URL`, false);
 }
 
-/** What the client says of a seed does not repeat it. */
+/** What the client says of a seed does not repeat it (LG2). */
 function seedFault(error: unknown): ConnectError {
   const message = error instanceof Error ? error.message : String(error);
   return new ConnectError(`the seed in NATS_CREDS_FILE or NATS_NKEY_FILE cannot be used: ${message}`, true);

@@ -10,7 +10,7 @@ import { Objm } from '@nats-io/obj';
 type JetStream = ConstructorParameters<typeof Objm>[0];
 type Store = Awaited<ReturnType<Objm['create']>>;
 
-/** How long a read may wait for its next piece. */
+/** How long a read may wait for its next piece (OB2). */
 const SILENCE_MS = 10_000;
 
 /** Of an object so much is one message, or less where the server takes less. */
@@ -47,6 +47,7 @@ export class Objects {
       pieces.push(value);
     }
     const wrong = await found.error;
+    // OB1.
     if (wrong) throw wrong;
     return Buffer.concat(pieces);
   }

@@ -177,6 +177,7 @@ async function reconcile(broker: NatsBroker, wanted: Wanted, found: NatsStreamFa
     );
   const partitions = found.config.metadata?.[PARTITIONS_METADATA];
   const wantedPartitions = wanted.metadata?.[PARTITIONS_METADATA];
+  // PN1.
   if (partitions !== wantedPartitions) {
     throw differs(
       'the partition count',

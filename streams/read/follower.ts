@@ -122,6 +122,7 @@ export class Follower {
   #watch(): void {
     if (this.#closed || this.#paused || this.#starting) return;
     if (this.#following === undefined) this.#begin();
+    // FO2.
     // mutant: silence-for-ever
     else if (this.#clock.monoMs() - this.#heardAt > LIMITS.followerSilenceMs) this.#again('silence');
   }
@@ -177,6 +178,7 @@ export class Follower {
 
   #take(generation: number, message: FollowedMessage): void {
     if (generation !== this.#generation) return;
+    // FO1.
     // mutant: delivery-gap-passed
     if (message.deliverySeq !== this.#expected) return this.#again('a gap in delivery');
     this.#expected += 1;

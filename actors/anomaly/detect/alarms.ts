@@ -53,6 +53,7 @@ export class Alarms {
       if (count >= ANOMALY_BOUNDS.openPerKind) return;
       this.#counts.set(kind, count + 1);
     } else if (open.says === raised.says && open.severity === raised.severity) return;
+    // The episode of an open alarm stays (AL2).
     const alarm = { ...raised, kind, cause, at: open?.at ?? raised.at, episode: open?.episode ?? raised.episode };
     this.#open.set(name, alarm);
     this.#changed.set(idOf(this.partition, kind, cause), alarm);
@@ -75,6 +76,7 @@ export class Alarms {
     return [...this.#open.values()].filter((alarm) => alarm.kind === kind);
   }
 
+  // AL3.
   takeChanged(): Map<string, Alarm | undefined> {
     const changed = this.#changed;
     this.#changed = new Map();
@@ -106,7 +108,7 @@ export class Alarms {
   }
 }
 
-/** `<partition>.<kind>.<hash of the cause>`: fit for a key of a key-value bucket and for a path. */
+/** `<partition>.<kind>.<hash of the cause>`: fit for a key of a key-value bucket and for a path (AL1). */
 function idOf(partition: number, kind: AnomalyKind, cause: string): string {
   const { hi, lo } = hash64(cause);
   return `${partition}.${kind}.${hex(hi)}${hex(lo)}`;

@@ -80,6 +80,7 @@ export class Hoarding {
     const figures = { channel, purpose, holds, units, held: key.held, sellable: key.sellable, share: rounded(share) };
     const where = { ...whereOf(key), at, episode: recordedAt, severity: 'warning' as const };
     const great = holds >= parameters.hoardHolds && units >= parameters.hoardUnits;
+    // HD1.
     if (great && share >= parameters.hoardShare) {
       const says = `${units} of ${key.sellable} sellable units are in ${holds} holds of channel ${channel}, purpose ${purpose}.`;
       alarms.raise('reservation_hoarding', cause, { ...where, says, figures: { ...figures, why: 'concentration' } });
@@ -99,7 +100,7 @@ export class Hoarding {
     if (over) alarms.clear('reservation_hoarding', cause);
   }
 
-  /** How the SKU's holds ended, if that is improbable. */
+  /** How the SKU's holds ended, if that is improbable (HD2). */
   #churn(key: StockKey, nowMs: number): { expired: number; all: number; probability: number } | undefined {
     const { parameters } = this.#scene;
     const ended = this.#ended.get(key.sku.name);

@@ -97,7 +97,7 @@ export class KeyStates {
     this.columns = grown;
   }
 
-  /** Bytes that `keep` writes. */
+  /** Bytes that `keep` writes (KS2). */
   get keptBytes(): number {
     return 4 + this.size * ROW_BYTES;
   }
@@ -120,7 +120,7 @@ export class KeyStates {
     this.#rows.clear();
   }
 
-  /** Takes what `keep` gave, for the keys of the book. */
+  /** Takes what `keep` gave, for the keys of the book (KS1). */
   load(book: StockBook, kept: Uint8Array): void {
     this.clear();
     const rows = new DataView(kept.buffer, kept.byteOffset).getUint32(0, true);

@@ -19,7 +19,7 @@ export class Place {
   readonly index: number;
   /** Least lag of its facts, in microseconds. */
   lag = Number.POSITIVE_INFINITY;
-  /** Business time. */
+  /** Business time (PL2). */
   lines = 0;
   /** The day, since 1970, that its sales have come to, and its business time when that began. */
   day = 0;

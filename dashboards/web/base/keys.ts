@@ -69,6 +69,7 @@ function take(key: string): boolean {
   return true;
 }
 
+// KB1.
 function isWriting(target: EventTarget | null): boolean {
   return (
     target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
@@ -90,6 +91,7 @@ export function useKeptFocus(): void {
   });
 }
 
+// KB2.
 function moveRow(step: 1 | -1): void {
   const rows = [...document.querySelectorAll<HTMLElement>('main [data-row]')];
   const current = focusedRow();

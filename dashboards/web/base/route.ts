@@ -34,6 +34,7 @@ export function filter(changes: Readonly<Record<string, string | undefined>>): v
   route.value = parse(location.hash);
 }
 
+// RT1.
 function parse(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split(/\?(.*)/s);
   return {

@@ -23,6 +23,7 @@ let announcedAt = Number.NEGATIVE_INFINITY;
 export const anomalies = computed(() => (all.value === undefined ? undefined : sorted([...all.value.values()])));
 export const unresolved = computed(() => anomalies.value?.filter(({ state }) => state !== 'resolved'));
 
+// AN1.
 export function takeAnomalies(changed: readonly Anomaly[]): void {
   const next = new Map(all.value);
   for (const anomaly of changed) {
@@ -45,6 +46,7 @@ export async function actOn(
   if (answer.id === id && answer.kind !== undefined) takeAnomalies([answer as Anomaly]);
 }
 
+// AN2.
 async function reread(): Promise<void> {
   const [open, acknowledged] = await Promise.all(
     ['open', 'acknowledged'].map((state) => ask<{ anomalies: Anomaly[] }>(`/v1/anomalies?state=${state}`)),

@@ -46,6 +46,7 @@ function forget(kept: Map<number, unknown>, now: number): void {
   for (const second of kept.keys()) if (second <= now - SHOWN_SECONDS || second > now) kept.delete(second);
 }
 
+// HI1.
 function range(kept: ReadonlyMap<number, unknown>, now: number): number[] {
   const first = Math.min(...kept.keys(), now);
   return Array.from({ length: now - first + 1 }, (_, i) => first + i);

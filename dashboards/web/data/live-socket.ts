@@ -69,6 +69,7 @@ export function retryNow(): void {
   connect();
 }
 
+// SO1.
 function connect(): void {
   beganAt = Date.now();
   link.value = { ...link.value, phase: link.value.lostAt === null ? 'connecting' : 'lost', retryAt: null };
@@ -90,6 +91,7 @@ function connect(): void {
   };
 }
 
+// SO2.
 function lost(): void {
   socket = undefined;
   const wait = backOffMs(attempts, FIRST_WAIT_MS, MAX_WAIT_MS) * (0.5 + Math.random() / 2);
@@ -100,6 +102,7 @@ function lost(): void {
   retry = setTimeout(connect, wait);
 }
 
+// SO3.
 function watch(): void {
   const now = Date.now();
   const silent = link.value.phase === 'open' && now - (link.value.heardAt ?? now) > SILENT_MS;

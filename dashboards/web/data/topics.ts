@@ -62,6 +62,7 @@ function of<Data>(topic: string): Signal<TopicMessage<Data> | undefined> {
   return known as Signal<TopicMessage<Data> | undefined>;
 }
 
+// DT1.
 function apply(): void {
   applying = false;
   const taken = waiting;

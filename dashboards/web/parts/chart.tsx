@@ -120,7 +120,7 @@ function options(
   };
 }
 
-/** The style sheet's colours as a canvas knows them: light-dark() is worked out by the browser for an element only. */
+/** The style sheet's colours as a canvas knows them: light-dark() is worked out by the browser for an element only (CT1). */
 function paints(place: HTMLElement): (name: string, alpha?: number) => string {
   const probe = place.appendChild(document.createElement('span'));
   const known = new Map<string, string>();

@@ -17,6 +17,7 @@ export interface Verdict {
   readonly says: string;
 }
 
+/** The first that holds decides, so the worst is looked for first (VE1, VE2). */
 export function verdictOf(
   kpi: KpiTopic | undefined,
   system: SystemTopic | undefined,
@@ -26,6 +27,7 @@ export function verdictOf(
   const ownerless = system?.owners.filter((owner) => owner === null).length ?? 0;
   const { shortfall, negative, stockKeys, units: sum } = kpi;
   const promised = sum.held + sum.allocated;
+  // Promises are broken where a shortfall says so, not where a book is below zero (VE3).
   const broken = unresolved?.filter(({ kind }) => kind === 'shortfall').length ?? 0;
   if (broken > 0) {
     return { word: 'No', tone: 'bad', says: `More is promised than is there: of ${plural(broken, 'stock key')}.` };

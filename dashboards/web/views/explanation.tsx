@@ -23,6 +23,7 @@ export function Explanation({ sku, location }: { readonly sku: string; readonly 
   const path = `/v1/explain/${encodeURIComponent(sku)}/${encodeURIComponent(location)}${cursor && `?cursor=${cursor}`}`;
   const { answer, failed, again } = useAnswer<Explained>(path);
   const live = useTopic<StockTopic>('stock', sku)?.data.locations.find((each) => each.location === location);
+  // XP1.
   const moved =
     answer !== undefined && live !== undefined && MOVED_BUCKETS.some((each) => live[each] !== answer.stock[each]);
   const appeared = failed?.status === 404 && live !== undefined;

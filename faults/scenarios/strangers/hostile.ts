@@ -40,6 +40,7 @@ export const hostile: Scenario = {
 
 const CALLERS = 24;
 /** What is shorter is a slice: it has too few decisions for a p99.9, and runs beside other tests, on a machine that may be five times slower. */
+// HO2.
 const SLICE_MINUTES = 1;
 
 /** Told of each strike. */
@@ -65,6 +66,7 @@ const LENGTHS = {
   slice: { leaseMs: 15_000, withinMs: 30_000, mostWaitMs: 30_000, calmMs: 1_000, aloneMs: 0, roundMs: 6_000 },
 };
 
+// HO1.
 async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Outcome> {
   const isSlice = minutes < SLICE_MINUTES;
   const random = chance(first + 1);
@@ -241,7 +243,7 @@ async function after(
 
 const SNAPSHOTS_TAKEN = 'every partition gets a snapshot';
 
-/** Within the lease every process runs, every node is ready and has every partition decide, and readers of the live feed hear; then every partition gets a snapshot. */
+/** Within the lease every process runs, every node is ready and has every partition decide, and readers of the live feed hear; then every partition gets a snapshot (HO3). */
 async function judged(site: Site): Promise<{ tookMs: number; wrong: string[] }> {
   const { servers, nodes, probes, readers, honest, withinMs } = site;
   const began = performance.now();

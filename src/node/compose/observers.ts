@@ -69,7 +69,7 @@ class Watches implements PartitionWatch {
   }
 }
 
-/** How many, the length of each as 32 bits, then each. */
+/** How many, the length of each as 32 bits, then each (WT1). */
 function joined(parts: readonly Uint8Array[]): Buffer {
   const head = Buffer.alloc(1 + 4 * parts.length);
   head[0] = parts.length;

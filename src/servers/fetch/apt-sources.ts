@@ -25,7 +25,7 @@ const ONE_LINE_OPTIONS: Readonly<Record<string, string>> = {
   pdiffs: 'PDiffs',
 };
 
-/** All enabled binary sources of the system. */
+/** All enabled binary sources of the system (AX1). */
 export function readAptSources(etcApt = '/etc/apt'): AptSource[] {
   const found: AptSource[] = [];
   const parts = join(etcApt, 'sources.list.d');
@@ -79,7 +79,7 @@ export function parseOneLine(text: string): AptSource[] {
   });
 }
 
-/** The deb822 text of a source. */
+/** The deb822 text of a source (AX2). */
 export function showAptSource(source: AptSource): string {
   const lines = ['Types: deb', `URIs: ${source.uris.join(' ')}`, `Suites: ${source.suites.join(' ')}`];
   if (source.components.length > 0) lines.push(`Components: ${source.components.join(' ')}`);

@@ -96,6 +96,7 @@ export function candidateSources(
   return [[newest], own];
 }
 
+// AP2.
 async function fetchInto(
   kind: ServerKind,
   folder: string,
@@ -149,7 +150,7 @@ async function unpack(work: string, tree: string, tools: AptTools): Promise<Comm
   return { ok: true, stdout: '' };
 }
 
-/** An apt configuration of this fetch alone; read after the system's, so that proxies and the like stay. */
+/** An apt configuration of this fetch alone; read after the system's, so that proxies and the like stay (AP1). */
 function writeAptConfig(work: string, sources: readonly AptSource[]): string {
   for (const name of ['lists/partial', 'cache/archives/partial', 'sources.d', 'empty', 'log']) {
     mkdirSync(join(work, name), { recursive: true });

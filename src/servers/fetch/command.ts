@@ -17,6 +17,8 @@ export interface CommandOptions {
   readonly timeoutMs: number;
 }
 
+// CM1.
+// CM2.
 export function run(file: string, args: readonly string[], options: CommandOptions): Promise<CommandOutcome> {
   return new Promise((resolve) => {
     execFile(

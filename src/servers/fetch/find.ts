@@ -20,7 +20,7 @@ import { type Program, tryProgram } from './program.ts';
 import { tryUnpacked } from './unpacked.ts';
 
 export interface FindOptions {
-  /** Where fetched servers are kept. Default: .servers in Holdfast's own folder. */
+  /** Where fetched servers are kept. Default: .servers in Holdfast's own folder (FD1). */
   readonly folder?: string;
   /** The environment whose PATH is searched, for servers and for apt-get and dpkg-deb. Default: process.env. */
   readonly env?: NodeJS.ProcessEnv;
@@ -28,6 +28,7 @@ export interface FindOptions {
   readonly report?: (line: string) => void;
 }
 
+// FD2.
 export async function findServer(kind: ServerKind, options: FindOptions = {}): Promise<Program> {
   const env = options.env ?? process.env;
   const folder = options.folder ?? join(packageRoot(), '.servers');

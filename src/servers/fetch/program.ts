@@ -19,7 +19,7 @@ export interface Program {
 
 export type Trial = { readonly program: Program } | { readonly refused: string };
 
-/** Runs the file with --version and takes it, or says why not. */
+/** Runs the file with --version and takes it, or says why not (PR1). */
 export async function tryProgram(
   kind: ServerKind,
   path: string,

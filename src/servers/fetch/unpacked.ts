@@ -34,7 +34,7 @@ export async function tryTree(kind: ServerKind, tree: string): Promise<Trial> {
   return tryProgram(kind, path, libraries.length === 0 ? {} : { LD_LIBRARY_PATH: libraries.join(':') });
 }
 
-/** Moves a proven tree to its place and returns what is there then, which may be another process's equal tree. */
+/** Moves a proven tree to its place and returns what is there then, which may be another process's equal tree (UP1). */
 export async function settle(kind: ServerKind, tree: string, folder: string): Promise<Trial> {
   const place = join(folder, kind);
   for (let attempt = 0; attempt < 3; attempt += 1) {
@@ -58,7 +58,7 @@ export async function settle(kind: ServerKind, tree: string, folder: string): Pr
   return { refused: `${place} could not be replaced` };
 }
 
-/** Runs `work` while holding the folder's lock. */
+/** Runs `work` while holding the folder's lock (FD3). */
 export async function withLock<T>(folder: string, report: (line: string) => void, work: () => Promise<T>): Promise<T> {
   mkdirSync(folder, { recursive: true });
   const lock = join(folder, 'fetch.lock');
@@ -101,6 +101,7 @@ function isStale(lock: string): boolean {
   }
 }
 
+// UP2.
 function isTaken(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === 'EEXIST' || code === 'ENOTEMPTY' || code === 'EPERM';

@@ -22,7 +22,8 @@ export const FLOOR: Readonly<Record<ServerKind, Version>> = {
   redis: { major: 7, minor: 0, patch: 0 },
 };
 
-/** Reads "nats-server: v2.15.1", "Redis server v=7.0.15 sha=…", "v2.12.0-RC.3" or a bare "8.2". */
+/** Reads "nats-server: v2.15.1", "Redis server v=7.0.15 sha=…", "v2.12.0-RC.3" or a bare "8.2" (FV1). */
+// FV2.
 export function parseVersion(printed: string): Version | undefined {
   const found = /(?:^|[\sv=:])(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?![\d.])/.exec(printed);
   if (!found) return undefined;

@@ -31,6 +31,7 @@ export async function findChromium(folder = join(packageRoot(), '.servers')): Pr
   return withLock(folder, console.log, async () => (existsSync(place) ? programOf(place) : fetchInto(folder, place)));
 }
 
+// CP1.
 async function fetchInto(folder: string, place: string): Promise<ChromiumProgram> {
   const tools = findTools((name) => executables(name, process.env)[0]);
   // The system's own suites, as for redis-server: its libraries fit.
