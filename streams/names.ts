@@ -4,6 +4,7 @@
  * A name that people cannot tell from another one is no name. 0.1 took some; what its facts brought in can still be read, reserved and
  * counted, so reading goes by the older rule.
  */
+import { present } from './assert.ts';
 
 const SIMPLE_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const CONTROL = /\p{Cc}/u;
@@ -30,7 +31,7 @@ export function isName(text: string): boolean {
 
 /** With escapes for what must not steer a terminal, or would not be seen on it. */
 export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, (each) => `\\u{${(each.codePointAt(0) as number).toString(16)}}`);
+  return text.replace(UNPRINTABLE, (each) => `\\u{${present(each.codePointAt(0)).toString(16)}}`);
 }
 
 /** The same for JSON text, which stays JSON; its line ends stay too. */

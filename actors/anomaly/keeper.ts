@@ -8,8 +8,10 @@
  *  AK3 Of a partition that catches up nothing is stored: what comes and goes while old facts are folded is no anomaly.
  *  AK4 In one round so many changes are stored as `changesPerRound` says, the rest in the next; while one lasts, its figures are stored every few seconds.
  */
+
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies.ts';
 import { LIMITS } from '../../config/limits.ts';
+import { present } from '../../streams/assert.ts';
 import { BrokerError, type KeyEntry, type Keys } from '../../streams/broker.ts';
 import { type Clock, delay, inTime } from '../../streams/clock.ts';
 import type { Anomaly } from '../../streams/contract/anomaly.ts';
@@ -150,7 +152,7 @@ export class AnomalyKeeper implements AnomalyDesk {
       if (entry === undefined) throw unknown(id);
       return stepped(entry, step, person, this.#world.clock.nowMs());
     });
-    return shown(stored as StoredAnomaly);
+    return shown(present(stored));
   }
 
   /** What other nodes ask of partitions that they take to be ours. */
@@ -181,7 +183,7 @@ export class AnomalyKeeper implements AnomalyDesk {
 
   /** One look at every partition that is served here. */
   async round(): Promise<void> {
-    const { partitions } = this.#owned as OwnedPartitions;
+    const { partitions } = present(this.#owned);
     const served = [...partitions.values()].filter((partition) => this.#serves(partition));
     for (const number of this.#kept.keys()) {
       if (!served.some((each) => each.number === number)) this.#kept.delete(number);
@@ -215,7 +217,7 @@ export class AnomalyKeeper implements AnomalyDesk {
     if (fresh.length === 0) return;
     const all = await this.#world.keys.all();
     for (const number of fresh) {
-      const watch = this.#watches.get(number) as AnomalyWatch;
+      const watch = present(this.#watches.get(number));
       const kept: Kept = { watch, entries: new Map(), due: new Map() };
       for (const entry of all) {
         const stored = storedIn(entry);

@@ -11,7 +11,9 @@
  *
  * Time is the source's own (places.ts, PL1). Telling of the same thing twice does no harm: minutes are a set.
  */
+
 import { ANOMALY_BOUNDS } from '../../config/anomalies.ts';
+import { present } from '../../streams/assert.ts';
 import { rounded, type Scene } from './detect/context.ts';
 import { silenceTail } from './detect/probability.ts';
 import type { Heard } from './detect/sightings.ts';
@@ -147,7 +149,7 @@ export class Sources {
         minutes: 0,
         recent: [],
       };
-      if (this.#sources.size >= ANOMALY_BOUNDS.sources) this.#forget(this.#sources.keys().next().value as string);
+      if (this.#sources.size >= ANOMALY_BOUNDS.sources) this.#forget(present(this.#sources.keys().next().value));
     }
     this.#sources.set(name, source);
     return source;

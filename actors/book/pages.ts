@@ -4,6 +4,7 @@
  * An item's page is touched before the item changes, so that a snapshot in progress can write the page as it was (see
  * actors/snapshot/snapshotter.ts).
  */
+import { present } from '../../streams/assert.ts';
 
 /** What a snapshot stores as one: data of a domain. */
 export interface PageItem {
@@ -37,16 +38,16 @@ export class Pages {
   /** Puts a new item on the newest page with room, or on the given one when a snapshot is loaded. */
   place(item: PageItem, at?: number): void {
     let index = at ?? this.list.length - 1;
-    if (at === undefined && (index < 0 || (this.list[index] as Page).items.size >= this.itemsPerPage)) index += 1;
+    if (at === undefined && (index < 0 || present(this.list[index]).items.size >= this.itemsPerPage)) index += 1;
     while (this.list.length <= index) this.list.push({ items: new Set(), dirty: true, awaited: false });
     this.#touch(index);
     item.page = index;
-    (this.list[index] as Page).items.add(item);
+    present(this.list[index]).items.add(item);
   }
 
   remove(item: PageItem): void {
     this.#touch(item.page);
-    (this.list[item.page] as Page).items.delete(item);
+    present(this.list[item.page], 'N6').items.delete(item);
   }
 
   /** Whether an item is on the page that it names. */
@@ -55,7 +56,7 @@ export class Pages {
   }
 
   #touch(index: number): void {
-    const page = this.list[index] as Page;
+    const page = present(this.list[index], 'N6');
     // mutant: page-changes-while-awaited
     if (page.awaited) this.beforeAwaited?.(index);
     // mutant: page-not-dirty

@@ -1,6 +1,6 @@
 /** The self-audit: checks the invariants of every book that is served, one after the other. */
+import { at } from '../../streams/assert.ts';
 import { type Clock, delay } from '../../streams/clock.ts';
-import type { Breach } from '../book/domain.ts';
 import type { PartitionSet } from '../partition/partition-set.ts';
 
 const PAUSE_MS = 50;
@@ -21,6 +21,6 @@ export async function auditAll(clock: Clock, partitions: PartitionSet, breach: (
       continue;
     }
     for (const { invariant, what } of breaches.slice(0, MOST_REPORTED)) breach(`${invariant} ${what}`);
-    partitions.suspect(partition.number, breaches[0] as Breach);
+    partitions.suspect(partition.number, at(breaches, 0));
   }
 }

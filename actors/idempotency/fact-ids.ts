@@ -11,7 +11,9 @@
  *  FI2 An id is forgotten only with its whole chunk, when each was stored longer ago than the horizon: a copy that comes now happened before
  *     that, so it is parked as too old.
  */
+
 import { randomBytes } from 'node:crypto';
+import { present } from '../../streams/assert.ts';
 import type { Hash64 } from '../../streams/hash.ts';
 
 export const CHUNK_IDS = 2048;
@@ -54,7 +56,7 @@ export class SeenIds {
   check(id: Hash64, content: Hash64): 'new' | 'duplicate' | 'conflict' {
     const ref = this.#find(id);
     if (ref === undefined) return 'new';
-    const chunk = this.#chunks[ref >>> 11] as IdChunk;
+    const chunk = present(this.#chunks[ref >>> 11], 'FI2');
     const at = (ref & (CHUNK_IDS - 1)) * WORDS;
     // FI1.
     return chunk.words[at + 2] === content.hi && chunk.words[at + 3] === content.lo ? 'duplicate' : 'conflict';
@@ -143,13 +145,13 @@ export class SeenIds {
 
   #find(id: Hash64): number | undefined {
     const place = this.#placeOf(id.hi, id.lo);
-    const { slots } = this.#shards[place & (SHARDS - 1)] as Shard;
+    const { slots } = present(this.#shards[place & (SHARDS - 1)]);
     const mask = slots.length - 1;
     for (let slot = (place >>> SHARD_BITS) & mask; ; slot = (slot + 1) & mask) {
       const entry = slots[slot] as number;
       if (entry === 0) return undefined;
       const ref = entry - 1;
-      const { words } = this.#chunks[ref >>> 11] as IdChunk;
+      const { words } = present(this.#chunks[ref >>> 11], 'FI2');
       const at = (ref & (CHUNK_IDS - 1)) * WORDS;
       if (words[at] === id.hi && words[at + 1] === id.lo) return ref;
     }
@@ -157,7 +159,7 @@ export class SeenIds {
 
   #index(chunk: IdChunk, at: number): void {
     const place = this.#placeOf(chunk.words[at * WORDS] as number, chunk.words[at * WORDS + 1] as number);
-    const shard = this.#shards[place & (SHARDS - 1)] as Shard;
+    const shard = present(this.#shards[place & (SHARDS - 1)]);
     if (shard.used * 10 >= shard.slots.length * 7) this.#grow(shard);
     put(shard, place >>> SHARD_BITS, chunk.number * CHUNK_IDS + at + 1);
     this.size += 1;
@@ -173,7 +175,7 @@ export class SeenIds {
   /** Linear probing without tombstones: entries behind the gap move up (Knuth, TAOCP 3, 6.4, algorithm R). */
   #unindex(chunk: IdChunk, at: number): void {
     const place = this.#placeOf(chunk.words[at * WORDS] as number, chunk.words[at * WORDS + 1] as number);
-    const shard = this.#shards[place & (SHARDS - 1)] as Shard;
+    const shard = present(this.#shards[place & (SHARDS - 1)]);
     const { slots } = shard;
     const mask = slots.length - 1;
     const wanted = chunk.number * CHUNK_IDS + at + 1;
@@ -195,7 +197,7 @@ export class SeenIds {
 
   #slotOf(entry: number): number {
     const ref = entry - 1;
-    const { words } = this.#chunks[ref >>> 11] as IdChunk;
+    const { words } = present(this.#chunks[ref >>> 11], 'FI2');
     const at = (ref & (CHUNK_IDS - 1)) * WORDS;
     return this.#placeOf(words[at] as number, words[at + 1] as number) >>> SHARD_BITS;
   }

@@ -9,7 +9,9 @@
  *  RU2 An entry begins behind everything that is stored when it is added. A node that has judged something behind its beginning without
  *      knowing of it is told so (`late`): what it has judged is thrown away and built again.
  */
+
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
+import { present } from '../../streams/assert.ts';
 
 export interface Rule {
   /** Idempotency horizon; null: off. */
@@ -74,7 +76,7 @@ export class Rules {
 
   /** The rule for what is about to be stored. */
   next(nowMs: number): Rule {
-    return this.#entryAt(FACT_STREAM_NAMES[0] as FactStream, Number.POSITIVE_INFINITY, nowMs * 1000);
+    return this.#entryAt(present(FACT_STREAM_NAMES[0]), Number.POSITIVE_INFINITY, nowMs * 1000);
   }
 
   /** Entries that are known: a copy says how many its facts were judged by. */
@@ -83,7 +85,7 @@ export class Rules {
   }
 
   get newest(): RulesEntry {
-    return this.#entries.at(-1) as RulesEntry;
+    return present(this.#entries.at(-1), 'RU1');
   }
 
   /** Whether one of the entries after the first so many holds for something that is folded. */
@@ -102,12 +104,12 @@ export class Rules {
   }
 
   #entryAt(stream: FactStream, seq: number, micros: number): RulesEntry {
-    return this.#entries[this.#indexAt(stream, seq, micros)] as RulesEntry;
+    return present(this.#entries[this.#indexAt(stream, seq, micros)]);
   }
 
   #indexAt(stream: FactStream, seq: number, micros: number): number {
     let at = this.#entries.length - 1;
-    while (at > 0 && !holds(this.#entries[at] as RulesEntry, stream, seq, micros)) at -= 1;
+    while (at > 0 && !holds(present(this.#entries[at]), stream, seq, micros)) at -= 1;
     return at;
   }
 }

@@ -7,8 +7,10 @@
  *  SU3 Without a verdict there is no answer (undecided): all may be sent again, and what was stored then counts as a duplicate.
  *  SU4 A fact that is too large is neither stored nor parked: its sender has to make it smaller.
  */
+
 import { LIMITS } from '../../config/limits.ts';
 import { type FactStream, streamOf } from '../../config/topology.ts';
+import { present } from '../../streams/assert.ts';
 import { type Broker, BrokerError } from '../../streams/broker.ts';
 import { type Clock, delay, inTime } from '../../streams/clock.ts';
 import { type Fact, parseFact } from '../../streams/fact/fact.ts';
@@ -139,7 +141,7 @@ export class StreamFactDesk implements FactDesk {
   }
 
   async #store(sent: SentBody, fact: Fact): Promise<Outcome> {
-    const stream = streamOf(fact.type) as FactStream;
+    const stream = present(streamOf(fact.type));
     const seq = await this.#publish(factSubject(fact.type, fact.location, fact.sku), sent);
     const verdict = await this.#verdict(stream, seq, partitionOf(fact.sku, this.#world.partitions));
     if (verdict === 'applied') return 'accepted';

@@ -5,7 +5,9 @@
  * Invariant JU1: only what recovery stops at may be skipped: a record that cannot be read or does not follow, or a message that is lost.
  * What is read and counted by every node never may, since what they have folded would no longer be what the streams say.
  */
+
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../../config/topology.ts';
+import { present } from '../../streams/assert.ts';
 import type { StoredMessage } from '../../streams/broker.ts';
 import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import { decodeRecord, type JournalRecord } from '../../streams/journal/record.ts';
@@ -45,11 +47,7 @@ export async function judge(
   const message = await world.broker.message(stream, seq);
   const record = stream === JOURNAL_STREAM && message !== undefined ? recordIn(message) : undefined;
   const found = message === undefined ? await judgeMissing(world, admission, stream, seq) : undefined;
-  const {
-    stops,
-    says,
-    means = '',
-  } = found ?? (await judgeStanding(world, admission, stream, message as StoredMessage));
+  const { stops, says, means = '' } = found ?? (await judgeStanding(world, admission, stream, present(message)));
   return { stream, seq, stops, says, means, message, record };
 }
 

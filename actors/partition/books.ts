@@ -1,4 +1,5 @@
 /** The books of one partition, one for each domain, and their pages. */
+import { present } from '../../streams/assert.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { Decision } from '../../streams/journal/decision.ts';
 import type { Book, Breach, Domain, ItemForm } from '../book/domain.ts';
@@ -59,7 +60,7 @@ export class Books {
 
   /** An item as a page stores it. */
   tupleOf(item: PageItem): readonly unknown[] {
-    const form = this.#forms.get(item.kind) as ItemForm<Book>;
+    const form = present(this.#forms.get(item.kind), 'DO1');
     return [form.code, ...form.encode(item)];
   }
 

@@ -1,5 +1,6 @@
 /** What a partition forgets in time: ids and movements past the horizon, reservations that ended long ago. */
 
+import { at } from '../../streams/assert.ts';
 import type { SeenIds } from '../idempotency/fact-ids.ts';
 import { compact } from '../stock/movements.ts';
 import { endedAtMs, homeEndedAtMs } from '../stock/reservation.ts';
@@ -25,7 +26,7 @@ export function maintain(partition: Partition, seen: SeenIds, rules: Forgetting)
     let forgot = seen.forgetBefore(partition.number, before) > 0;
     for (const entry of book.skus.values()) {
       for (const key of entry.keys) {
-        if (key.movements.length < 2 || (key.movements[0] as number) >= before) continue;
+        if (key.movements.length < 2 || at(key.movements, 0) >= before) continue;
         book.pages.touch(entry);
         forgot = compact(key, before) || forgot;
       }

@@ -7,6 +7,7 @@
  *  PS2 Observers hear of a change in the turn in which it happens. Nothing is answered, expired or written for a partition after that.
  *  PS3 A partition whose last book did not add up is served only after an audit of the book that was rebuilt.
  */
+import { assert } from '../../streams/assert.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { PartitionEpoch } from '../../streams/journal/decision.ts';
 import type { Breach } from '../book/domain.ts';
@@ -93,6 +94,7 @@ export class PartitionSet implements Partitions {
     // PS3.
     const breach = this.quarantine.suspects.has(number) ? partition.books.audit()[0] : undefined;
     if (breach !== undefined) return this.suspect(number, breach);
+    assert(partition.state === 'catching-up', 'PS1');
     this.quarantine.release(number);
     partition.state = 'serving';
     for (const observer of this.#observers) observer.serves?.(partition);

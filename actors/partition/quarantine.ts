@@ -8,6 +8,7 @@
  *  QU2 A partition whose book did not add up is rebuilt once at once; if it fails again it stays here.
  */
 
+import { present } from '../../streams/assert.ts';
 import type { Quarantined } from '../ports/ports.ts';
 
 /** Between two tries of a partition that the log cannot give back (QU1). */
@@ -68,7 +69,7 @@ export class Quarantine {
   /** Those that are to be tried again now. */
   due(): number[] {
     const now = this.#monoMs();
-    return this.keys().filter((number) => (this.#held.get(number) as Held).retryAt <= now);
+    return this.keys().filter((number) => present(this.#held.get(number)).retryAt <= now);
   }
 
   /** One sentence for each reason, with its partitions. */

@@ -9,6 +9,7 @@
  */
 
 import { LIMITS } from '../../config/limits.ts';
+import { at } from '../../streams/assert.ts';
 import { type Clock, Turns } from '../../streams/clock.ts';
 import type {
   AtpAnswer,
@@ -228,7 +229,7 @@ export class Desk implements StockDesk {
           return lines;
         });
         asked.forEach((same, i) => {
-          put(same, answers[i] as AtpLine);
+          put(same, at(answers, i));
         });
       }),
     );

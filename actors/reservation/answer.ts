@@ -1,5 +1,6 @@
 /** A reservation as callers see it, put together from its parts, which may stand with several owners. */
 
+import { at } from '../../streams/assert.ts';
 import type { ReservationAnswer } from '../../streams/contract/stock.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import type { Shortage } from '../../streams/journal/stock-decisions.ts';
@@ -37,7 +38,7 @@ export function partAnswer(part: ReservationPart): PartAnswer {
 export function answerOf(id: string, parts: readonly PartAnswer[], shortages?: readonly Shortage[]): ReservationAnswer {
   const lines = parts.flatMap((part) => part.lines).sort((a, b) => a.index - b.index);
   const short = shortages ?? parts[0]?.shortages ?? [];
-  const first = parts[0] as PartAnswer;
+  const first = at(parts, 0);
   return {
     id,
     status: wholeStatus(parts),

@@ -11,6 +11,7 @@
  *     made under a lease that is confirmed. So one by a deposed home is older than its successor's, and takes nothing over.
  */
 
+import { at } from '../../streams/assert.ts';
 import type { ReservationAnswer, ReservationRequest } from '../../streams/contract/stock.ts';
 import { type Hash64, hash64 } from '../../streams/hash.ts';
 import type { Shortage } from '../../streams/journal/stock-decisions.ts';
@@ -163,7 +164,7 @@ export class Reservations {
 
   /** Each owner is told of its own lines only: all of them to each would be work with the square of their number. */
   async #grantAt(number: number, ask: Ask, lines: readonly WantedLine[]): Promise<PartAnswer[]> {
-    const asked = lines.map(({ index }) => ask.request.lines[index] as ReservationRequest['lines'][number]);
+    const asked = lines.map(({ index }) => at(ask.request.lines, index));
     const own = { ...ask, request: { ...ask.request, lines: asked }, lines };
     if (this.#grants.owns(number)) return (await this.#grants.grantSome(own)).map(partAnswer);
     return this.#world.peers.ask(number, 'grantPart', own);

@@ -12,6 +12,7 @@
  */
 
 import { LIMITS } from '../../config/limits.ts';
+import { at } from '../../streams/assert.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { ReservationRequest } from '../../streams/contract/stock.ts';
 import type { Hash64 } from '../../streams/hash.ts';
@@ -97,7 +98,7 @@ export class Grants {
     }
     const { taken, shortages, lines } = this.#plan(ask);
     // They keep the place of the request's line, with room for its splits.
-    const placed = lines.map((line, i) => ({ ...line, index: (taken[i] as Taken).line.index * 1000 + i }));
+    const placed = lines.map((line, i) => ({ ...line, index: at(taken, i).line.index * 1000 + i }));
     await this.#hold(taken, this.#granted(ask, ask.spread, spreadOf(lines), placed, shortages));
     return this.parts(id, here);
   }

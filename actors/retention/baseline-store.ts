@@ -10,6 +10,7 @@
 
 import { failpoint } from '../../config/failpoints.ts';
 import { BASELINES_BUCKET, BASELINES_OBJECTS } from '../../config/topology.ts';
+import { at, present } from '../../streams/assert.ts';
 import { BrokerError, type Keys } from '../../streams/broker.ts';
 import type { NatsBroker } from '../../streams/nats/broker.ts';
 import { type Objects, objectStream } from '../../streams/nats/objects.ts';
@@ -143,7 +144,7 @@ export class BaselineStore {
     if (entry.making !== maker) return;
     const kept = new Set(entry.generations.map(({ id }) => id));
     for (const name of await this.#objects.names())
-      if (!kept.has(name.split('/')[0] as string)) await this.#objects.delete(name);
+      if (!kept.has(at(name.split('/'), 0))) await this.#objects.delete(name);
     // A writer that was killed within an object leaves pieces that no object names.
     const { stream, chunks } = objectStream(BASELINES_OBJECTS);
     const named = await this.#objects.chunkIds();
@@ -198,7 +199,7 @@ export async function baselineSources(
   const sources: BaselineSource[] = [];
   for (const { baseline, damage } of (await store?.generations()) ?? []) {
     if (baseline === undefined) note('a baseline is not used', { why: damage });
-    else sources.push({ baseline, part: (number) => (store as BaselineStore).part(baseline, number) });
+    else sources.push({ baseline, part: (number) => present(store).part(baseline, number) });
   }
   return sources;
 }

@@ -3,6 +3,7 @@
  * anything behind the cut, and it is exact.
  */
 
+import { present } from '../../streams/assert.ts';
 import type { Broker } from '../../streams/broker.ts';
 import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import { horizonText, type RulesEntry } from '../idempotency/rules.ts';
@@ -27,7 +28,7 @@ export async function changeHorizon(world: ChangeWorld, horizonMs: number | null
       `these nodes live: ${live.join(', ')}; end all nodes first (one that was killed counts until its lease has run out)`,
     );
   await refuseWiderHorizon(world.broker, world.baselines, horizonMs);
-  return (await new RulesList({ ...world, firstHorizonMs: horizonMs }).add(horizonMs)).at(-1) as RulesEntry;
+  return present((await new RulesList({ ...world, firstHorizonMs: horizonMs }).add(horizonMs)).at(-1));
 }
 
 /** What a wider horizon asks for may be nowhere any more: trimmed streams go on from baselines that have forgotten it. */

@@ -3,6 +3,7 @@
  * that ended long ago, ids past the horizon.
  */
 
+import { present } from '../../streams/assert.ts';
 import type { SeenIds } from '../idempotency/fact-ids.ts';
 import { unitsOnHand } from '../stock/availability.ts';
 import type { StockBook } from '../stock/book.ts';
@@ -152,8 +153,8 @@ function* idsOf(seen: SeenIds, partition: number) {
   for (const { words, used } of seen.chunksOf(partition)) {
     for (let at = 0; at < used * 4; at += 4)
       yield [
-        { hi: words[at] as number, lo: words[at + 1] as number },
-        { hi: words[at + 2] as number, lo: words[at + 3] as number },
+        { hi: present(words[at]), lo: present(words[at + 1]) },
+        { hi: present(words[at + 2]), lo: present(words[at + 3]) },
       ] as const;
   }
 }

@@ -8,6 +8,7 @@
  */
 
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
+import { at } from '../../streams/assert.ts';
 import type { ParkMarks } from '../../streams/fact/park-marks.ts';
 import type { Parking } from '../../streams/fact/parked.ts';
 import type { Hash64 } from '../../streams/hash.ts';
@@ -134,13 +135,13 @@ export class Refold {
       before = message.seq;
       const number = storedFact(message.subject, this.#world.partitions).partition;
       const fold = this.folds[number];
-      if (fold === undefined || message.seq > (targets[number] as Point).positions[stream]) return;
+      if (fold === undefined || message.seq > at(targets, number).positions[stream]) return;
       this.atMs = Math.max(this.atMs, Math.floor(message.recordedAt / 1000));
       fold.intake.take(stream, message);
     });
     if (!this.#world.skips.lost(stream, before + 1, until + 1)) throw new HoleError(stream, before + 1);
     for (const [number, fold] of this.folds.entries())
-      fold.partition.positions[stream] = (targets[number] as Point).positions[stream];
+      fold.partition.positions[stream] = at(targets, number).positions[stream];
   }
 
   async #readJournal(
@@ -158,13 +159,12 @@ export class Refold {
           const fold = this.folds[number];
           // RF3.
           if (fold === undefined || message.seq <= fold.partition.journalSeq) continue;
-          if (message.seq > (targets[number] as Point).journalSeq) continue;
+          if (message.seq > at(targets, number).journalSeq) continue;
           foldDecision(fold.partition, decision);
           this.decisions += 1;
         }
       }
     });
-    for (const [number, fold] of this.folds.entries())
-      fold.partition.journalSeq = (targets[number] as Point).journalSeq;
+    for (const [number, fold] of this.folds.entries()) fold.partition.journalSeq = at(targets, number).journalSeq;
   }
 }

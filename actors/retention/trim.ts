@@ -11,6 +11,7 @@
 
 import { failpoint } from '../../config/failpoints.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, OWNERS_BUCKET } from '../../config/topology.ts';
+import { present } from '../../streams/assert.ts';
 import type { Keys } from '../../streams/broker.ts';
 import { type Clock, delay } from '../../streams/clock.ts';
 import { announceFloors, readStreams } from '../../streams/journal/floors.ts';
@@ -58,7 +59,7 @@ const PAUSE_MS = 100;
 export async function trim(world: TrimWorld): Promise<Trimmed> {
   const { broker, store } = world;
   const baseline = await chosen(world);
-  await verifyWhole(store as BaselineStore, baseline, world);
+  await verifyWhole(present(store), baseline, world);
   const floors: Record<string, number> = { ...baseline.positions, [JOURNAL_STREAM]: baseline.journalSeq };
   // TM1.
   await announceFloors(world, floors);
@@ -87,7 +88,7 @@ async function chosen({ store, older, rules }: TrimWorld): Promise<Baseline> {
     if (baseline === undefined || unfit(baseline, rules) === undefined) continue;
     throw new TrimError(`baseline ${id} has forgotten what a wider idempotency horizon needs: make a new one`);
   }
-  return wanted.at(-1)?.baseline as Baseline;
+  return present(wanted.at(-1)?.baseline);
 }
 
 /** Reads every partition back; a baseline that cannot be loaded, or that is of other streams, is worth nothing. */

@@ -8,9 +8,11 @@
  *  SN3 Whatever is missing, torn, of another stream, partition count or version, is recognised and not used.
  *  SN4 Derived totals are not stored: loading computes them from their parts.
  */
+
 import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
+import { at } from '../../streams/assert.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
 import type { PageItem } from '../book/pages.ts';
 import type { Books } from '../partition/books.ts';
@@ -167,11 +169,11 @@ export async function loadStored(
   const whole = refs.map((ref, i) => checkBlob(ref, blobs[i]));
   loadPages(
     books,
-    manifest.pages.map((ref, i) => ({ page: ref.page, bytes: whole[i] as Buffer })),
+    manifest.pages.map((ref, i) => ({ page: ref.page, bytes: at(whole, i) })),
   );
   manifest.ids.forEach((ref, i) => {
     // mutant: ids-not-loaded
-    seen.load(manifest.partition, idWords(whole[manifest.pages.length + i] as Buffer), ref.latest);
+    seen.load(manifest.partition, idWords(at(whole, manifest.pages.length + i)), ref.latest);
   });
 }
 

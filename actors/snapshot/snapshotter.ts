@@ -5,8 +5,10 @@
  * few at a time; one that is about to change is encoded first (copy on write, see StockBook.touch). Only when all are stored does
  * the store swap the manifest in.
  */
+
 import { failpoint } from '../../config/failpoints.ts';
 import { FACT_STREAM_NAMES } from '../../config/topology.ts';
+import { at, present } from '../../streams/assert.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
 import type { SeenIds } from '../idempotency/fact-ids.ts';
@@ -80,7 +82,7 @@ export class Snapshotter {
   /** Goes on from a snapshot that was loaded: its pages need not be written again. */
   resume(manifest: Manifest, chunks: readonly number[], stray: readonly string[]): void {
     this.#pages = new Map(manifest.pages.map((ref) => [ref.page, ref]));
-    this.#ids = new Map(manifest.ids.map((ref, i) => [chunks[i] as number, ref]));
+    this.#ids = new Map(manifest.ids.map((ref, i) => [at(chunks, i), ref]));
     this.#kept = [new Set(blobsOf(manifest).map((ref) => ref.name))];
     this.#stray = [...stray];
     this.#reached = manifest;
@@ -168,7 +170,7 @@ export class Snapshotter {
       const pages = new Map(this.#pages);
       const blobs = watch === undefined ? ids.blobs : [...ids.blobs, watch];
       for (const index of awaited) {
-        const bytes = encoded.get(index) as Buffer;
+        const bytes = present(encoded.get(index), 'SN1');
         if ((all.list[index]?.items.size ?? 0) === 0 && bytes.length < 2) {
           pages.delete(index);
           continue;

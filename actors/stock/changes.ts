@@ -8,6 +8,7 @@
  *  CH1 A key is in the set once, with its figures from before the fold. The key of a fact comes first.
  *  CH2 The set allocates nothing on the path of a fact once it has grown to the size of a usual fold.
  */
+import { present } from '../../streams/assert.ts';
 import { MOVED_BUCKETS, type MovedBucket, noUnits } from '../../streams/buckets.ts';
 import { inTransit } from './availability.ts';
 import { bookAsOf } from './movements.ts';
@@ -67,7 +68,7 @@ export class ChangeSet {
 
   /** @param index below `length` */
   at(index: number): KeyChange {
-    return this.#pool[index] as KeyChange;
+    return present(this.#pool[index], 'CH1');
   }
 
   /** A fold begins. */

@@ -9,6 +9,7 @@
  *
  * Invariant DE1: the units granted of a key never exceed what was free of it.
  */
+import { assert, at, present } from '../../streams/assert.ts';
 import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 import { free } from './availability.ts';
 import { hasEnded, statusOf } from './reservation.ts';
@@ -50,13 +51,23 @@ export function plan(
   const shortages: Shortage[] = [];
   const used = new Map<StockKey, number>();
   for (const group of bySku(lines)) {
-    const entry = find((group[0] as WantedLine).sku);
+    const entry = find(at(group, 0).sku);
     const fit = group.length > 1 ? searchFit(group, entry) : undefined;
     if (fit !== undefined) taken.push(...fit);
     else for (const line of group) takeLine(line, entry, used, partial, taken, shortages);
   }
   taken.sort((a, b) => a.line.index - b.line.index);
+  mustBeFree(taken);
   return { taken, shortages };
+}
+
+function mustBeFree(taken: readonly Taken[]): void {
+  const units = new Map<StockKey, number>();
+  for (const { key, qty } of taken) {
+    const sum = (units.get(key) ?? 0) + qty;
+    assert(sum <= free(key), 'DE1');
+    units.set(key, sum);
+  }
 }
 
 /** May this reservation be confirmed now? */
@@ -76,7 +87,7 @@ export function needsStep(parts: readonly ReservationPart[], step: 'confirmed' |
 }
 
 function bySku(lines: readonly WantedLine[]): Iterable<WantedLine[]> {
-  if (lines.length === 1) return [[lines[0] as WantedLine]];
+  if (lines.length === 1) return [[at(lines, 0)]];
   const groups = new Map<string, WantedLine[]>();
   for (const line of lines) {
     const group = groups.get(line.sku);
@@ -203,6 +214,6 @@ function shareOut(
     }
   }
   return shares.flatMap(({ line, keys, units }) => {
-    return keys.filter((key) => (units.get(key) ?? 0) > 0).map((key) => ({ line, key, qty: units.get(key) as number }));
+    return keys.filter((key) => (units.get(key) ?? 0) > 0).map((key) => ({ line, key, qty: present(units.get(key)) }));
   });
 }

@@ -7,6 +7,7 @@
  *  EV3 A key or a reservation is announced to the book's change set before it changes. The set is true until the next fold.
  */
 
+import { at } from '../../streams/assert.ts';
 import type { Adjustment, Fact, Receipt, Return, Sale, Transfer } from '../../streams/fact/fact.ts';
 import type { Granted, StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from './book.ts';
@@ -137,7 +138,7 @@ function applyGrant(book: StockBook, granted: Granted): void {
     part.spread = granted.spread;
     part.shortages = granted.shortages;
     part.epoch = granted.parts.find(([partition]) => partition === book.partition)?.[1] ?? 0;
-    part.seq = (here[0] as (typeof here)[number]).seq;
+    part.seq = at(here, 0).seq;
     part.grantedAtMs = granted.atMs;
     part.expiresAtMs = granted.expiresAtMs;
     part.lines = here.map((line) => {

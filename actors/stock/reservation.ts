@@ -8,6 +8,7 @@
  *  RV3 A sale at another location than the line's still fulfils it: the goods are with the customer. What is sold at the
  *     line's own location counts first; what is sold beyond all lines changes none.
  */
+import { assert } from '../../streams/assert.ts';
 import type { HomeEntry, PartLine, ReservationPart } from './state.ts';
 
 export type ReservationStatus = 'held' | 'allocated' | 'released' | 'expired' | 'fulfilled';
@@ -52,9 +53,11 @@ export function settle(part: ReservationPart): void {
   const bucket = part.confirmedAtMs > 0 ? 'allocated' : 'held';
   for (const line of part.lines) {
     const claim = live ? line.qty - line.fulfilled : 0;
+    assert(claim >= 0, 'N4');
     // mutant: released-still-claimed
     line.key[part.bucket] -= line.claimed;
     line.key[bucket] += claim;
+    assert(line.key[part.bucket] >= 0, 'N3');
     line.claimed = claim;
   }
   part.bucket = bucket;

@@ -1,4 +1,5 @@
 /** KPIs as they travel between nodes, by partition, and what is put together of them (known-figures.ts). */
+import { present } from '../../streams/assert.ts';
 import { FACT_TYPES } from '../../streams/subjects.ts';
 import type { Happened, LocationTopic, WindowName } from '../topics.ts';
 import { WINDOWS } from '../topics.ts';
@@ -104,7 +105,7 @@ export function locationTopic(
     location,
     openAnomalies,
     heardAt: isoOf(Math.max(0, ...parts.map((part) => part.heardAtMs))),
-    windows: windowsOf(parts, standing[STANDING.onHand] as number, nowMs),
+    windows: windowsOf(parts, present(standing[STANDING.onHand]), nowMs),
     ageing: aged,
   };
 }
@@ -133,7 +134,7 @@ export function windowsOf(
 }
 
 function happened({ sums, reasons }: Sums, seconds: number, onHand: number): Happened {
-  const at = (field: HappenedField) => sums[HAPPENED[field]] as number;
+  const at = (field: HappenedField) => present(sums[HAPPENED[field]]);
   const ended = at('holdsConfirmed') + at('holdsReleased') + at('holdsExpired');
   const sold = at('unitsSold');
   return {
@@ -174,5 +175,5 @@ export function isoOf(ms: number): string | null {
 }
 
 export function addTo(total: { [index: number]: number; readonly length: number }, part: ArrayLike<number>): void {
-  for (let i = 0; i < total.length; i++) (total[i] as number) += (part[i] as number | undefined) ?? 0;
+  for (let i = 0; i < total.length; i++) (total[i] as number) += part[i] ?? 0;
 }

@@ -5,6 +5,7 @@
  * Invariant KF1: the sums of a location equal those of its newest row in every partition. Only locations of which a row has come are added
  * up again: thousands in each of many partitions are too many to add up each second.
  */
+import { at } from '../../streams/assert.ts';
 import type { KpiTopic, LocationBrief } from '../topics.ts';
 import { noAges } from './ages.ts';
 import { addTo, isoOf, type LocationRow, type Mark, type PartitionFigures, windowsOf } from './figures.ts';
@@ -80,7 +81,7 @@ export class KnownFigures {
     }
     return {
       ...standingOf(standing),
-      windows: windowsOf(all, standing[STANDING.onHand] as number, nowMs),
+      windows: windowsOf(all, at(standing, STANDING.onHand), nowMs),
       asked,
       ageing: aged,
       openAnomalies: open.byKind,
@@ -136,7 +137,7 @@ function byNeed({ byLocation }: OpenAnomalies): (a: LocationSum, b: LocationSum)
   const { negative, stockOuts } = STANDING;
   return (a, b) =>
     opened(b) - opened(a) ||
-    (b.standing[negative] as number) - (a.standing[negative] as number) ||
-    (b.standing[stockOuts] as number) - (a.standing[stockOuts] as number) ||
+    at(b.standing, negative) - at(a.standing, negative) ||
+    at(b.standing, stockOuts) - at(a.standing, stockOuts) ||
     (a.location < b.location ? -1 : a.location > b.location ? 1 : 0);
 }

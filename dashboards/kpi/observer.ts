@@ -17,6 +17,7 @@ import type { PartitionWatch, WatchedPartition } from '../../actors/partition/ob
 import type { StockBook } from '../../actors/stock/book.ts';
 import { type ChangeSet, type KeyFigures, readFigures, zeros } from '../../actors/stock/changes.ts';
 import type { PartLine, StockKey } from '../../actors/stock/state.ts';
+import { present } from '../../streams/assert.ts';
 import type { Fact, Return } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import { FACT_TYPES } from '../../streams/subjects.ts';
@@ -274,7 +275,7 @@ export class KpiWatch implements PartitionWatch {
 /** Lines of the fold's reservation that were held before it (KP3). */
 function eachHeldBefore({ part }: ChangeSet, call: (line: PartLine) => void): void {
   if (part?.bucket !== 'held') return;
-  for (const [index, line] of part.lines.entries()) if ((part.claimed[index] as number) > 0) call(line);
+  for (const [index, line] of part.lines.entries()) if (present(part.claimed[index]) > 0) call(line);
 }
 
 function bringsIn(fact: Fact): boolean {

@@ -6,6 +6,7 @@
  *  RS1 Recording adds to plain numbers and allocates nothing but a new bucket every few seconds.
  *  RS2 Times stand in buckets of an eighth of an octave: a percentile is at most 9 % above the true one (the upper bound of its bucket).
  */
+import { at, present } from '../../streams/assert.ts';
 import { PARK_REASONS, type ParkReason } from '../../streams/fact/parked.ts';
 import type { Asked, Latency } from '../topics.ts';
 
@@ -85,7 +86,7 @@ export class AskedWindows {
       const atp = new Float64Array(TIMES);
       const reservations = new Float64Array(TIMES);
       const counts = new Float64Array(this.#countsLength);
-      for (const bucket of this.#rings[ring] as Bucket[]) {
+      for (const bucket of at(this.#rings, ring)) {
         if (bucket === undefined || bucket.index <= before) continue;
         addTo(atp, bucket.atp);
         addTo(reservations, bucket.reservations);
@@ -112,7 +113,7 @@ export class AskedWindows {
     const now = this.#now();
     for (const [ring, [size, count]] of RINGS.entries()) {
       const index = indexOf(now, size);
-      const buckets = this.#rings[ring] as Bucket[];
+      const buckets = at(this.#rings, ring);
       let bucket = buckets[index % count];
       if (bucket?.index !== index) {
         bucket = {
@@ -147,16 +148,16 @@ export function mergeAsked(
       addTo(counts, part[3]);
     }
     const parked = Object.fromEntries(
-      PARK_REASONS.map((reason, index) => [reason, counts[outcomes.length + 1 + index] as number]),
+      PARK_REASONS.map((reason, index) => [reason, at(counts, outcomes.length + 1 + index)]),
     ) as Record<ParkReason, number>;
     return {
       seconds,
       atp: latencyOf(atp, seconds),
       reservations: {
         ...latencyOf(reservations, seconds),
-        outcomes: Object.fromEntries(outcomes.map((outcome, index) => [outcome, counts[index] as number])),
+        outcomes: Object.fromEntries(outcomes.map((outcome, index) => [outcome, at(counts, index)])),
       },
-      factsDuplicate: counts[outcomes.length] as number,
+      factsDuplicate: at(counts, outcomes.length),
       factsParked: parked,
     };
   });
@@ -179,7 +180,7 @@ function percentile(times: Float64Array, requests: number, part: number): number
   if (requests === 0) return null;
   let left = Math.ceil(requests * part);
   for (let bucket = 0; bucket < TIMES; bucket++) {
-    left -= times[bucket] as number;
+    left -= present(times[bucket]);
     if (left <= 0) return Number((SHORTEST_MS * 2 ** (bucket / PER_OCTAVE)).toPrecision(3));
   }
   return null;
@@ -196,18 +197,18 @@ function indexOf(now: number, size: number): number {
 }
 
 function addTo(total: Float64Array, part: ArrayLike<number>): void {
-  for (let i = 0; i < total.length; i++) (total[i] as number) += (part[i] as number | undefined) ?? 0;
+  for (let i = 0; i < total.length; i++) (total[i] as number) += part[i] ?? 0;
 }
 
 function sparse(counts: Float64Array): number[] {
   const kept: number[] = [];
-  for (let i = 0; i < counts.length; i++) if (counts[i] !== 0) kept.push(i, counts[i] as number);
+  for (let i = 0; i < counts.length; i++) if (counts[i] !== 0) kept.push(i, present(counts[i]));
   return kept;
 }
 
 function addSparse(total: Float64Array, part: readonly number[]): void {
   for (let i = 0; i < part.length; i += 2) {
-    const bucket = Math.min(total.length - 1, part[i] as number);
-    (total[bucket] as number) += part[i + 1] as number;
+    const bucket = Math.min(total.length - 1, present(part[i]));
+    (total[bucket] as number) += present(part[i + 1]);
   }
 }

@@ -6,6 +6,7 @@
  *  CA1 HTTP requests and WebSocket upgrades are judged here and nowhere else. Only /healthz, which says nothing, is answered to anybody.
  *  CA2 Only what a browser says of itself is judged. A caller that is no browser sends neither Origin nor Sec-Fetch-Site.
  */
+import { at } from '../../streams/assert.ts';
 import type { ProblemKind } from '../problems.ts';
 
 export interface Callers {
@@ -60,7 +61,7 @@ export function refusalOfCaller(
  */
 export function headerOf(rawHeaders: readonly string[], name: string): string | undefined {
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const given = rawHeaders[i] as string;
+    const given = at(rawHeaders, i);
     if (given.length === name.length && given.toLowerCase() === name) return rawHeaders[i + 1];
   }
   return undefined;

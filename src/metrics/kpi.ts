@@ -7,10 +7,12 @@
  *  KM3 Gauges say how things stand, counters what was folded while its partition was served here; what is read again from the log at a
  *      take-over is not counted again.
  */
+
 import type { Counted } from '../../dashboards/kpi/counters.ts';
 import type { LocationStanding } from '../../dashboards/kpi/observer.ts';
 import { STANDING, type StandingField } from '../../dashboards/kpi/totals.ts';
 import { AGE_DAYS } from '../../dashboards/topics.ts';
+import { at } from '../../streams/assert.ts';
 import { ON_HAND_SUM, TOTALLED_BUCKETS } from '../../streams/buckets.ts';
 import type { FamilyValue } from './exposition.ts';
 import type { Metrics } from './metrics.ts';
@@ -41,14 +43,14 @@ export function exportKpi(metrics: Metrics, kpi: KpiExport): void {
   const located = (field: StandingField) => () =>
     named(kpi.standing()).map(({ location, sums }) => ({
       labels: { location },
-      value: sums[STANDING[field]] as number,
+      value: at(sums, STANDING[field]),
     }));
 
   gauge('units', `Units by bucket: on_hand is ${ON_HAND_SUM}, atp what may be promised now.`, () =>
     named(kpi.standing()).flatMap(({ location, sums }) =>
       BUCKET_LABELS.map(([bucket, label]) => ({
         labels: { location, bucket: label },
-        value: sums[STANDING[bucket]] as number,
+        value: at(sums, STANDING[bucket]),
       })),
     ),
   );
@@ -58,7 +60,7 @@ export function exportKpi(metrics: Metrics, kpi: KpiExport): void {
   gauge('shortfall_units', 'Units promised beyond what is there.', located('shortfall'));
   gauge('aged_units', 'Units on hand by how long ago their stock key last got any.', () =>
     named(kpi.standing()).flatMap(({ location, aged }) =>
-      AGES.map((age, index) => ({ labels: { location, age }, value: aged[index] as number })),
+      AGES.map((age, index) => ({ labels: { location, age }, value: at(aged, index) })),
     ),
   );
 
@@ -88,8 +90,8 @@ function named(all: readonly LocationStanding[]): readonly LocationStanding[] {
   const sorted = [...all].sort((a, b) => (a.location < b.location ? -1 : 1));
   const rest = { location: OTHER, sums: new Float64Array(sorted[0]?.sums.length ?? 0), aged: AGES.map(() => 0) };
   for (const { sums, aged } of sorted.slice(LOCATIONS_NAMED)) {
-    for (let i = 0; i < sums.length; i++) (rest.sums[i] as number) += sums[i] as number;
-    for (let i = 0; i < aged.length; i++) (rest.aged[i] as number) += aged[i] as number;
+    for (let i = 0; i < sums.length; i++) (rest.sums[i] as number) += present(sums[i]);
+    for (let i = 0; i < aged.length; i++) (rest.aged[i] as number) += present(aged[i]);
   }
   return [...sorted.slice(0, LOCATIONS_NAMED), rest];
 }

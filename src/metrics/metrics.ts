@@ -3,8 +3,10 @@
  *
  * Invariants:
  *  MX1 Every series with a known label value is there from the start, at 0: a rate over a restart is never missing.
+ *  MX2 Labels are bounded: see src/metrics/families.ts, and src/metrics/kpi.ts for locations.
  *  MX3 Counting is adding to a plain number; it is published when somebody asks (render).
  */
+import { assertionFailures, present } from '../../streams/assert.ts';
 import { MESSAGE_KINDS, type MessageKind } from '../../streams/broker.ts';
 import { type Family, type FamilyValue, Histogram } from './exposition.ts';
 import { COUNTERS, COUNTERS_BY, GAUGES, GAUGES_BY, HISTOGRAMS, type MeasuredServer, SERVERS } from './families.ts';
@@ -47,6 +49,13 @@ export class Metrics {
   readonly #dropped = new Map(MESSAGE_KINDS.map((kind) => [kind, zeros(DROP_REASONS)]));
 
   constructor() {
+    this.#add(
+      'counter',
+      'assertion_failures_total',
+      'Assertions of the program that failed, by the id of the invariant.',
+      () => [...assertionFailures].map(([invariant, value]) => ({ labels: { invariant }, value })),
+    );
+    // MX1.
     for (const name of keysOf(COUNTERS))
       this.#add('counter', name, COUNTERS[name], () => [{ labels: {}, value: this.#counters[name] }]);
     for (const name of keysOf(COUNTERS_BY)) {
@@ -84,6 +93,7 @@ export class Metrics {
   }
 
   count(name: Counter, times = 1): void {
+    // MX3.
     this.#counters[name] += times;
     this.listener.count?.[name]?.(times);
   }
@@ -117,7 +127,7 @@ export class Metrics {
   }
 
   messageDropped(about: MessageKind, why: DropReason): void {
-    (this.#dropped.get(about) as Record<DropReason, number>)[why] += 1;
+    present(this.#dropped.get(about))[why] += 1;
   }
 
   /** @param seconds of the round trip; undefined if there was no answer in time */

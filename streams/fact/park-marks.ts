@@ -11,8 +11,10 @@
  *     message, or later, finds the same of it: a replay believes what was believed.
  *  MK3 Marks are read up to the last one that the stream's leader knows of; one that is missing before it is an error, not silence.
  */
+
 import { createHash } from 'node:crypto';
 import { FACT_STREAM_NAMES, PARKED_STREAM, REMOVED_METADATA } from '../../config/topology.ts';
+import { at } from '../assert.ts';
 import { type Broker, BrokerError, type StoredMessage } from '../broker.ts';
 import { type ReadingWorld, readUntil } from '../read/follower.ts';
 
@@ -165,7 +167,7 @@ async function refuseHoles({ broker }: ReadingWorld): Promise<void> {
 
 function quotedMark(message: StoredMessage): { seq: number; nonce: string } | undefined {
   const match = QUOTED.exec(message.header(MARK_HEADER) ?? '');
-  return match === null ? undefined : { seq: Number(match[1]), nonce: match[2] as string };
+  return match === null ? undefined : { seq: Number(match[1]), nonce: at(match, 2) };
 }
 
 function hashOf(bytes: Uint8Array): string {

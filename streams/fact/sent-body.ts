@@ -2,6 +2,7 @@
  * Bodies as they were sent: what was read of them, and the bytes, which are what is stored and parked. Writing a fact anew from what
  * was read would round its long numbers and turn what a double cannot hold into null.
  */
+import { at } from '../assert.ts';
 import { encodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../codec.ts';
 import { jsonElements } from './json-elements.ts';
 
@@ -26,7 +27,7 @@ export function elementsOf({ value, bytes, type }: SentBody): SentBody[] {
   const slices = jsonElements(bytes);
   if (slices.length !== values.length)
     throw new Error(`${values.length} elements were read of a JSON array, but ${slices.length} stand in it`);
-  return values.map((each, i) => ({ value: each, bytes: slices[i] as Uint8Array, type }));
+  return values.map((each, i) => ({ value: each, bytes: at(slices, i), type }));
 }
 
 /** The header that says what the bytes are; none where their first byte says it. */

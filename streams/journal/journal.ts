@@ -16,6 +16,7 @@
 import { failpoint } from '../../config/failpoints.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
+import { assert, present } from '../assert.ts';
 import { type Broker, BrokerError } from '../broker.ts';
 import { backOffMs, type Clock, delay } from '../clock.ts';
 import { type ReadingWorld, readUntil } from '../read/follower.ts';
@@ -140,12 +141,14 @@ export class Journal {
 
   #settle(count: number): void {
     this.#settled += count;
+    assert(this.#settled <= this.#appended, 'J3');
     if (this.#drains.length === 0) return;
     for (const { until, resolve } of this.#drains) if (until <= this.#settled) resolve();
     this.#drains = this.#drains.filter(({ until }) => until > this.#settled);
   }
 
   async #run(): Promise<void> {
+    assert(!this.#running, 'J1');
     this.#running = true;
     while (this.#waiting.length > 0 && this.#stopped === undefined) await this.#commit();
     this.#running = false;
@@ -187,7 +190,7 @@ export class Journal {
     let bytes = 0;
     let count = 0;
     while (count < this.#waiting.length && count < LIMITS.decisionsPerRecord) {
-      bytes += (this.#waiting[count] as Waiting).bytes.length;
+      bytes += present(this.#waiting[count]).bytes.length;
       if (bytes > most && count > 0) break;
       count += 1;
     }
@@ -222,6 +225,7 @@ export class Journal {
   }
 
   #advance(seq: number, n: number, bytes: Uint8Array): void {
+    assert(n === this.#n + 1 && seq > this.#lastSeq, 'JR1');
     this.#lastSeq = seq;
     this.#n = n;
     this.#before = recordHash(bytes);

@@ -6,6 +6,7 @@
  *  BK2 Nothing that takes a message can end the client's reader: what it throws goes to `onFault`. A message that the server would not take
  *     is not sent: it would close the connection, and all that is on its way would be lost.
  */
+
 import {
   AckPolicy,
   type ConsumerMessages,
@@ -20,6 +21,7 @@ import {
 import { Kvm } from '@nats-io/kv';
 import { connect, type NatsConnection, nanos, nuid } from '@nats-io/transport-node';
 import { JOURNAL_STREAM, PARKED_STREAM } from '../../config/topology.ts';
+import { at } from '../assert.ts';
 import type {
   Broker,
   FollowHandlers,
@@ -260,7 +262,7 @@ export class NatsBroker implements Broker {
       const info = await this.#jsm.consumers.add(stream, {
         name: `h${nuid.next()}`,
         ...(options.filters.length === 1
-          ? { filter_subject: options.filters[0] as string }
+          ? { filter_subject: at(options.filters, 0) }
           : options.filters.length === 0
             ? {}
             : { filter_subjects: [...options.filters] }),

@@ -9,6 +9,7 @@
  *  PN3 A server without the room never stops a start: bounds are halved until they fit twice (the server measures its room anew at every
  *     start, and takes no change to any stream while more is reserved than it has), and without any the streams stay as they are.
  */
+
 import { LIMITS } from '../../config/limits.ts';
 import {
   DUPLICATE_WINDOW_MS,
@@ -18,6 +19,7 @@ import {
   PARKED_STREAM,
   PARTITIONS_METADATA,
 } from '../../config/topology.ts';
+import { present } from '../assert.ts';
 import { BrokerError } from '../broker.ts';
 import type { NatsBroker, NatsStreamFacts } from './broker.ts';
 import { made } from './errors.ts';
@@ -90,7 +92,7 @@ async function bound(
   note: (message: string, detail: Record<string, unknown>) => void,
 ): Promise<void> {
   const found = new Map<string, NatsStreamFacts>();
-  for (const { name } of bounds) found.set(name, (await broker.stream(name)) as NatsStreamFacts);
+  for (const { name } of bounds) found.set(name, present(await broker.stream(name)));
   for (let halved = 0; halved <= HALVINGS; halved++) {
     const wanted = bounds.map(({ name, most }) => ({
       name,

@@ -11,6 +11,7 @@
  * A transfer of many SKUs is looked at SKU by SKU, since their partitions differ: one anomaly per SKU that is missing.
  * Which transfers are open follows from the book; when a part of one arrived is kept here.
  */
+import { present } from '../../../streams/assert.ts';
 import type { Receipt, Transfer } from '../../../streams/fact/fact.ts';
 import type { StockBook } from '../../stock/book.ts';
 import type { StockKey, Transit } from '../../stock/state.ts';
@@ -37,7 +38,7 @@ export class Arrivals {
 
   /** After a transfer was folded. */
   judgeTransfer(book: StockBook, fact: Transfer, recordedAt: number): void {
-    const key = book.findKey(fact.sku, fact.to) as StockKey;
+    const key = present(book.findKey(fact.sku, fact.to));
     const cause = `${fact.transfer}\u0001${causeOf(key)}`;
     const transit = key.seldom?.transit?.get(fact.transfer);
     if (transit === undefined) return;
@@ -73,14 +74,14 @@ export class Arrivals {
     for (const cause of this.#open.keys()) this.#judgeDue(cause, wall);
     const { alarms, parameters, places } = this.#scene;
     for (const alarm of alarms.ofKind('receipt_short')) {
-      const time = places.timeOf(places.of(alarm.location as string), wall);
+      const time = places.timeOf(places.of(present(alarm.location)), wall);
       if (time - alarm.at > parameters.receiptForgetMs * 1000) alarms.clear('receipt_short', alarm.cause);
     }
   }
 
   #judgeDue(cause: string, wall: number): void {
     const { alarms, parameters, places } = this.#scene;
-    const { key, transfer, transit } = this.#open.get(cause) as Awaited;
+    const { key, transfer, transit } = present(this.#open.get(cause));
     const now = places.timeOf(places.of(key.location), wall);
     if (transit.arrived > 0) {
       const part = this.#parts.get(cause);

@@ -11,10 +11,12 @@
  *
  * How much is held follows from the book; how holds ended is kept here.
  */
+
 import { ANOMALY_BOUNDS } from '../../../config/anomalies.ts';
+import { present } from '../../../streams/assert.ts';
 import type { StockBook } from '../../stock/book.ts';
 import type { PartChange } from '../../stock/changes.ts';
-import type { PartLine, ReservationPart, StockKey } from '../../stock/state.ts';
+import type { ReservationPart, StockKey } from '../../stock/state.ts';
 import { causeOf, rounded, type Scene, whereOf } from './context.ts';
 import { shareTail } from './probability.ts';
 
@@ -44,12 +46,12 @@ export class Hoarding {
 
   /** Counts a reservation's holds as they are after a change, in place of those before it. */
   follow(change: PartChange): void {
-    this.#count(change, (index) => change.claimed[index] as number, -1);
+    this.#count(change, (index) => present(change.claimed[index]), -1);
     this.#put(change.part);
   }
 
   #put(part: ReservationPart): void {
-    this.#count(part, (index) => (part.lines[index] as PartLine).claimed, 1);
+    this.#count(part, (index) => present(part.lines[index]).claimed, 1);
   }
 
   /** A hold has ended. */
@@ -60,7 +62,7 @@ export class Hoarding {
       const ended = this.#ended.get(sku) ?? { expired: 0, all: 0, atMs };
       this.#ended.delete(sku);
       this.#ended.set(sku, this.#add(ended, expired, atMs));
-      if (this.#ended.size > ANOMALY_BOUNDS.heldSkus) this.#ended.delete(this.#ended.keys().next().value as string);
+      if (this.#ended.size > ANOMALY_BOUNDS.heldSkus) this.#ended.delete(present(this.#ended.keys().next().value));
     }
     this.#add(this.#whole, expired, atMs);
   }
@@ -178,5 +180,5 @@ export class Hoarding {
 function greatest(tallies: ReadonlyMap<string, Tally>): [string, Tally] {
   let most: [string, Tally] | undefined;
   for (const [name, tally] of tallies) if (most === undefined || tally.units > most[1].units) most = [name, tally];
-  return most as [string, Tally];
+  return present(most);
 }

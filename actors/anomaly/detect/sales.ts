@@ -11,6 +11,7 @@
  *   the end of the stock ends it. Time without stock tells nothing and is left out.
  *  Returns: the same with the key's decayed returns, which begin as one at the location's share of returns of the key's own rate.
  */
+import { present } from '../../../streams/assert.ts';
 import type { Return, Sale } from '../../../streams/fact/fact.ts';
 import type { StockKey } from '../../stock/state.ts';
 import { causeOf, counted, rounded, type Scene, whereOf } from './context.ts';
@@ -159,7 +160,7 @@ function judgeSpike(scene: Scene, key: StockKey, row: number, place: Place, at: 
 function endSpikes(scene: Scene, kind: 'sales_spike' | 'return_spike', wall: number): void {
   const { alarms, places, states, parameters } = scene;
   for (const alarm of alarms.ofKind(kind)) {
-    const place = places.of(alarm.location as string);
+    const place = places.of(present(alarm.location));
     const today = Math.floor(places.timeOf(place, wall) / DAY);
     const told = alarm.figures.day as number;
     if (today <= told + 1) continue;

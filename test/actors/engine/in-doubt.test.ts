@@ -6,6 +6,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PartitionWatch } from '../../../actors/partition/observer.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
 import { until } from '../../../harness/until.ts';
+import { Metrics } from '../../../src/metrics/metrics.ts';
+import { assert } from '../../../streams/assert.ts';
 import { partitionOf } from '../../../streams/subjects.ts';
 import { freshEngine, type TestEngine } from './test-engine.ts';
 
@@ -98,4 +100,24 @@ it('does the same for a decision, which is durable and is not answered as if it 
   await until(() => serves(3), 30_000, reasons);
   expect(await place(id, skuIn(3))).toMatchObject({ fresh: false, reservation: { status: 'held' } });
   expect(await node.desk.stock(skuIn(3), 'x')).toMatchObject({ sellable: 5, held: 1 });
+});
+
+it('quarantines a partition whose fold breaks an assertion, counts it, and answers for the others', async () => {
+  const failures = async () =>
+    Number(
+      /^holdfast_assertion_failures_total\{invariant="TEST"\} (\d+)$/m.exec(await new Metrics().render())?.[1] ?? 0,
+    );
+  poison = (id) => {
+    assert(id !== 'broken', 'TEST');
+    return false;
+  };
+  expect(await failures()).toBe(0);
+  await node.broker.publish(`receipt.x.${skuIn(2)}`, Buffer.from(JSON.stringify(receipt('broken', skuIn(2)))));
+  // It fails when the fact comes, and again when the partition is built from its log.
+  await until(async () => (await failures()) === 2 && !serves(2), 30_000, reasons);
+  expect(reasons()).toMatch(/fact RECEIPTS\.\d+ cannot be folded: TEST does not hold/);
+  expect(await node.facts.submit([receipt('beside', skuIn(0))])).toMatchObject({ accepted: 1 });
+  expect((await place(idIn(3, 'beside'), skuIn(3))).reservation.status).toBe('held');
+  await expect(node.desk.stock(skuIn(2), 'x')).rejects.toMatchObject({ kind: 'undecided' });
+  expect(await failures()).toBe(2);
 });

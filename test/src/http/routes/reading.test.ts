@@ -1,5 +1,6 @@
 /** ATP, stock and explanations over HTTP. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { AssertionError } from '../../../../streams/assert.ts';
 import { BrokerError } from '../../../../streams/broker.ts';
 import { ASTRAL, type Front, front } from '../front.ts';
 import { NOT_DECIDED } from '../memory-ports.ts';
@@ -180,4 +181,12 @@ it('answers a fault with a problem that tells nothing of the inside, and logs it
   expect([answer.statusCode, answer.json().type]).toEqual([500, 'internal-error']);
   expect(answer.body).not.toContain('secret');
   expect(it_.logged).toEqual(['an HTTP request failed']);
+});
+
+it('answers an assertion that failed with the same problem, and counts it by its invariant', async () => {
+  it_.desk.failure = new AssertionError('TEST');
+  const answer = await get('/v1/atp/85123A');
+  expect([answer.statusCode, answer.json().type]).toEqual([500, 'internal-error']);
+  expect(answer.body).not.toContain('TEST');
+  expect((await get('/metrics')).body).toContain('holdfast_assertion_failures_total{invariant="TEST"} 1');
 });
