@@ -1,5 +1,6 @@
 /**
- * `npm run check`: types, lint, format, dead code, who may import whom, how large files and folders are, and whether sbom.cdx.json is current. Runs all of them, then says which failed.
+ * `npm run check`: types, lint, format, dead code, who may import whom, how large files and folders are, whether every invariant has an id of
+ * its own and a line that holds it, and whether sbom.cdx.json is current. Runs all of them, then says which failed.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -27,6 +28,7 @@ const STEPS = [
   ['dead code', 'knip/bin/knip.js', []],
   ['imports', 'dependency-cruiser/bin/dependency-cruise.mjs', ['--config', '.dependency-cruiser.mjs', ...CODE]],
   ['sizes', undefined, ['scripts/sizes.mjs']],
+  ['invariants', undefined, ['scripts/invariants.mjs']],
   ['list of packages', undefined, ['scripts/sbom.mjs', '--check']],
 ];
 

@@ -12,7 +12,7 @@ import type { Counted } from '../../dashboards/kpi/counters.ts';
 import type { LocationStanding } from '../../dashboards/kpi/observer.ts';
 import { STANDING, type StandingField } from '../../dashboards/kpi/totals.ts';
 import { AGE_DAYS } from '../../dashboards/topics.ts';
-import { at } from '../../streams/assert.ts';
+import { at, present } from '../../streams/assert.ts';
 import { ON_HAND_SUM, TOTALLED_BUCKETS } from '../../streams/buckets.ts';
 import type { FamilyValue } from './exposition.ts';
 import type { Metrics } from './metrics.ts';
