@@ -27,8 +27,8 @@ const STEPS = [
   ['lint with types', 'oxlint/bin/oxlint', ['--type-aware', '--tsconfig', 'tsconfig.json', '--deny-warnings']],
   ['dead code', 'knip/bin/knip.js', []],
   ['imports', 'dependency-cruiser/bin/dependency-cruise.mjs', ['--config', '.dependency-cruiser.mjs', ...CODE]],
-  ['sizes', undefined, ['scripts/sizes.mjs']],
-  ['invariants', undefined, ['scripts/invariants.mjs']],
+  ['sizes', undefined, ['scripts/checks/sizes.mjs']],
+  ['invariants', undefined, ['scripts/checks/invariants.mjs']],
   ['list of packages', undefined, ['scripts/sbom.mjs', '--check']],
 ];
 

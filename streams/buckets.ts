@@ -58,6 +58,7 @@ export type AdjustableBucket = NamesWith<'adjustable'>;
 export type MovedBucket = NamesWith<'moved'>;
 export type TotalledBucket = NamesWith<'totalled'>;
 
+/** SB1. */
 export const BUCKETS = Object.keys(STOCK_BUCKETS) as readonly BucketName[];
 export const ON_HAND_BUCKETS = namesWith('onHand');
 export const ADJUSTABLE_BUCKETS = namesWith('adjustable');

@@ -54,6 +54,7 @@ export class Client {
     this.#answerMs = answerMs;
   }
 
+  /** Asks one node after the other until one answers (CL1, CL3). */
   async ask<T>(method: Method, path: string, body?: unknown): Promise<Asked<T>> {
     const [first, ...others] = this.#inTurn() as [Node, ...Node[]];
     let asked = await this.#askNode<T>(first, method, path, body);
@@ -64,7 +65,7 @@ export class Client {
     return asked;
   }
 
-  /** Those to ask, the one whose turn it is first. */
+  /** Those to ask, the one whose turn it is first (CL2). */
   #inTurn(): Node[] {
     const nowMs = performance.now();
     const awake = this.#nodes.filter(({ restsUntilMs }) => restsUntilMs <= nowMs);

@@ -34,7 +34,7 @@ export async function* script(month: Month, demo: Demo, run: number, prefix: str
   for (const late of due.upTo(Number.POSITIVE_INFINITY)) yield named(late, prefix);
 }
 
-/** The stock of the staged SKUs, each until it first goes below zero. */
+/** The stock of the staged SKUs, each until it first goes below zero (DP3). */
 class Shortages {
   readonly #left = new Map<string, { units: number; readonly balance: Balance }>();
 
@@ -57,6 +57,7 @@ class Shortages {
   }
 }
 
+// DP2.
 function named(fact: SentFact, prefix: string): SentFact {
   return { ...fact, id: `${prefix}${String(fact.id)}` };
 }

@@ -56,6 +56,7 @@ export class LiveFront {
         throw new FrontProblem('upgrade-required', 'ask for it with a WebSocket client');
       };
       addRoute(scope, live, plain, {
+        // WS1.
         preValidation: async (request, reply) => {
           if (request.ws) this.#admit(request);
           else reply.header('Upgrade', 'websocket');

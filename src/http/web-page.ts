@@ -64,7 +64,7 @@ function addIndex(app: FastifyInstance, folder: string): void {
   const index = join(folder, 'index.html');
   const built = existsSync(index);
   const bytes = built ? readFileSync(index) : NOT_BUILT;
-  // Weak, because it is the same for every coding.
+  // WP3. Weak, because it is the same for every coding.
   const tag = `W/"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
   app.get('/', (request, reply) => {
     describe(reply, index).header('ETag', tag);
@@ -74,7 +74,7 @@ function addIndex(app: FastifyInstance, folder: string): void {
   });
 }
 
-/** @param path of the file that is answered, packed or not */
+/** Says how long a file may be kept (WP2). @param path of the file that is answered, packed or not */
 function describe(reply: FastifyReply, path: string): FastifyReply {
   const hashed = /-[\w-]{8}\.\w+(\.(br|gz))?$/.test(path);
   return reply

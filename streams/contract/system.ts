@@ -73,6 +73,7 @@ export const reservationsAnswer = z
 
 /** An object that may grow. Its type has the fields of today only, so that a wrong name does not compile. */
 function growing<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape> {
+  // TP3.
   return z.looseObject(shape) as unknown as z.ZodObject<Shape>;
 }
 
@@ -97,6 +98,7 @@ const happened = growing({
   unitsSold: units,
   unitsReturned: units,
   /** Units returned ÷ units sold. */
+  // TP2.
   returnRate: z.number().nullable(),
   /** Units by reason, the ten greatest; returns without a reason count under ''. */
   returnReasons: byName(),

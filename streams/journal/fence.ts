@@ -8,8 +8,8 @@ import { delay } from '../clock.ts';
 import type { ReadingWorld } from '../read/follower.ts';
 import { journalSubject } from '../subjects.ts';
 import { fence, isFence } from './decision.ts';
-import { isForWhatItIs } from './journal.ts';
 import { decodeRecord, encodeRecord, type JournalRecord, JournalRecordError, recordHash } from './record.ts';
+import { isForWhatItIs } from './refusals.ts';
 
 /**
  * Appends a fence for these partitions to the subject of another writer, after whatever that writer has stored. From then on its

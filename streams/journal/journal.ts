@@ -33,6 +33,7 @@ import {
   RECORD_HEAD_BYTES,
   recordHash,
 } from './record.ts';
+import { isForWhatItIs, troubleOf } from './refusals.ts';
 
 /** A server that has just come up may not know its streams yet. */
 const TRIES_BEFORE_GONE = 4;
@@ -387,17 +388,4 @@ function readable(data: Uint8Array): JournalRecord | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The server, wherever it is and however it stands, will not take this. */
-export function isForWhatItIs(error: unknown): error is BrokerError {
-  // mutant: refused-record-tried-again
-  return error instanceof BrokerError && (error.kind === 'too-large' || error.kind === 'refused');
-}
-
-function troubleOf(error: unknown): string {
-  const kind = error instanceof BrokerError ? error.kind : 'unknown';
-  if (kind === 'full') return 'the stream JOURNAL has no room';
-  if (kind === 'too-large') return 'a record is larger than the server takes';
-  return isForWhatItIs(error) ? 'NATS refuses what is appended' : 'NATS does not answer, or stores nothing';
 }

@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from './install.mjs';
+import { root } from '../install.mjs';
 
 const CLAIM = /^ \* {2,}([A-Z]{1,3}\d{1,2}) |^ \* Invariant ([A-Z]{1,3}\d{1,2})\b/;
 /** Ids in the comment of a line, in its strings (`assert(…, 'PS1')`, names of tests), or in a line within a longer comment. */

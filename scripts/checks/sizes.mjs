@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
-import { root } from './install.mjs';
+import { root } from '../install.mjs';
 
 const MOST_FILES = 12;
 const MOST_LINES = 400;
