@@ -11,7 +11,7 @@ import { StreamFactDesk } from '../ingest/submit.ts';
 import { Writers } from '../log/writers.ts';
 import { type NodeInfo, Ownership } from '../ownership/ownership.ts';
 import type { MakeWatch } from '../partition/observer.ts';
-import type { OwnerPoint } from '../partition/owner-progress.ts';
+import type { OwnerPoint } from '../ports/owner-progress.ts';
 import type { CoreOperation, PeerHandlers } from '../ports/peer-operations.ts';
 import type { Peers } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';

@@ -1,9 +1,9 @@
 /** One partition as its owner holds it: the book, and up to where streams and journal are folded into it. */
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
+import { Books } from '../book/books.ts';
 import type { Domain } from '../book/domain.ts';
 import type { StockBook } from '../stock/book.ts';
 import { STOCK } from '../stock/domain.ts';
-import { Books } from './books.ts';
 import type { PartitionWatch } from './observer.ts';
 
 /** `leaving`: it finishes what it has, for another node is to own it. `dropped`: nothing of it counts any more. */

@@ -6,9 +6,9 @@ import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../../config/topology.ts';
 import type { Broker, StreamFacts } from '../../streams/broker.ts';
 import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
+import { covers, type Point, pointOf } from '../../streams/read/position.ts';
 import type { Writers } from '../log/writers.ts';
 import type { Partition } from '../partition/partition.ts';
-import { covers, type Point, pointOf } from '../partition/position.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
 import { LostLogError, loadSnapshot, type Recovering, type RecoveryWorld, replayJournal } from './recovery.ts';
 

@@ -14,7 +14,7 @@ import { at, present } from '../../streams/assert.ts';
 import { BrokerError, type Keys } from '../../streams/broker.ts';
 import type { NatsBroker } from '../../streams/nats/broker.ts';
 import { type Objects, objectStream } from '../../streams/nats/objects.ts';
-import { covers } from '../partition/position.ts';
+import { covers } from '../../streams/read/position.ts';
 import {
   type Baseline,
   type BaselineSource,

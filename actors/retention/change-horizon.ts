@@ -6,9 +6,9 @@
 import { present } from '../../streams/assert.ts';
 import type { Broker } from '../../streams/broker.ts';
 import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
+import { covers, pointOf } from '../../streams/read/position.ts';
 import { horizonText, type RulesEntry } from '../idempotency/rules.ts';
 import { RulesList, type RulesWorld } from '../idempotency/rules-list.ts';
-import { covers, pointOf } from '../partition/position.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
 
 export interface ChangeWorld extends Omit<RulesWorld, 'firstHorizonMs'> {

@@ -15,6 +15,7 @@ import type { Hash64 } from '../../streams/hash.ts';
 import { isFence } from '../../streams/journal/decision.ts';
 import type { JournalRecord } from '../../streams/journal/record.ts';
 import { type ReadingWorld, readUntil } from '../../streams/read/follower.ts';
+import type { Point } from '../../streams/read/position.ts';
 import { storedFact } from '../../streams/subjects.ts';
 import { SeenIds } from '../idempotency/fact-ids.ts';
 import type { Rules } from '../idempotency/rules.ts';
@@ -22,7 +23,6 @@ import { Intake } from '../ingest/intake.ts';
 import type { Skips } from '../log/skips.ts';
 import { foldDecision } from '../partition/fold.ts';
 import { Partition } from '../partition/partition.ts';
-import type { Point } from '../partition/position.ts';
 
 /** A fact stream has lost a message between two others. */
 export class HoleError extends Error {

@@ -9,10 +9,10 @@
  */
 
 import { createHash } from 'node:crypto';
+import type { Point } from '../../streams/read/position.ts';
 import type { SeenIds } from '../idempotency/fact-ids.ts';
 import type { ChainState } from '../log/chain.ts';
 import type { Partition } from '../partition/partition.ts';
-import type { Point } from '../partition/position.ts';
 import {
   type BlobRef,
   blobRef,

@@ -14,8 +14,8 @@ import { Packr } from 'msgpackr';
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
 import { at } from '../../streams/assert.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
+import type { Books } from '../book/books.ts';
 import type { PageItem } from '../book/pages.ts';
-import type { Books } from '../partition/books.ts';
 import { type SnapshotKey, sha256 } from './seal.ts';
 
 const VERSION = 2;

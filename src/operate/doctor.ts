@@ -2,7 +2,6 @@
  * `holdfast doctor`: looks at NATS, Redis, streams, lag, ownership and clocks, and says in plain words what is wrong and what to do.
  */
 
-import { covers, pointOf } from '../../actors/partition/position.ts';
 import { BaselineStore } from '../../actors/retention/baseline-store.ts';
 import type { Settings } from '../../config/settings.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, PARTITIONS_METADATA } from '../../config/topology.ts';
@@ -11,6 +10,7 @@ import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
 import type { ConnectError } from '../../streams/nats/login.ts';
 import { maxPayloadTrouble } from '../../streams/nats/max-payload.ts';
+import { covers, pointOf } from '../../streams/read/position.ts';
 import { baseUrl } from '../client/base-url.ts';
 import { checkDurability } from '../node/durability.ts';
 import { RedisSnapshots } from '../redis/snapshot-store.ts';

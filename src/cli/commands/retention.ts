@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { horizonText, type RulesEntry } from '../../../actors/idempotency/rules.ts';
 import type { Made } from '../../../actors/retention/make-baseline.ts';
 import type { Trimmed } from '../../../actors/retention/trim.ts';
-import type { Fault, Verdict } from '../../../actors/retention/verdict.ts';
+import type { Fault, Verdict } from '../../../actors/retention/verify/verdict.ts';
 import { armFailpoint } from '../../../config/failpoints.ts';
 import { parseHorizon } from '../../../config/setting-forms.ts';
 import { printable, printableJson } from '../../../streams/names.ts';

@@ -1,11 +1,11 @@
 /** What verification finds, and what it needs of the world. */
 
-import type { Floors } from '../../streams/journal/floors.ts';
-import type { ReadingWorld } from '../../streams/read/follower.ts';
-import type { Point } from '../partition/position.ts';
-import type { SnapshotStore } from '../snapshot/snapshotter.ts';
-import type { BaselineStore } from './baseline-store.ts';
-import type { Keeping } from './make-baseline.ts';
+import type { Floors } from '../../../streams/journal/floors.ts';
+import type { ReadingWorld } from '../../../streams/read/follower.ts';
+import type { Point } from '../../../streams/read/position.ts';
+import type { SnapshotStore } from '../../snapshot/snapshotter.ts';
+import type { BaselineStore } from '../baseline-store.ts';
+import type { Keeping } from '../make-baseline.ts';
 
 /** Where something is wrong. */
 export interface Place {

@@ -1,9 +1,9 @@
 /** Verification of JOURNAL: every record that it holds, and what baselines know of its writers. */
-import { JOURNAL_STREAM } from '../../config/topology.ts';
-import { readUntil } from '../../streams/read/follower.ts';
-import type { Admission } from '../log/admission.ts';
-import { ChainAudit, ChainBreak } from '../log/chain.ts';
-import type { Baseline } from '../snapshot/baseline-format.ts';
+import { JOURNAL_STREAM } from '../../../config/topology.ts';
+import { readUntil } from '../../../streams/read/follower.ts';
+import type { Admission } from '../../log/admission.ts';
+import { ChainAudit, ChainBreak } from '../../log/chain.ts';
+import type { Baseline } from '../../snapshot/baseline-format.ts';
 import type { Fault, Findings, Held, VerifyWorld } from './verdict.ts';
 
 /** Stops at the first record that breaks its chain. */

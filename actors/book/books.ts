@@ -2,8 +2,8 @@
 import { present } from '../../streams/assert.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { Decision } from '../../streams/journal/decision.ts';
-import type { Book, Breach, Domain, ItemForm } from '../book/domain.ts';
-import { type PageItem, Pages } from '../book/pages.ts';
+import type { Book, Breach, Domain, ItemForm } from './domain.ts';
+import { type PageItem, Pages } from './pages.ts';
 
 /** A domain and its book, whose types fit. */
 interface Held {

@@ -4,10 +4,10 @@
  * The replay begins at the oldest baseline that the streams go on from, or at nothing, and stops at each stored copy to compare. It
  * names the first bad record or page of each kind, and goes on with what can still be judged.
  */
-import { JOURNAL_STREAM } from '../../config/topology.ts';
-import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
-import { covers, pointOf } from '../partition/position.ts';
-import type { Baseline } from '../snapshot/baseline-format.ts';
+import { JOURNAL_STREAM } from '../../../config/topology.ts';
+import { floorsOf, readStreams } from '../../../streams/journal/floors.ts';
+import { covers, pointOf } from '../../../streams/read/position.ts';
+import type { Baseline } from '../../snapshot/baseline-format.ts';
 import { checkChains } from './check-chains.ts';
 import { collectCopies, readSnapshots } from './collect-copies.ts';
 import { replayThrough } from './replay-through.ts';

@@ -1,4 +1,4 @@
-import type { Point } from './position.ts';
+import type { Point } from '../../streams/read/position.ts';
 /** What the owner of a partition says of itself to commands that look at the streams: how far it is, and how long it remembers. */
 
 export interface OwnerPoint extends Point {

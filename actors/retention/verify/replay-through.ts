@@ -1,13 +1,13 @@
 /** A replay of the streams that stops at each stored copy of the state to compare it. */
-import { readParked } from '../../streams/fact/park-marks.ts';
-import { JournalRecordError } from '../../streams/journal/record.ts';
-import type { Admission } from '../log/admission.ts';
-import { covers, type Point } from '../partition/position.ts';
-import { type Baseline, loadPart } from '../snapshot/baseline-format.ts';
-import type { BaselineStore } from './baseline-store.ts';
+import { readParked } from '../../../streams/fact/park-marks.ts';
+import { JournalRecordError } from '../../../streams/journal/record.ts';
+import { covers, type Point } from '../../../streams/read/position.ts';
+import type { Admission } from '../../log/admission.ts';
+import { type Baseline, loadPart } from '../../snapshot/baseline-format.ts';
+import type { BaselineStore } from '../baseline-store.ts';
+import { differences } from '../differences.ts';
+import { type Fold, HoleError, Refold } from '../rebuild.ts';
 import { auditBook, type Copies, type Copy, loadCopy } from './collect-copies.ts';
-import { differences } from './differences.ts';
-import { type Fold, HoleError, Refold } from './rebuild.ts';
 import type { Fault, Findings, Held, VerifyWorld } from './verdict.ts';
 
 /** Nodes forget at times of their own: what ended so shortly before a copy was written must still be in it. */

@@ -1,13 +1,14 @@
 /** The stored copies of the state that verification compares: snapshots of both generations, and baselines. */
-import { SeenIds } from '../idempotency/fact-ids.ts';
-import { Partition } from '../partition/partition.ts';
-import { covers, type Point, pointOf } from '../partition/position.ts';
-import { type Baseline, loadPart } from '../snapshot/baseline-format.ts';
-import { blobsOf, decodeManifest, loadStored, UnsignedError } from '../snapshot/format.ts';
-import type { SnapshotKey } from '../snapshot/seal.ts';
-import { audit } from '../stock/invariants.ts';
-import type { BaselineStore } from './baseline-store.ts';
-import type { State } from './differences.ts';
+
+import { covers, type Point, pointOf } from '../../../streams/read/position.ts';
+import { SeenIds } from '../../idempotency/fact-ids.ts';
+import { Partition } from '../../partition/partition.ts';
+import { type Baseline, loadPart } from '../../snapshot/baseline-format.ts';
+import { blobsOf, decodeManifest, loadStored, UnsignedError } from '../../snapshot/format.ts';
+import type { SnapshotKey } from '../../snapshot/seal.ts';
+import { audit } from '../../stock/invariants.ts';
+import type { BaselineStore } from '../baseline-store.ts';
+import type { State } from '../differences.ts';
 import type { Fault, Findings, Held, VerifyWorld } from './verdict.ts';
 
 /** One stored copy of one partition: what it says of itself, and how to load it. */
