@@ -26,8 +26,9 @@ import type { Partitions } from '../partition/partition-set.ts';
 import type { DecisionLog } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { StockBook } from '../stock/book.ts';
-import { confirmRefusal, needsStep, plan, type Taken, type WantedLine } from '../stock/decide.ts';
+import { confirmRefusal, needsStep } from '../stock/decide.ts';
 import { hasEnded } from '../stock/reservation.ts';
+import { plan, type Taken, type WantedLine } from '../stock/sourcing.ts';
 import type { ReservationPart } from '../stock/state.ts';
 
 export interface GrantsWorld {

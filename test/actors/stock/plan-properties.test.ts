@@ -2,9 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StockBook } from '../../../actors/stock/book.ts';
-import { confirmRefusal, needsStep, plan, type Taken, type WantedLine } from '../../../actors/stock/decide.ts';
+import { confirmRefusal, needsStep } from '../../../actors/stock/decide.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
+import { plan, type Taken, type WantedLine } from '../../../actors/stock/sourcing.ts';
 import type { Granted } from '../../../streams/journal/stock-decisions.ts';
 import { total } from './by-definition.ts';
 import { granted, step } from './given.ts';

@@ -1,7 +1,7 @@
 /** The stock machine's decisions, as tables: stock and request in → what is taken and what is short. */
 import { describe, expect, it } from 'vitest';
 import type { StockBook } from '../../../actors/stock/book.ts';
-import { plan, type WantedLine } from '../../../actors/stock/decide.ts';
+import { plan, type WantedLine } from '../../../actors/stock/sourcing.ts';
 import { bookOf, granted, type Input, receipt, sale } from './given.ts';
 
 /** Units by SKU and location, such as `{ mug: { dc: 5 } }`. */

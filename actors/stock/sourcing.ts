@@ -1,0 +1,197 @@
+/**
+ * Sourcing: which location gives what to the lines of a reservation. Pure: the state as it is, with what is on its way to the journal, in;
+ * a plan or shortages out.
+ *
+ * Invariant DE1: the units granted of a key never exceed what was free of it.
+ */
+import { assert, at, present } from '../../streams/assert.ts';
+import type { Shortage } from '../../streams/journal/stock-decisions.ts';
+import { free } from './availability.ts';
+import type { SkuEntry, StockKey } from './state.ts';
+
+export interface WantedLine {
+  /** Place in the request. */
+  readonly index: number;
+  readonly sku: string;
+  readonly qty: number;
+  /** In order of preference; undefined: any. */
+  readonly locations: readonly string[] | undefined;
+  readonly split: boolean;
+}
+export interface Taken {
+  readonly line: WantedLine;
+  readonly key: StockKey;
+  readonly qty: number;
+}
+export interface Plan {
+  /** In the order of the request's lines. */
+  readonly taken: readonly Taken[];
+  readonly shortages: readonly Shortage[];
+}
+
+/** Combinations of locations tried for lines that compete for one SKU, before the first fit stands. */
+const SEARCH_STEPS = 2000;
+
+/**
+ * Which location gives what. Without `partial` the plan holds only if it has no shortages.
+ * A line goes to the first of its named locations that has enough, or, when none are named, to the one that has most.
+ */
+export function plan(
+  lines: readonly WantedLine[],
+  find: (sku: string) => SkuEntry | undefined,
+  partial: boolean,
+): Plan {
+  const taken: Taken[] = [];
+  const shortages: Shortage[] = [];
+  const used = new Map<StockKey, number>();
+  for (const group of bySku(lines)) {
+    const entry = find(at(group, 0).sku);
+    const fit = group.length > 1 ? searchFit(group, entry) : undefined;
+    if (fit !== undefined) taken.push(...fit);
+    else for (const line of group) takeLine(line, entry, used, partial, taken, shortages);
+  }
+  taken.sort((a, b) => a.line.index - b.line.index);
+  mustBeFree(taken);
+  return { taken, shortages };
+}
+
+function mustBeFree(taken: readonly Taken[]): void {
+  const units = new Map<StockKey, number>();
+  for (const { key, qty } of taken) {
+    const sum = (units.get(key) ?? 0) + qty;
+    assert(sum <= free(key), 'DE1');
+    units.set(key, sum);
+  }
+}
+
+function bySku(lines: readonly WantedLine[]): Iterable<WantedLine[]> {
+  if (lines.length === 1) return [[at(lines, 0)]];
+  const groups = new Map<string, WantedLine[]>();
+  for (const line of lines) {
+    const group = groups.get(line.sku);
+    if (group === undefined) groups.set(line.sku, [line]);
+    else group.push(line);
+  }
+  return groups.values();
+}
+
+function takeLine(
+  line: WantedLine,
+  entry: SkuEntry | undefined,
+  used: Map<StockKey, number>,
+  partial: boolean,
+  taken: Taken[],
+  shortages: Shortage[],
+): void {
+  const room = (key: StockKey) => Math.max(0, free(key) - (used.get(key) ?? 0));
+  const take = (key: StockKey, qty: number) => {
+    used.set(key, (used.get(key) ?? 0) + qty);
+    taken.push({ line, key, qty });
+  };
+  const keys = candidates(line, entry, room);
+  if (line.split) {
+    const sum = keys.reduce((units, key) => units + room(key), 0);
+    if (sum < line.qty) shortages.push({ sku: line.sku, requested: line.qty, available: sum });
+    if (sum < line.qty && !partial) return;
+    let left = Math.min(line.qty, sum);
+    for (const key of keys) {
+      const units = Math.min(left, room(key));
+      if (units > 0) take(key, units);
+      left -= units;
+    }
+    return;
+  }
+  const whole = keys.find((key) => room(key) >= line.qty);
+  if (whole !== undefined) return take(whole, line.qty);
+  const best = keys.reduce<StockKey | undefined>(
+    (most, key) => (most !== undefined && room(most) >= room(key) ? most : key),
+    undefined,
+  );
+  const units = best === undefined ? 0 : room(best);
+  shortages.push({ sku: line.sku, requested: line.qty, available: units });
+  if (partial && best !== undefined && units > 0) take(best, units);
+}
+
+/** The keys a line may be taken from, the preferred first. */
+function candidates(line: WantedLine, entry: SkuEntry | undefined, room: (key: StockKey) => number): StockKey[] {
+  if (entry === undefined) return [];
+  if (line.locations === undefined) {
+    return entry.keys.length === 1 ? entry.keys : [...entry.keys].sort((a, b) => room(b) - room(a));
+  }
+  const keys: StockKey[] = [];
+  for (const location of line.locations) {
+    const key = entry.keys.find((each) => each.location === location);
+    if (key !== undefined && !keys.includes(key)) keys.push(key);
+  }
+  return keys;
+}
+
+/** Lines of one SKU that compete: tries combinations until all are whole, or gives up. Split lines share what is left. */
+function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined): Taken[] | undefined {
+  const order = [...group].sort((a, b) => Number(a.split) - Number(b.split));
+  const used = new Map<StockKey, number>();
+  const room = (key: StockKey) => Math.max(0, free(key) - (used.get(key) ?? 0));
+  let steps = 0;
+  const fill = (at: number): Taken[] | undefined => {
+    const line = order[at];
+    if (line === undefined) return [];
+    if (line.split) return shareOut(order.slice(at), entry, room, () => steps++ <= SEARCH_STEPS);
+    for (const key of candidates(line, entry, room)) {
+      if (steps++ > SEARCH_STEPS) return undefined;
+      if (room(key) < line.qty) continue;
+      used.set(key, (used.get(key) ?? 0) + line.qty);
+      const rest = fill(at + 1);
+      if (rest !== undefined) return [{ line, key, qty: line.qty }, ...rest];
+      used.set(key, (used.get(key) ?? 0) - line.qty);
+    }
+    return undefined;
+  };
+  return fill(0);
+}
+
+/** Split lines side by side, each from its candidates in order. One that finds nothing left has others move aside. */
+function shareOut(
+  lines: readonly WantedLine[],
+  entry: SkuEntry | undefined,
+  room: (key: StockKey) => number,
+  goOn: () => boolean,
+): Taken[] | undefined {
+  const shares: {
+    readonly line: WantedLine;
+    readonly keys: readonly StockKey[];
+    readonly units: Map<StockKey, number>;
+  }[] = [];
+  const used = new Map<StockKey, number>();
+  const rest = (key: StockKey) => room(key) - (used.get(key) ?? 0);
+  /** Gives a share up to so many units of one key, and says how many. */
+  const give = (share: (typeof shares)[number], wanted: number, asked: Set<StockKey>): number => {
+    for (const key of share.keys) {
+      if (asked.has(key)) continue;
+      asked.add(key);
+      let units = Math.min(wanted, rest(key));
+      used.set(key, (used.get(key) ?? 0) + units);
+      for (const other of shares) {
+        const theirs = other === share ? 0 : (other.units.get(key) ?? 0);
+        if (units > 0 || theirs === 0) continue;
+        if (!goOn()) break;
+        units = give(other, Math.min(wanted, theirs), asked);
+        other.units.set(key, theirs - units);
+      }
+      share.units.set(key, (share.units.get(key) ?? 0) + units);
+      if (units > 0) return units;
+    }
+    return 0;
+  };
+  for (const line of lines) {
+    const share = { line, keys: candidates(line, entry, rest), units: new Map<StockKey, number>() };
+    shares.push(share);
+    for (let left = line.qty; left > 0; ) {
+      const units = give(share, left, new Set());
+      if (units === 0) return undefined;
+      left -= units;
+    }
+  }
+  return shares.flatMap(({ line, keys, units }) => {
+    return keys.filter((key) => (units.get(key) ?? 0) > 0).map((key) => ({ line, key, qty: present(units.get(key)) }));
+  });
+}
