@@ -14,7 +14,7 @@
 
 import { failpoint } from '../../config/failpoints.ts';
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
-import type { StoredMessage } from '../../streams/broker.ts';
+import type { Broker, StoredMessage } from '../../streams/broker.ts';
 import { isFence } from '../../streams/journal/decision.ts';
 import type { Floors } from '../../streams/journal/floors.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
@@ -44,7 +44,9 @@ export class LostLogError extends Error {
   }
 }
 
-export interface RecoveryWorld extends ReadingWorld {
+/** What loading a partition needs. */
+export interface LoadingWorld {
+  readonly broker: Pick<Broker, 'stream'>;
   readonly store: SnapshotStore;
   readonly seen: SeenIds;
   readonly partitions: number;
@@ -57,10 +59,16 @@ export interface RecoveryWorld extends ReadingWorld {
   readonly floors?: Floors;
   /** Baselines in force, the newest first. */
   readonly baselines?: readonly BaselineSource[];
-  /** What of JOURNAL counts; read behind lastSeqs. */
-  readonly admission: Admission;
   /** Partitions whose last book did not add up: whatever is loaded for them is audited first. */
   readonly suspects?: ReadonlySet<number>;
+}
+/** What reading JOURNAL needs. */
+export interface ReplayWorld extends ReadingWorld {
+  /** What of JOURNAL counts; read behind lastSeqs. */
+  readonly admission: Admission;
+}
+export interface RecoveryWorld extends LoadingWorld, ReplayWorld {
+  readonly broker: Broker;
 }
 
 export interface Recovering {
@@ -72,7 +80,7 @@ export interface Recovering {
  * Loads what can be loaded of a partition: a snapshot, else a baseline, else nothing. Returns the chain tip that its snapshot knew,
  * undefined without a snapshot. Rejects with a LostLogError if the streams no longer hold what comes behind it.
  */
-export async function loadSnapshot(world: RecoveryWorld, recovering: Recovering): Promise<ChainTip | undefined> {
+export async function loadSnapshot(world: LoadingWorld, recovering: Recovering): Promise<ChainTip | undefined> {
   const tip = await loadFromStore(world, recovering);
   if (tip !== undefined || (await loadFromBaselines(world, recovering))) return tip;
   const gone = trimmedBehind(world, { positions: recovering.partition.positions, journalSeq: 0 });
@@ -84,7 +92,7 @@ export async function loadSnapshot(world: RecoveryWorld, recovering: Recovering)
   );
 }
 
-async function loadFromBaselines(world: RecoveryWorld, { partition, snapshotter }: Recovering): Promise<boolean> {
+async function loadFromBaselines(world: LoadingWorld, { partition, snapshotter }: Recovering): Promise<boolean> {
   for (const { baseline, part } of world.baselines ?? []) {
     try {
       const bytes = await part(partition.number);
@@ -106,7 +114,7 @@ async function loadFromBaselines(world: RecoveryWorld, { partition, snapshotter 
 }
 
 /** Says which stream no longer holds what comes behind a point; undefined if all do (RY4). */
-function trimmedBehind(world: RecoveryWorld, point: Point): string | undefined {
+function trimmedBehind(world: LoadingWorld, point: Point): string | undefined {
   for (const [name, floor] of Object.entries(world.floors ?? {})) {
     const reached = name === JOURNAL_STREAM ? point.journalSeq : point.positions[name as FactStream];
     if (reached < floor) return `stream ${name} begins behind ${floor}`;
@@ -114,14 +122,14 @@ function trimmedBehind(world: RecoveryWorld, point: Point): string | undefined {
   return undefined;
 }
 
-function auditIfSuspect(world: RecoveryWorld, partition: Partition): void {
+function auditIfSuspect(world: LoadingWorld, partition: Partition): void {
   if (world.suspects?.has(partition.number) !== true) return;
   const breach = partition.books.audit()[0];
   if (breach !== undefined) throw new SnapshotError(`it does not add up: ${breach.invariant} ${breach.what}`);
 }
 
 async function loadFromStore(
-  world: RecoveryWorld,
+  world: LoadingWorld,
   { partition, snapshotter }: Recovering,
 ): Promise<ChainTip | undefined> {
   let manifests: Buffer[];
@@ -153,7 +161,7 @@ async function loadFromStore(
 
 /** Folds JOURNAL from the oldest snapshot's sequence to the target into the partitions (RY3). */
 export async function replayJournal(
-  world: RecoveryWorld,
+  world: ReplayWorld,
   partitions: readonly Partition[],
   tips: readonly ChainTip[],
   target: number,
@@ -237,7 +245,7 @@ function readRecord(
 }
 
 // RY1.
-async function check(world: RecoveryWorld, number: number, manifest: Manifest): Promise<void> {
+async function check(world: LoadingWorld, number: number, manifest: Manifest): Promise<void> {
   if (manifest.partition !== number || manifest.partitions !== world.partitions) {
     throw new SnapshotError(`it is of partition ${manifest.partition} of ${manifest.partitions}`);
   }
@@ -273,7 +281,7 @@ async function check(world: RecoveryWorld, number: number, manifest: Manifest): 
 }
 
 async function fill(
-  world: RecoveryWorld,
+  world: LoadingWorld,
   partition: Partition,
   snapshotter: Snapshotter,
   manifest: Manifest,
@@ -294,7 +302,7 @@ async function fill(
   );
 }
 
-function reset(world: RecoveryWorld, partition: Partition): void {
+function reset(world: LoadingWorld, partition: Partition): void {
   world.seen.drop(partition.number);
   partition.books.clear();
   for (const stream of FACT_STREAM_NAMES) partition.positions[stream] = partition.loadedPositions[stream] = 0;

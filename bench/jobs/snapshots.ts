@@ -2,9 +2,8 @@
 
 import { createClient, RESP_TYPES } from 'redis';
 import { SeenIds } from '../../actors/idempotency/fact-ids.ts';
-import { Admission } from '../../actors/log/admission.ts';
 import { Partition } from '../../actors/partition/partition.ts';
-import { loadSnapshot, type RecoveryWorld } from '../../actors/recovery/recovery.ts';
+import { type LoadingWorld, loadSnapshot } from '../../actors/recovery/recovery.ts';
 import { Snapshotter } from '../../actors/snapshot/snapshotter.ts';
 import { applyFact } from '../../actors/stock/evolve.ts';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
@@ -82,17 +81,15 @@ export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: 
   const store = await RedisSnapshots.open(options.redis, () => undefined);
   const seen = new SeenIds();
   const world = {
-    broker: undefined as unknown as NatsBroker,
-    clock: new SteadyClock(),
+    broker: { stream: async () => undefined },
     store,
     seen,
     partitions: PARTITIONS,
     created,
     lastSeqs,
-    admission: Admission.open(),
     rules: { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY },
     note: (message, detail) => console.error(message, detail),
-  } satisfies RecoveryWorld;
+  } satisfies LoadingWorld;
   const began = performance.now();
   let actors = 0;
   for (let number = 0; number < PARTITIONS; number++) {

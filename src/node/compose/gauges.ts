@@ -9,7 +9,9 @@ import { JOURNAL_STREAM } from '../../../config/topology.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { Durability } from '../durability.ts';
 
-type Measured = Pick<Engine, 'readiness' | 'snapshotAgeSeconds' | 'lag' | 'progress' | 'writers'> & {
+type Measured = Pick<Engine, 'readiness' | 'snapshotAgeSeconds' | 'lag'> & {
+  readonly progress: Pick<Engine['progress'], 'journalMs' | 'parkingMs' | 'intakeMs'>;
+  readonly writers: { readonly latest: { readonly aside: { readonly records: number } } };
   readonly partitions: Pick<PartitionSet, 'values'> & { readonly quarantine: { readonly size: number } };
   readonly seen: { readonly size: number };
   readonly journal: { readonly inFlight: number };

@@ -1,6 +1,7 @@
 /** The live feed on the real world: what a node knows of its engine, its process and its servers, as the feed wants it. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Core } from '../../../actors/engine/core.ts';
+import type { PartitionSet } from '../../../actors/partition/partition-set.ts';
 import { FACT_STREAM_NAMES, PARKED_STREAM } from '../../../config/topology.ts';
 import type { AnomalySource } from '../../../dashboards/feed/anomaly-source.ts';
 import { LiveFeed } from '../../../dashboards/feed/live-feed.ts';
@@ -98,7 +99,11 @@ export function buildLiveFeed(world: LiveSystemWorld): LiveFeed {
 }
 
 /** How the locations of this node's partitions stand. */
-export function kpiExport({ engine }: Pick<Core, 'engine'>, clock: Clock, counts: LiveCounts): KpiExport {
+export function kpiExport(
+  { engine }: { engine: { partitions: Pick<PartitionSet, 'values'> } },
+  clock: Clock,
+  counts: LiveCounts,
+): KpiExport {
   const standing = () => {
     const all = new Map<string, { location: string; sums: Float64Array; aged: number[] }>();
     const nowMs = clock.nowMs();

@@ -4,7 +4,6 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { SeenIds } from '../../../actors/idempotency/fact-ids.ts';
-import { Admission } from '../../../actors/log/admission.ts';
 import { Expiry } from '../../../actors/partition/expiry.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
 import { loadSnapshot } from '../../../actors/recovery/recovery.ts';
@@ -14,7 +13,6 @@ import { audit } from '../../../actors/stock/invariants.ts';
 import { freshRedis } from '../../../harness/servers/servers.ts';
 import { SteadyClock } from '../../../src/process/steady-clock.ts';
 import { RedisSnapshots } from '../../../src/redis/snapshot-store.ts';
-import type { NatsBroker } from '../../../streams/nats/broker.ts';
 import { partitionOf } from '../../../streams/subjects.ts';
 
 setFlagsFromString('--expose-gc');
@@ -96,14 +94,12 @@ it('a million actors and a million holds fit, and are there again after a restar
   const began = performance.now();
   const lastSeqs = Object.fromEntries(Object.keys(CREATED).map((name) => [name, 0]));
   const world = {
-    broker: undefined as unknown as NatsBroker,
-    clock,
+    broker: { stream: async () => undefined },
     store,
     seen: new SeenIds(),
     partitions: PARTITIONS,
     created: CREATED,
     lastSeqs,
-    admission: Admission.open(),
     rules: { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY },
     note: () => undefined,
   };

@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeenIds } from '../../../actors/idempotency/fact-ids.ts';
-import { Admission } from '../../../actors/log/admission.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
-import { LostLogError, loadSnapshot, type RecoveryWorld } from '../../../actors/recovery/recovery.ts';
+import { type LoadingWorld, LostLogError, loadSnapshot } from '../../../actors/recovery/recovery.ts';
 import { decodeManifest, encodeManifest, type Manifest } from '../../../actors/snapshot/format.ts';
 import { MemorySnapshots } from '../../../actors/snapshot/memory-store.ts';
 import { type SnapshotStore, Snapshotter } from '../../../actors/snapshot/snapshotter.ts';
@@ -16,7 +15,6 @@ import { SteadyClock } from '../../../src/process/steady-clock.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
 import { hash64 } from '../../../streams/hash.ts';
 import type { StockDecision } from '../../../streams/journal/stock-decisions.ts';
-import type { NatsBroker } from '../../../streams/nats/broker.ts';
 
 const CREATED = { SALES: 'a', RECEIPTS: 'b', TRANSFERS: 'c', RETURNS: 'd', COUNTS: 'e', JOURNAL: 'f' };
 const SKUS = ['A', 'B', 'Ü'];
@@ -146,17 +144,15 @@ function stateOf(book: StockBook): unknown {
   return { keys, parts: parts.sort((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1)) };
 }
 
-function worldOf(store: SnapshotStore, seen: SeenIds, more: Partial<RecoveryWorld> = {}): RecoveryWorld {
+function worldOf(store: SnapshotStore, seen: SeenIds, more: Partial<LoadingWorld> = {}): LoadingWorld {
   const lastSeqs = { SALES: 1e6, RECEIPTS: 1e6, TRANSFERS: 1e6, RETURNS: 1e6, COUNTS: 1e6, JOURNAL: 1e6 };
   return {
-    broker: { stream: async () => undefined } as unknown as NatsBroker,
-    clock: new SteadyClock(),
+    broker: { stream: async () => undefined },
     store,
     seen,
     partitions: 1,
     created: CREATED,
     lastSeqs,
-    admission: Admission.open(),
     rules: NO_HORIZON,
     note: () => undefined,
     ...more,
@@ -248,7 +244,7 @@ describe('a snapshot', () => {
     await snapshotter.take();
     return { store, first, second: stateOf(partition.book) };
   }
-  async function load(store: MemorySnapshots, more: Partial<RecoveryWorld> = {}) {
+  async function load(store: MemorySnapshots, more: Partial<LoadingWorld> = {}) {
     const notes: string[] = [];
     const [partition, seen] = [new Partition(0), new SeenIds()];
     const note = (message: string, detail: Record<string, unknown>) => void notes.push(`${message}: ${detail.why}`);

@@ -1,7 +1,6 @@
 /** /metrics with a million actors at more locations than have a label of their own: what one scrape costs, printed and bounded. */
 
 import { expect, it } from 'vitest';
-import type { Engine } from '../../../actors/engine/engine.ts';
 import { SeenIds } from '../../../actors/idempotency/fact-ids.ts';
 import { foldFact } from '../../../actors/partition/fold.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
@@ -62,11 +61,7 @@ it('a scrape takes less than 60 ms, on a machine that may be three times slower 
     progress: { journalMs: 0, parkingMs: 0, intakeMs: () => 0 },
     writers: { latest: { aside: { records: 0 } } },
   };
-  const whole = Object.assign(engine, {
-    seen: new SeenIds(),
-    journal: { inFlight: 0 },
-    ...moving,
-  }) as unknown as Engine;
+  const whole = { ...engine, seen: new SeenIds(), journal: { inFlight: 0 }, ...moving };
   measure(whole, { leased: true }, { level: 'proven', says: '' }, metrics);
   exportKpi(metrics, kpiExport({ engine: whole }, clock, counts));
   const took: number[] = [];
