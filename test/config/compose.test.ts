@@ -267,6 +267,7 @@ it('Prometheus scrapes Holdfast where it listens and under names that nodes answ
     );
   expect(targets('prometheus.yml')).toEqual(['holdfast:8080', 'localhost:9090']);
   const nodes = services.filter(([name]) => name.startsWith('holdfast'));
+  expect(nodes.length).toBeGreaterThan(0);
   for (const target of [...targets('prometheus.yml'), ...targets('cluster.yml')]) {
     const [host = ''] = target.split(':');
     for (const [, { environment }] of nodes) expect(environment?.HOLDFAST_HOSTS?.split(',')).toContain(host);

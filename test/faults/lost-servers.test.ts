@@ -57,6 +57,7 @@ function load(callers = 8) {
 async function audit({ units, granted }: { units: number; granted: string[] }): Promise<void> {
   const { body } = await askUntilDecided(() => node.url, 'GET', '/v1/stock/L/x');
   expect({ sellable: body.sellable, held: body.held }).toEqual({ sellable: units, held: granted.length });
+  expect(granted.length).toBeGreaterThan(0);
   for (const id of granted)
     expect((await askUntilDecided(() => node.url, 'GET', `/v1/reservations/${id}`)).body.status).toBe('held');
 }

@@ -19,6 +19,7 @@ async function lapsed(perPartitionMs: number) {
   const ownership = new Ownership(nodes, owners, clock, self, TTL_MS, () => false);
   await ownership.renew(async () => undefined);
   const { claims } = await ownership.assign(8, new Set());
+  expect(claims).toHaveLength(8);
   now += 10 * LEASE_MS;
   expect(ownership.leased).toBe(false);
   const renew = () =>

@@ -129,6 +129,7 @@ describe('the script of a month', () => {
         shipped.delete(fact.transfer);
       }
     }
+    expect(runs[0]?.some(({ phase }) => phase === 'received')).toBe(true);
     expect(shipped.size).toBe(0);
   });
 });

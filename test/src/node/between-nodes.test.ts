@@ -299,6 +299,7 @@ describe('whatever comes on an internal subject', () => {
       expect(metrics.match(/^holdfast_unhandled_errors_total.* [1-9].*$/gm)).toBeNull();
       // At most a line a second of each kind.
       const lines = node.logged('has not the form');
+      expect(lines.length).toBeGreaterThan(0);
       for (const kind of new Set(lines.map(({ about }) => about))) {
         const times = lines.filter(({ about }) => about === kind).map(({ time }) => Number(time));
         for (let n = 1; n < times.length; n++)
