@@ -6,19 +6,32 @@
  *
  * Invariants:
  *  CH1 A key is in the set once, with its figures from before the fold. The key of a fact comes first.
- *  CH2 The set allocates nothing on the path of a fact once it has grown to the size of a usual fold.
+ *  CH2 The set allocates nothing on the path of a fact once it has grown to the size of a usual fold, but for a copy of what few keys have.
  */
 import { present } from '../../streams/assert.ts';
-import { MOVED_BUCKETS, type MovedBucket, noUnits } from '../../streams/buckets.ts';
 import { inTransit } from './availability.ts';
 import { bookAsOf } from './movements.ts';
-import { type CountRegister, type PartLine, ReservationPart, SELDOM_BUCKETS, type StockKey } from './state.ts';
+import {
+  type CountRegister,
+  NO_SELDOM_UNITS,
+  type PartLine,
+  ReservationPart,
+  type SeldomBucket,
+  type StockKey,
+} from './state.ts';
 
 /** Keys up to which a search beats a set. */
 const FEW = 16;
 
 /** The figures of a stock key at one moment. */
-export type KeyFigures = Record<MovedBucket, number>;
+export interface KeyFigures {
+  sellable: number;
+  held: number;
+  allocated: number;
+  inTransit: number;
+  /** NO_SELDOM_UNITS itself for the many keys that have none, so that a fact need not go bucket by bucket. */
+  seldom: Readonly<Record<SeldomBucket, number>>;
+}
 
 export interface KeyChange {
   key: StockKey;
@@ -126,7 +139,7 @@ export class ChangeSet {
 /** Reads the figures of a key, into an object that is used again. */
 export function readFigures(key: StockKey, into: KeyFigures): KeyFigures {
   into.sellable = key.sellable;
-  for (const bucket of SELDOM_BUCKETS) into[bucket] = key.seldom?.[bucket] ?? 0;
+  into.seldom = key.seldom === undefined ? NO_SELDOM_UNITS : { ...key.seldom };
   into.held = key.held;
   into.allocated = key.allocated;
   into.inTransit = inTransit(key);
@@ -134,5 +147,5 @@ export function readFigures(key: StockKey, into: KeyFigures): KeyFigures {
 }
 
 export function zeros(): KeyFigures {
-  return noUnits(MOVED_BUCKETS);
+  return { sellable: 0, held: 0, allocated: 0, inTransit: 0, seldom: NO_SELDOM_UNITS };
 }

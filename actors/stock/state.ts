@@ -37,10 +37,10 @@ export interface SeldomState extends Record<SeldomBucket, number> {
   transit: Map<string, Transit> | undefined;
 }
 
-const NO_UNITS = noUnits(SELDOM_BUCKETS);
+export const NO_SELDOM_UNITS: Readonly<Record<SeldomBucket, number>> = noUnits(SELDOM_BUCKETS);
 
 export function emptySeldom(): SeldomState {
-  return { ...NO_UNITS, transit: undefined };
+  return { ...NO_SELDOM_UNITS, transit: undefined };
 }
 
 /** One SKU at one location: an actor. */

@@ -5,7 +5,8 @@
  */
 import { available } from '../../actors/stock/availability.ts';
 import type { KeyFigures } from '../../actors/stock/changes.ts';
-import { byAge, ON_HAND_BUCKETS, TOTALLED_BUCKETS, type TotalledBucket } from '../../streams/buckets.ts';
+import { NO_SELDOM_UNITS, SELDOM_BUCKETS } from '../../actors/stock/state.ts';
+import { byAge, TOTALLED_BUCKETS, type TotalledBucket } from '../../streams/buckets.ts';
 import type { Standing } from '../topics.ts';
 
 const COUNTS = ['stockKeys', 'stockOuts', 'negative', 'shortfall'] as const;
@@ -20,7 +21,14 @@ export const STANDING = Object.fromEntries(FIELDS.map((field, index) => [field, 
 >;
 export const STANDING_LENGTH = FIELDS.length;
 
-const { onHand: ON_HAND, held: HELD, allocated: ALLOCATED, atp: ATP, inTransit: IN_TRANSIT } = STANDING;
+const {
+  onHand: ON_HAND,
+  sellable: SELLABLE,
+  held: HELD,
+  allocated: ALLOCATED,
+  atp: ATP,
+  inTransit: IN_TRANSIT,
+} = STANDING;
 const { stockKeys: STOCK_KEYS, stockOuts: STOCK_OUTS, negative: NEGATIVE, shortfall: SHORTFALL } = STANDING;
 
 /**
@@ -31,14 +39,16 @@ const { stockKeys: STOCK_KEYS, stockOuts: STOCK_OUTS, negative: NEGATIVE, shortf
  */
 // ST1.
 export function addKey(sums: Float64Array, key: KeyFigures, sign: 1 | -1, hadStock: boolean): number {
-  const { sellable, held, allocated } = key;
+  const { sellable, held, allocated, seldom } = key;
   const free = available(key);
-  let onHand = 0;
-  for (const bucket of ON_HAND_BUCKETS) {
-    const units = key[bucket];
-    onHand += units;
-    add(sums, STANDING[bucket], sign * units);
+  let onHand = sellable;
+  if (seldom !== NO_SELDOM_UNITS) {
+    for (const bucket of SELDOM_BUCKETS) {
+      onHand += seldom[bucket];
+      add(sums, STANDING[bucket], sign * seldom[bucket]);
+    }
   }
+  add(sums, SELLABLE, sign * sellable);
   add(sums, ON_HAND, sign * onHand);
   add(sums, HELD, sign * held);
   add(sums, ALLOCATED, sign * allocated);
