@@ -1,6 +1,6 @@
 /**
  * Invariants and their ids. A header claims one as ` *  PS1 …` or `Invariant PS1: …`. An id belongs to one file, and a line elsewhere holds
- * it: an assertion, a comment, or a test. Says which ids are claimed twice, held nowhere, or cited without a claim.
+ * it: an assertion, a comment, or a test. Says which ids are claimed twice, held nowhere, or asserted without a claim.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
