@@ -1,5 +1,6 @@
 /** The stored copies of the state that verification compares: snapshots of both generations, and baselines. */
 
+import { present } from '../../../streams/assert.ts';
 import { covers, type Point, pointOf } from '../../../streams/read/position.ts';
 import { SeenIds } from '../../idempotency/fact-ids.ts';
 import { Partition } from '../../partition/partition.ts';
@@ -7,7 +8,6 @@ import { type Baseline, loadPart } from '../../snapshot/baseline-format.ts';
 import { blobsOf, decodeManifest, loadStored, UnsignedError } from '../../snapshot/format.ts';
 import type { SnapshotKey } from '../../snapshot/seal.ts';
 import { audit } from '../../stock/invariants.ts';
-import type { BaselineStore } from '../baseline-store.ts';
 import type { State } from '../differences.ts';
 import type { Fault, Findings, Held, VerifyWorld } from './verdict.ts';
 
@@ -124,7 +124,7 @@ function baselineCopies(world: VerifyWorld, baseline: Baseline): Copy[] {
     forgotMs: baseline.horizonMs ?? Number.POSITIVE_INFINITY,
     load: async () => {
       const [fresh, seen] = [new Partition(partition), new SeenIds()];
-      loadPart(await (world.baselines as BaselineStore).part(baseline, partition), fresh, seen);
+      loadPart(await present(world.baselines).part(baseline, partition), fresh, seen);
       return { book: fresh.book, seen };
     },
   }));

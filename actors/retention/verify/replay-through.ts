@@ -1,10 +1,10 @@
 /** A replay of the streams that stops at each stored copy of the state to compare it. */
+import { at, present } from '../../../streams/assert.ts';
 import { readParked } from '../../../streams/fact/park-marks.ts';
 import { JournalRecordError } from '../../../streams/journal/record.ts';
 import { covers, type Point } from '../../../streams/read/position.ts';
 import type { Admission } from '../../log/admission.ts';
 import { type Baseline, loadPart } from '../../snapshot/baseline-format.ts';
-import type { BaselineStore } from '../baseline-store.ts';
 import { differences } from '../differences.ts';
 import { type Fold, HoleError, Refold } from '../rebuild.ts';
 import { auditBook, type Copies, type Copy, loadCopy } from './collect-copies.ts';
@@ -62,15 +62,15 @@ export async function replayThrough(
       for (const copy of generation) {
         const number = copy.partition;
         // Taken at another moment than the one before, behind it in one stream and ahead in another: begun again.
-        if (!covers(copy.point, (refold.folds[number] as Fold).point)) refold.folds[number] = await begin(number);
-        if (covers(copy.point, (refold.folds[number] as Fold).point)) reachable.push(copy);
+        if (!covers(copy.point, at(refold.folds, number).point)) refold.folds[number] = await begin(number);
+        if (covers(copy.point, at(refold.folds, number).point)) reachable.push(copy);
         else outdated += 1;
       }
       const points = new Map(reachable.map((copy) => [copy.partition, copy.point]));
       const stand = refold.folds.map((fold) => fold.point);
-      await advance(refold, admission, (number) => points.get(number) ?? (stand[number] as Point));
+      await advance(refold, admission, (number) => points.get(number) ?? at(stand, number));
       for (const copy of reachable) {
-        const fold = unknown.has(copy.partition) ? undefined : (refold.folds[copy.partition] as Fold);
+        const fold = unknown.has(copy.partition) ? undefined : at(refold.folds, copy.partition);
         faults.push(...(await compareCopy(copy, fold, start !== undefined)));
       }
     }
@@ -113,7 +113,7 @@ async function beginWith(
 ): Promise<Fold | undefined> {
   try {
     const fold = refold.fresh(number);
-    loadPart(await (world.baselines as BaselineStore).part(start, number), fold.partition, fold.seen);
+    loadPart(await present(world.baselines).part(start, number), fold.partition, fold.seen);
     return fold;
   } catch {
     return undefined;
