@@ -23,7 +23,7 @@ const root = packageRoot();
 const at = (...path: string[]) => join(root, ...path);
 const read = (...path: string[]) => readFileSync(at(...path), 'utf8');
 const RULES = at('config', 'prometheus', 'rules', 'holdfast.yml');
-const TESTS = at('test', 'monitoring', 'alerts.yml');
+const TESTS = at('test', 'config', 'prometheus', 'alerts.yml');
 const rules = (parse(readFileSync(RULES, 'utf8')) as { groups: { rules: Rule[] }[] }).groups.flatMap(
   (group) => group.rules,
 );
