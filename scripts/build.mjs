@@ -42,6 +42,7 @@ async function build() {
  */
 async function bundle() {
   const { build } = await import('vite');
+  const { DECIDING, DECIDING_CHUNK } = await import('../dist/src/node/stray-errors.js');
   const entries = ['src/cli/main', 'src/node/run-node', 'config/limits'];
   await build({
     configFile: false,
@@ -58,7 +59,14 @@ async function bundle() {
       sourcemap: true,
       rolldownOptions: {
         input: Object.fromEntries(entries.map((name) => [name, join(root, 'dist', `${name}.js`)])),
-        output: { entryFileNames: '[name].js' },
+        output: {
+          entryFileNames: '[name].js',
+          codeSplitting: {
+            // Their dependencies stay outside: a fault there leaves nothing in doubt.
+            includeDependenciesRecursively: false,
+            groups: [{ name: DECIDING_CHUNK, test: (id) => DECIDING.test(id) }],
+          },
+        },
       },
     },
   });

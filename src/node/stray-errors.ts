@@ -11,9 +11,11 @@ import type { Engine } from '../../actors/engine/engine.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Seldom } from '../process/seldom.ts';
 
-/** Code whose faults leave state in doubt, by where it stands in a stack. */
-const DECIDING =
+/** Files whose faults leave state in doubt. The bundle has them in a chunk of their own (scripts/build.mjs), because its stacks name no sources. */
+export const DECIDING =
   /\/(actors\/(book|partition|recovery|reservation|snapshot|stock)\/|actors\/idempotency\/fact-ids\.|actors\/ingest\/intake\.|streams\/journal\/)/;
+export const DECIDING_CHUNK = 'deciding';
+const IN_BUNDLE = new RegExp(`/${DECIDING_CHUNK}-[\\w-]+\\.js`);
 
 /** Installs the handlers; the returned function takes them away. */
 export function catchStrayErrors(
@@ -40,5 +42,6 @@ export function catchStrayErrors(
 
 // SE2.
 function leavesDoubt({ stack = '' }: Error): boolean {
-  return DECIDING.test(stack.replaceAll('\\', '/'));
+  const path = stack.replaceAll('\\', '/');
+  return DECIDING.test(path) || IN_BUNDLE.test(path);
 }

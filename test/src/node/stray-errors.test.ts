@@ -1,7 +1,10 @@
 /** Errors that nothing has caught, in a process of its own: it goes on, unless they come out of code that folds or decides. */
 import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
+import { DECIDING } from '../../../src/node/stray-errors.ts';
 import { packageRoot } from '../../../src/process/package-root.ts';
 
 const PROGRAM = `
@@ -54,6 +57,26 @@ it.each([
   const program = PROGRAM.replace("'./dist/actors/stock/evolve.js'", `'./dist/actors/${file}.js'`)
     .replace('{ applyFact }', `{ ${/^\w+/.exec(fault)?.[0]} }`)
     .replace('applyFact(undefined, {})', fault);
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: packageRoot(),
+  });
+  expect(JSON.parse(stdout)).toMatchObject({ before: '', abandoned: expect.stringContaining('in doubt') });
+});
+
+it('leave state in doubt in the bundle that nodes run, too, whose stacks name no sources', async () => {
+  const folder = join(packageRoot(), 'dist', 'program', 'assets');
+  const [chunk, ...others] = readdirSync(folder).filter((name) => /^deciding-.*\.js$/.test(name));
+  expect(others).toEqual([]);
+  const { sources } = JSON.parse(readFileSync(join(folder, `${chunk}.map`), 'utf8')) as { sources: string[] };
+  expect(sources.filter((source) => !DECIDING.test(source))).toEqual([]);
+  expect(sources.some((source) => source.includes('/actors/stock/evolve.'))).toBe(true);
+  const program = PROGRAM.replace(
+    "import { applyFact } from './dist/actors/stock/evolve.js'",
+    `import * as chunk from './dist/program/assets/${chunk}'`,
+  ).replace(
+    'applyFact(undefined, {})',
+    "Object.values(chunk).find(({ name }) => name === 'SeenIds').prototype.check.call(undefined)",
+  );
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
     cwd: packageRoot(),
   });
