@@ -154,7 +154,7 @@ export const SETTINGS = {
     '--snapshot-key',
     secret(32, 'text of at least 32 bytes, such as `openssl rand -hex 32` prints'),
     undefined,
-    'key by which snapshots are signed, the same on all nodes; without it, whoever can write to Redis can change the stock, and strict refuses to start',
+    'key by which snapshots are signed, the same on all nodes; without it, anyone who can write to Redis can change the stock, and strict refuses to start',
     'secret',
   ),
   natsMonitor: setting(

@@ -127,7 +127,7 @@ export class Ownership {
         if (now - sent < this.#leaseMs / 3) return;
         await this.#tell();
         if (this.#clock.monoMs() - sent > this.#leaseMs)
-          throw new Error('the lease ran out while it was confirmed anew');
+          throw new Error('the lease ran out while it was confirmed again');
         sent = now;
       });
     }

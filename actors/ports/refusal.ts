@@ -71,7 +71,7 @@ export const UNDECIDED = {
   stopped: 'the node has stopped before what cannot be counted was set aside; send it again',
   partitions: 'not every partition has an owner that answers; ask again',
   anomalies: 'anomalies cannot be read or changed now; ask again',
-  servers: 'a server that this node stands on does not answer; ask again with the same id',
+  servers: 'a server that this node needs does not answer; ask again with the same id',
 } as const;
 
 /** Not decided: the caller asks again with the same id. @param inside for the log */

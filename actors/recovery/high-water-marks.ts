@@ -105,7 +105,7 @@ export class Marks {
   async #checkOne(name: string, mark: Mark, lastSeq: number, skips: Skips): Promise<void> {
     const remedy = name === WRITERS_STREAM ? WRITERS_REMEDY : REMEDY;
     if (mark.created !== (this.#created[name] ?? ''))
-      throw new LostLogError(`stream ${name} was made anew, and what it held before is lost; ${remedy}`);
+      throw new LostLogError(`stream ${name} was made again, and what it held before is lost; ${remedy}`);
     if (lastSeq < mark.seq) {
       throw new LostLogError(
         `stream ${name} ends at ${lastSeq}, but it is known to have reached ${mark.seq}: its end has been lost; ${remedy}`,
@@ -115,7 +115,7 @@ export class Marks {
     const message = await this.#broker.message(name, mark.seq);
     if (message !== undefined && hashOf(message.data) !== mark.hash) {
       throw new LostLogError(
-        `stream ${name} holds another message at ${mark.seq} than it did: its end was lost and written anew; ${remedy}`,
+        `stream ${name} holds another message at ${mark.seq} than it did: its end was lost and written again; ${remedy}`,
       );
     }
     if (message !== undefined || skips.lost(name, mark.seq, mark.seq + 1)) return;

@@ -182,7 +182,7 @@ export async function replayJournal(
     // Trimming removes only what lies before a start: a number that is left out behind it is a record that is lost.
     if (!skips.lost(JOURNAL_STREAM, reached + 1, message.seq)) {
       throw new LostLogError(
-        `JOURNAL lacks what stood at sequence ${reached + 1}: the next is ${message.seq}`,
+        `JOURNAL has no message at sequence ${reached + 1}: the next is ${message.seq}`,
         behind(message.seq),
         `${JOURNAL_STREAM}.${reached + 1}`,
       );
@@ -221,7 +221,7 @@ export async function replayJournal(
     }
   });
   if (reached < target && target >= from && !skips.lost(JOURNAL_STREAM, reached + 1, target + 1)) {
-    const what = `JOURNAL lacks what stood at sequence ${reached + 1}`;
+    const what = `JOURNAL has no message at sequence ${reached + 1}`;
     throw new LostLogError(what, undefined, `${JOURNAL_STREAM}.${reached + 1}`);
   }
   for (const partition of partitions) partition.journalSeq = Math.max(partition.journalSeq, target);
@@ -257,7 +257,7 @@ async function check(world: LoadingWorld, number: number, manifest: Manifest): P
     throw new SnapshotError('it belongs to other streams than those that are there');
   if (foreign.length > 0) {
     throw new LostLogError(
-      `stream ${foreign.join(', ')} was made anew, but a snapshot knows what it held before: that is lost`,
+      `stream ${foreign.join(', ')} was made again, but a snapshot knows what it held before: that is lost`,
     );
   }
   const why = unfit(manifest, world.rules);

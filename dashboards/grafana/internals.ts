@@ -17,7 +17,7 @@ const quantiles = (name: string, ...wanted: number[]): Query[] =>
 export const INTERNALS: Board = {
   uid: 'internals',
   title: 'Holdfast: internals',
-  description: 'Partitions, journal, snapshots, lag, the process, and the servers that a node stands on.',
+  description: 'Partitions, journal, snapshots, lag, the process, and the servers that a node needs.',
   locations: false,
   sections: [
     {
@@ -185,7 +185,7 @@ export const INTERNALS: Board = {
         },
         {
           kind: 'time',
-          title: 'Followers started anew',
+          title: 'Followers restarted',
           description:
             'A few at a take-over or a reconnection. Many in a row: the stream’s server does not keep up, or restarts.',
           unit: 'ops',

@@ -56,7 +56,7 @@ export const COUNTERS_BY = {
   facts_applied_total: by('type', FACT_TYPES, 'Facts folded into stock, each once.'),
   facts_parked_total: by('reason', PARK_REASONS, 'Facts set aside because they could not be counted.'),
   reservations_total: by('outcome', RESERVATION_OUTCOMES, 'Reservation requests and expiries by outcome.'),
-  follower_restarts_total: by('stream', STREAMS, 'Followers of a stream that were started anew.'),
+  follower_restarts_total: by('stream', STREAMS, 'Followers of a stream that were restarted.'),
   anomalies_total: by('kind', ANOMALY_KINDS, 'Anomalies opened, by kind.'),
   requests_total: by('operation', OPERATIONS, 'Readable requests, over HTTP and NATS.'),
   request_faults_total: by(
@@ -82,7 +82,7 @@ export const GAUGES = {
   snapshot_age_seconds:
     'Age of the oldest snapshot of a partition that has changed since; before its first one, since it was taken over.',
   actors: 'Stock keys (SKU at location) in memory on this node.',
-  partitions: 'Partitions of the system, whoever owns them.',
+  partitions: 'Partitions of the system, owned or not.',
   partitions_owned: 'Partitions that this node owns and serves.',
   partitions_quarantined:
     'Partitions that this node owns and does not serve, because the log has lost what was acknowledged or the book does not add up.',

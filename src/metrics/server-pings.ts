@@ -1,5 +1,5 @@
 /**
- * How the servers that a node stands on look from it: a ping to NATS and to Redis every few seconds, for metrics.
+ * How the servers that a node needs look from it: a ping to NATS and to Redis every few seconds, for metrics.
  *
  * Invariants:
  *  SP1 One ping to a server is on its way at a time; one that takes longer than the interval counts as not answered.

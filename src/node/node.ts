@@ -42,7 +42,7 @@ const KEY_ADVICE =
   'set HOLDFAST_SNAPSHOT_KEY_FILE to a file that only the nodes can read, such as `openssl rand -hex 32` makes, the same on all nodes';
 
 /** For the log of a node whose snapshots nobody signs. */
-export const UNSIGNED_SNAPSHOTS = `snapshots are not signed: whoever can write to Redis can change the stock; ${KEY_ADVICE}`;
+export const UNSIGNED_SNAPSHOTS = `snapshots are not signed: anyone who can write to Redis can change the stock; ${KEY_ADVICE}`;
 
 export interface RunningNode {
   /** Where HTTP listens, HOST:PORT. */
@@ -62,7 +62,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   batchClientWrites();
   if (settings.durability === 'strict' && settings.snapshotKey === undefined)
     throw new Error(
-      `durability is strict, but nothing signs the snapshots: whoever can write to Redis could change the stock; ${KEY_ADVICE}`,
+      `durability is strict, but nothing signs the snapshots: anyone who can write to Redis could change the stock; ${KEY_ADVICE}`,
     );
   const metrics = new Metrics();
   const seldom = new Seldom(log);

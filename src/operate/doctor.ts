@@ -123,7 +123,8 @@ async function examineStreams(broker: NatsBroker, settings: Settings): Promise<F
       continue;
     }
     const partitions = stream.config.metadata?.[PARTITIONS_METADATA];
-    const held = `${stream.messages} messages, ${stream.config.num_replicas ?? 1} copies, ${partitions} partitions`;
+    const copies = stream.config.num_replicas ?? 1;
+    const held = `${stream.messages} messages, ${copies === 1 ? 'one copy' : `${copies} copies`}, ${partitions} partitions`;
     if (partitions !== String(settings.partitions)) {
       findings.push({
         what: `stream ${name}`,

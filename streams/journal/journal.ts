@@ -314,7 +314,7 @@ export class Journal {
   async #takeFences(tailSeq: number, n: number): Promise<number | undefined> {
     for (const { seq, data } of await this.#ownBetween(this.#lastSeq + 1, tailSeq)) {
       const record = readable(data);
-      if (record === undefined) return this.#stop(`what stands at JOURNAL.${seq} in our name is no record`);
+      if (record === undefined) return this.#stop(`the message at JOURNAL.${seq} in our name is no record`);
       if (record.before !== this.#before || record.n !== this.#n + 1)
         return this.#stop(`record ${record.n} at JOURNAL.${seq} does not follow ours`);
       const fence = record.decisions.length === 1 ? record.decisions[0] : undefined;

@@ -39,7 +39,7 @@ export function verdictOf(
   if (stockKeys === 0)
     return { word: 'No stock', tone: 'plain', says: 'No fact has come yet: nothing is known to promise.' };
   if (negative > 0 || shortfall > 0) {
-    const below = `${plural(negative, 'stock key')} ${negative === 1 ? 'is' : 'are'} below zero, ${plural(shortfall, 'unit')} lack`;
+    const below = `${plural(negative, 'stock key')} ${negative === 1 ? 'is' : 'are'} below zero, ${plural(shortfall, 'unit')} short`;
     return { word: 'Yes, but', tone: 'warn', says: `No promise is broken, yet ${below}: book and shelf disagree.` };
   }
   const critical = unresolved?.filter(({ severity, state }) => severity === 'critical' && state === 'open').length ?? 0;

@@ -59,7 +59,7 @@ function Numbers({ kpi: known }: { readonly kpi: KpiTopic }) {
           id="shortfall"
           name="Shortfall"
           value={brief(shortfall)}
-          note={shortfall === 0 ? 'nothing lacks' : 'units lack'}
+          note={shortfall === 0 ? 'no shortfall' : 'units short'}
           tone={broken ? 'bad' : shortfall > 0 ? 'warn' : 'good'}
           href={href(['anomalies'], { kind: broken ? 'shortfall' : 'negative_stock' })}
         />

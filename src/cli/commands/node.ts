@@ -29,7 +29,7 @@ export function addNodeCommands(program: Command, run: CliRun): void {
   const up = program
     .command('up')
     .description('everything on this machine: private NATS and Redis, a node or several, and the demo retailer')
-    .option('--fresh', 'begin anew: remove what an earlier run left')
+    .option('--fresh', 'start over: remove what an earlier run left')
     .option('--no-demo', 'start empty')
     .option('--nodes <n>', `so many nodes, that share the partitions: 1 to ${MOST_NODES}; default 1`, nodeCount);
   settingOptions(up, NAMES).action(async (given: Given) => {

@@ -26,7 +26,9 @@ export function addQuarantineCommands(program: Command, run: CliRun): void {
   });
   const show = quarantine
     .command('show')
-    .description('what stands at a place of a stream, whether reading stops there, and what it would mean to skip it')
+    .description(
+      'shows the message at a place of a stream, whether reading stops there, and what skipping it would mean',
+    )
     .argument('<stream>', `one of ${JUDGED_STREAMS.join(', ')}`, stream)
     .argument('<seq>', 'its sequence', sequence)
     .option('--json', 'print it as JSON');
@@ -37,7 +39,7 @@ export function addQuarantineCommands(program: Command, run: CliRun): void {
   });
   const skip = quarantine
     .command('skip')
-    .description('go on without what stands there, for ever; refused if it reads fine')
+    .description('go on without that message, for ever; refused if it can be read')
     .argument('<stream>', `one of ${JUDGED_STREAMS.join(', ')}`, stream)
     .argument('<seq>', 'its sequence', sequence)
     .requiredOption('--by <who>', 'who has judged it', said)

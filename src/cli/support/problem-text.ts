@@ -10,8 +10,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   'insufficient-stock':
     'Nothing is held. Ask for less, let the line take from other locations, add :split to it, or take what there is with --partial.',
   'id-conflict': 'Use another id, or repeat the first request as it was.',
-  'already-released': 'Reserve anew, under another id.',
-  'already-expired': 'Reserve anew, under another id; --ttl gives it more time.',
+  'already-released': 'Reserve again, under another id.',
+  'already-expired': 'Reserve again, under another id; --ttl gives it more time.',
   'not-found': 'Check what you asked for: names must match in upper and lower case.',
   undecided:
     'Ask again with the same id: it is carried out once at most. `holdfast doctor` says what is wrong if it lasts.',

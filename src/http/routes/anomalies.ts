@@ -51,7 +51,7 @@ const acknowledgeAnomaly: Operation = {
   path: '/v1/anomalies/{id}/acknowledge',
   tag: 'anomalies',
   summary: 'Somebody is on it',
-  description: 'It stays acknowledged until it is resolved. Repeating it is harmless: the first one stands.',
+  description: 'It stays acknowledged until it is resolved. Repeating it is harmless: the first one counts.',
   params: anomalyParams,
   body: { schema: anomalyStep, examples: { acknowledge: { by: 'maria', why: 'counting now' } } },
   answers: {

@@ -127,7 +127,7 @@ const resubmitParked: Operation = {
   params: parkedParams,
   body: { schema: factSchema, examples: { corrected: SALE }, required: false },
   answers: {
-    200: { description: 'It is published anew', schema: resubmittedAnswer, example: { seq: 4, resubmitted: true } },
+    200: { description: 'It is published again', schema: resubmittedAnswer, example: { seq: 4, resubmitted: true } },
   },
   problems: ['invalid-request', 'not-found', 'id-conflict', 'too-large', 'undecided'],
 };

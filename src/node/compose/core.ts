@@ -83,7 +83,7 @@ function eventsOf({ metrics, log, failed }: ComposeCoreDeps): EngineEvents {
     recovered: (seconds) => metrics.observe('recovery_seconds', seconds),
     followerRestarted: (stream, why) => {
       metrics.countBy('follower_restarts_total', stream);
-      log.warn({ stream, why }, 'a follower starts anew');
+      log.warn({ stream, why }, 'a follower restarts');
     },
     breach: (what) => {
       metrics.count('self_audit_breaches_total');

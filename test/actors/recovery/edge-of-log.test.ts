@@ -30,7 +30,7 @@ beforeEach(async () => {
   await node.up();
 });
 
-it('refuses to serve when JOURNAL was made anew beside streams that are the same', async () => {
+it('refuses to serve when JOURNAL was made again beside streams that are the same', async () => {
   await askUntilDecided(url, 'POST', '/v1/facts', receipt('f', 'A', 3));
   expect(
     (await askUntilDecided(url, 'POST', '/v1/reservations', { id: 'r', lines: [{ sku: 'A', qty: 3 }] })).status,

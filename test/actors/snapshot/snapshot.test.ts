@@ -292,9 +292,11 @@ describe('a snapshot', () => {
     expect((await load(store, { partitions: 2 })).notes[0]).toMatch(/of partition 0 of 1/);
   });
 
-  it('of streams of which one was made anew stops recovery: what that one held is lost', async () => {
+  it('of streams of which one was made again stops recovery: what that one held is lost', async () => {
     const { store } = await twoGenerations();
-    await expect(load(store, { created: { ...CREATED, JOURNAL: 'another' } })).rejects.toThrow(/JOURNAL was made anew/);
+    await expect(load(store, { created: { ...CREATED, JOURNAL: 'another' } })).rejects.toThrow(
+      /JOURNAL was made again/,
+    );
     expect((await load(store, { created: { ...CREATED, ORDERS: 'of a later version' } })).notes).toEqual([]);
   });
 

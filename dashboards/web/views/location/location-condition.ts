@@ -16,7 +16,7 @@ export function conditionOf(
 ): LocationCondition {
   const { shortfall, negative, openAnomalies, stockOuts } = brief;
   if (shortfall > 0) {
-    return { state: 'short', tone: 'warn', icon: 'warning', words: `${plural(shortfall, 'unit')} lack` };
+    return { state: 'short', tone: 'warn', icon: 'warning', words: `${plural(shortfall, 'unit')} short` };
   }
   if (negative > 0) {
     return { state: 'negative', tone: 'warn', icon: 'warning', words: `${plural(negative, 'key')} below zero` };

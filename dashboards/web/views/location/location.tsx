@@ -61,7 +61,7 @@ function Figures({ figures }: { readonly figures: LocationTopic }) {
           id="negative"
           name="Below zero"
           value={brief(negative)}
-          note={shortfall > 0 ? `${plural(shortfall, 'unit')} lack` : 'nothing lacks'}
+          note={shortfall > 0 ? `${plural(shortfall, 'unit')} short` : 'no shortfall'}
           tone={shortfall > 0 || negative > 0 ? 'warn' : 'good'}
         />
       </dl>

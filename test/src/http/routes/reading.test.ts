@@ -171,7 +171,7 @@ it('answers 503 while NATS does not answer', async () => {
   expect([answer.statusCode, answer.headers['retry-after'], answer.json().detail]).toEqual([
     503,
     '1',
-    'a server that this node stands on does not answer; ask again with the same id',
+    'a server that this node needs does not answer; ask again with the same id',
   ]);
 });
 
