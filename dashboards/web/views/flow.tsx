@@ -63,14 +63,14 @@ export function AtpLatency({ kpi }: { readonly kpi: KpiTopic }) {
             lines={LATENCY_LINES}
             height={HEIGHT - 32}
             value={millis}
-            says={`Latency of ATP answers over a minute: half within ${millis(p50Ms)}, 99 of 100 within ${millis(p99Ms)}`}
+            says={`Latency of ATP answers over a minute: p50 ${millis(p50Ms)}, p99 ${millis(p99Ms)}`}
           />
           <p class="legend">
             <span>
-              <i class="stroke promise" /> half within <b>{millis(p50Ms)}</b>
+              <i class="stroke promise" /> p50 <b>{millis(p50Ms)}</b>
             </span>
             <span>
-              <i class="stroke held dashed" /> 99 % within <b>{millis(p99Ms)}</b>
+              <i class="stroke held dashed" /> p99 <b>{millis(p99Ms)}</b>
             </span>
           </p>
         </>
@@ -88,7 +88,7 @@ export function ReservationOutcomes({ kpi }: { readonly kpi: KpiTopic }) {
       <header>
         <h2>Reservations</h2>
         <p class="now">
-          <b>{rate(perSecond)}</b> a second · 99 % within <b>{millis(p99Ms)}</b>
+          <b>{rate(perSecond)}</b> a second · p99 <b>{millis(p99Ms)}</b>
         </p>
       </header>
       {none ? (

@@ -75,7 +75,7 @@ function Numbers({ kpi: known }: { readonly kpi: KpiTopic }) {
           id="anomalies"
           name="Open anomalies"
           value={brief(open)}
-          note={open === 0 ? 'nothing waits for you' : 'wait for somebody'}
+          note={open === 0 ? 'all clear' : 'need attention'}
           tone={open > 0 ? 'warn' : 'good'}
           href={href(['anomalies'])}
         />
@@ -97,7 +97,7 @@ function Attention() {
     <section class="panel attention">
       <header>
         <h2>
-          <a href={href(['anomalies'])}>Needs somebody</a>
+          <a href={href(['anomalies'])}>Needs attention</a>
         </h2>
         <p class="now">{list !== undefined && plural(list.length, 'open anomaly', 'open anomalies')}</p>
       </header>

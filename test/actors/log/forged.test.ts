@@ -87,7 +87,7 @@ it('bytes on the subject of a live writer: quarantine explains them, a person sk
   void fetch(`${kept.url()}/v1/reservations/f-${skus[0]}/confirm`, { method: 'POST' }).catch(() => undefined);
   expect(await kept.node.ended()).toBe(1);
   expect(kept.node.logged('this node cannot go on')[0]?.why).toBe(
-    `what stands at JOURNAL.${forged} in our name is no record`,
+    `the message at JOURNAL.${forged} in our name is no record`,
   );
   // The log alone must give it back.
   await kept.setSnapshots();
