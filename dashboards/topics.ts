@@ -13,7 +13,7 @@ import type { KpiAnswer, LocationBrief, SystemAnswer } from '../streams/contract
 
 export type { Anomaly } from '../streams/contract/anomaly.ts';
 export { ANOMALY_KINDS, SEVERITIES } from '../streams/contract/anomaly-kinds.ts';
-export type { Asked, Happened, Latency, LocationBrief, NodeFigures } from '../streams/contract/system.ts';
+export type { Activity, Asked, Latency, LocationBrief, NodeFigures } from '../streams/contract/system.ts';
 
 /** One message of the feed (TP1). */
 export interface TopicMessage<Data = unknown> {
@@ -34,7 +34,7 @@ export type KpiTopic = KpiAnswer;
 export const WINDOWS = ['minute', 'hour', 'day', 'all'] as const;
 export type WindowName = keyof KpiTopic['windows'];
 /** How stock keys are now. */
-export type Standing = Pick<KpiTopic, 'units' | 'stockKeys' | 'stockOuts' | 'negative' | 'shortfall'>;
+export type StockTotals = Pick<KpiTopic, 'units' | 'stockKeys' | 'stockOuts' | 'negative' | 'shortfall'>;
 
 /** Ages of units on hand, by how long ago the stock key last got any: up to 30, 60, 90, 180 days, and longer. */
 export const AGE_DAYS = [30, 60, 90, 180] as const;

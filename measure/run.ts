@@ -1,6 +1,6 @@
-/** Plays events through the real book and the real watch in virtual time, and notes what is opened. */
+/** Plays events through the real book and the real observer in virtual time, and notes what is opened. */
 
-import { AnomalyWatch } from '../actors/anomaly/observer.ts';
+import { AnomalyObserver } from '../actors/anomaly/observer.ts';
 import { foldDecision, foldFact } from '../actors/partition/fold.ts';
 import { Partition } from '../actors/partition/partition.ts';
 import type { AnomalyParameters } from '../config/anomalies.ts';
@@ -35,15 +35,15 @@ const LEAST = 25;
 /** @param from openings, and days, before are left out: the detectors learn */
 export function play(events: readonly Event[], parameters: AnomalyParameters, from: number): Played {
   const partition = new Partition(0);
-  const watch = new AnomalyWatch(0, { parameters, laneTimeMs: 3 * 86_400_000 });
-  partition.watch = watch;
+  const observer = new AnomalyObserver(0, { parameters, laneTimeMs: 3 * 86_400_000 });
+  partition.observer = observer;
   const { book } = partition;
   const open = new Set<string>();
   const openings: Opening[] = [];
   let [facts, decisions, keyDays, days] = [0, 0, 0, 0];
   let tickAt = (events[0] as Event).at;
   const note = (at: number) => {
-    for (const [id, alarm] of watch.takeChanged()) {
+    for (const [id, alarm] of observer.takeChanged()) {
       if (alarm === undefined) open.delete(id);
       else if (!open.has(id)) {
         open.add(id);
@@ -53,8 +53,8 @@ export function play(events: readonly Event[], parameters: AnomalyParameters, fr
     }
   };
   const tick = () => {
-    watch.hear(watch.takeHeard());
-    watch.tick(tickAt / 1000);
+    observer.hear(observer.takeHeard());
+    observer.tick(tickAt / 1000);
     note(tickAt);
     if (tickAt % DAY < TICK && tickAt >= from) {
       keyDays += book.keyCount;
@@ -76,7 +76,7 @@ export function play(events: readonly Event[], parameters: AnomalyParameters, fr
     }
     note(event.at);
   }
-  return { openings, facts, decisions, keyDays, days, bytesPerKey: watch.keep().length / book.keyCount };
+  return { openings, facts, decisions, keyDays, days, bytesPerKey: observer.keep().length / book.keyCount };
 }
 
 function isDecision(made: Fact | StockDecision): made is StockDecision {

@@ -144,7 +144,7 @@ export function granted(
       if (qty < 1 || key.sellable - key.held - key.allocated < qty) return undefined;
       const line = { index: 0, sku, location: DC, qty, partition: 0, seq: 0 };
       const atMs = at / 1000;
-      const where = { home: 0, spread: [0], parts: [[0, 1]] as const };
+      const where = { coordinator: 0, participants: [0], parts: [[0, 1]] as const };
       return {
         kind: 'granted',
         id,

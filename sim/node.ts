@@ -73,7 +73,7 @@ export class SimNode {
       baselines: async () => [],
       nodes: new SimKeys(connection, NODES_BUCKET),
       owners: new SimKeys(connection, OWNERS_BUCKET),
-      marks: new SimKeys(connection, MARKS_BUCKET),
+      highWaterMarks: new SimKeys(connection, MARKS_BUCKET),
       horizons: new SimKeys(connection, HORIZONS_BUCKET),
       writers: new SimKeys(connection, WRITERS_BUCKET),
       skips: new SimKeys(connection, SKIPS_BUCKET),

@@ -168,7 +168,7 @@ function auditFacts(world: World, devices: readonly Device[]): string[] {
 async function auditCaller(world: World, caller: Caller): Promise<string[]> {
   const wrong: string[] = [];
   for (const [id, told] of caller.told) {
-    const outcome = await caller.decide((core) => core.desk.reservation(id));
+    const outcome = await caller.decide((core) => core.router.reservation(id));
     if ('refusal' in outcome) {
       wrong.push(`reservation ${id} was ${told.status} and is ${outcome.refusal.kind} (I3)`);
       continue;
@@ -189,7 +189,7 @@ async function auditStock(world: World, caller: Caller): Promise<string[]> {
   const wrong: string[] = [];
   for (const sku of [...world.options.scarce, ...world.options.busy]) {
     for (const location of world.options.locations) {
-      const outcome = await caller.decide((core) => core.desk.stock(sku, location));
+      const outcome = await caller.decide((core) => core.router.stock(sku, location));
       if ('refusal' in outcome) {
         if (ledger.known(sku, location)) wrong.push(`${sku} at ${location} is ${outcome.refusal.kind}`);
         continue;

@@ -26,7 +26,7 @@ import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { Alarm } from './detect/alarms.ts';
 import type { Heard } from './detect/sightings.ts';
 import { type Person, type PersonStep, reconciled, type StoredAnomaly, shown, stepped } from './lifecycle.ts';
-import { AnomalyWatch } from './observer.ts';
+import { AnomalyObserver } from './observer.ts';
 
 export interface AnomalyQuery {
   /** Every state but resolved unless said. */
@@ -47,13 +47,13 @@ function comparePlaces([at, id]: AnomalyPlace, [otherAt, otherId]: AnomalyPlace)
 }
 
 /** What fronts ask. */
-export interface AnomalyDesk {
+export interface AnomalyService {
   list(query: AnomalyQuery): Promise<Anomaly[]>;
   /** Rejects with a Refusal: not-found, already-resolved, undecided. */
   step(id: string, step: PersonStep, person: Person): Promise<Anomaly>;
 }
 
-export interface AnomalyKeeperWorld {
+export interface AnomalyKeeperDeps {
   readonly keys: Keys;
   readonly clock: Clock;
   readonly peers: Peers;
@@ -80,15 +80,15 @@ interface Entry {
 }
 /** One partition's anomalies, since this node serves it. */
 interface Kept {
-  readonly watch: AnomalyWatch;
+  readonly observer: AnomalyObserver;
   readonly entries: Map<string, Entry>;
   /** What the detectors say now, of those that are not known to be stored so. */
   readonly due: Map<string, Alarm | undefined>;
 }
 
-export class AnomalyKeeper implements AnomalyDesk {
-  readonly #world: AnomalyKeeperWorld;
-  readonly #watches = new Map<number, AnomalyWatch>();
+export class AnomalyKeeper implements AnomalyService {
+  readonly #deps: AnomalyKeeperDeps;
+  readonly #observers = new Map<number, AnomalyObserver>();
   readonly #kept = new Map<number, Kept>();
   readonly #stop = new AbortController();
   #owned: OwnedPartitions | undefined;
@@ -96,16 +96,16 @@ export class AnomalyKeeper implements AnomalyDesk {
   #listed: { atMs: number; entries: Promise<KeyEntry[]> } | undefined;
   #sweptMs = 0;
 
-  constructor(world: AnomalyKeeperWorld) {
-    this.#world = world;
+  constructor(deps: AnomalyKeeperDeps) {
+    this.#deps = deps;
   }
 
   /** A watch for a partition that is about to be taken over. */
-  watch(partition: number): AnomalyWatch {
-    const { parameters = ANOMALY_DEFAULTS, laneTimeMs } = this.#world;
-    const watch = new AnomalyWatch(partition, { parameters, laneTimeMs });
-    this.#watches.set(partition, watch);
-    return watch;
+  observer(partition: number): AnomalyObserver {
+    const { parameters = ANOMALY_DEFAULTS, laneTimeMs } = this.#deps;
+    const observer = new AnomalyObserver(partition, { parameters, laneTimeMs });
+    this.#observers.set(partition, observer);
+    return observer;
   }
 
   start(owned: OwnedPartitions): void {
@@ -116,7 +116,7 @@ export class AnomalyKeeper implements AnomalyDesk {
   async stop(): Promise<void> {
     this.#stop.abort();
     // A store that does not answer must not hold the node up.
-    await inTime(this.#world.clock, LIMITS.anomalyStopMs, this.#loop);
+    await inTime(this.#deps.clock, LIMITS.anomalyStopMs, this.#loop);
   }
 
   /** Anomalies that are not resolved, of the partitions owned here. */
@@ -144,13 +144,13 @@ export class AnomalyKeeper implements AnomalyDesk {
   async step(id: string, step: PersonStep, person: Person): Promise<Anomaly> {
     const number = this.#partitionOfId(id);
     const partition = this.#owned?.partitions.get(number);
-    if (partition === undefined) return this.#world.peers.ask(number, 'anomaly.step', { id, step, person });
+    if (partition === undefined) return this.#deps.peers.ask(number, 'anomaly.step', { id, step, person });
     const kept = this.#kept.get(number);
-    if (!this.#serves(partition) || kept === undefined || kept.watch !== this.#watches.get(number))
+    if (!this.#serves(partition) || kept === undefined || kept.observer !== this.#observers.get(number))
       throw undecided(UNDECIDED.moving, `partition ${number}`);
     const stored = await this.#write(kept, id, (entry) => {
       if (entry === undefined) throw unknown(id);
-      return stepped(entry, step, person, this.#world.clock.nowMs());
+      return stepped(entry, step, person, this.#deps.clock.nowMs());
     });
     return shown(present(stored));
   }
@@ -164,7 +164,7 @@ export class AnomalyKeeper implements AnomalyDesk {
       return this.step(id, step, person);
     },
     'anomaly.heard': async (number, heard) => {
-      this.#watches.get(number)?.hear(heard.map((each) => ({ ...each, device: each.device })));
+      this.#observers.get(number)?.hear(heard.map((each) => ({ ...each, device: each.device })));
       return {};
     },
   };
@@ -175,9 +175,9 @@ export class AnomalyKeeper implements AnomalyDesk {
       try {
         await this.round();
       } catch (error) {
-        if (!signal.aborted) this.#world.trouble((error as Error).message);
+        if (!signal.aborted) this.#deps.trouble((error as Error).message);
       }
-      await delay(this.#world.clock, LIMITS.anomalyRoundMs, signal);
+      await delay(this.#deps.clock, LIMITS.anomalyRoundMs, signal);
     }
   }
 
@@ -189,18 +189,18 @@ export class AnomalyKeeper implements AnomalyDesk {
       if (!served.some((each) => each.number === number)) this.#kept.delete(number);
     }
     await this.#load(served.map((partition) => partition.number));
-    const nowMs = this.#world.clock.nowMs();
+    const nowMs = this.#deps.clock.nowMs();
     const heard: Heard[] = [];
-    for (const { watch } of this.#kept.values()) {
-      watch.tick(nowMs);
-      heard.push(...watch.takeHeard());
+    for (const { observer } of this.#kept.values()) {
+      observer.tick(nowMs);
+      heard.push(...observer.takeHeard());
     }
     await this.#tell(heard);
     const sweep = nowMs - this.#sweptMs > LIMITS.anomalySweepMs;
     if (sweep) this.#sweptMs = nowMs;
     let left: number = LIMITS.anomalyChangesPerRound;
     for (const kept of this.#kept.values()) {
-      for (const [id, alarm] of kept.watch.takeChanged()) kept.due.set(id, alarm);
+      for (const [id, alarm] of kept.observer.takeChanged()) kept.due.set(id, alarm);
       left -= await this.#settle(kept, left);
       if (sweep) await this.#forgetOld(kept, nowMs);
     }
@@ -213,20 +213,20 @@ export class AnomalyKeeper implements AnomalyDesk {
 
   /** Reads what is stored of partitions that are new here; all of it is looked at once. */
   async #load(served: readonly number[]): Promise<void> {
-    const fresh = served.filter((number) => this.#kept.get(number)?.watch !== this.#watches.get(number));
+    const fresh = served.filter((number) => this.#kept.get(number)?.observer !== this.#observers.get(number));
     if (fresh.length === 0) return;
-    const all = await this.#world.keys.all();
+    const all = await this.#deps.keys.all();
     for (const number of fresh) {
-      const watch = present(this.#watches.get(number));
-      const kept: Kept = { watch, entries: new Map(), due: new Map() };
+      const observer = present(this.#observers.get(number));
+      const kept: Kept = { observer, entries: new Map(), due: new Map() };
       for (const entry of all) {
         const stored = storedIn(entry);
         if (stored === undefined || this.#partitionOfId(entry.key) !== number) continue;
         kept.entries.set(entry.key, { stored, revision: entry.revision, writtenMs: 0 });
         if (stored.state !== 'resolved') kept.due.set(entry.key, undefined);
       }
-      watch.takeChanged();
-      for (const [id, alarm] of watch.open()) kept.due.set(id, alarm);
+      observer.takeChanged();
+      for (const [id, alarm] of observer.open()) kept.due.set(id, alarm);
       this.#kept.set(number, kept);
     }
   }
@@ -235,7 +235,7 @@ export class AnomalyKeeper implements AnomalyDesk {
   async #tell(heard: readonly Heard[]): Promise<void> {
     const byHome = new Map<number, Heard[]>();
     for (const each of heard) {
-      const home = partitionOf(each.location, this.#world.count);
+      const home = partitionOf(each.location, this.#deps.count);
       const some = byHome.get(home);
       if (some === undefined) byHome.set(home, [each]);
       else some.push(each);
@@ -243,7 +243,7 @@ export class AnomalyKeeper implements AnomalyDesk {
     await Promise.all(
       [...byHome].map(async ([home, some]) => {
         const kept = this.#kept.get(home);
-        if (kept !== undefined) kept.watch.hear(some);
+        if (kept !== undefined) kept.observer.hear(some);
         else await this.#tellHome(home, some).catch(() => undefined);
       }),
     );
@@ -251,14 +251,14 @@ export class AnomalyKeeper implements AnomalyDesk {
 
   async #tellHome(home: number, heard: readonly Heard[]): Promise<void> {
     await inHalves(heard, async (some) => {
-      await this.#world.peers.ask(home, 'anomaly.heard', some);
+      await this.#deps.peers.ask(home, 'anomaly.heard', some);
       return [];
     });
   }
 
   /** Stores what is due, at most so many; how many it was (AK4). */
   async #settle(kept: Kept, most: number): Promise<number> {
-    const nowMs = this.#world.clock.nowMs();
+    const nowMs = this.#deps.clock.nowMs();
     const writes: Promise<unknown>[] = [];
     for (const [id, alarm] of kept.due) {
       if (writes.length >= most) break;
@@ -285,12 +285,12 @@ export class AnomalyKeeper implements AnomalyDesk {
   }
 
   async #forgetOld(kept: Kept, nowMs: number): Promise<void> {
-    const open = new Set([...kept.watch.open()].map(([id]) => id));
+    const open = new Set([...kept.observer.open()].map(([id]) => id));
     for (const [id, { stored }] of [...kept.entries]) {
       // One that a person resolved while its cause goes on must be remembered: else it would open again.
       if (stored.state !== 'resolved' || open.has(id)) continue;
-      if (nowMs - Date.parse(stored.updatedAt) < this.#world.memoryMs) continue;
-      await this.#world.keys.delete(id);
+      if (nowMs - Date.parse(stored.updatedAt) < this.#deps.memoryMs) continue;
+      await this.#deps.keys.delete(id);
       kept.entries.delete(id);
     }
   }
@@ -306,11 +306,11 @@ export class AnomalyKeeper implements AnomalyDesk {
       const next = decide(entry?.stored);
       if (next === undefined || next === entry?.stored) return next;
       try {
-        const revision = await this.#world.keys.put(id, JSON.stringify(next), entry?.revision ?? 0);
-        kept.entries.set(id, { stored: next, revision, writtenMs: this.#world.clock.nowMs() });
+        const revision = await this.#deps.keys.put(id, JSON.stringify(next), entry?.revision ?? 0);
+        kept.entries.set(id, { stored: next, revision, writtenMs: this.#deps.clock.nowMs() });
         this.#listed = undefined;
         // It is told behind the store (AK2).
-        this.#world.changed(
+        this.#deps.changed(
           shown(next),
           entry === undefined || (entry.stored.state === 'resolved' && next.state === 'open'),
         );
@@ -324,7 +324,7 @@ export class AnomalyKeeper implements AnomalyDesk {
   }
 
   async #refresh(kept: Kept, id: string): Promise<void> {
-    const found = await this.#world.keys.get(id);
+    const found = await this.#deps.keys.get(id);
     const stored = found === undefined ? undefined : storedIn(found);
     if (found === undefined || stored === undefined) kept.entries.delete(id);
     else kept.entries.set(id, { stored, revision: found.revision, writtenMs: 0 });
@@ -332,9 +332,9 @@ export class AnomalyKeeper implements AnomalyDesk {
 
   /** All that is stored, read at most twice a second however many ask. */
   #all(): Promise<KeyEntry[]> {
-    const nowMs = this.#world.clock.monoMs();
+    const nowMs = this.#deps.clock.monoMs();
     if (this.#listed === undefined || nowMs - this.#listed.atMs > LIMITS.anomalyListMs) {
-      const entries = this.#world.keys.all().catch((error: Error) => {
+      const entries = this.#deps.keys.all().catch((error: Error) => {
         this.#listed = undefined;
         throw undecided(UNDECIDED.anomalies, error);
       });
@@ -345,7 +345,7 @@ export class AnomalyKeeper implements AnomalyDesk {
 
   #partitionOfId(id: string): number {
     const number = /^\d{1,4}(?=\.[a-z_]+\.[0-9a-f]{16}$)/.exec(id)?.[0];
-    if (number === undefined || Number(number) >= this.#world.count) throw unknown(id);
+    if (number === undefined || Number(number) >= this.#deps.count) throw unknown(id);
     return Number(number);
   }
 }

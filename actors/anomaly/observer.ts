@@ -9,21 +9,21 @@
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
-import type { PartitionWatch } from '../partition/observer.ts';
+import type { PartitionObserver } from '../partition/observer.ts';
 import type { StockBook } from '../stock/book.ts';
 import type { PartLine, StockKey } from '../stock/state.ts';
 import { type Alarm, Alarms } from './detect/alarms.ts';
 import { Arrivals } from './detect/arrivals.ts';
 import { judgeBalance } from './detect/balance.ts';
-import type { Scene } from './detect/context.ts';
+import type { DetectorContext } from './detect/context.ts';
 import { judgeCount } from './detect/count-variance.ts';
 import { Hoarding } from './detect/hoarding.ts';
 import { KeyStates } from './detect/key-states.ts';
-import { Places } from './detect/location-time.ts';
+import { LocationClocks } from './detect/location-clock.ts';
 import { judgePrice } from './detect/price.ts';
 import { judgeReturn, judgeSale, judgeSilenceOfKeys, judgeStock } from './detect/sales.ts';
-import { type Heard, Hearing } from './detect/sightings.ts';
-import { Sources } from './sources.ts';
+import { type Heard, Sightings } from './detect/sightings.ts';
+import { ReportingSources } from './sources.ts';
 
 const VERSION = 1;
 /** Version and length of the rows, before them. */
@@ -35,45 +35,45 @@ export interface AnomalyWatchOptions {
   readonly laneTimeMs: number;
 }
 
-export class AnomalyWatch implements PartitionWatch {
-  readonly #scene: Scene;
+export class AnomalyObserver implements PartitionObserver {
+  readonly #context: DetectorContext;
   readonly #arrivals: Arrivals;
-  readonly #hearing: Hearing;
-  readonly #sources: Sources;
+  readonly #sightings: Sightings;
+  readonly #sources: ReportingSources;
   readonly #hoarding: Hoarding;
 
   constructor(partition: number, { parameters = ANOMALY_DEFAULTS, laneTimeMs }: AnomalyWatchOptions) {
     const { returnPriorShare, returnPriorWeight, countPriorVariance, countPriorWeight } = parameters;
-    const places = new Places({
+    const clocks = new LocationClocks({
       returns: returnPriorShare * returnPriorWeight,
       returnLines: returnPriorWeight,
       squares: countPriorVariance * countPriorWeight,
       counts: countPriorWeight,
     });
-    this.#scene = { parameters, alarms: new Alarms(partition), places, states: new KeyStates() };
-    this.#arrivals = new Arrivals(this.#scene, laneTimeMs);
-    this.#hearing = new Hearing(this.#scene);
-    this.#sources = new Sources(this.#scene);
-    this.#hoarding = new Hoarding(this.#scene);
+    this.#context = { parameters, alarms: new Alarms(partition), clocks, states: new KeyStates() };
+    this.#arrivals = new Arrivals(this.#context, laneTimeMs);
+    this.#sightings = new Sightings(this.#context);
+    this.#sources = new ReportingSources(this.#context);
+    this.#hoarding = new Hoarding(this.#context);
   }
 
   /** Stock keys that something is remembered of. */
   get keys(): number {
-    return this.#scene.states.size;
+    return this.#context.states.size;
   }
 
   open(): Iterable<[id: string, alarm: Alarm]> {
-    return this.#scene.alarms.open();
+    return this.#context.alarms.open();
   }
 
   /** Alarms that were raised, changed or (undefined) cleared since the last time, by id. */
   takeChanged(): Map<string, Alarm | undefined> {
-    return this.#scene.alarms.takeChanged();
+    return this.#context.alarms.takeChanged();
   }
 
   /** What was heard of locations and devices since the last time, for the partitions that judge them. */
   takeHeard(): Heard[] {
-    return this.#hearing.take();
+    return this.#sightings.take();
   }
 
   /** What a partition has heard of a location whose name belongs here. */
@@ -84,25 +84,25 @@ export class AnomalyWatch implements PartitionWatch {
   /** What time alone brings about. @param nowMs the wall's, milliseconds since 1970 */
   tick(nowMs: number): void {
     const wall = nowMs * 1000;
-    judgeSilenceOfKeys(this.#scene, wall);
+    judgeSilenceOfKeys(this.#context, wall);
     this.#arrivals.tick(wall);
     this.#sources.tick(wall);
   }
 
   factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
-    const scene = this.#scene;
+    const context = this.#context;
     const { changes } = book;
     const { key, before } = changes.at(0);
-    this.#hearing.hear(fact, recordedAt);
+    this.#sightings.hear(fact, recordedAt);
     switch (fact.type) {
       case 'sale':
-        judgePrice(scene, key, fact, judgeSale(scene, key, fact, recordedAt), recordedAt);
+        judgePrice(context, key, fact, judgeSale(context, key, fact, recordedAt), recordedAt);
         break;
       case 'return':
-        judgeReturn(scene, key, fact, recordedAt);
+        judgeReturn(context, key, fact, recordedAt);
         break;
       case 'count':
-        judgeCount(scene, key, fact, changes.counted, recordedAt);
+        judgeCount(context, key, fact, changes.counted, recordedAt);
         break;
       case 'receipt':
         this.#arrivals.judgeReceipt(key, fact, recordedAt);
@@ -114,8 +114,8 @@ export class AnomalyWatch implements PartitionWatch {
         this.#arrivals.judgeDamagedLeft(key);
         break;
     }
-    judgeStock(scene, key, before.sellable > 0, fact.type === 'count');
-    judgeBalance(scene, key, fact.at, recordedAt);
+    judgeStock(context, key, before.sellable > 0, fact.type === 'count');
+    judgeBalance(context, key, fact.at, recordedAt);
     if (changes.part !== undefined) {
       this.#hoarding.follow(changes.part);
       this.#judgeLines(changes.part.part.lines, fact.at, recordedAt);
@@ -137,17 +137,17 @@ export class AnomalyWatch implements PartitionWatch {
 
   #judgeLines(lines: readonly PartLine[], at: number, recordedAt: number): void {
     for (const { key } of lines) {
-      judgeBalance(this.#scene, key, at, recordedAt);
+      judgeBalance(this.#context, key, at, recordedAt);
       this.#hoarding.judge(key, at, recordedAt);
     }
   }
 
   keep(): Uint8Array {
-    const { alarms, places, states } = this.#scene;
+    const { alarms, clocks, states } = this.#context;
     const others = JSON.stringify({
-      places: places.keep(),
+      places: clocks.keep(),
       arrivals: this.#arrivals.keep(),
-      hearing: this.#hearing.keep(),
+      hearing: this.#sightings.keep(),
       sources: this.#sources.keep(),
       hoarding: this.#hoarding.keep(),
     });
@@ -167,7 +167,7 @@ export class AnomalyWatch implements PartitionWatch {
     // AW2.
     for (const entry of book.skus.values()) {
       for (const key of entry.keys)
-        if (key.sellable < 0 || key.held + key.allocated > 0) judgeBalance(this.#scene, key, lastMoved(key), 0);
+        if (key.sellable < 0 || key.held + key.allocated > 0) judgeBalance(this.#context, key, lastMoved(key), 0);
     }
   }
 
@@ -176,7 +176,7 @@ export class AnomalyWatch implements PartitionWatch {
     try {
       const length = new DataView(kept.buffer, kept.byteOffset).getUint32(1, true);
       const rest = JSON.parse(Buffer.from(kept.subarray(HEAD_BYTES + length)).toString());
-      this.#scene.states.load(book, kept.subarray(HEAD_BYTES, HEAD_BYTES + length));
+      this.#context.states.load(book, kept.subarray(HEAD_BYTES, HEAD_BYTES + length));
       this.#loadRest(book, rest);
       return true;
     } catch {
@@ -185,16 +185,16 @@ export class AnomalyWatch implements PartitionWatch {
   }
 
   #beginAnew(book: StockBook): void {
-    this.#scene.states.clear();
+    this.#context.states.clear();
     this.#loadRest(book, { alarms: [], places: [], arrivals: [], hearing: [], sources: [], hoarding: [] });
   }
 
   #loadRest(book: StockBook, kept: Record<string, unknown[]>): void {
     const part = (name: string) => kept[name] as unknown[];
-    this.#scene.alarms.load(part('alarms'));
-    this.#scene.places.load(part('places'));
+    this.#context.alarms.load(part('alarms'));
+    this.#context.clocks.load(part('places'));
     this.#arrivals.load(book, part('arrivals'));
-    this.#hearing.load(part('hearing'));
+    this.#sightings.load(part('hearing'));
     this.#sources.load(part('sources'));
     this.#hoarding.load(book, part('hoarding'));
   }

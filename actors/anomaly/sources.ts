@@ -14,7 +14,7 @@
 
 import { ANOMALY_BOUNDS } from '../../config/anomalies.ts';
 import { present } from '../../streams/assert.ts';
-import { rounded, type Scene } from './detect/context.ts';
+import { type DetectorContext, rounded } from './detect/context.ts';
 import { silenceTail } from './detect/probability.ts';
 import type { Heard } from './detect/sightings.ts';
 
@@ -44,12 +44,12 @@ interface Source {
   recent: number[];
 }
 
-export class Sources {
-  readonly #scene: Scene;
+export class ReportingSources {
+  readonly #context: DetectorContext;
   #sources = new Map<string, Source>();
 
-  constructor(scene: Scene) {
-    this.#scene = scene;
+  constructor(context: DetectorContext) {
+    this.#context = context;
   }
 
   get size(): number {
@@ -58,7 +58,7 @@ export class Sources {
 
   hear(heard: Heard): void {
     const source = this.#of(heard);
-    const { alarms } = this.#scene;
+    const { alarms } = this.#context;
     const name = nameOf(source);
     if (heard.at > source.at) {
       alarms.clear('device_silent', name);
@@ -79,7 +79,7 @@ export class Sources {
 
   /** Looks for silence. @param wall microseconds since 1970 */
   tick(wall: number): void {
-    const { alarms, parameters } = this.#scene;
+    const { alarms, parameters } = this.#context;
     for (const [name, source] of this.#sources) {
       const now = this.#knownUntil(source, wall - source.lag);
       const silence = now - source.at;
@@ -114,7 +114,7 @@ export class Sources {
     let last = location.at;
     for (const minute of minutes) {
       const at = minute * MINUTE;
-      if (at - last >= this.#scene.parameters.silentMinMs * 1000) this.#excuseDevices(location.location, last, at);
+      if (at - last >= this.#context.parameters.silentMinMs * 1000) this.#excuseDevices(location.location, last, at);
       last = Math.max(last, at);
     }
   }
@@ -157,8 +157,8 @@ export class Sources {
 
   #forget(name: string): void {
     this.#sources.delete(name);
-    this.#scene.alarms.clear('device_silent', name);
-    this.#scene.alarms.clear('late_facts', name);
+    this.#context.alarms.clear('device_silent', name);
+    this.#context.alarms.clear('late_facts', name);
   }
 
   #learn(source: Source, minute: number): void {
@@ -174,7 +174,7 @@ export class Sources {
   /** Hours that have passed enter the pattern; at most a week of them, as a longer silence would only say the same again. */
   #endHour(source: Source, hour: number): void {
     const weeks = (source.at - source.since) / (WEEK_HOURS * HOUR) + 1;
-    const weight = Math.max(this.#scene.parameters.silentWeight, 1 / weeks);
+    const weight = Math.max(this.#context.parameters.silentWeight, 1 / weeks);
     const end = Math.min(hour, source.hour + WEEK_HOURS);
     for (let each = source.hour; each < end; each++) {
       const at = each % WEEK_HOURS;
@@ -187,7 +187,7 @@ export class Sources {
 
   #judgeLate(source: Source, { facts, late, lateness, at, recordedAt }: Heard): void {
     if (facts === 0) return;
-    const { alarms, parameters } = this.#scene;
+    const { alarms, parameters } = this.#context;
     const weight = 1 - (1 - parameters.lateWeight) ** facts;
     source.lateShare += weight * (late / facts - source.lateShare);
     source.lateness = late > 0 ? lateness : source.lateness;

@@ -7,24 +7,24 @@ import type { Broker, Keys } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
 import { Rules } from '../idempotency/rules.ts';
 import { RulesList } from '../idempotency/rules-list.ts';
-import { StreamFactDesk } from '../ingest/submit.ts';
+import { StreamFactIngress } from '../ingest/submit.ts';
 import { Writers } from '../log/writers.ts';
 import { type NodeInfo, Ownership } from '../ownership/ownership.ts';
-import type { MakeWatch } from '../partition/observer.ts';
+import type { MakeObserver } from '../partition/observer.ts';
 import type { OwnerPoint } from '../ports/owner-progress.ts';
 import type { CoreOperation, PeerHandlers } from '../ports/peer-operations.ts';
 import type { Peers } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
-import { Marks } from '../recovery/high-water-marks.ts';
+import { HighWaterMarks } from '../recovery/high-water-marks.ts';
 import { explain } from '../request/explain.ts';
-import { Desk } from '../request/router.ts';
+import { RequestRouter } from '../request/router.ts';
 import { Turnstile } from '../request/turnstile.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
 import type { SnapshotStore } from '../snapshot/snapshotter.ts';
 import { Engine } from './engine.ts';
 import type { EngineEvents, EngineSettings } from './parts.ts';
 
-export interface CoreWorld {
+export interface CoreDeps {
   readonly broker: Broker;
   readonly clock: Clock;
   readonly store: SnapshotStore;
@@ -34,7 +34,7 @@ export interface CoreWorld {
   readonly nodes: Keys;
   readonly owners: Keys;
   /** How far the streams are known to have come. */
-  readonly marks: Keys;
+  readonly highWaterMarks: Keys;
   /** Who may have records in JOURNAL, and what people have judged. */
   readonly writers: Keys;
   readonly skips: Keys;
@@ -53,14 +53,14 @@ export interface CoreWorld {
   /** Streams that have no room left, in words. */
   readonly storage?: { readonly reasons: readonly string[] };
   /** Who watches the partitions; nobody if it is left out. */
-  readonly watch?: MakeWatch;
+  readonly observer?: MakeObserver;
 }
 
 export interface Core {
   readonly ownership: Ownership;
   readonly engine: Engine;
-  readonly desk: Desk;
-  readonly facts: StreamFactDesk;
+  readonly router: RequestRouter;
+  readonly facts: StreamFactIngress;
   /** What other nodes ask of partitions that they take to be ours. */
   readonly handlers: PeerHandlers<CoreOperation>;
   /** Whether requests of other nodes for a partition are answered here. */
@@ -68,21 +68,29 @@ export interface Core {
 }
 
 /** Puts a core together; nothing runs before `engine.start()`. */
-export function buildCore(world: CoreWorld): Core {
-  const { broker, clock, peers, settings } = world;
+export function buildCore(deps: CoreDeps): Core {
+  const { broker, clock, peers, settings } = deps;
   const { partitions, leaseTtlMs } = settings;
   const rules = new Rules();
-  const ownership = new Ownership(world.nodes, world.owners, clock, world.self, leaseTtlMs, world.isDead);
-  const marks = new Marks(world.marks, broker, world.self().name, world.created);
+  const ownership = new Ownership(deps.nodes, deps.owners, clock, deps.self, leaseTtlMs, deps.isDead);
+  const highWaterMarks = new HighWaterMarks(deps.highWaterMarks, broker, deps.self().name, deps.created);
   const rulesList = new RulesList({
     broker,
     clock,
-    keys: world.horizons,
+    keys: deps.horizons,
     live: () => ownership.live(),
     firstHorizonMs: settings.horizonMs,
   });
-  const writers = new Writers(world);
-  const engine = new Engine({ ...world, marks, writers, rules, rulesList, ownership, writer: world.self().writer });
+  const writers = new Writers(deps);
+  const engine = new Engine({
+    ...deps,
+    highWaterMarks,
+    writers,
+    rules,
+    rulesList,
+    ownership,
+    writer: deps.self().writer,
+  });
   // A node whose lease ran out may not know yet that another one owns what it holds: what it says of a part would be old.
   // mutant: parts-without-lease
   const serves = (number: number) => engine.partitions.get(number)?.serving === true && ownership.leased;
@@ -91,7 +99,7 @@ export function buildCore(world: CoreWorld): Core {
     { atOnce: LIMITS.explainsAtOnce, waiting: LIMITS.explainsWaiting, restMs: LIMITS.explainRestMs },
     'explanations',
   );
-  const desk = new Desk(
+  const router = new RequestRouter(
     {
       partitions: engine.partitions,
       count: partitions,
@@ -102,29 +110,29 @@ export function buildCore(world: CoreWorld): Core {
       explain: (partition, key, page) =>
         explains.pass(() =>
           explain(
-            { broker, clock, baselines: world.baselines, partition, partitions, marks: engine.intake.marks, rules },
+            { broker, clock, baselines: deps.baselines, partition, partitions, marks: engine.intake.marks, rules },
             key,
             page,
           ),
         ),
     },
-    engine.reservations,
+    engine.coordinator,
   );
-  const facts = new StreamFactDesk({
+  const facts = new StreamFactIngress({
     broker,
     intake: engine.intake,
     peers,
     parking: engine.parking,
     stopping: () => engine.stopping,
-    nonce: world.nonce,
+    nonce: deps.nonce,
     // A node of 0.1, which believes the header alone, may live as long as its rules are the newest.
     resubmitsByHeader: () => rules.newest.version === 1,
-    parked: world.events.parked,
+    parked: deps.events.parked,
     clock,
     partitions,
     rules,
     knows: (sku, location) =>
-      desk.stock(sku, location).then(
+      router.stock(sku, location).then(
         () => true,
         (error) => {
           if (error instanceof Refusal && error.kind === 'not-found') return false;
@@ -133,14 +141,14 @@ export function buildCore(world: CoreWorld): Core {
       ),
   });
   const handlers: PeerHandlers<CoreOperation> = {
-    ...desk.handlers,
-    ...engine.reservations.handlers,
+    ...router.handlers,
+    ...engine.coordinator.handlers,
     point: async (partition) => pointOfOwner(engine, partition, settings),
     verdict: async (partition, { stream, seq }) => ({
-      verdict: await engine.intake.verdict(stream, seq, partition, LIMITS.verdictMs),
+      verdict: await engine.intake.outcome(stream, seq, partition, LIMITS.verdictMs),
     }),
   };
-  return { ownership, engine, desk, facts, handlers, serves };
+  return { ownership, engine, router, facts, handlers, serves };
 }
 
 /** How far this owner is, for commands that look at the streams. */

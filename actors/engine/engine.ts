@@ -6,14 +6,14 @@ import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM, WRITERS_STREAM } from '../../config/topology.ts';
 import { delay, inTime } from '../../streams/clock.ts';
 import type { Journal } from '../../streams/journal/journal.ts';
-import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { FactIds } from '../idempotency/fact-ids.ts';
 import type { Intake } from '../ingest/intake.ts';
 import type { FactParking } from '../ingest/parking.ts';
 import type { Progress } from '../ingest/progress.ts';
 import type { Writers } from '../log/writers.ts';
 import type { PartitionSet } from '../partition/partition-set.ts';
 import type { Readiness } from '../ports/ports.ts';
-import type { Reservations } from '../reservation/coordinator.ts';
+import type { Coordinator } from '../reservation/coordinator.ts';
 import { type EngineDeps, type EngineParts, engineParts } from './parts.ts';
 import { auditAll } from './self-audit.ts';
 
@@ -24,10 +24,10 @@ const LOOPS_END_MS = 2_000;
 
 export class Engine {
   readonly partitions: PartitionSet;
-  readonly seen: SeenIds;
+  readonly factIds: FactIds;
   readonly intake: Intake;
   readonly parking: FactParking;
-  readonly reservations: Reservations;
+  readonly coordinator: Coordinator;
   readonly journal: Journal;
   readonly progress: Progress;
   readonly writers: Writers;
@@ -43,10 +43,10 @@ export class Engine {
     this.#parts = parts;
     this.writers = deps.writers;
     this.partitions = parts.partitions;
-    this.seen = parts.seen;
+    this.factIds = parts.factIds;
     this.intake = parts.intake;
     this.parking = parts.parking;
-    this.reservations = parts.reservations;
+    this.coordinator = parts.coordinator;
     this.journal = parts.journal;
     this.progress = parts.progress;
   }
@@ -235,6 +235,6 @@ export class Engine {
       [WRITERS_STREAM]: this.writers.revision,
     };
     for (const stream of FACT_STREAM_NAMES) ends[stream] = this.#parts.followers.position(stream);
-    await this.#deps.marks.write(ends, Math.max(...held.map((partition) => partition.book.epoch)));
+    await this.#deps.highWaterMarks.write(ends, Math.max(...held.map((partition) => partition.book.epoch)));
   }
 }

@@ -4,7 +4,7 @@ import type { Broker } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
 import { ParkMarks } from '../../streams/fact/park-marks.ts';
 import { Journal } from '../../streams/journal/journal.ts';
-import { SeenIds } from '../idempotency/fact-ids.ts';
+import { FactIds } from '../idempotency/fact-ids.ts';
 import type { Rules } from '../idempotency/rules.ts';
 import type { RulesList } from '../idempotency/rules-list.ts';
 import { Followers } from '../ingest/followers.ts';
@@ -14,13 +14,13 @@ import { Progress } from '../ingest/progress.ts';
 import type { Writers } from '../log/writers.ts';
 import type { Ownership } from '../ownership/ownership.ts';
 import { Expiry } from '../partition/expiry.ts';
-import type { MakeWatch } from '../partition/observer.ts';
+import type { MakeObserver } from '../partition/observer.ts';
 import { PartitionSet } from '../partition/partition-set.ts';
 import type { Peers } from '../ports/ports.ts';
-import type { Marks } from '../recovery/high-water-marks.ts';
+import type { HighWaterMarks } from '../recovery/high-water-marks.ts';
 import { RuleChanges } from '../recovery/rule-changes.ts';
 import { TakeOver } from '../recovery/take-over.ts';
-import { Reservations } from '../reservation/coordinator.ts';
+import { Coordinator } from '../reservation/coordinator.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
 import { SnapshotRounds } from '../snapshot/scheduler.ts';
 import type { SnapshotStore } from '../snapshot/snapshotter.ts';
@@ -54,7 +54,7 @@ export interface EngineDeps {
   readonly broker: Broker;
   readonly store: SnapshotStore;
   readonly baselines: Baselines;
-  readonly marks: Marks;
+  readonly highWaterMarks: HighWaterMarks;
   readonly writers: Writers;
   readonly clock: Clock;
   readonly ownership: Ownership;
@@ -65,7 +65,7 @@ export interface EngineDeps {
   readonly created: Readonly<Record<string, string>>;
   readonly settings: EngineSettings;
   readonly events: EngineEvents;
-  readonly watch?: MakeWatch | undefined;
+  readonly observer?: MakeObserver | undefined;
   /** Streams that have no room left, in words; none if it is left out. */
   readonly storage?: { readonly reasons: readonly string[] } | undefined;
 }
@@ -74,14 +74,14 @@ export type EngineParts = ReturnType<typeof engineParts>;
 
 /** @param signal aborted when the node ends */
 export function engineParts(deps: EngineDeps, signal: AbortSignal) {
-  const { clock, events, settings, rules, ownership, watch } = deps;
+  const { clock, events, settings, rules, ownership, observer } = deps;
   const { note } = events;
   const count = settings.partitions;
   const partitions = new PartitionSet({ clock, note });
-  const seen = new SeenIds();
-  partitions.observe({ dropped: (number) => seen.drop(number) });
+  const factIds = new FactIds();
+  partitions.observe({ dropped: (number) => factIds.drop(number) });
   const inDoubt = (number: number, what: string, error: unknown) => partitions.doubt(number, what, error);
-  const intaken = intakeParts(deps, { partitions, seen, inDoubt }, signal);
+  const intaken = intakeParts(deps, { partitions, factIds, inDoubt }, signal);
   const { intake, followers } = intaken;
   const journal = new Journal(deps, deps.writer, {
     fenced: (parts) => partitions.fenced(parts),
@@ -93,7 +93,7 @@ export function engineParts(deps: EngineDeps, signal: AbortSignal) {
   });
   const progress = new Progress({ ...deps, journal, followers, partitions, note });
   const { expired } = events;
-  const reservations = new Reservations({
+  const coordinator = new Coordinator({
     ...deps,
     partitions,
     count,
@@ -102,10 +102,10 @@ export function engineParts(deps: EngineDeps, signal: AbortSignal) {
     lease: ownership,
     inDoubt,
   });
-  const expiry = new Expiry(clock, partitions, (part, failed) => reservations.expire(part, failed));
+  const expiry = new Expiry(clock, partitions, (part, failed) => coordinator.expire(part, failed));
   const snapshots = new SnapshotRounds({
     ...deps,
-    seen,
+    factIds,
     partitions,
     count,
     journal,
@@ -118,25 +118,25 @@ export function engineParts(deps: EngineDeps, signal: AbortSignal) {
   const ruleChanges = new RuleChanges({ clock, rules, rulesList: deps.rulesList, partitions, ownership, note });
   const { recovered } = events;
   const { itemsPerPage } = settings;
-  const held = { seen, partitions, journal, intake, followers, snapshots, ruleChanges };
-  const takeOver = new TakeOver({ ...deps, ...held, count, watch, itemsPerPage, signal, recovered, note });
-  return { ...held, parking: intaken.parking, progress, reservations, expiry, takeOver };
+  const held = { factIds, partitions, journal, intake, followers, snapshots, ruleChanges };
+  const takeOver = new TakeOver({ ...deps, ...held, count, observer, itemsPerPage, signal, recovered, note });
+  return { ...held, parking: intaken.parking, progress, coordinator, expiry, takeOver };
 }
 
 interface Kept {
   readonly partitions: PartitionSet;
-  readonly seen: SeenIds;
+  readonly factIds: FactIds;
   readonly inDoubt: IntakeEvents['inDoubt'];
 }
 
 /** What takes facts in. */
-function intakeParts(deps: EngineDeps, { partitions, seen, inDoubt }: Kept, signal: AbortSignal) {
+function intakeParts(deps: EngineDeps, { partitions, factIds, inDoubt }: Kept, signal: AbortSignal) {
   const { broker, clock, events, rules, writers } = deps;
   const count = deps.settings.partitions;
   const parking = new FactParking({ broker, clock, signal, note: events.note });
   const park = (parked: Parameters<FactParking['park']>[0]) => parking.park(parked);
   const stored = { marks: new ParkMarks(), partitions: count };
-  const intake = new Intake(clock, partitions, seen, park, { ...events, inDoubt }, rules, stored);
+  const intake = new Intake(clock, partitions, factIds, park, { ...events, inDoubt }, rules, stored);
   const restarted = events.followerRestarted;
   const judgedLost = (stream: FactStream, from: number, until: number) =>
     writers.latest.skips.lost(stream, from, until);

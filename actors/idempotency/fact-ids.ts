@@ -39,7 +39,7 @@ interface Shard {
   used: number;
 }
 
-export class SeenIds {
+export class FactIds {
   readonly #chunks: (IdChunk | undefined)[] = [];
   readonly #freeNumbers: number[] = [];
   readonly #byPartition = new Map<number, IdChunk[]>();

@@ -18,7 +18,7 @@ import { CLOCK_SLACK_MS, DEFAULT_HORIZON_MS, RULES_VERSION } from '../../config/
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, RULES_METADATA } from '../../config/topology.ts';
 import { type Broker, BrokerError, type KeyEntry, type StreamFacts } from '../../streams/broker.ts';
 import { readStreams } from '../../streams/journal/floors.ts';
-import { changeMetadata, type Metadata, type MetadataWorld } from '../../streams/journal/metadata.ts';
+import { changeMetadata, type Metadata, type MetadataDeps } from '../../streams/journal/metadata.ts';
 import type { NodeInfo } from '../ownership/ownership.ts';
 import type { RulesEntry } from './rules.ts';
 
@@ -28,7 +28,7 @@ const COPY = 'list-0.1';
 /** V8 quotes a text that is no JSON in its message only up to twenty characters. */
 const CLOSED = 'needs holdfast 0.2';
 
-export interface RulesWorld extends MetadataWorld {
+export interface RulesDeps extends MetadataDeps {
   readonly broker: Pick<Broker, 'stream' | 'message' | 'annotate'>;
   readonly live: () => Promise<readonly NodeInfo[]>;
   /** The horizon of the first list; null: off. */
@@ -36,15 +36,15 @@ export interface RulesWorld extends MetadataWorld {
 }
 
 export class RulesList {
-  readonly #world: RulesWorld;
+  readonly #deps: RulesDeps;
 
-  constructor(world: RulesWorld) {
-    this.#world = world;
+  constructor(deps: RulesDeps) {
+    this.#deps = deps;
   }
 
   /** What is recorded, be it by 0.1; empty before the first node has started. Throws if this program does not know a version in it. */
   async read(): Promise<readonly RulesEntry[]> {
-    const journal = await this.#world.broker.stream(JOURNAL_STREAM);
+    const journal = await this.#deps.broker.stream(JOURNAL_STREAM);
     return recorded(journal?.metadata) ?? (await this.#ofOld());
   }
 
@@ -56,7 +56,7 @@ export class RulesList {
     const older = await this.#olderNodes();
     if (older.length > 0 && found.length > 0) return found;
     let entries = found;
-    await changeMetadata(this.#world, async (metadata) => {
+    await changeMetadata(this.#deps, async (metadata) => {
       entries = recorded(metadata) ?? (await this.#closeToOld());
       if (isCurrent(entries)) return undefined;
       const started = await this.#olderNodes();
@@ -65,7 +65,7 @@ export class RulesList {
         return undefined;
       }
       const last = entries.at(-1);
-      const { firstHorizonMs = DEFAULT_HORIZON_MS } = this.#world;
+      const { firstHorizonMs = DEFAULT_HORIZON_MS } = this.#deps;
       entries = await this.#added(entries, last === undefined ? firstHorizonMs : last.horizonMs);
       return written(entries);
     });
@@ -78,7 +78,7 @@ export class RulesList {
   async add(horizonMs: number | null): Promise<readonly RulesEntry[]> {
     await this.current();
     let entries: readonly RulesEntry[] = [];
-    await changeMetadata(this.#world, async (metadata) => {
+    await changeMetadata(this.#deps, async (metadata) => {
       entries = recorded(metadata) ?? [];
       if (entries.at(-1)?.horizonMs === horizonMs) return undefined;
       entries = await this.#added(entries, horizonMs);
@@ -88,13 +88,13 @@ export class RulesList {
   }
 
   async #olderNodes(): Promise<readonly NodeInfo[]> {
-    return (await this.#world.live()).filter(({ rules }) => (rules ?? 1) < RULES_VERSION);
+    return (await this.#deps.live()).filter(({ rules }) => (rules ?? 1) < RULES_VERSION);
   }
 
   async #added(entries: readonly RulesEntry[], horizonMs: number | null): Promise<readonly RulesEntry[]> {
     if (entries.length >= LIMITS.rulesEntries)
       throw new Error(`the list of rules has ${entries.length} entries, and no more fit into the metadata of JOURNAL`);
-    const streams = await readStreams(this.#world.broker);
+    const streams = await readStreams(this.#deps.broker);
     const ends = Object.fromEntries([...streams].map(([name, { lastSeq }]) => [name, lastSeq + 1]));
     const before: RulesEntry[] = [];
     for (const entry of entries) {
@@ -122,10 +122,10 @@ export class RulesList {
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
       let at = middle;
-      let message = await this.#world.broker.message(name, at);
+      let message = await this.#deps.broker.message(name, at);
       while (message === undefined && at + 1 < high) {
         at += 1;
-        message = await this.#world.broker.message(name, at);
+        message = await this.#deps.broker.message(name, at);
       }
       if (message === undefined || message.recordedAt >= micros) high = middle;
       else low = at + 1;
@@ -135,12 +135,12 @@ export class RulesList {
 
   /** The list of 0.1, or the copy of it where it has been overwritten. */
   async #ofOld(): Promise<readonly RulesEntry[]> {
-    const list = await this.#world.keys.get(LIST);
-    return ofOld(list?.value === CLOSED ? await this.#world.keys.get(COPY) : list);
+    const list = await this.#deps.keys.get(LIST);
+    return ofOld(list?.value === CLOSED ? await this.#deps.keys.get(COPY) : list);
   }
 
   async #closeToOld(): Promise<readonly RulesEntry[]> {
-    const { keys } = this.#world;
+    const { keys } = this.#deps;
     for (;;) {
       const list = await keys.get(LIST);
       if (list?.value === CLOSED) return this.#ofOld();
@@ -157,7 +157,7 @@ export class RulesList {
 
   /** A node of 0.1 has come in between: it finds its list again. */
   async #openToOld(): Promise<void> {
-    const { keys } = this.#world;
+    const { keys } = this.#deps;
     const list = await keys.get(LIST);
     const copy = await keys.get(COPY);
     if (list?.value !== CLOSED) return;

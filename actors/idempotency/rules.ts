@@ -30,7 +30,7 @@ export interface RulesEntry extends Rule {
 }
 
 /** How far a state, or a copy of one, has folded the fact streams, and when that was. */
-export interface Standing {
+export interface FoldedPoint {
   readonly positions: Readonly<Partial<Record<FactStream, number>>>;
   readonly atMs: number;
 }
@@ -89,7 +89,7 @@ export class Rules {
   }
 
   /** Whether one of the entries after the first so many holds for something that is folded. */
-  changedBy({ positions, atMs }: Standing, known: number): boolean {
+  changedBy({ positions, atMs }: FoldedPoint, known: number): boolean {
     const added = this.#entries.slice(known);
     return added.some((entry) =>
       FACT_STREAM_NAMES.some((name) => holds(entry, name, positions[name] ?? 0, atMs * 1000)),
@@ -97,7 +97,7 @@ export class Rules {
   }
 
   /** The widest horizon, in milliseconds, that holds for anything behind a standing; infinite for off. */
-  widestMs({ positions, atMs }: Standing): number {
+  widestMs({ positions, atMs }: FoldedPoint): number {
     const indexes = FACT_STREAM_NAMES.map((name) => this.#indexAt(name, (positions[name] ?? 0) + 1, atMs * 1000));
     const ahead = this.#entries.slice(Math.min(...indexes));
     return Math.max(...ahead.map(({ horizonMs }) => horizonMs ?? Number.POSITIVE_INFINITY));
@@ -124,7 +124,7 @@ function holds({ from }: RulesEntry, stream: string, seq: number, micros: number
  * @param copy `horizonMs`: the narrowest horizon by which it forgot; null if it never did, and absent in copies before that was written
  */
 export function unfit(
-  copy: Standing & { readonly horizonMs?: number | null; readonly horizonsKnown?: number },
+  copy: FoldedPoint & { readonly horizonMs?: number | null; readonly horizonsKnown?: number },
   rules: Pick<Rules, 'changedBy' | 'widestMs'>,
 ): string | undefined {
   const wanted = rules.widestMs(copy);

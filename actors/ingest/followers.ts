@@ -6,11 +6,11 @@
 import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../../config/topology.ts';
 import { backOffMs, delay } from '../../streams/clock.ts';
-import { Follower, type ReadingWorld } from '../../streams/read/follower.ts';
+import { Follower, type ReadingDeps } from '../../streams/read/follower.ts';
 import type { PartitionSet, Partitions } from '../partition/partition-set.ts';
 import type { Intake } from './intake.ts';
 
-export interface FollowersWorld extends ReadingWorld {
+export interface FollowersDeps extends ReadingDeps {
   readonly intake: Intake;
   /** Those that this node holds, served or catching up. */
   readonly partitions: PartitionSet;
@@ -22,12 +22,12 @@ export interface FollowersWorld extends ReadingWorld {
 }
 
 export class Followers {
-  readonly #world: FollowersWorld;
+  readonly #deps: FollowersDeps;
   readonly #followers = new Map<FactStream, Follower>();
 
-  constructor(world: FollowersWorld) {
-    this.#world = world;
-    world.partitions.observe({ heldChanged: () => this.#restartAll() });
+  constructor(deps: FollowersDeps) {
+    this.#deps = deps;
+    deps.partitions.observe({ heldChanged: () => this.#restartAll() });
   }
 
   /** For the partitions that are held now. */
@@ -39,7 +39,7 @@ export class Followers {
   async reach(targets: Readonly<Record<string, number>>, pointless: () => boolean): Promise<void> {
     const behind = () =>
       FACT_STREAM_NAMES.some((stream) => (this.#followers.get(stream)?.position ?? 0) < (targets[stream] ?? 0));
-    const { clock } = this.#world;
+    const { clock } = this.#deps;
     let [at, since] = [-1, clock.monoMs()];
     while (behind() && !pointless()) {
       await delay(clock, 2);
@@ -82,14 +82,14 @@ export class Followers {
   }
 
   #restart(stream: FactStream): void {
-    const { intake, partitions, count, restarted, judgedLost } = this.#world;
+    const { intake, partitions, count, restarted, judgedLost } = this.#deps;
     this.#followers.get(stream)?.close();
     this.#followers.delete(stream);
     const held = [...partitions.values()];
     if (held.length === 0) return;
     const position = Math.min(...held.map((partition) => partition.positions[stream]));
     const filters = held.length === count ? [] : filtersOf(stream, partitions);
-    const follower = new Follower(this.#world, stream, filters, position, {
+    const follower = new Follower(this.#deps, stream, filters, position, {
       message: (message) => {
         // mutant: mark-not-read
         if (!intake.marks.covers(stream, message)) {
@@ -118,11 +118,11 @@ export class Followers {
 
   /** A message quotes a mark that is newer than those that were read. All that the stream holds by now is covered by one reading. */
   async #readMarks(stream: FactStream, follower: Follower): Promise<void> {
-    const { broker, clock, intake, restarted } = this.#world;
+    const { broker, clock, intake, restarted } = this.#deps;
     for (let attempt = 0; this.#followers.get(stream) === follower; attempt++) {
       try {
         const end = (await broker.stream(stream))?.lastSeq ?? 0;
-        await intake.marks.read(this.#world, { [stream]: end });
+        await intake.marks.read(this.#deps, { [stream]: end });
         break;
       } catch (error) {
         restarted(stream, `marks of parked facts cannot be read: ${(error as Error).message}`);
@@ -134,7 +134,7 @@ export class Followers {
 
   #pauseForParking(follower: Follower): void {
     follower.pause();
-    const waitFor = [...this.#world.partitions.values()].flatMap((partition) => [...partition.parking]);
+    const waitFor = [...this.#deps.partitions.values()].flatMap((partition) => [...partition.parking]);
     Promise.all(waitFor).then(
       () => follower.resume(),
       () => undefined,

@@ -20,14 +20,14 @@ import type { Parking, ParkReason } from '../../streams/fact/parked.ts';
 import { hash64 } from '../../streams/hash.ts';
 import type { FactType } from '../../streams/subjects.ts';
 import { type StoredFact, storedFact } from '../../streams/subjects.ts';
-import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { FactIds } from '../idempotency/fact-ids.ts';
 import type { Rule, Rules } from '../idempotency/rules.ts';
-import { horizonMicros, readStored } from '../idempotency/verdict.ts';
+import { horizonMicros, readStored } from '../idempotency/stored-fact.ts';
 import { foldFact } from '../partition/fold.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partition-set.ts';
 
-export type Verdict = 'applied' | 'duplicate' | { readonly parked: ParkReason; readonly message: string };
+export type FactOutcome = 'applied' | 'duplicate' | { readonly parked: ParkReason; readonly message: string };
 
 export interface IntakeEvents {
   readonly applied: (type: FactType) => void;
@@ -40,19 +40,19 @@ export interface IntakeEvents {
 export class Intake {
   readonly #clock: Clock;
   readonly #partitions: Partitions;
-  readonly #seen: SeenIds;
+  readonly #factIds: FactIds;
   readonly #park: (parking: Parking) => Promise<unknown>;
   readonly #events: IntakeEvents;
   readonly #rules: Pick<Rules, 'at'>;
-  readonly #exceptions = new Map<string, Verdict>();
-  readonly #waiters = new Map<string, Set<(verdict: Verdict | undefined) => void>>();
+  readonly #exceptions = new Map<string, FactOutcome>();
+  readonly #waiters = new Map<string, Set<(outcome: FactOutcome | undefined) => void>>();
   readonly #stored: { readonly marks: ParkMarks; readonly partitions: number };
   parkingInFlight = 0;
 
   constructor(
     clock: Clock,
     partitions: Partitions,
-    seen: SeenIds,
+    factIds: FactIds,
     park: (parking: Parking) => Promise<unknown>,
     events: IntakeEvents,
     rules: Pick<Rules, 'at'>,
@@ -60,7 +60,7 @@ export class Intake {
   ) {
     this.#clock = clock;
     this.#partitions = partitions;
-    this.#seen = seen;
+    this.#factIds = factIds;
     this.#park = park;
     this.#events = events;
     this.#rules = rules;
@@ -84,17 +84,17 @@ export class Intake {
     const partition = this.#partitions.get(place.partition);
     if (partition === undefined || seq <= partition.positions[stream]) return;
     failpoint('fact-received');
-    let verdict: Verdict;
+    let outcome: FactOutcome;
     try {
-      verdict = this.#judge(stream, message, place, partition);
+      outcome = this.#judge(stream, message, place, partition);
     } catch (error) {
       this.#events.inDoubt(partition.number, `fact ${stream}.${seq}`, error);
       return;
     }
     failpoint('fact-applied');
     partition.positions[stream] = seq;
-    if (verdict !== 'applied') this.#except(stream, seq, verdict);
-    if (this.#waiters.size > 0) this.#tell(`${stream}.${seq}`, verdict);
+    if (outcome !== 'applied') this.#except(stream, seq, outcome);
+    if (this.#waiters.size > 0) this.#tell(`${stream}.${seq}`, outcome);
   }
 
   /** Whether a partition is held here, served or catching up. */
@@ -106,12 +106,12 @@ export class Intake {
    * The verdict on a stored fact of a partition that is held here; undefined if it does not come within so many milliseconds, `unknown` if
    * an owner before this one gave it.
    */
-  async verdict(
+  async outcome(
     stream: FactStream,
     seq: number,
     partition: number,
     withinMs: number,
-  ): Promise<Verdict | 'unknown' | undefined> {
+  ): Promise<FactOutcome | 'unknown' | undefined> {
     const key = `${stream}.${seq}`;
     const held = this.#partitions.get(partition);
     if (held === undefined) return undefined;
@@ -120,9 +120,9 @@ export class Intake {
     return new Promise((resolve) => {
       const waiting = this.#waiters.get(key) ?? new Set();
       this.#waiters.set(key, waiting);
-      const tell = (verdict: Verdict | undefined) => {
+      const tell = (outcome: FactOutcome | undefined) => {
         cancel();
-        resolve(verdict);
+        resolve(outcome);
       };
       const cancel = this.#clock.after(withinMs, () => {
         waiting.delete(tell);
@@ -139,7 +139,7 @@ export class Intake {
     this.#waiters.clear();
   }
 
-  #judge(stream: FactStream, message: FollowedMessage, place: StoredFact, partition: Partition): Verdict {
+  #judge(stream: FactStream, message: FollowedMessage, place: StoredFact, partition: Partition): FactOutcome {
     const rule = this.#rules.at(stream, message);
     const put = (parked: ParkReason, why: string) => this.#parkMessage(stream, message, partition, parked, why);
     // Each way out of here is one verdict (IT1).
@@ -147,7 +147,7 @@ export class Intake {
     if (!read.ok) return put(read.reason, read.message);
     const { fact, content } = read;
     const id = hash64(fact.id, 1);
-    const known = this.#seen.check(id, content);
+    const known = this.#factIds.check(id, content);
     // mutant: duplicates-count
     if (known === 'duplicate') {
       this.#events.duplicate();
@@ -159,7 +159,7 @@ export class Intake {
       return put('id-conflict', `the id ${fact.id} was used before with other content`);
     }
     const { recordedAt } = message;
-    this.#seen.add(partition.number, id, content, rememberedFrom(rule, recordedAt, fact.at));
+    this.#factIds.add(partition.number, id, content, rememberedFrom(rule, recordedAt, fact.at));
     foldFact(partition, fact, recordedAt);
     this.#events.applied(fact.type);
     return 'applied';
@@ -171,7 +171,7 @@ export class Intake {
     partition: Partition,
     reason: ParkReason,
     why: string,
-  ): Verdict {
+  ): FactOutcome {
     this.#events.parked(reason);
     this.parkingInFlight += 1;
     const done = this.#park({
@@ -191,8 +191,8 @@ export class Intake {
     return { parked: reason, message: why };
   }
 
-  #except(stream: FactStream, seq: number, verdict: Verdict): void {
-    this.#exceptions.set(`${stream}.${seq}`, verdict);
+  #except(stream: FactStream, seq: number, outcome: FactOutcome): void {
+    this.#exceptions.set(`${stream}.${seq}`, outcome);
     if (this.#exceptions.size <= LIMITS.verdictsKept) return;
     for (const oldest of this.#exceptions.keys()) {
       this.#exceptions.delete(oldest);
@@ -200,8 +200,8 @@ export class Intake {
     }
   }
 
-  #tell(key: string, verdict: Verdict): void {
-    for (const tell of this.#waiters.get(key) ?? []) tell(verdict);
+  #tell(key: string, outcome: FactOutcome): void {
+    for (const tell of this.#waiters.get(key) ?? []) tell(outcome);
     this.#waiters.delete(key);
   }
 }

@@ -13,7 +13,7 @@ import { maxPayloadTrouble } from '../../streams/nats/max-payload.ts';
 import type { Partitions } from '../partition/partition-set.ts';
 import type { Followers } from './followers.ts';
 
-export interface ProgressWorld {
+export interface ProgressDeps {
   readonly broker: Pick<Broker, 'server'>;
   readonly clock: Clock;
   readonly journal: { readonly standstill: Standstill | undefined };
@@ -30,7 +30,7 @@ interface Still {
 }
 
 export class Progress {
-  readonly #world: ProgressWorld;
+  readonly #deps: ProgressDeps;
   /** Where each intake stood, and since when. */
   readonly #stands = new Map<FactStream, { readonly position: number; readonly sinceMs: number }>();
   /** When each fact on its way to PARKED was seen first. */
@@ -39,15 +39,15 @@ export class Progress {
   /** What stood still at the last look. */
   #told = new Map<string, number>();
 
-  constructor(world: ProgressWorld) {
-    this.#world = world;
+  constructor(deps: ProgressDeps) {
+    this.#deps = deps;
   }
 
   /** Looks whether all moves, and says when something begins to stand still and when it moves again. */
   look(): void {
-    const now = this.#world.clock.monoMs();
+    const now = this.#deps.clock.monoMs();
     for (const stream of FACT_STREAM_NAMES) {
-      const position = this.#world.followers.position(stream);
+      const position = this.#deps.followers.position(stream);
       const stand = this.#stands.get(stream);
       if (stand === undefined || stand.position !== position || !this.#hasWork(stream))
         this.#stands.set(stream, { position, sinceMs: now });
@@ -55,40 +55,39 @@ export class Progress {
     this.#lookAtParking(now);
     const still = this.#still;
     for (const { what, ms, says } of still)
-      if (!this.#told.has(what))
-        this.#world.note('warn', 'this node does not move', { what, says, ms: Math.round(ms) });
+      if (!this.#told.has(what)) this.#deps.note('warn', 'this node does not move', { what, says, ms: Math.round(ms) });
     for (const [what, ms] of this.#told)
       if (!still.some((each) => each.what === what))
-        this.#world.note('warn', 'this node moves again', { what, ms: Math.round(ms) });
+        this.#deps.note('warn', 'this node moves again', { what, ms: Math.round(ms) });
     this.#told = new Map(still.map(({ what, ms }) => [what, ms]));
   }
 
   /** Why the node is not ready; none if all moves. */
   get reasons(): string[] {
-    const payload = maxPayloadTrouble(this.#world.broker);
+    const payload = maxPayloadTrouble(this.#deps.broker);
     return [...this.#still.map(({ says }) => says), ...(payload === undefined ? [] : [payload])];
   }
 
   /** How long nothing has been stored in JOURNAL while decisions wait; 0 if it moves or has nothing to do. */
   get journalMs(): number {
-    return this.#world.journal.standstill?.ms ?? 0;
+    return this.#deps.journal.standstill?.ms ?? 0;
   }
 
   /** How long no message of a fact stream has been folded while it has some for this node, or nothing has been heard of it. */
   intakeMs(stream: FactStream): number {
-    const { clock } = this.#world;
+    const { clock } = this.#deps;
     const stand = this.#hasWork(stream) ? this.#stands.get(stream) : undefined;
     return Math.max(stand === undefined ? 0 : clock.monoMs() - stand.sinceMs, this.#silentMs(stream));
   }
 
   /** How long the oldest fact on its way to PARKED has waited. */
   get parkingMs(): number {
-    return Math.max(0, this.#world.clock.monoMs() - this.#oldestParkingMs);
+    return Math.max(0, this.#deps.clock.monoMs() - this.#oldestParkingMs);
   }
 
   get #still(): Still[] {
     const still: Still[] = [];
-    const { journal, followers } = this.#world;
+    const { journal, followers } = this.#deps;
     const add = (what: string, ms: number, says: (seconds: number) => string) => {
       if (ms > LIMITS.standstillMs) still.push({ what, ms, says: says(Math.floor(ms / 1000)) });
     };
@@ -109,18 +108,18 @@ export class Progress {
 
   // PG1.
   #hasWork(stream: FactStream): boolean {
-    return this.#world.followers.lag(stream) > 0 || this.#world.followers.paused(stream);
+    return this.#deps.followers.lag(stream) > 0 || this.#deps.followers.paused(stream);
   }
 
   /** A server tells that it lives twice a second. */
   #silentMs(stream: FactStream): number {
-    const ms = this.#world.followers.silentMs(stream);
+    const ms = this.#deps.followers.silentMs(stream);
     return ms > LIMITS.followerSilenceMs ? ms : 0;
   }
 
   #lookAtParking(now: number): void {
     this.#oldestParkingMs = Number.POSITIVE_INFINITY;
-    for (const { parking } of this.#world.partitions.values()) {
+    for (const { parking } of this.#deps.partitions.values()) {
       // A set keeps its order: the first has waited longest.
       const [oldest] = parking;
       if (oldest === undefined) continue;

@@ -21,13 +21,13 @@ import { hash64 } from '../../streams/hash.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
 import { againSubject, factSubject, partitionOf } from '../../streams/subjects.ts';
 import type { Rule, Rules } from '../idempotency/rules.ts';
-import { horizonMicros } from '../idempotency/verdict.ts';
-import type { FactDesk, Peers } from '../ports/ports.ts';
+import { horizonMicros } from '../idempotency/stored-fact.ts';
+import type { FactIngress, Peers } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
-import type { Intake, Verdict } from './intake.ts';
+import type { FactOutcome, Intake } from './intake.ts';
 import type { FactParking } from './parking.ts';
 
-export interface FactWorld {
+export interface FactIngressDeps {
   readonly broker: Broker;
   readonly intake: Intake;
   readonly peers: Peers;
@@ -52,17 +52,17 @@ interface Rejection {
 }
 type Outcome = 'accepted' | 'duplicate' | { code: string; message: string };
 
-export class StreamFactDesk implements FactDesk {
-  readonly #world: FactWorld;
+export class StreamFactIngress implements FactIngress {
+  readonly #deps: FactIngressDeps;
   #inFlight = 0;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(world: FactWorld) {
-    this.#world = world;
+  constructor(deps: FactIngressDeps) {
+    this.#deps = deps;
   }
 
   async submit(facts: readonly SentBody[]): Promise<{ accepted: number; duplicates: number; rejected: Rejection[] }> {
-    const { stalled } = this.#world.parking;
+    const { stalled } = this.#deps.parking;
     if (stalled !== undefined) throw undecided(UNDECIDED.full, stalled);
     const before = new Map<string, Promise<Outcome>>();
     const outcomes = await Promise.all(facts.map((sent) => this.#submit(sent, before)));
@@ -92,7 +92,7 @@ export class StreamFactDesk implements FactDesk {
         },
       );
     }
-    const { broker, nonce, partitions, resubmitsByHeader } = this.#world;
+    const { broker, nonce, partitions, resubmitsByHeader } = this.#deps;
     try {
       if (resubmitsByHeader()) {
         const headers = { ...typeHeaders(sent), [RESUBMIT_HEADER]: 'yes' };
@@ -127,40 +127,40 @@ export class StreamFactDesk implements FactDesk {
 
   /** By which a fact will be judged that is stored now. */
   get #rule(): Rule {
-    return this.#world.rules.next(this.#world.clock.nowMs());
+    return this.#deps.rules.next(this.#deps.clock.nowMs());
   }
 
   #oldest(): number {
-    return this.#world.clock.nowMs() * 1000 - horizonMicros(this.#rule);
+    return this.#deps.clock.nowMs() * 1000 - horizonMicros(this.#rule);
   }
 
   /** A name that nothing new may have: only a count comes here, and it may put a name right that is stored already. */
   async #storeIfKnown(sent: SentBody, fact: Fact): Promise<Outcome> {
-    if (await this.#world.knows(fact.sku, fact.location)) return this.#store(sent, fact);
+    if (await this.#deps.knows(fact.sku, fact.location)) return this.#store(sent, fact);
     return this.#reject(sent, 'invalid', `sku and location must be ${NAME_RULE}`);
   }
 
   async #store(sent: SentBody, fact: Fact): Promise<Outcome> {
     const stream = present(streamOf(fact.type));
     const seq = await this.#publish(factSubject(fact.type, fact.location, fact.sku), sent);
-    const verdict = await this.#verdict(stream, seq, partitionOf(fact.sku, this.#world.partitions));
-    if (verdict === 'applied') return 'accepted';
-    if (verdict === 'duplicate') return 'duplicate';
-    return { code: verdict.parked, message: verdict.message };
+    const outcome = await this.#outcome(stream, seq, partitionOf(fact.sku, this.#deps.partitions));
+    if (outcome === 'applied') return 'accepted';
+    if (outcome === 'duplicate') return 'duplicate';
+    return { code: outcome.parked, message: outcome.message };
   }
 
   /** Held here: when intake has come so far. Elsewhere: what the owner says, asked again while there is none. */
-  async #verdict(stream: FactStream, seq: number, partition: number): Promise<Verdict> {
-    const { intake, clock, stopping } = this.#world;
+  async #outcome(stream: FactStream, seq: number, partition: number): Promise<FactOutcome> {
+    const { intake, clock, stopping } = this.#deps;
     const until = clock.monoMs() + LIMITS.verdictMs;
     for (;;) {
       const leftMs = until - clock.monoMs();
       if (leftMs <= 0 || stopping()) break;
-      const verdict = intake.holds(partition)
-        ? await intake.verdict(stream, seq, partition, leftMs)
+      const outcome = intake.holds(partition)
+        ? await intake.outcome(stream, seq, partition, leftMs)
         : await this.#ask(stream, seq, partition, leftMs);
-      if (verdict === 'unknown') break;
-      if (verdict !== undefined) return verdict;
+      if (outcome === 'unknown') break;
+      if (outcome !== undefined) return outcome;
       await delay(clock, Math.min(LIMITS.verdictAgainMs, leftMs));
     }
     // SU3.
@@ -172,21 +172,21 @@ export class StreamFactDesk implements FactDesk {
     seq: number,
     partition: number,
     withinMs: number,
-  ): Promise<Verdict | 'unknown' | undefined> {
-    const asked = this.#world.peers.ask(partition, 'verdict', { stream, seq }).then(
+  ): Promise<FactOutcome | 'unknown' | undefined> {
+    const asked = this.#deps.peers.ask(partition, 'verdict', { stream, seq }).then(
       ({ verdict }) => verdict ?? undefined,
       () => undefined,
     );
-    return inTime(this.#world.clock, withinMs, asked);
+    return inTime(this.#deps.clock, withinMs, asked);
   }
 
   async #reject({ bytes, type }: SentBody, reason: ParkReason, message: string): Promise<Outcome> {
     const { hi, lo } = hash64(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
     const source = `http.${reason}-${hi.toString(16)}${lo.toString(16).padStart(8, '0')}`;
-    this.#world.parked(reason);
-    const parked = this.#world.parking.park({ source, subject: 'http', reason, message, contentType: type, bytes });
+    this.#deps.parked(reason);
+    const parked = this.#deps.parking.park({ source, subject: 'http', reason, message, contentType: type, bytes });
     const done = parked.then(() => true);
-    if ((await inTime(this.#world.clock, LIMITS.verdictMs, done)) === undefined) throw undecided(UNDECIDED.parking);
+    if ((await inTime(this.#deps.clock, LIMITS.verdictMs, done)) === undefined) throw undecided(UNDECIDED.parking);
     return { code: reason, message };
   }
 
@@ -196,7 +196,7 @@ export class StreamFactDesk implements FactDesk {
     this.#inFlight += 1;
     try {
       // SU1.
-      return await this.#world.broker.publish(subject, sent.bytes, { headers: typeHeaders(sent) });
+      return await this.#deps.broker.publish(subject, sent.bytes, { headers: typeHeaders(sent) });
     } catch (error) {
       throw unstored(error, UNDECIDED.stored);
     } finally {

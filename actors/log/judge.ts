@@ -11,7 +11,7 @@ import { present } from '../../streams/assert.ts';
 import type { StoredMessage } from '../../streams/broker.ts';
 import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import { decodeRecord, type JournalRecord } from '../../streams/journal/record.ts';
-import { type ReadingWorld, readUntil } from '../../streams/read/follower.ts';
+import { type ReadingDeps, readUntil } from '../../streams/read/follower.ts';
 import type { Admission } from './admission.ts';
 import { ChainAudit, ChainBreak } from './chain.ts';
 import { type Skip, sha256 } from './skips.ts';
@@ -38,16 +38,11 @@ interface Found {
   readonly means?: string;
 }
 
-export async function judge(
-  world: ReadingWorld,
-  admission: Admission,
-  stream: string,
-  seq: number,
-): Promise<Judgement> {
-  const message = await world.broker.message(stream, seq);
+export async function judge(deps: ReadingDeps, admission: Admission, stream: string, seq: number): Promise<Judgement> {
+  const message = await deps.broker.message(stream, seq);
   const record = stream === JOURNAL_STREAM && message !== undefined ? recordIn(message) : undefined;
-  const found = message === undefined ? await judgeMissing(world, admission, stream, seq) : undefined;
-  const { stops, says, means = '' } = found ?? (await judgeStanding(world, admission, stream, present(message)));
+  const found = message === undefined ? await judgeMissing(deps, admission, stream, seq) : undefined;
+  const { stops, says, means = '' } = found ?? (await judgeStanding(deps, admission, stream, present(message)));
   return { stream, seq, stops, says, means, message, record };
 }
 
@@ -58,7 +53,7 @@ export function skipOf({ stream, seq, message }: Judgement, said: Pick<Skip, 'by
 }
 
 async function judgeMissing(
-  { broker }: ReadingWorld,
+  { broker }: ReadingDeps,
   { skips }: Admission,
   stream: string,
   seq: number,
@@ -79,7 +74,7 @@ async function judgeMissing(
 }
 
 async function judgeStanding(
-  world: ReadingWorld,
+  deps: ReadingDeps,
   admission: Admission,
   stream: string,
   message: StoredMessage,
@@ -88,7 +83,7 @@ async function judgeStanding(
   const { seq, subject } = message;
   if (!admission.counts(subject, seq)) return fits('its writer never owned a partition: it does not count anyway');
   if (admission.skips.of(stream, message) !== undefined) return fits('it has been skipped already');
-  const stop = await firstStop(world, admission, seq);
+  const stop = await firstStop(deps, admission, seq);
   if (stop === undefined) return fits('it reads fine and follows the record before it');
   if (stop.seq < seq) return fits(`reading stops before it, at ${stream}.${stop.seq}: judge that first`);
   // JU1.
@@ -105,16 +100,16 @@ function fits(says: string): Found {
 
 /** Where a reader of JOURNAL stops first, at or before a sequence. */
 async function firstStop(
-  world: ReadingWorld,
+  deps: ReadingDeps,
   admission: Admission,
   seq: number,
 ): Promise<{ seq: number; message: string; counted: boolean } | undefined> {
-  const streams = await readStreams(world.broker);
+  const streams = await readStreams(deps.broker);
   const floor = floorsOf(streams)[JOURNAL_STREAM] ?? 0;
   const chain = new ChainAudit(undefined, floor, admission);
   let before = floor;
   try {
-    await readUntil(world, JOURNAL_STREAM, [], streams.get(JOURNAL_STREAM)?.firstSeq ?? 1, seq, (message) => {
+    await readUntil(deps, JOURNAL_STREAM, [], streams.get(JOURNAL_STREAM)?.firstSeq ?? 1, seq, (message) => {
       if (message.seq > floor && !admission.skips.lost(JOURNAL_STREAM, before + 1, message.seq))
         throw new ChainBreak(before + 1, '', 0, 'is lost');
       before = Math.max(before, message.seq);

@@ -18,7 +18,7 @@ import { Skips } from './skips.ts';
 const FOUNDED = 'founded';
 const WRITER = 'w.';
 
-export interface WritersWorld {
+export interface WritersDeps {
   readonly broker: Pick<Broker, 'stream'>;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly writers: Keys;
@@ -26,20 +26,20 @@ export interface WritersWorld {
 }
 
 export class Writers {
-  readonly #world: WritersWorld;
+  readonly #deps: WritersDeps;
   /** As it was read last. */
   latest = Admission.open();
   /** Latest revision of the bucket that is known here. */
   revision = 0;
   #founded = false;
 
-  constructor(world: WritersWorld) {
-    this.#world = world;
+  constructor(deps: WritersDeps) {
+    this.#deps = deps;
   }
 
   /** Reads what counts now: of all that JOURNAL holds up to an end that was read before. */
   async read(): Promise<Admission> {
-    const entries = await this.#world.writers.all();
+    const entries = await this.#deps.writers.all();
     const writers: string[] = [];
     let foundedAt = Number.POSITIVE_INFINITY;
     for (const { key, value, revision } of entries) {
@@ -48,7 +48,7 @@ export class Writers {
       else if (key.startsWith(WRITER)) writers.push(key.slice(WRITER.length));
     }
     this.#founded = foundedAt !== Number.POSITIVE_INFINITY;
-    this.latest = new Admission(writers, foundedAt, await Skips.read(this.#world.skips));
+    this.latest = new Admission(writers, foundedAt, await Skips.read(this.#deps.skips));
     return this.latest;
   }
 
@@ -62,7 +62,7 @@ export class Writers {
     if (this.#founded) return;
     const admission = await this.read();
     if (this.#founded || !(await live()).every((writer) => admission.knows(writer))) return;
-    const journalSeq = (await this.#world.broker.stream(JOURNAL_STREAM))?.lastSeq ?? 0;
+    const journalSeq = (await this.#deps.broker.stream(JOURNAL_STREAM))?.lastSeq ?? 0;
     await this.#create(FOUNDED, { journalSeq, at: this.#now });
     await this.read();
   }
@@ -81,17 +81,17 @@ export class Writers {
 
   /** Whether people have judged something since it was read last. */
   async judgedSince(): Promise<boolean> {
-    return (await Skips.read(this.#world.skips)).revision !== this.latest.skips.revision;
+    return (await Skips.read(this.#deps.skips)).revision !== this.latest.skips.revision;
   }
 
   get #now(): string {
-    return formatInstant(this.#world.clock.nowMs() * 1000);
+    return formatInstant(this.#deps.clock.nowMs() * 1000);
   }
 
   // A key is created and never deleted (WR4).
   async #create(key: string, value: object): Promise<void> {
     try {
-      this.revision = Math.max(this.revision, await this.#world.writers.put(key, JSON.stringify(value), 0));
+      this.revision = Math.max(this.revision, await this.#deps.writers.put(key, JSON.stringify(value), 0));
     } catch (error) {
       if ((error as { kind?: string }).kind !== 'conflict') throw error;
     }

@@ -5,13 +5,13 @@ import { isAboutStock } from '../../streams/journal/stock-decisions.ts';
 import type { Partition } from './partition.ts';
 
 /** Folds a fact that has not been folded before, and tells whoever watches. */
-export function foldFact({ books, book, watch }: Partition, fact: Fact, recordedAt: number): void {
+export function foldFact({ books, book, observer }: Partition, fact: Fact, recordedAt: number): void {
   books.evolveFact(fact);
-  watch?.factFolded(book, fact, recordedAt);
+  observer?.factFolded(book, fact, recordedAt);
 }
 
 /** Folds what a stored decision says about a partition, and tells whoever watches. */
-export function foldDecision({ books, book, watch }: Partition, decision: Decision): void {
+export function foldDecision({ books, book, observer }: Partition, decision: Decision): void {
   books.evolve(decision);
-  if (watch !== undefined && isAboutStock(decision)) watch.decisionFolded(book, decision);
+  if (observer !== undefined && isAboutStock(decision)) observer.decisionFolded(book, decision);
 }

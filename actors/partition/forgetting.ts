@@ -1,9 +1,9 @@
 /** What a partition forgets in time: ids and movements past the horizon, reservations that ended long ago. */
 
 import { at } from '../../streams/assert.ts';
-import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { FactIds } from '../idempotency/fact-ids.ts';
 import { compact } from '../stock/movements.ts';
-import { endedAtMs, homeEndedAtMs } from '../stock/reservation.ts';
+import { coordinatorEndedAtMs, endedAtMs } from '../stock/reservation.ts';
 import type { Partition } from './partition.ts';
 
 /** Slack beyond the horizon: facts that were let in just before it may still be on their way. */
@@ -19,11 +19,11 @@ export interface Forgetting {
 }
 
 /** Returns how many reservations were forgotten. */
-export function maintain(partition: Partition, seen: SeenIds, rules: Forgetting): number {
+export function maintain(partition: Partition, factIds: FactIds, rules: Forgetting): number {
   const { book } = partition;
   if (rules.horizonMs !== Number.POSITIVE_INFINITY && rules.caughtUp) {
     const before = (rules.nowMs - rules.horizonMs - SLACK_MS) * 1000;
-    let forgot = seen.forgetBefore(partition.number, before) > 0;
+    let forgot = factIds.forgetBefore(partition.number, before) > 0;
     for (const entry of book.skus.values()) {
       for (const key of entry.keys) {
         if (key.movements.length < 2 || at(key.movements, 0) >= before) continue;
@@ -45,8 +45,8 @@ function forgetReservations(partition: Partition, beforeMs: number): number {
     book.removePart(part);
     forgotten += 1;
   }
-  for (const home of book.homes.values()) {
-    if (homeEndedAtMs(home) < beforeMs) book.removeHome(home);
+  for (const coordinator of book.coordinatorEntries.values()) {
+    if (coordinatorEndedAtMs(coordinator) < beforeMs) book.removeCoordinatorEntry(coordinator);
   }
   return forgotten;
 }

@@ -14,17 +14,17 @@ import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from '../stock/book.ts';
 
 /** What a watch knows of its partition. */
-export interface WatchedPartition {
+export interface ObservedPartition {
   readonly number: number;
   /** False while it catches up, so that what is folded is not new. */
   readonly serving: boolean;
 }
 
 /** For a partition that is about to be taken over, whose book is empty. */
-export type MakeWatch = (partition: WatchedPartition) => PartitionWatch;
+export type MakeObserver = (partition: ObservedPartition) => PartitionObserver;
 
 // PV1.
-export interface PartitionWatch {
+export interface PartitionObserver {
   /** What it changed is in the book's change set. @param recordedAt when the stream took it, in microseconds since 1970 */
   factFolded(book: StockBook, fact: Fact, recordedAt: number): void;
   decisionFolded(book: StockBook, decision: StockDecision): void;

@@ -4,7 +4,7 @@ import { Books } from '../book/books.ts';
 import type { Domain } from '../book/domain.ts';
 import type { StockBook } from '../stock/book.ts';
 import { STOCK } from '../stock/domain.ts';
-import type { PartitionWatch } from './observer.ts';
+import type { PartitionObserver } from './observer.ts';
 
 /** `leaving`: it finishes what it has, for another node is to own it. `dropped`: nothing of it counts any more. */
 export type PartitionState = 'catching-up' | 'serving' | 'leaving' | 'dropped';
@@ -31,7 +31,7 @@ export class Partition {
   /** Facts on their way to PARKED: a snapshot that is past them waits for them, and is none if one cannot be stored. */
   readonly parking = new Set<Promise<void>>();
   /** What folds beside the book; undefined where nobody watches. */
-  watch: PartitionWatch | undefined;
+  observer: PartitionObserver | undefined;
   /** Wall time of the last snapshot; before the first one, of when the partition was taken over. */
   snapshotAtMs = 0;
   /** Change number at the last snapshot taken here, to tell whether another one is due; -1 before the first. */

@@ -39,7 +39,7 @@ export interface Peers {
 }
 
 /** What the fronts (HTTP, NATS, command line) ask; each rejects with a Refusal. */
-export interface StockDesk {
+export interface StockService {
   atp(request: AtpRequest): Promise<AtpAnswer>;
   stock(sku: string, location: string): Promise<StockAnswer>;
   skuStock(sku: string): Promise<SkuStockAnswer>;
@@ -52,7 +52,7 @@ export interface StockDesk {
 }
 
 /** Taking facts in over HTTP: stores them, waits for the verdict of their owner. */
-export interface FactDesk {
+export interface FactIngress {
   /**
    * Stores facts with the bytes that they were sent as; answers after every accepted one is durable. Rejects with undecided, which sending
    * all of them again resolves, when one could not be stored or its owner's verdict does not come in time.

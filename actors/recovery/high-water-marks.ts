@@ -15,15 +15,15 @@ import type { Broker, Keys } from '../../streams/broker.ts';
 import type { Skips } from '../log/skips.ts';
 import { LostLogError } from './recovery.ts';
 
-interface Mark {
+interface HighWaterMark {
   /** Identity of the stream. */
   readonly created: string;
   readonly seq: number;
   /** Of the message there; '' if it could not be read. */
   readonly hash: string;
 }
-export interface NodeMarks {
-  readonly streams: Readonly<Record<string, Mark>>;
+export interface NodeHighWaterMarks {
+  readonly streams: Readonly<Record<string, HighWaterMark>>;
   /** Highest epoch that this node has served in. */
   readonly epoch: number;
 }
@@ -36,12 +36,12 @@ const WRITERS_REMEDY =
 /** Streams that marks know the ends of. That the registry of writers has forgotten one would make its decisions not count. */
 export const MARKED_STREAMS = [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, WRITERS_STREAM] as const;
 
-export class Marks {
+export class HighWaterMarks {
   readonly #keys: Keys;
   readonly #broker: Pick<Broker, 'stream' | 'message'>;
   readonly #node: string;
   readonly #created: Readonly<Record<string, string>>;
-  #streams: Record<string, Mark> = {};
+  #streams: Record<string, HighWaterMark> = {};
   #epoch = 0;
   #written = '';
 
@@ -70,7 +70,7 @@ export class Marks {
       this.#streams[name] = { created: this.#created[name] ?? '', seq, hash: message ? hashOf(message.data) : '' };
     }
     this.#epoch = Math.max(this.#epoch, epoch);
-    const text = JSON.stringify({ streams: this.#streams, epoch: this.#epoch } satisfies NodeMarks);
+    const text = JSON.stringify({ streams: this.#streams, epoch: this.#epoch } satisfies NodeHighWaterMarks);
     if (text === this.#written) return;
     // HW2.
     await this.#keys.put(this.#node, text);
@@ -87,7 +87,7 @@ export class Marks {
     const written = await this.#keys.all();
     const ends = await lastSeqs();
     for (const { key, value } of written) {
-      const marks = JSON.parse(value) as NodeMarks;
+      const marks = JSON.parse(value) as NodeHighWaterMarks;
       epoch = Math.max(epoch, marks.epoch);
       for (const name of MARKED_STREAMS) {
         const mark = marks.streams[name];
@@ -102,7 +102,7 @@ export class Marks {
     return epoch;
   }
 
-  async #checkOne(name: string, mark: Mark, lastSeq: number, skips: Skips): Promise<void> {
+  async #checkOne(name: string, mark: HighWaterMark, lastSeq: number, skips: Skips): Promise<void> {
     const remedy = name === WRITERS_STREAM ? WRITERS_REMEDY : REMEDY;
     if (mark.created !== (this.#created[name] ?? ''))
       throw new LostLogError(`stream ${name} was made again, and what it held before is lost; ${remedy}`);

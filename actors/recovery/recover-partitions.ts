@@ -10,7 +10,7 @@ import { covers, type Point, pointOf } from '../../streams/read/position.ts';
 import type { Writers } from '../log/writers.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
-import { LostLogError, loadSnapshot, type Recovering, type RecoveryWorld, replayJournal } from './recovery.ts';
+import { LostLogError, loadSnapshot, type Recovering, type RecoveryDeps, replayJournal } from './recovery.ts';
 
 export interface Recovered {
   readonly partitions: readonly Partition[];
@@ -23,7 +23,7 @@ export interface Recovered {
 }
 
 /** Rejects for what is no loss, such as a server that does not answer: then it is tried again. */
-export async function recoverPartitions(world: RecoveryWorld, recovering: readonly Recovering[]): Promise<Recovered> {
+export async function recoverPartitions(deps: RecoveryDeps, recovering: readonly Recovering[]): Promise<Recovered> {
   const numbers = recovering.map(({ partition }) => partition.number);
   const lost = new Map<number, LostLogError>();
   const lose = (error: unknown) => {
@@ -32,10 +32,10 @@ export async function recoverPartitions(world: RecoveryWorld, recovering: readon
     for (const number of error.concerns ?? numbers) lost.set(number, error);
     return error.concerns === undefined;
   };
-  const tips: ChainTip[] = [...(world.baselines?.[0]?.baseline.writers ?? [])];
+  const tips: ChainTip[] = [...(deps.baselines?.[0]?.baseline.writers ?? [])];
   for (const each of recovering) {
     try {
-      const tip = await loadSnapshot(world, each);
+      const tip = await loadSnapshot(deps, each);
       if (tip !== undefined) tips.push(tip);
     } catch (error) {
       if (lose(error)) break;
@@ -47,7 +47,7 @@ export async function recoverPartitions(world: RecoveryWorld, recovering: readon
     if (partitions.length === 0) return { partitions, lost, decisions: 0, starts };
     try {
       // mutant: journal-not-replayed
-      const decisions = await replayJournal(world, partitions, tips, world.lastSeqs[JOURNAL_STREAM] ?? 0);
+      const decisions = await replayJournal(deps, partitions, tips, deps.lastSeqs[JOURNAL_STREAM] ?? 0);
       return { partitions, lost, decisions, starts };
     } catch (error) {
       // Those that are left have folded what stands behind the break, and nothing was folded into them meanwhile.
@@ -75,21 +75,21 @@ export function lastSeqOf(
 }
 
 /** What recovery needs to know of the streams now. Rejects with a LostLogError if one is not that with which the node started. */
-export async function recoveryWorld(
+export async function recoveryDeps(
   {
     writers,
-    ...world
-  }: Omit<RecoveryWorld, 'lastSeqs' | 'floors' | 'baselines' | 'admission'> & {
+    ...deps
+  }: Omit<RecoveryDeps, 'lastSeqs' | 'floors' | 'baselines' | 'admission'> & {
     readonly writers: Pick<Writers, 'read'>;
   },
   baselines: Baselines,
-): Promise<RecoveryWorld> {
-  const streams = await readStreams(world.broker);
+): Promise<RecoveryDeps> {
+  const streams = await readStreams(deps.broker);
   const lastSeqs: Record<string, number> = {};
   for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM]) {
-    lastSeqs[name] = lastSeqOf(name, streams.get(name), world.created);
+    lastSeqs[name] = lastSeqOf(name, streams.get(name), deps.created);
   }
   // Behind the ends: a writer is enrolled before its first record (AD2).
   const admission = await writers.read();
-  return { ...world, admission, lastSeqs, floors: floorsOf(streams), baselines: await baselines(world.note) };
+  return { ...deps, admission, lastSeqs, floors: floorsOf(streams), baselines: await baselines(deps.note) };
 }

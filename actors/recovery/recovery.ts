@@ -19,15 +19,15 @@ import { isFence } from '../../streams/journal/decision.ts';
 import type { Floors } from '../../streams/journal/floors.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
 import { type JournalRecord, recordHash } from '../../streams/journal/record.ts';
-import { type ReadingWorld, readUntil } from '../../streams/read/follower.ts';
+import { type ReadingDeps, readUntil } from '../../streams/read/follower.ts';
 import type { Point } from '../../streams/read/position.ts';
-import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { FactIds } from '../idempotency/fact-ids.ts';
 import { type Rules, unfit } from '../idempotency/rules.ts';
 import type { Admission } from '../log/admission.ts';
 import { foldDecision } from '../partition/fold.ts';
 import type { Partition } from '../partition/partition.ts';
 import { type BaselineSource, loadPart } from '../snapshot/baseline-format.ts';
-import { blobsOf, decodeManifest, loadStored, loadWatch, type Manifest, SnapshotError } from '../snapshot/format.ts';
+import { blobsOf, decodeManifest, loadObserver, loadStored, type Manifest, SnapshotError } from '../snapshot/format.ts';
 import type { SnapshotStore, Snapshotter } from '../snapshot/snapshotter.ts';
 
 /** The log has lost something that was acknowledged: nobody may serve from it. */
@@ -45,10 +45,10 @@ export class LostLogError extends Error {
 }
 
 /** What loading a partition needs. */
-export interface LoadingWorld {
+export interface LoadingDeps {
   readonly broker: Pick<Broker, 'stream'>;
   readonly store: SnapshotStore;
-  readonly seen: SeenIds;
+  readonly factIds: FactIds;
   readonly partitions: number;
   readonly created: Readonly<Record<string, string>>;
   /** Last sequence of every stream now. */
@@ -63,11 +63,11 @@ export interface LoadingWorld {
   readonly suspects?: ReadonlySet<number>;
 }
 /** What reading JOURNAL needs. */
-export interface ReplayWorld extends ReadingWorld {
+export interface ReplayDeps extends ReadingDeps {
   /** What of JOURNAL counts; read behind lastSeqs. */
   readonly admission: Admission;
 }
-export interface RecoveryWorld extends LoadingWorld, ReplayWorld {
+export interface RecoveryDeps extends LoadingDeps, ReplayDeps {
   readonly broker: Broker;
 }
 
@@ -80,10 +80,10 @@ export interface Recovering {
  * Loads what can be loaded of a partition: a snapshot, else a baseline, else nothing. Returns the chain tip that its snapshot knew,
  * undefined without a snapshot. Rejects with a LostLogError if the streams no longer hold what comes behind it.
  */
-export async function loadSnapshot(world: LoadingWorld, recovering: Recovering): Promise<ChainTip | undefined> {
-  const tip = await loadFromStore(world, recovering);
-  if (tip !== undefined || (await loadFromBaselines(world, recovering))) return tip;
-  const gone = trimmedBehind(world, { positions: recovering.partition.positions, journalSeq: 0 });
+export async function loadSnapshot(deps: LoadingDeps, recovering: Recovering): Promise<ChainTip | undefined> {
+  const tip = await loadFromStore(deps, recovering);
+  if (tip !== undefined || (await loadFromBaselines(deps, recovering))) return tip;
+  const gone = trimmedBehind(deps, { positions: recovering.partition.positions, journalSeq: 0 });
   if (gone === undefined) return undefined;
   const { number } = recovering.partition;
   throw new LostLogError(
@@ -92,51 +92,48 @@ export async function loadSnapshot(world: LoadingWorld, recovering: Recovering):
   );
 }
 
-async function loadFromBaselines(world: LoadingWorld, { partition, snapshotter }: Recovering): Promise<boolean> {
-  for (const { baseline, part } of world.baselines ?? []) {
+async function loadFromBaselines(deps: LoadingDeps, { partition, snapshotter }: Recovering): Promise<boolean> {
+  for (const { baseline, part } of deps.baselines ?? []) {
     try {
       const bytes = await part(partition.number);
-      const manifest = loadPart(bytes, partition, world.seen);
-      await check(world, partition.number, manifest);
-      auditIfSuspect(world, partition);
-      partition.watch?.load(partition.book, undefined);
+      const manifest = loadPart(bytes, partition, deps.factIds);
+      await check(deps, partition.number, manifest);
+      auditIfSuspect(deps, partition);
+      partition.observer?.load(partition.book, undefined);
       partition.snapshotAtMs = manifest.atMs;
       snapshotter.forget();
-      world.note('a partition starts from a baseline', { partition: partition.number, baseline: baseline.id });
+      deps.note('a partition starts from a baseline', { partition: partition.number, baseline: baseline.id });
       return true;
     } catch (error) {
-      reset(world, partition);
+      reset(deps, partition);
       if (error instanceof LostLogError) throw error;
-      world.note('a baseline is not used', { partition: partition.number, why: (error as Error).message });
+      deps.note('a baseline is not used', { partition: partition.number, why: (error as Error).message });
     }
   }
   return false;
 }
 
 /** Says which stream no longer holds what comes behind a point; undefined if all do (RY4). */
-function trimmedBehind(world: LoadingWorld, point: Point): string | undefined {
-  for (const [name, floor] of Object.entries(world.floors ?? {})) {
+function trimmedBehind(deps: LoadingDeps, point: Point): string | undefined {
+  for (const [name, floor] of Object.entries(deps.floors ?? {})) {
     const reached = name === JOURNAL_STREAM ? point.journalSeq : point.positions[name as FactStream];
     if (reached < floor) return `stream ${name} begins behind ${floor}`;
   }
   return undefined;
 }
 
-function auditIfSuspect(world: LoadingWorld, partition: Partition): void {
-  if (world.suspects?.has(partition.number) !== true) return;
+function auditIfSuspect(deps: LoadingDeps, partition: Partition): void {
+  if (deps.suspects?.has(partition.number) !== true) return;
   const breach = partition.books.audit()[0];
   if (breach !== undefined) throw new SnapshotError(`it does not add up: ${breach.invariant} ${breach.what}`);
 }
 
-async function loadFromStore(
-  world: LoadingWorld,
-  { partition, snapshotter }: Recovering,
-): Promise<ChainTip | undefined> {
+async function loadFromStore(deps: LoadingDeps, { partition, snapshotter }: Recovering): Promise<ChainTip | undefined> {
   let manifests: Buffer[];
   try {
-    manifests = await world.store.manifests(partition.number);
+    manifests = await deps.store.manifests(partition.number);
   } catch (error) {
-    world.note('snapshots cannot be read; a baseline or the log gives the same state', {
+    deps.note('snapshots cannot be read; a baseline or the log gives the same state', {
       partition: partition.number,
       why: (error as Error).message,
     });
@@ -144,15 +141,15 @@ async function loadFromStore(
   }
   for (const bytes of manifests) {
     try {
-      const manifest = decodeManifest(bytes, world.store.key);
-      await check(world, partition.number, manifest);
-      await fill(world, partition, snapshotter, manifest);
-      auditIfSuspect(world, partition);
+      const manifest = decodeManifest(bytes, deps.store.key);
+      await check(deps, partition.number, manifest);
+      await fill(deps, partition, snapshotter, manifest);
+      auditIfSuspect(deps, partition);
       return manifest.tip;
     } catch (error) {
       if (error instanceof LostLogError) throw error;
-      world.note('a snapshot is not used', { partition: partition.number, why: (error as Error).message });
-      reset(world, partition);
+      deps.note('a snapshot is not used', { partition: partition.number, why: (error as Error).message });
+      reset(deps, partition);
     }
   }
   if (manifests.length > 0) snapshotter.forget();
@@ -161,7 +158,7 @@ async function loadFromStore(
 
 /** Folds JOURNAL from the oldest snapshot's sequence to the target into the partitions (RY3). */
 export async function replayJournal(
-  world: ReplayWorld,
+  deps: ReplayDeps,
   partitions: readonly Partition[],
   tips: readonly ChainTip[],
   target: number,
@@ -169,7 +166,7 @@ export async function replayJournal(
   const from = Math.min(...partitions.map((partition) => partition.journalSeq)) + 1;
   const wanted = new Map(partitions.map((partition) => [partition.number, partition]));
   const chain = new Map<string, Omit<ChainTip, 'writer'>>();
-  const { admission } = world;
+  const { admission } = deps;
   const { skips } = admission;
   let decisions = 0;
   const broken = new Map<number, string>();
@@ -177,7 +174,7 @@ export async function replayJournal(
   const behind = (seq: number) =>
     partitions.filter((partition) => partition.journalSeq < seq).map((partition) => partition.number);
   let reached = from - 1;
-  await readUntil(world, JOURNAL_STREAM, ['journal.*'], from, target, (message) => {
+  await readUntil(deps, JOURNAL_STREAM, ['journal.*'], from, target, (message) => {
     failpoint('mid-replay');
     // Trimming removes only what lies before a start: a number that is left out behind it is a record that is lost.
     if (!skips.lost(JOURNAL_STREAM, reached + 1, message.seq)) {
@@ -245,13 +242,13 @@ function readRecord(
 }
 
 // RY1.
-async function check(world: LoadingWorld, number: number, manifest: Manifest): Promise<void> {
-  if (manifest.partition !== number || manifest.partitions !== world.partitions) {
+async function check(deps: LoadingDeps, number: number, manifest: Manifest): Promise<void> {
+  if (manifest.partition !== number || manifest.partitions !== deps.partitions) {
     throw new SnapshotError(`it is of partition ${manifest.partition} of ${manifest.partitions}`);
   }
   // Streams that came with a later version are none that it could know.
-  const streams = Object.keys(world.created).filter((stream) => manifest.created[stream] !== undefined);
-  const foreign = streams.filter((stream) => manifest.created[stream] !== world.created[stream]);
+  const streams = Object.keys(deps.created).filter((stream) => manifest.created[stream] !== undefined);
+  const foreign = streams.filter((stream) => manifest.created[stream] !== deps.created[stream]);
   // A snapshot of other streams is a leftover of another installation only if it knows of none of these.
   if (foreign.length === streams.length)
     throw new SnapshotError('it belongs to other streams than those that are there');
@@ -260,55 +257,55 @@ async function check(world: LoadingWorld, number: number, manifest: Manifest): P
       `stream ${foreign.join(', ')} was made again, but a snapshot knows what it held before: that is lost`,
     );
   }
-  const why = unfit(manifest, world.rules);
+  const why = unfit(manifest, deps.rules);
   if (why !== undefined) throw new SnapshotError(why);
   const known = [
     ...FACT_STREAM_NAMES.map((name) => [name, manifest.positions[name]] as const),
     [JOURNAL_STREAM, manifest.journalSeq] as const,
   ];
   for (const [name, seq] of known) {
-    if (seq <= (world.lastSeqs[name] ?? 0)) continue;
+    if (seq <= (deps.lastSeqs[name] ?? 0)) continue;
     // An owner that does not know yet that it is deposed follows the facts, and may have written it since the ends were read.
-    const end = (await world.broker.stream(name))?.lastSeq ?? 0;
+    const end = (await deps.broker.stream(name))?.lastSeq ?? 0;
     if (seq <= end) continue;
     throw new LostLogError(
       // RY2.
       `stream ${name} ends at ${end}, but a snapshot knows it up to ${seq}: its end has been lost`,
     );
   }
-  const gone = trimmedBehind(world, manifest);
+  const gone = trimmedBehind(deps, manifest);
   if (gone !== undefined) throw new SnapshotError(`${gone}, and it ends before that`);
 }
 
 async function fill(
-  world: LoadingWorld,
+  deps: LoadingDeps,
   partition: Partition,
   snapshotter: Snapshotter,
   manifest: Manifest,
 ): Promise<void> {
-  await loadStored(world.store, manifest, partition.books, world.seen);
-  partition.watch?.load(partition.book, await loadWatch(world.store, manifest));
+  await loadStored(deps.store, manifest, partition.books, deps.factIds);
+  partition.observer?.load(partition.book, await loadObserver(deps.store, manifest));
   Object.assign(partition.positions, manifest.positions);
   Object.assign(partition.loadedPositions, manifest.positions);
   partition.journalSeq = manifest.journalSeq;
   partition.snapshotAtMs = manifest.atMs;
   partition.remembersMs = manifest.horizonMs ?? Number.POSITIVE_INFINITY;
   const named = new Set(blobsOf(manifest).map((ref) => ref.name));
-  const stray = (await world.store.names(partition.number)).filter((name) => !named.has(name));
+  const stray = (await deps.store.names(partition.number)).filter((name) => !named.has(name));
   snapshotter.resume(
     manifest,
-    world.seen.chunksOf(partition.number).map((chunk) => chunk.number),
+    deps.factIds.chunksOf(partition.number).map((chunk) => chunk.number),
     stray,
   );
 }
 
-function reset(world: LoadingWorld, partition: Partition): void {
-  world.seen.drop(partition.number);
+function reset(deps: LoadingDeps, partition: Partition): void {
+  deps.factIds.drop(partition.number);
   partition.books.clear();
   for (const stream of FACT_STREAM_NAMES) partition.positions[stream] = partition.loadedPositions[stream] = 0;
   partition.journalSeq = 0;
   partition.remembersMs = Number.POSITIVE_INFINITY;
-  partition.watch?.load(partition.book, undefined);
+  partition.observer?.load(partition.book, undefined);
 }
 
 function tipBefore(tips: readonly ChainTip[], writer: string, seq: number): ChainTip | undefined {

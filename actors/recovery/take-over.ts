@@ -15,44 +15,44 @@ import { readMarks } from '../../streams/fact/park-marks.ts';
 import { fenceWriter } from '../../streams/journal/fence.ts';
 import type { Journal } from '../../streams/journal/journal.ts';
 import { JournalRecordError } from '../../streams/journal/record.ts';
-import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { FactIds } from '../idempotency/fact-ids.ts';
 import type { Rules } from '../idempotency/rules.ts';
 import type { Followers } from '../ingest/followers.ts';
 import type { Intake } from '../ingest/intake.ts';
 import type { Admission } from '../log/admission.ts';
 import type { Writers } from '../log/writers.ts';
 import type { Claim, Ownership } from '../ownership/ownership.ts';
-import type { MakeWatch } from '../partition/observer.ts';
+import type { MakeObserver } from '../partition/observer.ts';
 import { Partition } from '../partition/partition.ts';
 import type { PartitionSet } from '../partition/partition-set.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
 import type { SnapshotRounds } from '../snapshot/scheduler.ts';
 import type { SnapshotStore } from '../snapshot/snapshotter.ts';
-import type { Marks } from './high-water-marks.ts';
-import { lastSeqOf, recoverPartitions, recoveryWorld, refuseIfTrimmed } from './recover-partitions.ts';
+import type { HighWaterMarks } from './high-water-marks.ts';
+import { lastSeqOf, recoverPartitions, recoveryDeps, refuseIfTrimmed } from './recover-partitions.ts';
 import { LostLogError, type Recovering } from './recovery.ts';
 import type { RuleChanges } from './rule-changes.ts';
 
-export interface TakeOverWorld {
+export interface TakeOverDeps {
   readonly broker: Broker;
   readonly clock: Clock;
   readonly store: SnapshotStore;
   readonly baselines: Baselines;
-  readonly marks: Marks;
+  readonly highWaterMarks: HighWaterMarks;
   readonly writers: Writers;
   readonly ownership: Ownership;
   readonly rules: Rules;
   readonly journal: Journal;
   readonly intake: Intake;
   readonly followers: Followers;
-  readonly seen: SeenIds;
+  readonly factIds: FactIds;
   readonly created: Readonly<Record<string, string>>;
   /** P: partitions in all. */
   readonly count: number;
   readonly partitions: PartitionSet;
   readonly snapshots: Pick<SnapshotRounds, 'begin'>;
   readonly ruleChanges: RuleChanges;
-  readonly watch: MakeWatch | undefined;
+  readonly observer: MakeObserver | undefined;
   /** Items on a page of a snapshot; what is usual if it is left out. */
   readonly itemsPerPage: number | undefined;
   /** Aborted when the node ends. */
@@ -62,19 +62,19 @@ export interface TakeOverWorld {
 }
 
 export class TakeOver {
-  readonly #world: TakeOverWorld;
+  readonly #deps: TakeOverDeps;
   /** Partitions of the take-over under way whose fences could not be written. */
   readonly #unfenced = new Set<number>();
   /** Why the last one, which is tried again, does not get on; undefined if none is. */
   stalled: string | undefined;
 
-  constructor(world: TakeOverWorld) {
-    this.#world = world;
+  constructor(deps: TakeOverDeps) {
+    this.#deps = deps;
   }
 
   /** Rejects for what is no loss, such as a server that does not answer: then the partitions are claimed again. */
   async perform(won: readonly Claim[]): Promise<void> {
-    const { broker, clock, ownership, journal, intake, followers, partitions, ruleChanges, signal } = this.#world;
+    const { broker, clock, ownership, journal, intake, followers, partitions, ruleChanges, signal } = this.#deps;
     const began = clock.monoMs();
     failpoint('claimed');
     // mutant: end-read-early
@@ -89,14 +89,14 @@ export class TakeOver {
       await ruleChanges.follow();
       // TO1.
       // mutant: end-read-before-fence
-      const world = await this.#recoveryWorld();
-      await readMarks({ broker, clock }, intake.marks, world.lastSeqs);
-      const recovered = await recoverPartitions(world, recovering);
+      const deps = await this.#recoveryDeps();
+      await readMarks({ broker, clock }, intake.marks, deps.lastSeqs);
+      const recovered = await recoverPartitions(deps, recovering);
       for (const [number, { message, place }] of recovered.lost) partitions.isolate([number], message, place);
-      this.#tellAside(world.admission);
+      this.#tellAside(deps.admission);
       partitions.add(recovered.partitions);
       const given = () => !recovered.partitions.some((partition) => partitions.get(partition.number) === partition);
-      await followers.reach(world.lastSeqs, () => signal.aborted || given());
+      await followers.reach(deps.lastSeqs, () => signal.aborted || given());
       await refuseIfTrimmed(broker, recovered.starts);
       const lost: number[] = [];
       for (const claim of claims) if (!(await ownership.cleared(claim))) lost.push(claim.partition);
@@ -119,10 +119,10 @@ export class TakeOver {
 
   /** An empty partition in the epoch of the claim, with what watches it and what takes its snapshots. */
   #prepare({ partition: number, epoch }: Claim): Recovering {
-    const { clock, watch, itemsPerPage, snapshots } = this.#world;
+    const { clock, observer, itemsPerPage, snapshots } = this.#deps;
     const partition = new Partition(number, clock.nowMs());
     partition.book.epoch = epoch;
-    partition.watch = watch?.(partition);
+    partition.observer = observer?.(partition);
     const { pages } = partition.books;
     pages.itemsPerPage = itemsPerPage ?? pages.itemsPerPage;
     return { partition, snapshotter: snapshots.begin(partition) };
@@ -131,15 +131,15 @@ export class TakeOver {
   #tellAside({ aside: { records, first } }: Admission): void {
     if (first === undefined) return;
     const detail = { records, first: `${JOURNAL_STREAM}.${first.seq}`, subject: first.subject };
-    this.#world.note('warn', 'records of writers that never owned a partition do not count', detail);
+    this.#deps.note('warn', 'records of writers that never owned a partition do not count', detail);
   }
 
   #tell(partitions: readonly Partition[], seconds: number, decisions: number): void {
     const served = partitions.filter(({ serving }) => serving).length;
     if (served === 0) return;
-    this.#world.recovered(seconds, served);
+    this.#deps.recovered(seconds, served);
     const detail = { partitions: served, seconds: Number(seconds.toFixed(3)), decisions };
-    this.#world.note('info', 'partitions are served', detail);
+    this.#deps.note('info', 'partitions are served', detail);
   }
 
   /**
@@ -147,11 +147,11 @@ export class TakeOver {
    * on nobody else can write for these (TO2).
    */
   async #fenced(claims: readonly Claim[]): Promise<Claim[] | undefined> {
-    const { marks, ownership, partitions, writers, journal } = this.#world;
+    const { highWaterMarks, ownership, partitions, writers, journal } = this.#deps;
     try {
       const fenced = claims.flatMap((claim) => claim.fence);
       const admission = await writers.readWith(fenced, journal.writer);
-      const highest = await marks.check(() => this.#lastSeqs(), admission.skips);
+      const highest = await highWaterMarks.check(() => this.#lastSeqs(), admission.skips);
       const raised = [];
       for (const claim of claims) raised.push(await ownership.above(claim, highest));
       const checked = raised.filter((claim) => claim !== undefined);
@@ -171,7 +171,7 @@ export class TakeOver {
 
   /** Those that a writer whose last record cannot be read may still write for are isolated; the others go on. */
   async #fence(claims: readonly Claim[]): Promise<void> {
-    const { broker, clock, journal, partitions, writers } = this.#world;
+    const { broker, clock, journal, partitions, writers } = this.#deps;
     this.#unfenced.clear();
     const byWriter = new Map<string, [number, number][]>();
     for (const { partition, epoch, fence } of claims) {
@@ -196,7 +196,7 @@ export class TakeOver {
   }
 
   async #lastSeqs(): Promise<Record<string, number>> {
-    const { broker, created } = this.#world;
+    const { broker, created } = this.#deps;
     const lastSeqs: Record<string, number> = {};
     lastSeqs[WRITERS_STREAM] = (await broker.stream(WRITERS_STREAM))?.lastSeq ?? 0;
     for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
@@ -205,14 +205,14 @@ export class TakeOver {
     return lastSeqs;
   }
 
-  #recoveryWorld() {
-    const { broker, clock, store, seen, count, created, rules, partitions, note, baselines, writers } = this.#world;
-    return recoveryWorld(
+  #recoveryDeps() {
+    const { broker, clock, store, factIds, count, created, rules, partitions, note, baselines, writers } = this.#deps;
+    return recoveryDeps(
       {
         broker,
         clock,
         store,
-        seen,
+        factIds,
         partitions: count,
         created,
         rules,

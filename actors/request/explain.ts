@@ -22,13 +22,13 @@ import type { ParkMarks } from '../../streams/fact/park-marks.ts';
 import { hash64 } from '../../streams/hash.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
-import { type ReadingWorld, readUntil } from '../../streams/read/follower.ts';
+import { type ReadingDeps, readUntil } from '../../streams/read/follower.ts';
 import { covers, type Point, pointOf } from '../../streams/read/position.ts';
 import type { FactType } from '../../streams/subjects.ts';
 import { againSubject, storedFact, storedFactSubject } from '../../streams/subjects.ts';
-import { SeenIds } from '../idempotency/fact-ids.ts';
+import { FactIds } from '../idempotency/fact-ids.ts';
 import type { Rules } from '../idempotency/rules.ts';
-import { readStored } from '../idempotency/verdict.ts';
+import { readStored } from '../idempotency/stored-fact.ts';
 import { Partition } from '../partition/partition.ts';
 import { type ExplainedKey, type ExplainPage, Newest, type Place, type Placed } from '../ports/explain-page.ts';
 import type { ExplainAnswer } from '../ports/peer-operations.ts';
@@ -39,7 +39,7 @@ import { StockBook } from '../stock/book.ts';
 import { applyFact } from '../stock/evolve.ts';
 import type { StockKey } from '../stock/state.ts';
 
-export interface ExplainWorld extends ReadingWorld {
+export interface ExplainDeps extends ReadingDeps {
   readonly baselines: Baselines;
   readonly partition: Partition;
   /** P: partitions in all. */
@@ -64,27 +64,27 @@ interface Opening extends Point {
   readonly id: string;
   readonly atMs: number;
   readonly book: StockBook;
-  readonly seen: SeenIds;
+  readonly factIds: FactIds;
 }
 
 /** Rejects with not-found if nothing is known of the key. */
-export async function explain(world: ExplainWorld, key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
-  const answer = await explainOnce(world, key, page);
+export async function explain(deps: ExplainDeps, key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
+  const answer = await explainOnce(deps, key, page);
   // The streams may have been trimmed while they were read.
-  return answer.adds ? answer : explainOnce(world, key, page);
+  return answer.adds ? answer : explainOnce(deps, key, page);
 }
 
 async function explainOnce(
-  world: ExplainWorld,
+  deps: ExplainDeps,
   { sku, location }: ExplainedKey,
   { limit, before }: ExplainPage,
 ): Promise<ExplainAnswer> {
-  const key = world.partition.book.findKey(sku, location);
+  const key = deps.partition.book.findKey(sku, location);
   if (key === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku} at location ${location}`);
-  const opening = await openingOf(world);
+  const opening = await openingOf(deps);
   const [older, whole] = [
-    new Fold(opening?.book, sku, location),
-    before === undefined ? undefined : new Fold((await openingOf(world))?.book, sku, location),
+    new KeyTotals(opening?.book, sku, location),
+    before === undefined ? undefined : new KeyTotals((await openingOf(deps))?.book, sku, location),
   ];
   const first = opening === undefined ? undefined : openingStep(opening, older.totals());
   // EX1.
@@ -96,13 +96,13 @@ async function explainOnce(
   };
   // One moment: the numbers, how far the streams are folded, and the reservations.
   const stock = stockView(key);
-  const positions = { ...world.partition.positions };
-  addClaims(world.partition.book, key, add);
-  const asOf = formatInstant(world.clock.nowMs() * 1000);
-  const { counts, notes } = await readFacts(world, sku, location, positions, opening, add);
+  const positions = { ...deps.partition.positions };
+  addClaims(deps.partition.book, key, add);
+  const asOf = formatInstant(deps.clock.nowMs() * 1000);
+  const { counts, notes } = await readFacts(deps, sku, location, positions, opening, add);
   const kept = page.end(fitting);
   const steps: ExplainStep[] = [];
-  const turns = new Turns(world.clock, LIMITS.answerTurnMs);
+  const turns = new Turns(deps.clock, LIMITS.answerTurnMs);
   let total = older.totals();
   for (const { place, cause, what, detail } of kept) {
     await turns.next();
@@ -133,7 +133,7 @@ async function explainOnce(
 }
 
 /** The numbers of the key by the facts and decisions that it has been given. */
-class Fold {
+class KeyTotals {
   readonly #book: StockBook;
   readonly #key: StockKey;
   readonly #claimed = { held: 0, allocated: 0 };
@@ -230,24 +230,24 @@ function addClaims(book: StockBook, key: StockKey, addEntry: AddEntry): void {
 
 /** Adds the facts that count, and says at which moments counts were taken. */
 async function readFacts(
-  world: ExplainWorld,
+  deps: ExplainDeps,
   sku: string,
   location: string,
   positions: Readonly<Record<FactStream, number>>,
   opening: Opening | undefined,
   add: AddEntry,
 ): Promise<{ counts: ReadonlySet<number>; notes: string[] }> {
-  const seen = new SeenIds();
+  const factIds = new FactIds();
   const counts = new Set<number>();
   const notes: string[] = [];
-  const { marks, partitions } = world;
+  const { marks, partitions } = deps;
   let parked = 0;
   for (const stream of FACT_STREAM_NAMES) {
     const take = (message: FollowedMessage) => {
       const place = storedFact(message.subject, partitions);
       // A claim of another partition is judged, and told, there.
-      if (place.partition !== world.partition.number) return;
-      const read = readStored(world.rules.at(stream, message), message, place, marks);
+      if (place.partition !== deps.partition.number) return;
+      const read = readStored(deps.rules.at(stream, message), message, place, marks);
       if (read.fact !== undefined && !concerns(read.fact, sku, location)) return;
       if (!read.ok || marks.conflicts.has(`${stream}.${message.seq}`)) {
         parked += 1;
@@ -255,8 +255,8 @@ async function readFacts(
       }
       const { fact, content, value } = read;
       const id = hash64(fact.id, 1);
-      if (seen.check(id, content) !== 'new' || opening?.seen.check(id, content) === 'duplicate') return;
-      seen.add(0, id, content, fact.at);
+      if (factIds.check(id, content) !== 'new' || opening?.factIds.check(id, content) === 'duplicate') return;
+      factIds.add(0, id, content, fact.at);
       if (fact.type === 'count') counts.add(fact.at);
       const words = () => detailOf(value as Readonly<Record<string, unknown>>);
       add([fact.at, fact.type === 'count' ? COUNT : FACT, fact.id, 0], fact, fact.type, words);
@@ -264,13 +264,13 @@ async function readFacts(
     const types = FACT_STREAMS[stream] as readonly FactType[];
     // Shipments to this location stand under the location that they left.
     const filters = types.flatMap((type) => {
-      const key = [type, world.partition.number, type === 'transfer' ? '*' : location, sku] as const;
+      const key = [type, deps.partition.number, type === 'transfer' ? '*' : location, sku] as const;
       return [storedFactSubject(...key), againSubject(...key)];
     });
-    const last = (await world.broker.stream(stream))?.lastSeq ?? 0;
+    const last = (await deps.broker.stream(stream))?.lastSeq ?? 0;
     const from = (opening?.positions[stream] ?? 0) + 1;
     // EX3.
-    await readUntil(world, stream, filters, from, Math.min(positions[stream], last), take, {
+    await readUntil(deps, stream, filters, from, Math.min(positions[stream], last), take, {
       batch: LIMITS.explainPull,
     });
   }
@@ -279,20 +279,20 @@ async function readFacts(
 }
 
 /** The oldest baseline that the streams go on from, if they no longer hold all; rejects if none does. */
-async function openingOf({ broker, baselines, partition }: ExplainWorld): Promise<Opening | undefined> {
+async function openingOf({ broker, baselines, partition }: ExplainDeps): Promise<Opening | undefined> {
   const floors = pointOf({ ...floorsOf(await readStreams(broker)), [JOURNAL_STREAM]: 0 });
   if (covers(pointOf({}), floors)) return undefined;
   for (const { baseline, part } of (await baselines(() => undefined)).reverse()) {
     if (!covers(baseline, floors)) continue;
-    const [fresh, seen] = [new Partition(partition.number), new SeenIds()];
-    loadPart(await part(partition.number), fresh, seen);
+    const [fresh, factIds] = [new Partition(partition.number), new FactIds()];
+    loadPart(await part(partition.number), fresh, factIds);
     return {
       id: baseline.id,
       atMs: baseline.atMs,
       positions: baseline.positions,
       journalSeq: 0,
       book: fresh.book,
-      seen,
+      factIds,
     };
   }
   throw new Error('the streams have been trimmed, and no baseline holds what came before');

@@ -27,15 +27,15 @@ import type { Partitions } from '../partition/partition-set.ts';
 import type { ExplainedKey, ExplainPage } from '../ports/explain-page.ts';
 import { inHalves } from '../ports/halves.ts';
 import type { ExplainAnswer, PeerHandlers } from '../ports/peer-operations.ts';
-import type { Lease, Peers, StockDesk } from '../ports/ports.ts';
+import type { Lease, Peers, StockService } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
-import type { Reservations } from '../reservation/coordinator.ts';
-import { type Horizon, skuAtp, stockView } from '../stock/availability.ts';
+import type { Coordinator } from '../reservation/coordinator.ts';
+import { type PromiseWindow, skuAtp, stockView } from '../stock/availability.ts';
 import { Turnstile } from './turnstile.ts';
 
 type DeskOperation = 'atp' | 'stock' | 'skuStock' | 'explain' | 'place' | 'confirm' | 'release' | 'reservation';
 
-export interface DeskWorld {
+export interface RequestRouterDeps {
   readonly partitions: Partitions;
   /** P: partitions in all. */
   readonly count: number;
@@ -46,20 +46,20 @@ export interface DeskWorld {
   readonly explain: (partition: Partition, key: ExplainedKey, page: ExplainPage) => Promise<ExplainAnswer>;
 }
 
-export class Desk implements StockDesk {
-  readonly #world: DeskWorld;
-  readonly #reservations: Reservations;
+export class RequestRouter implements StockService {
+  readonly #deps: RequestRouterDeps;
+  readonly #coordinator: Coordinator;
   /** Each step of a small reservation would wait for a step of every wide one, and a decision has many steps. */
   readonly #wide: Turnstile;
 
-  constructor(world: DeskWorld, reservations: Reservations) {
+  constructor(deps: RequestRouterDeps, coordinator: Coordinator) {
     this.#wide = new Turnstile(
-      world.clock,
+      deps.clock,
       { atOnce: LIMITS.wideAtOnce, waiting: LIMITS.wideWaiting, restMs: LIMITS.wideRestMs },
       'reservations of many lines',
     );
-    this.#world = world;
-    this.#reservations = reservations;
+    this.#deps = deps;
+    this.#coordinator = coordinator;
   }
 
   async atp(request: AtpRequest): Promise<AtpAnswer> {
@@ -70,21 +70,21 @@ export class Desk implements StockDesk {
       request.lines.length === 1 && only !== undefined
         ? (this.#ownLine(only, horizon) ?? (await this.#atpLines(request, horizon)))
         : await this.#atpLines(request, horizon);
-    return { asOf: formatInstant(this.#world.clock.nowMs() * 1000), lines };
+    return { asOf: formatInstant(this.#deps.clock.nowMs() * 1000), lines };
   }
 
-  #ownLine({ sku, locations }: AskedLine, horizon: Horizon | undefined): AtpLine[] | undefined {
-    const partition = this.#served(partitionOf(sku, this.#world.count));
+  #ownLine({ sku, locations }: AskedLine, horizon: PromiseWindow | undefined): AtpLine[] | undefined {
+    const partition = this.#served(partitionOf(sku, this.#deps.count));
     if (partition === undefined) return undefined;
     const line = this.#line(partition, sku, locations, horizon);
     if (line.locations.length > LIMITS.atpLocations) throw tooManyLocations();
     return [line];
   }
 
-  async #atpLines(request: AtpRequest, horizon: Horizon | undefined): Promise<AtpLine[]> {
+  async #atpLines(request: AtpRequest, horizon: PromiseWindow | undefined): Promise<AtpLine[]> {
     const answer = new Array<AtpLine>(request.lines.length);
     // RR3.
-    const turns = new Turns(this.#world.clock, LIMITS.answerTurnMs);
+    const turns = new Turns(this.#deps.clock, LIMITS.answerTurnMs);
     let away: Map<number, SameLines[]> | undefined;
     let locations = 0;
     const put = ({ indexes }: SameLines, line: AtpLine) => {
@@ -96,7 +96,7 @@ export class Desk implements StockDesk {
       const { line } = same;
       const turn = turns.next();
       if (turn !== undefined) await turn;
-      const number = partitionOf(line.sku, this.#world.count);
+      const number = partitionOf(line.sku, this.#deps.count);
       const partition = this.#served(number);
       if (partition !== undefined) put(same, this.#line(partition, line.sku, line.locations, horizon));
       else {
@@ -111,18 +111,18 @@ export class Desk implements StockDesk {
   }
 
   async stock(sku: string, location: string): Promise<StockAnswer> {
-    const number = partitionOf(sku, this.#world.count);
+    const number = partitionOf(sku, this.#deps.count);
     const partition = this.#served(number);
-    if (partition === undefined) return this.#world.peers.ask(number, 'stock', { sku, location });
+    if (partition === undefined) return this.#deps.peers.ask(number, 'stock', { sku, location });
     const key = partition.book.findKey(sku, location);
     if (key === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku} at location ${location}`);
     return stockView(key);
   }
 
   async skuStock(sku: string): Promise<SkuStockAnswer> {
-    const number = partitionOf(sku, this.#world.count);
+    const number = partitionOf(sku, this.#deps.count);
     const partition = this.#served(number);
-    if (partition === undefined) return this.#world.peers.ask(number, 'skuStock', { sku });
+    if (partition === undefined) return this.#deps.peers.ask(number, 'skuStock', { sku });
     const entry = partition.book.skus.get(sku);
     if (entry === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
     if (entry.keys.length > LIMITS.stockRows)
@@ -134,44 +134,44 @@ export class Desk implements StockDesk {
   }
 
   async explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
-    const number = partitionOf(key.sku, this.#world.count);
+    const number = partitionOf(key.sku, this.#deps.count);
     const partition = this.#served(number);
-    if (partition === undefined) return this.#world.peers.ask(number, 'explain', { ...key, ...page });
-    return this.#world.explain(partition, key, page);
+    if (partition === undefined) return this.#deps.peers.ask(number, 'explain', { ...key, ...page });
+    return this.#deps.explain(partition, key, page);
   }
 
   place(request: ReservationRequest): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
-    return this.#atHome(
+    return this.#atCoordinator(
       request.id,
-      (home) => this.#world.peers.ask(home, 'place', request),
+      (coordinator) => this.#deps.peers.ask(coordinator, 'place', request),
       () =>
         request.lines.length > LIMITS.wideLines
-          ? this.#wide.pass(() => this.#reservations.place(request))
-          : this.#reservations.place(request),
+          ? this.#wide.pass(() => this.#coordinator.place(request))
+          : this.#coordinator.place(request),
     );
   }
 
   confirm(id: string): Promise<ReservationAnswer> {
-    return this.#atHome(
+    return this.#atCoordinator(
       id,
-      (home) => this.#world.peers.ask(home, 'confirm', { id }),
-      () => this.#reservations.step(id, 'confirmed'),
+      (coordinator) => this.#deps.peers.ask(coordinator, 'confirm', { id }),
+      () => this.#coordinator.step(id, 'confirmed'),
     );
   }
 
   release(id: string): Promise<ReservationAnswer> {
-    return this.#atHome(
+    return this.#atCoordinator(
       id,
-      (home) => this.#world.peers.ask(home, 'release', { id }),
-      () => this.#reservations.step(id, 'released'),
+      (coordinator) => this.#deps.peers.ask(coordinator, 'release', { id }),
+      () => this.#coordinator.step(id, 'released'),
     );
   }
 
   reservation(id: string): Promise<ReservationAnswer> {
-    return this.#atHome(
+    return this.#atCoordinator(
       id,
-      (home) => this.#world.peers.ask(home, 'reservation', { id }),
-      () => this.#reservations.get(id),
+      (coordinator) => this.#deps.peers.ask(coordinator, 'reservation', { id }),
+      () => this.#coordinator.get(id),
     );
   }
 
@@ -189,24 +189,29 @@ export class Desk implements StockDesk {
 
   // RR1.
   #served(number: number): Partition | undefined {
-    const partition = this.#world.partitions.get(number);
+    const partition = this.#deps.partitions.get(number);
     if (partition === undefined) return undefined;
     if (partition.state !== 'serving') throw undecided(UNDECIDED.moving, `partition ${number}`);
-    if (!this.#world.lease.leased) throw undecided(UNDECIDED.lease);
+    if (!this.#deps.lease.leased) throw undecided(UNDECIDED.lease);
     return partition;
   }
 
-  #atHome<T>(id: string, away: (home: number) => Promise<T>, here: () => Promise<T>): Promise<T> {
-    const home = partitionOf(id, this.#world.count);
+  #atCoordinator<T>(id: string, away: (coordinator: number) => Promise<T>, here: () => Promise<T>): Promise<T> {
+    const coordinator = partitionOf(id, this.#deps.count);
     try {
-      if (this.#served(home) === undefined) return away(home);
+      if (this.#served(coordinator) === undefined) return away(coordinator);
     } catch (refusal) {
       return Promise.reject(refusal as Refusal);
     }
-    return withDeadline(this.#world.clock, here());
+    return withDeadline(this.#deps.clock, here());
   }
 
-  #line(partition: Partition, sku: string, only: readonly string[] | undefined, horizon: Horizon | undefined): AtpLine {
+  #line(
+    partition: Partition,
+    sku: string,
+    only: readonly string[] | undefined,
+    horizon: PromiseWindow | undefined,
+  ): AtpLine {
     const { book } = partition;
     const { atp, locations } = skuAtp(book.skus.get(sku), only, horizon);
     // RR2.
@@ -223,7 +228,7 @@ export class Desk implements StockDesk {
       [...away].map(async ([number, asked]) => {
         const answers = await inHalves(asked, async (some) => {
           const part = { ...request, lines: some.map(({ line }) => line) };
-          const { lines } = await this.#world.peers.ask(number, 'atp', part);
+          const { lines } = await this.#deps.peers.ask(number, 'atp', part);
           if (lines.length !== some.length)
             throw undecided(UNDECIDED.owner, 'it answers other lines than were asked for');
           return lines;
@@ -235,10 +240,10 @@ export class Desk implements StockDesk {
     );
   }
 
-  #horizon(by: string | undefined): Horizon | undefined {
+  #horizon(by: string | undefined): PromiseWindow | undefined {
     const until = by === undefined ? undefined : parseDateOrInstant(by);
     if (until === undefined) return undefined;
-    return { now: this.#world.clock.nowMs() * 1000, by: until, laneTime: this.#world.laneTimeMs * 1000 };
+    return { now: this.#deps.clock.nowMs() * 1000, by: until, laneTime: this.#deps.laneTimeMs * 1000 };
   }
 }
 

@@ -23,19 +23,19 @@ import { isAlone } from '../stock/evolve.ts';
 import type { WantedLine } from '../stock/sourcing.ts';
 import type { ReservationPart } from '../stock/state.ts';
 import { answerOf, type PartAnswer, partAnswer } from './answer.ts';
-import { Turns } from './keyed-queue.ts';
+import { KeyedQueue } from './keyed-queue.ts';
 import {
-  type Ask,
   cannotConfirm,
   conflict,
-  Grants,
-  type GrantsWorld,
+  type GrantRequest,
   notEnough,
+  Participant,
+  type ParticipantDeps,
   type Step,
   unknown,
 } from './participant.ts';
 
-export interface ReservationWorld extends GrantsWorld {
+export interface CoordinatorDeps extends ParticipantDeps {
   readonly peers: Peers;
   /** A hold expired. */
   readonly expired: () => void;
@@ -47,96 +47,106 @@ interface Placed {
   readonly reservation: ReservationAnswer;
 }
 
-export class Reservations {
-  readonly #world: ReservationWorld;
-  readonly #grants: Grants;
-  readonly #turns = new Turns();
+export class Coordinator {
+  readonly #deps: CoordinatorDeps;
+  readonly #participant: Participant;
+  readonly #queue = new KeyedQueue();
 
-  constructor(world: ReservationWorld) {
-    this.#world = world;
-    this.#grants = new Grants(world);
+  constructor(deps: CoordinatorDeps) {
+    this.#deps = deps;
+    this.#participant = new Participant(deps);
   }
 
   place(request: ReservationRequest): Promise<Placed> {
     // CO1.
-    return this.#turns.take(request.id, () => this.#place(request));
+    return this.#queue.take(request.id, () => this.#place(request));
   }
 
   step(id: string, step: Step): Promise<ReservationAnswer> {
-    return this.#turns.take(id, async () => {
+    return this.#queue.take(id, async () => {
       // CO4.
       this.#mustBeLeased();
-      const { spread, shortages } = this.#found(id);
-      if (!spread.every((number) => this.#grants.owns(number))) return this.#stepAcross(id, step, spread, shortages);
-      const parts = await this.#grants.step(id, step, spread, [this.#homeOf(id)]);
+      const { participants, shortages } = this.#found(id);
+      if (!participants.every((number) => this.#participant.owns(number)))
+        return this.#stepAcross(id, step, participants, shortages);
+      const parts = await this.#participant.step(id, step, participants, [this.#coordinatorOf(id)]);
       return answerOf(id, parts.map(partAnswer), shortages);
     });
   }
 
   async get(id: string): Promise<ReservationAnswer> {
-    const { spread, shortages } = this.#found(id);
-    return answerOf(id, await this.#gather(id, spread), shortages);
+    const { participants, shortages } = this.#found(id);
+    return answerOf(id, await this.#gather(id, participants), shortages);
   }
 
   /** Ends a hold whose time is over. `failed` if that could not be decided now. */
   expire(part: ReservationPart, failed: () => void): void {
-    const partition = this.#world.partitions.get(partitionOf(part.lines[0]?.key.sku.name ?? '', this.#world.count));
+    const partition = this.#deps.partitions.get(partitionOf(part.lines[0]?.key.sku.name ?? '', this.#deps.count));
     if (partition?.serving !== true) return;
-    this.#turns
+    this.#queue
       .take(part.id, async () => {
-        if (await this.#grants.expire(partition, part)) this.#world.expired();
+        if (await this.#participant.expire(partition, part)) this.#deps.expired();
       })
       .catch(failed);
   }
 
   /** What the home of an id asks of the owner of some of its lines. */
   readonly handlers: PeerHandlers<'grantPart' | 'stepPart' | 'undoPart' | 'getPart'> = {
-    grantPart: async (_, { lines, ...rest }) => {
+    grantPart: async (_, { home, spread, lines, ...rest }) => {
       // A line of any location has no list at all.
-      const ask: Ask = { ...rest, lines: lines.map((line) => ({ ...line, locations: line.locations })) };
-      return (await this.#turns.take(ask.request.id, () => this.#grants.grantSome(ask))).map(partAnswer);
+      const wanted = lines.map((line) => ({ ...line, locations: line.locations }));
+      const ask: GrantRequest = { ...rest, coordinator: home, participants: spread, lines: wanted };
+      return (await this.#queue.take(ask.request.id, () => this.#participant.grantSome(ask))).map(partAnswer);
     },
     stepPart: async (_, { id, step, spread }) =>
-      (await this.#turns.take(id, () => this.#grants.step(id, step, spread, []))).map(partAnswer),
+      (await this.#queue.take(id, () => this.#participant.step(id, step, spread, []))).map(partAnswer),
     undoPart: async (_, { id, expiresAtMs, spread }) => {
-      await this.#turns.take(id, () => this.#grants.undo(id, expiresAtMs, spread));
+      await this.#queue.take(id, () => this.#participant.undo(id, expiresAtMs, spread));
       return [];
     },
-    getPart: async (_, { id, spread }) => this.#grants.parts(id, spread).map(partAnswer),
+    getPart: async (_, { id, spread }) => this.#participant.parts(id, spread).map(partAnswer),
   };
 
   async #place(request: ReservationRequest): Promise<Placed> {
     const { id } = request;
     const content = contentOf(request);
-    const expiresAtMs = this.#world.clock.nowMs() + request.ttlSeconds * 1000;
+    const expiresAtMs = this.#deps.clock.nowMs() + request.ttlSeconds * 1000;
     this.#mustBeLeased();
     const known = this.#known(id);
     // mutant: id-granted-again
     if (known !== undefined) {
       // mutant: conflicting-request-granted
       if (known.content.hi !== content.hi || known.content.lo !== content.lo) throw conflict(id);
-      return { fresh: false, reservation: answerOf(id, await this.#gather(id, known.spread), known.shortages) };
+      return { fresh: false, reservation: answerOf(id, await this.#gather(id, known.participants), known.shortages) };
     }
     const lines = request.lines.map(({ sku, qty, locations, split }, index) => ({ index, sku, qty, locations, split }));
     const byPartition = new Map<number, WantedLine[]>();
     for (const line of lines) {
-      const number = partitionOf(line.sku, this.#world.count);
+      const number = partitionOf(line.sku, this.#deps.count);
       const others = byPartition.get(number);
       if (others === undefined) byPartition.set(number, [line]);
       else others.push(line);
     }
-    const spread = [...byPartition.keys()];
-    const ask: Ask = { request, content, home: this.#homeOf(id), spread, lines, expiresAtMs };
+    const participants = [...byPartition.keys()];
+    const ask: GrantRequest = {
+      request,
+      content,
+      coordinator: this.#coordinatorOf(id),
+      participants,
+      lines,
+      expiresAtMs,
+    };
     const across =
-      !spread.every((number) => this.#grants.owns(number)) || this.#grants.livePart(id, spread) !== undefined;
+      !participants.every((number) => this.#participant.owns(number)) ||
+      this.#participant.livePart(id, participants) !== undefined;
     if (across) return this.#placeAcross(ask, byPartition);
     // CO2.
-    const parts = await this.#grants.grantWhole(ask);
+    const parts = await this.#participant.grantWhole(ask);
     return { fresh: true, reservation: answerOf(id, parts.map(partAnswer)) };
   }
 
   /** CO3. */
-  async #placeAcross(ask: Ask, byPartition: ReadonlyMap<number, readonly WantedLine[]>): Promise<Placed> {
+  async #placeAcross(ask: GrantRequest, byPartition: ReadonlyMap<number, readonly WantedLine[]>): Promise<Placed> {
     const { request } = ask;
     const granted: PartAnswer[] = [];
     const holders: number[] = [];
@@ -158,24 +168,25 @@ export class Reservations {
       throw error;
     }
     const shortages = [...granted.flatMap((part) => part.shortages), ...refused];
-    await this.#grants.remember(ask, holders, shortages);
+    await this.#participant.remember(ask, holders, shortages);
     return { fresh: true, reservation: answerOf(request.id, granted, shortages) };
   }
 
   /** Each owner is told of its own lines only: all of them to each would be work with the square of their number. */
-  async #grantAt(number: number, ask: Ask, lines: readonly WantedLine[]): Promise<PartAnswer[]> {
+  async #grantAt(number: number, ask: GrantRequest, lines: readonly WantedLine[]): Promise<PartAnswer[]> {
     const asked = lines.map(({ index }) => at(ask.request.lines, index));
     const own = { ...ask, request: { ...ask.request, lines: asked }, lines };
-    if (this.#grants.owns(number)) return (await this.#grants.grantSome(own)).map(partAnswer);
-    return this.#world.peers.ask(number, 'grantPart', own);
+    if (this.#participant.owns(number)) return (await this.#participant.grantSome(own)).map(partAnswer);
+    const { coordinator, participants, ...rest } = own;
+    return this.#deps.peers.ask(number, 'grantPart', { ...rest, home: coordinator, spread: participants });
   }
 
   /** Best effort: what cannot be released now, time releases. */
-  async #undo({ request: { id }, expiresAtMs }: Ask, holders: readonly number[]): Promise<void> {
+  async #undo({ request: { id }, expiresAtMs }: GrantRequest, holders: readonly number[]): Promise<void> {
     const undone = holders.map((number) =>
-      this.#grants.owns(number)
-        ? this.#grants.undo(id, expiresAtMs, [number])
-        : this.#world.peers.ask(number, 'undoPart', { id, expiresAtMs, spread: [number] }),
+      this.#participant.owns(number)
+        ? this.#participant.undo(id, expiresAtMs, [number])
+        : this.#deps.peers.ask(number, 'undoPart', { id, expiresAtMs, spread: [number] }),
     );
     await Promise.allSettled(undone);
   }
@@ -183,12 +194,12 @@ export class Reservations {
   async #stepAcross(
     id: string,
     step: Step,
-    spread: readonly number[],
+    participants: readonly number[],
     shortages: readonly Shortage[],
   ): Promise<ReservationAnswer> {
-    const { status } = answerOf(id, await this.#gather(id, spread));
+    const { status } = answerOf(id, await this.#gather(id, participants));
     if (step === 'confirmed' && (status === 'released' || status === 'expired')) throw cannotConfirm(id, status);
-    for (const number of spread) {
+    for (const number of participants) {
       try {
         await this.#stepAt(number, id, step);
       } catch (error) {
@@ -196,48 +207,48 @@ export class Reservations {
         // owners it may not be over yet, so these are released.
         if (error instanceof Refusal && error.kind === 'already-expired') {
           const end = (each: number) => this.#stepAt(each, id, each === number ? 'expired' : 'released');
-          await Promise.allSettled(spread.map(end));
+          await Promise.allSettled(participants.map(end));
         }
         throw error;
       }
     }
-    await this.#grants.rememberStep(id, step, this.#homeOf(id));
-    return answerOf(id, await this.#gather(id, spread), shortages);
+    await this.#participant.rememberStep(id, step, this.#coordinatorOf(id));
+    return answerOf(id, await this.#gather(id, participants), shortages);
   }
 
   async #stepAt(number: number, id: string, step: Step): Promise<void> {
-    if (this.#grants.owns(number)) await this.#grants.step(id, step, [number], []);
-    else await this.#world.peers.ask(number, 'stepPart', { id, step, spread: [number] });
+    if (this.#participant.owns(number)) await this.#participant.step(id, step, [number], []);
+    else await this.#deps.peers.ask(number, 'stepPart', { id, step, spread: [number] });
   }
 
-  async #gather(id: string, spread: readonly number[]): Promise<PartAnswer[]> {
-    const here = spread.filter((number) => this.#grants.owns(number));
-    const parts = here.length === 0 ? [] : this.#grants.parts(id, here).map(partAnswer);
-    if (here.length === spread.length) return parts;
-    const away = spread.filter((number) => !this.#grants.owns(number));
-    const asked = away.map((number) => this.#world.peers.ask(number, 'getPart', { id, spread: [number] }));
+  async #gather(id: string, participants: readonly number[]): Promise<PartAnswer[]> {
+    const here = participants.filter((number) => this.#participant.owns(number));
+    const parts = here.length === 0 ? [] : this.#participant.parts(id, here).map(partAnswer);
+    if (here.length === participants.length) return parts;
+    const away = participants.filter((number) => !this.#participant.owns(number));
+    const asked = away.map((number) => this.#deps.peers.ask(number, 'getPart', { id, spread: [number] }));
     return [...parts, ...(await Promise.all(asked)).flat()];
   }
 
   #mustBeLeased(): void {
     // mutant: turn-without-lease
-    if (!this.#world.lease.leased) throw undecided(UNDECIDED.lease);
+    if (!this.#deps.lease.leased) throw undecided(UNDECIDED.lease);
   }
 
-  #homeOf(id: string): number {
-    return partitionOf(id, this.#world.count);
+  #coordinatorOf(id: string): number {
+    return partitionOf(id, this.#deps.count);
   }
 
-  #known(id: string): { content: Hash64; spread: readonly number[]; shortages: readonly Shortage[] } | undefined {
-    const home = this.#homeOf(id);
-    const { book } = this.#grants.partition(home);
-    const entry = book.homes.get(id);
+  #known(id: string): { content: Hash64; participants: readonly number[]; shortages: readonly Shortage[] } | undefined {
+    const coordinator = this.#coordinatorOf(id);
+    const { book } = this.#participant.partition(coordinator);
+    const entry = book.coordinatorEntries.get(id);
     if (entry !== undefined) return entry;
     const part = book.parts.get(id);
-    return part?.granted === true && isAlone(part.spread, home) ? part : undefined;
+    return part?.granted === true && isAlone(part.participants, coordinator) ? part : undefined;
   }
 
-  #found(id: string): { spread: readonly number[]; shortages: readonly Shortage[] } {
+  #found(id: string): { participants: readonly number[]; shortages: readonly Shortage[] } {
     const known = this.#known(id);
     if (known === undefined) throw unknown(id);
     return known;

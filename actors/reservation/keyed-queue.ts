@@ -2,7 +2,7 @@
 import { LIMITS } from '../../config/limits.ts';
 import { UNDECIDED, undecided } from '../ports/refusal.ts';
 
-export class Turns {
+export class KeyedQueue {
   readonly #waiting = new Map<string, (() => void)[]>();
 
   /** Does the work when it is its turn; refuses (undecided) when too many wait. */

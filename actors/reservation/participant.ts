@@ -28,10 +28,10 @@ import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { StockBook } from '../stock/book.ts';
 import { confirmRefusal, needsStep } from '../stock/decide.ts';
 import { hasEnded } from '../stock/reservation.ts';
-import { plan, type Taken, type WantedLine } from '../stock/sourcing.ts';
+import { type SourcedLine, sourceLines, type WantedLine } from '../stock/sourcing.ts';
 import type { ReservationPart } from '../stock/state.ts';
 
-export interface GrantsWorld {
+export interface ParticipantDeps {
   readonly partitions: Partitions;
   /** P: partitions in all. */
   readonly count: number;
@@ -44,49 +44,52 @@ export interface GrantsWorld {
 export type Step = 'confirmed' | 'released' | 'expired';
 
 /** Lines of a reservation that one owner is asked for. */
-export interface Ask {
+export interface GrantRequest {
   readonly request: ReservationRequest;
   readonly content: Hash64;
-  readonly home: number;
+  readonly coordinator: number;
   /** Every partition that the whole reservation may stand in. */
-  readonly spread: readonly number[];
+  readonly participants: readonly number[];
   readonly lines: readonly WantedLine[];
   readonly expiresAtMs: number;
 }
 
-export class Grants {
-  readonly #world: GrantsWorld;
+export class Participant {
+  readonly #deps: ParticipantDeps;
 
-  constructor(world: GrantsWorld) {
-    this.#world = world;
+  constructor(deps: ParticipantDeps) {
+    this.#deps = deps;
   }
 
   owns(number: number): boolean {
-    return this.#world.partitions.has(number);
+    return this.#deps.partitions.has(number);
   }
 
   partition(number: number): Partition {
-    const partition = this.#world.partitions.get(number);
+    const partition = this.#deps.partitions.get(number);
     if (partition?.serving !== true) throw undecided(UNDECIDED.moving, `partition ${number}`);
     return partition;
   }
 
   /** Decides all of a reservation's lines, with its home entry, in one decision. */
-  async grantWhole(ask: Ask): Promise<ReservationPart[]> {
-    const { taken, shortages, lines } = this.#plan(ask);
-    const spread = spreadOf(lines);
+  async grantWhole(ask: GrantRequest): Promise<ReservationPart[]> {
+    const { sourced, shortages, lines } = this.#sourceLines(ask);
+    const participants = participantsOf(lines);
     const numbered = lines.map((line, index) => ({ ...line, index }));
-    await this.#hold(taken, this.#granted(ask, spread, [...new Set([...spread, ask.home])], numbered, shortages));
-    return this.parts(ask.request.id, spread);
+    await this.#hold(
+      sourced,
+      this.#granted(ask, participants, [...new Set([...participants, ask.coordinator])], numbered, shortages),
+    );
+    return this.parts(ask.request.id, participants);
   }
 
   /**
    * Decides some lines of a reservation across owners. A live grant of the same content stands: a retry completes what a crash left. It
    * stands as the later attempt's, so that the earlier one, if it still runs somewhere, cannot undo it (GR3).
    */
-  async grantSome(ask: Ask): Promise<ReservationPart[]> {
+  async grantSome(ask: GrantRequest): Promise<ReservationPart[]> {
     const { id } = ask.request;
-    const here = [...new Set(ask.lines.map((line) => partitionOf(line.sku, this.#world.count)))];
+    const here = [...new Set(ask.lines.map((line) => partitionOf(line.sku, this.#deps.count)))];
     // An attempt may come late, when what a later one was granted has ended already: it must not hold it again.
     // mutant: late-attempt-granted
     if (this.#partsOf(id, here).some((part) => part.expiresAtMs > ask.expiresAtMs || isOver(part, ask)))
@@ -97,10 +100,10 @@ export class Grants {
       if (ask.expiresAtMs > live.expiresAtMs) await this.#adopt(ask, here);
       return this.parts(id, here);
     }
-    const { taken, shortages, lines } = this.#plan(ask);
+    const { sourced, shortages, lines } = this.#sourceLines(ask);
     // They keep the place of the request's line, with room for its splits.
-    const placed = lines.map((line, i) => ({ ...line, index: at(taken, i).line.index * 1000 + i }));
-    await this.#hold(taken, this.#granted(ask, ask.spread, spreadOf(lines), placed, shortages));
+    const placed = lines.map((line, i) => ({ ...line, index: at(sourced, i).line.index * 1000 + i }));
+    await this.#hold(sourced, this.#granted(ask, ask.participants, participantsOf(lines), placed, shortages));
     return this.parts(id, here);
   }
 
@@ -115,34 +118,34 @@ export class Grants {
   }
 
   /** The home entry of a reservation whose lines are granted by decisions of their own. */
-  async remember(ask: Ask, spread: readonly number[], shortages: readonly Shortage[]): Promise<void> {
-    await this.#store(this.#granted(ask, spread, [ask.home], [], shortages));
+  async remember(ask: GrantRequest, participants: readonly number[], shortages: readonly Shortage[]): Promise<void> {
+    await this.#store(this.#granted(ask, participants, [ask.coordinator], [], shortages));
   }
 
   /** Confirms or releases the parts that stand in these partitions, all owned here. `also`: partitions that remember the step. */
   async step(id: string, step: Step, numbers: readonly number[], also: readonly number[]): Promise<ReservationPart[]> {
     const parts = this.parts(id, numbers);
     // mutant: ended-hold-confirmed
-    const refusal = step === 'confirmed' ? confirmRefusal(parts, this.#world.clock.nowMs()) : undefined;
+    const refusal = step === 'confirmed' ? confirmRefusal(parts, this.#deps.clock.nowMs()) : undefined;
     if (refusal !== undefined) throw cannotConfirm(id, refusal);
     if (needsStep(parts, step)) await this.#store(this.#stepped(id, step, [...new Set([...numbers, ...also])]));
     return this.parts(id, numbers);
   }
 
   /** The home of an id remembers a step that was taken elsewhere. */
-  async rememberStep(id: string, step: Step, home: number): Promise<void> {
-    await this.#store(this.#stepped(id, step, [home]));
+  async rememberStep(id: string, step: Step, coordinator: number): Promise<void> {
+    await this.#store(this.#stepped(id, step, [coordinator]));
   }
 
   /** Ends a hold whose time is over; false if it is none any more. */
   async expire(partition: Partition, part: ReservationPart): Promise<boolean> {
-    if (this.#world.partitions.get(partition.number) !== partition || partition.book.parts.get(part.id) !== part)
+    if (this.#deps.partitions.get(partition.number) !== partition || partition.book.parts.get(part.id) !== part)
       return false;
     // mutant: confirmed-is-due
     if (part.confirmedAtMs > 0 || !needsStep([part], 'expired')) return false;
     // It was granted anew, with a later end, while this waited.
-    if (part.expiresAtMs > this.#world.clock.nowMs()) return false;
-    const atMs = this.#world.clock.nowMs();
+    if (part.expiresAtMs > this.#deps.clock.nowMs()) return false;
+    const atMs = this.#deps.clock.nowMs();
     // mutant: expiry-not-journaled
     await this.#store({ kind: 'expired', id: part.id, atMs, parts: [[partition.number, partition.book.epoch]] });
     return true;
@@ -173,75 +176,88 @@ export class Grants {
     return parts;
   }
 
-  #plan({ request, lines }: Ask): {
-    taken: readonly Taken[];
+  #sourceLines({ request, lines }: GrantRequest): {
+    sourced: readonly SourcedLine[];
     shortages: readonly Shortage[];
     lines: Omit<GrantedLine, 'index'>[];
   } {
-    const bookOf = (sku: string) => this.partition(partitionOf(sku, this.#world.count)).book;
-    const { taken, shortages } = plan(lines, (sku) => bookOf(sku).skus.get(sku), request.partial);
-    if (taken.length === 0 || (shortages.length > 0 && !request.partial)) throw notEnough(shortages);
+    const bookOf = (sku: string) => this.partition(partitionOf(sku, this.#deps.count)).book;
+    const { sourced, shortages } = sourceLines(lines, (sku) => bookOf(sku).skus.get(sku), request.partial);
+    if (sourced.length === 0 || (shortages.length > 0 && !request.partial)) throw notEnough(shortages);
     const seqs = new Map<number, number>();
-    const granted = taken.map(({ line: { sku }, key, qty }) => {
+    const granted = sourced.map(({ line: { sku }, key, qty }) => {
       const book = bookOf(sku);
       return { sku, location: key.location, qty, partition: book.partition, seq: nextSeq(seqs, book) };
     });
-    return { taken, shortages, lines: granted };
+    return { sourced, shortages, lines: granted };
   }
 
   #granted(
-    ask: Ask,
-    spread: readonly number[],
+    ask: GrantRequest,
+    participants: readonly number[],
     involved: readonly number[],
     lines: readonly GrantedLine[],
     shortages: readonly Shortage[],
   ): Granted {
-    const { content, home, expiresAtMs } = ask;
+    const { content, coordinator, expiresAtMs } = ask;
     const { id, channel, purpose } = ask.request;
-    const atMs = this.#world.clock.nowMs();
+    const atMs = this.#deps.clock.nowMs();
     const parts = this.#epochs(involved);
-    return { kind: 'granted', id, content, channel, purpose, atMs, expiresAtMs, home, spread, parts, lines, shortages };
+    return {
+      kind: 'granted',
+      id,
+      content,
+      channel,
+      purpose,
+      atMs,
+      expiresAtMs,
+      coordinator,
+      participants,
+      parts,
+      lines,
+      shortages,
+    };
   }
 
   /** The same lines, granted anew for a later attempt. */
-  async #adopt(ask: Ask, numbers: readonly number[]): Promise<void> {
+  async #adopt(ask: GrantRequest, numbers: readonly number[]): Promise<void> {
     const parts = this.parts(ask.request.id, numbers).filter((part) => !hasEnded(part));
     const seqs = new Map<number, number>();
     const lines = parts.flatMap((part) =>
       part.lines.map(({ index, key, qty }) => {
-        const partition = partitionOf(key.sku.name, this.#world.count);
+        const partition = partitionOf(key.sku.name, this.#deps.count);
         const seq = nextSeq(seqs, this.partition(partition).book);
         return { index, sku: key.sku.name, location: key.location, qty, partition, seq };
       }),
     );
     const shortages = parts.flatMap((part) => part.shortages);
-    await this.#store(this.#granted(ask, ask.spread, spreadOf(lines), lines, shortages));
+    await this.#store(this.#granted(ask, ask.participants, participantsOf(lines), lines, shortages));
   }
 
   #stepped(id: string, kind: Step, numbers: readonly number[]): Stepped {
-    return { kind, id, atMs: this.#world.clock.nowMs(), parts: this.#epochs(numbers) };
+    return { kind, id, atMs: this.#deps.clock.nowMs(), parts: this.#epochs(numbers) };
   }
 
   #epochs(numbers: readonly number[]): PartitionEpoch[] {
     return numbers.map((number) => [number, this.partition(number).book.epoch]);
   }
 
-  #hold(taken: readonly Taken[], decision: Granted): Promise<void> {
+  #hold(sourced: readonly SourcedLine[], decision: Granted): Promise<void> {
     const bytes = encodeDecision(decision);
     // GR4.
     if (bytes.length > LIMITS.decisionBytes || decision.lines.length > LIMITS.linesPerDecision)
       return Promise.reject(tooLarge(decision.lines.length, bytes.length));
     // GR1.
-    for (const { key, qty } of taken) key.pending += qty;
+    for (const { key, qty } of sourced) key.pending += qty;
     const settle = () => {
-      for (const { key, qty } of taken) key.pending -= qty;
+      for (const { key, qty } of sourced) key.pending -= qty;
     };
     return this.#store(decision, settle, bytes);
   }
 
   /** Appends, folds when stored, and only then resolves. `settle` runs when the outcome is known. */
   #store(decision: Granted | Stepped, settle: () => void = () => undefined, bytes?: Uint8Array): Promise<void> {
-    const { log, partitions, inDoubt } = this.#world;
+    const { log, partitions, inDoubt } = this.#deps;
     // Handing back says that nothing is left to fence: once a partition leaves, nothing more is appended for it.
     // mutant: leaving-takes-decisions
     if (decision.parts.some(([number]) => partitions.get(number)?.state !== 'serving')) {
@@ -281,7 +297,7 @@ export class Grants {
 }
 
 /** What this very attempt was granted has ended: it was undone. */
-function isOver(part: ReservationPart, { expiresAtMs }: Ask): boolean {
+function isOver(part: ReservationPart, { expiresAtMs }: GrantRequest): boolean {
   return hasEnded(part) && part.expiresAtMs === expiresAtMs;
 }
 
@@ -318,6 +334,6 @@ function nextSeq(seqs: Map<number, number>, book: StockBook): number {
   return seq;
 }
 
-function spreadOf(lines: readonly { readonly partition: number }[]): number[] {
+function participantsOf(lines: readonly { readonly partition: number }[]): number[] {
   return [...new Set(lines.map((line) => line.partition))];
 }

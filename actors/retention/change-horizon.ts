@@ -8,10 +8,10 @@ import type { Broker } from '../../streams/broker.ts';
 import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import { covers, pointOf } from '../../streams/read/position.ts';
 import { horizonText, type RulesEntry } from '../idempotency/rules.ts';
-import { RulesList, type RulesWorld } from '../idempotency/rules-list.ts';
+import { type RulesDeps, RulesList } from '../idempotency/rules-list.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
 
-export interface ChangeWorld extends Omit<RulesWorld, 'firstHorizonMs'> {
+export interface ChangeDeps extends Omit<RulesDeps, 'firstHorizonMs'> {
   readonly baselines: Baselines;
 }
 
@@ -21,14 +21,14 @@ export class HorizonError extends Error {
 }
 
 /** @param horizonMs null: off. @returns the entry that holds from now on */
-export async function changeHorizon(world: ChangeWorld, horizonMs: number | null): Promise<RulesEntry> {
-  const live = (await world.live()).map(({ name }) => name);
+export async function changeHorizon(deps: ChangeDeps, horizonMs: number | null): Promise<RulesEntry> {
+  const live = (await deps.live()).map(({ name }) => name);
   if (live.length > 0)
     throw new HorizonError(
       `these nodes live: ${live.join(', ')}; end all nodes first (one that was killed counts until its lease has run out)`,
     );
-  await refuseWiderHorizon(world.broker, world.baselines, horizonMs);
-  return present((await new RulesList({ ...world, firstHorizonMs: horizonMs }).add(horizonMs)).at(-1));
+  await refuseWiderHorizon(deps.broker, deps.baselines, horizonMs);
+  return present((await new RulesList({ ...deps, firstHorizonMs: horizonMs }).add(horizonMs)).at(-1));
 }
 
 /** What a wider horizon asks for may be nowhere any more: trimmed streams go on from baselines that have forgotten it. */

@@ -4,17 +4,17 @@
  */
 
 import { present } from '../../streams/assert.ts';
-import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { FactIds } from '../idempotency/fact-ids.ts';
 import { unitsOnHand } from '../stock/availability.ts';
 import type { StockBook } from '../stock/book.ts';
 import { compact } from '../stock/movements.ts';
-import { endedAtMs, homeEndedAtMs } from '../stock/reservation.ts';
-import type { HomeEntry, ReservationPart, StockKey } from '../stock/state.ts';
+import { coordinatorEndedAtMs, endedAtMs } from '../stock/reservation.ts';
+import type { CoordinatorEntry, ReservationPart, StockKey } from '../stock/state.ts';
 import { DatedIds, idText } from './rebuild.ts';
 
 export interface State {
   readonly book: StockBook;
-  readonly seen: SeenIds;
+  readonly factIds: FactIds;
 }
 export interface Difference {
   readonly what: string;
@@ -68,7 +68,7 @@ function comparable(a: StockKey, b: StockKey): [string, string] {
 function keyText(key: StockKey, before: number): string {
   const copy = { base: key.base, movements: key.movements, count: key.count } as StockKey;
   compact(copy, before);
-  const transit = [...(key.seldom?.transit ?? [])].sort(([x], [y]) => (x < y ? -1 : 1));
+  const transit = [...(key.rare?.transit ?? [])].sort(([x], [y]) => (x < y ? -1 : 1));
   return JSON.stringify({
     ...unitsOnHand(key),
     held: key.held,
@@ -119,38 +119,42 @@ function partText(part: ReservationPart): string {
 }
 
 function* homeDifferences(kept: StockBook, folded: StockBook, forgottenMs: number): Generator<Difference> {
-  const forgotten = (home: HomeEntry) => homeEndedAtMs(home) < forgottenMs;
-  const text = ({ page: _page, ...rest }: HomeEntry) => JSON.stringify(rest);
-  for (const [id, home] of kept.homes) {
-    const other = folded.homes.get(id);
+  const forgotten = (coordinator: CoordinatorEntry) => coordinatorEndedAtMs(coordinator) < forgottenMs;
+  const text = ({ page: _page, ...rest }: CoordinatorEntry) => JSON.stringify(rest);
+  for (const [id, coordinator] of kept.coordinatorEntries) {
+    const other = folded.coordinatorEntries.get(id);
     if (other === undefined) {
-      if (!forgotten(home)) yield { what: `the home of ${id} is in no decision`, page: home.page };
-    } else if (text(home) !== text(other))
-      yield { what: `the home of ${id} is ${text(home)}, the streams say ${text(other)}`, page: home.page };
+      if (!forgotten(coordinator)) yield { what: `the home of ${id} is in no decision`, page: coordinator.page };
+    } else if (text(coordinator) !== text(other))
+      yield {
+        what: `the home of ${id} is ${text(coordinator)}, the streams say ${text(other)}`,
+        page: coordinator.page,
+      };
   }
-  for (const [id, home] of folded.homes)
-    if (!kept.homes.has(id) && !forgotten(home)) yield { what: `the home of ${id} is missing`, page: undefined };
+  for (const [id, coordinator] of folded.coordinatorEntries)
+    if (!kept.coordinatorEntries.has(id) && !forgotten(coordinator))
+      yield { what: `the home of ${id} is missing`, page: undefined };
 }
 
 function* idDifferences(kept: State, folded: State, rules: Forgetting): Generator<Difference> {
   const number = kept.book.partition;
-  const moments = folded.seen instanceof DatedIds ? folded.seen.moments : new Map<string, number>();
+  const moments = folded.factIds instanceof DatedIds ? folded.factIds.moments : new Map<string, number>();
   let strange = 0;
   let missing = 0;
-  for (const [id, content] of idsOf(kept.seen, number)) {
-    const found = folded.seen.check(id, content);
+  for (const [id, content] of idsOf(kept.factIds, number)) {
+    const found = folded.factIds.check(id, content);
     if (found === 'conflict' || (found === 'new' && !rules.foldedForgot)) strange += 1;
   }
-  for (const [id, content] of idsOf(folded.seen, number)) {
-    if (kept.seen.check(id, content) === 'duplicate') continue;
+  for (const [id, content] of idsOf(folded.factIds, number)) {
+    if (kept.factIds.check(id, content) === 'duplicate') continue;
     if ((moments.get(idText(id)) ?? Number.POSITIVE_INFINITY) > rules.idsForgottenBefore) missing += 1;
   }
   if (strange > 0) yield { what: `${strange} of its ids are of no fact that counted`, page: undefined };
   if (missing > 0) yield { what: `${missing} ids of facts that counted are missing`, page: undefined };
 }
 
-function* idsOf(seen: SeenIds, partition: number) {
-  for (const { words, used } of seen.chunksOf(partition)) {
+function* idsOf(factIds: FactIds, partition: number) {
+  for (const { words, used } of factIds.chunksOf(partition)) {
     for (let at = 0; at < used * 4; at += 4)
       yield [
         { hi: present(words[at]), lo: present(words[at + 1]) },

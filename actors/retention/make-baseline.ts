@@ -14,7 +14,7 @@ import { type Parking, park } from '../../streams/fact/parked.ts';
 import { type Floors, floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import type { NatsBroker } from '../../streams/nats/broker.ts';
 import { covers, type Point, pointOf } from '../../streams/read/position.ts';
-import { SeenIds } from '../idempotency/fact-ids.ts';
+import { FactIds } from '../idempotency/fact-ids.ts';
 import { type Rules, unfit } from '../idempotency/rules.ts';
 import type { Admission } from '../log/admission.ts';
 import { ChainAudit, type ChainState } from '../log/chain.ts';
@@ -25,9 +25,9 @@ import { type Baseline, encodePart, loadPart, type PartRef } from '../snapshot/b
 import { audit } from '../stock/invariants.ts';
 import type { BaselineStore } from './baseline-store.ts';
 import { differences } from './differences.ts';
-import { Refold } from './rebuild.ts';
+import { Rebuild } from './rebuild.ts';
 
-export interface Keeping {
+export interface RetentionParts {
   readonly partitions: number;
   /** Those that nodes have judged by, as their list says. */
   readonly rules: Rules;
@@ -38,11 +38,11 @@ export interface Keeping {
   /** How long ended reservations are remembered; undefined where no node says so: then none is forgotten. */
   readonly reservationMemoryMs: number | undefined;
 }
-export interface MakingWorld {
+export interface MakeBaselineDeps {
   readonly broker: NatsBroker;
   readonly clock: Clock;
   readonly store: BaselineStore;
-  readonly keeping: Keeping;
+  readonly keeping: RetentionParts;
   /** A name that no baseline had before. */
   readonly id: string;
   /** How long verdicts that nodes still owe are waited for. */
@@ -55,7 +55,7 @@ export class BaselineError extends Error {
 
 const PAUSE_MS = 200;
 
-export interface Made {
+export interface MadeBaseline {
   readonly baseline: Baseline;
   readonly facts: number;
   readonly decisions: number;
@@ -63,9 +63,9 @@ export interface Made {
 }
 
 /** Makes one, reads it back, and brings it in force. Rejects with a BaselineError, ChainBreak, HoleError or SupersededError. */
-export async function makeBaseline(world: MakingWorld): Promise<Made> {
-  const { broker, keeping, store } = world;
-  const maker = await store.begin(world.id);
+export async function makeBaseline(deps: MakeBaselineDeps): Promise<MadeBaseline> {
+  const { broker, keeping, store } = deps;
+  const maker = await store.begin(deps.id);
   const streams = await readStreams(broker);
   if (streams.size < FACT_STREAM_NAMES.length + 1)
     throw new BaselineError('the streams are not there: start a node once');
@@ -75,26 +75,26 @@ export async function makeBaseline(world: MakingWorld): Promise<Made> {
   // Read behind the cut: what is added to the list from now on comes into force behind it.
   await keeping.refresh();
   const before = await startOf(store, floors, created, keeping);
-  const { refold, chain } = await foldAsJudged(world, before, cut, await keeping.writers.read());
+  const { rebuild, chain } = await foldAsJudged(deps, before, cut, await keeping.writers.read());
   const whole = {
     ...cut,
     ...chain,
     version: 1 as const,
-    id: world.id,
-    atMs: Math.max(refold.atMs, before?.atMs ?? 0),
+    id: deps.id,
+    atMs: Math.max(rebuild.atMs, before?.atMs ?? 0),
     partitions: keeping.partitions,
     created,
     horizonsKnown: keeping.rules.known,
   };
   const parts: PartRef[] = [];
-  for (const { partition, seen } of refold.folds) {
-    forget(partition, seen, keeping, whole);
+  for (const { partition, factIds } of rebuild.partitions) {
+    forget(partition, factIds, keeping, whole);
     const breach = audit(partition.book)[0];
     if (breach !== undefined)
       throw new BaselineError(
         `the fold of partition ${partition.number} does not add up: ${breach.invariant} ${breach.what}`,
       );
-    const ref = await maker.write(`p${partition.number}`, encodePart(partition, seen, whole));
+    const ref = await maker.write(`p${partition.number}`, encodePart(partition, factIds, whole));
     if (partition.number === keeping.partitions >> 1) failpoint('baseline-half-written');
     parts.push({
       ...ref,
@@ -103,14 +103,14 @@ export async function makeBaseline(world: MakingWorld): Promise<Made> {
       reservations: partition.book.parts.size,
     });
   }
-  const remembersMs = Math.min(...refold.folds.map(({ partition }) => partition.remembersMs));
+  const remembersMs = Math.min(...rebuild.partitions.map(({ partition }) => partition.remembersMs));
   const horizonMs = remembersMs === Number.POSITIVE_INFINITY ? null : remembersMs;
   const baseline: Baseline = { ...whole, horizonMs, parts };
   // Read back into a fresh book, and compared with what it was made from.
-  for (const { partition, seen } of refold.folds) {
-    const [again, ids] = [new Partition(partition.number), new SeenIds()];
+  for (const { partition, factIds } of rebuild.partitions) {
+    const [again, ids] = [new Partition(partition.number), new FactIds()];
     loadPart(await store.part(baseline, partition.number), again, ids);
-    const other = differences({ book: again.book, seen: ids }, { book: partition.book, seen }, STRICT)[0];
+    const other = differences({ book: again.book, factIds: ids }, { book: partition.book, factIds }, STRICT)[0];
     const breach = audit(again.book)[0]?.what ?? other?.what;
     if (breach !== undefined)
       throw new BaselineError(`partition ${partition.number} does not read back as it was written: ${breach}`);
@@ -118,8 +118,8 @@ export async function makeBaseline(world: MakingWorld): Promise<Made> {
   await maker.finish(baseline);
   return {
     baseline,
-    facts: refold.facts,
-    decisions: refold.decisions,
+    facts: rebuild.facts,
+    decisions: rebuild.decisions,
     bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
   };
 }
@@ -127,11 +127,11 @@ export async function makeBaseline(world: MakingWorld): Promise<Made> {
 /** As a node does, by the streams' own stamps: no fact behind the cut can be older than they allow. */
 function forget(
   partition: Partition,
-  seen: SeenIds,
-  { rules, reservationMemoryMs }: Keeping,
+  factIds: FactIds,
+  { rules, reservationMemoryMs }: RetentionParts,
   cut: Pick<Baseline, 'positions' | 'atMs'>,
 ): void {
-  maintain(partition, seen, {
+  maintain(partition, factIds, {
     nowMs: cut.atMs,
     horizonMs: rules.widestMs(cut),
     reservationMemoryMs: reservationMemoryMs ?? Number.POSITIVE_INFINITY,
@@ -147,7 +147,7 @@ export async function startOf(
   store: BaselineStore | undefined,
   floors: Floors,
   created: Readonly<Record<string, string>>,
-  { partitions, rules }: Pick<Keeping, 'partitions' | 'rules'>,
+  { partitions, rules }: Pick<RetentionParts, 'partitions' | 'rules'>,
 ): Promise<Baseline | undefined> {
   for (const { baseline } of (await store?.generations()) ?? []) {
     if (baseline === undefined || baseline.partitions !== partitions || !covers(baseline, pointOf(floors))) continue;
@@ -167,43 +167,43 @@ function cutOf(streams: ReadonlyMap<string, { lastSeq: number }>): Point {
 
 /** Folds up to the cut, until what the fold sets aside is what PARKED holds. */
 async function foldAsJudged(
-  world: MakingWorld,
+  deps: MakeBaselineDeps,
   before: Baseline | undefined,
   cut: Point,
   admission: Admission,
-): Promise<{ refold: Refold; chain: ChainState }> {
-  const until = world.clock.monoMs() + world.patienceMs;
+): Promise<{ rebuild: Rebuild; chain: ChainState }> {
+  const until = deps.clock.monoMs() + deps.patienceMs;
   for (;;) {
-    const { reasons: parked, marks } = await readParked(world, cut.positions);
-    const { refold, chain } = await fold(world, before, cut, marks, admission);
+    const { reasons: parked, marks } = await readParked(deps, cut.positions);
+    const { rebuild, chain } = await rebuilt(deps, before, cut, marks, admission);
     // Whatever the horizon and the ids, these are set aside by every reader: parking them twice is parking them once.
-    const own = refold.parked.filter(({ reason }) => reason !== 'too-old' && reason !== 'id-conflict');
-    for (const parking of own) if (!parked.has(parking.source)) await park(world.broker, parking);
-    const wrong = disagreement(refold.parked, parked, before, cut);
-    if (wrong === undefined) return { refold, chain };
-    if (world.clock.monoMs() >= until) throw new BaselineError(wrong);
-    await delay(world.clock, PAUSE_MS);
+    const own = rebuild.parked.filter(({ reason }) => reason !== 'too-old' && reason !== 'id-conflict');
+    for (const parking of own) if (!parked.has(parking.source)) await park(deps.broker, parking);
+    const wrong = disagreement(rebuild.parked, parked, before, cut);
+    if (wrong === undefined) return { rebuild, chain };
+    if (deps.clock.monoMs() >= until) throw new BaselineError(wrong);
+    await delay(deps.clock, PAUSE_MS);
   }
 }
 
-async function fold(
-  world: MakingWorld,
+async function rebuilt(
+  deps: MakeBaselineDeps,
   before: Baseline | undefined,
   cut: Point,
   marks: ParkMarks,
   admission: Admission,
-): Promise<{ refold: Refold; chain: ChainState }> {
-  const { broker, clock, keeping, store } = world;
-  const refold = new Refold({ broker, clock, ...keeping, skips: admission.skips, marks, dated: false });
+): Promise<{ rebuild: Rebuild; chain: ChainState }> {
+  const { broker, clock, keeping, store } = deps;
+  const rebuild = new Rebuild({ broker, clock, ...keeping, skips: admission.skips, marks, dated: false });
   if (before !== undefined)
-    for (const { partition, seen } of refold.folds)
-      loadPart(await store.part(before, partition.number), partition, seen);
+    for (const { partition, factIds } of rebuild.partitions)
+      loadPart(await store.part(before, partition.number), partition, factIds);
   const chain = new ChainAudit(before, 0, admission);
-  await refold.advance(
+  await rebuild.advance(
     () => cut,
     (message) => chain.take(message),
   );
-  return { refold, chain: chain.state };
+  return { rebuild, chain: chain.state };
 }
 
 /** Where the fold and PARKED disagree between the baseline before and the cut; undefined if nowhere. */

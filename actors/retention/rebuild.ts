@@ -14,10 +14,10 @@ import type { Parking } from '../../streams/fact/parked.ts';
 import type { Hash64 } from '../../streams/hash.ts';
 import { isFence } from '../../streams/journal/decision.ts';
 import type { JournalRecord } from '../../streams/journal/record.ts';
-import { type ReadingWorld, readUntil } from '../../streams/read/follower.ts';
+import { type ReadingDeps, readUntil } from '../../streams/read/follower.ts';
 import type { Point } from '../../streams/read/position.ts';
 import { storedFact } from '../../streams/subjects.ts';
-import { SeenIds } from '../idempotency/fact-ids.ts';
+import { FactIds } from '../idempotency/fact-ids.ts';
 import type { Rules } from '../idempotency/rules.ts';
 import { Intake } from '../ingest/intake.ts';
 import type { Skips } from '../log/skips.ts';
@@ -37,7 +37,7 @@ export class HoleError extends Error {
 }
 
 /** Ids with the moment from which each is remembered, so that it can be told which of them may be forgotten. */
-export class DatedIds extends SeenIds {
+export class DatedIds extends FactIds {
   /** By id, microseconds. */
   readonly moments = new Map<string, number>();
   override add(partition: number, id: Hash64, content: Hash64, at: number): void {
@@ -55,7 +55,7 @@ export function idText(id: Hash64): string {
   return `${id.hi}.${id.lo}`;
 }
 
-export interface RefoldWorld extends ReadingWorld {
+export interface RebuildDeps extends ReadingDeps {
   readonly partitions: number;
   readonly rules: Pick<Rules, 'at'>;
   /** Read behind the points that are folded up to. */
@@ -65,26 +65,26 @@ export interface RefoldWorld extends ReadingWorld {
   readonly dated: boolean;
 }
 
-export class Fold {
+export class PartitionRebuild {
   readonly partition: Partition;
-  readonly seen: SeenIds;
+  readonly factIds: FactIds;
   readonly intake: Intake;
 
-  constructor(number: number, world: RefoldWorld, refold: { parked: Parking[]; facts: number }) {
+  constructor(number: number, deps: RebuildDeps, rebuild: { parked: Parking[]; facts: number }) {
     this.partition = new Partition(number);
     // It has ids of its own (RF1).
-    this.seen = world.dated ? new DatedIds() : new SeenIds();
-    const park = async (parking: Parking) => void refold.parked.push(parking);
+    this.factIds = deps.dated ? new DatedIds() : new FactIds();
+    const park = async (parking: Parking) => void rebuild.parked.push(parking);
     const count = () => {
-      refold.facts += 1;
+      rebuild.facts += 1;
     };
     const inDoubt = (_: number, _what: string, error: unknown) => {
       throw error;
     };
     const events = { applied: count, duplicate: count, parked: count, inDoubt };
-    const stored = { marks: world.marks, partitions: world.partitions };
+    const stored = { marks: deps.marks, partitions: deps.partitions };
     const own = new Map([[number, this.partition]]);
-    this.intake = new Intake(world.clock, own, this.seen, park, events, world.rules, stored);
+    this.intake = new Intake(deps.clock, own, this.factIds, park, events, deps.rules, stored);
   }
 
   get point(): Point {
@@ -92,24 +92,24 @@ export class Fold {
   }
 }
 
-export class Refold {
-  readonly folds: Fold[];
+export class Rebuild {
+  readonly partitions: PartitionRebuild[];
   /** What the streams hold that cannot be counted, in the order it was met. */
   readonly parked: Parking[] = [];
   /** Latest stamp of a message that was read, milliseconds. */
   atMs = 0;
   facts = 0;
   decisions = 0;
-  readonly #world: RefoldWorld;
+  readonly #deps: RebuildDeps;
 
-  constructor(world: RefoldWorld) {
-    this.#world = world;
-    this.folds = Array.from({ length: world.partitions }, (_, number) => this.fresh(number));
+  constructor(deps: RebuildDeps) {
+    this.#deps = deps;
+    this.partitions = Array.from({ length: deps.partitions }, (_, number) => this.fresh(number));
   }
 
   /** An empty fold of a partition, to begin anew with. */
-  fresh(number: number): Fold {
-    return new Fold(number, this.#world, this);
+  fresh(number: number): PartitionRebuild {
+    return new PartitionRebuild(number, this.#deps, this);
   }
 
   /**
@@ -120,51 +120,52 @@ export class Refold {
     target: (partition: number) => Point,
     record: (message: { seq: number; subject: string; data: Uint8Array }) => JournalRecord | undefined,
   ): Promise<void> {
-    const targets = this.folds.map((_, number) => target(number));
+    const targets = this.partitions.map((_, number) => target(number));
     for (const stream of FACT_STREAM_NAMES) await this.#readFacts(stream, targets);
     await this.#readJournal(targets, record);
   }
 
   async #readFacts(stream: FactStream, targets: readonly Point[]): Promise<void> {
-    const from = Math.min(...this.folds.map((fold) => fold.partition.positions[stream])) + 1;
+    const from = Math.min(...this.partitions.map((rebuilt) => rebuilt.partition.positions[stream])) + 1;
     const until = Math.max(...targets.map((point) => point.positions[stream]));
     let before = from - 1;
-    await readUntil(this.#world, stream, [], from, until, (message) => {
+    await readUntil(this.#deps, stream, [], from, until, (message) => {
       // RF2.
-      if (!this.#world.skips.lost(stream, before + 1, message.seq)) throw new HoleError(stream, before + 1);
+      if (!this.#deps.skips.lost(stream, before + 1, message.seq)) throw new HoleError(stream, before + 1);
       before = message.seq;
-      const number = storedFact(message.subject, this.#world.partitions).partition;
-      const fold = this.folds[number];
-      if (fold === undefined || message.seq > at(targets, number).positions[stream]) return;
+      const number = storedFact(message.subject, this.#deps.partitions).partition;
+      const rebuilt = this.partitions[number];
+      if (rebuilt === undefined || message.seq > at(targets, number).positions[stream]) return;
       this.atMs = Math.max(this.atMs, Math.floor(message.recordedAt / 1000));
-      fold.intake.take(stream, message);
+      rebuilt.intake.take(stream, message);
     });
-    if (!this.#world.skips.lost(stream, before + 1, until + 1)) throw new HoleError(stream, before + 1);
-    for (const [number, fold] of this.folds.entries())
-      fold.partition.positions[stream] = at(targets, number).positions[stream];
+    if (!this.#deps.skips.lost(stream, before + 1, until + 1)) throw new HoleError(stream, before + 1);
+    for (const [number, rebuilt] of this.partitions.entries())
+      rebuilt.partition.positions[stream] = at(targets, number).positions[stream];
   }
 
   async #readJournal(
     targets: readonly Point[],
     record: (message: { seq: number; subject: string; data: Uint8Array }) => JournalRecord | undefined,
   ): Promise<void> {
-    const from = Math.min(...this.folds.map((fold) => fold.partition.journalSeq)) + 1;
+    const from = Math.min(...this.partitions.map((rebuilt) => rebuilt.partition.journalSeq)) + 1;
     const until = Math.max(...targets.map((point) => point.journalSeq));
-    await readUntil(this.#world, JOURNAL_STREAM, ['journal.*'], from, until, (message) => {
+    await readUntil(this.#deps, JOURNAL_STREAM, ['journal.*'], from, until, (message) => {
       const decisions = record(message)?.decisions ?? [];
       this.atMs = Math.max(this.atMs, Math.floor(message.recordedAt / 1000));
       for (const decision of decisions) {
         if (isFence(decision)) continue;
         for (const [number] of decision.parts) {
-          const fold = this.folds[number];
+          const rebuilt = this.partitions[number];
           // RF3.
-          if (fold === undefined || message.seq <= fold.partition.journalSeq) continue;
+          if (rebuilt === undefined || message.seq <= rebuilt.partition.journalSeq) continue;
           if (message.seq > at(targets, number).journalSeq) continue;
-          foldDecision(fold.partition, decision);
+          foldDecision(rebuilt.partition, decision);
           this.decisions += 1;
         }
       }
     });
-    for (const [number, fold] of this.folds.entries()) fold.partition.journalSeq = at(targets, number).journalSeq;
+    for (const [number, rebuilt] of this.partitions.entries())
+      rebuilt.partition.journalSeq = at(targets, number).journalSeq;
   }
 }

@@ -18,7 +18,7 @@ import { announceFloors, readStreams } from '../../streams/journal/floors.ts';
 import type { NatsBroker } from '../../streams/nats/broker.ts';
 import { covers, type Point } from '../../streams/read/position.ts';
 import { journalSubject } from '../../streams/subjects.ts';
-import { SeenIds } from '../idempotency/fact-ids.ts';
+import { FactIds } from '../idempotency/fact-ids.ts';
 import { type Rules, unfit } from '../idempotency/rules.ts';
 import { Partition } from '../partition/partition.ts';
 import type { OwnerPoint, Owners } from '../ports/owner-progress.ts';
@@ -26,7 +26,7 @@ import { type Baseline, loadPart } from '../snapshot/baseline-format.ts';
 import { audit } from '../stock/invariants.ts';
 import type { BaselineStore, Generation } from './baseline-store.ts';
 
-export interface TrimWorld {
+export interface TrimDeps {
   readonly broker: NatsBroker;
   readonly clock: Clock;
   readonly store: BaselineStore | undefined;
@@ -56,15 +56,15 @@ export interface Trimmed {
 
 const PAUSE_MS = 100;
 
-export async function trim(world: TrimWorld): Promise<Trimmed> {
-  const { broker, store } = world;
-  const baseline = await chosen(world);
-  await verifyWhole(present(store), baseline, world);
+export async function trim(deps: TrimDeps): Promise<Trimmed> {
+  const { broker, store } = deps;
+  const baseline = await chosen(deps);
+  await verifyWhole(present(store), baseline, deps);
   const floors: Record<string, number> = { ...baseline.positions, [JOURNAL_STREAM]: baseline.journalSeq };
   // TM1.
-  await announceFloors(world, floors);
+  await announceFloors(deps, floors);
   failpoint('trim-announced');
-  await ownersReach(world, baseline);
+  await ownersReach(deps, baseline);
   const removed: Record<string, number> = {};
   const notes: string[] = [];
   for (const name of FACT_STREAM_NAMES) {
@@ -77,7 +77,7 @@ export async function trim(world: TrimWorld): Promise<Trimmed> {
   return { baseline: baseline.id, removed, floors, notes };
 }
 
-async function chosen({ store, older, rules }: TrimWorld): Promise<Baseline> {
+async function chosen({ store, older, rules }: TrimDeps): Promise<Baseline> {
   const generations: Generation[] = (await store?.generations()) ?? [];
   if (generations.length === 0) throw new TrimError('there is no baseline: make one with holdfast baseline');
   if (older && generations.length === 1)
@@ -92,7 +92,7 @@ async function chosen({ store, older, rules }: TrimWorld): Promise<Baseline> {
 }
 
 /** Reads every partition back; a baseline that cannot be loaded, or that is of other streams, is worth nothing. */
-async function verifyWhole(store: BaselineStore, baseline: Baseline, { broker, partitions }: TrimWorld): Promise<void> {
+async function verifyWhole(store: BaselineStore, baseline: Baseline, { broker, partitions }: TrimDeps): Promise<void> {
   if (baseline.partitions !== partitions)
     throw new TrimError(
       `baseline ${baseline.id} is of ${baseline.partitions} partitions, the settings say ${partitions}`,
@@ -107,7 +107,7 @@ async function verifyWhole(store: BaselineStore, baseline: Baseline, { broker, p
   for (let number = 0; number < partitions; number++) {
     const partition = new Partition(number);
     try {
-      const manifest = loadPart(await store.part(baseline, number), partition, new SeenIds());
+      const manifest = loadPart(await store.part(baseline, number), partition, new FactIds());
       if (!covers(manifest, baseline) || !covers(baseline, manifest)) throw new Error('it stands at another point');
     } catch (error) {
       throw new TrimError(`baseline ${baseline.id}, partition ${number}: ${(error as Error).message}`, {
@@ -120,24 +120,24 @@ async function verifyWhole(store: BaselineStore, baseline: Baseline, { broker, p
 }
 
 /** Waits until whoever owns a partition has folded all that will go. A partition that was handed back has no reader. */
-async function ownersReach(world: TrimWorld, point: Point): Promise<void> {
-  const until = world.clock.monoMs() + world.patienceMs;
-  const keys = await world.broker.keys(OWNERS_BUCKET, { replicas: world.replicas });
+async function ownersReach(deps: TrimDeps, point: Point): Promise<void> {
+  const until = deps.clock.monoMs() + deps.patienceMs;
+  const keys = await deps.broker.keys(OWNERS_BUCKET, { replicas: deps.replicas });
   for (;;) {
-    const asked = await Promise.all((await keys.all()).map((entry) => whoIsBehind(world, entry, point)));
+    const asked = await Promise.all((await keys.all()).map((entry) => whoIsBehind(deps, entry, point)));
     const behind = asked.filter((each) => each !== undefined);
     if (behind.length === 0) return;
-    if (world.clock.monoMs() >= until)
+    if (deps.clock.monoMs() >= until)
       throw new TrimError(
         `nothing is removed: the owners of these partitions have not folded what would go: ${behind.join(', ')}; wait, or start a node in place of one that died`,
       );
-    await delay(world.clock, PAUSE_MS);
+    await delay(deps.clock, PAUSE_MS);
   }
 }
 
 /** The owner of a partition, if it has not said that it is past the point; undefined if it is, or nobody owns it. */
 async function whoIsBehind(
-  { owners }: TrimWorld,
+  { owners }: TrimDeps,
   { key, value }: { key: string; value: string },
   point: Point,
 ): Promise<string | undefined> {

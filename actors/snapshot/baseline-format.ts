@@ -10,7 +10,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Point } from '../../streams/read/position.ts';
-import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { FactIds } from '../idempotency/fact-ids.ts';
 import type { ChainState } from '../log/chain.ts';
 import type { Partition } from '../partition/partition.ts';
 import {
@@ -88,7 +88,7 @@ type Whole = Pick<
 >;
 
 /** One partition as one object: length of the manifest, manifest, then its pages and ids in the manifest's order. */
-export function encodePart(partition: Partition, seen: SeenIds, whole: Whole): Buffer {
+export function encodePart(partition: Partition, factIds: FactIds, whole: Whole): Buffer {
   const blobs: Buffer[] = [];
   const ref = (name: string, bytes: Buffer): BlobRef => {
     blobs.push(bytes);
@@ -97,7 +97,7 @@ export function encodePart(partition: Partition, seen: SeenIds, whole: Whole): B
   const pages = partition.books.pages.list.flatMap((page, index) =>
     page.items.size === 0 ? [] : [{ page: index, ...ref(`p${index}`, encodePage(partition.books, page.items)) }],
   );
-  const ids = seen.chunksOf(partition.number).map((chunk, index) => ({
+  const ids = factIds.chunksOf(partition.number).map((chunk, index) => ({
     ...ref(`i${index}`, Buffer.from(chunk.words.slice(0, chunk.used * 4).buffer)),
     latest: chunk.latest,
   }));
@@ -124,7 +124,7 @@ export function encodePart(partition: Partition, seen: SeenIds, whole: Whole): B
 }
 
 /** Loads one partition into an empty book; returns its manifest. Throws a SnapshotError if anything in it is not whole. */
-export function loadPart(bytes: Uint8Array, partition: Partition, seen: SeenIds): Manifest {
+export function loadPart(bytes: Uint8Array, partition: Partition, factIds: FactIds): Manifest {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (buffer.length < 4) throw new SnapshotError('it is too short');
   const end = 4 + buffer.readUInt32BE(0);
@@ -140,7 +140,7 @@ export function loadPart(bytes: Uint8Array, partition: Partition, seen: SeenIds)
     partition.books,
     manifest.pages.map((ref) => ({ page: ref.page, bytes: next(ref) })),
   );
-  for (const ref of manifest.ids) seen.load(partition.number, idWords(next(ref)), ref.latest);
+  for (const ref of manifest.ids) factIds.load(partition.number, idWords(next(ref)), ref.latest);
   Object.assign(partition.positions, manifest.positions);
   Object.assign(partition.loadedPositions, manifest.positions);
   partition.remembersMs = manifest.horizonMs ?? Number.POSITIVE_INFINITY;

@@ -159,7 +159,7 @@ export async function loadStored(
   store: { read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]> },
   manifest: Manifest,
   books: Books,
-  seen: { load(partition: number, words: Uint32Array, latest: number): void },
+  factIds: { load(partition: number, words: Uint32Array, latest: number): void },
 ): Promise<void> {
   const refs = [...manifest.pages, ...manifest.ids];
   const blobs = await store.read(
@@ -173,12 +173,12 @@ export async function loadStored(
   );
   manifest.ids.forEach((ref, i) => {
     // mutant: ids-not-loaded
-    seen.load(manifest.partition, idWords(at(whole, manifest.pages.length + i)), ref.latest);
+    factIds.load(manifest.partition, idWords(at(whole, manifest.pages.length + i)), ref.latest);
   });
 }
 
 /** What a watch kept at a manifest's moment; undefined if there is none that is whole (PV3). */
-export async function loadWatch(
+export async function loadObserver(
   store: { read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]> },
   { partition, watch }: Manifest,
 ): Promise<Buffer | undefined> {

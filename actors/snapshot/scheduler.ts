@@ -8,7 +8,7 @@ import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
-import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { FactIds } from '../idempotency/fact-ids.ts';
 import type { Rules } from '../idempotency/rules.ts';
 import { maintain } from '../partition/forgetting.ts';
 import type { Partition } from '../partition/partition.ts';
@@ -18,11 +18,11 @@ import { type SnapshotStore, Snapshotter } from './snapshotter.ts';
 /** So many partitions in a row whose snapshot fails end a round: the store is away, and encoding more is work for nothing. */
 const FAILURES_IN_A_ROW = 3;
 
-export interface RoundsWorld {
+export interface RoundsDeps {
   readonly partitions: PartitionSet;
   /** P: partitions in all. */
   readonly count: number;
-  readonly seen: SeenIds;
+  readonly factIds: FactIds;
   readonly store: SnapshotStore;
   readonly clock: Clock;
   readonly rules: Rules;
@@ -38,18 +38,18 @@ export interface RoundsWorld {
 }
 
 export class SnapshotRounds {
-  readonly #world: RoundsWorld;
+  readonly #deps: RoundsDeps;
   readonly #snapshotters = new Map<number, Snapshotter>();
 
-  constructor(world: RoundsWorld) {
-    this.#world = world;
-    world.partitions.observe({ dropped: (number) => this.#snapshotters.delete(number) });
+  constructor(deps: RoundsDeps) {
+    this.#deps = deps;
+    deps.partitions.observe({ dropped: (number) => this.#snapshotters.delete(number) });
   }
 
   /** For a partition that is about to be taken over. */
   begin(partition: Partition): Snapshotter {
-    const { seen, store, count, created, rules, journal, clock, turnMs, lost } = this.#world;
-    const snapshotter = new Snapshotter(partition, seen, store, {
+    const { factIds, store, count, created, rules, journal, clock, turnMs, lost } = this.#deps;
+    const snapshotter = new Snapshotter(partition, factIds, store, {
       partitions: count,
       created,
       horizonsKnown: () => rules.known,
@@ -69,13 +69,13 @@ export class SnapshotRounds {
 
   /** Takes one of every partition that has changed. Rejects with the last failure, after it has tried the others. */
   async round(): Promise<void> {
-    const { partitions, seen, clock, rules, reservationMemoryMs, lag, taken } = this.#world;
+    const { partitions, factIds, clock, rules, reservationMemoryMs, lag, taken } = this.#deps;
     let failed: unknown;
     let inARow = 0;
     for (const [number, snapshotter] of [...this.#snapshotters]) {
       const partition = partitions.get(number);
       if (partition === undefined || inARow === FAILURES_IN_A_ROW) continue;
-      maintain(partition, seen, {
+      maintain(partition, factIds, {
         nowMs: clock.nowMs(),
         horizonMs: rules.widestMs({ positions: partition.positions, atMs: clock.nowMs() }),
         reservationMemoryMs,
@@ -98,7 +98,7 @@ export class SnapshotRounds {
 
   /** Age in seconds of the oldest snapshot of a partition that has changed since; without one, since it was taken over. */
   get ageSeconds(): number {
-    const { partitions, clock } = this.#world;
+    const { partitions, clock } = this.#deps;
     let oldest = 0;
     for (const partition of partitions.values()) {
       if (!partition.serving || !partition.changed) continue;

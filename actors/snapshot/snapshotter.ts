@@ -11,7 +11,7 @@ import { FACT_STREAM_NAMES } from '../../config/topology.ts';
 import { at, present } from '../../streams/assert.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
-import type { SeenIds } from '../idempotency/fact-ids.ts';
+import type { FactIds } from '../idempotency/fact-ids.ts';
 import type { Partition } from '../partition/partition.ts';
 import { blobRef, blobsOf, encodeManifest, encodePage, type IdsRef, type Manifest, type PageRef } from './format.ts';
 import type { SnapshotKey } from './seal.ts';
@@ -57,7 +57,7 @@ export interface SnapshotContext {
 
 export class Snapshotter {
   readonly #partition: Partition;
-  readonly #seen: SeenIds;
+  readonly #factIds: FactIds;
   readonly #store: SnapshotStore;
   readonly #context: SnapshotContext;
   #pages = new Map<number, PageRef>();
@@ -71,9 +71,9 @@ export class Snapshotter {
   #whole = false;
   #busy = false;
 
-  constructor(partition: Partition, seen: SeenIds, store: SnapshotStore, context: SnapshotContext) {
+  constructor(partition: Partition, factIds: FactIds, store: SnapshotStore, context: SnapshotContext) {
     this.#partition = partition;
-    this.#seen = seen;
+    this.#factIds = factIds;
     this.#store = store;
     this.#context = context;
     this.#reached = { positions: { ...partition.positions }, journalSeq: partition.journalSeq };
@@ -139,7 +139,7 @@ export class Snapshotter {
     }
     const ids = this.#copyIds(suffix);
     // PV2.
-    const watch = this.#keepWatch(suffix);
+    const watch = this.#keepObserver(suffix);
     // SN1.
     const meta = this.#meta();
     // Its positions are past these; those that come while it is written are behind them.
@@ -156,7 +156,7 @@ export class Snapshotter {
           page.awaited = false;
         }
       }
-      for (const chunk of this.#seen.chunksOf(this.#partition.number)) chunk.dirty = true;
+      for (const chunk of this.#factIds.chunksOf(this.#partition.number)) chunk.dirty = true;
     };
     try {
       const { clock } = this.#context;
@@ -232,8 +232,8 @@ export class Snapshotter {
     }
   }
 
-  #keepWatch(suffix: string): { name: string; bytes: Buffer } | undefined {
-    const kept = this.#partition.watch?.keep();
+  #keepObserver(suffix: string): { name: string; bytes: Buffer } | undefined {
+    const kept = this.#partition.observer?.keep();
     return kept === undefined ? undefined : { name: `w.${suffix}`, bytes: Buffer.from(kept) };
   }
 
@@ -259,7 +259,7 @@ export class Snapshotter {
   #copyIds(suffix: string): { refs: Map<number, IdsRef>; blobs: { name: string; bytes: Buffer }[] } {
     const refs = new Map<number, IdsRef>();
     const blobs: { name: string; bytes: Buffer }[] = [];
-    for (const chunk of this.#seen.chunksOf(this.#partition.number)) {
+    for (const chunk of this.#factIds.chunksOf(this.#partition.number)) {
       const known = this.#ids.get(chunk.number);
       if (known !== undefined && !chunk.dirty && !this.#whole) {
         // As it is now: of a snapshot of 0.1 it was made up for when it was loaded.

@@ -12,7 +12,7 @@ import type { StockAnswer } from '../../streams/contract/stock.ts';
 import type { SkuEntry, StockKey, Transit } from './state.ts';
 
 /** Until when inbound supply counts. All in microseconds since 1970. */
-export interface Horizon {
+export interface PromiseWindow {
   readonly now: number;
   readonly by: number;
   /** Usual time of a transfer whose shipment names no eta, in microseconds. */
@@ -32,7 +32,7 @@ export function free(key: StockKey): number {
   return available(key) - key.pending;
 }
 
-export function atp(key: StockKey, horizon?: Horizon): number {
+export function atp(key: StockKey, horizon?: PromiseWindow): number {
   const inbound = horizon === undefined ? 0 : inboundBy(key, horizon);
   return Math.max(0, available(key) + inbound);
 }
@@ -40,12 +40,12 @@ export function atp(key: StockKey, horizon?: Horizon): number {
 /** Σ max(0, shipped − arrived) over the transfers to this key. */
 export function inTransit(key: StockKey): number {
   let sum = 0;
-  if (key.seldom?.transit !== undefined) for (const transit of key.seldom.transit.values()) sum += open(transit);
+  if (key.rare?.transit !== undefined) for (const transit of key.rare.transit.values()) sum += open(transit);
   return sum;
 }
 
 function unitsIn(key: StockKey, bucket: OnHandBucket): number {
-  return bucket === 'sellable' ? key.sellable : (key.seldom?.[bucket] ?? 0);
+  return bucket === 'sellable' ? key.sellable : (key.rare?.[bucket] ?? 0);
 }
 
 /** The units that are physically there, by bucket. */
@@ -62,10 +62,10 @@ export function onHand(key: StockKey): number {
 }
 
 /** Inbound supply promised by the date. What is overdue is no supply until it gets a new date. */
-export function inboundBy(key: StockKey, horizon: Horizon): number {
+export function inboundBy(key: StockKey, horizon: PromiseWindow): number {
   let sum = 0;
-  if (key.seldom?.transit === undefined) return 0;
-  for (const transit of key.seldom.transit.values()) {
+  if (key.rare?.transit === undefined) return 0;
+  for (const transit of key.rare.transit.values()) {
     const due = transit.eta ?? transit.shippedAt + horizon.laneTime;
     if (due >= horizon.now && due <= horizon.by) sum += open(transit);
   }
@@ -81,7 +81,7 @@ export interface LocationAtp {
 export function skuAtp(
   entry: SkuEntry | undefined,
   only: readonly string[] | undefined,
-  horizon?: Horizon,
+  horizon?: PromiseWindow,
 ): { atp: number; locations: LocationAtp[] } {
   const locations: LocationAtp[] = [];
   let sum = 0;

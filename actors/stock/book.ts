@@ -2,7 +2,7 @@
 import type { Book } from '../book/domain.ts';
 import { Pages } from '../book/pages.ts';
 import { ChangeSet } from './changes.ts';
-import { type HomeEntry, type ReservationPart, SkuEntry, StockKey } from './state.ts';
+import { type CoordinatorEntry, type ReservationPart, SkuEntry, StockKey } from './state.ts';
 
 const FEW = 8;
 /** From this many locations on a SKU gets an index by location. */
@@ -15,7 +15,7 @@ export class StockBook implements Book {
   seq = 0;
   readonly skus = new Map<string, SkuEntry>();
   readonly parts = new Map<string, ReservationPart>();
-  readonly homes = new Map<string, HomeEntry>();
+  readonly coordinatorEntries = new Map<string, CoordinatorEntry>();
   readonly pages: Pages;
   /** Of the fold under way, or of the last one. */
   readonly changes = new ChangeSet();
@@ -32,7 +32,7 @@ export class StockBook implements Book {
   clear(): void {
     this.skus.clear();
     this.parts.clear();
-    this.homes.clear();
+    this.coordinatorEntries.clear();
     this.keyCount = 0;
   }
 
@@ -54,9 +54,9 @@ export class StockBook implements Book {
     this.parts.delete(part.id);
   }
 
-  removeHome(home: HomeEntry): void {
-    this.pages.remove(home);
-    this.homes.delete(home.id);
+  removeCoordinatorEntry(coordinator: CoordinatorEntry): void {
+    this.pages.remove(coordinator);
+    this.coordinatorEntries.delete(coordinator.id);
   }
 
   findKey(sku: string, location: string): StockKey | undefined {

@@ -13,7 +13,7 @@ import { inTransit } from './availability.ts';
 import { bookAsOf } from './movements.ts';
 import {
   type CountRegister,
-  NO_SELDOM_UNITS,
+  NO_RARE_UNITS,
   type PartLine,
   ReservationPart,
   type SeldomBucket,
@@ -30,7 +30,7 @@ export interface KeyFigures {
   allocated: number;
   inTransit: number;
   /** NO_SELDOM_UNITS itself for the many keys that have none, so that a fact need not go bucket by bucket. */
-  seldom: Readonly<Record<SeldomBucket, number>>;
+  rare: Readonly<Record<SeldomBucket, number>>;
 }
 
 export interface KeyChange {
@@ -139,7 +139,7 @@ export class ChangeSet {
 /** Reads the figures of a key, into an object that is used again. */
 export function readFigures(key: StockKey, into: KeyFigures): KeyFigures {
   into.sellable = key.sellable;
-  into.seldom = key.seldom === undefined ? NO_SELDOM_UNITS : { ...key.seldom };
+  into.rare = key.rare === undefined ? NO_RARE_UNITS : { ...key.rare };
   into.held = key.held;
   into.allocated = key.allocated;
   into.inTransit = inTransit(key);
@@ -147,5 +147,5 @@ export function readFigures(key: StockKey, into: KeyFigures): KeyFigures {
 }
 
 export function zeros(): KeyFigures {
-  return { sellable: 0, held: 0, allocated: 0, inTransit: 0, seldom: NO_SELDOM_UNITS };
+  return { sellable: 0, held: 0, allocated: 0, inTransit: 0, rare: NO_RARE_UNITS };
 }

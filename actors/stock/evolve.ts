@@ -13,7 +13,14 @@ import type { Granted, StockDecision } from '../../streams/journal/stock-decisio
 import type { StockBook } from './book.ts';
 import { move, registerCount } from './movements.ts';
 import { settle } from './reservation.ts';
-import { emptySeldom, HomeEntry, ReservationPart, type SeldomState, type StockKey, type Transit } from './state.ts';
+import {
+  CoordinatorEntry,
+  emptySeldom,
+  ReservationPart,
+  type SeldomState,
+  type StockKey,
+  type Transit,
+} from './state.ts';
 
 /** Folds a fact that has not been folded before. */
 export function applyFact(book: StockBook, fact: Fact): void {
@@ -51,7 +58,7 @@ export function applyDecision(book: StockBook, decision: StockDecision): void {
       stepHome(book, decision.id, decision.kind, decision.atMs);
       const part = book.parts.get(decision.id);
       // The home of an id without lines here has no part to step.
-      if (part === undefined && book.homes.has(decision.id)) return;
+      if (part === undefined && book.coordinatorEntries.has(decision.id)) return;
       applyStep(book, part ?? addPart(book, decision.id), decision.kind, decision.atMs);
       return;
     }
@@ -79,13 +86,13 @@ function applySale(book: StockBook, key: StockKey, sale: Sale): void {
 
 function applyReceipt(key: StockKey, receipt: Receipt): void {
   move(key, receipt.at, receipt.qty);
-  if (receipt.damaged > 0) seldom(key).damaged += receipt.damaged;
+  if (receipt.damaged > 0) rare(key).damaged += receipt.damaged;
 }
 
 function applyTransfer(book: StockBook, key: StockKey, transfer: Transfer): void {
   if (transfer.phase === 'received') {
     move(key, transfer.at, transfer.qty);
-    if (transfer.damaged > 0) seldom(key).damaged += transfer.damaged;
+    if (transfer.damaged > 0) rare(key).damaged += transfer.damaged;
     transitOf(key, transfer.transfer).arrived += transfer.qty + transfer.damaged;
     return;
   }
@@ -108,10 +115,10 @@ function applyReturn(key: StockKey, back: Return): void {
     case 'restock':
       return move(key, back.at, back.qty);
     case 'inspect':
-      seldom(key).inspection += back.qty;
+      rare(key).inspection += back.qty;
       return;
     case 'damaged':
-      seldom(key).damaged += back.qty;
+      rare(key).damaged += back.qty;
       return;
     case 'scrap':
     case 'vendor':
@@ -121,7 +128,7 @@ function applyReturn(key: StockKey, back: Return): void {
 
 function applyAdjustment(key: StockKey, adjustment: Adjustment): void {
   if (adjustment.bucket === 'sellable') move(key, adjustment.at, adjustment.delta);
-  else seldom(key)[adjustment.bucket] += adjustment.delta;
+  else rare(key)[adjustment.bucket] += adjustment.delta;
 }
 
 function applyGrant(book: StockBook, granted: Granted): void {
@@ -134,8 +141,8 @@ function applyGrant(book: StockBook, granted: Granted): void {
     part.content = granted.content;
     part.channel = granted.channel;
     part.purpose = granted.purpose;
-    part.home = granted.home;
-    part.spread = granted.spread;
+    part.coordinator = granted.coordinator;
+    part.participants = granted.participants;
     part.shortages = granted.shortages;
     part.epoch = granted.parts.find(([partition]) => partition === book.partition)?.[1] ?? 0;
     part.seq = at(here, 0).seq;
@@ -150,13 +157,19 @@ function applyGrant(book: StockBook, granted: Granted): void {
     book.onHold?.(part);
   }
   if (
-    granted.home === book.partition &&
+    granted.coordinator === book.partition &&
     isWhole(granted) &&
-    !(here.length > 0 && isAlone(granted.spread, granted.home))
+    !(here.length > 0 && isAlone(granted.participants, granted.coordinator))
   ) {
-    const home = new HomeEntry(granted.id, granted.content, granted.spread, granted.shortages, granted.expiresAtMs);
-    book.homes.set(granted.id, home);
-    book.pages.place(home);
+    const coordinator = new CoordinatorEntry(
+      granted.id,
+      granted.content,
+      granted.participants,
+      granted.shortages,
+      granted.expiresAtMs,
+    );
+    book.coordinatorEntries.set(granted.id, coordinator);
+    book.pages.place(coordinator);
   }
 }
 
@@ -164,9 +177,9 @@ function applyGrant(book: StockBook, granted: Granted): void {
  * Whether the reservation is granted with this decision: it holds every line, or none because all were decided apart before it. One
  * that holds some of the lines is a part that its caller was not told of yet, even if it stands at home.
  */
-function isWhole({ lines, spread, parts }: Granted): boolean {
+function isWhole({ lines, participants, parts }: Granted): boolean {
   // mutant: part-is-whole
-  return lines.length === 0 || spread.every((number) => parts.some(([partition]) => partition === number));
+  return lines.length === 0 || participants.every((number) => parts.some(([partition]) => partition === number));
 }
 
 /** A part that a crash or a refusal elsewhere left behind is granted anew: nothing of the grant before stands. */
@@ -178,16 +191,16 @@ function supersede(part: ReservationPart): void {
 }
 
 /** Whether a reservation stands wholly in this partition, so that its part serves as its home entry. */
-export function isAlone(spread: readonly number[], partition: number): boolean {
-  return spread.length === 1 && spread[0] === partition;
+export function isAlone(participants: readonly number[], partition: number): boolean {
+  return participants.length === 1 && participants[0] === partition;
 }
 
 function stepHome(book: StockBook, id: string, step: 'confirmed' | 'released' | 'expired', atMs: number): void {
-  const home = book.homes.get(id);
-  if (home === undefined) return;
-  book.pages.touch(home);
-  if (step === 'confirmed') home.confirmedAtMs = atMs;
-  else home.endedAtMs = atMs;
+  const coordinator = book.coordinatorEntries.get(id);
+  if (coordinator === undefined) return;
+  book.pages.touch(coordinator);
+  if (step === 'confirmed') coordinator.confirmedAtMs = atMs;
+  else coordinator.endedAtMs = atMs;
 }
 
 function applyStep(
@@ -218,13 +231,13 @@ function addPart(book: StockBook, id: string): ReservationPart {
   return part;
 }
 
-function seldom(key: StockKey): SeldomState {
-  key.seldom ??= emptySeldom();
-  return key.seldom;
+function rare(key: StockKey): SeldomState {
+  key.rare ??= emptySeldom();
+  return key.rare;
 }
 
 function transitOf(key: StockKey, transfer: string): Transit {
-  const state = seldom(key);
+  const state = rare(key);
   state.transit ??= new Map();
   let transit = state.transit.get(transfer);
   if (transit === undefined) {

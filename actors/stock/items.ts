@@ -6,7 +6,7 @@ import type { ItemForm } from '../book/domain.ts';
 import type { StockBook } from './book.ts';
 import { sellableFromParts } from './movements.ts';
 import { settle } from './reservation.ts';
-import { emptySeldom, HomeEntry, ReservationPart, SELDOM_BUCKETS, SkuEntry, type StockKey } from './state.ts';
+import { CoordinatorEntry, emptySeldom, ReservationPart, SELDOM_BUCKETS, SkuEntry, type StockKey } from './state.ts';
 
 type Fields = readonly unknown[];
 type ShortTuple = ReturnType<typeof shortTuple>;
@@ -18,43 +18,43 @@ type KeyTuple = [
   movements: number[],
   count: 0 | [at: number, id: string, counted: number],
   /** Units by FIRST, the transfers, then units by LATER: a snapshot may end before a bucket that it does not know. */
-  seldom: 0 | (number | TransitTuple[])[],
+  rare: 0 | (number | TransitTuple[])[],
 ];
 
 const { first: FIRST, later: LATER } = byAge(SELDOM_BUCKETS);
 
 function keyTuple(key: StockKey): Fields {
-  const { count, seldom } = key;
-  const transit = seldom?.transit;
+  const { count, rare } = key;
+  const transit = rare?.transit;
   return [
     key.location,
     key.base,
     key.movements,
     count === undefined ? 0 : [count.at, count.id, count.counted],
-    seldom === undefined
+    rare === undefined
       ? 0
       : [
-          ...FIRST.map((bucket) => seldom[bucket]),
+          ...FIRST.map((bucket) => rare[bucket]),
           transit === undefined
             ? 0
             : [...transit].map(([id, each]) => [id, each.shipped, each.arrived, each.shippedAt, each.eta ?? null]),
-          ...LATER.map((bucket) => seldom[bucket]),
+          ...LATER.map((bucket) => rare[bucket]),
         ],
   ];
 }
 
-function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, count, seldom]: KeyTuple): void {
+function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, count, rare]: KeyTuple): void {
   const key = book.addKey(entry, location);
   key.base = base;
   key.movements = movements;
   if (count !== 0) key.count = { at: count[0], id: count[1], counted: count[2] };
-  if (seldom !== 0) {
-    key.seldom = emptySeldom();
-    const transit = seldom[FIRST.length] as 0 | TransitTuple[];
-    if (transit !== 0) key.seldom.transit = new Map(transit.map(transitEntry));
-    for (const [at, bucket] of FIRST.entries()) key.seldom[bucket] = seldom[at] as number;
+  if (rare !== 0) {
+    key.rare = emptySeldom();
+    const transit = rare[FIRST.length] as 0 | TransitTuple[];
+    if (transit !== 0) key.rare.transit = new Map(transit.map(transitEntry));
+    for (const [at, bucket] of FIRST.entries()) key.rare[bucket] = rare[at] as number;
     for (const [at, bucket] of LATER.entries())
-      key.seldom[bucket] = (seldom[FIRST.length + 1 + at] as number | undefined) ?? 0;
+      key.rare[bucket] = (rare[FIRST.length + 1 + at] as number | undefined) ?? 0;
   }
   key.sellable = sellableFromParts(key);
 }
@@ -112,8 +112,8 @@ const PART_PLACES: readonly Place<ReservationPart>[] = [
   },
   plain('channel'),
   plain('purpose'),
-  plain('home'),
-  plain('spread'),
+  plain('coordinator'),
+  plain('participants'),
   {
     read: ({ shortages }) => shortages.map(shortTuple),
     put: (part, tuples: ShortTuple[]) => {
@@ -161,11 +161,11 @@ const PART: ItemForm<StockBook> = {
   },
 };
 
-type HomeTuple = [
+type CoordinatorTuple = [
   id: string,
   hi: number,
   lo: number,
-  spread: number[],
+  participants: number[],
   shortages: ShortTuple[],
   expiresAtMs: number,
   confirmedAtMs: number,
@@ -176,17 +176,18 @@ const HOME: ItemForm<StockBook> = {
   code: 2,
   kind: 'home',
   encode: (item) => {
-    const { id, content, spread, shortages, expiresAtMs, confirmedAtMs, endedAtMs } = item as HomeEntry;
-    return [id, content.hi, content.lo, spread, shortages.map(shortTuple), expiresAtMs, confirmedAtMs, endedAtMs];
+    const { id, content, participants, shortages, expiresAtMs, confirmedAtMs, endedAtMs } = item as CoordinatorEntry;
+    return [id, content.hi, content.lo, participants, shortages.map(shortTuple), expiresAtMs, confirmedAtMs, endedAtMs];
   },
   load: (book, fields, page) => {
-    const [id, hi, lo, spread, short, expiresAtMs, confirmedAtMs, endedAtMs] = fields as unknown as HomeTuple;
+    const [id, hi, lo, participants, short, expiresAtMs, confirmedAtMs, endedAtMs] =
+      fields as unknown as CoordinatorTuple;
     const shortages: Shortage[] = short.map(shortageOf);
-    const home = new HomeEntry(id, { hi, lo }, spread, shortages, expiresAtMs);
-    home.confirmedAtMs = confirmedAtMs;
-    home.endedAtMs = endedAtMs;
-    book.homes.set(id, home);
-    book.pages.place(home, page);
+    const coordinator = new CoordinatorEntry(id, { hi, lo }, participants, shortages, expiresAtMs);
+    coordinator.confirmedAtMs = confirmedAtMs;
+    coordinator.endedAtMs = endedAtMs;
+    book.coordinatorEntries.set(id, coordinator);
+    book.pages.place(coordinator, page);
   },
 };
 

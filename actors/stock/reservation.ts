@@ -9,7 +9,7 @@
  *     line's own location counts first; what is sold beyond all lines changes none.
  */
 import { assert } from '../../streams/assert.ts';
-import type { HomeEntry, PartLine, ReservationPart } from './state.ts';
+import type { CoordinatorEntry, PartLine, ReservationPart } from './state.ts';
 
 export type ReservationStatus = 'held' | 'allocated' | 'released' | 'expired' | 'fulfilled';
 
@@ -41,7 +41,7 @@ export function endedAtMs(part: ReservationPart): number {
 }
 
 /** When nothing can change the home entry of a reservation any more, in milliseconds; infinite while something can. */
-export function homeEndedAtMs({ endedAtMs: ended, confirmedAtMs, expiresAtMs }: HomeEntry): number {
+export function coordinatorEndedAtMs({ endedAtMs: ended, confirmedAtMs, expiresAtMs }: CoordinatorEntry): number {
   if (ended > 0) return ended;
   return confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : expiresAtMs;
 }

@@ -18,14 +18,14 @@ export interface WantedLine {
   readonly locations: readonly string[] | undefined;
   readonly split: boolean;
 }
-export interface Taken {
+export interface SourcedLine {
   readonly line: WantedLine;
   readonly key: StockKey;
   readonly qty: number;
 }
-export interface Plan {
+export interface Sourcing {
   /** In the order of the request's lines. */
-  readonly taken: readonly Taken[];
+  readonly sourced: readonly SourcedLine[];
   readonly shortages: readonly Shortage[];
 }
 
@@ -36,28 +36,28 @@ const SEARCH_STEPS = 2000;
  * Which location gives what. Without `partial` the plan holds only if it has no shortages.
  * A line goes to the first of its named locations that has enough, or, when none are named, to the one that has most.
  */
-export function plan(
+export function sourceLines(
   lines: readonly WantedLine[],
   find: (sku: string) => SkuEntry | undefined,
   partial: boolean,
-): Plan {
-  const taken: Taken[] = [];
+): Sourcing {
+  const sourced: SourcedLine[] = [];
   const shortages: Shortage[] = [];
   const used = new Map<StockKey, number>();
   for (const group of bySku(lines)) {
     const entry = find(at(group, 0).sku);
     const fit = group.length > 1 ? searchFit(group, entry) : undefined;
-    if (fit !== undefined) taken.push(...fit);
-    else for (const line of group) takeLine(line, entry, used, partial, taken, shortages);
+    if (fit !== undefined) sourced.push(...fit);
+    else for (const line of group) sourceLine(line, entry, used, partial, sourced, shortages);
   }
-  taken.sort((a, b) => a.line.index - b.line.index);
-  mustBeFree(taken);
-  return { taken, shortages };
+  sourced.sort((a, b) => a.line.index - b.line.index);
+  mustBeFree(sourced);
+  return { sourced, shortages };
 }
 
-function mustBeFree(taken: readonly Taken[]): void {
+function mustBeFree(sourced: readonly SourcedLine[]): void {
   const units = new Map<StockKey, number>();
-  for (const { key, qty } of taken) {
+  for (const { key, qty } of sourced) {
     const sum = (units.get(key) ?? 0) + qty;
     assert(sum <= free(key), 'DE1');
     units.set(key, sum);
@@ -75,18 +75,18 @@ function bySku(lines: readonly WantedLine[]): Iterable<WantedLine[]> {
   return groups.values();
 }
 
-function takeLine(
+function sourceLine(
   line: WantedLine,
   entry: SkuEntry | undefined,
   used: Map<StockKey, number>,
   partial: boolean,
-  taken: Taken[],
+  sourced: SourcedLine[],
   shortages: Shortage[],
 ): void {
   const room = (key: StockKey) => Math.max(0, free(key) - (used.get(key) ?? 0));
   const take = (key: StockKey, qty: number) => {
     used.set(key, (used.get(key) ?? 0) + qty);
-    taken.push({ line, key, qty });
+    sourced.push({ line, key, qty });
   };
   const keys = candidates(line, entry, room);
   if (line.split) {
@@ -127,12 +127,12 @@ function candidates(line: WantedLine, entry: SkuEntry | undefined, room: (key: S
 }
 
 /** Lines of one SKU that compete: tries combinations until all are whole, or gives up. Split lines share what is left. */
-function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined): Taken[] | undefined {
+function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined): SourcedLine[] | undefined {
   const order = [...group].sort((a, b) => Number(a.split) - Number(b.split));
   const used = new Map<StockKey, number>();
   const room = (key: StockKey) => Math.max(0, free(key) - (used.get(key) ?? 0));
   let steps = 0;
-  const fill = (at: number): Taken[] | undefined => {
+  const fill = (at: number): SourcedLine[] | undefined => {
     const line = order[at];
     if (line === undefined) return [];
     if (line.split) return shareOut(order.slice(at), entry, room, () => steps++ <= SEARCH_STEPS);
@@ -155,7 +155,7 @@ function shareOut(
   entry: SkuEntry | undefined,
   room: (key: StockKey) => number,
   goOn: () => boolean,
-): Taken[] | undefined {
+): SourcedLine[] | undefined {
   const shares: {
     readonly line: WantedLine;
     readonly keys: readonly StockKey[];

@@ -37,10 +37,10 @@ export interface SeldomState extends Record<SeldomBucket, number> {
   transit: Map<string, Transit> | undefined;
 }
 
-export const NO_SELDOM_UNITS: Readonly<Record<SeldomBucket, number>> = noUnits(SELDOM_BUCKETS);
+export const NO_RARE_UNITS: Readonly<Record<SeldomBucket, number>> = noUnits(SELDOM_BUCKETS);
 
 export function emptySeldom(): SeldomState {
-  return { ...NO_SELDOM_UNITS, transit: undefined };
+  return { ...NO_RARE_UNITS, transit: undefined };
 }
 
 /** One SKU at one location: an actor. */
@@ -59,7 +59,7 @@ export class StockKey {
   allocated = 0;
   /** Units granted by decisions that are on their way to the journal: not stored, not told, but not to be promised again. */
   pending = 0;
-  seldom: SeldomState | undefined = undefined;
+  rare: SeldomState | undefined = undefined;
 
   constructor(sku: SkuEntry, location: string) {
     this.sku = sku;
@@ -111,8 +111,8 @@ export class ReservationPart {
   content: Hash64 = { hi: 0, lo: 0 };
   channel = '';
   purpose = '';
-  home = 0;
-  spread: readonly number[] = [];
+  coordinator = 0;
+  participants: readonly number[] = [];
   shortages: readonly Shortage[] = [];
   epoch = 0;
   seq = 0;
@@ -138,11 +138,11 @@ export class ReservationPart {
 }
 
 /** At the home of an id: where the reservation's lines are, when they are not here alone. */
-export class HomeEntry {
+export class CoordinatorEntry {
   readonly id: string;
   page = 0;
   readonly content: Hash64;
-  readonly spread: readonly number[];
+  readonly participants: readonly number[];
   readonly shortages: readonly Shortage[];
   readonly expiresAtMs: number;
   confirmedAtMs = 0;
@@ -151,13 +151,13 @@ export class HomeEntry {
   constructor(
     id: string,
     content: Hash64,
-    spread: readonly number[],
+    participants: readonly number[],
     shortages: readonly Shortage[],
     expiresAtMs: number,
   ) {
     this.id = id;
     this.content = content;
-    this.spread = spread;
+    this.participants = participants;
     this.shortages = shortages;
     this.expiresAtMs = expiresAtMs;
   }

@@ -38,8 +38,8 @@ interface Scene {
 }
 
 async function measured({ seconds }: BenchContext, { nats, redis, node, load, readers }: Scene): Promise<Figure[]> {
-  const world = { nats: nats.url, natsMonitor: nats.monitorUrl ?? '', redis: redis.url };
-  const address = await node.run('startHoldfast', { ...world, name: 'live' });
+  const deps = { nats: nats.url, natsMonitor: nats.monitorUrl ?? '', redis: redis.url };
+  const address = await node.run('startHoldfast', { ...deps, name: 'live' });
   await ready(address);
   const paced = { address, perSecond: ATP_PER_SECOND, factsPerSecond: FACTS_PER_SECOND, skus: SKUS };
   // Every SKU is known, and the code is warm.

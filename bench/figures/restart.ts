@@ -13,21 +13,21 @@ const PASSES = 2;
 export async function restartFigures(context: BenchContext): Promise<Figure[]> {
   const { servers } = context;
   const [nats, redis] = await Promise.all([servers.nats('nats-restart'), servers.redis('redis-restart')]);
-  const world = { nats: nats.url, redis: redis.url };
+  const deps = { nats: nats.url, redis: redis.url };
   const writer = new Worker({ nodeArgs: MEMORY_ARGS });
-  const written = await writer.run('writeSnapshots', { ...world, skus: SKUS, locations: LOCATIONS });
+  const written = await writer.run('writeSnapshots', { ...deps, skus: SKUS, locations: LOCATIONS });
   await writer.end();
   const loads: number[] = [];
   const reads: number[] = [];
   let bytes = 0;
   for (let pass = 0; pass < PASSES; pass++) {
     const reader = new Worker();
-    const raw = await reader.run('readSnapshotsRaw', world);
+    const raw = await reader.run('readSnapshotsRaw', deps);
     await reader.end();
     reads.push(raw.seconds);
     bytes = raw.bytes;
     const loader = new Worker({ nodeArgs: [...MEMORY_ARGS, ...context.profileArgs('load')] });
-    const loaded = await loader.run('loadSnapshots', world);
+    const loaded = await loader.run('loadSnapshots', deps);
     await loader.end();
     if (loaded.actors !== written.actors) throw new Error(`${loaded.actors} of ${written.actors} actors were loaded`);
     loads.push(loaded.seconds);

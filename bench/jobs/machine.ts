@@ -1,5 +1,5 @@
 /** The state machine alone: how fast it folds, and how many bytes what it remembers takes. */
-import { SeenIds } from '../../actors/idempotency/fact-ids.ts';
+import { FactIds } from '../../actors/idempotency/fact-ids.ts';
 import { StockBook } from '../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
 import { decodeBody, encodeBody, JSON_TYPE } from '../../streams/codec.ts';
@@ -19,7 +19,7 @@ export interface Shape {
 const BLOCK = 10_000;
 
 /**
- * Facts a second of processor time through SeenIds and applyFact, with the hash of the id; reading them is left out. Time
+ * Facts a second of processor time through FactIds and applyFact, with the hash of the id; reading them is left out. Time
  * of the processor, because the figure is for a core, and a busy machine gives less than one.
  */
 export async function foldFacts(options: Shape & { count: number }): Promise<number> {
@@ -27,12 +27,12 @@ export async function foldFacts(options: Shape & { count: number }): Promise<num
   // The first pass warms the compiler up; each pass folds into empty books.
   for (let pass = 0; pass < 3; pass++) {
     const books = freshBooks();
-    const seen = new SeenIds();
+    const factIds = new FactIds();
     let micros = 0;
     for (let from = 0; from < options.count; from += BLOCK) {
       const block = Array.from({ length: BLOCK }, (_, i) => read(sale(from + i, options)));
       const began = process.cpuUsage();
-      for (const { fact, content } of block) fold(books, seen, fact, content);
+      for (const { fact, content } of block) fold(books, factIds, fact, content);
       const { user, system } = process.cpuUsage(began);
       micros += user + system;
     }
@@ -41,11 +41,11 @@ export async function foldFacts(options: Shape & { count: number }): Promise<num
   return perSecond;
 }
 
-function fold(books: readonly StockBook[], seen: SeenIds, fact: Fact, content: Hash64): void {
+function fold(books: readonly StockBook[], factIds: FactIds, fact: Fact, content: Hash64): void {
   const id = hash64(fact.id, 1);
-  if (seen.check(id, content) !== 'new') throw new Error(`${fact.id} is not new`);
+  if (factIds.check(id, content) !== 'new') throw new Error(`${fact.id} is not new`);
   const partition = partitionOf(fact.sku, PARTITIONS);
-  seen.add(partition, id, content, fact.at);
+  factIds.add(partition, id, content, fact.at);
   applyFact(books[partition] as StockBook, fact);
 }
 
@@ -79,14 +79,14 @@ export async function measureActors(options: Shape): Promise<Sizes> {
     }
   }
   const actors = used() - before;
-  const seen = new SeenIds();
+  const factIds = new FactIds();
   const withoutIds = used();
   for (let number = 0; number < count; number++)
-    seen.add(number % PARTITIONS, hash64(`id-${number}`, 1), hash64(`${number}`), number);
+    factIds.add(number % PARTITIONS, hash64(`id-${number}`, 1), hash64(`${number}`), number);
   const ids = used() - withoutIds;
   const keys = books.reduce((sum, book) => sum + book.keyCount, 0);
   if (keys !== count) throw new Error(`${keys} keys, but ${count} were made`);
-  return { bytesPerActor: actors / count, bytesPerSeenId: ids / seen.size };
+  return { bytesPerActor: actors / count, bytesPerSeenId: ids / factIds.size };
 }
 
 /** Bytes of a live hold of one line, on 1,000 SKUs. */
@@ -98,9 +98,9 @@ export async function measureHolds(options: { count: number }): Promise<number> 
   for (let number = 0; number < options.count; number++) {
     const sku = skuName(number % 1000);
     const id = Buffer.from(`cart-${String(number).padStart(12, '0')}`).toString('utf8');
-    const home = partitionOf(id, PARTITIONS);
+    const coordinator = partitionOf(id, PARTITIONS);
     const partition = partitionOf(sku, PARTITIONS);
-    const parts = [...new Set([partition, home])].map((each) => [each, 1] as const);
+    const parts = [...new Set([partition, coordinator])].map((each) => [each, 1] as const);
     const line = { index: 0, sku, location: 'dc-1', qty: 1, partition, seq: number };
     for (const [each] of parts) {
       applyDecision(books[each] as StockBook, {
@@ -111,8 +111,8 @@ export async function measureHolds(options: { count: number }): Promise<number> 
         purpose: 'order',
         atMs: 1_800_000_000_000 + number,
         expiresAtMs: 1_800_000_900_000 + number,
-        home,
-        spread: [partition],
+        coordinator,
+        participants: [partition],
         parts,
         lines: [line],
         shortages: [],

@@ -49,7 +49,7 @@ export async function awaitFacts(options: {
   const deadline = performance.now() + options.withinMs;
   let first: { at: number; size: number } | undefined;
   for (;;) {
-    const size = node.engine.seen.size;
+    const size = node.engine.factIds.size;
     const at = performance.now();
     if (size > 0) first ??= { at, size };
     if (first !== undefined && size >= options.count) {

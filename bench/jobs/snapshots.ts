@@ -1,9 +1,9 @@
 /** Snapshots of a million actors: written by the product, read bare, and loaded by the product. */
 
 import { createClient, RESP_TYPES } from 'redis';
-import { SeenIds } from '../../actors/idempotency/fact-ids.ts';
+import { FactIds } from '../../actors/idempotency/fact-ids.ts';
 import { Partition } from '../../actors/partition/partition.ts';
-import { type LoadingWorld, loadSnapshot } from '../../actors/recovery/recovery.ts';
+import { type LoadingDeps, loadSnapshot } from '../../actors/recovery/recovery.ts';
 import { Snapshotter } from '../../actors/snapshot/snapshotter.ts';
 import { applyFact } from '../../actors/stock/evolve.ts';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
@@ -26,13 +26,13 @@ export interface SnapshotWorld {
 export async function writeSnapshots(options: SnapshotWorld & Shape): Promise<{ actors: number; seconds: number }> {
   const { created } = await streams(options.nats);
   const partitions = Array.from({ length: PARTITIONS }, (_, number) => new Partition(number));
-  const seen = new SeenIds();
+  const factIds = new FactIds();
   const count = options.skus * options.locations;
   for (let number = 0; number < count; number++) {
     for (const value of [sale(number, options), counted(number, options)]) {
       const { fact, content } = read(value);
       const partition = partitions[partitionOf(fact.sku, PARTITIONS)] as Partition;
-      seen.add(partition.number, hash64(fact.id, 1), content, fact.at);
+      factIds.add(partition.number, hash64(fact.id, 1), content, fact.at);
       applyFact(partition.book, fact);
     }
   }
@@ -48,7 +48,7 @@ export async function writeSnapshots(options: SnapshotWorld & Shape): Promise<{ 
   const began = performance.now();
   for (const partition of partitions) {
     partition.book.epoch = 1;
-    if (!(await new Snapshotter(partition, seen, store, context).take())) throw new Error('no snapshot was written');
+    if (!(await new Snapshotter(partition, factIds, store, context).take())) throw new Error('no snapshot was written');
   }
   const seconds = (performance.now() - began) / 1000;
   store.close();
@@ -79,22 +79,22 @@ export async function readSnapshotsRaw(options: SnapshotWorld): Promise<{ second
 export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: number; actors: number }> {
   const { created, lastSeqs } = await streams(options.nats);
   const store = await RedisSnapshots.open(options.redis, () => undefined);
-  const seen = new SeenIds();
-  const world = {
+  const factIds = new FactIds();
+  const deps = {
     broker: { stream: async () => undefined },
     store,
-    seen,
+    factIds,
     partitions: PARTITIONS,
     created,
     lastSeqs,
     rules: { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY },
     note: (message, detail) => console.error(message, detail),
-  } satisfies LoadingWorld;
+  } satisfies LoadingDeps;
   const began = performance.now();
   let actors = 0;
   for (let number = 0; number < PARTITIONS; number++) {
     const partition = new Partition(number);
-    const snapshotter = new Snapshotter(partition, seen, store, {
+    const snapshotter = new Snapshotter(partition, factIds, store, {
       partitions: PARTITIONS,
       created,
       horizonsKnown: () => 1,
@@ -102,7 +102,7 @@ export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: 
       clock: new SteadyClock(),
       turnMs: 4,
     });
-    await loadSnapshot(world, { partition, snapshotter });
+    await loadSnapshot(deps, { partition, snapshotter });
     actors += partition.book.keyCount;
     kept.push(partition);
   }

@@ -8,7 +8,7 @@
 import type { Clock } from '../../streams/clock.ts';
 import { type LocationPart, locationPart, locationTopic, partitionFigures } from '../kpi/figures.ts';
 import { KnownFigures, type OpenAnomalies } from '../kpi/known-figures.ts';
-import type { KpiWatch } from '../kpi/observer.ts';
+import type { KpiObserver } from '../kpi/observer.ts';
 import type { GatherHandlers } from '../query/gather-operations.ts';
 import type { Gather } from '../query/scatter-gather.ts';
 import type { Anomaly, KpiTopic, LocationBrief, LocationTopic } from '../topics.ts';
@@ -16,7 +16,7 @@ import type { Anomaly, KpiTopic, LocationBrief, LocationTopic } from '../topics.
 /** Owners that do not answer so soon are left out this time. */
 const GATHER_MS = 1_000;
 
-export interface FiguresWorld {
+export interface FiguresDeps {
   readonly clock: Clock;
   readonly gather: Gather;
   readonly asked: () => KpiTopic['asked'];
@@ -24,24 +24,24 @@ export interface FiguresWorld {
 }
 
 export class FiguresFeed {
-  readonly #world: FiguresWorld;
+  readonly #deps: FiguresDeps;
   readonly #known = new KnownFigures();
   #gathering: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  constructor(world: FiguresWorld) {
-    this.#world = world;
+  constructor(deps: FiguresDeps) {
+    this.#deps = deps;
   }
 
   async kpi(): Promise<KpiTopic> {
     await this.#refresh();
-    return this.#known.topic(this.#world.asked(), countOpen(this.#world.anomalies()), this.#world.clock.nowMs());
+    return this.#known.topic(this.#deps.asked(), countOpen(this.#deps.anomalies()), this.#deps.clock.nowMs());
   }
 
   async locations(): Promise<LocationBrief[]> {
     await this.#refresh();
     return this.#known
-      .briefs(countOpen(this.#world.anomalies()))
+      .briefs(countOpen(this.#deps.anomalies()))
       .sort((a, b) => (a.location < b.location ? -1 : a.location > b.location ? 1 : 0));
   }
 
@@ -50,9 +50,9 @@ export class FiguresFeed {
     names: readonly string[],
     parts: (location: string) => Map<number, LocationPart>,
   ): Promise<LocationTopic[]> {
-    const { gather, clock } = this.#world;
+    const { gather, clock } = this.#deps;
     const found = await gather.ask('kpi-locations', () => names, GATHER_MS);
-    const open = countOpen(this.#world.anomalies());
+    const open = countOpen(this.#deps.anomalies());
     return names.map((location) => {
       const known = parts(location);
       for (const [partition, values] of found) {
@@ -85,7 +85,7 @@ export class FiguresFeed {
         const mark = this.#known.mark(partition);
         return mark === undefined ? [] : [[partition, mark] as const];
       });
-    const found = await this.#world.gather.ask('kpi', marks, GATHER_MS);
+    const found = await this.#deps.gather.ask('kpi', marks, GATHER_MS);
     for (const figures of found.values()) this.#known.take(figures);
   }
 }
@@ -93,7 +93,7 @@ export class FiguresFeed {
 /** What an owner answers for one of its partitions. */
 export function figuresHandlers(
   nowMs: () => number,
-  served: (partition: number) => { readonly kpi: KpiWatch; readonly epoch: number } | undefined,
+  served: (partition: number) => { readonly kpi: KpiObserver; readonly epoch: number } | undefined,
 ): Pick<GatherHandlers, 'kpi' | 'kpi-locations'> {
   return {
     kpi: (partition, marks) => {

@@ -14,8 +14,8 @@ import { type Clock, every } from '../../streams/clock.ts';
 import { listOf, MESSAGE_VERSION, Misfit, packMessage, readMessage } from '../../streams/messages.ts';
 import { changesSubject, NODE_REPORTS_SUBJECT, partitionOf } from '../../streams/subjects.ts';
 import type { LocationPart } from '../kpi/figures.ts';
-import type { KpiWatch } from '../kpi/observer.ts';
-import { mergeAsked } from '../kpi/request-stats.ts';
+import type { KpiObserver } from '../kpi/observer.ts';
+import { mergeRequestStats } from '../kpi/request-stats.ts';
 import type { GatherHandlers } from '../query/gather-operations.ts';
 import { Gather } from '../query/scatter-gather.ts';
 import { readsHandlers, SystemReads } from '../query/system-queries.ts';
@@ -24,7 +24,7 @@ import type { AnomalySource } from './anomaly-source.ts';
 import { FiguresFeed, figuresHandlers } from './figures-feed.ts';
 import { Hub } from './hub.ts';
 import { type Living, type NodeReport, nodeReport, Roster } from './roster.ts';
-import { CONFLATE_MS, RENEW_MS, type SkuTopicKind, type Wanted, type Wish } from './sku-interest.ts';
+import { CONFLATE_MS, RENEW_MS, type SkuInterest, type SkuInterests, type SkuTopicKind } from './sku-interest.ts';
 import { SkuFeed } from './sku-subscriptions.ts';
 import { parseTopic, type TopicName } from './topic-name.ts';
 import type { Wire } from './wire.ts';
@@ -36,10 +36,10 @@ const REPORT_MS = 1_000;
 /** A partition that is served here. */
 export interface ServedPartition {
   readonly book: StockBook;
-  readonly kpi: KpiWatch;
+  readonly kpi: KpiObserver;
 }
 
-export interface LiveWorld {
+export interface LiveDeps {
   readonly clock: Clock;
   readonly wire: Wire;
   readonly peers: Peers;
@@ -48,7 +48,7 @@ export interface LiveWorld {
   /** P: partitions in all. */
   readonly partitions: number;
   /** Is told of each SKU that a fold changes. */
-  readonly interest: Wanted;
+  readonly interest: SkuInterests;
   /** Undefined if it is not served here now, under a lease. */
   readonly served: (partition: number) => ServedPartition | undefined;
   readonly report: () => Omit<NodeReport, 'v' | 'writer' | 'owns' | 'leaves'>;
@@ -74,10 +74,10 @@ export class LiveFeed {
   readonly hub: Hub;
   readonly reads: SystemReads;
   readonly figures: FiguresFeed;
-  readonly #world: LiveWorld;
+  readonly #deps: LiveDeps;
   readonly #roster = new Roster();
   readonly #gather: Gather;
-  readonly #wanted: Wanted;
+  readonly #interests: SkuInterests;
   readonly #skus: SkuFeed;
   /** Parts of the locations that somebody reads, by partition. */
   readonly #locations = new Map<string, { readonly id: string; readonly parts: Map<number, LocationPart> }>();
@@ -85,47 +85,47 @@ export class LiveFeed {
   #kpiBusy = false;
   #locationsBusy = false;
 
-  constructor(world: LiveWorld) {
-    this.#world = world;
-    const { clock, peers, partitions, writer } = world;
+  constructor(deps: LiveDeps) {
+    this.#deps = deps;
+    const { clock, peers, partitions, writer } = deps;
     this.#gather = new Gather({
       partitions,
       clock,
       peers,
-      serves: (partition) => world.served(partition) !== undefined,
+      serves: (partition) => deps.served(partition) !== undefined,
       handlers: this.#gathered(),
-      misfit: world.misfit,
+      misfit: deps.misfit,
       owners: () => this.#roster.owners(clock.monoMs()),
     });
     this.reads = new SystemReads(this.#gather, partitions);
     this.figures = new FiguresFeed({
       clock,
       gather: this.#gather,
-      asked: () => mergeAsked(this.#roster.asked(), world.outcomes),
-      anomalies: () => world.anomalies.open(),
+      asked: () => mergeRequestStats(this.#roster.asked(), deps.outcomes),
+      anomalies: () => deps.anomalies.open(),
     });
-    this.#wanted = world.interest;
+    this.#interests = deps.interest;
     this.#skus = new SkuFeed({
       clock,
       reader: writer,
       partitionOf: (sku) => partitionOf(sku, partitions),
-      want: (partition, wish) => this.#want(partition, wish),
-      failed: world.failed,
+      want: (partition, interest) => this.#want(partition, interest),
+      failed: deps.failed,
       publish: (value, changed) => this.#publishSku(value, changed),
     });
     this.hub = new Hub({
       opened: (topic) => this.#opened(topic),
       closed: (topic) => this.#closed(topic),
       versioned: (topic) => skuTopic(parseTopic(topic)) !== undefined,
-      sent: world.sent,
-      encoded: world.encoded,
-      skipped: world.skipped,
-      turn: (call) => world.clock.turn(call),
+      sent: deps.sent,
+      encoded: deps.encoded,
+      skipped: deps.skipped,
+      turn: (call) => deps.clock.turn(call),
     });
   }
 
   start(): void {
-    const { clock, wire, writer, anomalies } = this.#world;
+    const { clock, wire, writer, anomalies } = this.#deps;
     const reports = wire.listen(NODE_REPORTS_SUBJECT, (data) => this.#hear(data));
     const told = wire.listen(changesSubject(writer), (data) => this.#skus.take(readMessage(changes, data)));
     this.#ends.push(
@@ -142,8 +142,8 @@ export class LiveFeed {
       }),
       every(clock, REPORT_MS, () => {
         this.#report();
-        this.#roster.forget(clock.monoMs(), this.#world.living());
-        this.#wanted.expire(clock.monoMs());
+        this.#roster.forget(clock.monoMs(), this.#deps.living());
+        this.#interests.expire(clock.monoMs());
         if (this.hub.has('system')) this.#sendSystem();
       }),
       every(clock, RENEW_MS, () => this.#skus.renew()),
@@ -167,8 +167,8 @@ export class LiveFeed {
 
   /** Tells readers here and on other nodes of SKUs that have changed. */
   #passOn(): void {
-    const { clock, served, writer } = this.#world;
-    this.#wanted.flush(
+    const { clock, served, writer } = this.#deps;
+    this.#interests.flush(
       clock.nowMs(),
       clock.monoMs(),
       (partition) => served(partition)?.book,
@@ -182,12 +182,12 @@ export class LiveFeed {
   /** What other nodes ask of partitions that they take to be ours. */
   readonly handlers: PeerHandlers<'gather' | 'live-want'> = {
     gather: (_, request) => this.#gather.serve(request),
-    'live-want': async (partition, wish) => this.#wantedHere(partition, wish),
+    'live-want': async (partition, interest) => this.#interestHere(partition, interest),
   };
 
   async system(): Promise<SystemTopic> {
-    const { clock, partitions } = this.#world;
-    const rest = await this.#world.system();
+    const { clock, partitions } = this.#deps;
+    const rest = await this.#deps.system();
     const now = clock.monoMs();
     return {
       nodes: this.#roster.nodes(now),
@@ -206,7 +206,7 @@ export class LiveFeed {
       case 'system':
         return this.#sendSystem();
       case 'anomaly':
-        for (const anomaly of this.#world.anomalies.open()) this.#publishAnomaly(anomaly);
+        for (const anomaly of this.#deps.anomalies.open()) this.#publishAnomaly(anomaly);
         return;
       case 'location':
         this.#locations.set(topic, { id: name.id, parts: new Map() });
@@ -227,7 +227,7 @@ export class LiveFeed {
   }
 
   #gathered(): GatherHandlers {
-    const { served, clock } = this.#world;
+    const { served, clock } = this.#deps;
     return {
       ...figuresHandlers(
         () => clock.nowMs(),
@@ -243,15 +243,15 @@ export class LiveFeed {
     };
   }
 
-  async #want(partition: number, wish: Wish): Promise<readonly SkuValue[]> {
-    if (this.#world.served(partition) === undefined) return this.#world.peers.ask(partition, 'live-want', wish);
-    return this.#wantedHere(partition, wish);
+  async #want(partition: number, interest: SkuInterest): Promise<readonly SkuValue[]> {
+    if (this.#deps.served(partition) === undefined) return this.#deps.peers.ask(partition, 'live-want', interest);
+    return this.#interestHere(partition, interest);
   }
 
-  #wantedHere(partition: number, wish: Wish): SkuValue[] {
-    const { clock, served } = this.#world;
+  #interestHere(partition: number, interest: SkuInterest): SkuValue[] {
+    const { clock, served } = this.#deps;
     const book = served(partition)?.book;
-    return book === undefined ? [] : this.#wanted.want(book, wish, clock.nowMs(), clock.monoMs());
+    return book === undefined ? [] : this.#interests.want(book, interest, clock.nowMs(), clock.monoMs());
   }
 
   #publishSku({ kind, sku, atMs, data }: SkuValue, changed: boolean): void {
@@ -291,13 +291,13 @@ export class LiveFeed {
   }
 
   async #publishLocations(topics: readonly string[] | undefined): Promise<void> {
-    const wanted = [...this.#locations].filter(([topic]) => topics === undefined || topics.includes(topic));
-    const parts = new Map(wanted.map(([, { id, parts: known }]) => [id, known]));
+    const interests = [...this.#locations].filter(([topic]) => topics === undefined || topics.includes(topic));
+    const parts = new Map(interests.map(([, { id, parts: known }]) => [id, known]));
     const figures = await this.figures.locationFigures(
-      wanted.map(([, { id }]) => id),
+      interests.map(([, { id }]) => id),
       (id) => parts.get(id) ?? new Map(),
     );
-    wanted.forEach(([topic], index) => {
+    interests.forEach(([topic], index) => {
       this.#publish(topic, figures[index]);
     });
   }
@@ -308,12 +308,12 @@ export class LiveFeed {
 
   /** A topic that fails is sent again with its next value. */
   #background(send: () => Promise<void>): void {
-    send().catch((error) => this.#world.failed(error));
+    send().catch((error) => this.#deps.failed(error));
   }
 
   /** As many messages as the server makes necessary; a value that none can hold comes with the renewals of its reader (LF2). */
   #sendChanges(reader: string, values: readonly SkuValue[]): void {
-    const { wire } = this.#world;
+    const { wire } = this.#deps;
     const message = packMessage(values);
     if (message.length <= wire.room || values.length < 2) return wire.send(changesSubject(reader), message);
     const middle = values.length >> 1;
@@ -322,17 +322,17 @@ export class LiveFeed {
   }
 
   #publish(topic: string, data: unknown): void {
-    this.hub.publish({ topic, at: new Date(this.#world.clock.nowMs()).toISOString(), data });
+    this.hub.publish({ topic, at: new Date(this.#deps.clock.nowMs()).toISOString(), data });
   }
 
   #report(leaves = false): void {
-    const { clock, wire, writer, partitions, served } = this.#world;
+    const { clock, wire, writer, partitions, served } = this.#deps;
     const owns: [number, number][] = [];
     for (let partition = 0; partition < partitions; partition++) {
       const book = leaves ? undefined : served(partition)?.book;
       if (book !== undefined) owns.push([partition, book.epoch]);
     }
-    const { figures, asked } = this.#world.report();
+    const { figures, asked } = this.#deps.report();
     const reasons = figures.reasons.slice(0, LIMITS.reportReasons).map((reason) => reason.slice(0, LIMITS.reportText));
     const report: NodeReport = {
       v: MESSAGE_VERSION,
@@ -348,7 +348,7 @@ export class LiveFeed {
   }
 
   #hear(data: Uint8Array): void {
-    const { clock, living, writer } = this.#world;
+    const { clock, living, writer } = this.#deps;
     if (data.length > LIMITS.reportBytes) throw new Misfit(`a report of ${data.length} bytes`);
     // Anyone who can publish can send thousands, so that what names no node that lives is not decoded.
     if (!this.#roster.isNamedIn(data, living())) throw new Misfit('a report of a node that does not live');

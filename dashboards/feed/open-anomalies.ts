@@ -22,7 +22,7 @@ const MEND_MS = 3_000;
 /** Clocks of two nodes may differ by so much. */
 const AHEAD_MS = 60_000;
 
-export interface OpenAnomaliesWorld {
+export interface OpenAnomaliesDeps {
   readonly wire: Wire;
   readonly clock: Clock;
   /** Those that are stored and not resolved. */
@@ -30,7 +30,7 @@ export interface OpenAnomaliesWorld {
 }
 
 export class OpenAnomalies implements AnomalySource {
-  readonly #world: OpenAnomaliesWorld;
+  readonly #deps: OpenAnomaliesDeps;
   readonly #open = new Map<string, Anomaly>();
   readonly #listeners = new Set<(anomaly: Anomaly) => void>();
   #end: () => void = () => undefined;
@@ -38,12 +38,12 @@ export class OpenAnomalies implements AnomalySource {
   /** Told since the last look at what is stored, and not known before. */
   #strangers = 0;
 
-  constructor(world: OpenAnomaliesWorld) {
-    this.#world = world;
+  constructor(deps: OpenAnomaliesDeps) {
+    this.#deps = deps;
   }
 
   start(): void {
-    const { wire, clock } = this.#world;
+    const { wire, clock } = this.#deps;
     const listening = wire.listen(anomalySubject('*'), (data) => this.#told(readAnomaly(data)));
     const stopMending = every(clock, MEND_MS, () => this.#mendSoon());
     this.#end = () => {
@@ -68,7 +68,7 @@ export class OpenAnomalies implements AnomalySource {
 
   // OA2.
   #told(anomaly: Anomaly): void {
-    if (Date.parse(anomaly.updatedAt) > this.#world.clock.nowMs() + AHEAD_MS)
+    if (Date.parse(anomaly.updatedAt) > this.#deps.clock.nowMs() + AHEAD_MS)
       throw new Misfit(`anomaly ${anomaly.id} was updated in the future`);
     if (!this.#open.has(anomaly.id)) {
       if (this.#strangers >= LIMITS.anomaliesTold)
@@ -102,11 +102,11 @@ export class OpenAnomalies implements AnomalySource {
   /** What is not stored as open any more has been resolved, unless it was told after the reading began. */
   async #mend(): Promise<void> {
     const before = new Map(this.#open);
-    const stored = await this.#world.stored();
+    const stored = await this.#deps.stored();
     this.#strangers = 0;
     const ids = new Set(stored.map(({ id }) => id));
     for (const anomaly of stored) this.#take(anomaly);
-    const at = new Date(this.#world.clock.nowMs()).toISOString();
+    const at = new Date(this.#deps.clock.nowMs()).toISOString();
     for (const [id, anomaly] of before) {
       if (ids.has(id) || this.#open.get(id) !== anomaly) continue;
       this.#take({ ...anomaly, state: 'resolved', updatedAt: at, resolved: { why: 'it is not open any more', at } });

@@ -10,7 +10,7 @@
 import { z } from 'zod';
 import { LIMITS } from '../../config/limits.ts';
 import { listOf, type Read, version } from '../../streams/messages.ts';
-import type { AskedPart } from '../kpi/request-stats.ts';
+import type { RequestStatsPart } from '../kpi/request-stats.ts';
 import type { NodeFigures, SystemTopic } from '../topics.ts';
 
 const FORGET_MS = 60_000;
@@ -111,7 +111,7 @@ export class Roster {
   }
 
   /** What was asked of each node. */
-  asked(): (readonly AskedPart[])[] {
+  asked(): (readonly RequestStatsPart[])[] {
     return [...this.#nodes.values()].map(({ report }) => report.asked);
   }
 

@@ -25,16 +25,16 @@ const WISH_MS = 3 * RENEW_MS;
 
 export type SkuTopicKind = 'atp' | 'stock';
 /** `reader` is the writer of the node whose readers want it. */
-export type Wish = PeerRequest<'live-want'>;
+export type SkuInterest = PeerRequest<'live-want'>;
 
-interface SkuWishes {
+interface InterestedReaders {
   readonly partition: number;
   /** By `kind reader`: until when. */
   readonly until: Map<string, number>;
 }
 
-export class Wanted {
-  readonly #bySku = new Map<string, SkuWishes>();
+export class SkuInterests {
+  readonly #bySku = new Map<string, InterestedReaders>();
   readonly #changed = new Set<string>();
   readonly #partitions: number;
 
@@ -44,16 +44,16 @@ export class Wanted {
   }
 
   /** Notes what a node wants of a partition that is served here, until it must be renewed; the present values (WA1). */
-  want(book: StockBook, { reader, topics }: Wish, nowMs: number, monoMs: number): SkuValue[] {
+  want(book: StockBook, { reader, topics }: SkuInterest, nowMs: number, monoMs: number): SkuValue[] {
     const { partition } = book;
     const here = topics.filter(([, sku]) => partitionOf(sku, this.#partitions) === partition);
     return here.map(([kind, sku]) => {
-      let wishes = this.#bySku.get(sku);
-      if (wishes === undefined && this.#bySku.size < LIMITS.liveWishes) {
-        wishes = { partition, until: new Map() };
-        this.#bySku.set(sku, wishes);
+      let readers = this.#bySku.get(sku);
+      if (readers === undefined && this.#bySku.size < LIMITS.liveWishes) {
+        readers = { partition, until: new Map() };
+        this.#bySku.set(sku, readers);
       }
-      wishes?.until.set(`${kind} ${reader}`, monoMs + WISH_MS);
+      readers?.until.set(`${kind} ${reader}`, monoMs + WISH_MS);
       return skuValue(book, kind, sku, nowMs);
     });
   }
@@ -81,15 +81,15 @@ export class Wanted {
     if (this.#changed.size === 0) return;
     const byReader = new Map<string, SkuValue[]>();
     for (const sku of this.#changed) {
-      const wishes = this.#bySku.get(sku);
-      const book = wishes === undefined ? undefined : bookOf(wishes.partition);
-      if (wishes === undefined || book === undefined) continue;
+      const readers = this.#bySku.get(sku);
+      const book = readers === undefined ? undefined : bookOf(readers.partition);
+      if (readers === undefined || book === undefined) continue;
       const values = new Map<string, SkuValue>();
-      for (const [wish, until] of wishes.until) {
+      for (const [interest, until] of readers.until) {
         if (until < monoMs) continue;
-        const blank = wish.indexOf(' ');
-        const kind = wish.slice(0, blank) as SkuTopicKind;
-        const reader = wish.slice(blank + 1);
+        const blank = interest.indexOf(' ');
+        const kind = interest.slice(0, blank) as SkuTopicKind;
+        const reader = interest.slice(blank + 1);
         const value = values.get(kind) ?? skuValue(book, kind, sku, nowMs);
         values.set(kind, value);
         const batch = byReader.get(reader);
@@ -104,7 +104,7 @@ export class Wanted {
   /** Forgets wishes that were not renewed (WA2). */
   expire(monoMs: number): void {
     for (const [sku, { until }] of this.#bySku) {
-      for (const [wish, end] of until) if (end < monoMs) until.delete(wish);
+      for (const [interest, end] of until) if (end < monoMs) until.delete(interest);
       if (until.size === 0) this.#bySku.delete(sku);
     }
   }

@@ -7,7 +7,7 @@
 export const HOLD_OUTCOMES = ['granted', 'confirmed', 'released', 'expired'] as const;
 export type HoldOutcome = (typeof HOLD_OUTCOMES)[number];
 
-export class Counted {
+export class KpiCounters {
   /** Units by location. */
   readonly sold = new Map<string, number>();
   readonly returned = new Map<string, number>();

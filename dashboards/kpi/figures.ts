@@ -1,11 +1,11 @@
 /** KPIs as they travel between nodes, by partition, and what is put together of them (known-figures.ts). */
 import { present } from '../../streams/assert.ts';
 import { FACT_TYPES } from '../../streams/subjects.ts';
-import type { Happened, LocationTopic, WindowName } from '../topics.ts';
+import type { Activity, LocationTopic, WindowName } from '../topics.ts';
 import { WINDOWS } from '../topics.ts';
 import { noAges } from './ages.ts';
 import type { LocationKpi } from './location.ts';
-import type { KpiWatch } from './observer.ts';
+import type { KpiObserver } from './observer.ts';
 import { STANDING, STANDING_LENGTH, standingOf } from './totals.ts';
 import {
   addKept,
@@ -22,11 +22,11 @@ import {
 const REASONS_SHOWN = 10;
 
 /** How far somebody knows a partition's figures. */
-export type Mark = readonly [epoch: number, change: number];
+export type Cursor = readonly [epoch: number, change: number];
 
 export interface PartitionFigures {
   readonly partition: number;
-  readonly mark: Mark;
+  readonly mark: Cursor;
   readonly sinceMs: number | null;
   /** In the order of WINDOWS. */
   readonly windows: readonly KeptSums[];
@@ -54,11 +54,11 @@ export interface LocationPart {
 
 /** @param known what the asker has; undefined: nothing */
 export function partitionFigures(
-  kpi: KpiWatch,
+  kpi: KpiObserver,
   partition: number,
   epoch: number,
   nowMs: number,
-  known?: Mark,
+  known?: Cursor,
 ): PartitionFigures {
   const since = known !== undefined && known[0] === epoch ? known[1] : undefined;
   const locations = kpi.changedSince(since, nowMs).map(rowOf);
@@ -75,7 +75,7 @@ export function partitionFigures(
 }
 
 /** Undefined if the partition knows nothing of the location. */
-export function locationPart(kpi: KpiWatch, location: string, nowMs: number): LocationPart | undefined {
+export function locationPart(kpi: KpiObserver, location: string, nowMs: number): LocationPart | undefined {
   const at = kpi.locations.get(location);
   if (at === undefined) return undefined;
   return {
@@ -118,7 +118,7 @@ export function windowsOf(
   parts: readonly { readonly sinceMs: number | null; readonly windows: readonly KeptSums[] }[],
   onHand: number,
   nowMs: number,
-): Readonly<Record<WindowName, Happened>> {
+): Readonly<Record<WindowName, Activity>> {
   const begins = parts.map((part) => part.sinceMs).filter((since) => since !== null);
   const seconds = windowSeconds(nowMs, begins.length === 0 ? undefined : Math.min(...begins));
   return Object.fromEntries(
@@ -130,16 +130,16 @@ export function windowsOf(
       }
       return [window, happened(sums, seconds[window], onHand)];
     }),
-  ) as Record<WindowName, Happened>;
+  ) as Record<WindowName, Activity>;
 }
 
-function happened({ sums, reasons }: Sums, seconds: number, onHand: number): Happened {
+function happened({ sums, reasons }: Sums, seconds: number, onHand: number): Activity {
   const at = (field: HappenedField) => present(sums[HAPPENED[field]]);
   const ended = at('holdsConfirmed') + at('holdsReleased') + at('holdsExpired');
   const sold = at('unitsSold');
   return {
     seconds,
-    facts: Object.fromEntries(FACT_TYPES.map((type) => [type, at(type)])) as Happened['facts'],
+    facts: Object.fromEntries(FACT_TYPES.map((type) => [type, at(type)])) as Activity['facts'],
     unitsSold: sold,
     unitsReturned: at('unitsReturned'),
     returnRate: ratio(at('unitsReturned'), sold),

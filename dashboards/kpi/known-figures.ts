@@ -8,7 +8,7 @@
 import { at } from '../../streams/assert.ts';
 import type { KpiTopic, LocationBrief } from '../topics.ts';
 import { noAges } from './ages.ts';
-import { addTo, isoOf, type LocationRow, type Mark, type PartitionFigures, windowsOf } from './figures.ts';
+import { addTo, type Cursor, isoOf, type LocationRow, type PartitionFigures, windowsOf } from './figures.ts';
 import { STANDING, STANDING_LENGTH, standingOf } from './totals.ts';
 
 /** Locations shown in `kpi`. */
@@ -59,7 +59,7 @@ export class KnownFigures {
     this.#partitions.set(figures.partition, { figures, locations });
   }
 
-  mark(partition: number): Mark | undefined {
+  mark(partition: number): Cursor | undefined {
     return this.#partitions.get(partition)?.figures.mark;
   }
 

@@ -13,7 +13,7 @@
  *      anew after all snapshots were lost may read the streams in another order, and then tell these differently.
  */
 
-import type { PartitionWatch, WatchedPartition } from '../../actors/partition/observer.ts';
+import type { ObservedPartition, PartitionObserver } from '../../actors/partition/observer.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
 import { type ChangeSet, type KeyFigures, readFigures, zeros } from '../../actors/stock/changes.ts';
 import type { PartLine, StockKey } from '../../actors/stock/state.ts';
@@ -23,7 +23,7 @@ import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import { FACT_TYPES } from '../../streams/subjects.ts';
 import { Ages, dayOf, toldApart } from './ages.ts';
 import { decodeKept, encodeKept } from './codec.ts';
-import type { Counted, HoldOutcome } from './counters.ts';
+import type { HoldOutcome, KpiCounters } from './counters.ts';
 import { Inbound } from './last-inbound.ts';
 import { LocationKpi } from './location.ts';
 import { Seconds } from './seconds.ts';
@@ -31,7 +31,7 @@ import { addKey } from './totals.ts';
 import { HAPPENED, Windows } from './windows.ts';
 
 /** How a location stands, for metrics. */
-export interface LocationStanding {
+export interface LocationTotals {
   readonly location: string;
   /** By STANDING. */
   readonly sums: Float64Array;
@@ -47,12 +47,12 @@ const HOLD_FIELDS = {
   expired: HAPPENED.holdsExpired,
 } as const;
 
-export interface KpiWorld {
-  readonly partition: Pick<WatchedPartition, 'serving'>;
-  readonly counted: Counted;
+export interface KpiDeps {
+  readonly partition: Pick<ObservedPartition, 'serving'>;
+  readonly counted: KpiCounters;
 }
 
-export class KpiWatch implements PartitionWatch {
+export class KpiObserver implements PartitionObserver {
   readonly locations = new Map<string, LocationKpi>();
   /** What happened at all locations together, and how old their stock is. */
   whole = new Windows();
@@ -62,14 +62,14 @@ export class KpiWatch implements PartitionWatch {
   sinceMs: number | undefined;
   /** Folds so far: marks what has changed since somebody looked. */
   changes = 0;
-  readonly #world: KpiWorld;
+  readonly #deps: KpiDeps;
   #book: StockBook | undefined;
   #inbound = new Inbound();
   /** Figures of one key, used again. */
   readonly #after = zeros();
 
-  constructor(world: KpiWorld) {
-    this.#world = world;
+  constructor(deps: KpiDeps) {
+    this.#deps = deps;
   }
 
   factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
@@ -193,7 +193,7 @@ export class KpiWatch implements PartitionWatch {
 
   #hold(location: string, outcome: HoldOutcome, atMs: number): void {
     this.#happened(this.#location(location), atMs, HOLD_FIELDS[outcome], 1);
-    if (this.#world.partition.serving) this.#world.counted.holds[outcome] += 1;
+    if (this.#deps.partition.serving) this.#deps.counted.holds[outcome] += 1;
   }
 
   // KP4.
@@ -206,7 +206,7 @@ export class KpiWatch implements PartitionWatch {
 
   // KP5.
   #tell(at: LocationKpi, changes: ChangeSet, fact: Fact, atMs: number): void {
-    const counted = this.#world.partition.serving ? this.#world.counted : undefined;
+    const counted = this.#deps.partition.serving ? this.#deps.counted : undefined;
     switch (fact.type) {
       case 'sale':
         this.#happened(at, atMs, HAPPENED.unitsSold, fact.qty);
@@ -228,7 +228,7 @@ export class KpiWatch implements PartitionWatch {
     }
   }
 
-  #tellReturn(at: LocationKpi, fact: Return, atMs: number, counted: Counted | undefined): void {
+  #tellReturn(at: LocationKpi, fact: Return, atMs: number, counted: KpiCounters | undefined): void {
     this.whole.addReturn(atMs, fact.qty, fact.reason ?? '');
     at.windows.addReturn(atMs, fact.qty, fact.reason ?? '');
     if (counted !== undefined) addTo(counted.returned, at.location, fact.qty);
@@ -239,12 +239,12 @@ export class KpiWatch implements PartitionWatch {
     key: StockKey,
     fact: Fact & { type: 'transfer' },
     atMs: number,
-    counted: Counted | undefined,
+    counted: KpiCounters | undefined,
   ): void {
     this.#happened(at, atMs, HAPPENED.transfersReceived, 1);
     if (fact.damaged > 0) this.#happened(at, atMs, HAPPENED.unitsDamaged, fact.damaged);
     if (counted !== undefined) counted.transferDamaged += fact.damaged;
-    const shippedAt = key.seldom?.transit?.get(fact.transfer)?.shippedAt ?? Number.NEGATIVE_INFINITY;
+    const shippedAt = key.rare?.transit?.get(fact.transfer)?.shippedAt ?? Number.NEGATIVE_INFINITY;
     // Received before the shipment is known, or by a clock that is behind: no lead time can be told.
     if (shippedAt === Number.NEGATIVE_INFINITY || shippedAt > fact.at) return;
     const seconds = (fact.at - shippedAt) / 1e6;
@@ -259,7 +259,7 @@ export class KpiWatch implements PartitionWatch {
     units: number,
     book: number | undefined,
     atMs: number,
-    counted: Counted | undefined,
+    counted: KpiCounters | undefined,
   ): void {
     if (book === undefined) return;
     const variance = Math.abs(units - book);

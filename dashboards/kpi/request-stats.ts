@@ -31,7 +31,7 @@ interface Bucket {
 }
 
 /** One window as it travels: bucket numbers and counts in turn, then counts in the order of the names that the nodes agree on. */
-export type AskedPart = readonly [
+export type RequestStatsPart = readonly [
   seconds: number,
   atp: readonly number[],
   reservations: readonly number[],
@@ -39,7 +39,7 @@ export type AskedPart = readonly [
 ];
 
 /** Outcomes are given by whoever counts them, in one order on every node. */
-export class AskedWindows {
+export class RequestStats {
   readonly #outcomes: readonly string[];
   readonly #rings: Bucket[][] = RINGS.map(() => []);
   readonly #now: () => number;
@@ -79,7 +79,7 @@ export class AskedWindows {
   }
 
   /** The windows as of now. */
-  read(): AskedPart[] {
+  read(): RequestStatsPart[] {
     const now = this.#now();
     return RINGS.map(([size, count], ring) => {
       const before = indexOf(now, size) - count;
@@ -130,8 +130,8 @@ export class AskedWindows {
 }
 
 /** The figures of several nodes together. */
-export function mergeAsked(
-  nodes: readonly (readonly AskedPart[])[],
+export function mergeRequestStats(
+  nodes: readonly (readonly RequestStatsPart[])[],
   outcomes: readonly string[],
 ): Readonly<Record<(typeof ASKED_WINDOWS)[number], Asked>> {
   const merged = ASKED_WINDOWS.map((_, window) => {

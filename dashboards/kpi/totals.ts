@@ -5,9 +5,9 @@
  */
 import { available } from '../../actors/stock/availability.ts';
 import type { KeyFigures } from '../../actors/stock/changes.ts';
-import { NO_SELDOM_UNITS, SELDOM_BUCKETS } from '../../actors/stock/state.ts';
+import { NO_RARE_UNITS, SELDOM_BUCKETS } from '../../actors/stock/state.ts';
 import { byAge, TOTALLED_BUCKETS, type TotalledBucket } from '../../streams/buckets.ts';
-import type { Standing } from '../topics.ts';
+import type { StockTotals } from '../topics.ts';
 
 const COUNTS = ['stockKeys', 'stockOuts', 'negative', 'shortfall'] as const;
 export type StandingField = TotalledBucket | (typeof COUNTS)[number];
@@ -39,13 +39,13 @@ const { stockKeys: STOCK_KEYS, stockOuts: STOCK_OUTS, negative: NEGATIVE, shortf
  */
 // ST1.
 export function addKey(sums: Float64Array, key: KeyFigures, sign: 1 | -1, hadStock: boolean): number {
-  const { sellable, held, allocated, seldom } = key;
+  const { sellable, held, allocated, rare } = key;
   const free = available(key);
   let onHand = sellable;
-  if (seldom !== NO_SELDOM_UNITS) {
+  if (rare !== NO_RARE_UNITS) {
     for (const bucket of SELDOM_BUCKETS) {
-      onHand += seldom[bucket];
-      add(sums, STANDING[bucket], sign * seldom[bucket]);
+      onHand += rare[bucket];
+      add(sums, STANDING[bucket], sign * rare[bucket]);
     }
   }
   add(sums, SELLABLE, sign * sellable);
@@ -62,10 +62,10 @@ export function addKey(sums: Float64Array, key: KeyFigures, sign: 1 | -1, hadSto
 }
 
 /** The figures of sums, as readers get them. */
-export function standingOf(sums: ArrayLike<number>): Standing {
+export function standingOf(sums: ArrayLike<number>): StockTotals {
   const at = (field: StandingField) => (sums[STANDING[field]] as number | undefined) ?? 0;
   return {
-    units: Object.fromEntries(TOTALLED_BUCKETS.map((bucket) => [bucket, at(bucket)])) as Standing['units'],
+    units: Object.fromEntries(TOTALLED_BUCKETS.map((bucket) => [bucket, at(bucket)])) as StockTotals['units'],
     stockKeys: at('stockKeys'),
     stockOuts: at('stockOuts'),
     negative: at('negative'),

@@ -24,7 +24,7 @@ import {
 /** Partitions asked one by one at the same time, when it is not known who owns them. */
 const ASKED_AT_ONCE = 8;
 
-export interface GatherWorld {
+export interface GatherDeps {
   readonly partitions: number;
   readonly clock: Clock;
   readonly peers: Peers;
@@ -48,10 +48,10 @@ interface Asking<O extends GatherOperation> {
 }
 
 export class Gather {
-  readonly #world: GatherWorld;
+  readonly #deps: GatherDeps;
 
-  constructor(world: GatherWorld) {
-    this.#world = world;
+  constructor(deps: GatherDeps) {
+    this.#deps = deps;
   }
 
   /** Values by partition. @param bodyOf what is asked: the same of all, or by the partitions that a node is asked for */
@@ -62,7 +62,7 @@ export class Gather {
   ): Promise<Map<number, Answered<O>>> {
     const found = new Map<number, Answered<O>>();
     const asking: Asking<O> = { operation, bodyOf, withinMs, found, tooLarge: undefined };
-    const { owners, partitions, serves } = this.#world;
+    const { owners, partitions, serves } = this.#deps;
     const known = owners();
     const away = new Map<string, number[]>();
     const unknown: number[] = [];
@@ -80,15 +80,15 @@ export class Gather {
     for (const partition of own) {
       if (!serves(partition)) continue;
       this.#askHere(partition, asking);
-      if (own.length > 1) await turn(this.#world.clock);
+      if (own.length > 1) await turn(this.#deps.clock);
     }
     await Promise.all(others);
     const rest = unknown.values();
-    const until = this.#world.clock.monoMs() + withinMs;
+    const until = this.#deps.clock.monoMs() + withinMs;
     await Promise.all(
       Array.from({ length: ASKED_AT_ONCE }, async () => {
         for (const partition of rest) {
-          if (this.#world.clock.monoMs() > until) return;
+          if (this.#deps.clock.monoMs() > until) return;
           await this.#askNode([partition], asking);
         }
       }),
@@ -102,20 +102,20 @@ export class Gather {
     if (!Object.hasOwn(GATHER_OPERATIONS, operation))
       throw new Misfit(`nothing is gathered under the name ${operation}`);
     const known = operation as GatherOperation;
-    const handler = this.#world.handlers[known] as (partition: number, body: unknown) => unknown;
+    const handler = this.#deps.handlers[known] as (partition: number, body: unknown) => unknown;
     const asked = fitted(GATHER_OPERATIONS[known].body, body);
     const values: [number, unknown][] = [];
     for (const partition of new Set(partitions)) {
-      if (!this.#world.serves(partition)) continue;
+      if (!this.#deps.serves(partition)) continue;
       const value = handler(partition, asked);
       if (value !== undefined) values.push([partition, value]);
-      if (partitions.length > 1) await turn(this.#world.clock);
+      if (partitions.length > 1) await turn(this.#deps.clock);
     }
     return { values };
   }
 
   #askHere<O extends GatherOperation>(partition: number, { operation, bodyOf, found }: Asking<O>): void {
-    const value = this.#world.handlers[operation](partition, bodyOf([partition]));
+    const value = this.#deps.handlers[operation](partition, bodyOf([partition]));
     if (value !== undefined) found.set(partition, value);
   }
 
@@ -125,12 +125,12 @@ export class Gather {
     const [first] = partitions;
     if (first === undefined) return true;
     // Moved to this node meanwhile.
-    if (partitions.length === 1 && this.#world.serves(first)) {
+    if (partitions.length === 1 && this.#deps.serves(first)) {
       this.#askHere(first, asking);
       return true;
     }
     const request = { operation, body: bodyOf(partitions), partitions };
-    const answer = await this.#inTime(this.#world.peers.ask(first, 'gather', request), withinMs);
+    const answer = await this.#inTime(this.#deps.peers.ask(first, 'gather', request), withinMs);
     if (answer === 'late') return false;
     if (answer instanceof Refusal) {
       if (answer.kind === 'too-large' && partitions.length === 1) asking.tooLarge = answer;
@@ -141,7 +141,7 @@ export class Gather {
       try {
         found.set(partition, fitted(GATHER_OPERATIONS[operation].answer, value) as Answered<O>);
       } catch (error) {
-        this.#world.misfit(error as Misfit);
+        this.#deps.misfit(error as Misfit);
       }
     }
     return true;
@@ -150,7 +150,7 @@ export class Gather {
   /** A Refusal if nobody answers for it, or not this (GA3). */
   #inTime(answer: Promise<PeerAnswer<'gather'>>, withinMs: number): Promise<PeerAnswer<'gather'> | Refusal | 'late'> {
     return new Promise((resolve, reject) => {
-      const cancel = this.#world.clock.after(withinMs, () => resolve('late'));
+      const cancel = this.#deps.clock.after(withinMs, () => resolve('late'));
       answer.then(
         (value) => {
           cancel();

@@ -12,7 +12,7 @@ export function residentMib(pid: number): number | undefined {
 }
 
 /** Samples at once, and then until it is stopped: what is asked for early has one. */
-export class MemoryWatch {
+export class MemorySampler {
   readonly samples: { readonly atMs: number; readonly mib: number }[] = [];
   readonly #timer: NodeJS.Timeout;
 

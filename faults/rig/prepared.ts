@@ -5,7 +5,7 @@
 import { cpSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient, RESP_TYPES } from 'redis';
-import type { NodeMarks } from '../../actors/recovery/high-water-marks.ts';
+import type { NodeHighWaterMarks } from '../../actors/recovery/high-water-marks.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, MARKS_BUCKET, PARKED_STREAM } from '../../config/topology.ts';
 import { ask } from '../../harness/callers/http-caller.ts';
 import { chance, pick } from '../../harness/chance.ts';
@@ -98,7 +98,7 @@ async function marked(url: string): Promise<void> {
   try {
     const keys = await broker.keys(MARKS_BUCKET, { replicas: 1 });
     const behind = async () => {
-      const known = (await keys.all()).map(({ value }) => (JSON.parse(value) as NodeMarks).streams);
+      const known = (await keys.all()).map(({ value }) => (JSON.parse(value) as NodeHighWaterMarks).streams);
       const names = [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM];
       const ends = await Promise.all(names.map(async (name) => (await broker.stream(name))?.lastSeq ?? 0));
       return names.filter((name, i) => Math.max(0, ...known.map((marks) => marks[name]?.seq ?? 0)) < (ends[i] ?? 0));
@@ -206,7 +206,7 @@ async function accepted(node: NodeProcess, facts: readonly object[]): Promise<vo
   if (status !== 200 || body.rejected.length > 0) throw new Error(`facts: ${status} ${JSON.stringify(body)}`);
 }
 
-export type Verdict =
+export type TrialResult =
   | { readonly is: 'equal' }
   | { readonly is: 'refused'; readonly why: string }
   | { readonly is: 'wrong'; readonly why: string };
@@ -216,7 +216,7 @@ const PASSING =
   /catching up|owns no partition yet|lease is not confirmed|has taken nothing|has been heard|has been folded|has not been read|have waited/;
 
 /** Whether a node that was started on damaged data serves what was true, or refuses and says why. */
-export async function judge(node: NodeProcess, { truth, known }: Prepared, withinMs = 120_000): Promise<Verdict> {
+export async function judge(node: NodeProcess, { truth, known }: Prepared, withinMs = 120_000): Promise<TrialResult> {
   const until = performance.now() + withinMs;
   let last: string | undefined;
   while (performance.now() < until) {
@@ -244,7 +244,7 @@ export async function judge(node: NodeProcess, { truth, known }: Prepared, withi
 }
 
 /** A node that says that it refuses must not answer either. */
-async function refused(node: NodeProcess, known: Known, why: string): Promise<Verdict> {
+async function refused(node: NodeProcess, known: Known, why: string): Promise<TrialResult> {
   for (const sku of known.skus.slice(0, 8)) {
     const { status } = await ask(node.url, 'GET', `/v1/atp/${sku}`);
     // None at all within the caller's patience is no number either.

@@ -135,7 +135,7 @@ export class Caller {
     const { freeBounds, witness, scheduler } = this.#world;
     const [since, epoch] = [scheduler.nowMs, witness.epochOf(partitionOf(sku, options.settings.partitions))];
     const outcome = await this.#ask(this.#random.pick(this.#world.nodes), (core) =>
-      core.desk.atp({ lines: [{ sku }] }),
+      core.router.atp({ lines: [{ sku }] }),
     );
     if (outcome.is !== 'answered') return;
     const line = outcome.value.lines[0];
@@ -153,7 +153,7 @@ export class Caller {
     const id = `${this.#name}-${++this.#count}`;
     const request = this.#request(id);
     const floors = request.lines.map(({ sku }) => this.#versions.floor(sku));
-    const outcome = await this.decide((core) => core.desk.place(request));
+    const outcome = await this.decide((core) => core.router.place(request));
     this.decided += 1;
     if ('refusal' in outcome) {
       if (outcome.refusal.kind !== 'insufficient-stock')
@@ -179,12 +179,12 @@ export class Caller {
     const told = this.told.get(request.id);
     if (this.#random.chance(0.3)) {
       const other = { ...request, lines: request.lines.map((line) => ({ ...line, qty: line.qty + 1 })) };
-      const outcome = await this.decide((core) => core.desk.place(other));
+      const outcome = await this.decide((core) => core.router.place(other));
       if (!('refusal' in outcome) || outcome.refusal.kind !== 'id-conflict')
         this.#world.fail(`other content under id ${request.id} is not a conflict (I6)`);
       return;
     }
-    const outcome = await this.decide((core) => core.desk.place(request));
+    const outcome = await this.decide((core) => core.router.place(request));
     if ('refusal' in outcome) return this.#world.fail(`${request.id} asked for again is ${outcome.refusal.kind}`);
     if (outcome.value.fresh) this.#world.fail(`${request.id} is granted twice`);
     if (told !== undefined && JSON.stringify(outcome.value.reservation.lines) !== JSON.stringify(told.lines))
@@ -196,7 +196,7 @@ export class Caller {
     if (told.sold) return;
     const confirm = told.status === 'held' && this.#random.chance(0.5);
     told.busy = true;
-    const outcome = await this.decide((core) => (confirm ? core.desk.confirm(id) : core.desk.release(id)));
+    const outcome = await this.decide((core) => (confirm ? core.router.confirm(id) : core.router.release(id)));
     told.busy = false;
     this.decided += 1;
     if ('refusal' in outcome) {

@@ -34,10 +34,10 @@ void this.#fence(claims).catch(() => undefined);`,
     'what the streams hold is read before the fence',
     put(
       'end-read-early',
-      `const early = await this.#recoveryWorld();
+      `const early = await this.#recoveryDeps();
 const claims = await this.#fenced(won);`,
     ),
-    put('end-read-before-fence', 'const world = early;'),
+    put('end-read-before-fence', 'const deps = early;'),
   ),
   mutant('a fence drops no decision', put('fence-drops-none', '')),
   mutant('a fence takes no partition', put('fence-takes-none', '')),
@@ -59,7 +59,7 @@ const claims = await this.#fenced(won);`,
   ),
   mutant(
     'the journal is not replayed',
-    put('journal-not-replayed', 'const decisions = await replayJournal(world, partitions, tips, 0);'),
+    put('journal-not-replayed', 'const decisions = await replayJournal(deps, partitions, tips, 0);'),
   ),
   rare(
     ['kill', 'leave', 'cut', 'slow-link'],

@@ -22,7 +22,7 @@ export const PROMISES: readonly Mutant[] = [
     ['pause', 'cut'],
     mutant(
       'whoever waited for a turn needs no lease',
-      put('turn-without-lease', 'if (this.#world.lease === undefined) throw undecided(UNDECIDED.lease);'),
+      put('turn-without-lease', 'if (this.#deps.lease === undefined) throw undecided(UNDECIDED.lease);'),
     ),
   ),
   rare(
@@ -69,15 +69,15 @@ export const PROMISES: readonly Mutant[] = [
     ),
   ),
   mutant(
-    'a part at home passes for the whole',
+    'a part at the coordinator passes for the whole',
     put(
       'part-is-whole',
-      'return lines.length >= 0 || spread.every((number) => parts.some(([partition]) => partition === number));',
+      'return lines.length >= 0 || participants.every((number) => parts.some(([partition]) => partition === number));',
     ),
   ),
   mutant(
     'an id is granted again',
-    put('id-granted-again', 'if (known !== undefined && known.spread.length < 0) {', { head: true }),
+    put('id-granted-again', 'if (known !== undefined && known.participants.length < 0) {', { head: true }),
   ),
   mutant('other content under an id gets the grant of the first', put('conflicting-request-granted', '')),
   mutant('a released line is still claimed', put('released-still-claimed', '')),

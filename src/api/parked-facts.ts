@@ -3,7 +3,7 @@
  *
  * Invariant: no entry ends the list, whatever it holds. Anybody who may publish may have written it.
  */
-import type { StreamFactDesk } from '../../actors/ingest/submit.ts';
+import type { StreamFactIngress } from '../../actors/ingest/submit.ts';
 import type { ParkedFact, ParkedFacts } from '../../actors/ports/ports.ts';
 import { Refusal } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
@@ -16,7 +16,7 @@ import type { SentBody } from '../../streams/fact/sent-body.ts';
 /** Entries that version 0.1 wrote may have 8 MB each. */
 const READ_AT_ONCE = 4;
 
-export function parkedFacts(broker: Broker, facts: Pick<StreamFactDesk, 'resubmit'>): ParkedFacts {
+export function parkedFacts(broker: Broker, facts: Pick<StreamFactIngress, 'resubmit'>): ParkedFacts {
   const entryAt = async (seq: number): Promise<ParkedEntry> => {
     const entry = await wholeEntry(broker, seq);
     if (entry === undefined) throw new Refusal('not-found', `no fact is parked at ${seq}`);

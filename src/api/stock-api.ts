@@ -8,7 +8,7 @@
  */
 
 import type { z } from 'zod';
-import type { FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../../actors/ports/ports.ts';
+import type { FactIngress, ParkedFact, ParkedFacts, StockService } from '../../actors/ports/ports.ts';
 import { type FieldError, Refusal } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { isTooDeep } from '../../streams/codec.ts';
@@ -46,24 +46,24 @@ const ERRORS_NAMED = 20;
 
 const stockKey = stockRequest.required();
 
-export interface AnswersWorld {
-  readonly desk: StockDesk;
-  readonly facts: FactDesk;
+export interface AnswersDeps {
+  readonly stock: StockService;
+  readonly facts: FactIngress;
   readonly parked: ParkedFacts;
   readonly metrics: Metrics;
 }
 
 export class Answers {
-  readonly #desk: StockDesk;
-  readonly #facts: FactDesk;
+  readonly #stock: StockService;
+  readonly #facts: FactIngress;
   readonly #parked: ParkedFacts;
   readonly #metrics: Metrics;
 
-  constructor(world: AnswersWorld) {
-    this.#desk = world.desk;
-    this.#facts = world.facts;
-    this.#parked = world.parked;
-    this.#metrics = world.metrics;
+  constructor(deps: AnswersDeps) {
+    this.#stock = deps.stock;
+    this.#facts = deps.facts;
+    this.#parked = deps.parked;
+    this.#metrics = deps.metrics;
   }
 
   /** One fact or a list of them; each is judged on its own. */
@@ -83,7 +83,7 @@ export class Answers {
       refuseLocations(body, LIMITS.atpLocations);
       const request = valid(atpRequest, present(body));
       await this.#namesKnown(request.lines, 'lines');
-      return this.#desk.atp(request);
+      return this.#stock.atp(request);
     });
   }
 
@@ -94,7 +94,7 @@ export class Answers {
       const { location, channel, by } = valid(atpQuerystring, onceEach(query));
       const line = lineOf(sku, location);
       await this.#namesKnown([line]);
-      const answer = await this.#desk.atp({ lines: [line], channel, by });
+      const answer = await this.#stock.atp({ lines: [line], channel, by });
       const found = onlyLine(answer);
       // Empty may mean that the filters left nothing: only a SKU that nothing is known of is not found.
       if (
@@ -112,7 +112,7 @@ export class Answers {
     const { sku, location } = valid(stockRequest, present(body));
     return this.#blamed<StockAnswer | SkuStockAnswer>('stock', async () => {
       await this.#namesKnown([lineOf(sku, location)]);
-      return location === undefined ? this.#desk.skuStock(sku) : this.#desk.stock(sku, location);
+      return location === undefined ? this.#stock.skuStock(sku) : this.#stock.stock(sku, location);
     });
   }
 
@@ -120,7 +120,7 @@ export class Answers {
     const { sku, location } = valid(stockKey, params);
     return this.#blamed('stock', async () => {
       await this.#namesKnown([lineOf(sku, location)]);
-      return this.#desk.stock(sku, location);
+      return this.#stock.stock(sku, location);
     });
   }
 
@@ -129,7 +129,7 @@ export class Answers {
     const { limit, cursor } = valid(explainQuery, onceEach(query));
     return this.#blamed('stock', async () => {
       await this.#namesKnown([lineOf(key.sku, key.location)]);
-      const answer = await this.#desk.explain(key, { limit, before: cursor });
+      const answer = await this.#stock.explain(key, { limit, before: cursor });
       return { ...answer, next: answer.next === null ? null : cursorText(answer.next) };
     });
   }
@@ -140,7 +140,7 @@ export class Answers {
         refuseLocations(body, LIMITS.reservationLocations);
         const request = valid(reservationRequest, present(body));
         await this.#namesKnown(request.lines, 'lines');
-        return this.#desk.place(request);
+        return this.#stock.place(request);
       },
       ({ fresh, reservation }) => {
         if (!fresh) return 'repeated';
@@ -151,20 +151,20 @@ export class Answers {
 
   async confirm(step: unknown): Promise<ReservationAnswer> {
     return this.#counted(
-      async () => this.#desk.confirm(valid(reservationStep, present(step)).id),
+      async () => this.#stock.confirm(valid(reservationStep, present(step)).id),
       () => 'confirmed',
     );
   }
 
   async release(step: unknown): Promise<ReservationAnswer> {
     return this.#counted(
-      async () => this.#desk.release(valid(reservationStep, present(step)).id),
+      async () => this.#stock.release(valid(reservationStep, present(step)).id),
       () => 'released',
     );
   }
 
   async reservation(params: unknown): Promise<ReservationAnswer> {
-    return this.#blamed('reservation', () => this.#desk.reservation(valid(reservationStep, params).id));
+    return this.#blamed('reservation', () => this.#stock.reservation(valid(reservationStep, params).id));
   }
 
   async listParked(query: unknown): Promise<ParkedAnswer> {
@@ -201,7 +201,7 @@ export class Answers {
   async #refuseNewNames(lines: readonly NamedLine[], list: string | undefined): Promise<void> {
     const odd = lines.filter((line) => !isNamed(line));
     const asked = [...new Set(odd.map(({ sku }) => sku))].map((sku) => ({ sku }));
-    const answer = await this.#desk.atp({ lines: asked });
+    const answer = await this.#stock.atp({ lines: asked });
     const known = new Map(answer.lines.map(({ sku, locations }) => [sku, locations.map(({ location }) => location)]));
     for (const line of odd) {
       const field = list === undefined ? '' : `${list}[${lines.indexOf(line)}].`;
@@ -215,7 +215,7 @@ export class Answers {
   }
 
   async #isUnknown(sku: string): Promise<boolean> {
-    return onlyLine(await this.#desk.atp({ lines: [{ sku }] })).locations.length === 0;
+    return onlyLine(await this.#stock.atp({ lines: [{ sku }] })).locations.length === 0;
   }
 
   async #timed<T>(operation: 'facts' | 'atp', ask: () => Promise<T>): Promise<T> {

@@ -25,20 +25,20 @@ const CLOSE_MS = 1_000;
 /** Close codes (RFC 6455, 7.4.1; 1013 by IANA's registry). */
 const CODES = { left: 1000, stopping: 1001, misused: 1008, slow: 1013, silent: 1008 } as const;
 
-interface LiveFrontWorld {
+interface LiveFrontDeps {
   readonly hub: Hub;
   /** Told how a connection has ended. */
   readonly closed: (ending: LiveEnding) => void;
 }
 
 export class LiveFront {
-  readonly #world: LiveFrontWorld;
+  readonly #deps: LiveFrontDeps;
   readonly #connections = new Set<Connection>();
   #stopping = false;
   #pings: NodeJS.Timeout | undefined;
 
-  constructor(world: LiveFrontWorld) {
-    this.#world = world;
+  constructor(deps: LiveFrontDeps) {
+    this.#deps = deps;
   }
 
   /** The plugin knows this route alone. An upgrade that is offered with another path is passed over, and the request is answered. */
@@ -93,7 +93,7 @@ export class LiveFront {
         'invalid-request',
         `topics: ${parsed.topics.length} are asked for; at most ${LIMITS.liveTopics} are sent`,
       );
-    if (this.#world.hub.size >= LIMITS.liveReaders)
+    if (this.#deps.hub.size >= LIMITS.liveReaders)
       throw new FrontProblem(
         'too-many-readers',
         `${LIMITS.liveReaders} readers are connected to this node; try another one`,
@@ -101,7 +101,7 @@ export class LiveFront {
   }
 
   #connect(socket: WebSocket, request: FastifyRequest): void {
-    const connection = new Connection(socket, this.#world, () => this.#connections.delete(connection));
+    const connection = new Connection(socket, this.#deps, () => this.#connections.delete(connection));
     this.#connections.add(connection);
     connection.subscribe(topicsOf(request));
   }
@@ -109,17 +109,17 @@ export class LiveFront {
 
 class Connection implements Sink {
   readonly #client: WebSocket;
-  readonly #world: LiveFrontWorld;
+  readonly #deps: LiveFrontDeps;
   readonly #reader: Reader;
   readonly #changes = new TopicChanges(() => performance.now());
   #alive = true;
   #ending: LiveEnding | undefined;
   readonly #gone: Promise<void>;
 
-  constructor(client: WebSocket, world: LiveFrontWorld, gone: () => void) {
+  constructor(client: WebSocket, deps: LiveFrontDeps, gone: () => void) {
     this.#client = client;
-    this.#world = world;
-    this.#reader = world.hub.join(this);
+    this.#deps = deps;
+    this.#reader = deps.hub.join(this);
     client.on('message', (data: Buffer, isBinary: boolean) => this.#take(data, isBinary));
     client.on('pong', () => {
       this.#alive = true;
@@ -130,8 +130,8 @@ class Connection implements Sink {
     });
     this.#gone = new Promise((resolve) => {
       client.once('close', () => {
-        world.hub.leave(this.#reader);
-        world.closed(this.#ending ?? 'left');
+        deps.hub.leave(this.#reader);
+        deps.closed(this.#ending ?? 'left');
         gone();
         resolve();
       });
@@ -152,7 +152,7 @@ class Connection implements Sink {
 
   subscribe(topics: readonly string[]): void {
     this.#changes.take(topics.length);
-    for (const topic of topics) this.#world.hub.subscribe(this.#reader, topic);
+    for (const topic of topics) this.#deps.hub.subscribe(this.#reader, topic);
   }
 
   // WS2.
@@ -169,7 +169,7 @@ class Connection implements Sink {
   /** Says why, and cuts it if the other side does not close in time (WS4). */
   end(ending: LiveEnding, why: string): Promise<void> {
     this.#ending ??= ending;
-    this.#world.hub.leave(this.#reader);
+    this.#deps.hub.leave(this.#reader);
     this.#client.close(CODES[ending], why);
     const late = setTimeout(() => this.#client.terminate(), CLOSE_MS);
     return this.#gone.finally(() => clearTimeout(late));
@@ -187,14 +187,14 @@ class Connection implements Sink {
       );
     for (const text of asked.unsubscribe) {
       const topic = parseTopic(text);
-      if (topic !== undefined) this.#world.hub.unsubscribe(this.#reader, topic.name);
+      if (topic !== undefined) this.#deps.hub.unsubscribe(this.#reader, topic.name);
     }
     for (const text of asked.subscribe) {
       const topic = parseTopic(text);
       if (topic === undefined) return void this.end('misused', shortened(`there is no topic ${text}`));
       if (!this.#reader.topics.has(topic.name) && this.#reader.topics.size >= LIMITS.liveTopics)
         return void this.end('misused', `at most ${LIMITS.liveTopics} topics`);
-      this.#world.hub.subscribe(this.#reader, topic.name);
+      this.#deps.hub.subscribe(this.#reader, topic.name);
     }
   }
 }

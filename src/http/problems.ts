@@ -10,8 +10,8 @@ import type { ProblemBody } from '../../streams/contract/stock.ts';
 import { ANSWER_HEADERS } from '../api/callers.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { FrontProblem, PROBLEM_TYPE, PROBLEMS, type ProblemKind, problem, problemOf } from '../problems.ts';
+import { LimitedLog, logProblem } from '../process/limited-log.ts';
 import type { Log } from '../process/log.ts';
-import { logProblem, Seldom } from '../process/seldom.ts';
 import { UnreadBody } from './body-reader.ts';
 import { discard } from './discard.ts';
 import { methodsOf } from './methods.ts';
@@ -33,7 +33,7 @@ export function answerProblems(
   operations: readonly Operation[],
 ): void {
   const methods = methodsOf(operations);
-  const seldom = new Seldom(log);
+  const limited = new LimitedLog(log);
   const answer = (reply: FastifyReply, body: ProblemBody) => {
     metrics.countBy('problems_total', body.type as ProblemKind);
     return sendProblem(reply, body);
@@ -44,7 +44,7 @@ export function answerProblems(
     if (error instanceof UnreadBody && body.status === 503) reply.removeHeader('Connection');
     else if (error instanceof UnreadBody && !(await discard(request.raw))) reply.header('Connection', 'close');
     const fields = { method: request.method, route: request.routeOptions.url, request: request.id };
-    logProblem(log, seldom, error, body, 'an HTTP request', fields);
+    logProblem(log, limited, error, body, 'an HTTP request', fields);
     return answer(reply, body);
   });
   app.setNotFoundHandler((request, reply) => {

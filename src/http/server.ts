@@ -7,8 +7,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
-import type { AnomalyDesk } from '../../actors/anomaly/keeper.ts';
-import type { FactDesk, ParkedFacts, Readiness, StockDesk } from '../../actors/ports/ports.ts';
+import type { AnomalyService } from '../../actors/anomaly/keeper.ts';
+import type { FactIngress, ParkedFacts, Readiness, StockService } from '../../actors/ports/ports.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { type Certificates, tlsOptionsOf } from '../../config/servers/tls.ts';
 import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
@@ -35,11 +35,11 @@ const LONGEST_PARAMETER = 128 * 4 * 3;
 /** How often bodies and requests that take too long are looked for. */
 const WATCH_MS = 1_000;
 
-export interface HttpWorld {
-  readonly desk: StockDesk;
-  readonly facts: FactDesk;
+export interface HttpDeps {
+  readonly stock: StockService;
+  readonly facts: FactIngress;
   readonly parked: ParkedFacts;
-  readonly anomalies: AnomalyDesk;
+  readonly anomalies: AnomalyService;
   readonly readiness: () => Readiness;
   readonly system: SystemView;
   readonly metrics: Metrics;
@@ -57,7 +57,7 @@ export interface HttpWorld {
 const STRICT_TRANSPORT = 'max-age=31536000';
 
 /** The server, with its routes; the caller has it listen and closes it. */
-export function buildHttp(world: HttpWorld): FastifyInstance {
+export function buildHttp(deps: HttpDeps): FastifyInstance {
   const watched = { connectionsCheckingInterval: WATCH_MS };
   const app = fastify({
     logger: false,
@@ -67,27 +67,27 @@ export function buildHttp(world: HttpWorld): FastifyInstance {
     frameworkErrors: frameworkProblem,
     clientErrorHandler: clientProblem,
     // Not http2, which the live feed does not speak.
-    ...(world.tls === undefined
+    ...(deps.tls === undefined
       ? { http: watched }
-      : { https: { ...watched, ...tlsOptionsOf(world.tls), minVersion: 'TLSv1.2' as const } }),
+      : { https: { ...watched, ...tlsOptionsOf(deps.tls), minVersion: 'TLSv1.2' as const } }),
   }) as FastifyInstance;
-  if (world.tls !== undefined)
+  if (deps.tls !== undefined)
     app.server.prependListener('request', (_, response) =>
       response.setHeader('Strict-Transport-Security', STRICT_TRANSPORT),
     );
   app.server.maxConnections = LIMITS.connections;
-  admitCallers(app, world.callers);
-  readBodies(app, world);
-  answerProblems(app, world, OPERATIONS);
-  const answers = new Answers(world);
+  admitCallers(app, deps.callers);
+  readBodies(app, deps);
+  answerProblems(app, deps, OPERATIONS);
+  const answers = new Answers(deps);
   // SV1.
   addFactRoutes(app, answers);
   addStockRoutes(app, answers);
   addReservationRoutes(app, answers);
-  addAnomalyRoutes(app, world.anomalies);
-  addSystemRoutes(app, new SystemAnswers(world.system));
-  addOperationsRoutes(app, world);
-  world.live.addTo(app);
+  addAnomalyRoutes(app, deps.anomalies);
+  addSystemRoutes(app, new SystemAnswers(deps.system));
+  addOperationsRoutes(app, deps);
+  deps.live.addTo(app);
   return app;
 }
 
@@ -131,7 +131,7 @@ function admitCallers(app: FastifyInstance, callers: Callers): void {
   });
 }
 
-function readBodies(app: FastifyInstance, { metrics, bodies: reader = new BodyReader() }: HttpWorld): void {
+function readBodies(app: FastifyInstance, { metrics, bodies: reader = new BodyReader() }: HttpDeps): void {
   metrics.gauge('http_body_bytes', () => reader.held);
   const watching = setInterval(() => reader.watch(), WATCH_MS);
   watching.unref();

@@ -8,8 +8,8 @@
  *      take-over is not counted again.
  */
 
-import type { Counted } from '../../dashboards/kpi/counters.ts';
-import type { LocationStanding } from '../../dashboards/kpi/observer.ts';
+import type { KpiCounters } from '../../dashboards/kpi/counters.ts';
+import type { LocationTotals } from '../../dashboards/kpi/observer.ts';
 import { STANDING, type StandingField } from '../../dashboards/kpi/totals.ts';
 import { AGE_DAYS } from '../../dashboards/topics.ts';
 import { at, present } from '../../streams/assert.ts';
@@ -31,8 +31,8 @@ const AGES = [...AGE_DAYS.map((days) => `${days}d`), 'older'];
 
 export interface KpiExport {
   /** How the locations of the partitions that are served here stand (KM1). */
-  readonly standing: () => readonly LocationStanding[];
-  readonly counted: Counted;
+  readonly standing: () => readonly LocationTotals[];
+  readonly counted: KpiCounters;
 }
 
 export function exportKpi(metrics: Metrics, kpi: KpiExport): void {
@@ -85,7 +85,7 @@ export function exportKpi(metrics: Metrics, kpi: KpiExport): void {
 }
 
 /** The first locations by name; the rest as one (KM2). */
-function named(all: readonly LocationStanding[]): readonly LocationStanding[] {
+function named(all: readonly LocationTotals[]): readonly LocationTotals[] {
   if (all.length <= LOCATIONS_NAMED) return all;
   const sorted = [...all].sort((a, b) => (a.location < b.location ? -1 : 1));
   const rest = { location: OTHER, sums: new Float64Array(sorted[0]?.sums.length ?? 0), aged: AGES.map(() => 0) };
@@ -97,7 +97,7 @@ function named(all: readonly LocationStanding[]): readonly LocationStanding[] {
 }
 
 /** A location that has stock and sold nothing is there at 0: its first sale would else be the start of its series, and no rate. */
-function byLocation(counted: ReadonlyMap<string, number>, standing: readonly LocationStanding[]): FamilyValue[] {
+function byLocation(counted: ReadonlyMap<string, number>, standing: readonly LocationTotals[]): FamilyValue[] {
   const units = new Map(standing.map(({ location }) => [location, 0]));
   for (const [location, value] of counted) units.set(location, value);
   if (units.size <= LOCATIONS_NAMED) return [...units].map(([location, value]) => ({ labels: { location }, value }));

@@ -2,15 +2,15 @@
 
 import { BrokerError, type MessageFault } from '../../streams/broker.ts';
 import { Misfit } from '../../streams/messages.ts';
-import type { Seldom } from '../process/seldom.ts';
+import type { LimitedLog } from '../process/limited-log.ts';
 import type { DropReason, Metrics } from './metrics.ts';
 
-export function tellMessageFaults(metrics: Metrics, seldom: Seldom): MessageFault {
+export function tellMessageFaults(metrics: Metrics, limited: LimitedLog): MessageFault {
   return (kind, error) => {
     const why = reasonOf(error);
     metrics.messageDropped(kind, why);
     const fields = why === 'fault' ? { about: kind, err: error } : { about: kind, why: (error as Error).message };
-    seldom.say(why === 'misfit' ? 'warn' : 'error', `${kind} ${why}`, fields, SAYINGS[why]);
+    limited.say(why === 'misfit' ? 'warn' : 'error', `${kind} ${why}`, fields, SAYINGS[why]);
   };
 }
 

@@ -9,7 +9,7 @@ export interface StreamBytes {
   readonly maxBytes: number | undefined;
 }
 
-export class StorageWatch {
+export class StorageSampler {
   readonly #broker: Pick<Broker, 'stream'>;
   readonly streams = new Map<string, StreamBytes>();
   #timer: NodeJS.Timeout | undefined;

@@ -16,17 +16,17 @@ import { formOf, readBody, sniffedForm } from '../api/bodies.ts';
 import type { Answers } from '../api/stock-api.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { FrontProblem, type ProblemKind, problemOf } from '../problems.ts';
+import { LimitedLog, logProblem } from '../process/limited-log.ts';
 import type { Log } from '../process/log.ts';
-import { logProblem, Seldom } from '../process/seldom.ts';
 
 /** Subject `<group>.<name>` each. */
 export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): ServiceEndpoint[] {
   const counted = (kind: ProblemKind) => metrics.countBy('problems_total', kind);
-  const seldom = new Seldom(log);
+  const limited = new LimitedLog(log);
   const told = (error: unknown) => {
     const problem = problemOf(error);
     counted(problem.type as ProblemKind);
-    logProblem(log, seldom, error, problem, 'a NATS request');
+    logProblem(log, limited, error, problem, 'a NATS request');
     return problem;
   };
   let inFlight = 0;

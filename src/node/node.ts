@@ -6,7 +6,7 @@ import type { Engine } from '../../actors/engine/engine.ts';
 import type { Settings } from '../../config/settings.ts';
 import { HORIZONS_BUCKET } from '../../config/topology.ts';
 import { OpenAnomalies } from '../../dashboards/feed/open-anomalies.ts';
-import { Wanted } from '../../dashboards/feed/sku-interest.ts';
+import { SkuInterests } from '../../dashboards/feed/sku-interest.ts';
 import { exclusively } from '../../streams/journal/metadata.ts';
 import { type NatsBroker, nonce } from '../../streams/nats/broker.ts';
 import { maxPayloadTrouble } from '../../streams/nats/max-payload.ts';
@@ -20,11 +20,11 @@ import { exportKpi } from '../metrics/kpi.ts';
 import { tellMessageFaults } from '../metrics/message-faults.ts';
 import { Metrics } from '../metrics/metrics.ts';
 import { pingServers } from '../metrics/server-pings.ts';
-import { StorageWatch } from '../metrics/storage.ts';
+import { StorageSampler } from '../metrics/storage.ts';
 import { requestEndpoints } from '../nats/service.ts';
 import { batchClientWrites } from '../process/batched-writes.ts';
+import { LimitedLog } from '../process/limited-log.ts';
 import type { Log } from '../process/log.ts';
-import { Seldom } from '../process/seldom.ts';
 import { SteadyClock } from '../process/steady-clock.ts';
 import { VERSION } from '../process/version.ts';
 import { RedisSnapshots } from '../redis/snapshot-store.ts';
@@ -33,7 +33,7 @@ import { awaitNamesake, connectBroker, listen, listenAddress } from './compose/c
 import { composeCore } from './compose/core.ts';
 import { measure } from './compose/gauges.ts';
 import { buildLiveFeed, kpiExport, LiveCounts } from './compose/live-feed.ts';
-import { watching } from './compose/observers.ts';
+import { observing } from './compose/observers.ts';
 import { checkDurability } from './durability.ts';
 import { agreeOnLease } from './lease-agreement.ts';
 import { NatsPeers, serveOwned } from './peers.ts';
@@ -65,8 +65,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       `durability is strict, but nothing signs the snapshots: anyone who can write to Redis could change the stock; ${KEY_ADVICE}`,
     );
   const metrics = new Metrics();
-  const seldom = new Seldom(log);
-  const messageFault = tellMessageFaults(metrics, seldom);
+  const limited = new LimitedLog(log);
+  const messageFault = tellMessageFaults(metrics, limited);
   /** What is closed when the start fails, the latest first. */
   const open: (() => unknown)[] = [];
   try {
@@ -81,7 +81,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const requests = await connectBroker(settings, `${settings.name} requests`);
     open.unshift(() => requests.close());
     requests.onFault = messageFault;
-    return await start({ settings, log, metrics, seldom, broker, requests, store }, open);
+    return await start({ settings, log, metrics, limited, broker, requests, store }, open);
   } catch (error) {
     for (const close of open) await close();
     throw error;
@@ -92,7 +92,7 @@ interface Connected {
   readonly settings: Settings;
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly seldom: Seldom;
+  readonly limited: LimitedLog;
   readonly broker: NatsBroker;
   /** Where callers ask. */
   readonly requests: NatsBroker;
@@ -101,7 +101,7 @@ interface Connected {
 
 /** The parts of a node before anything runs. @param address where HTTP listens, as others are told; '' before it does */
 async function compose(connected: Connected, address: () => string, failed: (why: string) => void) {
-  const { settings, log, metrics, seldom, broker } = connected;
+  const { settings, log, metrics, limited, broker } = connected;
   const clock = new SteadyClock();
   const durability = await checkDurability(broker, settings);
   log[durability.level === 'partly' ? 'warn' : 'info']({}, durability.says);
@@ -114,7 +114,7 @@ async function compose(connected: Connected, address: () => string, failed: (why
     (message, detail) => log.warn(detail, message),
     (work) => exclusively({ clock, keys: horizons }, work),
   );
-  const storage = new StorageWatch(broker);
+  const storage = new StorageSampler(broker);
   metrics.streamBytes(() => storage.streams);
   const peers = new NatsPeers(broker);
   const anomalies = await anomaliesOf({ broker, clock, peers, metrics, log, settings });
@@ -124,14 +124,14 @@ async function compose(connected: Connected, address: () => string, failed: (why
     stored: () => anomalies.list({ limit: Number.MAX_SAFE_INTEGER }),
   });
   const counts = new LiveCounts(metrics, clock);
-  const interest = new Wanted(settings.partitions);
-  const watch = watching({
+  const interest = new SkuInterests(settings.partitions);
+  const observer = observing({
     counted: counts.counted,
     changed: (changes) => interest.changed(changes),
-    others: [({ number }) => anomalies.watch(number)],
+    others: [({ number }) => anomalies.observer(number)],
   });
   const writer = `${settings.name}-${nonce()}`;
-  const here = { ...connected, clock, peers, horizons, created, storage, watch, writer, address };
+  const here = { ...connected, clock, peers, horizons, created, storage, observer, writer, address };
   const core = await composeCore({ ...here, failed });
   const live = buildLiveFeed({
     ...here,
@@ -141,7 +141,7 @@ async function compose(connected: Connected, address: () => string, failed: (why
     interest,
     anomalies: openAnomalies,
     durability: durability.says,
-    failed: (error) => seldom.say('error', 'live', { err: error }, 'a topic of the live feed missed a value'),
+    failed: (error) => limited.say('error', 'live', { err: error }, 'a topic of the live feed missed a value'),
     http: address,
   });
   measure(core.engine, core.ownership, durability, metrics);
@@ -170,7 +170,7 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     closed: (ending) => metrics.countBy('live_closed_total', ending),
   });
   const server = buildHttp({
-    desk: core.desk,
+    stock: core.router,
     facts,
     parked,
     anomalies,
@@ -195,7 +195,7 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     'holdfast',
     VERSION,
     'Stock, available to promise, reservations',
-    requestEndpoints(new Answers({ desk: core.desk, facts, parked, metrics }), metrics, log),
+    requestEndpoints(new Answers({ stock: core.router, facts, parked, metrics }), metrics, log),
   );
   live.start();
   const following = setInterval(() => clock.follow(), 60_000);

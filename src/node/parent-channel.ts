@@ -10,8 +10,8 @@ export interface Report {
 }
 
 /** In a sibling's environment: others too may run a node with a channel to themselves. */
-export const SIBLING_MARK = 'HOLDFAST_SIBLING';
-export const isSibling = () => process.env[SIBLING_MARK] === '1' && process.send !== undefined;
+export const CHILD_MARK = 'HOLDFAST_SIBLING';
+export const isChildNode = () => process.env[CHILD_MARK] === '1' && process.send !== undefined;
 
 const REPORT_EVERY_MS = 1_000;
 /** A sibling whose parent has gone, and its servers with it, may find nobody to hand its partitions to. */
@@ -19,7 +19,7 @@ const ORPHAN_STOPS_WITHIN_MS = 20_000;
 
 /** In a sibling: tells the parent how it does. Does nothing in a process without one. Returns what ends it. */
 export function reportToParent(node: RunningNode): () => void {
-  if (!isSibling()) return () => undefined;
+  if (!isChildNode()) return () => undefined;
   const report = () => {
     if (!process.connected) return;
     const lagMessages = FACT_STREAM_NAMES.reduce((sum, stream) => sum + node.engine.lag(stream), 0);
@@ -35,7 +35,7 @@ export function reportToParent(node: RunningNode): () => void {
 /** In a sibling: resolves when its parent has gone (CD1). Never in a process without one. */
 export function parentGone(): Promise<void> {
   return new Promise((resolve) => {
-    if (!isSibling()) return;
+    if (!isChildNode()) return;
     process.once('disconnect', () => {
       setTimeout(() => process.exit(1), ORPHAN_STOPS_WITHIN_MS).unref();
       resolve();

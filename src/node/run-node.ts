@@ -3,10 +3,10 @@
 import { armFailpoint } from '../../config/failpoints.ts';
 import { loadSettings } from '../../config/load-settings.ts';
 import type { SettingFlags } from '../../config/settings.ts';
+import { LimitedLog } from '../process/limited-log.ts';
 import { createLog } from '../process/log.ts';
-import { Seldom } from '../process/seldom.ts';
 import { startNode, UNSIGNED_SNAPSHOTS } from './node.ts';
-import { isSibling, parentGone, reportToParent } from './parent-channel.ts';
+import { isChildNode, parentGone, reportToParent } from './parent-channel.ts';
 import { catchStrayErrors } from './stray-errors.ts';
 
 /** Resolves with the exit code. Rejects with a SettingError for a wrong setting. */
@@ -15,7 +15,7 @@ export async function runNode(flags: SettingFlags): Promise<number> {
   armFailpoint(process.env.HOLDFAST_FAILPOINT);
   const log = createLog({ level: settings.logLevel, name: settings.name });
   // The private Redis of `up` listens to this machine only.
-  if (settings.snapshotKey === undefined && !isSibling()) log.warn({}, UNSIGNED_SNAPSHOTS);
+  if (settings.snapshotKey === undefined && !isChildNode()) log.warn({}, UNSIGNED_SNAPSHOTS);
   const ended = Promise.race([signalled(), parentGone()]);
   const starting = startNode(settings, log);
   const node = await Promise.race([starting, ended.then(() => undefined)]);
@@ -28,7 +28,7 @@ export async function runNode(flags: SettingFlags): Promise<number> {
   }
   log.info({ http: node.http }, 'HTTP listens');
   const silence = reportToParent(node);
-  catchStrayErrors(node, new Seldom(log));
+  catchStrayErrors(node, new LimitedLog(log));
   const why = await Promise.race([ended.then(() => undefined), node.failed]);
   silence();
   await node.stop();

@@ -9,7 +9,7 @@
  */
 import type { Engine } from '../../actors/engine/engine.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import type { Seldom } from '../process/seldom.ts';
+import type { LimitedLog } from '../process/limited-log.ts';
 
 /** Files whose faults leave state in doubt. The bundle has them in a chunk of their own (scripts/build.mjs), because its stacks name no sources. */
 export const DECIDING =
@@ -20,7 +20,7 @@ const IN_BUNDLE = new RegExp(`/${DECIDING_CHUNK}-[\\w-]+\\.js`);
 /** Installs the handlers; the returned function takes them away. */
 export function catchStrayErrors(
   { metrics, engine }: { readonly metrics: Metrics; readonly engine: Pick<Engine, 'abandon'> },
-  seldom: Seldom,
+  limited: LimitedLog,
 ): () => void {
   const take = (kind: 'rejection' | 'exception') => (thrown: unknown) => {
     metrics.countBy('unhandled_errors_total', kind);
@@ -28,7 +28,7 @@ export function catchStrayErrors(
     const inDoubt = leavesDoubt(err);
     const line = inDoubt ? 'in doubt' : `${kind} ${err.message.slice(0, 100)}`;
     // SE1.
-    seldom.say('error', line, { err, kind }, 'an error of the program that nothing had caught');
+    limited.say('error', line, { err, kind }, 'an error of the program that nothing had caught');
     if (inDoubt) engine.abandon(`a fault of the program left its state in doubt: ${err.message}`);
   };
   const [rejection, exception] = [take('rejection'), take('exception')];

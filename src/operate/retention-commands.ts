@@ -10,9 +10,9 @@ import { liveNodes } from '../../actors/ownership/ownership.ts';
 import type { Owners } from '../../actors/ports/owner-progress.ts';
 import { BaselineStore, baselineSources } from '../../actors/retention/baseline-store.ts';
 import { changeHorizon } from '../../actors/retention/change-horizon.ts';
-import { type Keeping, type Made, makeBaseline } from '../../actors/retention/make-baseline.ts';
+import { type MadeBaseline, makeBaseline, type RetentionParts } from '../../actors/retention/make-baseline.ts';
 import { type Trimmed, trim } from '../../actors/retention/trim.ts';
-import type { Verdict } from '../../actors/retention/verify/verdict.ts';
+import type { VerificationReport } from '../../actors/retention/verify/report.ts';
 import { verify } from '../../actors/retention/verify/verify.ts';
 import type { Settings } from '../../config/settings.ts';
 import { HORIZONS_BUCKET, NODES_BUCKET, SKIPS_BUCKET, WRITERS_BUCKET } from '../../config/topology.ts';
@@ -33,7 +33,10 @@ export interface Patience {
 }
 
 /** Rejects with a sentence for people if none could be made. */
-export async function runBaseline(settings: Settings, { patienceMs = PATIENCE_MS }: Patience = {}): Promise<Made> {
+export async function runBaseline(
+  settings: Settings,
+  { patienceMs = PATIENCE_MS }: Patience = {},
+): Promise<MadeBaseline> {
   return withBroker(settings, async (broker) => {
     const store = await BaselineStore.open(broker, settings.replicas);
     const keeping = await keepingOf(broker, settings);
@@ -63,7 +66,7 @@ export async function runTrim(
   );
 }
 
-export async function runVerify(settings: Settings): Promise<Verdict> {
+export async function runVerify(settings: Settings): Promise<VerificationReport> {
   return withBroker(settings, async (broker) => {
     let trouble = '';
     const snapshots = await RedisSnapshots.open(settings, (why) => {
@@ -100,14 +103,14 @@ export async function runHorizon(settings: Settings, horizonMs: number | null): 
   return withBroker(settings, async (broker) => {
     const { leaseTtl: ttlMs, replicas } = settings;
     const nodes = await broker.keys(NODES_BUCKET, { ttlMs, replicas });
-    const world = {
+    const deps = {
       broker,
       clock,
       keys: await lockKeys(broker, settings),
       live: () => liveNodes(nodes, isDead),
       baselines: (note: Parameters<typeof baselineSources>[1]) => baselineSources(broker, note),
     };
-    return changeHorizon(world, horizonMs);
+    return changeHorizon(deps, horizonMs);
   });
 }
 
@@ -116,7 +119,7 @@ function lockKeys(broker: NatsBroker, { replicas }: Settings): Promise<Keys> {
 }
 
 /** The rules of those who serve: a command that judged by others would find other numbers. */
-async function rulesOf(broker: NatsBroker, settings: Settings): Promise<Pick<Keeping, 'rules' | 'refresh'>> {
+async function rulesOf(broker: NatsBroker, settings: Settings): Promise<Pick<RetentionParts, 'rules' | 'refresh'>> {
   const keys = await lockKeys(broker, settings);
   const list = new RulesList({ broker, clock, keys, live: async () => [], firstHorizonMs: undefined });
   const rules = new Rules();
@@ -126,7 +129,7 @@ async function rulesOf(broker: NatsBroker, settings: Settings): Promise<Pick<Kee
   return { rules, refresh };
 }
 
-async function keepingOf(broker: NatsBroker, settings: Settings): Promise<Keeping> {
+async function keepingOf(broker: NatsBroker, settings: Settings): Promise<RetentionParts> {
   const { partitions } = settings;
   const owners = ownersOf(broker);
   const asked = await Promise.all(

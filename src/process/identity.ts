@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 let own: string | undefined;
 
 /** Marks this process so that another one of the same machine can tell whether it still lives (Linux). */
-export function processMark(): string | undefined {
+export function processIdentity(): string | undefined {
   try {
     own ??= `${hostname()} ${bootId()} ${readlinkSync('/proc/self/ns/pid')} ${process.pid} ${startTime(process.pid)}`;
     return own;
@@ -23,7 +23,7 @@ function bootId(): string {
 
 /** Certainly gone: same machine, boot and process namespace, and no process of that number and start time. */
 export function isDead(mark: string): boolean {
-  const here = processMark()?.split(' ');
+  const here = processIdentity()?.split(' ');
   const other = mark.split(' ');
   if (here === undefined || other.length !== 5 || other.slice(0, 3).join(' ') !== here.slice(0, 3).join(' '))
     return false;

@@ -9,11 +9,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { optionsOf, SETTINGS, type SettingFlags, type SettingName } from '../../config/settings.ts';
-import { type Report, SIBLING_MARK } from '../node/parent-channel.ts';
+import { CHILD_MARK, type Report } from '../node/parent-channel.ts';
 import { packageRoot } from '../process/package-root.ts';
 import { canListen } from '../servers/ports.ts';
 
-export interface Sibling {
+export interface ChildNode {
   readonly name: string;
   readonly pid: number;
   /** HOST:PORT. */
@@ -35,14 +35,14 @@ const READY_WITHIN_MS = 60_000;
  * @param flags settings by name, as on the command line; they go to it by its environment, which others on the machine cannot read
  * @param ended called when it ends by itself
  */
-export async function startSibling(
+export async function startChildNode(
   name: string,
   flags: SettingFlags,
   env: NodeJS.ProcessEnv,
   ended: (how: string) => void,
-): Promise<Sibling> {
+): Promise<ChildNode> {
   const child = fork(join(packageRoot(), 'bin', 'holdfast.js'), ['node', SETTINGS.name.flag, name], {
-    env: { ...environmentOf(flags, env), [SIBLING_MARK]: '1' },
+    env: { ...environmentOf(flags, env), [CHILD_MARK]: '1' },
     detached: true,
     // Its log joins that of the parent, which keeps stdout for people.
     stdio: ['ignore', 2, 2, 'ipc'],

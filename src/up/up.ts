@@ -23,16 +23,16 @@ import { type RunningNode, startNode } from '../node/node.ts';
 import { signalled } from '../node/run-node.ts';
 import { catchStrayErrors } from '../node/stray-errors.ts';
 import { type RunFile, readRunFile, removeRunFile, writeRunFile } from '../operate/discover.ts';
-import { processMark } from '../process/identity.ts';
+import { processIdentity } from '../process/identity.ts';
+import { LimitedLog } from '../process/limited-log.ts';
 import { createLog, type Log } from '../process/log.ts';
 import { packageRoot } from '../process/package-root.ts';
-import { Seldom } from '../process/seldom.ts';
 import { SteadyClock } from '../process/steady-clock.ts';
 import { httpSender } from '../replay/http-sender.ts';
 import type { ServerHandle } from '../servers/local-server.ts';
 import { startNats } from '../servers/nats.ts';
 import { startRedis } from '../servers/redis.ts';
-import { addressBeside, type Sibling, startSibling } from './child-nodes.ts';
+import { addressBeside, type ChildNode, startChildNode } from './child-nodes.ts';
 import { EMPTY_LIVE_LINE, foldLive, formatLive } from './status-line.ts';
 
 export interface UpFlags {
@@ -70,19 +70,24 @@ export async function runUp(flags: SettingFlags & UpFlags): Promise<number> {
   mkdirSync(data, { recursive: true });
   const ended = signalled();
   const servers: ServerHandle[] = [];
-  const siblings: Sibling[] = [];
+  const children: ChildNode[] = [];
   let node: RunningNode | undefined;
   try {
     const addresses = await startServers(settings, given, data, servers);
     node = await start({ ...settings, ...addresses }, given);
-    writeRunFile(data, { http: node.address, ...withoutLogins(addresses), pid: process.pid, process: processMark() });
+    writeRunFile(data, {
+      http: node.address,
+      ...withoutLogins(addresses),
+      pid: process.pid,
+      process: processIdentity(),
+    });
     const first = node;
     for (let n = 1; n < nodes; n++) {
       const http = await addressBeside(first.http, n);
       const name = `${settings.name.slice(0, 44)}-${n + 1}`;
       const told = (how: string) =>
         say(`\n  The node ${name} has ended (${how}); the others take its partitions over.`);
-      siblings.push(await startSibling(name, { ...given, ...revealed(addresses), http }, env, told));
+      children.push(await startChildNode(name, { ...given, ...revealed(addresses), http }, env, told));
     }
     const crash = Promise.race(
       servers.map(
@@ -95,9 +100,9 @@ export async function runUp(flags: SettingFlags & UpFlags): Promise<number> {
     const stop = new AbortController();
     // Every simulated caller waits on it.
     setMaxListeners(0, stop.signal);
-    const all = [first.address, ...siblings.map(({ address }) => address)];
+    const all = [first.address, ...children.map(({ address }) => address)];
     const demo = served(first, all, addresses, data, stop.signal).then(() =>
-      noDemo === true || stop.signal.aborted ? undefined : runDemo(first, siblings, data, stop.signal),
+      noDemo === true || stop.signal.aborted ? undefined : runDemo(first, children, data, stop.signal),
     );
     const failed = demo.then(
       () => new Promise<string>(() => undefined),
@@ -107,9 +112,9 @@ export async function runUp(flags: SettingFlags & UpFlags): Promise<number> {
     say(why === undefined ? '\nStopping …' : `\nStopping: ${why}`);
     stop.abort();
     await demo.catch(() => undefined);
-    return why === undefined && !siblings.some((sibling) => sibling.failed) ? 0 : 1;
+    return why === undefined && !children.some((child) => child.failed) ? 0 : 1;
   } finally {
-    await Promise.all([node?.stop(), ...siblings.map((sibling) => sibling.stop())]);
+    await Promise.all([node?.stop(), ...children.map((child) => child.stop())]);
     removeRunFile(data);
     await Promise.all(servers.map((server) => server.stop()));
   }
@@ -166,7 +171,7 @@ async function start(settings: Settings, given: SettingFlags): Promise<RunningNo
 }
 
 function guarded(node: RunningNode, log: Log): RunningNode {
-  catchStrayErrors(node, new Seldom(log));
+  catchStrayErrors(node, new LimitedLog(log));
   return node;
 }
 
@@ -217,16 +222,16 @@ function announce(how: string, nodes: readonly string[], { nats, redis }: Addres
 /** The retailer of config/demo: real sales of one month with compressed time, made-up opening stock, and simulated callers. */
 async function runDemo(
   node: RunningNode,
-  siblings: readonly Sibling[],
+  children: readonly ChildNode[],
   data: string,
   signal: AbortSignal,
 ): Promise<void> {
   const file = join(packageRoot(), DEMO.month);
   if (!existsSync(file)) throw new Error(`${DEMO.month} is missing from this installation`);
   const month = await readMonth(file, DEMO);
-  const client = new Client([node.address, ...siblings.map(({ address }) => address)], DEMO.answerMs);
+  const client = new Client([node.address, ...children.map(({ address }) => address)], DEMO.answerMs);
   const clock = new SteadyClock();
-  const world = {
+  const deps = {
     month,
     ask: (...asked: Parameters<Ask>) => client.ask(...asked),
     send: httpSender(client),
@@ -234,12 +239,12 @@ async function runDemo(
     signal,
   };
   const retailer = new Retailer({
-    ...world,
+    ...deps,
     demo: DEMO,
     stateFile: join(data, 'demo.json'),
     report: (line) => say(`  ${line}`),
   });
-  const storefront = new Storefront({ ...world, demo: DEMO });
+  const storefront = new Storefront({ ...deps, demo: DEMO });
   const staged = DEMO.staged.map(({ sku }) => sku).join(', ');
   say(
     [
@@ -247,7 +252,7 @@ async function runDemo(
       `  Staged: the deliveries of ${staged} are booked late. Each goes below zero at ${DEMO.warehouse} once, and the page says so.`,
     ].join('\n'),
   );
-  const line = showLive([node, ...siblings], retailer, storefront, clock);
+  const line = showLive([node, ...children], retailer, storefront, clock);
   try {
     await Promise.all([retailer.run(), storefront.run()]);
   } finally {
@@ -257,7 +262,7 @@ async function runDemo(
 
 /** A line that is written over on a terminal; elsewhere one every ten seconds. */
 function showLive(
-  nodes: readonly (RunningNode | Sibling)[],
+  nodes: readonly (RunningNode | ChildNode)[],
   retailer: Retailer,
   storefront: Storefront,
   clock: SteadyClock,
@@ -283,7 +288,7 @@ function showLive(
   }, LINE_EVERY_MS);
 }
 
-function lagOf(node: RunningNode | Sibling): number {
+function lagOf(node: RunningNode | ChildNode): number {
   if ('lagMessages' in node) return node.lagMessages;
   return FACT_STREAM_NAMES.reduce((sum, stream) => sum + node.engine.lag(stream), 0);
 }

@@ -186,7 +186,7 @@ export const systemAnswer = growing({
   version: z.string(),
 }).meta({ id: 'System' });
 
-export type Happened = Read<z.output<typeof happened>>;
+export type Activity = Read<z.output<typeof happened>>;
 export type Latency = Read<z.output<typeof latency>>;
 export type Asked = Read<z.output<typeof asked>>;
 export type LocationBrief = Read<z.output<typeof locationBrief>>;

@@ -16,7 +16,7 @@ import { createHash } from 'node:crypto';
 import { FACT_STREAM_NAMES, PARKED_STREAM, REMOVED_METADATA } from '../../config/topology.ts';
 import { at } from '../assert.ts';
 import { type Broker, BrokerError, type StoredMessage } from '../broker.ts';
-import { type ReadingWorld, readUntil } from '../read/follower.ts';
+import { type ReadingDeps, readUntil } from '../read/follower.ts';
 
 /** On a resubmission: the sequence of its mark in PARKED, and the mark's nonce. */
 export const MARK_HEADER = 'Holdfast-Mark';
@@ -53,9 +53,9 @@ export class ParkMarks {
    * Reads the marks that are new. Rejects if one cannot be read.
    * @param ends of fact streams, read before: messages up to there can be judged from now on
    */
-  async read(world: ReadingWorld, ends: Readonly<Record<string, number>>): Promise<void> {
-    const last = (await world.broker.lastOn(PARKED_STREAM, 'mark.>'))?.seq ?? 0;
-    await readAll(world, 'mark.>', this.#read + 1, last, false, (message) => this.#take(message));
+  async read(deps: ReadingDeps, ends: Readonly<Record<string, number>>): Promise<void> {
+    const last = (await deps.broker.lastOn(PARKED_STREAM, 'mark.>'))?.seq ?? 0;
+    await readAll(deps, 'mark.>', this.#read + 1, last, false, (message) => this.#take(message));
     this.#read = Math.max(this.#read, last);
     for (const [stream, seq] of Object.entries(ends))
       this.#covered.set(stream, Math.max(this.#covered.get(stream) ?? 0, seq));
@@ -83,18 +83,18 @@ export class ParkMarks {
 
 /** For a start: all marks, those of entries that version 0.1 wrote without them included. */
 export async function readMarks(
-  world: ReadingWorld,
+  deps: ReadingDeps,
   marks: ParkMarks,
   ends: Readonly<Record<string, number>>,
 ): Promise<void> {
-  await refuseHoles(world);
-  await marks.read(world, ends);
-  const { broker } = world;
+  await refuseHoles(deps);
+  await marks.read(deps, ends);
+  const { broker } = deps;
   const converted = Number(String(Buffer.from((await broker.lastOn(PARKED_STREAM, CONVERTED))?.data ?? NOTHING))) || 0;
   const last = (await broker.lastOn(PARKED_STREAM, 'parked.>'))?.seq ?? 0;
   if (last <= converted) return;
   const unmarked: string[] = [];
-  await readEntries(world, converted + 1, last, (source, reason) => {
+  await readEntries(deps, converted + 1, last, (source, reason) => {
     if (reason === 'id-conflict' && !marks.conflicts.has(source) && CONFLICT.test(source)) unmarked.push(source);
   });
   for (const source of unmarked) {
@@ -112,12 +112,12 @@ export interface ParkedSources {
 }
 
 /** @param ends of the fact streams that are folded, read before */
-export async function readParked(world: ReadingWorld, ends: Readonly<Record<string, number>>): Promise<ParkedSources> {
+export async function readParked(deps: ReadingDeps, ends: Readonly<Record<string, number>>): Promise<ParkedSources> {
   const [reasons, marks] = [new Map<string, string>(), new ParkMarks()];
-  if ((await world.broker.stream(PARKED_STREAM)) === undefined) return { reasons, marks };
-  await marks.read(world, ends);
-  const last = (await world.broker.lastOn(PARKED_STREAM, 'parked.>'))?.seq ?? 0;
-  await readEntries(world, 1, last, (source, reason) => {
+  if ((await deps.broker.stream(PARKED_STREAM)) === undefined) return { reasons, marks };
+  await marks.read(deps, ends);
+  const last = (await deps.broker.lastOn(PARKED_STREAM, 'parked.>'))?.seq ?? 0;
+  await readEntries(deps, 1, last, (source, reason) => {
     reasons.set(source, reason);
     // By version 0.1, or by a node that is about to convert it.
     if (reason === 'id-conflict') marks.conflicts.add(source);
@@ -126,19 +126,19 @@ export async function readParked(world: ReadingWorld, ends: Readonly<Record<stri
 }
 
 function readEntries(
-  world: ReadingWorld,
+  deps: ReadingDeps,
   from: number,
   last: number,
   entry: (source: string, reason: string) => void,
 ): Promise<void> {
-  return readAll(world, 'parked.>', from, last, true, (message) =>
+  return readAll(deps, 'parked.>', from, last, true, (message) =>
     entry(message.subject.slice('parked.'.length), message.header('Holdfast-Reason') ?? ''),
   );
 }
 
 /** Reads a kind of message up to its last one (MK3). A consumer's server may be behind the leader, and say that there is no more. */
 async function readAll(
-  world: ReadingWorld,
+  deps: ReadingDeps,
   filter: string,
   from: number,
   last: number,
@@ -151,13 +151,13 @@ async function readAll(
     reached = each.seq;
     message(each);
   };
-  await readUntil(world, PARKED_STREAM, [filter], from, last, take, { headersOnly });
+  await readUntil(deps, PARKED_STREAM, [filter], from, last, take, { headersOnly });
   if (reached < last)
     throw new BrokerError('unknown', `stream ${PARKED_STREAM} gives nothing behind ${reached} of ${last}`);
 }
 
 /** A start must not take a stream that has lost messages for one that never had them. What was removed on purpose is written beside it. */
-async function refuseHoles({ broker }: ReadingWorld): Promise<void> {
+async function refuseHoles({ broker }: ReadingDeps): Promise<void> {
   const stream = await broker.stream(PARKED_STREAM);
   if (stream === undefined) return;
   const missing = stream.lastSeq - stream.messages - Number(stream.metadata?.[REMOVED_METADATA] ?? 0);

@@ -5,7 +5,7 @@
 import { JOURNAL_STREAM } from '../../config/topology.ts';
 import { BrokerError, type StoredMessage } from '../broker.ts';
 import { delay } from '../clock.ts';
-import type { ReadingWorld } from '../read/follower.ts';
+import type { ReadingDeps } from '../read/follower.ts';
 import { journalSubject } from '../subjects.ts';
 import { fence, isFence } from './decision.ts';
 import { decodeRecord, encodeRecord, type JournalRecord, JournalRecordError, recordHash } from './record.ts';
@@ -18,7 +18,7 @@ import { isForWhatItIs } from './refusals.ts';
  * @throws JournalRecordError if the last message of the subject is no record
  */
 export async function fenceWriter(
-  { broker, clock }: ReadingWorld,
+  { broker, clock }: ReadingDeps,
   writer: string,
   by: string,
   parts: readonly (readonly [number, number])[],

@@ -9,7 +9,7 @@
  */
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, TRIMMED_METADATA } from '../../config/topology.ts';
 import type { Broker, StreamFacts } from '../broker.ts';
-import { changeMetadata, type MetadataWorld } from './metadata.ts';
+import { changeMetadata, type MetadataDeps } from './metadata.ts';
 
 /** Last sequence of each stream that may be gone, 0 if nothing is. */
 export type Floors = Readonly<Record<string, number>>;
@@ -33,8 +33,8 @@ export async function readStreams(broker: Pick<Broker, 'stream'>): Promise<Map<s
 }
 
 /** Says before trimming up to where the streams will be trimmed (TR1, TR2). */
-export async function announceFloors(world: MetadataWorld, floors: Floors): Promise<void> {
-  await changeMetadata(world, async (metadata) => {
+export async function announceFloors(deps: MetadataDeps, floors: Floors): Promise<void> {
+  await changeMetadata(deps, async (metadata) => {
     const before = announcedIn({ metadata });
     const grown: Record<string, number> = { ...before };
     for (const [name, seq] of Object.entries(floors)) grown[name] = Math.max(before[name] ?? 0, seq);

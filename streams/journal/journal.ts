@@ -19,7 +19,7 @@ import { JOURNAL_STREAM } from '../../config/topology.ts';
 import { assert, present } from '../assert.ts';
 import { type Broker, BrokerError } from '../broker.ts';
 import { backOffMs, type Clock, delay } from '../clock.ts';
-import { type ReadingWorld, readUntil } from '../read/follower.ts';
+import { type ReadingDeps, readUntil } from '../read/follower.ts';
 import { journalSubject } from '../subjects.ts';
 import type { Decision, PartitionEpoch } from './decision.ts';
 import { isFence } from './decision.ts';
@@ -93,7 +93,7 @@ export class Journal {
   #refusedAt = Number.NEGATIVE_INFINITY;
   #trouble = '';
 
-  constructor({ broker, clock }: ReadingWorld, writer: string, events: JournalEvents) {
+  constructor({ broker, clock }: ReadingDeps, writer: string, events: JournalEvents) {
     this.#broker = broker;
     this.#clock = clock;
     this.writer = writer;
@@ -337,8 +337,8 @@ export class Journal {
     for (let attempt = 0; ; attempt++) {
       const found: { seq: number; data: Uint8Array }[] = [];
       try {
-        const world = { broker: this.#broker, clock: this.#clock };
-        await readUntil(world, JOURNAL_STREAM, [this.#subject], from, until, ({ seq, data }) => {
+        const deps = { broker: this.#broker, clock: this.#clock };
+        await readUntil(deps, JOURNAL_STREAM, [this.#subject], from, until, ({ seq, data }) => {
           found.push({ seq, data });
         });
         if (found.at(-1)?.seq === until) return found;

@@ -13,7 +13,7 @@ import { JOURNAL_STREAM } from '../../config/topology.ts';
 import { type Broker, BrokerError, type Keys } from '../broker.ts';
 import { type Clock, delay } from '../clock.ts';
 
-export interface MetadataWorld {
+export interface MetadataDeps {
   readonly broker: Pick<Broker, 'stream' | 'annotate'>;
   readonly clock: Clock;
   /** Where the lock lies. */
@@ -33,11 +33,11 @@ const PAUSE_MS = 100;
  * @param change what is to be written in place of what stands, undefined for nothing; no other writer changes anything meanwhile
  */
 export async function changeMetadata(
-  world: MetadataWorld,
+  deps: MetadataDeps,
   change: (metadata: Metadata) => Promise<Metadata | undefined>,
 ): Promise<void> {
-  const { broker } = world;
-  await exclusively(world, async (refuseIfLate) => {
+  const { broker } = deps;
+  await exclusively(deps, async (refuseIfLate) => {
     const journal = await broker.stream(JOURNAL_STREAM);
     if (journal === undefined) throw new Error(`stream ${JOURNAL_STREAM} is not there: start a node once`);
     const changed = await change(journal.metadata ?? {});
@@ -49,11 +49,11 @@ export async function changeMetadata(
 
 /** For whatever changes JOURNAL's configuration: an update of any part of it writes all metadata again, as it was read before (JM1, JM2). */
 export async function exclusively(
-  world: Pick<MetadataWorld, 'clock' | 'keys'>,
+  deps: Pick<MetadataDeps, 'clock' | 'keys'>,
   work: (refuseIfLate: () => void) => Promise<void>,
 ): Promise<void> {
-  const { clock, keys } = world;
-  const { revision, sinceMs } = await lock(world);
+  const { clock, keys } = deps;
+  const { revision, sinceMs } = await lock(deps);
   try {
     await work(() => {
       if (clock.monoMs() - sinceMs > HOLD_MS) throw new Error('the servers answer too slowly; try again');
@@ -66,7 +66,7 @@ export async function exclusively(
 async function lock({
   clock,
   keys,
-}: Pick<MetadataWorld, 'clock' | 'keys'>): Promise<{ revision: number; sinceMs: number }> {
+}: Pick<MetadataDeps, 'clock' | 'keys'>): Promise<{ revision: number; sinceMs: number }> {
   let seen: { revision: number; atMs: number } | undefined;
   for (;;) {
     const sinceMs = clock.monoMs();

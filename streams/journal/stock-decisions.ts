@@ -31,9 +31,9 @@ export interface Granted extends Decision {
   readonly atMs: number;
   readonly expiresAtMs: number;
   /** Partition that remembers the id. */
-  readonly home: number;
+  readonly coordinator: number;
   /** Every partition of the whole reservation, of other nodes' lines too. */
-  readonly spread: readonly number[];
+  readonly participants: readonly number[];
   readonly lines: readonly GrantedLine[];
   readonly shortages: readonly Shortage[];
 }
@@ -56,8 +56,8 @@ type GrantedTuple = [
   purpose: string,
   atMs: number,
   expiresAtMs: number,
-  home: number,
-  spread: readonly number[],
+  coordinator: number,
+  participants: readonly number[],
   parts: readonly PartitionEpoch[],
   lines: readonly LineTuple[],
   shortages: readonly ShortTuple[],
@@ -66,7 +66,7 @@ type GrantedTuple = [
 const GRANTED = decisionForm<Granted, GrantedTuple>(
   1,
   'granted',
-  ({ id, content, channel, purpose, atMs, expiresAtMs, home, spread, parts, lines, shortages }) => [
+  ({ id, content, channel, purpose, atMs, expiresAtMs, coordinator, participants, parts, lines, shortages }) => [
     id,
     content.hi,
     content.lo,
@@ -74,13 +74,13 @@ const GRANTED = decisionForm<Granted, GrantedTuple>(
     purpose,
     atMs,
     expiresAtMs,
-    home,
-    spread,
+    coordinator,
+    participants,
     parts,
     lines.map((line): LineTuple => [line.index, line.sku, line.location, line.qty, line.partition, line.seq]),
     shortages.map(shortTuple),
   ],
-  ([id, hi, lo, channel, purpose, atMs, expiresAtMs, home, spread, parts, lines, shortages]) => ({
+  ([id, hi, lo, channel, purpose, atMs, expiresAtMs, coordinator, participants, parts, lines, shortages]) => ({
     kind: 'granted',
     id,
     content: { hi, lo },
@@ -88,8 +88,8 @@ const GRANTED = decisionForm<Granted, GrantedTuple>(
     purpose,
     atMs,
     expiresAtMs,
-    home,
-    spread,
+    coordinator,
+    participants,
     parts,
     lines: lines.map(([index, sku, location, qty, partition, seq]) => ({ index, sku, location, qty, partition, seq })),
     shortages: shortages.map(shortageOf),

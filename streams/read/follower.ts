@@ -26,7 +26,7 @@ export interface FollowerHandlers {
 }
 
 /** What reading streams needs. */
-export interface ReadingWorld {
+export interface ReadingDeps {
   readonly broker: Broker;
   readonly clock: Clock;
 }
@@ -55,7 +55,7 @@ export class Follower {
 
   /** @param position the last sequence that needs no delivery */
   constructor(
-    { broker, clock }: ReadingWorld,
+    { broker, clock }: ReadingDeps,
     stream: string,
     filters: readonly string[],
     position: number,
@@ -216,7 +216,7 @@ export class Follower {
 
 /** Delivers everything up to a sequence, then ends. Rejects if the stream falls silent: the caller starts over. */
 export async function readUntil(
-  { broker, clock }: ReadingWorld,
+  { broker, clock }: ReadingDeps,
   stream: string,
   filters: readonly string[],
   from: number,

@@ -23,7 +23,7 @@ it('gives every byte to the nearest object with a term that alone holds it', asy
   const of = (name: string) => terms.find(({ term }) => term === name) ?? { bytes: 0, objects: 0 };
   expect(of('fact ids').bytes).toBeGreaterThan(4_000_000);
   expect(of('fact ids').bytes).toBeLessThan(4_100_000);
-  expect(instances).toEqual({ SeenIds: 1, ReservationPart: 2_000, StockBook: 1 });
+  expect(instances).toEqual({ FactIds: 1, ReservationPart: 2_000, StockBook: 1 });
   // Each part with its text, its list, the line in it and the line's number.
   expect(of('reservations, ended ones too').objects).toBeGreaterThanOrEqual(4 * 2_000);
   // The map's table is the book's, the parts in it are not.

@@ -46,8 +46,8 @@ const DECISIONS = {
     purpose: 'order',
     atMs: 1_795_511_700_123,
     expiresAtMs: 1_795_512_600_123,
-    home: 31,
-    spread: [3, 17],
+    coordinator: 31,
+    participants: [3, 17],
     parts: [
       [3, 5],
       [17, 4_000_000_000],

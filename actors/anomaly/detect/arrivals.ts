@@ -15,7 +15,7 @@ import { present } from '../../../streams/assert.ts';
 import type { Receipt, Transfer } from '../../../streams/fact/fact.ts';
 import type { StockBook } from '../../stock/book.ts';
 import type { StockKey, Transit } from '../../stock/state.ts';
-import { causeOf, counted, rounded, type Scene, whereOf } from './context.ts';
+import { causeOf, counted, type DetectorContext, rounded, whereOf } from './context.ts';
 
 interface Awaited {
   readonly key: StockKey;
@@ -24,15 +24,15 @@ interface Awaited {
 }
 
 export class Arrivals {
-  readonly #scene: Scene;
+  readonly #context: DetectorContext;
   readonly #laneTime: number;
   readonly #open = new Map<string, Awaited>();
   /** When a part arrived, by the fact, and by when that was stored; microseconds since 1970. */
   readonly #parts = new Map<string, [at: number, recordedAt: number]>();
 
   /** @param laneTimeMs usual time of a transfer without eta */
-  constructor(scene: Scene, laneTimeMs: number) {
-    this.#scene = scene;
+  constructor(context: DetectorContext, laneTimeMs: number) {
+    this.#context = context;
     this.#laneTime = laneTimeMs * 1000;
   }
 
@@ -40,11 +40,11 @@ export class Arrivals {
   judgeTransfer(book: StockBook, fact: Transfer, recordedAt: number): void {
     const key = present(book.findKey(fact.sku, fact.to));
     const cause = `${fact.transfer}\u0001${causeOf(key)}`;
-    const transit = key.seldom?.transit?.get(fact.transfer);
+    const transit = key.rare?.transit?.get(fact.transfer);
     if (transit === undefined) return;
     if (fact.phase === 'received') this.#judgeDamage(key, fact, recordedAt);
     const left = transit.shipped - transit.arrived;
-    const { alarms } = this.#scene;
+    const { alarms } = this.#context;
     if (transit.arrived > 0) alarms.clear('transfer_overdue', cause);
     if (left <= 0) {
       this.#open.delete(cause);
@@ -66,23 +66,23 @@ export class Arrivals {
 
   /** After anything else that may have taken damaged units away. */
   judgeDamagedLeft(key: StockKey): void {
-    if ((key.seldom?.damaged ?? 0) <= 0) this.#scene.alarms.clear('receipt_short', causeOf(key));
+    if ((key.rare?.damaged ?? 0) <= 0) this.#context.alarms.clear('receipt_short', causeOf(key));
   }
 
   /** What time alone makes overdue, short or history. @param wall microseconds since 1970 */
   tick(wall: number): void {
     for (const cause of this.#open.keys()) this.#judgeDue(cause, wall);
-    const { alarms, parameters, places } = this.#scene;
+    const { alarms, parameters, clocks } = this.#context;
     for (const alarm of alarms.ofKind('receipt_short')) {
-      const time = places.timeOf(places.of(present(alarm.location)), wall);
+      const time = clocks.timeOf(clocks.of(present(alarm.location)), wall);
       if (time - alarm.at > parameters.receiptForgetMs * 1000) alarms.clear('receipt_short', alarm.cause);
     }
   }
 
   #judgeDue(cause: string, wall: number): void {
-    const { alarms, parameters, places } = this.#scene;
+    const { alarms, parameters, clocks } = this.#context;
     const { key, transfer, transit } = present(this.#open.get(cause));
-    const now = places.timeOf(places.of(key.location), wall);
+    const now = clocks.timeOf(clocks.of(key.location), wall);
     if (transit.arrived > 0) {
       const part = this.#parts.get(cause);
       if (part === undefined || now < part[0] + parameters.transferSettleMs * 1000) return;
@@ -105,7 +105,7 @@ export class Arrivals {
   #tellShort(cause: string, key: StockKey, transfer: string, transit: Transit): void {
     const [at, recordedAt] = this.#parts.get(cause) as [number, number];
     const missing = transit.shipped - transit.arrived;
-    this.#scene.alarms.raise('transfer_short', cause, {
+    this.#context.alarms.raise('transfer_short', cause, {
       ...whereOf(key),
       at,
       episode: recordedAt,
@@ -116,7 +116,7 @@ export class Arrivals {
   }
 
   #judgeDamage(key: StockKey, fact: Receipt | Transfer, recordedAt: number): void {
-    const { alarms, parameters } = this.#scene;
+    const { alarms, parameters } = this.#context;
     const share = fact.damaged / (fact.qty + fact.damaged);
     if (fact.damaged < parameters.damagedUnits || share < parameters.damagedShare) return;
     const of = fact.type === 'transfer' ? `transfer ${fact.transfer}` : 'the delivery';
@@ -141,8 +141,8 @@ export class Arrivals {
     for (const [cause, part] of kept as [string, [number, number]][]) this.#parts.set(cause, part);
     for (const entry of book.skus.values()) {
       for (const key of entry.keys) {
-        if (key.seldom?.transit === undefined) continue;
-        for (const [transfer, transit] of key.seldom.transit) {
+        if (key.rare?.transit === undefined) continue;
+        for (const [transfer, transit] of key.rare.transit) {
           if (transit.shipped > transit.arrived)
             this.#open.set(`${transfer}\u0001${causeOf(key)}`, { key, transfer, transit });
         }

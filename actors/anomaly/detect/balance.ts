@@ -7,15 +7,15 @@
 import type { Severity } from '../../../streams/contract/anomaly-kinds.ts';
 import { available } from '../../stock/availability.ts';
 import type { StockKey } from '../../stock/state.ts';
-import { causeOf, counted, type Scene, whereOf } from './context.ts';
+import { causeOf, counted, type DetectorContext, whereOf } from './context.ts';
 
 /** Looks at a key after a change. @param at of the change, @param recordedAt when it was stored; microseconds since 1970 */
-export function judgeBalance(scene: Scene, key: StockKey, at: number, recordedAt: number): void {
-  judgeNegative(scene, key, at, recordedAt);
-  judgeShortfall(scene, key, at, recordedAt);
+export function judgeBalance(context: DetectorContext, key: StockKey, at: number, recordedAt: number): void {
+  judgeNegative(context, key, at, recordedAt);
+  judgeShortfall(context, key, at, recordedAt);
 }
 
-function judgeNegative({ alarms, parameters }: Scene, key: StockKey, at: number, recordedAt: number): void {
+function judgeNegative({ alarms, parameters }: DetectorContext, key: StockKey, at: number, recordedAt: number): void {
   const below = -key.sellable;
   if (below < parameters.negativeUnits) {
     if (below <= 0 && alarms.any('negative_stock')) alarms.clear('negative_stock', causeOf(key));
@@ -32,7 +32,7 @@ function judgeNegative({ alarms, parameters }: Scene, key: StockKey, at: number,
   });
 }
 
-function judgeShortfall({ alarms, parameters }: Scene, key: StockKey, at: number, recordedAt: number): void {
+function judgeShortfall({ alarms, parameters }: DetectorContext, key: StockKey, at: number, recordedAt: number): void {
   const promised = key.held + key.allocated;
   // A negative book without promises is the other kind's.
   const short = Math.min(promised, -available(key));

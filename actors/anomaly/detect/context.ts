@@ -3,12 +3,12 @@ import type { AnomalyParameters } from '../../../config/anomalies.ts';
 import type { StockKey } from '../../stock/state.ts';
 import type { Alarms } from './alarms.ts';
 import type { KeyStates } from './key-states.ts';
-import type { Places } from './location-time.ts';
+import type { LocationClocks } from './location-clock.ts';
 
-export interface Scene {
+export interface DetectorContext {
   readonly parameters: AnomalyParameters;
   readonly alarms: Alarms;
-  readonly places: Places;
+  readonly clocks: LocationClocks;
   readonly states: KeyStates;
 }
 

@@ -11,11 +11,11 @@
 import type { Count } from '../../../streams/fact/fact.ts';
 import type { ChangeSet } from '../../stock/changes.ts';
 import type { StockKey } from '../../stock/state.ts';
-import { causeOf, counted, rounded, type Scene, whereOf } from './context.ts';
+import { causeOf, counted, type DetectorContext, rounded, whereOf } from './context.ts';
 
 /** @param found what the count met; a book that said nothing, or had a later count, is not judged */
 export function judgeCount(
-  scene: Scene,
+  context: DetectorContext,
   key: StockKey,
   count: Count,
   found: ChangeSet['counted'],
@@ -24,8 +24,8 @@ export function judgeCount(
   if (found === undefined) return;
   const { register, book } = found;
   if (register === undefined ? book <= 0 : register.at > count.at) return;
-  const { alarms, parameters, places } = scene;
-  const place = places.of(count.location);
+  const { alarms, parameters, clocks } = context;
+  const place = clocks.of(count.location);
   const difference = count.counted - book;
   const units = Math.max(0, book) + 1;
   const scale = Math.sqrt((place.countSquares / place.counts) * units);

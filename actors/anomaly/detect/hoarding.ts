@@ -17,7 +17,7 @@ import { present } from '../../../streams/assert.ts';
 import type { StockBook } from '../../stock/book.ts';
 import type { PartChange } from '../../stock/changes.ts';
 import type { ReservationPart, StockKey } from '../../stock/state.ts';
-import { causeOf, rounded, type Scene, whereOf } from './context.ts';
+import { causeOf, type DetectorContext, rounded, whereOf } from './context.ts';
 import { shareTail } from './probability.ts';
 
 interface Tally {
@@ -32,15 +32,15 @@ interface Ended {
 }
 
 export class Hoarding {
-  readonly #scene: Scene;
+  readonly #context: DetectorContext;
   /** Of each key with holds: by channel and purpose. */
   readonly #held = new Map<StockKey, Map<string, Tally>>();
   #ended = new Map<string, Ended>();
   /** The whole partition's. */
   #whole: Ended;
 
-  constructor(scene: Scene) {
-    this.#scene = scene;
+  constructor(context: DetectorContext) {
+    this.#context = context;
     this.#whole = this.#prior();
   }
 
@@ -69,7 +69,7 @@ export class Hoarding {
 
   /** Looks at a key after its holds or its stock changed. Times in microseconds since 1970. */
   judge(key: StockKey, at: number, recordedAt: number): void {
-    const { alarms, parameters } = this.#scene;
+    const { alarms, parameters } = this.#context;
     const cause = causeOf(key);
     const tallies = this.#held.get(key);
     const open = alarms.get('reservation_hoarding', cause);
@@ -104,7 +104,7 @@ export class Hoarding {
 
   /** How the SKU's holds ended, if that is improbable (HD2). */
   #churn(key: StockKey, nowMs: number): { expired: number; all: number; probability: number } | undefined {
-    const { parameters } = this.#scene;
+    const { parameters } = this.#context;
     const ended = this.#ended.get(key.sku.name);
     if (ended === undefined) return undefined;
     const left = this.#left(ended.atMs, nowMs);
@@ -128,7 +128,7 @@ export class Hoarding {
   }
 
   #left(fromMs: number, toMs: number): number {
-    return Math.exp(-Math.max(0, toMs - fromMs) / this.#scene.parameters.hoardMemoryMs);
+    return Math.exp(-Math.max(0, toMs - fromMs) / this.#context.parameters.hoardMemoryMs);
   }
 
   #count(

@@ -11,13 +11,13 @@
  */
 import type { Sale } from '../../../streams/fact/fact.ts';
 import type { StockKey } from '../../stock/state.ts';
-import { causeOf, rounded, type Scene, whereOf } from './context.ts';
+import { causeOf, type DetectorContext, rounded, whereOf } from './context.ts';
 
 /** @param row the key's row, which its sale has made */
-export function judgePrice(scene: Scene, key: StockKey, sale: Sale, row: number, recordedAt: number): void {
+export function judgePrice(context: DetectorContext, key: StockKey, sale: Sale, row: number, recordedAt: number): void {
   const price = Number(sale.unitPrice);
   if (sale.unitPrice === undefined || !(price > 0)) return;
-  const { alarms, parameters, states } = scene;
+  const { alarms, parameters, states } = context;
   const c = states.columns;
   const sales = c.priceSales[row] as number;
   const log = Math.log(price);

@@ -14,8 +14,8 @@
 import { present } from '../../../streams/assert.ts';
 import type { Return, Sale } from '../../../streams/fact/fact.ts';
 import type { StockKey } from '../../stock/state.ts';
-import { causeOf, counted, rounded, type Scene, whereOf } from './context.ts';
-import type { Place } from './location-time.ts';
+import { causeOf, counted, type DetectorContext, rounded, whereOf } from './context.ts';
+import type { LocationClock } from './location-clock.ts';
 import { countTail, silenceTail, silentMean } from './probability.ts';
 
 const MINUTE = 60_000_000;
@@ -24,56 +24,57 @@ const DAY = 86_400_000_000;
 const HALF = 0.5;
 
 /** After a sale was folded. */
-export function judgeSale(scene: Scene, key: StockKey, sale: Sale, recordedAt: number): number {
-  const { states, alarms, places, parameters } = scene;
-  const place = places.of(sale.location);
+export function judgeSale(context: DetectorContext, key: StockKey, sale: Sale, recordedAt: number): number {
+  const { states, alarms, clocks, parameters } = context;
+  const place = clocks.of(sale.location);
   place.sold(sale.at);
   const row = states.rowOf(key, place.index);
   const c = states.columns;
   const minute = Math.floor(sale.at / MINUTE);
   const last = c.soldMinute[row] as number;
   const day = Math.floor(sale.at / DAY);
-  newDay(scene, row, day);
+  newDay(context, row, day);
   if (day === c.day[row]) c.dayUnits[row] = Math.min(0xffff_ffff, (c.dayUnits[row] as number) + sale.qty);
   if (alarms.any('phantom_stock')) alarms.clear('phantom_stock', causeOf(key));
   // Lines of one minute are one basket or several hands at one till: one event.
   if (minute === last) return row;
-  decay(scene, row, minute);
+  decay(context, row, minute);
   if (c.out[row] === 0) {
-    if (last > 0) expose(scene, row, place);
+    if (last > 0) expose(context, row, place);
     c.events[row] = (c.events[row] as number) + 1;
     c.recentEvents[row] = (c.recentEvents[row] as number) + 1;
   }
   c.since[row] = place.lines;
   c.soldMinute[row] = Math.max(minute, last);
   if (day === c.day[row]) c.dayEvents[row] = Math.min(0xffff, (c.dayEvents[row] as number) + 1);
-  c.patience[row] = patience(scene, row, place);
+  c.patience[row] = patience(context, row, place);
   place.returnLines += 1;
-  if (place.day === day && place.days >= parameters.learnDays) judgeSpike(scene, key, row, place, sale.at, recordedAt);
+  if (place.day === day && place.days >= parameters.learnDays)
+    judgeSpike(context, key, row, place, sale.at, recordedAt);
   return row;
 }
 
 /** After a return was folded. */
-export function judgeReturn(scene: Scene, key: StockKey, back: Return, recordedAt: number): void {
-  const { states, places, parameters } = scene;
-  const place = places.of(back.location);
+export function judgeReturn(context: DetectorContext, key: StockKey, back: Return, recordedAt: number): void {
+  const { states, clocks, parameters } = context;
+  const place = clocks.of(back.location);
   const row = states.rowOf(key, place.index);
   const c = states.columns;
   const minute = Math.floor(back.at / MINUTE);
   if (minute === c.returnedMinute[row]) return;
   c.returnedMinute[row] = minute;
   const day = Math.floor(back.at / DAY);
-  newDay(scene, row, day);
+  newDay(context, row, day);
   const share = place.returns / place.returnLines;
   place.returns += 1;
   c.returns[row] = (c.returns[row] as number) + 1;
   if (day !== c.day[row]) return;
   c.dayReturns[row] = Math.min(0xffff, (c.dayReturns[row] as number) + 1);
   if (place.days < parameters.learnDays) return;
-  const { tail, expected } = returnsTail(scene, row, place, share);
+  const { tail, expected } = returnsTail(context, row, place, share);
   const today = c.dayReturns[row] as number;
   if (today < parameters.returnEvents || tail > parameters.returnTail) return;
-  scene.alarms.raise('return_spike', causeOf(key), {
+  context.alarms.raise('return_spike', causeOf(key), {
     ...whereOf(key),
     at: back.at,
     episode: recordedAt,
@@ -84,42 +85,42 @@ export function judgeReturn(scene: Scene, key: StockKey, back: Return, recordedA
 }
 
 /** The key's stock was used up, or came back, or was counted: time without stock is no time without sales. */
-export function judgeStock(scene: Scene, key: StockKey, had: boolean, isCounted: boolean): void {
-  const row = scene.states.find(key);
+export function judgeStock(context: DetectorContext, key: StockKey, had: boolean, isCounted: boolean): void {
+  const row = context.states.find(key);
   const has = key.sellable > 0;
   if (row === undefined || (had === has && !isCounted)) return;
-  const c = scene.states.columns;
-  const place = scene.places.all[c.place[row] as number] as Place;
+  const c = context.states.columns;
+  const place = context.clocks.all[c.place[row] as number] as LocationClock;
   if (had && !has) {
-    expose(scene, row, place);
+    expose(context, row, place);
     c.out[row] = 1;
   } else if (has) c.out[row] = 0;
   c.since[row] = place.lines;
-  scene.alarms.clear('phantom_stock', causeOf(key));
+  context.alarms.clear('phantom_stock', causeOf(key));
 }
 
 /** Looks for stock that nobody has bought for too long, and ends spikes that are over. @param wall microseconds since 1970 */
-export function judgeSilenceOfKeys(scene: Scene, wall: number): void {
-  const { states, places, parameters, alarms } = scene;
+export function judgeSilenceOfKeys(context: DetectorContext, wall: number): void {
+  const { states, clocks, parameters, alarms } = context;
   const c = states.columns;
   const least = parameters.phantomMinMs * 1000;
   for (let row = 0; row < states.size; row++) {
-    const place = places.all[c.place[row] as number] as Place;
+    const place = clocks.all[c.place[row] as number] as LocationClock;
     if (place.lines - (c.since[row] as number) <= (c.patience[row] as number) || c.out[row] === 1) continue;
     const key = states.keys[row] as StockKey;
     if (key.sellable <= 0 || alarms.get('phantom_stock', causeOf(key)) !== undefined) continue;
     const sold = (c.soldMinute[row] as number) * MINUTE;
-    if (places.timeOf(place, wall) - sold < least) continue;
-    tellPhantom(scene, key, row, place, sold);
+    if (clocks.timeOf(place, wall) - sold < least) continue;
+    tellPhantom(context, key, row, place, sold);
   }
-  for (const kind of ['sales_spike', 'return_spike'] as const) endSpikes(scene, kind, wall);
+  for (const kind of ['sales_spike', 'return_spike'] as const) endSpikes(context, kind, wall);
 }
 
-function tellPhantom(scene: Scene, key: StockKey, row: number, place: Place, sold: number): void {
-  const c = scene.states.columns;
-  const { mean, certainty } = leastRate(scene, row, place);
+function tellPhantom(context: DetectorContext, key: StockKey, row: number, place: LocationClock, sold: number): void {
+  const c = context.states.columns;
+  const { mean, certainty } = leastRate(context, row, place);
   const expected = mean * (place.lines - (c.since[row] as number));
-  scene.alarms.raise('phantom_stock', causeOf(key), {
+  context.alarms.raise('phantom_stock', causeOf(key), {
     ...whereOf(key),
     at: sold,
     episode: sold,
@@ -134,11 +135,18 @@ function tellPhantom(scene: Scene, key: StockKey, row: number, place: Place, sol
   });
 }
 
-function judgeSpike(scene: Scene, key: StockKey, row: number, place: Place, at: number, recordedAt: number): void {
-  const { states, parameters, alarms } = scene;
+function judgeSpike(
+  context: DetectorContext,
+  key: StockKey,
+  row: number,
+  place: LocationClock,
+  at: number,
+  recordedAt: number,
+): void {
+  const { states, parameters, alarms } = context;
   const today = states.columns.dayEvents[row] as number;
   if (today < parameters.spikeEvents) return;
-  const { tail, expected } = salesTail(scene, row, place);
+  const { tail, expected } = salesTail(context, row, place);
   if (tail > parameters.spikeTail) return;
   alarms.raise('sales_spike', causeOf(key), {
     ...whereOf(key),
@@ -157,11 +165,11 @@ function judgeSpike(scene: Scene, key: StockKey, row: number, place: Place, at: 
 }
 
 /** An alarm's day is over when the next one is, too: until then it may go on. */
-function endSpikes(scene: Scene, kind: 'sales_spike' | 'return_spike', wall: number): void {
-  const { alarms, places, states, parameters } = scene;
+function endSpikes(context: DetectorContext, kind: 'sales_spike' | 'return_spike', wall: number): void {
+  const { alarms, clocks, states, parameters } = context;
   for (const alarm of alarms.ofKind(kind)) {
-    const place = places.of(present(alarm.location));
-    const today = Math.floor(places.timeOf(place, wall) / DAY);
+    const place = clocks.of(present(alarm.location));
+    const today = Math.floor(clocks.timeOf(place, wall) / DAY);
     const told = alarm.figures.day as number;
     if (today <= told + 1) continue;
     const row = states.keys.findIndex((key) => causeOf(key) === alarm.cause);
@@ -169,69 +177,74 @@ function endSpikes(scene: Scene, kind: 'sales_spike' | 'return_spike', wall: num
     const still =
       isToday &&
       (kind === 'sales_spike'
-        ? salesTail(scene, row, place).tail < parameters.spikeClearTail
-        : returnsTail(scene, row, place, place.returns / place.returnLines).tail < parameters.returnClearTail);
+        ? salesTail(context, row, place).tail < parameters.spikeClearTail
+        : returnsTail(context, row, place, place.returns / place.returnLines).tail < parameters.returnClearTail);
     if (!still) alarms.clear(kind, alarm.cause);
   }
 }
 
-function salesTail(scene: Scene, row: number, place: Place): { tail: number; expected: number } {
-  const c = scene.states.columns;
+function salesTail(context: DetectorContext, row: number, place: LocationClock): { tail: number; expected: number } {
+  const c = context.states.columns;
   const today = c.dayEvents[row] as number;
   // The rate as it was before today: else a spike would be its own measure.
-  const { mean, certainty } = rate(scene, row, today, place.lines - place.linesAtDay);
+  const { mean, certainty } = rate(context, row, today, place.lines - place.linesAtDay);
   const expected = mean * place.today;
   return { tail: countTail(today, expected, certainty), expected };
 }
 
-function returnsTail(scene: Scene, row: number, place: Place, share: number): { tail: number; expected: number } {
-  const c = scene.states.columns;
+function returnsTail(
+  context: DetectorContext,
+  row: number,
+  place: LocationClock,
+  share: number,
+): { tail: number; expected: number } {
+  const c = context.states.columns;
   const today = c.dayReturns[row] as number;
-  const usual = share * rate(scene, row, 0, 0).mean;
+  const usual = share * rate(context, row, 0, 0).mean;
   const before = Math.max(0, (c.returns[row] as number) - today);
-  const mean = (before + 1) / (exposureOf(scene, row) + 1 / Math.max(usual, 1e-9));
+  const mean = (before + 1) / (exposureOf(context, row) + 1 / Math.max(usual, 1e-9));
   const expected = mean * place.today;
-  return { tail: countTail(today, expected, Math.min(before + 1, scene.parameters.rateCertainty)), expected };
+  return { tail: countTail(today, expected, Math.min(before + 1, context.parameters.rateCertainty)), expected };
 }
 
 /** Sales per business time, and the events that it is as certain as; less what happened in a time that is to be judged by it. */
 function rate(
-  scene: Scene,
+  context: DetectorContext,
   row: number,
   lessEvents: number,
   lessExposure: number,
 ): { mean: number; certainty: number } {
-  const events = Math.max(0, (scene.states.columns.events[row] as number) - lessEvents) + HALF;
-  const exposure = Math.max(1, exposureOf(scene, row) - lessExposure);
-  return { mean: events / exposure, certainty: Math.min(events, scene.parameters.rateCertainty) };
+  const events = Math.max(0, (context.states.columns.events[row] as number) - lessEvents) + HALF;
+  const exposure = Math.max(1, exposureOf(context, row) - lessExposure);
+  return { mean: events / exposure, certainty: Math.min(events, context.parameters.rateCertainty) };
 }
 
 /** The rate, or the recent one where that is less: what fades out is no phantom. */
-function leastRate(scene: Scene, row: number, place: Place): { mean: number; certainty: number } {
-  const { mean, certainty } = rate(scene, row, 0, 0);
-  const c = scene.states.columns;
-  const least = (place.dailyLines * scene.parameters.learnDays) / 2;
+function leastRate(context: DetectorContext, row: number, place: LocationClock): { mean: number; certainty: number } {
+  const { mean, certainty } = rate(context, row, 0, 0);
+  const c = context.states.columns;
+  const least = (place.dailyLines * context.parameters.learnDays) / 2;
   const recent = ((c.recentEvents[row] as number) + HALF) / Math.max(1, c.recentExposure[row] as number, least);
   return { mean: Math.min(mean, recent), certainty };
 }
 
 /** Never less than the days the location takes to be known: a new key is compared with a week without it. */
-function exposureOf(scene: Scene, row: number): number {
-  const c = scene.states.columns;
-  const place = scene.places.all[c.place[row] as number] as Place;
-  return Math.max(c.exposure[row] as number, place.dailyLines * scene.parameters.learnDays);
+function exposureOf(context: DetectorContext, row: number): number {
+  const c = context.states.columns;
+  const place = context.clocks.all[c.place[row] as number] as LocationClock;
+  return Math.max(c.exposure[row] as number, place.dailyLines * context.parameters.learnDays);
 }
 
 /** Business time without a sale that has the probability `phantomTail`. */
-function patience(scene: Scene, row: number, place: Place): number {
-  const { parameters, states } = scene;
+function patience(context: DetectorContext, row: number, place: LocationClock): number {
+  const { parameters, states } = context;
   if ((states.columns.events[row] as number) < parameters.phantomEvents) return Number.POSITIVE_INFINITY;
-  const { mean, certainty } = leastRate(scene, row, place);
+  const { mean, certainty } = leastRate(context, row, place);
   return silentMean(parameters.phantomTail, certainty) / mean;
 }
 
-function newDay(scene: Scene, row: number, day: number): void {
-  const c = scene.states.columns;
+function newDay(context: DetectorContext, row: number, day: number): void {
+  const c = context.states.columns;
   if (day <= (c.day[row] as number)) return;
   c.day[row] = day;
   c.dayEvents[row] = 0;
@@ -239,22 +252,22 @@ function newDay(scene: Scene, row: number, day: number): void {
   c.dayUnits[row] = 0;
 }
 
-function decay(scene: Scene, row: number, minute: number): void {
-  const c = scene.states.columns;
+function decay(context: DetectorContext, row: number, minute: number): void {
+  const c = context.states.columns;
   const passed = minute - (c.soldMinute[row] as number);
   if (passed <= 0 || c.soldMinute[row] === 0) return;
-  const left = Math.exp((-passed * 60_000) / scene.parameters.rateMemoryMs);
+  const left = Math.exp((-passed * 60_000) / context.parameters.rateMemoryMs);
   c.events[row] = (c.events[row] as number) * left;
   c.exposure[row] = (c.exposure[row] as number) * left;
   c.returns[row] = (c.returns[row] as number) * left;
-  const recent = Math.exp((-passed * 60_000) / scene.parameters.recentMemoryMs);
+  const recent = Math.exp((-passed * 60_000) / context.parameters.recentMemoryMs);
   c.recentEvents[row] = (c.recentEvents[row] as number) * recent;
   c.recentExposure[row] = (c.recentExposure[row] as number) * recent;
 }
 
 /** Business time that the key had stock in. */
-function expose(scene: Scene, row: number, place: Place): void {
-  const c = scene.states.columns;
+function expose(context: DetectorContext, row: number, place: LocationClock): void {
+  const c = context.states.columns;
   const passed = Math.max(0, place.lines - (c.since[row] as number));
   c.exposure[row] = (c.exposure[row] as number) + passed;
   c.recentExposure[row] = (c.recentExposure[row] as number) + passed;

@@ -7,8 +7,8 @@
  */
 import { ANOMALY_BOUNDS } from '../../../config/anomalies.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
-import type { Scene } from './context.ts';
-import type { Place } from './location-time.ts';
+import type { DetectorContext } from './context.ts';
+import type { LocationClock } from './location-clock.ts';
 
 const MINUTE = 60_000_000;
 /** One late device is no late location. */
@@ -33,24 +33,24 @@ export interface Heard {
   recordedAt: number;
 }
 
-export class Hearing {
-  readonly #scene: Scene;
+export class Sightings {
+  readonly #context: DetectorContext;
   #heard = new Map<string, Heard>();
 
-  constructor(scene: Scene) {
-    this.#scene = scene;
+  constructor(context: DetectorContext) {
+    this.#context = context;
   }
 
   hear(fact: Fact, recordedAt: number): void {
-    const { places } = this.#scene;
-    const place = places.of(fact.location);
-    const lateness = places.heard(place, fact.at, recordedAt);
+    const { clocks } = this.#context;
+    const place = clocks.of(fact.location);
+    const lateness = clocks.heard(place, fact.at, recordedAt);
     this.#add(fact.location, undefined, place, fact.device === undefined ? lateness : NOT_JUDGED, recordedAt);
     if (fact.device !== undefined) this.#add(fact.location, fact.device, place, lateness, recordedAt);
   }
 
   /** `lateness` below 0: told of with the device that it came from, and of no account here. */
-  #add(location: string, device: string | undefined, place: Place, lateness: number, recordedAt: number): void {
+  #add(location: string, device: string | undefined, place: LocationClock, lateness: number, recordedAt: number): void {
     const name = device === undefined ? location : `${location}\u0001${device}`;
     let heard = this.#heard.get(name);
     if (heard === undefined) {
@@ -59,7 +59,7 @@ export class Hearing {
       this.#heard.set(name, heard);
     }
     if (lateness !== NOT_JUDGED) heard.facts += 1;
-    if (lateness >= this.#scene.parameters.lateMs * 1000) heard.late += 1;
+    if (lateness >= this.#context.parameters.lateMs * 1000) heard.late += 1;
     heard.lateness = Math.max(heard.lateness, lateness);
     const at = recordedAt - place.lag;
     heard.lag = place.lag;

@@ -4,12 +4,12 @@ import { readUntil } from '../../../streams/read/follower.ts';
 import type { Admission } from '../../log/admission.ts';
 import { ChainAudit, ChainBreak } from '../../log/chain.ts';
 import type { Baseline } from '../../snapshot/baseline-format.ts';
-import type { Fault, Findings, Held, VerifyWorld } from './verdict.ts';
+import type { Fault, Findings, StreamRanges, VerifyDeps } from './report.ts';
 
 /** Stops at the first record that breaks its chain. */
 export async function checkChains(
-  world: VerifyWorld,
-  { first, end, floors }: Held,
+  deps: VerifyDeps,
+  { first, end, floors }: StreamRanges,
   baselines: readonly Baseline[],
   admission: Admission,
 ): Promise<Findings & { records: number; writers: number }> {
@@ -18,7 +18,7 @@ export async function checkChains(
   const chain = new ChainAudit(undefined, floors[JOURNAL_STREAM] ?? 0, admission);
   const known = new Map(baselines.flatMap(({ id, writers }) => writers.map((tip) => [tip.seq, { id, tip }] as const)));
   try {
-    await readUntil(world, JOURNAL_STREAM, [], first, end.journalSeq, (message) => {
+    await readUntil(deps, JOURNAL_STREAM, [], first, end.journalSeq, (message) => {
       const record = chain.take(message);
       if (record === undefined) return;
       const { writer, n } = record;

@@ -2,14 +2,14 @@
 
 import { present } from '../../../streams/assert.ts';
 import { covers, type Point, pointOf } from '../../../streams/read/position.ts';
-import { SeenIds } from '../../idempotency/fact-ids.ts';
+import { FactIds } from '../../idempotency/fact-ids.ts';
 import { Partition } from '../../partition/partition.ts';
 import { type Baseline, loadPart } from '../../snapshot/baseline-format.ts';
 import { blobsOf, decodeManifest, loadStored, UnsignedError } from '../../snapshot/format.ts';
 import type { SnapshotKey } from '../../snapshot/seal.ts';
 import { audit } from '../../stock/invariants.ts';
 import type { State } from '../differences.ts';
-import type { Fault, Findings, Held, VerifyWorld } from './verdict.ts';
+import type { Fault, Findings, StreamRanges, VerifyDeps } from './report.ts';
 
 /** One stored copy of one partition: what it says of itself, and how to load it. */
 export interface Copy {
@@ -42,7 +42,7 @@ export interface Copies extends Findings {
 }
 
 /** Read at once, since nodes go on replacing them. */
-export async function readSnapshots({ snapshots, keeping }: VerifyWorld): Promise<StoredSnapshot[]> {
+export async function readSnapshots({ snapshots, keeping }: VerifyDeps): Promise<StoredSnapshot[]> {
   const stored: StoredSnapshot[] = [];
   for (let partition = 0; partition < keeping.partitions; partition++) {
     const manifests = await snapshots.manifests(partition);
@@ -66,8 +66,8 @@ export async function readSnapshots({ snapshots, keeping }: VerifyWorld): Promis
 
 /** @param start the baseline that the replay begins with, if it begins with one */
 export async function collectCopies(
-  world: VerifyWorld,
-  held: Held,
+  deps: VerifyDeps,
+  held: StreamRanges,
   baselines: readonly Baseline[],
   stored: readonly StoredSnapshot[],
   start: Baseline | undefined,
@@ -76,7 +76,7 @@ export async function collectCopies(
   const notes: string[] = [];
   const generations: Copy[][] = [];
   for (const baseline of [...baselines].reverse()) {
-    const copies = baselineCopies(world, baseline);
+    const copies = baselineCopies(deps, baseline);
     if (!covers(baseline, pointOf(held.floors)))
       notes.push(`baseline ${baseline.id} ends before what has been trimmed: it is not compared`);
     // The one that the replay begins with: whole, and adding up, is all that can be said of it.
@@ -86,7 +86,7 @@ export async function collectCopies(
   const counts = { snapshots: 0, outdated: 0, unsigned: 0 };
   const [newest, older]: [Copy[], Copy[]] = [[], []];
   for (const each of stored) {
-    const { copy, fault } = snapshotCopy(world, held, each, counts);
+    const { copy, fault } = snapshotCopy(deps, held, each, counts);
     if (fault !== undefined) faults.push(fault);
     if (copy !== undefined) (each.generation === 0 ? newest : older).push(copy);
   }
@@ -114,7 +114,7 @@ export function auditBook(
   return [{ check, partition: number, what: `${name} does not add up: ${breach.invariant} ${breach.what}` }];
 }
 
-function baselineCopies(world: VerifyWorld, baseline: Baseline): Copy[] {
+function baselineCopies(deps: VerifyDeps, baseline: Baseline): Copy[] {
   return baseline.parts.map(({ partition }) => ({
     name: `baseline ${baseline.id}, partition ${partition}`,
     check: 'baseline',
@@ -123,17 +123,17 @@ function baselineCopies(world: VerifyWorld, baseline: Baseline): Copy[] {
     atMs: baseline.atMs,
     forgotMs: baseline.horizonMs ?? Number.POSITIVE_INFINITY,
     load: async () => {
-      const [fresh, seen] = [new Partition(partition), new SeenIds()];
-      loadPart(await present(world.baselines).part(baseline, partition), fresh, seen);
-      return { book: fresh.book, seen };
+      const [fresh, factIds] = [new Partition(partition), new FactIds()];
+      loadPart(await present(deps.baselines).part(baseline, partition), fresh, factIds);
+      return { book: fresh.book, factIds };
     },
   }));
 }
 
 /** The copy or what is wrong with it; neither if it is not compared. */
 function snapshotCopy(
-  { snapshots, keeping }: VerifyWorld,
-  { created, end, floors }: Held,
+  { snapshots, keeping }: VerifyDeps,
+  { created, end, floors }: StreamRanges,
   stored: StoredSnapshot,
   counts: { snapshots: number; outdated: number; unsigned: number },
 ): { copy?: Copy; fault?: Fault } {
@@ -154,9 +154,9 @@ function snapshotCopy(
       return {};
     }
     const load = async () => {
-      const [fresh, seen] = [new Partition(partition), new SeenIds()];
-      await loadStored(stored, manifest, fresh.books, seen);
-      return { book: fresh.book, seen };
+      const [fresh, factIds] = [new Partition(partition), new FactIds()];
+      await loadStored(stored, manifest, fresh.books, factIds);
+      return { book: fresh.book, factIds };
     };
     const forgotMs = manifest.horizonMs ?? Number.POSITIVE_INFINITY;
     return { copy: { name, check: 'snapshot', partition, point: manifest, atMs: manifest.atMs, forgotMs, load } };

@@ -6,9 +6,9 @@ import { covers, type Point } from '../../../streams/read/position.ts';
 import type { Admission } from '../../log/admission.ts';
 import { type Baseline, loadPart } from '../../snapshot/baseline-format.ts';
 import { differences } from '../differences.ts';
-import { type Fold, HoleError, Refold } from '../rebuild.ts';
+import { HoleError, type PartitionRebuild, Rebuild } from '../rebuild.ts';
 import { auditBook, type Copies, type Copy, loadCopy } from './collect-copies.ts';
-import type { Fault, Findings, Held, VerifyWorld } from './verdict.ts';
+import type { Fault, Findings, StreamRanges, VerifyDeps } from './report.ts';
 
 /** Nodes forget at times of their own: what ended so shortly before a copy was written must still be in it. */
 const FORGET_SLACK_MS = 60_000;
@@ -32,50 +32,50 @@ export interface Replayed extends Findings {
  * @param start the baseline to begin with; without one the replay begins with nothing
  */
 export async function replayThrough(
-  world: VerifyWorld,
-  { end }: Held,
+  deps: VerifyDeps,
+  { end }: StreamRanges,
   { generations }: Copies,
   start: Baseline | undefined,
   admission: Admission,
 ): Promise<Replayed> {
-  const { broker, clock, keeping } = world;
+  const { broker, clock, keeping } = deps;
   const faults: Fault[] = [];
   const notes: string[] = [];
   /** Partitions whose replay has nothing to begin with. */
   const unknown = new Set<number>();
   let outdated = 0;
-  const { marks } = await readParked(world, end.positions);
-  const refold = new Refold({ broker, clock, ...keeping, skips: admission.skips, marks, dated: true });
+  const { marks } = await readParked(deps, end.positions);
+  const rebuild = new Rebuild({ broker, clock, ...keeping, skips: admission.skips, marks, dated: true });
   const begin = async (number: number) => {
-    if (start === undefined) return refold.fresh(number);
-    const fold = await beginWith(start, world, refold, number);
-    if (fold !== undefined) return fold;
+    if (start === undefined) return rebuild.fresh(number);
+    const rebuilt = await beginWith(start, deps, rebuild, number);
+    if (rebuilt !== undefined) return rebuilt;
     // Reported where the stored copies are loaded.
     unknown.add(number);
-    return emptyAt(start, refold, number);
+    return emptyAt(start, rebuild, number);
   };
   if (start !== undefined)
-    for (let number = 0; number < keeping.partitions; number++) refold.folds[number] = await begin(number);
+    for (let number = 0; number < keeping.partitions; number++) rebuild.partitions[number] = await begin(number);
   try {
     for (const generation of generations) {
       const reachable: Copy[] = [];
       for (const copy of generation) {
         const number = copy.partition;
         // Taken at another moment than the one before, behind it in one stream and ahead in another: begun again.
-        if (!covers(copy.point, at(refold.folds, number).point)) refold.folds[number] = await begin(number);
-        if (covers(copy.point, at(refold.folds, number).point)) reachable.push(copy);
+        if (!covers(copy.point, at(rebuild.partitions, number).point)) rebuild.partitions[number] = await begin(number);
+        if (covers(copy.point, at(rebuild.partitions, number).point)) reachable.push(copy);
         else outdated += 1;
       }
       const points = new Map(reachable.map((copy) => [copy.partition, copy.point]));
-      const stand = refold.folds.map((fold) => fold.point);
-      await advance(refold, admission, (number) => points.get(number) ?? at(stand, number));
+      const stand = rebuild.partitions.map((rebuilt) => rebuilt.point);
+      await advance(rebuild, admission, (number) => points.get(number) ?? at(stand, number));
       for (const copy of reachable) {
-        const fold = unknown.has(copy.partition) ? undefined : at(refold.folds, copy.partition);
-        faults.push(...(await compareCopy(copy, fold, start !== undefined)));
+        const rebuilt = unknown.has(copy.partition) ? undefined : at(rebuild.partitions, copy.partition);
+        faults.push(...(await compareCopy(copy, rebuilt, start !== undefined)));
       }
     }
-    await advance(refold, admission, () => end);
-    for (const { partition } of refold.folds)
+    await advance(rebuild, admission, () => end);
+    for (const { partition } of rebuild.partitions)
       if (!unknown.has(partition.number)) faults.push(...auditBook(partition, 'replay', 'the replay'));
   } catch (error) {
     if (!(error instanceof HoleError) && !(error instanceof ReadError)) throw error;
@@ -83,7 +83,7 @@ export async function replayThrough(
       faults.push({ check: 'facts', stream: error.stream, seq: error.seq, what: error.message });
     notes.push('stored copies behind the fault could not be compared with a replay');
   }
-  const books = refold.folds.map(({ partition }) => partition.book);
+  const books = rebuild.partitions.map(({ partition }) => partition.book);
   return {
     faults,
     notes,
@@ -94,9 +94,9 @@ export async function replayThrough(
   };
 }
 
-async function advance(refold: Refold, admission: Admission, target: (partition: number) => Point): Promise<void> {
+async function advance(rebuild: Rebuild, admission: Admission, target: (partition: number) => Point): Promise<void> {
   try {
-    await refold.advance(target, (message) => admission.admit(message));
+    await rebuild.advance(target, (message) => admission.admit(message));
   } catch (error) {
     // Reported where the chains were checked.
     if (error instanceof JournalRecordError) throw new ReadError(error.message);
@@ -107,34 +107,38 @@ async function advance(refold: Refold, admission: Admission, target: (partition:
 /** A fold that begins with the baseline, unless that cannot be loaded. */
 async function beginWith(
   start: Baseline,
-  world: VerifyWorld,
-  refold: Refold,
+  deps: VerifyDeps,
+  rebuild: Rebuild,
   number: number,
-): Promise<Fold | undefined> {
+): Promise<PartitionRebuild | undefined> {
   try {
-    const fold = refold.fresh(number);
-    loadPart(await present(world.baselines).part(start, number), fold.partition, fold.seen);
-    return fold;
+    const rebuilt = rebuild.fresh(number);
+    loadPart(await present(deps.baselines).part(start, number), rebuilt.partition, rebuilt.factIds);
+    return rebuilt;
   } catch {
     return undefined;
   }
 }
 
 /** An empty fold in the place of one that cannot be loaded, so that the others can go on. */
-function emptyAt(start: Baseline, refold: Refold, number: number): Fold {
-  const fold = refold.fresh(number);
-  Object.assign(fold.partition.positions, start.positions);
-  fold.partition.journalSeq = start.journalSeq;
-  return fold;
+function emptyAt(start: Baseline, rebuild: Rebuild, number: number): PartitionRebuild {
+  const rebuilt = rebuild.fresh(number);
+  Object.assign(rebuilt.partition.positions, start.positions);
+  rebuilt.partition.journalSeq = start.journalSeq;
+  return rebuilt;
 }
 
-/** @param fold what the streams say, if that is known */
-async function compareCopy(copy: Copy, fold: Fold | undefined, fromBaseline: boolean): Promise<readonly Fault[]> {
+/** @param rebuilt what the streams say, if that is known */
+async function compareCopy(
+  copy: Copy,
+  rebuilt: PartitionRebuild | undefined,
+  fromBaseline: boolean,
+): Promise<readonly Fault[]> {
   const { state, faults } = await loadCopy(copy);
-  if (state === undefined || fold === undefined) return faults;
+  if (state === undefined || rebuilt === undefined) return faults;
   const found = differences(
     state,
-    { book: fold.partition.book, seen: fold.seen },
+    { book: rebuilt.partition.book, factIds: rebuilt.factIds },
     {
       forgottenBeforeMs: copy.atMs - FORGET_SLACK_MS,
       idsForgottenBefore: (copy.atMs - copy.forgotMs) * 1000,

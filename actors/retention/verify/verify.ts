@@ -11,19 +11,19 @@ import type { Baseline } from '../../snapshot/baseline-format.ts';
 import { checkChains } from './check-chains.ts';
 import { collectCopies, readSnapshots } from './collect-copies.ts';
 import { replayThrough } from './replay-through.ts';
-import type { Fault, Held, Verdict, VerifyWorld } from './verdict.ts';
+import type { Fault, StreamRanges, VerificationReport, VerifyDeps } from './report.ts';
 
-export async function verify(world: VerifyWorld): Promise<Verdict> {
+export async function verify(deps: VerifyDeps): Promise<VerificationReport> {
   // Stored copies first: what they know, the streams must hold when they are looked at after that.
-  const stored = await readSnapshots(world);
-  const held = await readHeld(world);
-  const { baselines, faults } = await readBaselines(world);
+  const stored = await readSnapshots(deps);
+  const held = await readHeld(deps);
+  const { baselines, faults } = await readBaselines(deps);
   const notes: string[] = [];
   const checked = { records: 0, writers: 0, facts: 0, snapshots: 0, baselines: 0, keys: 0, reservations: 0 };
-  const verdict = () => ({ good: faults.length === 0, faults, checked, notes });
+  const report = () => ({ good: faults.length === 0, faults, checked, notes });
 
-  const admission = await world.keeping.writers.read();
-  const chains = await checkChains(world, held, baselines, admission);
+  const admission = await deps.keeping.writers.read();
+  const chains = await checkChains(deps, held, baselines, admission);
   faults.push(...chains.faults);
   notes.push(...chains.notes);
   Object.assign(checked, { records: chains.records, writers: chains.writers });
@@ -33,14 +33,14 @@ export async function verify(world: VerifyWorld): Promise<Verdict> {
   if (base === undefined && trimmed !== undefined) {
     const what = `it was trimmed up to ${trimmed[1]}, and no whole baseline holds what came before`;
     faults.push({ check: 'streams', stream: trimmed[0], seq: trimmed[1], what });
-    return verdict();
+    return report();
   }
   // A baseline that nothing before it is left of is a copy to begin from, and cannot be compared with the streams.
   const start = trimmed === undefined ? undefined : base;
   if (start !== undefined)
     notes.push(`what came before baseline ${start.id} has been trimmed: the replay begins with it`);
-  const copies = await collectCopies(world, held, baselines, stored, start);
-  const replayed = await replayThrough(world, held, copies, start, admission);
+  const copies = await collectCopies(deps, held, baselines, stored, start);
+  const replayed = await replayThrough(deps, held, copies, start, admission);
   faults.push(...copies.faults, ...replayed.faults);
   notes.push(...copies.notes, ...replayed.notes);
   const { facts, keys, reservations } = replayed;
@@ -51,13 +51,13 @@ export async function verify(world: VerifyWorld): Promise<Verdict> {
     notes.push(`${outdated} snapshots end before what the streams and baselines still hold: they are not compared`);
   if (copies.unsigned > 0)
     notes.push(`${copies.unsigned} snapshots before the last are not signed with this key: nobody uses them`);
-  return verdict();
+  return report();
 }
 
-async function readHeld(world: VerifyWorld): Promise<Held> {
-  const streams = await readStreams(world.broker);
+async function readHeld(deps: VerifyDeps): Promise<StreamRanges> {
+  const streams = await readStreams(deps.broker);
   // Read behind the streams' ends: what is added to the list from now on comes into force behind them.
-  await world.keeping.refresh();
+  await deps.keeping.refresh();
   return {
     first: streams.get(JOURNAL_STREAM)?.firstSeq ?? 1,
     end: pointOf(Object.fromEntries([...streams].map(([name, { lastSeq }]) => [name, lastSeq]))),
@@ -67,10 +67,10 @@ async function readHeld(world: VerifyWorld): Promise<Held> {
 }
 
 /** Those that are whole, and what is wrong with the others. */
-async function readBaselines(world: VerifyWorld): Promise<{ baselines: Baseline[]; faults: Fault[] }> {
+async function readBaselines(deps: VerifyDeps): Promise<{ baselines: Baseline[]; faults: Fault[] }> {
   const baselines: Baseline[] = [];
   const faults: Fault[] = [];
-  for (const { baseline, damage } of (await world.baselines?.generations()) ?? []) {
+  for (const { baseline, damage } of (await deps.baselines?.generations()) ?? []) {
     if (baseline === undefined) faults.push({ check: 'baseline', what: damage });
     else baselines.push(baseline);
   }

@@ -1,6 +1,6 @@
 /** What is on hand, and whose it is, as one bar: free to promise, held, allocated, kept back, not sellable; and what lacks. */
 import { bucketRow, ON_HAND_BUCKETS } from '../../../streams/buckets.ts';
-import type { Standing } from '../../topics.ts';
+import type { StockTotals } from '../../topics.ts';
 import { units } from '../base/format.ts';
 
 interface Part {
@@ -12,7 +12,7 @@ interface Part {
 const NOT_SELLABLE = ON_HAND_BUCKETS.filter((bucket) => bucket !== 'sellable').reverse();
 
 /** Sellable is held + allocated + kept back + free − shortfall: so kept back (safety stock and the like) is what remains. */
-function partsOf({ units: sum, shortfall }: Standing): Part[] {
+function partsOf({ units: sum, shortfall }: StockTotals): Part[] {
   const kept = sum.sellable - sum.held - sum.allocated - sum.atp + shortfall;
   return [
     { name: 'Free to promise', kind: 'promise', value: sum.atp },
@@ -27,7 +27,7 @@ function partsOf({ units: sum, shortfall }: Standing): Part[] {
   ];
 }
 
-export function Balance({ standing }: { readonly standing: Standing }) {
+export function Balance({ standing }: { readonly standing: StockTotals }) {
   const parts = partsOf(standing);
   const shown = parts.filter(({ value }) => value > 0);
   return (

@@ -11,18 +11,18 @@ import type { Anomaly, KpiTopic, SystemTopic } from '../../topics.ts';
 import { plural, units } from '../base/format.ts';
 import type { Tone } from './figure.tsx';
 
-export interface Verdict {
+export interface PromiseStatus {
   readonly word: string;
   readonly tone: Tone;
   readonly says: string;
 }
 
 /** The first that holds decides, so the worst is looked for first (VE1, VE2). */
-export function verdictOf(
+export function promiseStatus(
   kpi: KpiTopic | undefined,
   system: SystemTopic | undefined,
   unresolved: readonly Anomaly[] | undefined,
-): Verdict {
+): PromiseStatus {
   if (kpi === undefined) return { word: '…', tone: 'plain', says: 'Waiting for the first numbers.' };
   const ownerless = system?.owners.filter((owner) => owner === null).length ?? 0;
   const { shortfall, negative, stockKeys, units: sum } = kpi;

@@ -12,32 +12,32 @@ import { Balance } from '../parts/balance.tsx';
 import { Empty, Loading } from '../parts/condition.tsx';
 import { Figure } from '../parts/figure.tsx';
 import { Icon, type IconName } from '../parts/icon.tsx';
-import { verdictOf } from '../parts/promise-status.ts';
+import { promiseStatus } from '../parts/promise-status.ts';
 import { AnomalyRow } from './anomaly/anomaly-row.tsx';
 import { AtpLatency, Flow, ReservationOutcomes } from './flow.tsx';
 import { conditionOf } from './location/location-condition.ts';
 import { LagText } from './node-table.tsx';
 
-const VERDICT_ICON: Readonly<Record<string, IconName>> = { good: 'good', warn: 'warning', bad: 'critical' };
+const STATUS_ICON: Readonly<Record<string, IconName>> = { good: 'good', warn: 'warning', bad: 'critical' };
 
 export function Overview() {
   const known = kpi.value?.data;
-  const verdict = verdictOf(known, system.value?.data, unresolved.value);
-  const told = useRef(verdict.word);
+  const status = promiseStatus(known, system.value?.data, unresolved.value);
+  const told = useRef(status.word);
   useEffect(() => {
-    if (told.current !== '…' && told.current !== verdict.word) announce(`${verdict.word}. ${verdict.says}`);
-    told.current = verdict.word;
-  }, [verdict.word]);
-  const icon = VERDICT_ICON[verdict.tone];
+    if (told.current !== '…' && told.current !== status.word) announce(`${status.word}. ${status.says}`);
+    told.current = status.word;
+  }, [status.word]);
+  const icon = STATUS_ICON[status.tone];
   return (
     <div class="overview">
-      <section class={`verdict ${verdict.tone}`} data-verdict={verdict.tone}>
+      <section class={`verdict ${status.tone}`} data-verdict={status.tone}>
         <h1 tabIndex={-1}>Are we promising what we have?</h1>
         <p class="word">
           {icon !== undefined && <Icon name={icon} />}
-          {verdict.word}
+          {status.word}
         </p>
-        <p class="says">{verdict.says}</p>
+        <p class="says">{status.says}</p>
         {known !== undefined && <Balance standing={known} />}
       </section>
       {known === undefined ? <Loading what="the first numbers" /> : <Numbers kpi={known} />}

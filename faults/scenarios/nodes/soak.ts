@@ -7,7 +7,7 @@ import { chance, pick } from '../../../harness/chance.ts';
 import { type HeapSummary, heapLine, heapTable, summarizeHeap } from '../../../harness/heap/heap-summary.ts';
 import type { NodeProcess, Servers } from '../../../harness/processes/node-process.ts';
 import { until } from '../../../harness/until.ts';
-import { MemoryWatch } from '../../rig/memory.ts';
+import { MemorySampler } from '../../rig/memory.ts';
 import { redisCommand } from '../../rig/prepared.ts';
 import { balanced } from '../../rig/served.ts';
 import { UnderLoad } from '../../rig/under-load.ts';
@@ -41,7 +41,7 @@ async function soakNodes({ rig, minutes, say }: Run): Promise<Outcome> {
   await balanced([watched, other]);
   const load = new UnderLoad([watched, other], 8);
   await load.start();
-  const memory = new MemoryWatch(() => watched.pid, 1_000);
+  const memory = new MemorySampler(() => watched.pid, 1_000);
   const heap = [await heapMib(watched)];
   const random = chance(11);
   const end = performance.now() + minutes * 60_000;

@@ -3,7 +3,7 @@ import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:
 import { basename, dirname, join } from 'node:path';
 import { chance, pick } from '../../../harness/chance.ts';
 import { inLanes } from '../../rig/lanes.ts';
-import { filesOf, judge, type Prepared, prepare, type Verdict } from '../../rig/prepared.ts';
+import { filesOf, judge, type Prepared, prepare, type TrialResult } from '../../rig/prepared.ts';
 import type { Rig } from '../../rig/rig.ts';
 import type { Outcome, Run, Scenario } from '../../scenario.ts';
 
@@ -29,15 +29,15 @@ async function damageFiles({ rig, trials, first, say }: Run): Promise<Outcome> {
     const trial = first + each;
     const random = chance(trial + 1);
     const state = pick(random, states);
-    const { verdict, what } = await damaged(rig, state, random);
-    counts[verdict.is] += 1;
-    if (verdict.is === 'wrong') broken.push(`trial ${trial} (${state.name}, ${what}): ${verdict.why}`);
-    if (verdict.is === 'refused') {
-      const kind = verdict.why.replaceAll(/\d+/g, 'N').slice(0, 80);
+    const { result, what } = await damaged(rig, state, random);
+    counts[result.is] += 1;
+    if (result.is === 'wrong') broken.push(`trial ${trial} (${state.name}, ${what}): ${result.why}`);
+    if (result.is === 'refused') {
+      const kind = result.why.replaceAll(/\d+/g, 'N').slice(0, 80);
       const known = reasons.get(kind);
       reasons.set(kind, { count: (known?.count ?? 0) + 1, first: known?.first ?? trial });
     }
-    if (verdict.is === 'wrong') say(broken.at(-1) as string);
+    if (result.is === 'wrong') say(broken.at(-1) as string);
     else if ((each + 1) % 20 === 0) say(`${each + 1} of ${trials}: ${JSON.stringify(counts)}`);
   });
   for (const [reason, { count, first: at }] of reasons) say(`${count} × (trial ${at}) ${reason}`);
@@ -48,7 +48,11 @@ async function damageFiles({ rig, trials, first, say }: Run): Promise<Outcome> {
   };
 }
 
-async function damaged(rig: Rig, state: Prepared, random: () => number): Promise<{ verdict: Verdict; what: string }> {
+async function damaged(
+  rig: Rig,
+  state: Prepared,
+  random: () => number,
+): Promise<{ result: TrialResult; what: string }> {
   const [natsDir, redisDir] = [rig.memoryPath('nats'), rig.memoryPath('redis')];
   cpSync(state.nats, natsDir, { recursive: true });
   cpSync(state.redis, redisDir, { recursive: true });
@@ -61,13 +65,13 @@ async function damaged(rig: Rig, state: Prepared, random: () => number): Promise
     try {
       nats = await rig.nats({ dataDir: natsDir });
     } catch (error) {
-      return { verdict: { is: 'refused', why: `nats-server: ${(error as Error).message}` }, what };
+      return { result: { is: 'refused', why: `nats-server: ${(error as Error).message}` }, what };
     }
     ended.push(() => nats.kill());
     const node = await rig.node({ nats, redis }, { env: { HOLDFAST_LEASE: '15s' } });
     ended.push(() => node.kill());
     node.start();
-    return { verdict: await judge(node, state), what };
+    return { result: await judge(node, state), what };
   } finally {
     await Promise.all(ended.map((end) => end()));
     for (const folder of [natsDir, redisDir]) rmSync(folder, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import { cpSync, rmSync } from 'node:fs';
 import { chance, pick } from '../../../harness/chance.ts';
 import type { ServerHandle } from '../../../src/servers/local-server.ts';
 import { inLanes } from '../../rig/lanes.ts';
-import { judge, type Prepared, prepare, type Verdict, withRedis } from '../../rig/prepared.ts';
+import { judge, type Prepared, prepare, type TrialResult, withRedis } from '../../rig/prepared.ts';
 import type { Rig } from '../../rig/rig.ts';
 import type { Outcome, Run, Scenario } from '../../scenario.ts';
 
@@ -27,10 +27,10 @@ async function damageSnapshots({ rig, trials, first, say }: Run): Promise<Outcom
     const trial = first + each;
     const random = chance(trial + 1);
     const state = pick(random, states);
-    const { verdict, what } = await damaged(rig, state, random);
-    counts[verdict.is] += 1;
-    if (verdict.is === 'wrong') {
-      broken.push(`trial ${trial} (${state.name}, ${what}): ${verdict.why}`);
+    const { result, what } = await damaged(rig, state, random);
+    counts[result.is] += 1;
+    if (result.is === 'wrong') {
+      broken.push(`trial ${trial} (${state.name}, ${what}): ${result.why}`);
       say(broken.at(-1) as string);
     } else if ((each + 1) % 20 === 0) say(`${each + 1} of ${trials}: ${JSON.stringify(counts)}`);
   });
@@ -41,7 +41,11 @@ async function damageSnapshots({ rig, trials, first, say }: Run): Promise<Outcom
   };
 }
 
-async function damaged(rig: Rig, state: Prepared, random: () => number): Promise<{ verdict: Verdict; what: string }> {
+async function damaged(
+  rig: Rig,
+  state: Prepared,
+  random: () => number,
+): Promise<{ result: TrialResult; what: string }> {
   const [natsDir, redisDir] = [rig.memoryPath('nats'), rig.memoryPath('redis')];
   cpSync(state.nats, natsDir, { recursive: true });
   cpSync(state.redis, redisDir, { recursive: true });
@@ -50,7 +54,7 @@ async function damaged(rig: Rig, state: Prepared, random: () => number): Promise
   const node = await rig.node({ nats, redis }, { env: { HOLDFAST_LEASE: '15s' } });
   try {
     node.start();
-    return { verdict: await judge(node, state), what };
+    return { result: await judge(node, state), what };
   } finally {
     await Promise.all([node.kill(), nats.kill(), redis.kill()]);
     for (const folder of [natsDir, redisDir]) rmSync(folder, { recursive: true, force: true });

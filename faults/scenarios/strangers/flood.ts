@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect, createInbox, type NatsConnection } from '@nats-io/transport-node';
 import { ask, askUntilDecided } from '../../../harness/callers/http-caller.ts';
 import { until } from '../../../harness/until.ts';
-import { MemoryWatch } from '../../rig/memory.ts';
+import { MemorySampler } from '../../rig/memory.ts';
 import type { Outcome, Run, Scenario } from '../../scenario.ts';
 
 export const flood: Scenario = {
@@ -51,10 +51,10 @@ async function floodNode({ rig, trials, say }: Run): Promise<Outcome> {
   const figures: Record<string, string | number> = {};
   for (let trial = 0; trial < trials; trial++) {
     const calm = await closedLoop(caller, `calm-${trial}`);
-    const before = new MemoryWatch(() => node.pid, 50);
+    const before = new MemorySampler(() => node.pid, 50);
     await delay(200);
     before.stop();
-    const during = new MemoryWatch(() => node.pid, 100);
+    const during = new MemorySampler(() => node.pid, 100);
     const stormy = await openLoop(caller, `flood-${trial}`, 10 * calm.perSecond);
     during.stop();
     const ratio = stormy.perSecond / calm.perSecond;

@@ -22,7 +22,7 @@ import { forgedSnapshots } from '../../hostile/attacks/snapshots.ts';
 import { ATTACKS } from '../../hostile/attacks.ts';
 import { HonestCallers, percentile, type Waited } from '../../hostile/honest.ts';
 import type { Told } from '../../hostile/orders.ts';
-import { MemoryWatch } from '../../rig/memory.ts';
+import { MemorySampler } from '../../rig/memory.ts';
 import { balanced, PARTITIONS, probeSkus, stockProbes } from '../../rig/served.ts';
 import { UnderLoad } from '../../rig/under-load.ts';
 import type { Outcome, Run, Scenario } from '../../scenario.ts';
@@ -102,7 +102,7 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
   const readers = nodes.map((node) => new LiveReader(node.url, 'kpi,atp:S1'));
   for (const reader of readers) rig.defer(() => reader.close());
   await Promise.all(readers.map((reader) => reader.opened()));
-  const memory = nodes.map((node) => new MemoryWatch(() => node.pid, 500));
+  const memory = nodes.map((node) => new MemorySampler(() => node.pid, 500));
   for (const each of memory) rig.defer(() => each.stop());
   const attackers = await Attackers.start();
   rig.defer(() => attackers.end());

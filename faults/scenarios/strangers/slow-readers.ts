@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { until } from '../../../harness/until.ts';
 import { NatsBroker } from '../../../streams/nats/broker.ts';
-import { MemoryWatch } from '../../rig/memory.ts';
+import { MemorySampler } from '../../rig/memory.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { UnderLoad } from '../../rig/under-load.ts';
 import type { Outcome, Run, Scenario } from '../../scenario.ts';
@@ -26,7 +26,7 @@ async function slowlyRead({ rig, trials, say }: Run): Promise<Outcome> {
   const load = new UnderLoad([node]);
   await load.start();
   await load.more(100);
-  const memory = new MemoryWatch(() => node.pid, 200);
+  const memory = new MemorySampler(() => node.pid, 200);
   await load.more(100);
   const before = memory.most;
   const broken: string[] = [];

@@ -2,9 +2,9 @@
 
 import type { Command } from 'commander';
 import { horizonText, type RulesEntry } from '../../../actors/idempotency/rules.ts';
-import type { Made } from '../../../actors/retention/make-baseline.ts';
+import type { MadeBaseline } from '../../../actors/retention/make-baseline.ts';
 import type { Trimmed } from '../../../actors/retention/trim.ts';
-import type { Fault, Verdict } from '../../../actors/retention/verify/verdict.ts';
+import type { Fault, VerificationReport } from '../../../actors/retention/verify/report.ts';
 import { armFailpoint } from '../../../config/failpoints.ts';
 import { parseHorizon } from '../../../config/setting-forms.ts';
 import { printable, printableJson } from '../../../streams/names.ts';
@@ -42,9 +42,9 @@ export function addInspectionCommands(program: Command, run: CliRun): void {
     .option('--json', 'print the verdict as JSON');
   settingOptions(verify).action(async (given: Given) => {
     const { runVerify } = await import('../../operate/retention-commands.ts');
-    const verdict = await runVerify(serverSettings(given, run.env));
-    if (!verdict.good) run.exitCode = 1;
-    print(run, given, verdict, verdictText);
+    const report = await runVerify(serverSettings(given, run.env));
+    if (!report.good) run.exitCode = 1;
+    print(run, given, report, reportText);
   });
   const horizon = program
     .command('horizon')
@@ -70,7 +70,7 @@ function print<T>({ stdout }: CliRun, given: Given, answer: T, text: (answer: T)
   stdout.write(given.json === true ? printableJson(`${JSON.stringify(answer)}\n`) : text(answer));
 }
 
-function baselineText({ baseline, facts, decisions, bytes }: Made): string {
+function baselineText({ baseline, facts, decisions, bytes }: MadeBaseline): string {
   const keys = baseline.parts.reduce((sum, part) => sum + part.keys, 0);
   const reservations = baseline.parts.reduce((sum, part) => sum + part.reservations, 0);
   return [
@@ -93,7 +93,7 @@ function trimText({ baseline, removed, floors, notes }: Trimmed): string {
   return `Trimmed to baseline ${baseline}.\n${table(head, rows)}${notes.map((note) => `Note: ${printable(note)}\n`).join('')}`;
 }
 
-function verdictText({ good, faults, checked, notes }: Verdict): string {
+function reportText({ good, faults, checked, notes }: VerificationReport): string {
   const lines = [
     `Checked ${checked.records} records of ${checked.writers} writers, ${checked.facts} facts, ${checked.snapshots} snapshots, ${checked.baselines} baselines; the replay ends in ${checked.keys} stock keys and ${checked.reservations} reservations.`,
     ...notes.map((note) => `Note: ${note}`),

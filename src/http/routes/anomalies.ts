@@ -1,6 +1,6 @@
 /** Routes of anomalies: list, acknowledge, resolve. */
 import type { FastifyInstance } from 'fastify';
-import type { AnomalyDesk } from '../../../actors/anomaly/keeper.ts';
+import type { AnomalyService } from '../../../actors/anomaly/keeper.ts';
 import type { PersonStep } from '../../../actors/anomaly/lifecycle.ts';
 import { LIMITS } from '../../../config/limits.ts';
 import {
@@ -87,19 +87,19 @@ const resolveAnomaly: Operation = {
 
 export const ANOMALY_OPERATIONS = [listAnomalies, acknowledgeAnomaly, resolveAnomaly];
 
-export function addAnomalyRoutes(app: FastifyInstance, desk: AnomalyDesk): void {
+export function addAnomalyRoutes(app: FastifyInstance, anomalies: AnomalyService): void {
   addRoute(app, listAnomalies, async (request) => {
     const { cursor, limit, ...query } = valid(anomaliesQuery, onceEach(request.query));
-    const found = await desk.list({ ...query, limit: limit + 1, after: cursor });
-    const anomalies = found.slice(0, limit);
-    const last = anomalies.at(-1);
+    const found = await anomalies.list({ ...query, limit: limit + 1, after: cursor });
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
     const next = found.length > limit && last !== undefined ? cursorText([last.at, last.id]) : null;
-    return { anomalies, next };
+    return { anomalies: page, next };
   });
   const step = (operation: Operation, which: PersonStep) =>
     addRoute(app, operation, async (request) => {
       const { id } = valid(anomalyParams, request.params);
-      return desk.step(id, which, valid(anomalyStep, present(request.body)));
+      return anomalies.step(id, which, valid(anomalyStep, present(request.body)));
     });
   step(acknowledgeAnomaly, 'acknowledge');
   step(resolveAnomaly, 'resolve');

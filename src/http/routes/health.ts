@@ -97,13 +97,13 @@ export const OPERATIONS: readonly Operation[] = [
   page,
 ];
 
-export interface OperationsWorld {
+export interface OperationsDeps {
   readonly readiness: () => Readiness;
   readonly metrics: Metrics;
   readonly name: string;
 }
 
-export function addOperationsRoutes(app: FastifyInstance, { readiness, metrics, name }: OperationsWorld): void {
+export function addOperationsRoutes(app: FastifyInstance, { readiness, metrics, name }: OperationsDeps): void {
   addRoute(app, health, async () => ({ status: 'alive', name }));
   addRoute(app, ready, async (_request, reply) => {
     const { ready: serves, reasons, owned, partitions, owns, quarantined = [] } = readiness();

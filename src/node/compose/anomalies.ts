@@ -10,7 +10,7 @@ import type { NatsBroker } from '../../../streams/nats/broker.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { Log } from '../../process/log.ts';
 
-export interface AnomaliesWorld {
+export interface AnomaliesDeps {
   readonly broker: NatsBroker;
   readonly clock: Clock;
   readonly peers: Peers;
@@ -19,8 +19,8 @@ export interface AnomaliesWorld {
   readonly settings: Settings;
 }
 
-export async function anomaliesOf(world: AnomaliesWorld): Promise<AnomalyKeeper> {
-  const { broker, clock, peers, metrics, log, settings } = world;
+export async function anomaliesOf(deps: AnomaliesDeps): Promise<AnomalyKeeper> {
+  const { broker, clock, peers, metrics, log, settings } = deps;
   const keeper = new AnomalyKeeper({
     keys: await broker.keys(ANOMALIES_BUCKET, { replicas: settings.replicas }),
     clock,

@@ -1,7 +1,7 @@
 /** The core of a node on the real world: on NATS and Redis, with what it tells to metrics and log. */
 import { buildCore, type Core } from '../../../actors/engine/core.ts';
 import type { EngineEvents } from '../../../actors/engine/parts.ts';
-import type { MakeWatch } from '../../../actors/partition/observer.ts';
+import type { MakeObserver } from '../../../actors/partition/observer.ts';
 import { baselineSources } from '../../../actors/retention/baseline-store.ts';
 import type { Settings } from '../../../config/settings.ts';
 import { MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET, SKIPS_BUCKET, WRITERS_BUCKET } from '../../../config/topology.ts';
@@ -9,8 +9,8 @@ import type { Keys } from '../../../streams/broker.ts';
 import type { Clock } from '../../../streams/clock.ts';
 import { type NatsBroker, nonce } from '../../../streams/nats/broker.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
-import type { StorageWatch } from '../../metrics/storage.ts';
-import { isDead, processMark } from '../../process/identity.ts';
+import type { StorageSampler } from '../../metrics/storage.ts';
+import { isDead, processIdentity } from '../../process/identity.ts';
 import type { Log } from '../../process/log.ts';
 import type { RedisSnapshots } from '../../redis/snapshot-store.ts';
 import type { NatsPeers } from '../peers.ts';
@@ -23,10 +23,10 @@ export interface ComposeCoreDeps {
   readonly peers: NatsPeers;
   readonly horizons: Keys;
   readonly created: Readonly<Record<string, string>>;
-  readonly storage: StorageWatch;
+  readonly storage: StorageSampler;
   readonly metrics: Metrics;
   readonly log: Log;
-  readonly watch: MakeWatch;
+  readonly observer: MakeObserver;
   /** This start of this node. */
   readonly writer: string;
   /** Where HTTP listens, as others are told; '' before it does. */
@@ -36,7 +36,7 @@ export interface ComposeCoreDeps {
 }
 
 export async function composeCore(deps: ComposeCoreDeps): Promise<Core> {
-  const { settings, broker, store, clock, peers, horizons, created, storage, watch, writer, address } = deps;
+  const { settings, broker, store, clock, peers, horizons, created, storage, observer, writer, address } = deps;
   const { replicas } = settings;
   const kept = (bucket: string) => broker.keys(bucket, { replicas });
   return buildCore({
@@ -48,15 +48,15 @@ export async function composeCore(deps: ComposeCoreDeps): Promise<Core> {
     created,
     nonce,
     storage,
-    watch,
+    observer,
     isDead,
     baselines: (note) => baselineSources(broker, note),
     nodes: await broker.keys(NODES_BUCKET, { ttlMs: settings.leaseTtl, replicas }),
     owners: await kept(OWNERS_BUCKET),
-    marks: await kept(MARKS_BUCKET),
+    highWaterMarks: await kept(MARKS_BUCKET),
     writers: await kept(WRITERS_BUCKET),
     skips: await kept(SKIPS_BUCKET),
-    self: () => ({ name: settings.name, writer, http: address(), process: processMark() }),
+    self: () => ({ name: settings.name, writer, http: address(), process: processIdentity() }),
     settings: {
       partitions: settings.partitions,
       horizonMs: settings.horizon,

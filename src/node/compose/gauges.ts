@@ -13,7 +13,7 @@ type Measured = Pick<Engine, 'readiness' | 'snapshotAgeSeconds' | 'lag'> & {
   readonly progress: Pick<Engine['progress'], 'journalMs' | 'parkingMs' | 'intakeMs'>;
   readonly writers: { readonly latest: { readonly aside: { readonly records: number } } };
   readonly partitions: Pick<PartitionSet, 'values'> & { readonly quarantine: { readonly size: number } };
-  readonly seen: { readonly size: number };
+  readonly factIds: { readonly size: number };
   readonly journal: { readonly inFlight: number };
 };
 
@@ -43,7 +43,7 @@ export function measure(
   metrics.gauge('lease_held', () => (ownership.leased ? 1 : 0));
   metrics.gauge('durability_strict', () => (level === 'relaxed' ? 0 : 1));
   metrics.gauge('snapshot_age_seconds', () => engine.snapshotAgeSeconds);
-  metrics.gauge('seen_ids', () => engine.seen.size);
+  metrics.gauge('seen_ids', () => engine.factIds.size);
   metrics.gauge('journal_waiting', () => engine.journal.inFlight);
   metrics.gauge('journal_set_aside_records', () => engine.writers.latest.aside.records);
   metrics.gauge('journal_stalled_seconds', () => engine.progress.journalMs / 1000);

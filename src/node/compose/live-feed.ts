@@ -6,10 +6,10 @@ import { FACT_STREAM_NAMES, PARKED_STREAM } from '../../../config/topology.ts';
 import type { AnomalySource } from '../../../dashboards/feed/anomaly-source.ts';
 import { LiveFeed } from '../../../dashboards/feed/live-feed.ts';
 import type { NodeReport } from '../../../dashboards/feed/roster.ts';
-import type { Wanted } from '../../../dashboards/feed/sku-interest.ts';
-import { Counted } from '../../../dashboards/kpi/counters.ts';
-import type { LocationStanding } from '../../../dashboards/kpi/observer.ts';
-import { AskedWindows } from '../../../dashboards/kpi/request-stats.ts';
+import type { SkuInterests } from '../../../dashboards/feed/sku-interest.ts';
+import { KpiCounters } from '../../../dashboards/kpi/counters.ts';
+import type { LocationTotals } from '../../../dashboards/kpi/observer.ts';
+import { RequestStats } from '../../../dashboards/kpi/request-stats.ts';
 import { STANDING_LENGTH } from '../../../dashboards/kpi/totals.ts';
 import type { Clock } from '../../../streams/clock.ts';
 import { PARKED_SUBJECTS } from '../../../streams/fact/parked.ts';
@@ -29,11 +29,11 @@ const PARKED_MS = 2_000;
 
 /** What a node's counters and windows are made of; made before the core, which feeds them. */
 export class LiveCounts {
-  readonly counted = new Counted();
-  readonly asked: AskedWindows;
+  readonly counted = new KpiCounters();
+  readonly asked: RequestStats;
 
   constructor(metrics: Metrics, clock: Clock) {
-    this.asked = new AskedWindows(RESERVATION_OUTCOMES, () => clock.monoMs());
+    this.asked = new RequestStats(RESERVATION_OUTCOMES, () => clock.monoMs());
     this.counted.onLead = (seconds) => metrics.observe('transfer_lead_seconds', seconds);
     metrics.listener = {
       count: { facts_duplicate_total: (times) => this.asked.duplicate(times) },
@@ -49,7 +49,7 @@ export class LiveCounts {
   }
 }
 
-export interface LiveSystemWorld {
+export interface LiveSystemDeps {
   readonly name: string;
   readonly writer: string;
   readonly partitions: number;
@@ -58,7 +58,7 @@ export interface LiveSystemWorld {
   readonly peers: NatsPeers;
   readonly core: Pick<Core, 'engine' | 'serves' | 'ownership'>;
   readonly counts: LiveCounts;
-  readonly interest: Wanted;
+  readonly interest: SkuInterests;
   readonly metrics: Metrics;
   readonly anomalies: AnomalySource;
   readonly durability: string;
@@ -68,8 +68,8 @@ export interface LiveSystemWorld {
   readonly http: () => string;
 }
 
-export function buildLiveFeed(world: LiveSystemWorld): LiveFeed {
-  const { clock, broker, core, metrics, writer, partitions, peers, anomalies } = world;
+export function buildLiveFeed(deps: LiveSystemDeps): LiveFeed {
+  const { clock, broker, core, metrics, writer, partitions, peers, anomalies } = deps;
   const parked = parkedCount(broker, clock);
   const feed = new LiveFeed({
     clock,
@@ -77,22 +77,22 @@ export function buildLiveFeed(world: LiveSystemWorld): LiveFeed {
     peers,
     writer,
     partitions,
-    interest: world.interest,
+    interest: deps.interest,
     served: (number) => {
       const partition = core.serves(number) ? core.engine.partitions.get(number) : undefined;
       const kpi = partition === undefined ? undefined : kpiOf(partition);
       return partition === undefined || kpi === undefined ? undefined : { book: partition.book, kpi };
     },
-    report: reporter(world, () => feed.hub.size),
+    report: reporter(deps, () => feed.hub.size),
     outcomes: RESERVATION_OUTCOMES,
     anomalies,
-    system: async () => ({ parked: await parked(), durability: world.durability, version: VERSION }),
+    system: async () => ({ parked: await parked(), durability: deps.durability, version: VERSION }),
     sent: () => metrics.count('live_messages_total'),
     encoded: () => metrics.count('live_encoded_total'),
     skipped: () => metrics.count('live_skipped_total'),
     living: () => core.ownership.living,
     misfit: (error) => broker.onFault('owner', error),
-    failed: world.failed,
+    failed: deps.failed,
   });
   metrics.gauge('live_clients', () => feed.hub.size);
   return feed;
@@ -125,8 +125,8 @@ export function kpiExport(
 }
 
 /** Several figures of one scrape are of one reading: what was read in this turn of the event loop is not read again. */
-function once(read: () => LocationStanding[]): () => LocationStanding[] {
-  let held: LocationStanding[] | undefined;
+function once(read: () => LocationTotals[]): () => LocationTotals[] {
+  let held: LocationTotals[] | undefined;
   return () => {
     if (held === undefined) {
       held = read();
@@ -139,7 +139,7 @@ function once(read: () => LocationStanding[]): () => LocationStanding[] {
 }
 
 function reporter(
-  { name, clock, core: { engine }, counts, http }: LiveSystemWorld,
+  { name, clock, core: { engine }, counts, http }: LiveSystemDeps,
   liveClients: () => number,
 ): () => Omit<NodeReport, 'v' | 'writer' | 'owns' | 'leaves'> {
   const startedAt = new Date(clock.nowMs()).toISOString();

@@ -4,28 +4,28 @@
  *
  * Invariant WT1: what was kept by watches of another number or order is none of these watches': then each begins anew.
  */
-import type { MakeWatch, PartitionWatch } from '../../../actors/partition/observer.ts';
+import type { MakeObserver, PartitionObserver } from '../../../actors/partition/observer.ts';
 import type { Partition } from '../../../actors/partition/partition.ts';
 import type { StockBook } from '../../../actors/stock/book.ts';
 import type { ChangeSet } from '../../../actors/stock/changes.ts';
-import type { Counted } from '../../../dashboards/kpi/counters.ts';
-import { KpiWatch } from '../../../dashboards/kpi/observer.ts';
+import type { KpiCounters } from '../../../dashboards/kpi/counters.ts';
+import { KpiObserver } from '../../../dashboards/kpi/observer.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
 import type { StockDecision } from '../../../streams/journal/stock-decisions.ts';
 
-export interface WatchingWorld {
-  readonly counted: Counted;
+export interface ObserversDeps {
+  readonly counted: KpiCounters;
   /** Is told what each fold has changed. */
   readonly changed: (changes: ChangeSet) => void;
   /** Watches beside the KPIs. */
-  readonly others: readonly MakeWatch[];
+  readonly others: readonly MakeObserver[];
 }
 
-export function watching(world: WatchingWorld): MakeWatch {
+export function observing(deps: ObserversDeps): MakeObserver {
   return (partition) => {
-    const { counted, changed, others } = world;
-    const kpi = new KpiWatch({ counted, partition });
-    return new Watches(
+    const { counted, changed, others } = deps;
+    const kpi = new KpiObserver({ counted, partition });
+    return new Observers(
       kpi,
       others.map((make) => make(partition)),
       changed,
@@ -34,38 +34,38 @@ export function watching(world: WatchingWorld): MakeWatch {
 }
 
 /** The KPIs of a partition that is held here. */
-export function kpiOf(partition: Partition): KpiWatch | undefined {
-  return partition.watch instanceof Watches ? partition.watch.kpi : undefined;
+export function kpiOf(partition: Partition): KpiObserver | undefined {
+  return partition.observer instanceof Observers ? partition.observer.kpi : undefined;
 }
 
-class Watches implements PartitionWatch {
-  readonly kpi: KpiWatch;
-  readonly #all: readonly PartitionWatch[];
-  readonly #changed: WatchingWorld['changed'];
+class Observers implements PartitionObserver {
+  readonly kpi: KpiObserver;
+  readonly #all: readonly PartitionObserver[];
+  readonly #changed: ObserversDeps['changed'];
 
-  constructor(kpi: KpiWatch, others: readonly PartitionWatch[], changed: WatchingWorld['changed']) {
+  constructor(kpi: KpiObserver, others: readonly PartitionObserver[], changed: ObserversDeps['changed']) {
     this.kpi = kpi;
     this.#changed = changed;
     this.#all = [kpi, ...others];
   }
 
   factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
-    for (const watch of this.#all) watch.factFolded(book, fact, recordedAt);
+    for (const observer of this.#all) observer.factFolded(book, fact, recordedAt);
     this.#changed(book.changes);
   }
 
   decisionFolded(book: StockBook, decision: StockDecision): void {
-    for (const watch of this.#all) watch.decisionFolded(book, decision);
+    for (const observer of this.#all) observer.decisionFolded(book, decision);
     this.#changed(book.changes);
   }
 
   load(book: StockBook, kept: Uint8Array | undefined): void {
     const parts = kept === undefined ? undefined : split(kept, this.#all.length);
-    for (const [index, watch] of this.#all.entries()) watch.load(book, parts?.[index]);
+    for (const [index, observer] of this.#all.entries()) observer.load(book, parts?.[index]);
   }
 
   keep(): Uint8Array {
-    return joined(this.#all.map((watch) => watch.keep()));
+    return joined(this.#all.map((observer) => observer.keep()));
   }
 }
 

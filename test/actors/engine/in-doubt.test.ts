@@ -3,7 +3,7 @@
  * or stays in quarantine with what cannot be folded; the others go on.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { PartitionWatch } from '../../../actors/partition/observer.ts';
+import type { PartitionObserver } from '../../../actors/partition/observer.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
 import { until } from '../../../harness/until.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
@@ -24,7 +24,7 @@ const bite = (id: string) => {
   throw new TypeError(`cannot read properties of ${id}`);
 };
 /** Throws in the middle of a fold: the book has been changed by then. */
-const watch = (): PartitionWatch => ({
+const observer = (): PartitionObserver => ({
   factFolded: (_, fact) => bite(fact.id),
   decisionFolded: (_, decision) => bite(decision.id),
   load: none,
@@ -48,7 +48,7 @@ const receipt = (id: string, sku: string) => ({
   qty: 5,
 });
 const place = (id: string, sku: string) =>
-  node.desk.place({
+  node.router.place({
     id,
     channel: 'web',
     purpose: 'order',
@@ -61,7 +61,7 @@ const serves = (partition: number) => node.engine.partitions.get(partition)?.ser
 
 beforeAll(async () => {
   const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
-  node = await freshEngine(nats.url, redis.url, 'one', { partitions: PARTITIONS, leaseTtlMs: 10_000, watch });
+  node = await freshEngine(nats.url, redis.url, 'one', { partitions: PARTITIONS, leaseTtlMs: 10_000, observer });
   for (let partition = 0; partition < PARTITIONS; partition++)
     await node.facts.submit([receipt(`stock-${partition}`, skuIn(partition))]);
 }, 60_000);
@@ -74,7 +74,7 @@ it('builds a partition again at once where a fact could not be folded, and loses
   poison = (id) => id === 'once' && times++ === 0;
   await node.facts.submit([receipt('once', skuIn(0))]);
   await until(() => serves(0), 30_000, reasons);
-  expect(await node.desk.stock(skuIn(0), 'x')).toMatchObject({ sellable: 10 });
+  expect(await node.router.stock(skuIn(0), 'x')).toMatchObject({ sellable: 10 });
   expect(node.notes.filter((note) => note.includes('while folding'))).toHaveLength(1);
 });
 
@@ -99,7 +99,7 @@ it('does the same for a decision, which is durable and is not answered as if it 
   await expect(place(id, skuIn(3))).rejects.toMatchObject({ kind: 'undecided' });
   await until(() => serves(3), 30_000, reasons);
   expect(await place(id, skuIn(3))).toMatchObject({ fresh: false, reservation: { status: 'held' } });
-  expect(await node.desk.stock(skuIn(3), 'x')).toMatchObject({ sellable: 5, held: 1 });
+  expect(await node.router.stock(skuIn(3), 'x')).toMatchObject({ sellable: 5, held: 1 });
 });
 
 it('quarantines a partition whose fold breaks an assertion, counts it, and answers for the others', async () => {
@@ -118,6 +118,6 @@ it('quarantines a partition whose fold breaks an assertion, counts it, and answe
   expect(reasons()).toMatch(/fact RECEIPTS\.\d+ cannot be folded: TEST does not hold/);
   expect(await node.facts.submit([receipt('beside', skuIn(0))])).toMatchObject({ accepted: 1 });
   expect((await place(idIn(3, 'beside'), skuIn(3))).reservation.status).toBe('held');
-  await expect(node.desk.stock(skuIn(2), 'x')).rejects.toMatchObject({ kind: 'undecided' });
+  await expect(node.router.stock(skuIn(2), 'x')).rejects.toMatchObject({ kind: 'undecided' });
   expect(await failures()).toBe(2);
 });

@@ -1,7 +1,7 @@
 /** A core on real servers, without the fronts. */
 
 import { buildCore } from '../../../actors/engine/core.ts';
-import type { MakeWatch } from '../../../actors/partition/observer.ts';
+import type { MakeObserver } from '../../../actors/partition/observer.ts';
 import { baselineSources } from '../../../actors/retention/baseline-store.ts';
 import {
   HORIZONS_BUCKET,
@@ -29,7 +29,7 @@ export async function freshEngine(
     leaseTtlMs?: number;
     snapshotIntervalMs?: number;
     horizonMs?: number | null | undefined;
-    watch?: MakeWatch;
+    observer?: MakeObserver;
   } = {},
 ) {
   const clock = new SteadyClock();
@@ -55,10 +55,10 @@ export async function freshEngine(
     horizons,
     writers: await broker.keys(WRITERS_BUCKET, { replicas: 1 }),
     skips: await broker.keys(SKIPS_BUCKET, { replicas: 1 }),
-    marks: await broker.keys(MARKS_BUCKET, { replicas: 1 }),
+    highWaterMarks: await broker.keys(MARKS_BUCKET, { replicas: 1 }),
     peers,
     self: () => ({ name, writer, http: '', process: undefined }),
-    ...(more.watch === undefined ? {} : { watch: more.watch }),
+    ...(more.observer === undefined ? {} : { observer: more.observer }),
     isDead: () => false,
     created,
     nonce,
@@ -84,7 +84,7 @@ export async function freshEngine(
       failed: (why) => notes.push(`failed ${why}`),
     },
   });
-  const { ownership, engine, desk, facts: factDesk } = core;
+  const { ownership, engine, router, facts: factDesk } = core;
   serveOwned(broker, core, core.handlers);
   await engine.start();
   const until = performance.now() + 20_000;
@@ -95,7 +95,7 @@ export async function freshEngine(
   }
   return {
     engine,
-    desk,
+    router,
     facts: { submit: (values: readonly unknown[]) => factDesk.submit(values.map(sentAsJson)) },
     broker,
     peers,

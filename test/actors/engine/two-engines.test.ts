@@ -53,7 +53,7 @@ const skuOf = (owner: number, nth = 0) =>
 it('answers the same from either of two nodes that share the partitions', async () => {
   expect(nodes().every((node) => node.engine.partitions.size > 0)).toBe(true);
   for (const node of nodes()) {
-    const answer = await node.desk.atp({ lines: Array.from({ length: 40 }, (_, i) => ({ sku: `S${i}` })) });
+    const answer = await node.router.atp({ lines: Array.from({ length: 40 }, (_, i) => ({ sku: `S${i}` })) });
     expect(answer.lines.map((line) => line.atp)).toEqual(Array(40).fill(5));
   }
 });
@@ -61,7 +61,7 @@ it('answers the same from either of two nodes that share the partitions', async 
 it('holds a basket across owners whole or not at all, and steps it as one', async () => {
   const [near, far] = [skuOf(0), skuOf(1)];
   const node = one as TestEngine;
-  const placed = await node.desk.place(
+  const placed = await node.router.place(
     request('across-1', [
       { sku: near, qty: 2 },
       { sku: far, qty: 3 },
@@ -78,7 +78,7 @@ it('holds a basket across owners whole or not at all, and steps it as one', asyn
     },
   });
   expect(
-    await (two as TestEngine).desk.place(
+    await (two as TestEngine).router.place(
       request('across-1', [
         { sku: near, qty: 2 },
         { sku: far, qty: 3 },
@@ -89,17 +89,17 @@ it('holds a basket across owners whole or not at all, and steps it as one', asyn
     { sku: near, qty: 2 },
     { sku: far, qty: 3 },
   ]);
-  await expect(node.desk.place(short)).rejects.toMatchObject({
+  await expect(node.router.place(short)).rejects.toMatchObject({
     kind: 'insufficient-stock',
     shortages: [{ sku: far, requested: 3, available: 2 }],
   });
-  expect(await node.desk.stock(near, 'x')).toMatchObject({ held: 2 });
-  expect((await (two as TestEngine).desk.confirm('across-1')).status).toBe('allocated');
-  expect(await node.desk.stock(far, 'x')).toMatchObject({ held: 0, allocated: 3 });
-  expect((await node.desk.release('across-1')).status).toBe('released');
+  expect(await node.router.stock(near, 'x')).toMatchObject({ held: 2 });
+  expect((await (two as TestEngine).router.confirm('across-1')).status).toBe('allocated');
+  expect(await node.router.stock(far, 'x')).toMatchObject({ held: 0, allocated: 3 });
+  expect((await node.router.release('across-1')).status).toBe('released');
   // What a refusal elsewhere undid can be asked for anew under the same id.
-  expect((await node.desk.place(short)).reservation.status).toBe('held');
-  expect((await node.desk.release('across-2')).status).toBe('released');
+  expect((await node.router.place(short)).reservation.status).toBe('held');
+  expect((await node.router.release('across-2')).status).toBe('released');
 });
 
 it('takes what an earlier attempt was granted over, and the earlier attempt can no longer undo it', async () => {
@@ -108,12 +108,12 @@ it('takes what an earlier attempt was granted over, and the earlier attempt can 
     { sku: near, qty: 5 },
     { sku: far, qty: 5 },
   ]);
-  const homes = partitionOf(wanted.id, PARTITIONS);
-  const home = nodes().findIndex((node) => node.engine.partitions.has(homes));
-  const part = partitionOf(home === 0 ? far : near, PARTITIONS);
+  const coordinatingPartition = partitionOf(wanted.id, PARTITIONS);
+  const coordinator = nodes().findIndex((node) => node.engine.partitions.has(coordinatingPartition));
+  const part = partitionOf(coordinator === 0 ? far : near, PARTITIONS);
   // What the home asked another owner in an attempt that it did not survive, and what it still says later.
   const asked: { ask?: PeerRequest<'grantPart'> } = {};
-  const peers = (nodes()[home] as TestEngine).peers;
+  const peers = (nodes()[coordinator] as TestEngine).peers;
   const ask = peers.ask.bind(peers);
   const spied = vi.spyOn(peers, 'ask').mockImplementation(async (number, operation, body) => {
     const answer = await ask(number, operation, body);
@@ -121,34 +121,34 @@ it('takes what an earlier attempt was granted over, and the earlier attempt can 
     asked.ask = body as PeerRequest<'grantPart'>;
     throw new Refusal('undecided', 'the answer was lost');
   });
-  const node = nodes()[home] as TestEngine;
-  await expect(node.desk.place(wanted)).rejects.toMatchObject({ kind: 'undecided' });
+  const node = nodes()[coordinator] as TestEngine;
+  await expect(node.router.place(wanted)).rejects.toMatchObject({ kind: 'undecided' });
   spied.mockRestore();
-  expect((await node.desk.place(wanted)).reservation.status).toBe('held');
+  expect((await node.router.place(wanted)).reservation.status).toBe('held');
   const attempt = asked.ask as PeerRequest<'grantPart'>;
   await ask(part, 'undoPart', { id: wanted.id, expiresAtMs: attempt.expiresAtMs, spread: [part] });
   await expect(ask(part, 'grantPart', attempt)).rejects.toMatchObject({ kind: 'undecided' });
-  expect((await node.desk.reservation(wanted.id)).status).toBe('held');
-  for (const sku of [near, far]) expect(await node.desk.stock(sku, 'x')).toMatchObject({ sellable: 5, held: 5 });
-  expect((await node.desk.release(wanted.id)).status).toBe('released');
+  expect((await node.router.reservation(wanted.id)).status).toBe('held');
+  for (const sku of [near, far]) expect(await node.router.stock(sku, 'x')).toMatchObject({ sellable: 5, held: 5 });
+  expect((await node.router.release(wanted.id)).status).toBe('released');
 });
 
 it('does not take a part that stands at the home of its reservation for the whole', async () => {
   const [near, far] = [skuOf(0, 3), skuOf(1, 3)];
-  const atHome = Array.from({ length: 1000 }, (_, i) => `home-${i}`).find(
+  const atCoordinator = Array.from({ length: 1000 }, (_, i) => `home-${i}`).find(
     (id) => partitionOf(id, PARTITIONS) === partitionOf(near, PARTITIONS),
   ) as string;
-  const wanted = request(atHome, [
+  const wanted = request(atCoordinator, [
     { sku: near, qty: 5 },
     { sku: far, qty: 5 },
   ]);
   const node = one as TestEngine;
   const lost = vi.spyOn(node.peers, 'ask').mockRejectedValueOnce(new Refusal('undecided', 'no owner now'));
-  await expect(node.desk.place(wanted)).rejects.toMatchObject({ kind: 'undecided' });
+  await expect(node.router.place(wanted)).rejects.toMatchObject({ kind: 'undecided' });
   lost.mockRestore();
-  await expect(node.desk.reservation(atHome)).rejects.toMatchObject({ kind: 'not-found' });
-  expect(await node.desk.place(wanted)).toMatchObject({ fresh: true, reservation: { status: 'held' } });
-  expect((await node.desk.release(atHome)).status).toBe('released');
+  await expect(node.router.reservation(atCoordinator)).rejects.toMatchObject({ kind: 'not-found' });
+  expect(await node.router.place(wanted)).toMatchObject({ fresh: true, reservation: { status: 'held' } });
+  expect((await node.router.release(atCoordinator)).status).toBe('released');
 });
 
 it('tells each owner of its own lines only, however many there are in all', async () => {
@@ -156,7 +156,7 @@ it('tells each owner of its own lines only, however many there are in all', asyn
   const asked = vi.spyOn(node.peers, 'ask');
   const lines = Array.from({ length: 40 }, (_, i) => ({ sku: `S${i}`, qty: 1 }));
   const id = Array.from({ length: 100 }, (_, i) => `across-many-${i}`).find((each) => ownerOf(each) === 0) as string;
-  await node.desk.place(request(id, lines, true));
+  await node.router.place(request(id, lines, true));
   const parts = asked.mock.calls
     .filter(([, operation]) => operation === 'grantPart')
     .map(([number, , body]) => ({ number, body: body as PeerRequest<'grantPart'> }));
@@ -170,25 +170,25 @@ it('tells each owner of its own lines only, however many there are in all', asyn
 
 it('keeps every promise when a node leaves, and gives its partitions to the other', async () => {
   const sku = skuOf(1, 1);
-  const before = await (one as TestEngine).desk.place(request('stays', [{ sku, qty: 4 }]));
+  const before = await (one as TestEngine).router.place(request('stays', [{ sku, qty: 4 }]));
   const epoch = Number(before.reservation.lines[0]?.version.split('.')[0]);
   await two?.stop();
   await vi.waitFor(() => expect(one?.engine.readiness.owned).toBe(PARTITIONS), { timeout: 10_000 });
-  expect(await one?.desk.place(request('stays', [{ sku, qty: 4 }]))).toEqual({ ...before, fresh: false });
-  await expect(one?.desk.place(request('more', [{ sku, qty: 2 }]))).rejects.toMatchObject({
+  expect(await one?.router.place(request('stays', [{ sku, qty: 4 }]))).toEqual({ ...before, fresh: false });
+  await expect(one?.router.place(request('more', [{ sku, qty: 2 }]))).rejects.toMatchObject({
     kind: 'insufficient-stock',
   });
-  const after = await one?.desk.atp({ lines: [{ sku }] });
+  const after = await one?.router.atp({ lines: [{ sku }] });
   expect(Number(after?.lines[0]?.version.split('.')[0])).toBeGreaterThan(epoch);
   two = undefined;
 });
 
 it('works on one reservation of many lines at a time, lets small ones pass, and refuses the crowd behind', async () => {
-  const { desk, engine } = one as TestEngine;
+  const { router, engine } = one as TestEngine;
   let [going, most] = [0, 0];
   const waiting: (() => void)[] = [];
-  const place = engine.reservations.place.bind(engine.reservations);
-  const placing = vi.spyOn(engine.reservations, 'place').mockImplementation(async (asked) => {
+  const place = engine.coordinator.place.bind(engine.coordinator);
+  const placing = vi.spyOn(engine.coordinator, 'place').mockImplementation(async (asked) => {
     if (asked.lines.length === 1) return place(asked);
     going += 1;
     most = Math.max(most, going);
@@ -199,10 +199,10 @@ it('works on one reservation of many lines at a time, lets small ones pass, and 
   // Of ids whose home is here.
   const ids = Array.from({ length: 1_000 }, (_, i) => `wide-${i}`).filter((id) => ownerOf(id) === 0);
   const lines = Array.from({ length: LIMITS.wideLines + 1 }, () => ({ sku: skuOf(0), qty: 1 }));
-  const wide = () => desk.place(request(ids.pop() as string, lines, true));
+  const wide = () => router.place(request(ids.pop() as string, lines, true));
   const made = Array.from({ length: LIMITS.wideAtOnce + LIMITS.wideWaiting }, wide);
   await expect(wide()).rejects.toMatchObject({ kind: 'busy' });
-  expect(await desk.place(request(ids.pop() as string, [{ sku: skuOf(0), qty: 1 }]))).toMatchObject({ fresh: true });
+  expect(await router.place(request(ids.pop() as string, [{ sku: skuOf(0), qty: 1 }]))).toMatchObject({ fresh: true });
   let ended = 0;
   for (const each of made) each.finally(() => ended++).catch(() => undefined);
   while (ended < made.length) {

@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CHUNK_IDS, SeenIds } from '../../../actors/idempotency/fact-ids.ts';
+import { CHUNK_IDS, FactIds } from '../../../actors/idempotency/fact-ids.ts';
 import { type Hash64, hash64 } from '../../../streams/hash.ts';
 
 const one: Hash64 = { hi: 1, lo: 2 };
@@ -24,67 +24,71 @@ describe('a million ids', () => {
       return process.memoryUsage().arrayBuffers;
     };
     const before = await bytes();
-    const seen = new SeenIds();
+    const factIds = new FactIds();
     const ids = 1_000_000;
     for (let n = 0; n < ids; n++)
-      seen.add(n & 31, { hi: Math.imul(n, 0x9e3779b1) >>> 0, lo: Math.imul(n, 0x85ebca6b) >>> 0 }, one, 1);
+      factIds.add(n & 31, { hi: Math.imul(n, 0x9e3779b1) >>> 0, lo: Math.imul(n, 0x85ebca6b) >>> 0 }, one, 1);
     const each = ((await bytes()) - before) / ids;
     expect(each).toBeLessThan(32);
     // They are there, in array buffers and nowhere else: 16 bytes of hashes at the least.
     expect(each).toBeGreaterThan(16);
-    expect(seen.size).toBe(ids);
-    expect(seen.check({ hi: Math.imul(77, 0x9e3779b1) >>> 0, lo: Math.imul(77, 0x85ebca6b) >>> 0 }, one)).toBe(
+    expect(factIds.size).toBe(ids);
+    expect(factIds.check({ hi: Math.imul(77, 0x9e3779b1) >>> 0, lo: Math.imul(77, 0x85ebca6b) >>> 0 }, one)).toBe(
       'duplicate',
     );
-    for (let partition = 0; partition < 32; partition++) seen.drop(partition);
-    expect(seen.size).toBe(0);
+    for (let partition = 0; partition < 32; partition++) factIds.drop(partition);
+    expect(factIds.size).toBe(0);
     expect(((await bytes()) - before) / ids).toBeLessThan(16);
   });
 });
 
 describe('an id', () => {
   it('is new, then a duplicate with the same content and a conflict with other content', () => {
-    const seen = new SeenIds();
-    expect(seen.check(one, other)).toBe('new');
-    seen.add(0, one, other, 5);
-    expect([seen.check(one, other), seen.check(one, one), seen.check(other, other)]).toEqual([
+    const factIds = new FactIds();
+    expect(factIds.check(one, other)).toBe('new');
+    factIds.add(0, one, other, 5);
+    expect([factIds.check(one, other), factIds.check(one, one), factIds.check(other, other)]).toEqual([
       'duplicate',
       'conflict',
       'new',
     ]);
-    expect(seen.check({ hi: 9, lo: 2 }, other)).toBe('new');
-    expect(seen.check(one, { hi: 2, lo: 3 })).toBe('conflict');
-    expect(seen.size).toBe(1);
+    expect(factIds.check({ hi: 9, lo: 2 }, other)).toBe('new');
+    expect(factIds.check(one, { hi: 2, lo: 3 })).toBe('conflict');
+    expect(factIds.size).toBe(1);
   });
 
   it('that was folded in one partition is seen in all', () => {
-    const seen = new SeenIds();
-    seen.add(0, one, other, 5);
-    seen.add(7, other, other, 5);
-    expect([seen.check(one, other), seen.check(other, one)]).toEqual(['duplicate', 'conflict']);
-    seen.drop(0);
-    expect([seen.check(one, other), seen.check(other, one)]).toEqual(['new', 'conflict']);
+    const factIds = new FactIds();
+    factIds.add(0, one, other, 5);
+    factIds.add(7, other, other, 5);
+    expect([factIds.check(one, other), factIds.check(other, one)]).toEqual(['duplicate', 'conflict']);
+    factIds.drop(0);
+    expect([factIds.check(one, other), factIds.check(other, one)]).toEqual(['new', 'conflict']);
   });
 
   it('is forgotten only when its whole chunk is full and past the moment', () => {
-    const seen = new SeenIds();
+    const factIds = new FactIds();
     const idOf = (n: number) => hash64(`id-${n}`);
-    for (let n = 0; n < CHUNK_IDS; n++) seen.add(0, idOf(n), one, n === 0 ? 100 : 50);
-    seen.add(0, idOf(CHUNK_IDS), one, 10);
-    expect(seen.forgetBefore(0, 100)).toBe(0);
-    expect(seen.forgetBefore(1, 1000)).toBe(0);
-    expect(seen.forgetBefore(0, 101)).toBe(CHUNK_IDS);
-    expect([seen.check(idOf(0), one), seen.check(idOf(CHUNK_IDS), one), seen.size]).toEqual(['new', 'duplicate', 1]);
-    seen.add(0, idOf(0), other, 200);
-    expect([seen.check(idOf(0), other), seen.forgetBefore(0, 1000), seen.size]).toEqual(['duplicate', 0, 2]);
+    for (let n = 0; n < CHUNK_IDS; n++) factIds.add(0, idOf(n), one, n === 0 ? 100 : 50);
+    factIds.add(0, idOf(CHUNK_IDS), one, 10);
+    expect(factIds.forgetBefore(0, 100)).toBe(0);
+    expect(factIds.forgetBefore(1, 1000)).toBe(0);
+    expect(factIds.forgetBefore(0, 101)).toBe(CHUNK_IDS);
+    expect([factIds.check(idOf(0), one), factIds.check(idOf(CHUNK_IDS), one), factIds.size]).toEqual([
+      'new',
+      'duplicate',
+      1,
+    ]);
+    factIds.add(0, idOf(0), other, 200);
+    expect([factIds.check(idOf(0), other), factIds.forgetBefore(0, 1000), factIds.size]).toEqual(['duplicate', 0, 2]);
   });
 
   it('marks its chunk as changed, and a chunk that is loaded is not', () => {
-    const seen = new SeenIds();
-    seen.add(3, one, other, 5);
-    const [chunk] = seen.chunksOf(3);
+    const factIds = new FactIds();
+    factIds.add(3, one, other, 5);
+    const [chunk] = factIds.chunksOf(3);
     expect([chunk?.used, chunk?.latest, chunk?.dirty, chunk?.partition]).toEqual([1, 5, true, 3]);
-    const loaded = new SeenIds();
+    const loaded = new FactIds();
     loaded.load(3, (chunk?.words ?? new Uint32Array()).slice(0, 4), 5);
     const [copy] = loaded.chunksOf(3);
     expect([copy?.used, copy?.latest, copy?.dirty, loaded.check(one, other)]).toEqual([1, 5, false, 'duplicate']);
@@ -133,28 +137,28 @@ describe('ids seen', () => {
     ['spread by their hash', spread],
   ])('and %s are known as a map would know them, while chunks are forgotten, dropped and loaded', (_does, idOf) => {
     const run = (commands: readonly (typeof command extends fc.Arbitrary<infer T> ? T : never)[]) => {
-      const seen = new SeenIds();
+      const factIds = new FactIds();
       const model = new Map<number, Known>();
       for (const each of commands) {
         switch (each.does) {
           case 'add':
             for (let n = each.from; n < each.from + each.count; n++) {
               const known = model.has(n);
-              demand(seen.check(idOf(n), contentOf(n)) === (known ? 'duplicate' : 'new'), n);
-              demand(seen.check(idOf(n), contentOf(n + 1)) === (known ? 'conflict' : 'new'), n);
+              demand(factIds.check(idOf(n), contentOf(n)) === (known ? 'duplicate' : 'new'), n);
+              demand(factIds.check(idOf(n), contentOf(n + 1)) === (known ? 'conflict' : 'new'), n);
               if (!known) {
-                seen.add(each.partition, idOf(n), contentOf(n), each.at);
+                factIds.add(each.partition, idOf(n), contentOf(n), each.at);
                 model.set(n, { partition: each.partition, at: each.at });
               }
             }
             break;
           case 'forget': {
-            const full = seen
+            const full = factIds
               .chunksOf(each.partition)
               .filter((chunk) => chunk.used === CHUNK_IDS && chunk.latest < each.before);
-            const forgotten = seen.forgetBefore(each.partition, each.before);
+            const forgotten = factIds.forgetBefore(each.partition, each.before);
             expect(forgotten).toBe(full.length * CHUNK_IDS);
-            const gone = [...model].filter(([n]) => seen.check(idOf(n), contentOf(n)) === 'new');
+            const gone = [...model].filter(([n]) => factIds.check(idOf(n), contentOf(n)) === 'new');
             expect(gone.length).toBe(forgotten);
             for (const [n, known] of gone) {
               demand(known.partition === each.partition && known.at < each.before, n);
@@ -163,23 +167,23 @@ describe('ids seen', () => {
             break;
           }
           case 'drop':
-            seen.drop(each.partition);
-            expect(seen.chunksOf(each.partition)).toEqual([]);
+            factIds.drop(each.partition);
+            expect(factIds.chunksOf(each.partition)).toEqual([]);
             for (const [n, { partition }] of model) if (partition === each.partition) model.delete(n);
             break;
           case 'reload': {
-            const saved = seen
+            const saved = factIds
               .chunksOf(each.partition)
               .map((chunk) => ({ words: chunk.words.slice(0, chunk.used * 4), latest: chunk.latest }));
-            seen.drop(each.partition);
-            for (const { words, latest } of saved) seen.load(each.partition, words, latest);
+            factIds.drop(each.partition);
+            for (const { words, latest } of saved) factIds.load(each.partition, words, latest);
             break;
           }
         }
-        expect(seen.size).toBe(model.size);
+        expect(factIds.size).toBe(model.size);
       }
-      for (const n of model.keys()) demand(seen.check(idOf(n), contentOf(n)) === 'duplicate', n);
-      for (let n = 0; n < 10_500; n += 7) demand((seen.check(idOf(n), contentOf(n)) === 'new') === !model.has(n), n);
+      for (const n of model.keys()) demand(factIds.check(idOf(n), contentOf(n)) === 'duplicate', n);
+      for (let n = 0; n < 10_500; n += 7) demand((factIds.check(idOf(n), contentOf(n)) === 'new') === !model.has(n), n);
     };
     fc.assert(fc.property(fc.array(command, { minLength: 4, maxLength: 20 }), run), { numRuns: 25 });
   });

@@ -40,12 +40,12 @@ const engineWith = (horizonMs: number | null | undefined) =>
 async function horizon(ms: number | null, live: { name: string }[] = []) {
   const broker = await NatsBroker.connect(nats, 'operator');
   try {
-    return await changeHorizon({ ...(await listWorld(broker)), live: async () => live as never }, ms);
+    return await changeHorizon({ ...(await listDeps(broker)), live: async () => live as never }, ms);
   } finally {
     await broker.close();
   }
 }
-async function listWorld(broker: NatsBroker) {
+async function listDeps(broker: NatsBroker) {
   return {
     broker,
     clock: new SteadyClock(),
@@ -55,7 +55,7 @@ async function listWorld(broker: NatsBroker) {
     firstHorizonMs: undefined,
   };
 }
-const sellable = async (engine: TestEngine) => (await engine.desk.stock('A', 'x')).sellable;
+const sellable = async (engine: TestEngine) => (await engine.router.stock('A', 'x')).sellable;
 const parked = (engine: TestEngine) => engine.broker.count('PARKED', 'parked.>');
 
 /** Counts facts of three hours ago under `off`. */
@@ -71,7 +71,7 @@ async function history(engine: TestEngine) {
 async function forgotten(engine: TestEngine) {
   const partition = engine.engine.partitions.get(0);
   await expect.poll(() => partition?.remembersMs, { timeout: 20_000 }).toBeLessThan(Number.POSITIVE_INFINITY);
-  expect(engine.engine.seen.size).toBe(FACTS);
+  expect(engine.engine.factIds.size).toBe(FACTS);
   expect((await engine.facts.submit([fact(`fresh-${engine.writer}`, 0)])).accepted).toBe(1);
   await expect.poll(() => partition?.snapshotSeq === partition?.book.seq, { timeout: 20_000 }).toBe(true);
 }
@@ -95,7 +95,7 @@ describe('the horizon', () => {
       await narrow.broker.publish('receipt.x.A', encodeBody(fact(`new-nats-${snapshots}`, 2 * HOUR_MS), JSON_TYPE));
       await expect.poll(() => parked(narrow)).toBe(before + 2);
       expect(await sellable(narrow)).toBe(FACTS);
-      const explained = await narrow.desk.explain({ sku: 'A', location: 'x' }, { limit: 10_000, before: undefined });
+      const explained = await narrow.router.explain({ sku: 'A', location: 'x' }, { limit: 10_000, before: undefined });
       expect([explained.adds, explained.steps.length]).toEqual([true, FACTS]);
       await narrow.stop();
     }
@@ -152,7 +152,7 @@ describe('an entry that comes while a node runs', () => {
     await horizon(HOUR_MS / 60);
     const narrow = await engineWith(undefined);
     await forgotten(narrow);
-    await new RulesList(await listWorld(narrow.broker)).add(null);
+    await new RulesList(await listDeps(narrow.broker)).add(null);
     await expect
       .poll(() => narrow.notes.filter((note) => note.includes('not used')), { timeout: 20_000 })
       .not.toEqual([]);
@@ -167,7 +167,7 @@ describe('an entry that comes while a node runs', () => {
     // No renewal of the lease comes in between.
     const one = await freshEngine(nats, redis, 'one', { partitions: 1, horizonMs: null, leaseTtlMs: 6_000 });
     expect(await one.facts.submit([fact('before', 3 * HOUR_MS)])).toMatchObject({ accepted: 1 });
-    await new RulesList(await listWorld(one.broker)).add(HOUR_MS);
+    await new RulesList(await listDeps(one.broker)).add(HOUR_MS);
     expect(await one.facts.submit([fact('behind', 3 * HOUR_MS)])).toMatchObject({ accepted: 1 });
     await expect
       .poll(() => one.notes.filter((note) => note.includes('"late":true')), { timeout: 20_000 })
@@ -232,10 +232,10 @@ describe('the list', () => {
 
   it('is written by one at a time, and nobody undoes what another has written', async () => {
     const one = await engineWith(1_000_000);
-    const world = await listWorld(one.broker);
+    const deps = await listDeps(one.broker);
     await one.stop();
     const broker = await NatsBroker.connect(nats, 'many');
-    const many = { ...world, broker, keys: await broker.keys(HORIZONS_BUCKET, { replicas: 1 }) };
+    const many = { ...deps, broker, keys: await broker.keys(HORIZONS_BUCKET, { replicas: 1 }) };
     const floors = Array.from({ length: 4 }, (_, i) => announceFloors(many, { SALES: i }));
     const added = [2_000_000, 3_000_000, null].map((ms) => new RulesList(many).add(ms));
     await Promise.all([...floors, ...added]);
@@ -301,7 +301,7 @@ describe('beside programs of 0.1', () => {
     await old.end();
     await expect
       .poll(
-        async () => (await new RulesList(await listWorld(broker)).read()).map((each) => [each.horizonMs, each.version]),
+        async () => (await new RulesList(await listDeps(broker)).read()).map((each) => [each.horizonMs, each.version]),
         {
           timeout: 20_000,
         },
@@ -338,9 +338,9 @@ describe('beside programs of 0.1', () => {
     const written = (await keys.get('list'))?.value;
     let asked = 0;
     const started = [{ name: 'old', writer: 'old-1', http: '', process: undefined }];
-    const world = await listWorld(broker);
+    const deps = await listDeps(broker);
     // Not there when it is looked for first, there when the list is locked.
-    const list = new RulesList({ ...world, live: async () => (asked++ === 0 ? [] : started) });
+    const list = new RulesList({ ...deps, live: async () => (asked++ === 0 ? [] : started) });
     expect((await list.current()).map(({ version }) => version)).toEqual([1]);
     expect((await keys.get('list'))?.value).toBe(written);
     expect(await old.horizons.refresh()).toBe('same');
@@ -348,11 +348,11 @@ describe('beside programs of 0.1', () => {
     // Killed after it has overwritten the list, before it has written the new one.
     await keys.put('list-0.1', written as string);
     await keys.put('list', 'needs holdfast 0.2');
-    expect((await new RulesList(world).read()).map(({ horizonMs, version }) => [horizonMs, version])).toEqual([
+    expect((await new RulesList(deps).read()).map(({ horizonMs, version }) => [horizonMs, version])).toEqual([
       [HOUR_MS, 1],
     ]);
     const one = await engineWith(undefined);
-    expect((await new RulesList(world).read()).map(({ horizonMs, version }) => [horizonMs, version])).toEqual([
+    expect((await new RulesList(deps).read()).map(({ horizonMs, version }) => [horizonMs, version])).toEqual([
       [HOUR_MS, 1],
       [HOUR_MS, 2],
     ]);

@@ -1,9 +1,9 @@
 /** What a stored message says, by the version of rules of its sequence, and how long its id is remembered. */
 
 import { describe, expect, it } from 'vitest';
-import { CHUNK_IDS, SeenIds } from '../../../actors/idempotency/fact-ids.ts';
+import { CHUNK_IDS, FactIds } from '../../../actors/idempotency/fact-ids.ts';
 import { Rules } from '../../../actors/idempotency/rules.ts';
-import { readStored } from '../../../actors/idempotency/verdict.ts';
+import { readStored } from '../../../actors/idempotency/stored-fact.ts';
 import { Intake } from '../../../actors/ingest/intake.ts';
 import { maintain } from '../../../actors/partition/forgetting.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
@@ -124,14 +124,22 @@ describe('a stored message counts by version 1, and by version 2', () => {
 
 describe('an id', () => {
   const none = () => undefined;
-  function intakeOf(seen: SeenIds, partition: Partition, version = 1) {
+  function intakeOf(factIds: FactIds, partition: Partition, version = 1) {
     const rules = new Rules([{ from: {}, ...rule(version) }]);
     const events = { applied: none, duplicate: none, parked: none, inDoubt: none };
     const stored = { marks: new ParkMarks(), partitions: 1 };
-    return new Intake(new SteadyClock(), new Map([[0, partition]]), seen, async () => undefined, events, rules, stored);
+    return new Intake(
+      new SteadyClock(),
+      new Map([[0, partition]]),
+      factIds,
+      async () => undefined,
+      events,
+      rules,
+      stored,
+    );
   }
-  const forget = (seen: SeenIds, partition: Partition, nowMs: number) =>
-    maintain(partition, seen, {
+  const forget = (factIds: FactIds, partition: Partition, nowMs: number) =>
+    maintain(partition, factIds, {
       nowMs,
       horizonMs: HOUR_MS,
       reservationMemoryMs: Number.POSITIVE_INFINITY,
@@ -139,8 +147,8 @@ describe('an id', () => {
     });
 
   it('is remembered for the horizon from when its message was stored: old facts that are submitted again count once', async () => {
-    const [seen, partition] = [new SeenIds(), new Partition(0)];
-    const intake = intakeOf(seen, partition);
+    const [factIds, partition] = [new FactIds(), new Partition(0)];
+    const intake = intakeOf(factIds, partition);
     const month = new Date(NOW_MS - 30 * 24 * HOUR_MS).toISOString();
     const send = (from: number) => {
       for (let i = 0; i < CHUNK_IDS; i++)
@@ -153,23 +161,23 @@ describe('an id', () => {
         );
     };
     send(1);
-    forget(seen, partition, NOW_MS);
-    expect(seen.size).toBe(CHUNK_IDS);
+    forget(factIds, partition, NOW_MS);
+    expect(factIds.size).toBe(CHUNK_IDS);
     send(CHUNK_IDS + 1);
     expect(partition.book.findKey('A', 'x')?.sellable).toBe(CHUNK_IDS);
-    expect(await intake.verdict('RECEIPTS', CHUNK_IDS + 1, 0, 0)).toBe('duplicate');
-    forget(seen, partition, NOW_MS + 3 * HOUR_MS);
-    expect(seen.size).toBe(0);
+    expect(await intake.outcome('RECEIPTS', CHUNK_IDS + 1, 0, 0)).toBe('duplicate');
+    forget(factIds, partition, NOW_MS + 3 * HOUR_MS);
+    expect(factIds.size).toBe(0);
   });
 
   it('of a fact that is dated ahead is remembered while a copy could still come, but for two horizons at most', () => {
     const kept = (occurredAt: string, afterMs: number) => {
-      const [seen, partition] = [new SeenIds(), new Partition(0)];
-      const intake = intakeOf(seen, partition);
+      const [factIds, partition] = [new FactIds(), new Partition(0)];
+      const intake = intakeOf(factIds, partition);
       for (let i = 0; i < CHUNK_IDS; i++)
         intake.take('RECEIPTS', stored(receipt({ id: `ahead-${i}`, occurredAt }), { seq: i + 1 }));
-      forget(seen, partition, NOW_MS + afterMs);
-      return seen.size > 0;
+      forget(factIds, partition, NOW_MS + afterMs);
+      return factIds.size > 0;
     };
     const ahead = new Date(NOW_MS + HOUR_MS / 2).toISOString();
     expect([kept(ahead, 2.4 * HOUR_MS), kept(ahead, 2.6 * HOUR_MS)]).toEqual([true, false]);

@@ -1,9 +1,9 @@
 /** The answer to facts over HTTP: the verdict of their owner, waited for while there is one to come, and never guessed. */
 import { beforeAll, expect, it } from 'vitest';
-import { SeenIds } from '../../../actors/idempotency/fact-ids.ts';
+import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
 import { Rules } from '../../../actors/idempotency/rules.ts';
 import { Intake } from '../../../actors/ingest/intake.ts';
-import { StreamFactDesk } from '../../../actors/ingest/submit.ts';
+import { StreamFactIngress } from '../../../actors/ingest/submit.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
 import { RULES_VERSION } from '../../../config/rules.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
@@ -33,8 +33,8 @@ function frontOf(partitions: Map<number, Partition>) {
   const events = { applied: none, duplicate: none, parked: none, inDoubt: none };
   const clock = new SteadyClock();
   const stored = { marks: new ParkMarks(), partitions: PARTITIONS };
-  const intake = new Intake(clock, partitions, new SeenIds(), async () => undefined, events, rules, stored);
-  const desk = new StreamFactDesk({
+  const intake = new Intake(clock, partitions, new FactIds(), async () => undefined, events, rules, stored);
+  const router = new StreamFactIngress({
     broker,
     intake,
     peers: new NatsPeers(broker),
@@ -48,7 +48,7 @@ function frontOf(partitions: Map<number, Partition>) {
     rules,
     knows: async () => false,
   });
-  return { intake, submit: (...facts: object[]) => desk.submit(facts.map(sentAsJson)) };
+  return { intake, submit: (...facts: object[]) => router.submit(facts.map(sentAsJson)) };
 }
 const receipt = (id: string, sku: string, qty = 1) => ({
   id,
@@ -77,7 +77,7 @@ it('waits for the owner that comes; without one it is undecided, and all may be 
   // What an owner before this one has said, this one does not know: it does not guess.
   const next = await freshEngine(nats, redis, 'one');
   const number = [...next.engine.partitions.values()].find((each) => each.loadedPositions.RECEIPTS >= 2)?.number ?? -1;
-  expect(await next.engine.intake.verdict('RECEIPTS', 2, number, 1_000)).toBe('unknown');
+  expect(await next.engine.intake.outcome('RECEIPTS', 2, number, 1_000)).toBe('unknown');
   await next.stop();
 }, 40_000);
 
@@ -88,7 +88,7 @@ it('waits for its own intake while it catches up, however many ask', async () =>
   const fact = receipt('c', 'C');
   const answers = [front.submit(fact), front.submit(fact, { ...fact, qty: 2 }, fact)];
   await expect.poll(stored).toBe(before + 2);
-  const asked = [1, 2].map(() => front.intake.verdict('RECEIPTS', before + 1, 0, 20_000));
+  const asked = [1, 2].map(() => front.intake.outcome('RECEIPTS', before + 1, 0, 20_000));
   const follower = new Follower({ broker, clock: new SteadyClock() }, 'RECEIPTS', [], 0, {
     message: (message) => {
       front.intake.take('RECEIPTS', message);

@@ -87,7 +87,7 @@ describe('a book that does not add up', () => {
       expect.stringMatching(/partition \d: its book does not add up: N1/),
     );
     await expect.poll(() => one.engine.readiness.ready, { timeout: 10_000 }).toBe(true);
-    expect((await one.desk.stock(sku, 'dc')).sellable).toBe(5);
+    expect((await one.router.stock(sku, 'dc')).sellable).toBe(5);
     expect(one.engine.partitions.quarantine.size).toBe(0);
   });
 
@@ -117,7 +117,7 @@ describe('a book that does not add up', () => {
     const bad = expect.stringMatching(/^warn a snapshot is not used .*does not add up: N2/);
     expect(one.notes.slice(told)).toEqual(expect.arrayContaining([expect.stringMatching(/^breach N2/), bad]));
     expect(one.notes.slice(told)).toContainEqual(expect.stringMatching(/^info partitions are served/));
-    expect((await one.desk.stock(sku, 'dc')).sellable).toBe(5);
+    expect((await one.router.stock(sku, 'dc')).sellable).toBe(5);
   });
 });
 

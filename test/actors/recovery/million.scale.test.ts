@@ -3,7 +3,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
-import { SeenIds } from '../../../actors/idempotency/fact-ids.ts';
+import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
 import { Expiry } from '../../../actors/partition/expiry.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
 import { loadSnapshot } from '../../../actors/recovery/recovery.ts';
@@ -35,7 +35,7 @@ const RESTART_SECONDS = 60;
 it('a million actors and a million holds fit, and are there again after a restart', async () => {
   const redis = await freshRedis();
   const store = await RedisSnapshots.open(redis.url, () => undefined);
-  const seen = new SeenIds();
+  const factIds = new FactIds();
   const clock = new SteadyClock();
   const expiry = new Expiry(clock, { observe: () => undefined }, () => undefined);
   const partitions = Array.from({ length: PARTITIONS }, (_, number) => new Partition(number));
@@ -71,8 +71,8 @@ it('a million actors and a million holds fit, and are there again after a restar
       purpose: 'order',
       atMs: 1,
       expiresAtMs,
-      home: number,
-      spread: [number],
+      coordinator: number,
+      participants: [number],
       parts: [[number, 1]],
       lines: [line],
       shortages: [],
@@ -89,14 +89,15 @@ it('a million actors and a million holds fit, and are there again after a restar
     clock,
     turnMs: 50,
   };
-  for (const partition of partitions) expect(await new Snapshotter(partition, seen, store, context).take()).toBe(true);
+  for (const partition of partitions)
+    expect(await new Snapshotter(partition, factIds, store, context).take()).toBe(true);
 
   const began = performance.now();
   const lastSeqs = Object.fromEntries(Object.keys(CREATED).map((name) => [name, 0]));
-  const world = {
+  const deps = {
     broker: { stream: async () => undefined },
     store,
-    seen: new SeenIds(),
+    factIds: new FactIds(),
     partitions: PARTITIONS,
     created: CREATED,
     lastSeqs,
@@ -106,7 +107,7 @@ it('a million actors and a million holds fit, and are there again after a restar
   let [keys, held] = [0, 0];
   for (let number = 0; number < PARTITIONS; number++) {
     const partition = new Partition(number);
-    await loadSnapshot(world, { partition, snapshotter: new Snapshotter(partition, world.seen, store, context) });
+    await loadSnapshot(deps, { partition, snapshotter: new Snapshotter(partition, deps.factIds, store, context) });
     keys += partition.book.keyCount;
     for (const entry of partition.book.skus.values()) for (const key of entry.keys) held += key.held;
     if (number === 0) expect(audit(partition.book)).toEqual([]);

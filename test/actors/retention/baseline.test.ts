@@ -158,9 +158,9 @@ describe('a baseline, and the streams trimmed to it', () => {
     const { code, answer } = await kept.holdfast('doctor');
     expect(code).toBe(1);
     expect(JSON.stringify(answer)).toMatch(/quarantined, not served: partition/);
-    const verdict = await kept.holdfast('verify');
-    expect(verdict.code).toBe(1);
-    expect(JSON.stringify(verdict.answer)).toContain(`/p${of(broken)} is damaged`);
+    const report = await kept.holdfast('verify');
+    expect(report.code).toBe(1);
+    expect(JSON.stringify(report.answer)).toContain(`/p${of(broken)} is damaged`);
     // The object comes back from a copy: so does the partition, by itself.
     await objects.put(name, whole);
     await kept.node.serves(40_000);
@@ -214,11 +214,9 @@ describe('generations of baselines', () => {
     expect(answer.baseline).toBe((await store.generations())[1]?.id);
     expect(await kept.holdfast('verify')).toMatchObject({ code: 0, answer: { checked: { baselines: 2 } } });
     expect((await kept.holdfast('trim')).answer.baseline).toBe((await store.generations())[0]?.id);
-    const { answer: verdict } = await kept.holdfast('verify');
-    expect(verdict.good).toBe(true);
-    expect(verdict.notes).toContainEqual(
-      expect.stringMatching(/ends before what has been trimmed: it is not compared/),
-    );
+    const { answer: report } = await kept.holdfast('verify');
+    expect(report.good).toBe(true);
+    expect(report.notes).toContainEqual(expect.stringMatching(/ends before what has been trimmed: it is not compared/));
   });
 
   it('never go back: who begins later takes the place, and one that is behind does not come in force', async () => {

@@ -53,7 +53,7 @@ function firstVersion(manifest: Manifest, blobs: Fields): Buffer {
   });
   const text = JSON.stringify({
     ...manifest,
-    watch: undefined,
+    observer: undefined,
     pages: manifest.pages.map(old),
     ids: manifest.ids.map(old),
   });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SeenIds } from '../../../actors/idempotency/fact-ids.ts';
+import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
-import { type LoadingWorld, LostLogError, loadSnapshot } from '../../../actors/recovery/recovery.ts';
+import { type LoadingDeps, LostLogError, loadSnapshot } from '../../../actors/recovery/recovery.ts';
 import { decodeManifest, encodeManifest, type Manifest } from '../../../actors/snapshot/format.ts';
 import { MemorySnapshots } from '../../../actors/snapshot/memory-store.ts';
 import { type SnapshotStore, Snapshotter } from '../../../actors/snapshot/snapshotter.ts';
@@ -103,8 +103,8 @@ function inputOf(
           purpose: 'order',
           atMs: n + 1,
           expiresAtMs: 1e12,
-          home: 0,
-          spread: [0],
+          coordinator: 0,
+          participants: [0],
           parts: [[0, 1]],
           lines: [line],
           shortages: [],
@@ -119,9 +119,9 @@ function inputOf(
 }
 
 /** A grant of an id that stands is never journaled: the id's owner answers with the one that stands. */
-function feed(partition: Partition, seen: SeenIds, input: Input): void {
+function feed(partition: Partition, factIds: FactIds, input: Input): void {
   if ('fact' in input) {
-    seen.add(0, hash64(input.fact.id, 1), hash64(input.fact.id, 2), input.fact.at);
+    factIds.add(0, hash64(input.fact.id, 1), hash64(input.fact.id, 2), input.fact.at);
     applyFact(partition.book, input.fact);
     partition.positions.SALES += 1;
   } else if (input.decision.kind !== 'granted' || partition.book.parts.get(input.decision.id)?.granted !== true) {
@@ -144,12 +144,12 @@ function stateOf(book: StockBook): unknown {
   return { keys, parts: parts.sort((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1)) };
 }
 
-function worldOf(store: SnapshotStore, seen: SeenIds, more: Partial<LoadingWorld> = {}): LoadingWorld {
+function depsOf(store: SnapshotStore, factIds: FactIds, more: Partial<LoadingDeps> = {}): LoadingDeps {
   const lastSeqs = { SALES: 1e6, RECEIPTS: 1e6, TRANSFERS: 1e6, RETURNS: 1e6, COUNTS: 1e6, JOURNAL: 1e6 };
   return {
     broker: { stream: async () => undefined },
     store,
-    seen,
+    factIds,
     partitions: 1,
     created: CREATED,
     lastSeqs,
@@ -159,9 +159,9 @@ function worldOf(store: SnapshotStore, seen: SeenIds, more: Partial<LoadingWorld
   };
 }
 
-function snapshotterOf(partition: Partition, seen: SeenIds, store: SnapshotStore): Snapshotter {
+function snapshotterOf(partition: Partition, factIds: FactIds, store: SnapshotStore): Snapshotter {
   const tip = () => ({ writer: 'w', n: 0, hash: '', seq: 0 });
-  return new Snapshotter(partition, seen, store, {
+  return new Snapshotter(partition, factIds, store, {
     partitions: 1,
     created: CREATED,
     horizonsKnown: () => 1,
@@ -173,11 +173,11 @@ function snapshotterOf(partition: Partition, seen: SeenIds, store: SnapshotStore
 
 describe('a snapshot', () => {
   it('is written again whole at once where the store has lost the one before', async () => {
-    const [store, seen, partition] = [new SlowStore(), new SeenIds(), new Partition(0)];
+    const [store, factIds, partition] = [new SlowStore(), new FactIds(), new Partition(0)];
     partition.books.pages.itemsPerPage = 1;
-    const snapshotter = snapshotterOf(partition, seen, store);
+    const snapshotter = snapshotterOf(partition, factIds, store);
     const receive = (id: string) =>
-      feed(partition, seen, { fact: { id, sku: id, location: 'x', at: 1, type: 'receipt', qty: 1, damaged: 0 } });
+      feed(partition, factIds, { fact: { id, sku: id, location: 'x', at: 1, type: 'receipt', qty: 1, damaged: 0 } });
     receive('A');
     expect(await snapshotter.take()).toBe(true);
     store.manifestsKept.length = 0;
@@ -185,9 +185,9 @@ describe('a snapshot', () => {
     receive('B');
     expect(await snapshotter.take()).toBe(true);
     const again = new Partition(0);
-    await loadSnapshot(worldOf(store, new SeenIds()), {
+    await loadSnapshot(depsOf(store, new FactIds()), {
       partition: again,
-      snapshotter: snapshotterOf(again, new SeenIds(), store),
+      snapshotter: snapshotterOf(again, new FactIds(), store),
     });
     expect(stateOf(again.book)).toEqual(stateOf(partition.book));
   });
@@ -195,27 +195,27 @@ describe('a snapshot', () => {
   it('holds one moment while the partition goes on, and with the rest gives the same state', async () => {
     await fc.assert(
       fc.asyncProperty(inputs, inputs, inputs, async (before, during, after) => {
-        const [store, seen, partition] = [new SlowStore(), new SeenIds(), new Partition(0)];
+        const [store, factIds, partition] = [new SlowStore(), new FactIds(), new Partition(0)];
         // Every item on a page of its own, and a turn for others after each: pages change while they wait to be written.
         partition.books.pages.itemsPerPage = 1;
-        const snapshotter = snapshotterOf(partition, seen, store);
+        const snapshotter = snapshotterOf(partition, factIds, store);
         // A first generation, so that the second writes changed pages only.
-        for (const input of before.slice(0, before.length / 2)) feed(partition, seen, input);
+        for (const input of before.slice(0, before.length / 2)) feed(partition, factIds, input);
         await snapshotter.take();
-        for (const input of before.slice(before.length / 2)) feed(partition, seen, input);
+        for (const input of before.slice(before.length / 2)) feed(partition, factIds, input);
         const moment = stateOf(partition.book);
         const rest: Input[] = [...during, ...after];
         const taking = snapshotter.take();
         await Promise.resolve();
         for (const input of during) {
-          feed(partition, seen, input);
+          feed(partition, factIds, input);
           await new Promise((resolve) => setImmediate(resolve));
         }
         await taking;
-        for (const input of after) feed(partition, seen, input);
+        for (const input of after) feed(partition, factIds, input);
         if (store.manifestsKept.length === 0) return;
-        const [again, seenAgain] = [new Partition(0), new SeenIds()];
-        await loadSnapshot(worldOf(store, seenAgain), {
+        const [again, seenAgain] = [new Partition(0), new FactIds()];
+        await loadSnapshot(depsOf(store, seenAgain), {
           partition: again,
           snapshotter: snapshotterOf(again, seenAgain, store),
         });
@@ -223,34 +223,34 @@ describe('a snapshot', () => {
         expect(audit(again.book)).toEqual([]);
         for (const input of rest) feed(again, seenAgain, input);
         expect(stateOf(again.book)).toEqual(stateOf(partition.book));
-        expect(seenAgain.size).toBe(seen.size);
+        expect(seenAgain.size).toBe(factIds.size);
       }),
       { numRuns: 150 },
     );
   });
 
   async function twoGenerations() {
-    const [store, seen, partition] = [new SlowStore(), new SeenIds(), new Partition(0)];
-    const snapshotter = snapshotterOf(partition, seen, store);
+    const [store, factIds, partition] = [new SlowStore(), new FactIds(), new Partition(0)];
+    const snapshotter = snapshotterOf(partition, factIds, store);
     for (let n = 0; n < 20; n++)
-      feed(partition, seen, {
+      feed(partition, factIds, {
         fact: { id: `f${n}`, sku: `S${n}`, location: 'x', at: n, type: 'receipt', qty: 1, damaged: 0 },
       });
     await snapshotter.take();
     const first = stateOf(partition.book);
-    feed(partition, seen, {
+    feed(partition, factIds, {
       fact: { id: 'late', sku: 'S3', location: 'x', at: 99, type: 'receipt', qty: 5, damaged: 0 },
     });
     await snapshotter.take();
     return { store, first, second: stateOf(partition.book) };
   }
-  async function load(store: MemorySnapshots, more: Partial<LoadingWorld> = {}) {
+  async function load(store: MemorySnapshots, more: Partial<LoadingDeps> = {}) {
     const notes: string[] = [];
-    const [partition, seen] = [new Partition(0), new SeenIds()];
+    const [partition, factIds] = [new Partition(0), new FactIds()];
     const note = (message: string, detail: Record<string, unknown>) => void notes.push(`${message}: ${detail.why}`);
-    const tip = await loadSnapshot(worldOf(store, seen, { note, ...more }), {
+    const tip = await loadSnapshot(depsOf(store, factIds, { note, ...more }), {
       partition,
-      snapshotter: snapshotterOf(partition, seen, store),
+      snapshotter: snapshotterOf(partition, factIds, store),
     });
     return { partition, notes, tip };
   }

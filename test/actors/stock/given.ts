@@ -58,7 +58,7 @@ export interface LineOf {
 }
 
 export function granted(id: string, lines: readonly LineOf[], more: Partial<Granted> = {}): Granted {
-  const spread = [...new Set(lines.map((line) => line.partition ?? 0))];
+  const participants = [...new Set(lines.map((line) => line.partition ?? 0))];
   return {
     kind: 'granted',
     id,
@@ -67,9 +67,9 @@ export function granted(id: string, lines: readonly LineOf[], more: Partial<Gran
     purpose: 'order',
     atMs: 1000,
     expiresAtMs: 9000,
-    home: spread[0] ?? 0,
-    spread,
-    parts: spread.map((partition) => [partition, 1] as const),
+    coordinator: participants[0] ?? 0,
+    participants,
+    parts: participants.map((partition) => [partition, 1] as const),
     lines: lines.map((line, index) => ({ index, sku: 'mug', location: 'dc', partition: 0, seq: 1, ...line })),
     shortages: [],
     ...more,
@@ -125,8 +125,8 @@ export function order(a: string, b: string): number {
 /** Every order of up to six things; of more, each rotation, forwards and backwards. */
 export function ordersOf<T>(things: readonly T[]): T[][] {
   if (things.length > 6) {
-    const turns = things.map((_, i) => [...things.slice(i), ...things.slice(0, i)]);
-    return [...turns, ...turns.map((turn) => turn.toReversed())];
+    const queue = things.map((_, i) => [...things.slice(i), ...things.slice(0, i)]);
+    return [...queue, ...queue.map((turn) => turn.toReversed())];
   }
   if (things.length <= 1) return [[...things]];
   return things.flatMap((first, i) => ordersOf(things.toSpliced(i, 1)).map((rest) => [first, ...rest]));

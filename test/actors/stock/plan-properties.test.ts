@@ -5,7 +5,7 @@ import { StockBook } from '../../../actors/stock/book.ts';
 import { confirmRefusal, needsStep } from '../../../actors/stock/decide.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
-import { plan, type Taken, type WantedLine } from '../../../actors/stock/sourcing.ts';
+import { type SourcedLine, sourceLines, type WantedLine } from '../../../actors/stock/sourcing.ts';
 import type { Granted } from '../../../streams/journal/stock-decisions.ts';
 import { total } from './by-definition.ts';
 import { granted, step } from './given.ts';
@@ -98,13 +98,13 @@ function subsets<T>(things: readonly T[]): T[][] {
 /** Everything that must be true of a plan, from what was left when it was made. */
 function checkPlan(
   wanted: readonly WantedLine[],
-  taken: readonly Taken[],
+  sourced: readonly SourcedLine[],
   short: readonly { sku: string; requested: number; available: number }[],
   left: Sheet,
   partial: boolean,
 ): void {
   const drawn: Sheet = new Map();
-  for (const { line, key, qty } of taken) {
+  for (const { line, key, qty } of sourced) {
     const place = nameOf(key.sku.name, key.location);
     drawn.set(place, (drawn.get(place) ?? 0) + qty);
     expect(qty).toBeGreaterThan(0);
@@ -113,10 +113,10 @@ function checkPlan(
   }
   for (const [place, qty] of drawn)
     expect(qty, `granted of ${place}, which had ${left.get(place)}`).toBeLessThanOrEqual(left.get(place) ?? 0);
-  expect(taken.map((each) => each.line.index)).toEqual(taken.map((each) => each.line.index).sort((a, b) => a - b));
+  expect(sourced.map((each) => each.line.index)).toEqual(sourced.map((each) => each.line.index).sort((a, b) => a - b));
   let shortLines = 0;
   for (const line of wanted) {
-    const of = taken.filter((each) => each.line === line);
+    const of = sourced.filter((each) => each.line === line);
     const got = total(of, (each) => each.qty);
     if (!line.split) expect(of.length).toBeLessThanOrEqual(1);
     expect(new Set(of.map((each) => each.key)).size).toBe(of.length);
@@ -142,7 +142,7 @@ function checkPlan(
 /** A line alone in its SKU: exactly what it gets, by the contract. */
 function checkAlone(
   line: WantedLine,
-  taken: readonly Taken[],
+  sourced: readonly SourcedLine[],
   short: readonly { sku: string; available: number }[],
   left: Sheet,
 ): void {
@@ -153,7 +153,7 @@ function checkAlone(
   const said = short.find((each) => each.sku === line.sku);
   const available = line.split ? total(places, roomAt) : most;
   if (said !== undefined) expect(said.available).toBe(available);
-  const of = taken.filter((each) => each.line === line);
+  const of = sourced.filter((each) => each.line === line);
   if (of.length === 0 || line.split) return;
   const enough = places.find((each) => roomAt(each) >= line.qty);
   const place = of[0]?.key.location as string;
@@ -169,21 +169,21 @@ describe('requests', () => {
       applyFact(book, { type: 'count', id: place, sku, location, at: 0, counted: qty });
     }
     const promises: Promised[] = [];
-    const waiting: { promise: Promised; decision: Granted; taken: readonly Taken[] }[] = [];
+    const waiting: { promise: Promised; decision: Granted; sourced: readonly SourcedLine[] }[] = [];
     const take = (request: Asked, number: number): void => {
       switch (request.ask) {
         case 'place': {
           const wanted = request.lines.map((line, index) => ({ ...line, index }));
           const left = leftOn(stock, promises);
-          const { taken, shortages } = plan(wanted, (sku) => book.skus.get(sku), request.partial);
-          const refused = taken.length === 0 || (shortages.length > 0 && !request.partial);
-          checkPlan(wanted, taken, shortages, left, request.partial);
+          const { sourced, shortages } = sourceLines(wanted, (sku) => book.skus.get(sku), request.partial);
+          const refused = sourced.length === 0 || (shortages.length > 0 && !request.partial);
+          checkPlan(wanted, sourced, shortages, left, request.partial);
           for (const line of wanted) {
-            if (wanted.filter((each) => each.sku === line.sku).length === 1) checkAlone(line, taken, shortages, left);
+            if (wanted.filter((each) => each.sku === line.sku).length === 1) checkAlone(line, sourced, shortages, left);
           }
           if (refused) return;
-          for (const each of taken) each.key.pending += each.qty;
-          const lines = taken.map(({ key, qty }) => ({ sku: key.sku.name, location: key.location, qty }));
+          for (const each of sourced) each.key.pending += each.qty;
+          const lines = sourced.map(({ key, qty }) => ({ sku: key.sku.name, location: key.location, qty }));
           const decision = granted(`r${number}`, lines);
           const promise: Promised = {
             id: decision.id,
@@ -192,14 +192,14 @@ describe('requests', () => {
             state: 'pending',
           };
           promises.push(promise);
-          waiting.push({ promise, decision, taken });
+          waiting.push({ promise, decision, sourced });
           return;
         }
         case 'stored':
         case 'dropped': {
           const next = waiting.shift();
           if (next === undefined) return;
-          for (const each of next.taken) each.key.pending -= each.qty;
+          for (const each of next.sourced) each.key.pending -= each.qty;
           if (request.ask === 'stored') applyDecision(book, next.decision);
           next.promise.state = request.ask === 'stored' ? 'held' : 'ended';
           return;
@@ -311,8 +311,8 @@ describe('lines that compete for one SKU', () => {
           });
         }
         const left: Sheet = new Map(PLACES.map((location, i) => [nameOf('mug', location), units[i] as number]));
-        const { taken, shortages } = plan(wanted, (sku) => book.skus.get(sku), partial);
-        checkPlan(wanted, taken, shortages, left, partial);
+        const { sourced, shortages } = sourceLines(wanted, (sku) => book.skus.get(sku), partial);
+        checkPlan(wanted, sourced, shortages, left, partial);
       }),
       { numRuns: 4000 },
     );

@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SeenIds } from '../../../actors/idempotency/fact-ids.ts';
-import { type Horizon, inboundBy, stockView } from '../../../actors/stock/availability.ts';
+import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
+import { inboundBy, type PromiseWindow, stockView } from '../../../actors/stock/availability.ts';
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
@@ -93,13 +93,13 @@ function lifeOf(id: string): fc.Arbitrary<(Granted | Stepped)[]> {
 /** As the partition folds: a fact once, by its id and content; after every step all invariants hold. */
 function foldedOf(inputs: readonly (Fact | Granted | Stepped)[]): StockBook {
   const book = new StockBook(0);
-  const seen = new SeenIds();
+  const factIds = new FactIds();
   for (const input of inputs) {
     if ('type' in input) {
       const [id, content] = [hash64(input.id, 1), hash64(JSON.stringify(input))];
-      const verdict = seen.check(id, content);
+      const verdict = factIds.check(id, content);
       if (verdict === 'new') {
-        seen.add(0, id, content, input.at);
+        factIds.add(0, id, content, input.at);
         applyFact(book, input);
       } else expect(verdict).toBe('duplicate');
     } else applyDecision(book, input);
@@ -121,7 +121,7 @@ function shownOf(book: StockBook) {
 
 /** What no answer shows yet and must not depend on the order either. */
 function deepOf(book: StockBook) {
-  const horizons: Horizon[] = [2, 5, 9].map((by) => ({ now: 0, by, laneTime: 4 }));
+  const horizons: PromiseWindow[] = [2, 5, 9].map((by) => ({ now: 0, by, laneTime: 4 }));
   const keys = [...book.skus.values()].flatMap((entry) => entry.keys);
   return {
     keys: keys

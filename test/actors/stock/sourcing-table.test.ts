@@ -1,7 +1,7 @@
 /** The stock machine's decisions, as tables: stock and request in → what is taken and what is short. */
 import { describe, expect, it } from 'vitest';
 import type { StockBook } from '../../../actors/stock/book.ts';
-import { plan, type WantedLine } from '../../../actors/stock/sourcing.ts';
+import { sourceLines, type WantedLine } from '../../../actors/stock/sourcing.ts';
 import { bookOf, granted, type Input, receipt, sale } from './given.ts';
 
 /** Units by SKU and location, such as `{ mug: { dc: 5 } }`. */
@@ -47,9 +47,9 @@ function wanted(lines: readonly Ask[]): WantedLine[] {
 
 function planned(row: PlanRow): { takes: string[]; short: string[] } {
   const book = bookWith(row);
-  const { taken, shortages } = plan(wanted(row.lines), (sku) => book.skus.get(sku), row.partial ?? false);
+  const { sourced, shortages } = sourceLines(wanted(row.lines), (sku) => book.skus.get(sku), row.partial ?? false);
   return {
-    takes: taken.map(({ line, key, qty }) => `${line.index}: ${qty} ${key.sku.name}@${key.location}`),
+    takes: sourced.map(({ line, key, qty }) => `${line.index}: ${qty} ${key.sku.name}@${key.location}`),
     short: shortages.map((each) => `${each.sku}: ${each.requested}, ${each.available}`),
   };
 }

@@ -6,11 +6,11 @@ import { foldDecision, foldFact } from '../../../actors/partition/fold.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
 import { encodePage, loadPages } from '../../../actors/snapshot/format.ts';
 import { stockView } from '../../../actors/stock/availability.ts';
-import { Counted } from '../../../dashboards/kpi/counters.ts';
+import { KpiCounters } from '../../../dashboards/kpi/counters.ts';
 import { locationPart, locationTopic, partitionFigures } from '../../../dashboards/kpi/figures.ts';
 import { KnownFigures } from '../../../dashboards/kpi/known-figures.ts';
-import { KpiWatch } from '../../../dashboards/kpi/observer.ts';
-import { mergeAsked } from '../../../dashboards/kpi/request-stats.ts';
+import { KpiObserver } from '../../../dashboards/kpi/observer.ts';
+import { mergeRequestStats } from '../../../dashboards/kpi/request-stats.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
 import { granted, step } from '../../actors/stock/given.ts';
@@ -18,14 +18,14 @@ import { granted, step } from '../../actors/stock/given.ts';
 const DAY_MS = 86_400_000;
 const NOW = Date.parse('2026-11-24T12:00:00Z');
 const NOTHING_OPEN = { byKind: {}, byLocation: new Map<string, number>() };
-const ASKED = mergeAsked([], []);
+const ASKED = mergeRequestStats([], []);
 
 type Op = { readonly fact: Fact; readonly recordedAt: number } | { readonly decision: Granted | Stepped };
 
-function partition(): Partition & { watch: KpiWatch } {
+function partition(): Partition & { observer: KpiObserver } {
   const made = new Partition(0);
-  made.watch = new KpiWatch({ partition: { serving: true }, counted: new Counted() });
-  return made as Partition & { watch: KpiWatch };
+  made.observer = new KpiObserver({ partition: { serving: true }, counted: new KpiCounters() });
+  return made as Partition & { observer: KpiObserver };
 }
 
 function fold(into: Partition, op: Op): void {
@@ -112,7 +112,7 @@ it('equals a scan of the book after any facts and decisions', () => {
       const views = [...made.book.skus.values()].flatMap(({ keys }) => keys.map(stockView));
       for (const location of ['a', 'b', 'c']) {
         const here = views.filter((view) => view.location === location);
-        const part = locationPart(made.watch, location, NOW);
+        const part = locationPart(made.observer, location, NOW);
         const shown = locationTopic(location, part === undefined ? [] : [part], 0, NOW);
         const sum = (of: (view: (typeof here)[number]) => number) => here.reduce((total, view) => total + of(view), 0);
         expect(shown.units).toEqual({
@@ -153,11 +153,11 @@ it('goes on from what was kept with a snapshot at any point as if there had been
       const first = partition();
       for (const op of ops) fold(whole, op);
       for (const op of ops.slice(0, cut)) fold(first, op);
-      const kept = first.watch.keep();
+      const kept = first.observer.keep();
       const pages = first.books.pages.list.map(({ items }, page) => ({ page, bytes: encodePage(first.books, items) }));
       const second = partition();
       loadPages(second.books, pages);
-      second.watch.load(second.book, kept);
+      second.observer.load(second.book, kept);
       for (const op of ops.slice(cut)) fold(second, op);
       expect(shownOf(second)).toEqual(shownOf(whole));
     }),
@@ -200,7 +200,7 @@ it('gives newcomers all and others what changed, and both add up to the same whi
       const made = partition();
       const known = [new KnownFigures(), new KnownFigures()];
       const ask = (asker: KnownFigures | undefined, nowMs: number) =>
-        asker?.take(partitionFigures(made.watch, 0, 7, nowMs, asker.mark(0)));
+        asker?.take(partitionFigures(made.observer, 0, 7, nowMs, asker.mark(0)));
       let nowMs = NOW;
       for (const [index, op] of ops.entries()) {
         fold(made, 'fact' in op ? { ...op, recordedAt: nowMs * 1000 } : op);
@@ -211,10 +211,10 @@ it('gives newcomers all and others what changed, and both add up to the same whi
         ask(asker, nowMs);
         expect(asker.topic(ASKED, NOTHING_OPEN, nowMs)).toEqual(shownOf(made, nowMs));
         // What an owner before says, or the same owner said earlier, changes nothing.
-        asker.take({ ...partitionFigures(partition().watch, 0, 6, nowMs), full: true });
+        asker.take({ ...partitionFigures(partition().observer, 0, 6, nowMs), full: true });
         expect(asker.topic(ASKED, NOTHING_OPEN, nowMs)).toEqual(shownOf(made, nowMs));
         // A later owner that knows nothing is believed.
-        asker.take({ ...partitionFigures(partition().watch, 0, 8, nowMs), full: true });
+        asker.take({ ...partitionFigures(partition().observer, 0, 8, nowMs), full: true });
         expect(asker.topic(ASKED, NOTHING_OPEN, nowMs)).toEqual(shownOf(partition(), nowMs));
       }
     }),
@@ -236,7 +236,7 @@ it('keeps the figures of 31,000 stock keys in few bytes', () => {
     };
     foldFact(made, fact, (NOW - (i % 3_600) * 1000) * 1000);
   }
-  const bytes = made.watch.keep().length;
+  const bytes = made.observer.keep().length;
   expect(bytes).toBeLessThan(400_000);
 });
 
@@ -252,7 +252,7 @@ it('keeps a day of a thousand locations in few bytes, which is what its time goe
       foldFact(made, { type: 'sale', ...fact } as Fact, at);
     }
   }
-  const bytes = made.watch.keep().length;
+  const bytes = made.observer.keep().length;
   // What is kept of a bucket are the figures that are not zero: dense ones took five times the bytes and thirty times the time.
   expect(bytes).toBeLessThan(700_000);
 });
@@ -263,9 +263,9 @@ it('begins anew from what it cannot read', () => {
     fact: { type: 'receipt', id: 'f', sku: 'mug', location: 'a', at: NOW * 1000, qty: 3, damaged: 0 },
     recordedAt: NOW * 1000,
   });
-  const whole = made.watch.keep();
+  const whole = made.observer.keep();
   for (const kept of [whole.subarray(0, whole.length - 3), Uint8Array.of(9, 1, 2), Uint8Array.of()]) {
-    made.watch.load(made.book, kept);
+    made.observer.load(made.book, kept);
     const shown = shownOf(made);
     expect(shown.units.onHand).toBe(3);
     expect(shown.windows.all.facts.receipt).toBe(0);
@@ -273,8 +273,8 @@ it('begins anew from what it cannot read', () => {
   }
 });
 
-function shownOf(made: { readonly watch: KpiWatch }, nowMs = NOW) {
+function shownOf(made: { readonly observer: KpiObserver }, nowMs = NOW) {
   const known = new KnownFigures();
-  known.take(partitionFigures(made.watch, 0, 7, nowMs));
+  known.take(partitionFigures(made.observer, 0, 7, nowMs));
   return known.topic(ASKED, NOTHING_OPEN, nowMs);
 }

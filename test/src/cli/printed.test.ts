@@ -118,9 +118,9 @@ async function run(args: readonly string[], env: Env): Promise<{ code: number; o
 
 describe.concurrent('nothing that is printed holds a secret', () => {
   it.each(Object.keys(worlds))('by any command, with %s', async (name) => {
-    const world = { ...common(), ...worlds[name]?.() };
+    const deps = { ...common(), ...worlds[name]?.() };
     // A node that somebody runs at the usual address is none of the test's business.
-    const env = { ...world, HOLDFAST_HTTP: '127.0.0.1:1' };
+    const env = { ...deps, HOLDFAST_HTTP: '127.0.0.1:1' };
     const facts = join(freshFolder('facts'), 'facts.json');
     writeFileSync(facts, '');
     await Promise.all(
@@ -131,7 +131,7 @@ describe.concurrent('nothing that is printed holds a secret', () => {
       }),
     );
     // This one looks for a node on NATS first.
-    searched((await run(['atp', 'A'], world)).output, `atp A, with ${name}`);
+    searched((await run(['atp', 'A'], deps)).output, `atp A, with ${name}`);
   });
 
   const processes = [

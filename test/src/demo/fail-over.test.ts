@@ -48,7 +48,7 @@ it('kill -9 of a node fails few requests, and none once its partitions have new 
   const whole = await readMonth(SHIPPED_MONTH, DEMO);
   const month = { ...whole, skus: whole.skus.slice(0, 200), balances: whole.balances.slice(0, 1_000) };
   const clock = new SteadyClock();
-  const world = {
+  const deps = {
     demo: QUIET,
     month,
     ask: client.ask.bind(client),
@@ -57,8 +57,8 @@ it('kill -9 of a node fails few requests, and none once its partitions have new 
     signal: stop.signal,
   };
   const report = () => undefined;
-  const retailer = new Retailer({ ...world, stateFile: join(data, 'demo.json'), report });
-  const storefront = new Storefront(world);
+  const retailer = new Retailer({ ...deps, stateFile: join(data, 'demo.json'), report });
+  const storefront = new Storefront(deps);
   const done = Promise.all([retailer.run(), storefront.run()]);
   await expect.poll(() => storefront.counters().confirmed, { timeout: 120_000 }).toBeGreaterThan(20);
   const before = storefront.counters();

@@ -4,14 +4,14 @@ import { closeHttp } from '../../../src/http/server.ts';
 import { front } from './front.ts';
 
 it('closes a connection whose request was being answered when closing began, as soon as it is answered', async () => {
-  const { app, desk } = front();
+  const { app, stock } = front();
   let taken: () => void = () => undefined;
   let answer: () => void = () => undefined;
   const isTaken = new Promise<void>((resolve) => {
     taken = resolve;
   });
-  const atp = desk.atp.bind(desk);
-  desk.atp = async (request) => {
+  const atp = stock.atp.bind(stock);
+  stock.atp = async (request) => {
     taken();
     await new Promise<void>((resolve) => {
       answer = resolve;
@@ -31,12 +31,12 @@ it('closes a connection whose request was being answered when closing began, as 
 });
 
 it('does not wait for ever for an answer that never comes', async () => {
-  const { app, desk } = front();
+  const { app, stock } = front();
   let taken: () => void = () => undefined;
   const isTaken = new Promise<void>((resolve) => {
     taken = resolve;
   });
-  desk.atp = () => {
+  stock.atp = () => {
     taken();
     return new Promise(() => undefined);
   };

@@ -8,12 +8,12 @@ import { buildHttp } from '../../../src/http/server.ts';
 import type { LiveEnding } from '../../../src/metrics/families.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import type { Log } from '../../../src/process/log.ts';
-import { MemoryDesk, MemoryFacts, NO_ANOMALIES } from './memory-ports.ts';
+import { MemoryFacts, MemoryStockService, NO_ANOMALIES } from './memory-ports.ts';
 import { MemorySystem } from './memory-system.ts';
 
 export interface Front {
   readonly app: FastifyInstance;
-  readonly desk: MemoryDesk;
+  readonly stock: MemoryStockService;
   readonly facts: MemoryFacts;
   readonly system: MemorySystem;
   readonly metrics: Metrics;
@@ -28,7 +28,7 @@ export interface Front {
 
 export function front(name = 'node-1', bodies?: BodyReader, events: Partial<HubEvents> = {}): Front {
   const facts = new MemoryFacts();
-  const desk = new MemoryDesk().put('85123A', 'store-12', 5).put('85123A', 'dc-1', 12);
+  const stock = new MemoryStockService().put('85123A', 'store-12', 5).put('85123A', 'dc-1', 12);
   const metrics = new Metrics();
   const system = new MemorySystem();
   const logged: string[] = [];
@@ -42,7 +42,7 @@ export function front(name = 'node-1', bodies?: BodyReader, events: Partial<HubE
     ready: { ready: true, reasons: [], owned: 1, partitions: 32, owns: [{ partition: 3, epoch: 41 }] },
   };
   const app = buildHttp({
-    desk,
+    stock,
     facts,
     parked: facts,
     anomalies: NO_ANOMALIES,
@@ -55,7 +55,7 @@ export function front(name = 'node-1', bodies?: BodyReader, events: Partial<HubE
     name,
     readiness: () => built.ready,
   });
-  return Object.assign(built, { app, desk, facts, system, metrics, hub, live, ended, logged });
+  return Object.assign(built, { app, stock, facts, system, metrics, hub, live, ended, logged });
 }
 
 export function logInto(errors: string[]): Log {

@@ -3,10 +3,10 @@
  * every refusal. What stock does is tested elsewhere.
  */
 
-import type { AnomalyDesk } from '../../../actors/anomaly/keeper.ts';
+import type { AnomalyService } from '../../../actors/anomaly/keeper.ts';
 import type { ExplainedKey, ExplainPage } from '../../../actors/ports/explain-page.ts';
 import type { ExplainAnswer } from '../../../actors/ports/peer-operations.ts';
-import type { FactDesk, ParkedFact, ParkedFacts, StockDesk } from '../../../actors/ports/ports.ts';
+import type { FactIngress, ParkedFact, ParkedFacts, StockService } from '../../../actors/ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../../../actors/ports/refusal.ts';
 import type {
   AtpAnswer,
@@ -21,7 +21,7 @@ import type { SentBody } from '../../../streams/fact/sent-body.ts';
 
 const AS_OF = '2026-11-24T09:15:00.123Z';
 
-export class MemoryDesk implements StockDesk {
+export class MemoryStockService implements StockService {
   /** Sellable units by SKU and location. */
   readonly units = new Map<string, Map<string, number>>();
   readonly asked: AtpRequest[] = [];
@@ -127,7 +127,7 @@ export class MemoryDesk implements StockDesk {
   }
 }
 
-export class MemoryFacts implements FactDesk, ParkedFacts {
+export class MemoryFacts implements FactIngress, ParkedFacts {
   readonly taken: unknown[] = [];
   /** The bytes of each, as text. */
   readonly takenBytes: string[] = [];
@@ -191,7 +191,7 @@ function stockOf(sku: string, location: string, units: number): StockAnswer {
 }
 
 /** Anomalies in memory: none. */
-export const NO_ANOMALIES: AnomalyDesk = {
+export const NO_ANOMALIES: AnomalyService = {
   list: async () => [],
   step: async (id) => {
     throw new Refusal('not-found', `there is no anomaly ${id}`);

@@ -1,7 +1,7 @@
 /** The whole system in memory, for the fronts: one SKU at one location. */
 import { UNDECIDED, undecided } from '../../../actors/ports/refusal.ts';
 import { KnownFigures } from '../../../dashboards/kpi/known-figures.ts';
-import { mergeAsked } from '../../../dashboards/kpi/request-stats.ts';
+import { mergeRequestStats } from '../../../dashboards/kpi/request-stats.ts';
 import type { ReservationsQuery, StockQuery } from '../../../dashboards/query/stock-queries.ts';
 import type { SystemView } from '../../../src/api/system-api.ts';
 import { RESERVATION_OUTCOMES } from '../../../src/metrics/families.ts';
@@ -40,7 +40,7 @@ export class MemorySystem implements SystemView {
   };
 
   readonly figures = {
-    kpi: async () => this.#figures.topic(mergeAsked([], RESERVATION_OUTCOMES), NOTHING_OPEN, NOW),
+    kpi: async () => this.#figures.topic(mergeRequestStats([], RESERVATION_OUTCOMES), NOTHING_OPEN, NOW),
     locations: async () => this.#figures.briefs(NOTHING_OPEN),
   };
 

@@ -1,14 +1,14 @@
 /** /metrics with a million actors at more locations than have a label of their own: what one scrape costs, printed and bounded. */
 
 import { expect, it } from 'vitest';
-import { SeenIds } from '../../../actors/idempotency/fact-ids.ts';
+import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
 import { foldFact } from '../../../actors/partition/fold.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
 import { exportKpi } from '../../../src/metrics/kpi.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { measure } from '../../../src/node/compose/gauges.ts';
 import { kpiExport, LiveCounts } from '../../../src/node/compose/live-feed.ts';
-import { watching } from '../../../src/node/compose/observers.ts';
+import { observing } from '../../../src/node/compose/observers.ts';
 import { SteadyClock } from '../../../src/process/steady-clock.ts';
 import { partitionOf } from '../../../streams/subjects.ts';
 
@@ -25,13 +25,13 @@ it('a scrape takes less than 60 ms, on a machine that may be three times slower 
   const clock = new SteadyClock();
   const counts = new LiveCounts(metrics, clock);
   const others: never[] = [];
-  const watch = watching({ counted: counts.counted, changed: () => undefined, others });
+  const observe = observing({ counted: counts.counted, changed: () => undefined, others });
   const partitions = new Map(
     Array.from({ length: PARTITIONS }, (_, number) => [number, new Partition(number)] as const),
   );
   for (const partition of partitions.values()) {
-    partition.watch = watch(partition);
-    partition.watch.load(partition.book, undefined);
+    partition.observer = observe(partition);
+    partition.observer.load(partition.book, undefined);
     partition.state = 'serving';
   }
   const recordedAt = clock.nowMs() * 1000;
@@ -61,7 +61,7 @@ it('a scrape takes less than 60 ms, on a machine that may be three times slower 
     progress: { journalMs: 0, parkingMs: 0, intakeMs: () => 0 },
     writers: { latest: { aside: { records: 0 } } },
   };
-  const whole = { ...engine, seen: new SeenIds(), journal: { inFlight: 0 }, ...moving };
+  const whole = { ...engine, factIds: new FactIds(), journal: { inFlight: 0 }, ...moving };
   measure(whole, { leased: true }, { level: 'proven', says: '' }, metrics);
   exportKpi(metrics, kpiExport({ engine: whole }, clock, counts));
   const took: number[] = [];

@@ -6,22 +6,22 @@ import { Metrics } from '../../../src/metrics/metrics.ts';
 import { requestEndpoints } from '../../../src/nats/service.ts';
 import type { ServiceReply } from '../../../streams/nats/service.ts';
 import { logInto } from '../http/front.ts';
-import { MemoryDesk, MemoryFacts, NOT_DECIDED } from '../http/memory-ports.ts';
+import { MemoryFacts, MemoryStockService, NOT_DECIDED } from '../http/memory-ports.ts';
 
 const packr = new Packr({ useRecords: false });
-const desk = () => new MemoryDesk().put('85123A', 'store-12', 5);
-let memory: MemoryDesk;
+const stock = () => new MemoryStockService().put('85123A', 'store-12', 5);
+let memory: MemoryStockService;
 let metrics: Metrics;
 let room: number;
 let ask: (subject: string, data: Uint8Array, contentType?: string) => Promise<ServiceReply>;
 
 beforeEach(() => {
-  memory = desk();
+  memory = stock();
   room = 1_000_000;
   const facts = new MemoryFacts();
   metrics = new Metrics();
   const endpoints = requestEndpoints(
-    new Answers({ desk: memory, facts, parked: facts, metrics }),
+    new Answers({ stock: memory, facts, parked: facts, metrics }),
     metrics,
     logInto([]),
   );

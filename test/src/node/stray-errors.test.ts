@@ -9,7 +9,7 @@ import { packageRoot } from '../../../src/process/package-root.ts';
 
 const PROGRAM = `
   import { Metrics } from './dist/src/metrics/metrics.js';
-  import { Seldom } from './dist/src/process/seldom.js';
+  import { Seldom } from './dist/src/process/limited-log.js';
   import { catchStrayErrors } from './dist/src/node/stray-errors.js';
   import { applyFact } from './dist/actors/stock/evolve.js';
   const metrics = new Metrics();

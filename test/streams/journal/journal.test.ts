@@ -22,14 +22,14 @@ import { journalSubject } from '../../../streams/subjects.ts';
 let broker: NatsBroker;
 
 const clock = new SteadyClock();
-const world = () => ({ broker, clock });
+const deps = () => ({ broker, clock });
 
 const decision = (id: string, ...parts: [number, number][]): Stepped => ({ kind: 'released', id, atMs: 1, parts });
 
 function journalOf(writer: string) {
   const events: string[] = [];
   const tips: { n: number; hash: string; seq: number }[] = [];
-  const journal = new Journal(world(), writer, {
+  const journal = new Journal(deps(), writer, {
     fenced: (parts) => events.push(`fenced ${JSON.stringify(parts)}`),
     stopped: (why) => events.push(`stopped ${why}`),
     stored: () => tips.push(journal.tip),
@@ -50,7 +50,7 @@ async function recordsOf(writer: string): Promise<string[]> {
   const until = (await broker.lastOn(JOURNAL_STREAM, journalSubject(writer)))?.seq ?? 0;
   const found: string[] = [];
   let [n, before] = [0, ''];
-  await readUntil(world(), JOURNAL_STREAM, [journalSubject(writer)], 1, until, ({ data }) => {
+  await readUntil(deps(), JOURNAL_STREAM, [journalSubject(writer)], 1, until, ({ data }) => {
     const record = decodeRecord(data);
     expect([record.n, record.before]).toEqual([n + 1, before]);
     [n, before] = [record.n, recordHash(data)];
@@ -106,7 +106,7 @@ describe.each(KINDS)('on %s', (_, copies) => {
   it('a fence drops decisions of epochs before its own, and leaves those of a partition that was claimed anew', async () => {
     const { append, events } = journalOf('fenced-1');
     expect(await append(decision('a', [3, 5], [4, 5]))).toBe('stored');
-    await fenceWriter(world(), 'fenced-1', 'other', [[3, 10]]);
+    await fenceWriter(deps(), 'fenced-1', 'other', [[3, 10]]);
     expect(
       await Promise.all([append(decision('b', [3, 5])), append(decision('c', [4, 5])), append(decision('d', [3, 12]))]),
     ).toEqual(['dropped', 'stored', 'stored']);
@@ -116,7 +116,7 @@ describe.each(KINDS)('on %s', (_, copies) => {
   it('a writer that never wrote finds its fence, however much others have written', async () => {
     const busy = journalOf('busy');
     for (let n = 0; n < 300; n++) await busy.append(decision(`n${n}`, [1, 1]));
-    await fenceWriter(world(), 'idle', 'other', [[2, 10]]);
+    await fenceWriter(deps(), 'idle', 'other', [[2, 10]]);
     const { append } = journalOf('idle');
     const followed = vi.spyOn(broker, 'follow');
     expect(await Promise.all([append(decision('e', [2, 5])), append(decision('f', [5, 5]))])).toEqual([
@@ -180,14 +180,14 @@ describe.each(KINDS)('on %s', (_, copies) => {
     const { append, tips } = journalOf('chain');
     await append(decision('a', [6, 1]));
     const tip = { writer: 'chain', ...(tips[0] as (typeof tips)[number]) };
-    await fenceWriter(world(), 'chain', 'other', [[7, 10]]);
+    await fenceWriter(deps(), 'chain', 'other', [[7, 10]]);
     const from = (await broker.stream(JOURNAL_STREAM))?.lastSeq as number;
     await append(decision('b', [6, 1]));
     const read = async (journalSeq: number) => {
       const partition = new Partition(6);
       partition.journalSeq = journalSeq;
       const until = (await broker.stream(JOURNAL_STREAM))?.lastSeq as number;
-      await replayJournal({ ...world(), admission: Admission.open() }, [partition], [tip], until);
+      await replayJournal({ ...deps(), admission: Admission.open() }, [partition], [tip], until);
       return partition.journalSeq === until;
     };
     expect(await read(from)).toBe(true);
@@ -203,7 +203,7 @@ describe.each(KINDS)('on %s', (_, copies) => {
     const { append, events } = journalOf('raced');
     const { told, stored, stop } = appending(append, [3, 5]);
     await expect.poll(() => stored().length, { timeout: 20_000 }).toBeGreaterThan(100);
-    await fenceWriter(world(), 'raced', 'other', [[3, 10]]);
+    await fenceWriter(deps(), 'raced', 'other', [[3, 10]]);
     await expect.poll(() => told.size - stored().length, { timeout: 20_000 }).toBe(16);
     await stop();
     const records = await recordsOf('raced');

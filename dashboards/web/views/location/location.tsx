@@ -1,5 +1,5 @@
 /** One location: its figures, what happened there within a window, its stock keys, and its anomalies. */
-import { AGE_DAYS, type Happened, type LocationTopic, WINDOWS, type WindowName } from '../../../topics.ts';
+import { type Activity, AGE_DAYS, type LocationTopic, WINDOWS, type WindowName } from '../../../topics.ts';
 import { ago, brief, percent, plural, span, units, words } from '../../base/format.ts';
 import { useKeptFocus, useKeys } from '../../base/keys.ts';
 import { nowMs } from '../../base/now.ts';
@@ -93,7 +93,7 @@ function Figures({ figures }: { readonly figures: LocationTopic }) {
   );
 }
 
-function HappenedList({ happened }: { readonly happened: Happened }) {
+function HappenedList({ happened }: { readonly happened: Activity }) {
   const { facts, holds, transfers, counts } = happened;
   const rows: readonly (readonly [string, string, string?])[] = [
     ['Facts', units(Object.values(facts).reduce((sum, count) => sum + count, 0)), `over ${span(happened.seconds)}`],

@@ -26,9 +26,9 @@ describe('negative_stock', () => {
   });
   it('has another episode, and the same id, when it comes again', () => {
     const shop = stocked(1)().fact('sale', { qty: 3 });
-    const [[id, first] = []] = [...shop.watch.open()];
+    const [[id, first] = []] = [...shop.observer.open()];
     shop.fact('receipt', { qty: 5 }).wait(HOUR_MS).fact('sale', { qty: 9 });
-    const [[again, second] = []] = [...shop.watch.open()];
+    const [[again, second] = []] = [...shop.observer.open()];
     expect(again).toBe(id);
     expect(second?.episode).toBeGreaterThan(first?.episode ?? Number.POSITIVE_INFINITY);
   });
@@ -83,11 +83,11 @@ describe('transfer_overdue, transfer_short', () => {
     (qty: number, damaged = 0) =>
     (shop: Shop) =>
       shop.fact('transfer', { ...ends, phase: 'received', qty, damaged });
-  const seen = (ms: number) => (shop: Shop) => shop.wait(ms).fact('sale', { sku: 'other', qty: 1 });
+  const factIds = (ms: number) => (shop: Shop) => shop.wait(ms).fact('sale', { sku: 'other', qty: 1 });
   table('transfer_overdue', sent, [
-    ['on its day', seen(DAY_MS), false],
-    ['within the grace', seen(3 * HOUR_MS), false],
-    ['after it', seen(2 * HOUR_MS), true],
+    ['on its day', factIds(DAY_MS), false],
+    ['within the grace', factIds(3 * HOUR_MS), false],
+    ['after it', factIds(2 * HOUR_MS), true],
     ['a part arrives', got(4), false],
   ]);
   table('transfer_overdue', sent, [
@@ -103,8 +103,8 @@ describe('transfer_overdue, transfer_short', () => {
   ]);
   table('transfer_short', sent, [
     ['a part arrives', got(6), false],
-    ['the rest has time', seen(3 * HOUR_MS), false],
-    ['and does not come', seen(2 * HOUR_MS), true],
+    ['the rest has time', factIds(3 * HOUR_MS), false],
+    ['and does not come', factIds(2 * HOUR_MS), true],
     ['another part', got(2), true],
     ['the rest, damaged', got(1, 1), false],
   ]);
@@ -311,9 +311,9 @@ describe('device_silent', () => {
     for (let i = 0; i < 21 * 24; i++) {
       shop.nowMs = begin + i * HOUR_MS;
       shop.fact('sale', { qty: 1 }, wall + i * 100 - shop.nowMs);
-      shop.watch.hear(shop.watch.takeHeard());
+      shop.observer.hear(shop.observer.takeHeard());
     }
-    shop.watch.tick(wall + 21 * 24 * 100 + 1000);
+    shop.observer.tick(wall + 21 * 24 * 100 + 1000);
     expect(shop.kinds).toEqual(['negative_stock']);
   });
   it('forgets who has been gone for long', () => {

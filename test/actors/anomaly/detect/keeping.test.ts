@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ROW_BYTES } from '../../../../actors/anomaly/detect/key-states.ts';
-import { AnomalyWatch } from '../../../../actors/anomaly/observer.ts';
+import { AnomalyObserver } from '../../../../actors/anomaly/observer.ts';
 import { ANOMALY_DEFAULTS } from '../../../../config/anomalies.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, Shop } from './shop.ts';
 
@@ -91,22 +91,22 @@ const stepOf: fc.Arbitrary<(shop: Shop) => unknown> = fc.oneof(
 );
 
 /** Alarms and what was heard, in an order that does not depend on how they came into memory. */
-function told(watch: AnomalyWatch): unknown {
-  const open = [...watch.open()].sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.parse(JSON.stringify({ open, heard: watch.takeHeard() }));
+function told(observer: AnomalyObserver): unknown {
+  const open = [...observer.open()].sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.parse(JSON.stringify({ open, heard: observer.takeHeard() }));
 }
 
 it('goes on after a restart at any point as if nothing had happened', () => {
-  const seen = new Set<string>();
+  const factIds = new Set<string>();
   fc.assert(
     fc.property(fc.array(stepOf, { maxLength: 60 }), fc.array(stepOf, { maxLength: 60 }), (before, after) => {
       const shop = new Shop(EAGER);
       for (const step of before) step(shop);
-      const restarted = new AnomalyWatch(7, { parameters: EAGER, laneTimeMs: 3 * DAY_MS });
-      restarted.load(shop.book, shop.watch.keep());
-      const { watch } = shop;
-      const both = [watch, restarted];
-      shop.partition.watch = {
+      const restarted = new AnomalyObserver(7, { parameters: EAGER, laneTimeMs: 3 * DAY_MS });
+      restarted.load(shop.book, shop.observer.keep());
+      const { observer } = shop;
+      const both = [observer, restarted];
+      shop.partition.observer = {
         factFolded: (...given) => {
           for (const each of both) each.factFolded(...given);
         },
@@ -114,22 +114,22 @@ it('goes on after a restart at any point as if nothing had happened', () => {
           for (const each of both) each.decisionFolded(...given);
         },
         load: () => undefined,
-        keep: () => watch.keep(),
+        keep: () => observer.keep(),
       };
       for (const step of after) {
         step(shop);
         // shop.look() looks at the first one only.
         restarted.hear(restarted.takeHeard());
-        watch.hear(watch.takeHeard());
+        observer.hear(observer.takeHeard());
         for (const each of both) each.tick(shop.nowMs + 1000);
-        for (const kind of shop.kinds) seen.add(kind);
+        for (const kind of shop.kinds) factIds.add(kind);
       }
-      expect(told(restarted)).toEqual(told(watch));
+      expect(told(restarted)).toEqual(told(observer));
     }),
     { numRuns: 300 },
   );
   // Phantoms and silence take weeks: the tables of the detectors restart in these.
-  expect([...seen].sort()).toEqual(
+  expect([...factIds].sort()).toEqual(
     expect.arrayContaining([
       'count_variance',
       'late_facts',
@@ -153,8 +153,8 @@ it.each([
   ['noise', (kept: Uint8Array) => Uint8Array.from(kept, (byte, i) => (i === 0 ? byte : (i * 37) % 251))],
 ])('begins anew with %s, and knows what the book says', (_, damage) => {
   const shop = new Shop().fact('sale', { qty: 3 }).fact('sale', { sku: 'pan', qty: 1 });
-  const restarted = new AnomalyWatch(7, { laneTimeMs: DAY_MS });
-  restarted.load(shop.book, damage?.(shop.watch.keep()));
+  const restarted = new AnomalyObserver(7, { laneTimeMs: DAY_MS });
+  restarted.load(shop.book, damage?.(shop.observer.keep()));
   const open = [...restarted.open()].map(([, { kind, sku, at }]) => [kind, sku, at]);
   expect(open).toEqual([
     ['negative_stock', 'mug', shop.nowMs * 1000],
@@ -174,7 +174,7 @@ it('keeps 31,000 stock keys in a few dozen bytes each', () => {
   }
   shop.look();
   expect(shop.open('negative_stock')).toHaveLength(keys / 50);
-  const bytes = shop.watch.keep().length;
+  const bytes = shop.observer.keep().length;
   expect(ROW_BYTES).toBeLessThan(96);
   expect(bytes / keys).toBeLessThan(120);
 });

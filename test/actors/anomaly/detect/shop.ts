@@ -1,7 +1,7 @@
 /** A shop for the tables of the detectors: a real book with a real watch, facts and decisions in few words, and a wall clock to set. */
 
 import type { Alarm } from '../../../../actors/anomaly/detect/alarms.ts';
-import { AnomalyWatch } from '../../../../actors/anomaly/observer.ts';
+import { AnomalyObserver } from '../../../../actors/anomaly/observer.ts';
 import { foldDecision, foldFact } from '../../../../actors/partition/fold.ts';
 import { Partition } from '../../../../actors/partition/partition.ts';
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../../../config/anomalies.ts';
@@ -17,7 +17,7 @@ const BEGIN = Date.parse('2026-01-05T00:00:00Z');
 
 export class Shop {
   readonly partition = new Partition(7);
-  watch: AnomalyWatch;
+  observer: AnomalyObserver;
   readonly #parameters: AnomalyParameters;
   /** Milliseconds since 1970; facts happen then, and are stored a second later. */
   nowMs = BEGIN;
@@ -25,20 +25,20 @@ export class Shop {
 
   constructor(parameters: Partial<AnomalyParameters> = {}) {
     this.#parameters = { ...ANOMALY_DEFAULTS, ...parameters };
-    this.watch = this.#made();
-    this.partition.watch = this.watch;
+    this.observer = this.#made();
+    this.partition.observer = this.observer;
   }
 
-  #made(): AnomalyWatch {
-    return new AnomalyWatch(7, { parameters: this.#parameters, laneTimeMs: 3 * DAY_MS });
+  #made(): AnomalyObserver {
+    return new AnomalyObserver(7, { parameters: this.#parameters, laneTimeMs: 3 * DAY_MS });
   }
 
   /** Another watch goes on from what this one keeps. */
   restart(): this {
     const next = this.#made();
-    next.load(this.book, this.watch.keep());
-    this.watch = next;
-    this.partition.watch = next;
+    next.load(this.book, this.observer.keep());
+    this.observer = next;
+    this.partition.observer = next;
     return this;
   }
 
@@ -59,7 +59,7 @@ export class Shop {
   hold(id: string, qty: number, more: { sku?: string; channel?: string; purpose?: string } = {}): this {
     const { sku = 'mug', channel = 'web', purpose = 'order' } = more;
     const line = { index: 0, sku, location: 'shop', qty, partition: 7, seq: 1 };
-    const where = { home: 7, spread: [7], parts: [[7, 1]] as const, shortages: [] };
+    const where = { coordinator: 7, participants: [7], parts: [[7, 1]] as const, shortages: [] };
     const times = { atMs: this.nowMs, expiresAtMs: this.nowMs + 900_000 };
     return this.decide({
       kind: 'granted',
@@ -89,8 +89,8 @@ export class Shop {
 
   /** Looks at what time has brought, as the keeper does every second. */
   look(): this {
-    this.watch.hear(this.watch.takeHeard());
-    this.watch.tick(this.nowMs + 1000);
+    this.observer.hear(this.observer.takeHeard());
+    this.observer.tick(this.nowMs + 1000);
     return this;
   }
 
@@ -116,11 +116,11 @@ export class Shop {
   }
 
   open(kind: AnomalyKind): Alarm[] {
-    return [...this.watch.open()].map(([, alarm]) => alarm).filter((alarm) => alarm.kind === kind);
+    return [...this.observer.open()].map(([, alarm]) => alarm).filter((alarm) => alarm.kind === kind);
   }
 
   /** Kinds that are open, each once, in order. */
   get kinds(): AnomalyKind[] {
-    return [...new Set([...this.watch.open()].map(([, { kind }]) => kind))].sort();
+    return [...new Set([...this.observer.open()].map(([, { kind }]) => kind))].sort();
   }
 }

@@ -72,8 +72,8 @@ it('answers a path that cannot be decoded with a problem', async () => {
 it('serves a valid OpenAPI 3.1 document with every route and answer', async () => {
   const { app } = front();
   const document = (await app.inject('/openapi.json')).json();
-  const verdict = await new Validator().validate(structuredClone(document));
-  expect(verdict).toEqual({ valid: true });
+  const report = await new Validator().validate(structuredClone(document));
+  expect(report).toEqual({ valid: true });
   expect(document.openapi).toMatch(/^3\.1/);
   await app.ready();
   for (const { method, path, answers, problems, body } of OPERATIONS) {

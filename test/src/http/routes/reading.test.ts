@@ -32,7 +32,7 @@ describe('GET /v1/atp/{sku}', () => {
 
   it('passes location, channel and date on', async () => {
     await get('/v1/atp/85123A?location=dc-1&channel=web&by=2026-12-01');
-    expect(it_.desk.asked).toEqual([
+    expect(it_.stock.asked).toEqual([
       { lines: [{ sku: '85123A', locations: ['dc-1'] }], channel: 'web', by: '2026-12-01' },
     ]);
   });
@@ -72,7 +72,7 @@ describe('GET /v1/atp/{sku}', () => {
     ['blanks inside and a plus', 'a b+c'],
     ['another script', 'Ψωμί-٣'],
   ])('takes a SKU of %s', async (_what, sku) => {
-    it_.desk.put(sku, ASTRAL, 3);
+    it_.stock.put(sku, ASTRAL, 3);
     const answer = await get(`/v1/atp/${encodeURIComponent(sku)}?location=${encodeURIComponent(ASTRAL)}`);
     expect(answer.statusCode).toBe(200);
     expect(answer.json()).toMatchObject({ sku, atp: 3, locations: [{ location: ASTRAL, atp: 3 }] });
@@ -159,14 +159,14 @@ it.each([
   '/v1/explain/85123A/dc-1',
   '/v1/reservations/r-1',
 ])('answers 503 with Retry-After at %s while nobody decides', async (url) => {
-  it_.desk.failure = NOT_DECIDED;
+  it_.stock.failure = NOT_DECIDED;
   const answer = await get(url);
   expect([answer.statusCode, answer.headers['retry-after'], answer.json().type]).toEqual([503, '1', 'undecided']);
   expect(it_.logged).toEqual([]);
 });
 
 it('answers 503 while NATS does not answer', async () => {
-  it_.desk.failure = new BrokerError('unknown', 'COUNTS fell silent while it was read');
+  it_.stock.failure = new BrokerError('unknown', 'COUNTS fell silent while it was read');
   const answer = await get('/v1/explain/85123A/dc-1');
   expect([answer.statusCode, answer.headers['retry-after'], answer.json().detail]).toEqual([
     503,
@@ -176,7 +176,7 @@ it('answers 503 while NATS does not answer', async () => {
 });
 
 it('answers a fault with a problem that tells nothing of the inside, and logs it', async () => {
-  it_.desk.failure = new TypeError('secret');
+  it_.stock.failure = new TypeError('secret');
   const answer = await get('/v1/atp/85123A');
   expect([answer.statusCode, answer.json().type]).toEqual([500, 'internal-error']);
   expect(answer.body).not.toContain('secret');
@@ -184,7 +184,7 @@ it('answers a fault with a problem that tells nothing of the inside, and logs it
 });
 
 it('answers an assertion that failed with the same problem, and counts it by its invariant', async () => {
-  it_.desk.failure = new AssertionError('TEST');
+  it_.stock.failure = new AssertionError('TEST');
   const answer = await get('/v1/atp/85123A');
   expect([answer.statusCode, answer.json().type]).toEqual([500, 'internal-error']);
   expect(answer.body).not.toContain('TEST');

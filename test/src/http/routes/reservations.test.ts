@@ -110,7 +110,7 @@ it('names no more than twenty wrong fields', async () => {
 });
 
 it('answers 503 with Retry-After when it is not decided', async () => {
-  it_.desk.failure = NOT_DECIDED;
+  it_.stock.failure = NOT_DECIDED;
   for (const answer of [
     await place(CART),
     await request('POST', '/v1/reservations/cart-77/confirm'),

@@ -14,7 +14,7 @@ const AHEAD = 300_000_000;
 /** Weight of a new day in what is usual. */
 const DAILY_WEIGHT = 0.2;
 
-export class Place {
+export class LocationClock {
   readonly name: string;
   readonly index: number;
   /** Least lag of its facts, in microseconds. */
@@ -70,9 +70,9 @@ export class Place {
 
 type Kept = readonly [string, number | null, ...number[]];
 
-export class Places {
-  readonly all: Place[] = [];
-  readonly #byName = new Map<string, Place>();
+export class LocationClocks {
+  readonly all: LocationClock[] = [];
+  readonly #byName = new Map<string, LocationClock>();
   readonly #prior: { returns: number; returnLines: number; squares: number; counts: number };
   /** Least lag of any location here: the time of one that was never heard. */
   #lag = Number.POSITIVE_INFINITY;
@@ -81,10 +81,10 @@ export class Places {
     this.#prior = prior;
   }
 
-  of(name: string): Place {
+  of(name: string): LocationClock {
     let place = this.#byName.get(name);
     if (place === undefined) {
-      place = new Place(name, this.all.length, this.#prior);
+      place = new LocationClock(name, this.all.length, this.#prior);
       this.all.push(place);
       this.#byName.set(name, place);
     }
@@ -95,7 +95,7 @@ export class Places {
    * A fact of the place came. Both in microseconds since 1970.
    * @returns how much later it came than the place's facts can, in microseconds; never below 0
    */
-  heard(place: Place, at: number, recordedAt: number): number {
+  heard(place: LocationClock, at: number, recordedAt: number): number {
     const lag = Math.max(-AHEAD, recordedAt - at);
     if (lag < place.lag) place.lag = lag;
     if (lag < this.#lag) this.#lag = lag;
@@ -103,7 +103,7 @@ export class Places {
   }
 
   /** The place's own time (PL1) at a moment of the wall, in microseconds. */
-  timeOf(place: Place, wall: number): number {
+  timeOf(place: LocationClock, wall: number): number {
     const lag = place.lag === Number.POSITIVE_INFINITY ? this.#lag : place.lag;
     return lag === Number.POSITIVE_INFINITY ? wall : wall - lag;
   }

@@ -1,14 +1,14 @@
 /** What verification finds, and what it needs of the world. */
 
 import type { Floors } from '../../../streams/journal/floors.ts';
-import type { ReadingWorld } from '../../../streams/read/follower.ts';
+import type { ReadingDeps } from '../../../streams/read/follower.ts';
 import type { Point } from '../../../streams/read/position.ts';
 import type { SnapshotStore } from '../../snapshot/snapshotter.ts';
 import type { BaselineStore } from '../baseline-store.ts';
-import type { Keeping } from '../make-baseline.ts';
+import type { RetentionParts } from '../make-baseline.ts';
 
 /** Where something is wrong. */
-export interface Place {
+export interface FaultPlace {
   readonly stream?: string;
   readonly seq?: number;
   readonly writer?: string;
@@ -16,12 +16,12 @@ export interface Place {
   readonly partition?: number;
   readonly page?: number | undefined;
 }
-export interface Fault extends Place {
+export interface Fault extends FaultPlace {
   /** Which of the checks found it. */
   readonly check: 'streams' | 'journal' | 'facts' | 'snapshot' | 'baseline' | 'replay';
   readonly what: string;
 }
-export interface Verdict {
+export interface VerificationReport {
   readonly good: boolean;
   readonly faults: readonly Fault[];
   /** How much was checked. */
@@ -41,13 +41,13 @@ export interface Findings {
   readonly faults: readonly Fault[];
   readonly notes: readonly string[];
 }
-export interface VerifyWorld extends ReadingWorld {
+export interface VerifyDeps extends ReadingDeps {
   readonly snapshots: SnapshotStore;
   readonly baselines: BaselineStore | undefined;
-  readonly keeping: Keeping;
+  readonly keeping: RetentionParts;
 }
 /** What the streams hold while they are verified. */
-export interface Held {
+export interface StreamRanges {
   /** First sequence of JOURNAL. */
   readonly first: number;
   readonly end: Point;

@@ -10,7 +10,7 @@ import type { Log } from './log.ts';
 const EVERY_MS = 1_000;
 const MOST_KINDS = 500;
 
-export class Seldom {
+export class LimitedLog {
   readonly #log: Log;
   readonly #kinds = new Map<string, { saidAtMs: number; unsaid: number }>();
 
@@ -38,7 +38,7 @@ export class Seldom {
  */
 export function logProblem(
   log: Log,
-  seldom: Seldom,
+  limited: LimitedLog,
   error: unknown,
   { status }: ProblemBody,
   what: string,
@@ -48,5 +48,5 @@ export function logProblem(
   const inside = error instanceof Refusal ? error.inside : error instanceof BrokerError ? error : undefined;
   if (status !== 503 || inside === undefined) return;
   const why = inside instanceof Error ? inside.message : String(inside);
-  seldom.say('warn', (error as Error).message, { ...fields, why }, `${what} was not decided`);
+  limited.say('warn', (error as Error).message, { ...fields, why }, `${what} was not decided`);
 }
