@@ -39,6 +39,49 @@ export class Turns {
   }
 }
 
+/** A pause is so many times as long as the work before it, so the work gets a tenth of the time at most. */
+const PAUSE = 9;
+const MOST_PAUSE_MS = 500;
+
+/**
+ * Costly work whose result is the same for everyone who asks. One run answers all who asked before it began, so a result is never older
+ * than its question. A pause follows each run, so a storm of questions costs a bounded share of the time. A lone question never waits.
+ */
+export class PacedWork<T> {
+  readonly #clock: Clock;
+  readonly #work: () => Promise<T>;
+  #before: Promise<unknown> = Promise.resolve();
+  #next: Promise<T> | undefined;
+
+  constructor(clock: Clock, work: () => Promise<T>) {
+    this.#clock = clock;
+    this.#work = work;
+  }
+
+  /** Rejects as the work does. */
+  result(): Promise<T> {
+    if (this.#next === undefined) {
+      const next = this.#before.then(() => this.#run());
+      this.#next = next;
+    }
+    return this.#next;
+  }
+
+  async #run(): Promise<T> {
+    this.#next = undefined;
+    const began = this.#clock.monoMs();
+    let ended: () => void = () => undefined;
+    this.#before = new Promise<void>((resolve) => {
+      ended = resolve;
+    });
+    try {
+      return await this.#work();
+    } finally {
+      this.#clock.after(Math.min(PAUSE * (this.#clock.monoMs() - began), MOST_PAUSE_MS), ended);
+    }
+  }
+}
+
 /** Resolves after so many milliseconds, or as soon as the signal is given. */
 export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

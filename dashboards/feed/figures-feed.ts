@@ -5,7 +5,7 @@
  *  FF1 A partition that nobody serves at the moment keeps its last figures: it neither vanishes nor counts twice.
  *  FF2 Who asks gets figures that were gathered after the question.
  */
-import type { Clock } from '../../streams/clock.ts';
+import { type Clock, PacedWork } from '../../streams/clock.ts';
 import { type LocationPart, locationPart, locationTopic, partitionFigures } from '../kpi/figures.ts';
 import { KnownFigures, type OpenAnomalies } from '../kpi/known-figures.ts';
 import type { KpiObserver } from '../kpi/observer.ts';
@@ -26,23 +26,31 @@ export interface FiguresDeps {
 export class FiguresFeed {
   readonly #deps: FiguresDeps;
   readonly #known = new KnownFigures();
-  #gathering: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  // FF2.
+  readonly #kpi: PacedWork<KpiTopic>;
+  readonly #locations: PacedWork<readonly LocationBrief[]>;
 
   constructor(deps: FiguresDeps) {
     this.#deps = deps;
+    const { clock, asked, anomalies } = deps;
+    this.#kpi = new PacedWork(clock, async () => {
+      await this.#gather();
+      return this.#known.topic(asked(), countOpen(anomalies()), clock.nowMs());
+    });
+    this.#locations = new PacedWork(clock, async () => {
+      await this.#gather();
+      return this.#known
+        .briefs(countOpen(anomalies()))
+        .sort((a, b) => (a.location < b.location ? -1 : a.location > b.location ? 1 : 0));
+    });
   }
 
-  async kpi(): Promise<KpiTopic> {
-    await this.#refresh();
-    return this.#known.topic(this.#deps.asked(), countOpen(this.#deps.anomalies()), this.#deps.clock.nowMs());
+  kpi(): Promise<KpiTopic> {
+    return this.#kpi.result();
   }
 
-  async locations(): Promise<LocationBrief[]> {
-    await this.#refresh();
-    return this.#known
-      .briefs(countOpen(this.#deps.anomalies()))
-      .sort((a, b) => (a.location < b.location ? -1 : a.location > b.location ? 1 : 0));
+  locations(): Promise<readonly LocationBrief[]> {
+    return this.#locations.result();
   }
 
   /** Figures of some locations, in the same order. @param parts what was known of each before, kept up to date here */
@@ -61,21 +69,6 @@ export class FiguresFeed {
       }
       return locationTopic(location, [...known.values()], open.byLocation.get(location) ?? 0, clock.nowMs());
     });
-  }
-
-  /** One that begins now: one that is under way may have asked before what the caller knows (FF2). */
-  #refresh(): Promise<void> {
-    if (this.#gathering === undefined) {
-      this.#gathering = this.#gather().finally(() => {
-        this.#gathering = undefined;
-      });
-      return this.#gathering;
-    }
-    this.#next ??= this.#gathering.then(() => {
-      this.#next = undefined;
-      return this.#refresh();
-    });
-    return this.#next;
   }
 
   // FF1.

@@ -10,7 +10,9 @@ import type { LocationKpi } from './location.ts';
 import { Seconds } from './seconds.ts';
 import { type KeptWindows, Windows } from './windows.ts';
 
-const VERSION = 2;
+const VERSION = 3;
+/** Of 0.1, in which windows are not encoded by themselves. */
+const VERSION_BEFORE = 2;
 
 type Kept = [
   sinceMs: number | null,
@@ -48,7 +50,7 @@ export function encodeKept(kpi: {
 }
 
 export function decodeKept(bytes: Uint8Array, book: StockBook): KeptKpi | undefined {
-  if (bytes[0] !== VERSION) return undefined;
+  if (bytes[0] !== VERSION && bytes[0] !== VERSION_BEFORE) return undefined;
   try {
     const [sinceMs, whole, seconds, days, locations] = decodeBody(bytes.subarray(1), MSGPACK_TYPE) as Kept;
     // A copy: what is decoded need not lie at an even address.

@@ -31,6 +31,8 @@ interface LocationSum {
   readonly standing: Float64Array;
   readonly heardAtMs: number;
   readonly factsPerMinute: number;
+  /** As readers get it, made when one asks: a sum never changes. */
+  brief?: Omit<LocationBrief, 'openAnomalies'>;
 }
 
 export class KnownFigures {
@@ -122,13 +124,13 @@ export class KnownFigures {
 }
 
 function briefOf(sum: LocationSum, open: OpenAnomalies): LocationBrief {
-  return {
+  sum.brief ??= {
     ...standingOf(sum.standing),
     location: sum.location,
-    openAnomalies: open.byLocation.get(sum.location) ?? 0,
     heardAt: isoOf(sum.heardAtMs),
     factsPerMinute: sum.factsPerMinute,
   };
+  return { ...sum.brief, openAnomalies: open.byLocation.get(sum.location) ?? 0 };
 }
 
 /** Those that need a person first. */

@@ -8,6 +8,7 @@
  *  KW2 A window begins at a whole bucket: its length is between one bucket less than its name says and that.
  *  KW3 A bucket holds the figures that are not zero: there are some fifty of a location in each partition, and most of them saw a sale or two.
  */
+import { decodeBody, encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { FACT_TYPES } from '../../streams/subjects.ts';
 import { WINDOWS, type WindowName } from '../topics.ts';
 
@@ -53,17 +54,23 @@ export interface Sums {
 }
 export type KeptSums = readonly [sums: readonly number[], reasons: readonly (readonly [string, number])[]];
 type KeptRing = [cells: readonly number[], reasons: readonly [index: number, readonly [string, number][]][]];
-export type KeptWindows = readonly KeptRing[];
+/** 0.1 kept the rings as they are, not encoded. */
+export type KeptWindows = Uint8Array | readonly KeptRing[];
 
 export class Windows {
   readonly #rings: readonly Ring[] = [...RINGS, ALL_TIME].map(([size, count]) => new Ring(size, count));
 
+  /** As they were encoded last, while nothing has been added since: most locations are as they were a snapshot ago. */
+  #kept: Uint8Array | undefined;
+
   /** Adds to every window that holds this moment. */
   add(atMs: number, field: number, units: number): void {
+    this.#kept = undefined;
     for (const ring of this.#rings) ring.add(atMs, field, units);
   }
 
   addReturn(atMs: number, units: number, reason: string): void {
+    this.#kept = undefined;
     const short = reason.length > REASON_LENGTH ? reason.slice(0, REASON_LENGTH).toWellFormed() : reason;
     for (const ring of this.#rings) {
       ring.add(atMs, HAPPENED.unitsReturned, units);
@@ -81,13 +88,19 @@ export class Windows {
     return this.#rings[0]?.facts(nowMs) ?? 0;
   }
 
-  keep(): KeptWindows {
-    return this.#rings.map((ring) => ring.keep());
+  keep(): Uint8Array {
+    this.#kept ??= encodeBody(
+      this.#rings.map((ring) => ring.keep()),
+      MSGPACK_TYPE,
+    );
+    return this.#kept;
   }
 
+  /** Throws if it cannot be read. */
   static load(kept: KeptWindows): Windows {
     const windows = new Windows();
-    for (const [i, ring] of windows.#rings.entries()) ring.load(kept[i] ?? [[], []]);
+    const rings = kept instanceof Uint8Array ? (decodeBody(kept, MSGPACK_TYPE) as KeptRing[]) : kept;
+    for (const [i, ring] of windows.#rings.entries()) ring.load(rings[i] ?? [[], []]);
     return windows;
   }
 }

@@ -276,7 +276,7 @@ async function judged(site: Site): Promise<{ tookMs: number; wrong: string[] }> 
         const mostMs = what === SNAPSHOTS_TAKEN ? withinMs + SNAPSHOT_MS : withinMs;
         const left = mostMs - (performance.now() - began);
         try {
-          await until(holds, Math.max(left, 1_000), () => what, 200);
+          await until(holds, Math.max(left, 1_000), () => what, what === SNAPSHOTS_TAKEN ? 1_000 : 200);
         } catch {
           const readiness = await node.readiness();
           const lies = what !== '/readyz is 200' && readiness?.ready === true ? ', and /readyz says 200' : '';

@@ -1,9 +1,11 @@
 /** Routes for those who run the node: life, readiness, metrics, the OpenAPI document, and the live page. */
 import type { FastifyInstance } from 'fastify';
 import type { Readiness } from '../../../actors/ports/ports.ts';
+import { PacedWork } from '../../../streams/clock.ts';
 import { healthAnswer, notReadyAnswer, readinessAnswer } from '../../../streams/contract/operator.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import { PROBLEM_TYPE, problem } from '../../problems.ts';
+import { SteadyClock } from '../../process/steady-clock.ts';
 import { openApiText } from '../openapi.ts';
 import { addRoute, type Operation } from '../operation.ts';
 import { sendProblem } from '../problems.ts';
@@ -114,7 +116,8 @@ export function addOperationsRoutes(app: FastifyInstance, { readiness, metrics, 
       Object.assign(problem('not-ready', detail), { reasons, owned, partitions, name, owns, quarantined }),
     );
   });
-  addRoute(app, metricsText, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()));
+  const text = new PacedWork(new SteadyClock(), () => metrics.render());
+  addRoute(app, metricsText, async (_request, reply) => reply.type(metrics.contentType).send(await text.result()));
   addRoute(app, openApi, async (_request, reply) => reply.type('application/json').send(openApiText(OPERATIONS)));
   addWebPage(app);
 }
