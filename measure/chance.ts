@@ -1,5 +1,5 @@
 /** Seeded chance of a world: the same seed gives the same world and the same injections. */
-import { Random } from '../sim/random.ts';
+import { Random } from '../streams/random.ts';
 
 export class Chance extends Random {
   /** Normal with mean 0 and standard deviation 1 (Box and Muller). */

@@ -1,4 +1,4 @@
-/** What was the most that could be promised of a SKU since a moment: a bound for every honest answer (I9). */
+/** The most units of a SKU that were free at any time since a moment. No correct ATP answer exceeds it (I9). */
 import type { Witness } from './witness/witness.ts';
 
 interface Since {
@@ -6,7 +6,7 @@ interface Since {
   readonly free: number;
 }
 
-/** So much of the past is kept. */
+/** How much history is kept. */
 const KEPT_MS = 60_000;
 
 export class FreeBounds {
@@ -28,7 +28,7 @@ export class FreeBounds {
     for (let i = history.length - 1; i >= 0; i--) {
       const { atMs, free } = history[i] as Since;
       most = Math.max(most, free);
-      // This one was in force when the time began.
+      // This value was in force at `sinceMs`.
       if (atMs < sinceMs) break;
     }
     return most;

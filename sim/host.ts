@@ -1,23 +1,23 @@
 /**
- * The machine under a node: it runs, sleeps (a paused process) or is dead, and has a system clock that may be off or jump. Everything that
- * reaches a node, timers and answers alike, passes through its host.
+ * The machine under a node. It is running, asleep (a paused process) or dead, and its system clock may be off or jump. Everything that
+ * reaches a node, including timers and answers, passes through its host.
  */
 import { SteadyClock } from '../src/process/steady-clock.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** Wall time when virtual time is 0. */
+/** Wall time at virtual time 0. */
 export const EPOCH_MS = Date.UTC(2026, 10, 24, 9);
 
 export class Host {
   readonly name: string;
   readonly clock: SteadyClock;
-  /** Milliseconds that the system's clock is off, jumps included. */
+  /** Offset of the system clock in milliseconds, including jumps. */
   offMs: number;
   readonly #scheduler: Scheduler;
   #state: 'running' | 'asleep' | 'dead' = 'running';
   #waiting: (() => void)[] = [];
 
-  /** @param turnMs milliseconds of work that a turn of its loop takes */
+  /** @param turnMs work per turn of the event loop, in milliseconds */
   constructor(name: string, scheduler: Scheduler, offMs: number, turnMs: number) {
     this.name = name;
     this.#scheduler = scheduler;
@@ -38,7 +38,7 @@ export class Host {
     return this.#state === 'asleep';
   }
 
-  /** Something comes to the node now: a timer, a message, an answer. */
+  /** Delivers a timer, a message or an answer to the node. */
   reach(call: () => void): void {
     if (this.#state === 'running') call();
     else if (this.#state === 'asleep') this.#waiting.push(call);
@@ -51,7 +51,7 @@ export class Host {
   wake(): void {
     if (this.#state !== 'asleep') return;
     this.#state = 'running';
-    // What came while it slept comes now, one after the other.
+    // Calls that arrived during the sleep are delivered now, each as an event of its own.
     for (const call of this.#waiting.splice(0)) this.#scheduler.after(0, () => this.reach(call));
   }
 

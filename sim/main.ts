@@ -1,4 +1,4 @@
-/** `npm run sim`: seeds through the simulated world, or seeded bugs through the simulation. */
+/** `npm run sim`: runs seeds through the simulated world, or seeded bugs through the simulation. */
 import { parseArgs } from 'node:util';
 import { mutate } from './mutants/mutate.ts';
 import { FAULTS, type FaultName } from './options.ts';

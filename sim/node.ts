@@ -1,6 +1,6 @@
 /**
- * A simulated node: the real core (engine, desks, ownership, journal, snapshots) on the ports of a simulated world. Its name stays, its
- * process comes and goes.
+ * A simulated node: the real core (engine, desks, ownership, journal, snapshots) on the ports of a simulated world. The node keeps its name
+ * while its processes start and end.
  */
 import { buildCore, type Core } from '../actors/engine/core.ts';
 import { answerRequest, packRefusal, packRequest, readAnswer } from '../actors/ports/peer-messages.ts';
@@ -30,7 +30,7 @@ export class SimNode {
   host: Host;
   link: Link;
   core: Core | undefined;
-  /** Why its last process ended, if it ended by itself. */
+  /** The reason why its last process ended, unless it was killed. */
   ended: string | undefined;
 
   constructor(name: string, world: Network) {
@@ -49,7 +49,7 @@ export class SimNode {
     return this.host.alive && this.core?.engine.readiness.ready === true;
   }
 
-  /** Starts a process anew. */
+  /** Starts a new process. */
   start(): void {
     const { scheduler, random, server, shelves, options } = this.#world;
     this.#starts += 1;
@@ -69,7 +69,7 @@ export class SimNode {
       broker,
       clock: host.clock,
       store: new SimStore(shelves, host, scheduler, random.fork(`${start} store`)),
-      // Nobody trims here.
+      // Streams are never trimmed in this world.
       baselines: async () => [],
       nodes: new SimKeys(connection, NODES_BUCKET),
       owners: new SimKeys(connection, OWNERS_BUCKET),
@@ -96,7 +96,7 @@ export class SimNode {
         note: (level, message, detail) => {
           const text = `${start} ${level} ${message} ${JSON.stringify(detail)}`;
           this.#world.note(text);
-          // Nothing that was acknowledged is ever lost in this world.
+          // An error would mean that acknowledged data was lost, which must never happen in this world.
           if (level === 'error') this.#world.fail(text);
         },
         failed: (why) => this.#end(host, why),
@@ -111,7 +111,7 @@ export class SimNode {
         try {
           if ((await core.ownership.namesake()) === undefined) break;
         } catch {
-          // Asked again.
+          // Try again.
         }
         await delay(host.clock, 200);
       }
@@ -121,13 +121,13 @@ export class SimNode {
     })().catch((error: Error) => this.#end(host, error.message));
   }
 
-  /** kill -9. */
+  /** Ends the process like `kill -9`. */
   kill(): void {
     this.host.die();
     this.#world.unsubscribe(this);
   }
 
-  /** SIGTERM. */
+  /** Stops the process like SIGTERM. */
   stop(): void {
     const { host, core } = this;
     host.reach(() => {
@@ -140,7 +140,7 @@ export class SimNode {
     });
   }
 
-  /** A request of another node, or of this one, as it arrives. */
+  /** Serves a request from another node or from this one. */
   serve(partition: number, bytes: Uint8Array, answer: (bytes: Uint8Array) => void): void {
     const { core } = this;
     if (core === undefined) return;

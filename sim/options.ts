@@ -1,6 +1,6 @@
-/** What a seed draws: the size of its world, how fast it is, and which faults are on. */
+/** The options that a seed draws: the size of its world, its delays and its faults. */
 import type { EngineSettings } from '../actors/engine/parts.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../streams/random.ts';
 
 export const FAULTS = [
   'kill',
@@ -26,21 +26,21 @@ export interface Options {
   readonly callers: number;
   readonly devices: number;
   readonly safetyMs: number;
-  /** Milliseconds, at most, that a call of the snapshot store takes longer: what happens within a snapshot needs its time. */
+  /** Longest additional delay of a snapshot store call, in milliseconds. Events within a snapshot need this time to happen. */
   readonly storeMs: number;
-  /** Milliseconds of work that a turn of a node's loop takes: in between others are served. */
+  /** Work per turn of a node's event loop, in milliseconds. Other nodes are served between turns. */
   readonly turnMs: number;
-  /** Milliseconds between two faults, about. */
+  /** Approximate time between two faults, in milliseconds. */
   readonly faultEveryMs: number;
-  /** Bytes of a record that the server takes: all that is bounded, or less than a busy moment decides. */
+  /** Largest record that the server accepts, in bytes. It is either the product's limit or less than a busy moment produces. */
   readonly maxRecordBytes: number;
-  /** Milliseconds between two entries that are added to the list of rules while nodes run, about; 0: none is. */
+  /** Approximate time between two entries added to the list of rules while nodes run, in milliseconds. 0 adds none. */
   readonly rulesEveryMs: number;
   readonly faults: readonly FaultName[];
-  /** Whether nodes can tell that a process of another node is dead. */
+  /** Whether a node can detect that another node's process is dead. */
   readonly oneMachine: boolean;
   readonly skewMs: (node: string) => number;
-  /** SKUs that only get receipts, and sales of what was confirmed: what is promised of them must be there. */
+  /** SKUs that get only receipts and sales of confirmed reservations, so every promised unit must be there. */
   readonly scarce: readonly string[];
   readonly busy: readonly string[];
   readonly locations: readonly string[];
@@ -80,15 +80,15 @@ export function draw(random: Random, chosen: readonly FaultName[] | undefined): 
       snapshotIntervalMs: random.pick([300, 3_000]),
       reservationMemoryMs: 7 * DAY_MS,
       laneTimeMs: 3 * DAY_MS,
-      // So small that a snapshot is taken in many turns, with changes between them.
+      // So short that a snapshot takes many turns, with changes between them.
       snapshotTurnMs: 0,
       itemsPerPage: random.pick([1, 4, 256]),
     },
   };
 }
 
-/** For people: everything that was drawn. */
+/** Everything that was drawn, for people to read. */
 export function describe({ settings, ...options }: Options): string {
-  // Functions are left out by JSON.
+  // JSON omits functions.
   return JSON.stringify({ ...options, ...settings });
 }

@@ -1,17 +1,18 @@
 /**
- * One seed: a safety phase in which things go wrong all the time and the invariants hold after every step, then everything heals and the
- * world must come to rest: all partitions served, every caller answered, and the numbers exactly what was stored.
+ * Runs one seed in two phases. In the safety phase faults occur all the time, and the invariants must hold after every event. Then
+ * everything heals and the world must come to rest. Every partition is served, every caller is answered, and the numbers equal the sum of
+ * what was stored.
  */
 
 import { JOURNAL_STREAM } from '../config/topology.ts';
 import { decodeRecord } from '../streams/journal/record.ts';
 import { isAboutStock } from '../streams/journal/stock-decisions.ts';
+import { Random } from '../streams/random.ts';
 import { Caller, Versions } from './callers/caller.ts';
 import { Device } from './callers/device.ts';
 import { Nemesis } from './faults/nemesis.ts';
 import { FreeBounds } from './free-bounds.ts';
 import { describe, draw, type FaultName, type Options } from './options.ts';
-import { Random } from './random.ts';
 import { STRANGER_SUBJECT } from './witness/witness.ts';
 import { Violation, World } from './world.ts';
 
@@ -22,16 +23,16 @@ export interface Result {
   readonly virtualMs: number;
   readonly events: number;
   readonly faults: number;
-  /** Decisions in the journal, and facts in the streams: what the run was about. */
+  /** Decisions in the journal and facts in the streams, to show how much the run covered. */
   readonly decisions: number;
   readonly facts: number;
-  /** The newest notes of the run, for people. */
+  /** The newest notes of the run, for people to read. */
   readonly notes: readonly string[];
-  /** Hash-like: two runs of one seed must agree in it. */
+  /** A fingerprint of the run. Two runs of one seed must have the same one. */
   readonly trace: string;
 }
 
-/** Longest that nodes may take to serve everything after all is well again, beyond the lease. */
+/** Longest time from the healing until every partition is served, in addition to one lease. */
 const SETTLE_MS = 10_000;
 const FINISH_MS = 60_000;
 
@@ -67,7 +68,7 @@ export async function runSeed(seed: number, chosen?: readonly FaultName[]): Prom
   };
 }
 
-/** What the journal holds of the reservation that a failure names, and its fences. */
+/** The journal's decisions on the reservation that the failure names, and its fences. */
 function historyOf(world: World, failure: string | undefined): string[] {
   if (failure === undefined) return [];
   const id = /\b(c\d+-\d+)\b/.exec(failure)?.[1];
@@ -81,7 +82,7 @@ function historyOf(world: World, failure: string | undefined): string[] {
   });
 }
 
-/** The safety phase. */
+/** The safety phase, up to the point where every caller is answered. */
 async function live(
   world: World,
   options: Options,
@@ -117,7 +118,7 @@ async function live(
   return nemesis;
 }
 
-/** What must hold when nothing happens any more, and again after every process has been started anew. */
+/** Checks the state at rest, and checks it again after every process was killed and restarted. */
 async function rest(
   world: World,
   options: Options,
@@ -126,7 +127,7 @@ async function rest(
   devices: readonly Device[],
 ): Promise<void> {
   const { scheduler, check, random } = world;
-  // The short holds are over, and every follower has reached the end.
+  // Lets the short holds expire and every follower reach the end of its stream.
   await scheduler.run(scheduler.nowMs + 25_000, check);
   await audit(world, callers, devices);
   for (const node of world.nodes) node.kill();
@@ -152,7 +153,7 @@ async function audit(world: World, callers: readonly Caller[], devices: readonly
   if (wrong.length > 0) throw new Violation(wrong.slice(0, 5).join('; '));
 }
 
-/** What was acknowledged is stored; what came under a used id, or too late, is parked, once. */
+/** Every acknowledged fact is stored. Every fact with a used id or older than the horizon is parked exactly once. */
 function auditFacts(world: World, devices: readonly Device[]): string[] {
   const { ledger, parked, tooOld } = world.witness;
   const wrong: string[] = [];
@@ -176,7 +177,7 @@ async function auditCaller(world: World, caller: Caller): Promise<string[]> {
     const { status, lines } = outcome.value;
     const left = told.status === 'held' ? told.expiresAtMs - world.nowMs : Number.POSITIVE_INFINITY;
     const expected = told.sold ? 'fulfilled' : left < 0 ? 'expired' : told.status;
-    // About its last moment a hold may be the one or the other, by the skew of clocks.
+    // Around its expiry a hold may be in either state because clocks differ.
     if (status !== expected && Math.abs(left) > 5_000)
       wrong.push(`reservation ${id} should be ${expected} and is ${status}`);
     if (JSON.stringify(lines) !== JSON.stringify(told.lines)) wrong.push(`reservation ${id} has other lines`);

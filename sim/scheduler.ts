@@ -1,15 +1,15 @@
 /**
- * Virtual time: events in a heap, one at a time, each followed by every promise that it resolved.
+ * Virtual time. Events wait in a heap and run one at a time. All promises that an event resolved settle before the next event.
  *
- * Invariant: nothing but this heap decides what comes next; two events of one moment are ordered by the seed.
+ * Invariant: only this heap decides which event comes next. The seed orders events of the same moment.
  */
 import { setImmediate as settled } from 'node:timers/promises';
 import FlatQueue from 'flatqueue';
-import type { Random } from './random.ts';
+import type { Random } from '../streams/random.ts';
 
-/** Below the resolution of any delay here: it orders what falls on one moment. */
+/** Smaller than any delay here. It orders events of the same moment. */
 const TIE_MS = 1e-4;
-/** A world that makes so many events turns round for ever. */
+/** A world with more events than this is in an endless loop. */
 const MOST_EVENTS = 5_000_000;
 
 export class Scheduler {
@@ -22,7 +22,7 @@ export class Scheduler {
     this.#random = random;
   }
 
-  /** Runs it after so many milliseconds; returns what cancels it. */
+  /** Runs `run` after `ms` milliseconds. Returns a function that cancels it. */
   after(ms: number, run: () => void): () => void {
     let cancelled = false;
     const at = this.nowMs + Math.max(0, ms) + this.#random.next() * TIE_MS;
@@ -34,7 +34,7 @@ export class Scheduler {
     };
   }
 
-  /** Runs events until a moment, or until there is nothing more to wait for. `check` runs after each and may throw. */
+  /** Runs events up to a moment, or until `enough` returns true. `check` runs after each event and may throw. */
   async run(untilMs: number, check: () => void, enough: () => boolean = () => false): Promise<void> {
     for (;;) {
       const at = this.#heap.peekValue();
@@ -44,7 +44,7 @@ export class Scheduler {
       this.events += 1;
       if (this.events > MOST_EVENTS) throw new Error('the world never comes to rest');
       run();
-      // Every promise that this event resolved runs to its end before the next event.
+      // Let every promise that this event resolved settle before the next event.
       await settled();
       check();
     }

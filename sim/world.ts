@@ -1,4 +1,4 @@
-/** One simulated world of a seed: scheduler, server, store, nodes, and what they subscribe to. */
+/** The simulated world of one seed: its scheduler, server, store and nodes, and the nodes' subscriptions. */
 import {
   HORIZONS_BUCKET,
   MARKS_BUCKET,
@@ -8,18 +8,18 @@ import {
   WRITERS_BUCKET,
 } from '../config/topology.ts';
 import { MemoryLog } from '../streams/memory/log.ts';
+import type { Random } from '../streams/random.ts';
 import type { FreeBounds } from './free-bounds.ts';
 import { EPOCH_MS, type Host } from './host.ts';
 import { SimNode } from './node.ts';
 import type { Options } from './options.ts';
-import type { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Network, Peer, Subscriber } from './servers/network.ts';
 import { ServerProcess } from './servers/server-process.ts';
 import { Shelves } from './servers/store.ts';
 import { Witness } from './witness/witness.ts';
 
-/** Something that must never be. */
+/** A broken invariant or promise. */
 export class Violation extends Error {
   override readonly name = 'Violation';
 }
@@ -32,7 +32,7 @@ export class World implements Network {
   readonly server: ServerProcess;
   readonly shelves = new Shelves();
   readonly nodes: SimNode[];
-  /** Every process that was started, by its mark. */
+  /** Every process that was ever started, by its writer name. */
   readonly processes = new Map<string, Host>();
   readonly notes: string[] = [];
   declare freeBounds: FreeBounds;
@@ -60,14 +60,14 @@ export class World implements Network {
     this.server = new ServerProcess(log, options.mode, this.scheduler, random.fork('server'));
     this.server.maxRecordBytes = options.maxRecordBytes;
     this.nodes = Array.from({ length: options.nodes }, (_, i) => new SimNode(`n${i + 1}`, this));
-    // Clients come back a moment after the server, and subscribe again.
+    // Clients reconnect a moment after the server is up, and subscribe again.
     this.server.onUp.add(() => {
       const before = [...this.#subscribed];
       this.#subscribed.clear();
       for (const [node, { host, numbers }] of before) {
         this.scheduler.after(random.between(50, 400), () => {
           if (!host.alive) return;
-          // In a cluster a consumer may die with its server while the node's connection, to another one, stays.
+          // In a cluster a consumer may die with its server while the node stays connected to another server.
           if (options.mode === 'single' || random.chance(0.3)) node.link.reconnected();
           if (!this.#subscribed.has(node)) this.#subscribed.set(node, { host, numbers });
         });
@@ -84,7 +84,7 @@ export class World implements Network {
     this.#failure ??= new Violation(what);
   }
 
-  /** Throws what has gone wrong. */
+  /** Throws the first violation, if there was one. */
   readonly check = (): void => {
     if (this.#failure !== undefined) throw this.#failure;
   };
@@ -112,7 +112,7 @@ export class World implements Network {
     );
   }
 
-  /** How each node stands, for people. */
+  /** The state of each node, for people to read. */
   get standing(): string[] {
     return this.nodes.map(({ name, running, core }) => {
       if (!running || core === undefined) return `${name}: ${running ? 'starting' : 'not running'}`;

@@ -1,36 +1,36 @@
 /**
- * A storefront's caller: it places, confirms, releases, and asks again with the same body until there is a decision, as the contract says.
- * It knows what it was told and holds every answer against the witness.
+ * A storefront's caller. It places, confirms and releases reservations, and repeats each request with the same body until there is a
+ * decision, as the contract requires. It remembers every answer and checks it against the witness.
  */
 import type { Core } from '../../actors/engine/core.ts';
 import { Refusal } from '../../actors/ports/refusal.ts';
 import type { ReservationAnswer, ReservationRequest } from '../../streams/contract/stock.ts';
+import type { Random } from '../../streams/random.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { SimNode } from '../node.ts';
-import type { Random } from '../random.ts';
 import type { Status } from '../witness/witness.ts';
 import type { World } from '../world.ts';
 
 const TIMEOUT_MS = 8_000;
 
-/** What a call came to. */
+/** The outcome of one call. */
 type Outcome<T> =
   | { readonly is: 'answered'; readonly value: T }
   | { readonly is: 'refused'; readonly refusal: Refusal }
   | { readonly is: 'unknown' };
 
-/** What a caller was told of a reservation. */
+/** A reservation as the caller last heard of it. */
 export interface Told {
   status: Status;
   readonly lines: ReservationAnswer['lines'];
   readonly expiresAtMs: number;
-  /** Its units were sold to the caller's customer. */
+  /** True if its units were sold to the caller's customer. */
   sold: boolean;
-  /** A step of it is under way. */
+  /** True while a step of it is in progress. */
   busy: boolean;
 }
 
-/** The highest version that anybody was told of a SKU. */
+/** The highest version of each SKU that any caller has seen. */
 export class Versions {
   readonly #highest = new Map<string, readonly [number, number]>();
   readonly #fail: (what: string) => void;
@@ -43,7 +43,7 @@ export class Versions {
     return this.#highest.get(sku) ?? [0, 0];
   }
 
-  /** A version that was answered to a request sent when `floor` was the highest (I7). */
+  /** Checks a version that answers a request sent when `floor` was the highest (I7). */
   saw(sku: string, version: string, floor: readonly [number, number]): void {
     const [epoch = 0, seq = 0] = version.split('.').map(Number);
     if (epoch < floor[0] || (epoch === floor[0] && seq < floor[1]))
@@ -55,7 +55,7 @@ export class Versions {
 
 export class Caller {
   readonly told = new Map<string, Told>();
-  /** Reservations that were refused for good. */
+  /** Reservations refused for lack of stock. */
   readonly refused = new Set<string>();
   decided = 0;
   readonly #name: string;
@@ -71,7 +71,7 @@ export class Caller {
     this.#versions = versions;
   }
 
-  /** Works until it is told to stop, and finishes what it has begun. */
+  /** Works until `stopped` returns true, and finishes the operation in progress. */
   async work(stopped: () => boolean): Promise<void> {
     while (!stopped()) {
       await this.#pause(this.#random.between(1, 120));
@@ -82,7 +82,7 @@ export class Caller {
     }
   }
 
-  /** Asks again until there is a decision, each time any node. */
+  /** Repeats the call until there is a decision, each time at a random node. */
   async decide<T>(call: (core: Core) => Promise<T>): Promise<{ value: T } | { refusal: Refusal }> {
     for (;;) {
       const outcome = await this.#ask(this.#random.pick(this.#world.nodes), call);
@@ -143,7 +143,7 @@ export class Caller {
     this.#versions.saw(sku, line.version, floor);
     if (line.version !== '0.0' && Number(line.version.split('.')[0]) < epoch)
       this.#world.fail(`${sku} is answered from ${line.version}, when epoch ${epoch} had begun (I9)`);
-    // An owner may answer from what it has folded as long as its lease holds.
+    // An owner may answer from its folded state while its lease holds, so the answer may be one lease old.
     const most = freeBounds.most(sku, since - options.settings.leaseTtlMs);
     if (sku.startsWith('S') && line.atp > most)
       this.#world.fail(`${sku} is said to have ${line.atp} to promise, and never had more than ${most} (I9)`);
@@ -174,7 +174,7 @@ export class Caller {
     if (this.#random.chance(0.1)) await this.#again(request);
   }
 
-  /** The same id with the same content: the same grant. With other content: a conflict. */
+  /** The same id with the same content returns the same grant. With other content it is a conflict. */
   async #again(request: ReservationRequest): Promise<void> {
     const told = this.told.get(request.id);
     if (this.#random.chance(0.3)) {
@@ -200,7 +200,7 @@ export class Caller {
     told.busy = false;
     this.decided += 1;
     if ('refusal' in outcome) {
-      // Its time may be over meanwhile; a confirmed one has none.
+      // A hold may expire before its confirmation arrives. A confirmed reservation has no expiry.
       const late = confirm && outcome.refusal.kind === 'already-expired' && told.status === 'held';
       if (!late) this.#world.fail(`${confirm ? 'confirm' : 'release'} of ${id} is ${outcome.refusal.kind}`);
       else told.status = 'expired';
@@ -218,7 +218,7 @@ export class Caller {
     told.status = outcome.value.status as Status;
   }
 
-  /** What was answered stands in the journal (I3). */
+  /** Every answer must be in the journal (I3). */
   #holdAgainst(id: string, answer: ReservationAnswer, allowed: readonly Status[]): void {
     const journaled = this.#world.witness.reservation(id);
     if (journaled === undefined)
@@ -233,7 +233,8 @@ export class Caller {
       if (!same)
         this.#world.fail(`${id} is answered with a line that the journal has not: ${JSON.stringify(line)} (I3)`);
     }
-    // Of what is confirmed or released every part is; a hold may expire while its answer travels.
+    // A confirmed reservation is confirmed in every part. A released one may have expired parts, because a hold may expire while the answer
+    // travels.
     if (answer.status === 'allocated' && [...journaled.statuses].some((status) => status !== 'allocated'))
       this.#world.fail(`${id} is answered allocated, the journal has ${[...journaled.statuses].join()} (I3)`);
     if (answer.status === 'released' && !journaled.statuses.has('released'))

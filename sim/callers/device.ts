@@ -1,13 +1,13 @@
 /**
- * A store device: it publishes facts late, twice and out of order, and sends again what was not acknowledged. Some are past the horizon:
- * they are parked, and a person submits some of them again, or the device itself pretends that one has.
+ * A store device. It publishes facts late, twice and out of order, and sends unacknowledged facts again. Some facts are older than the
+ * horizon and are parked. A caller resubmits some of these, and the device forges other resubmissions.
  */
 
 import { PARKED_STREAM } from '../../config/topology.ts';
 import { sentAsJson } from '../../streams/fact/sent-body.ts';
+import type { Random } from '../../streams/random.ts';
 import { againSubject, factSubject, partitionOf } from '../../streams/subjects.ts';
 import { EPOCH_MS, Host } from '../host.ts';
-import type { Random } from '../random.ts';
 import { Connection, SimBroker } from '../servers/broker.ts';
 import { Link } from '../servers/link.ts';
 import type { SentFact } from '../witness/ledger.ts';
@@ -17,7 +17,7 @@ import type { Caller } from './caller.ts';
 export class Device {
   readonly host: Host;
   readonly link: Link;
-  /** Facts whose storing was acknowledged. */
+  /** Facts whose storage was acknowledged. */
   readonly acknowledged = new Map<string, SentFact>();
   readonly #name: string;
   readonly #world: World;
@@ -39,7 +39,7 @@ export class Device {
     this.#broker = new SimBroker(new Connection(this.host, this.link, world.server));
   }
 
-  /** The first deliveries of the scarce: there is something to promise. */
+  /** Delivers the first units of every SKU, so that there is something to promise. */
   async stock(): Promise<void> {
     const { scarce, busy, locations } = this.#world.options;
     for (const sku of [...scarce, ...busy]) {
@@ -57,7 +57,7 @@ export class Device {
     }
   }
 
-  /** A fact past the horizon. */
+  /** Publishes a fact older than the horizon. */
   async #late(): Promise<void> {
     const { busy, locations, settings } = this.#world.options;
     const { witness } = this.#world;
@@ -69,7 +69,7 @@ export class Device {
     const subject = pretends
       ? againSubject('receipt', partitionOf(sku, settings.partitions), location, sku)
       : factSubject('receipt', location, sku);
-    // A mark that there may be, of other bytes, or that may come to be.
+    // The guessed mark may exist for other bytes, or may come to exist later.
     const headers = pretends ? { 'Holdfast-Mark': `${old.whole(1, 2 * witness.parked.length + 4)}.guess` } : {};
     const bytes = sentAsJson(fact).bytes;
     await this.#broker.publish(subject, bytes, { headers, timeoutMs: 1_000 }).catch(() => undefined);
@@ -90,7 +90,7 @@ export class Device {
         this.acknowledged.set(fact.id, fact);
         return;
       } catch {
-        // Not known to be stored: sent again.
+        // Storage is not confirmed, so send it again.
       }
     }
   }
@@ -100,7 +100,7 @@ export class Device {
     const random = this.#random;
     const turn = random.next();
     if (turn < 0.15 && this.#sent.length > 0) return random.pick(this.#sent);
-    // Another fact under a used id, in the same stream: it must be parked.
+    // A different fact under a used id, in the same stream, must be parked.
     if (turn < 0.18 && this.#sent.length > 0) {
       const known = random.pick(this.#sent);
       if (known.type === 'receipt' || known.type === 'sale') return { ...known, qty: (known.qty ?? 0) + 1 };
@@ -112,7 +112,7 @@ export class Device {
     return this.#any(random.pick(busy));
   }
 
-  /** A sale of what a caller has confirmed. */
+  /** A sale of a reservation that a caller has confirmed. */
   #sold(): SentFact | undefined {
     const all = this.#callers.flatMap((caller) => [...caller.told].map(([id, told]) => ({ id, told })));
     const confirmed = all.filter(

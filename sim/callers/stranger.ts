@@ -1,14 +1,14 @@
-/** A stranger that may publish to JOURNAL: it never owned a partition, so nothing that it writes may count or stop anybody. */
+/** A stranger that may publish to JOURNAL. It never owned a partition, so its records must not count and must not stop any writer. */
 
 import { JOURNAL_STREAM } from '../../config/topology.ts';
 import { fence } from '../../streams/journal/decision.ts';
 import { encodeRecord } from '../../streams/journal/record.ts';
+import type { Random } from '../../streams/random.ts';
 import { partitionOf } from '../../streams/subjects.ts';
-import type { Random } from '../random.ts';
 import { STRANGER, STRANGER_SUBJECT } from '../witness/witness.ts';
 import type { World } from '../world.ts';
 
-/** Stores bytes that are no record, a fence of everything, or a hold that an owner could have granted. */
+/** Stores one of three messages: bytes that are not a record, a fence of every partition, or a hold that an owner could have granted. */
 export function forge({ server, options, nowMs }: World, random: Random): void {
   const store = (data: Uint8Array) => server.log.store(JOURNAL_STREAM, STRANGER_SUBJECT, data, {});
   if (random.chance(0.3)) {

@@ -1,18 +1,18 @@
 /**
- * Faults that wait for their moment. Chance alone seldom strikes in the few milliseconds of a take-over, a fence or a snapshot; this one
- * watches for these moments at the server and the store, and strikes in them or just behind them.
+ * Faults aimed at critical moments. Random timing seldom hits the few milliseconds of a take-over, a fence or a snapshot. This class
+ * watches the server and the store for such moments, and strikes during them or shortly after.
  */
 
 import { JOURNAL_STREAM, NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
 import { decodeRecord } from '../../streams/journal/record.ts';
 import type { Message } from '../../streams/memory/log.ts';
+import type { Random } from '../../streams/random.ts';
 import type { SimNode } from '../node.ts';
 import type { FaultName } from '../options.ts';
-import type { Random } from '../random.ts';
 import { STRANGER_SUBJECT } from '../witness/witness.ts';
 import type { World } from '../world.ts';
 
-/** Moments, and how often one that is watched for is struck in. */
+/** The moments, and the probability that a watched one is struck. */
 const MOMENTS = { claim: 0.6, fence: 0.6, record: 0.02, lease: 0.04, snapshot: 0.15, restored: 0.3 } as const;
 type Moment = keyof typeof MOMENTS;
 
@@ -24,7 +24,7 @@ export class Aim {
   #restUntilMs = 0;
   #stopped = false;
 
-  /** @param struck told of each fault */
+  /** @param struck called with each fault */
   constructor(world: World, struck: (fault: FaultName) => void) {
     this.#world = world;
     this.#random = world.random.fork('aim');
@@ -56,11 +56,11 @@ export class Aim {
   #record({ data }: Message): void {
     const { writer, decisions } = decodeRecord(data);
     const fence = decisions.find(({ kind }) => kind === 'fenced');
-    // Writers are named after their nodes.
+    // A writer's name begins with its node's name.
     this.#moment(fence === undefined ? 'record' : 'fence', writer.slice(0, writer.lastIndexOf('-')));
   }
 
-  /** @param name of the node that it concerns, if it is one */
+  /** @param name the node concerned, if the moment concerns one */
   #moment(moment: Moment, name?: string): void {
     const { scheduler, options } = this.#world;
     if (this.#stopped || scheduler.nowMs < this.#restUntilMs || !this.#watched.includes(moment)) return;
@@ -74,7 +74,7 @@ export class Aim {
 
   #strike(moment: Moment, name: string | undefined): void {
     const { options, nodes } = this.#world;
-    // Most of all it is what was said long ago that must not arrive now.
+    // Release messages that were held up, because a late arrival at this moment is the most dangerous.
     const held = nodes.filter(({ link }) => link.clogged);
     if (held.length > 0 && this.#random.chance(0.5)) {
       this.#struck('cut');
@@ -95,7 +95,7 @@ export class Aim {
 
 type Strike = (world: World, node: SimNode, random: Random) => void;
 
-/** What is possible at such a moment, each under the fault of options.ts that it is a kind of. */
+/** Possible strikes, each with the fault from options.ts that it belongs to. */
 const STRIKES: readonly (readonly [FaultName, string, Strike])[] = [
   [
     'cut',
@@ -136,7 +136,7 @@ const STRIKES: readonly (readonly [FaultName, string, Strike])[] = [
     },
   ],
   [
-    // What is on its way when a process ends arrives all the same.
+    // Messages already sent still arrive after their process has ended.
     'kill',
     'slow ways, then the end of',
     ({ scheduler }, node, random) => {

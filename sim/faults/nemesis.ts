@@ -1,21 +1,21 @@
-/** What goes wrong, when, and for how long: drawn from the seed out of the faults that are on. Everything it breaks, `heal` mends. */
+/** Decides which fault strikes, when, and for how long. The seed draws from the enabled faults. `heal` undoes every lasting fault. */
 
 import type { RulesEntry } from '../../actors/idempotency/rules.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { JOURNAL_STREAM, RULES_METADATA } from '../../config/topology.ts';
 import type { StreamFacts } from '../../streams/broker.ts';
+import type { Random } from '../../streams/random.ts';
 import { forge } from '../callers/stranger.ts';
 import type { SimNode } from '../node.ts';
 import type { FaultName } from '../options.ts';
-import type { Random } from '../random.ts';
 import type { World } from '../world.ts';
 import { Aim } from './aim.ts';
 
-/** Still enough for any one decision. */
+/** Large enough for any single decision. */
 const SMALL_RECORD_BYTES = 600;
 
 export class Nemesis {
-  /** Faults so far, by name. */
+  /** Number of faults so far, by name. */
   readonly counts = new Map<FaultName, number>();
   readonly #world: World;
   readonly #random: Random;
@@ -48,7 +48,7 @@ export class Nemesis {
     }
   }
 
-  /** A process that ended is started again after a while. */
+  /** Restarts ended processes after a while. */
   #supervise(): void {
     this.#world.scheduler.after(500, () => {
       this.#supervise();
@@ -61,8 +61,8 @@ export class Nemesis {
   }
 
   /**
-   * The list of rules grows under nodes that work, which learn of it late: what they have judged and copied meanwhile is not to count. The
-   * two horizons judge every fact here alike, so the numbers stay what they are.
+   * Adds entries to the list of rules while nodes run. The nodes learn of an entry late, so their judgements and snapshots from before that
+   * must not count. All horizons judge the facts of this world alike, so the numbers do not change.
    */
   #addRules(random: Random): void {
     const { options, scheduler, server } = this.#world;
@@ -156,7 +156,7 @@ export class Nemesis {
         return;
       case 'clock-jump':
         node.host.offMs += random.pick([-86_400_000, -3_600_000, 3_600_000, 86_400_000]);
-        // It is set right again before another process could start by it.
+        // The clock is corrected before another process could start with the wrong time.
         later(random.between(100, 400), () => {
           node.host.offMs = this.#world.options.skewMs(node.name);
         });
@@ -179,7 +179,7 @@ export class Nemesis {
     if (way !== 'down') link.up.worsen(weather);
     if (way !== 'up') link.down.worsen(weather);
     const { leaseTtlMs } = this.#world.options.settings;
-    // About a lease long is when another node takes over, and what was on its way arrives in the middle of it.
+    // After about one lease another node takes over, and delayed messages arrive in the middle of the take-over.
     const leases = this.#random.pick([0.1, 0.6, this.#random.between(0.9, 1.6), 2]);
     this.#world.scheduler.after(leases * leaseTtlMs, () => link.heal());
   }

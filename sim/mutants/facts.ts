@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is put quotes text of the program
-/** Bugs of the intake of facts and of snapshots. */
+/** Bugs in fact intake and in snapshots. */
 import { type Mutant, mutant, put, rare } from './mutant.ts';
 
 export const FACTS: readonly Mutant[] = [

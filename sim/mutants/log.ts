@@ -1,4 +1,4 @@
-/** Bugs of the journal, of following streams and of recovery. */
+/** Bugs in the journal, in following streams and in recovery. */
 import { type Mutant, mutant, put, rare } from './mutant.ts';
 
 export const LOG: readonly Mutant[] = [

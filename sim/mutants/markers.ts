@@ -1,4 +1,4 @@
-/** Markers of mutants in the program's text, and what each of them marks. */
+/** Finds mutant markers in the program's text, and the statements that they mark. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Edit } from './mutant.ts';
@@ -6,7 +6,7 @@ import type { Edit } from './mutant.ts';
 const MARKER = /^ *\/\/ mutant: ([a-z-]+)$/gm;
 const PRODUCT = ['actors', 'config', 'dashboards', 'src', 'streams'];
 
-/** The file of every marker in the program. A marker that is there twice is an error. */
+/** Returns the file of every marker in the program. Throws if a marker occurs twice. */
 export function markersIn(root: string): Map<string, string> {
   const files = new Map<string, string>();
   for (const folder of PRODUCT) {
@@ -22,7 +22,7 @@ export function markersIn(root: string): Map<string, string> {
   return files;
 }
 
-/** The text with the edit in it. */
+/** Returns the text with the edit applied. */
 export function edited(text: string, { marker, put, head, statements }: Edit): string {
   const lines = text.split('\n');
   const from = lines.findIndex((line) => line.trim() === `// mutant: ${marker}`) + 1;
@@ -33,7 +33,10 @@ export function edited(text: string, { marker, put, head, statements }: Edit): s
   return [...lines.slice(0, from), put, ...lines.slice(to)].join('\n');
 }
 
-/** The line behind the statement that begins at this line: its brackets are closed, and it ends as statements and elements of lists do. */
+/**
+ * Returns the line after the statement that begins at `from`. The statement ends when its brackets are closed and its line ends in `;`, `,`
+ * or `}`.
+ */
 function endOf(lines: readonly string[], from: number): number {
   let open = 0;
   for (let at = from; at < lines.length; at++) {

@@ -1,26 +1,29 @@
 /**
- * A bug that the simulation must catch: edits of the program's own text, in a copy of it. A comment `// mutant: NAME` in the program marks the
- * statement behind it, and an edit puts another text in its place. So the program can be changed as long as its seams keep their markers.
+ * A bug that the simulation must catch, as edits to a copy of the program's text. A comment `// mutant: NAME` marks the statement that
+ * follows it, and an edit replaces that statement. The program can change freely as long as the marked statements keep their markers.
  */
 import type { FaultName } from '../options.ts';
 
 export interface Edit {
   readonly marker: string;
-  /** In the place of what is marked; nothing, if it is left out. */
+  /** Replacement text. An empty string deletes the statement. */
   readonly put: string;
-  /** Only the line that opens the statement's block is replaced. */
+  /** True if only the line that opens the statement's block is replaced. */
   readonly head: boolean;
-  /** How many statements are replaced. */
+  /** Number of statements to replace. */
   readonly statements: number;
 }
 export interface Mutant {
   readonly name: string;
   readonly edits: readonly Edit[];
-  /** It is rare: few seeds in a thousand bring it out. It is looked for with these faults alone, all on, and need not be found. */
+  /**
+   * Set if the bug is rare, which means that only a few seeds in a thousand expose it. It runs with only these faults, all enabled, and may
+   * stay uncaught.
+   */
   readonly faults?: readonly FaultName[];
 }
 
-/** A bug that needs these faults, and luck. */
+/** Marks a bug as rare and names the faults that it needs. */
 export const rare = (faults: readonly FaultName[], bug: Mutant): Mutant => ({ ...bug, faults });
 export const mutant = (name: string, ...edits: readonly Edit[]): Mutant => ({ name, edits });
 export const put = (marker: string, text: string, { head = false, statements = 1 } = {}): Edit => ({

@@ -1,4 +1,4 @@
-/** Bugs that the simulation must catch. Most of them are what a first version gets wrong; some were here once. */
+/** Bugs that the simulation must catch. Most are typical of a first version, and some were once in this program. */
 import { FACTS } from './facts.ts';
 import { LOG } from './log.ts';
 import type { Mutant } from './mutant.ts';

@@ -1,6 +1,6 @@
 /**
- * `npm run sim -- --mutants`: proves that the simulation can see. Each seeded bug is put into a copy of the program, which then runs seeds
- * until one fails; the table says after how many.
+ * `npm run sim -- --mutants`: proves that the simulation detects bugs. Each seeded bug is put into a copy of the program, which runs seeds
+ * until one fails. The table shows how many seeds that took.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -11,25 +11,25 @@ import { edited, markersIn } from './markers.ts';
 import type { Mutant } from './mutant.ts';
 import { MUTANTS } from './mutants.ts';
 
-/** Of the compiled file dist/sim/sim/mutants/mutate.js. */
+/** Relative to the compiled file dist/sim/sim/mutants/mutate.js. */
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 const COPIED = ['actors', 'config', 'dashboards', 'sim', 'src', 'streams', 'package.json', 'tsconfig.json'];
-/** An edit may leave a name unused, or text that is never reached. */
+/** An edit may leave an unused name or unreachable code. */
 const LENIENT = ['--noUnusedLocals', 'false', '--noUnusedParameters', 'false', '--allowUnreachableCode', 'true'];
-/** Longest that one mutant may run: a bug may also make it turn round for ever. */
+/** Longest run of one mutant, because a bug may also cause an endless loop. */
 const LONGEST_MS = 240_000;
 
 export interface Catch {
   readonly name: string;
-  /** It need not be found. */
+  /** True if the bug may stay uncaught. */
   readonly rare: boolean;
-  /** Seeds until one failed; undefined if none did. */
+  /** Seeds run until one failed, or undefined if none did. */
   readonly after: number | undefined;
-  /** What the simulation said. */
+  /** The simulation's output for the failure. */
   readonly said: string;
 }
 
-/** Runs the mutants whose name contains `only`, so many at a time. */
+/** Runs the mutants whose name contains `only`, at most `atOnce` at a time. */
 export async function mutate(only: string, seeds: number, atOnce: number): Promise<Catch[]> {
   const waiting = MUTANTS.filter(({ name }) => name.includes(only));
   const caught: Catch[] = [];
@@ -61,7 +61,7 @@ async function run({ name, edits, faults }: Mutant, seeds: number): Promise<Omit
     const compiled = spawnSync(process.execPath, [compiler, '-p', join(folder, 'sim', 'tsconfig.json'), ...LENIENT], {
       encoding: 'utf8',
     });
-    // What does not compile proves nothing: it would be "caught" by its own mistake.
+    // A mutant that does not compile proves nothing, because its own error would "catch" it.
     if (compiled.status !== 0) throw new Error(`the mutant "${name}" does not compile: ${compiled.stdout}`);
     const program = join(folder, 'dist', 'sim', 'sim', 'main.js');
     const output = await outputOf([
@@ -82,7 +82,7 @@ async function run({ name, edits, faults }: Mutant, seeds: number): Promise<Omit
   }
 }
 
-/** Seeds that were finished when a run broke off. */
+/** Number of seeds finished before the run ended. */
 function seedsIn(text: string): number {
   return [...text.matchAll(/^seed \d+ done$/gm)].length;
 }
@@ -94,7 +94,7 @@ function outputOf(args: readonly string[]): Promise<{ code: number | null; text:
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (part: string) => (text += part));
     const late = setTimeout(() => child.kill('SIGKILL'), LONGEST_MS);
-    // Not `exit`, before which not all output needs to have come.
+    // `close`, not `exit`, because output may still arrive after `exit`.
     child.once('close', (code) => {
       clearTimeout(late);
       resolve({ code, text });

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is put quotes text of the program
-/** Bugs of leases, claims and of handing partitions over. */
+/** Bugs in leases, in claims and in handing partitions over. */
 import { type Mutant, mutant, put, rare } from './mutant.ts';
 
 export const OWNERS: readonly Mutant[] = [

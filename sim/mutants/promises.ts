@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is put quotes text of the program
-/** Bugs of reservations and of the stock machine. */
+/** Bugs in reservations and in the stock machine. */
 import { type Mutant, mutant, put, rare } from './mutant.ts';
 
 export const PROMISES: readonly Mutant[] = [

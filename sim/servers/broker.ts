@@ -1,4 +1,4 @@
-/** The broker as a host sees it through its link: every call may be lost on its way there or back, and then times out. */
+/** The broker as a host sees it through its link. A request or its answer may be lost, and then the call times out. */
 import {
   type Broker,
   BrokerError,
@@ -29,7 +29,7 @@ export class Connection {
     this.server = server;
   }
 
-  /** Asks the server; `work` answers when it likes. */
+  /** Sends a request to the server. `work` may answer at any later time. */
   ask<T>(work: (log: MemoryLog, answer: (outcome: T | Error) => void) => void, timeoutMs = TIMEOUT_MS): Promise<T> {
     return new Promise((resolve, reject) => {
       const cancel = this.host.clock.after(timeoutMs, () => reject(new BrokerError('unknown', 'no answer in time')));
@@ -43,7 +43,7 @@ export class Connection {
     });
   }
 
-  /** Asks for what the server answers at once. */
+  /** Sends a request that the server answers immediately. */
   call<T>(work: (log: MemoryLog) => T): Promise<T> {
     return this.ask((log, answer) => {
       try {

@@ -1,9 +1,10 @@
 /**
- * The network between one host and the server: messages keep their order, as over TCP. A direction may drop what is sent (a connection
- * that breaks) or clog it and deliver it when it heals (one that does not break): then what timed out may still arrive.
+ * The network between one host and the server. Messages keep their order, as over TCP. A direction may drop messages, like a broken
+ * connection, or clog and deliver them when it heals. After a clog, a message may arrive although its caller has timed out.
  */
+
+import type { Random } from '../../streams/random.ts';
 import type { Host } from '../host.ts';
-import type { Random } from '../random.ts';
 import type { Scheduler } from '../scheduler.ts';
 
 export type Weather = 'open' | 'drop' | 'clog';

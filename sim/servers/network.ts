@@ -1,7 +1,8 @@
-/** What a simulated node needs of the world that it is in. */
+/** The parts of its world that a simulated node uses. */
+
+import type { Random } from '../../streams/random.ts';
 import type { Host } from '../host.ts';
 import type { Options } from '../options.ts';
-import type { Random } from '../random.ts';
 import type { Scheduler } from '../scheduler.ts';
 import type { Link } from './link.ts';
 import type { ServerProcess } from './server-process.ts';

@@ -1,11 +1,11 @@
 /**
- * The process around the log server: it may be down, or paused, in which case what arrives waits and is done later, long after its caller
- * has given up.
+ * The process around the log server. It may be down or paused. While it is paused, requests wait and are executed later, possibly long
+ * after their caller has timed out.
  */
 import { JOURNAL_STREAM } from '../../config/topology.ts';
 import { BrokerError } from '../../streams/broker.ts';
 import type { Consumer, MemoryLog } from '../../streams/memory/log.ts';
-import type { Random } from '../random.ts';
+import type { Random } from '../../streams/random.ts';
 import type { Scheduler } from '../scheduler.ts';
 
 const HEARTBEAT_MS = 500;
@@ -13,15 +13,15 @@ const HEARTBEAT_MS = 500;
 export class ServerProcess {
   readonly log: MemoryLog;
   readonly mode: 'single' | 'cluster';
-  /** Counts its starts. */
+  /** Incremented by each crash. */
   generation = 1;
-  /** Bytes of a message that JOURNAL takes, as its max_msg_size. */
+  /** Largest message that JOURNAL accepts, in bytes, like max_msg_size. */
   maxRecordBytes = Number.POSITIVE_INFINITY;
   #state: 'up' | 'paused' | 'down' = 'up';
   #waiting: (() => void)[] = [];
   readonly #scheduler: Scheduler;
   readonly #random: Random;
-  /** Who must be told that it is up again. */
+  /** Called when the server is up again. */
   readonly onUp = new Set<() => void>();
 
   constructor(log: MemoryLog, mode: 'single' | 'cluster', scheduler: Scheduler, random: Random) {
@@ -39,13 +39,13 @@ export class ServerProcess {
     return this.#state === 'up';
   }
 
-  /** A message of a client comes to it. */
+  /** Delivers a client's message. */
   reach(work: () => void): void {
     if (this.#state === 'up') work();
     else if (this.#state === 'paused') this.#waiting.push(work);
   }
 
-  /** Stores, and says the sequence when it is acknowledged, or the error. In a cluster others must agree first. */
+  /** Stores the message and answers with its sequence or the error. In a cluster the replicas must agree first. */
   publish(
     { stream, stored }: { stream: string; stored: string },
     data: Uint8Array,
@@ -73,13 +73,13 @@ export class ServerProcess {
         answer(store());
         return;
       }
-      // Its leader died: the next one may have the entry or not; nobody is told.
+      // The leader died. Its successor may or may not have the entry, and no caller gets an answer.
       if (!this.#random.chance(0.5)) return;
       try {
         this.log.expect(stream, stored, options.expectLast);
         store();
       } catch {
-        // Something else came first.
+        // Another message was stored first.
       }
     });
   }

@@ -1,10 +1,10 @@
-/** The snapshot store as Redis behaves: it may be away, emptied, damaged, or come back with an older copy of itself. */
+/** A snapshot store that behaves like Redis. It may be unavailable, emptied or damaged, or return with an older copy of its data. */
 import { MemorySnapshots } from '../../actors/snapshot/memory-store.ts';
 import { snapshotKey } from '../../actors/snapshot/seal.ts';
 import type { SnapshotStore } from '../../actors/snapshot/snapshotter.ts';
 import { Secret } from '../../config/servers/secret.ts';
+import type { Random } from '../../streams/random.ts';
 import type { Host } from '../host.ts';
-import type { Random } from '../random.ts';
 import type { Scheduler } from '../scheduler.ts';
 
 const KEY = snapshotKey(new Secret('the same on every simulated node'));
@@ -13,9 +13,9 @@ export class Shelves {
   store = new MemorySnapshots(KEY);
   #copy = new MemorySnapshots(KEY);
   away = false;
-  /** Milliseconds, at most, that a call takes longer. */
+  /** Longest additional delay of a call, in milliseconds. */
   slowMs = 0;
-  /** Told of each snapshot that is written, and of each that is asked for. */
+  /** Called for each snapshot that is written, and for each that is requested. */
   onSwapped: () => void = () => undefined;
   onRead: () => void = () => undefined;
 
@@ -23,17 +23,17 @@ export class Shelves {
     this.store = new MemorySnapshots(KEY);
   }
 
-  /** Keeps a copy, as a replica or a dump does. */
+  /** Keeps a copy, like a replica or a dump. */
   dump(): void {
     this.#copy = new MemorySnapshots(KEY, this.store.kept);
   }
 
-  /** The older copy takes its place. */
+  /** Replaces the data with the older copy. */
   restore(): void {
     this.store = new MemorySnapshots(KEY, this.#copy.kept);
   }
 
-  /** Flips a bit, or cuts the end off, of something that is kept. */
+  /** Flips a bit of one stored item, and sometimes truncates it first. */
   damage(random: Random): void {
     const all = [...this.store.kept.values()].filter((kept) => kept.manifests.length > 0);
     if (all.length === 0) return;
@@ -94,7 +94,7 @@ export class SimStore implements SnapshotStore {
     return this.#do((store) => store.names(partition));
   }
 
-  /** There and back, each in its own time; what the store does is done at one moment. */
+  /** The request and the answer each take time. The store does its work at a single moment. */
   #do<T>(work: (store: MemorySnapshots) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#scheduler.after(this.#random.between(0.05, 2 + this.#shelves.slowMs), () => {

@@ -1,4 +1,7 @@
-/** What the stored facts come to, by definition: each id once, the first that was stored; counts by their time. Slow and plain on purpose. */
+/**
+ * The stock that the stored facts add up to, by definition. The first fact stored under an id counts once, and counts apply by their time.
+ * It is slow and plain on purpose, so that it is easy to trust.
+ */
 export interface SentFact {
   readonly id: string;
   readonly type: 'sale' | 'receipt' | 'transfer' | 'count' | 'adjustment' | 'return';
@@ -20,7 +23,7 @@ export interface SentFact {
 
 export class Ledger {
   readonly facts = new Map<string, SentFact>();
-  /** Ids of which another fact was stored later. */
+  /** Ids under which a different fact was stored later, one entry for each. */
   readonly conflicts: string[] = [];
   readonly #byKey = new Map<string, SentFact[]>();
   readonly #sold = new Map<string, number>();
@@ -44,7 +47,7 @@ export class Ledger {
     }
   }
 
-  /** Units that sales took on account of a reservation. */
+  /** Units that sales took from a reservation. */
   sold(reservation: string, sku: string): number {
     return this.#sold.get(`${reservation} ${sku}`) ?? 0;
   }

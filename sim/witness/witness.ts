@@ -1,11 +1,12 @@
 /**
- * The witness: it sees each message at the moment it is stored, before anybody is told, and holds a model of its own against it. It knows
- * the wire form of facts and records, and nothing of the code that folds them.
+ * The witness sees each message at the moment it is stored, before any node does, and checks it against a model of its own. It knows the
+ * wire format of facts and records, and shares no code with the fold.
  *
- * Invariants that it holds at every message:
- *  I2 Of a scarce SKU at a location no more is promised than its facts have brought.
- *  I8 Records of a writer are dense and chained; behind a fence against it, or a decision of a later epoch, comes none of an earlier one.
- *  I10 No hold expires before its time, but for the skew of clocks.
+ * Invariants that it checks at every message:
+ *  I2 A scarce SKU at a location is never promised beyond what its facts have brought.
+ *  I8 A writer's records are dense and chained. After a fence against the writer, or a decision of a later epoch, no decision of an earlier
+ *     epoch follows.
+ *  I10 No hold expires before its time, except for clock skew.
  */
 
 import { createHash } from 'node:crypto';
@@ -18,7 +19,7 @@ import type { Message } from '../../streams/memory/log.ts';
 import { EPOCH_MS } from '../host.ts';
 import { Ledger, type SentFact } from './ledger.ts';
 
-/** A writer that never owned a partition (sim/callers/stranger.ts). */
+/** The name of a writer that never owned a partition (sim/callers/stranger.ts). */
 export const STRANGER = 'stranger';
 export const STRANGER_SUBJECT = `journal.${STRANGER}`;
 
@@ -35,39 +36,39 @@ interface Part {
   expiresAtMs: number;
 }
 
-/** Clocks of nodes differ by so much at most. */
+/** Largest difference between the clocks of two nodes. */
 const SKEW_MS = 4_000;
 
-/** Older than the horizon of every world, by a day: clocks differ. */
+/** One day older than the horizon of every world, because clocks differ. */
 const OLD_MS = 8 * 86_400_000;
 
-/** So old that it counts only if a person says so. */
+/** True if the fact is so old that it counts only when a person resubmits it. */
 function isOld({ occurredAt }: SentFact, nowMs: number): boolean {
   return EPOCH_MS + nowMs - Date.parse(occurredAt) >= OLD_MS;
 }
 
 export class Witness {
-  /** By reservation, then partition. */
+  /** By reservation id, then by partition. */
   readonly parts = new Map<string, Map<number, Part>>();
   readonly ledger = new Ledger();
-  /** Ids of facts that stand in PARKED, and where the latest entry of each does. */
+  /** Ids of facts in PARKED, and the sequence of the latest entry of each. */
   readonly parked: string[] = [];
   readonly parkedAt = new Map<string, number>();
-  /** Ids of facts that were stored past the horizon, without the word of a person: one for each message. */
+  /** Ids of facts stored past the horizon without a valid mark, one entry for each message. */
   readonly tooOld: string[] = [];
-  /** Hash and nonce of marked resubmissions, by the mark's sequence. */
+  /** Hash and nonce of each mark, by the mark's sequence. */
   readonly #marks = new Map<string, string>();
   decisions = 0;
-  /** Latest epoch of a partition that anything in the journal names. */
+  /** Latest epoch of each partition in the journal. */
   readonly #epochs = new Map<number, number>();
-  /** By partition: of its latest decision. By writer and partition: of the latest fence against it. */
+  /** Epoch of the latest decision, by partition, and of the latest fence, by writer and partition. */
   readonly #decided = new Map<number, number>();
   readonly #fences = new Map<string, number>();
   readonly #chains = new Map<string, { n: number; hash: string }>();
   readonly #partitions: number;
   readonly #fail: (what: string) => void;
   readonly #nowMs: () => number;
-  /** Told whenever what may be promised of a SKU changes. */
+  /** Called whenever the free units of a SKU may have changed. */
   onChange: (sku: string) => void = () => undefined;
 
   constructor(partitions: number, fail: (what: string) => void, nowMs: () => number) {
@@ -97,19 +98,19 @@ export class Witness {
     } else if (rest[0] === 'again') this.#marks.set(String(seq), rest.slice(2).join('.'));
   }
 
-  /** Whether a node has stored beforehand that these bytes are submitted again. */
+  /** Whether a node stored a mark for these bytes before they were submitted again. */
   #isMarked({ subject, headers, data }: Message): boolean {
     const [mark = '', nonce] = (headers['Holdfast-Mark'] ?? '').split('.');
     const hash = createHash('sha256').update(data).digest('hex');
     return subject.startsWith('again.') && this.#marks.get(mark) === `${hash}.${nonce}`;
   }
 
-  /** The latest epoch of a partition that the journal knows. */
+  /** The partition's latest epoch in the journal. */
   epochOf(partition: number): number {
     return this.#epochs.get(partition) ?? 0;
   }
 
-  /** Units that live claims stand for, by how they stand. */
+  /** Units of live claims that are not sold yet, by status. */
   claims(sku: string, location: string): { held: number; allocated: number } {
     const claims = { held: 0, allocated: 0 };
     for (const [id, parts] of this.parts) {
@@ -132,7 +133,7 @@ export class Witness {
     return this.ledger.sellable(sku, location) - held - allocated;
   }
 
-  /** The reservation as the journal has it: undefined if nothing of it is granted. */
+  /** The reservation according to the journal, or undefined if no part of it was granted. */
   reservation(id: string): { statuses: Set<Status>; lines: Line[] } | undefined {
     const parts = this.parts.get(id);
     if (parts === undefined) return undefined;
@@ -165,8 +166,8 @@ export class Witness {
   }
 
   /**
-   * Behind a fence on a writer's subject, and behind a decision of a later epoch, comes none of an earlier one. What a node had on its
-   * way when it lost a partition and claimed it anew may still come, if nobody else came to fence it and to decide.
+   * After a fence on a writer, or a decision of a later epoch, no decision of an earlier epoch may follow. A node may lose a partition and
+   * claim it again while decisions are in flight. They may still arrive, unless another node has fenced it or decided in between.
    */
   #inEpoch(writer: string, { kind, parts }: Decision): void {
     for (const [partition, epoch] of parts) {

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freshNats } from '../../harness/servers/servers.ts';
 import { until } from '../../harness/until.ts';
 import { EPOCH_MS, Host } from '../../sim/host.ts';
-import { Random } from '../../sim/random.ts';
 import { Scheduler } from '../../sim/scheduler.ts';
 import { Connection, SimBroker, SimKeys } from '../../sim/servers/broker.ts';
 import { Link } from '../../sim/servers/link.ts';
@@ -14,6 +13,7 @@ import { MemoryBroker, MemoryKeys } from '../../streams/memory/broker.ts';
 import { MemoryLog } from '../../streams/memory/log.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
 import { provision } from '../../streams/nats/provision.ts';
+import { Random } from '../../streams/random.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 
 const PARTITIONS = 8;

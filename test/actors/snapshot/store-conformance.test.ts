@@ -4,10 +4,10 @@ import { MemorySnapshots } from '../../../actors/snapshot/memory-store.ts';
 import type { SnapshotStore } from '../../../actors/snapshot/snapshotter.ts';
 import { freshRedis } from '../../../harness/servers/servers.ts';
 import { Host } from '../../../sim/host.ts';
-import { Random } from '../../../sim/random.ts';
 import { Scheduler } from '../../../sim/scheduler.ts';
 import { Shelves, SimStore } from '../../../sim/servers/store.ts';
 import { RedisSnapshots } from '../../../src/redis/snapshot-store.ts';
+import { Random } from '../../../streams/random.ts';
 
 interface Opened {
   readonly store: SnapshotStore;

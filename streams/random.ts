@@ -1,4 +1,7 @@
-/** Chance from a seed: the same numbers for the same seed (Mulberry32). Streams of chance are forked, so that one more draw here moves nothing there. */
+/**
+ * The one random generator, Mulberry32. The same seed gives the same numbers on every machine. A generator can be forked by name, so that
+ * one more draw in one place moves nothing in another.
+ */
 export class Random {
   #state: number;
 
@@ -6,7 +9,7 @@ export class Random {
     this.#state = seed | 0;
   }
 
-  /** A stream of its own for a name. */
+  /** A generator of its own for a name. */
   fork(name: string): Random {
     let hash = this.#state ^ 0x9e3779b9;
     for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
