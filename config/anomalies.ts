@@ -1,131 +1,131 @@
 /**
  * Parameters of the detectors in actors/anomaly, each with its default and the reason for it. An operator changes them with the
- * setting `anomalies` (`name=value,name=value`). The statistical defaults were chosen on the months 2010-12 to 2011-03 of the real data
- * and measured on later ones: `npm run anomalies`.
+ * setting `anomalies` (`name=value,name=value`). We chose the statistical defaults on the months 2010-12 to 2011-03 of the real data
+ * and measured them on later months with `npm run anomalies`.
  *
- * Probabilities are of the event under the model of the detector, for one stock key and one look.
+ * Each probability is that of the event under the detector's model, for one stock key and one look.
  */
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 
 export const ANOMALY_DEFAULTS = {
-  /** Units below 0 from which negative stock is told of. One is enough: the book is certainly wrong. */
+  /** Units below 0 from which negative stock is reported. One is enough, because the book is certainly wrong. */
   negativeUnits: 1,
   /** Units below 0 from which it is critical. */
   negativeCriticalUnits: 10,
-  /** Units promised beyond what is there from which it is told of: one customer is enough. */
+  /** Units promised and not there from which a shortfall is reported. One customer is enough. */
   shortfallUnits: 1,
 
-  /** A count's |z| from which it is told of: 1 of 16,000 counts of a location that is as it always was. */
+  /** |z| of a count from which its variance is reported. 1 of 16,000 counts of an unchanged location reaches it. */
   countZ: 4,
-  /** A later count at or below this |z| ends it. */
+  /** A later count at or below this |z| ends the anomaly. */
   countClearZ: 2,
   /** A difference of one unit is a miscount, not a loss. */
   countUnits: 2,
-  /** Counts that the prior is worth, and its variance per unit on the book: about one unit of every 25 is found wrong (ECR Retail Loss). */
+  /** Weight of the prior in counts, and its variance per recorded unit. About one unit in 25 is found wrong (ECR Retail Loss). */
   countPriorWeight: 20,
   countPriorVariance: 0.04,
 
-  /** Time after which what a stock key sold counts for 1/e: a month, so that a season's rate is learned and left. */
+  /** Time after which a sale's weight has decayed to 1/e. Four weeks let the rate follow a season in and out. */
   rateMemoryMs: 28 * DAY_MS,
-  /** The same of the recent rate: where it is less, it is what a phantom is judged by, since a season that ends is none. */
+  /** The same for the recent rate. Phantoms are judged by the lower rate, because the end of a season is not a phantom. */
   recentMemoryMs: 10 * DAY_MS,
-  /** Nobody's rate is known better than that of a gamma with so many events: rates drift by about 1/√12 from week to week. */
+  /** Certainty of a rate, at most that of a gamma with this many events, because rates drift by about 1/√12 from week to week. */
   rateCertainty: 12,
-  /** P(no sale for so long) from which stock on the book is taken for a phantom. */
+  /** P(no sale for this long) below which recorded stock is taken for a phantom. */
   phantomTail: 1e-4,
-  /** Decayed sales below which a stock key sells too seldom to tell. */
+  /** Decayed sales below which a stock key sells too seldom to judge. */
   phantomEvents: 20,
-  /** No sale for less than this is no phantom, however fast it sells. */
+  /** A shorter time without a sale is never a phantom, however fast the stock key sells. */
   phantomMinMs: DAY_MS,
-  /** P(at least so many sales in a day) from which it is a spike, and the one above which it is over. */
+  /** P(at least this many sales in a day) below which it is a spike, and the one above which the spike is over. */
   spikeTail: 1e-7,
   spikeClearTail: 1e-3,
-  /** Sales in a day below which it is no spike, however seldom it sells. */
+  /** Fewer sales in a day are never a spike, however seldom the stock key sells. */
   spikeEvents: 8,
-  /** Business days of the location that must have been seen: before, a rate is a guess. */
+  /** Business days of the location that must be seen first. Until then a rate is a guess. */
   learnDays: 7,
-  /** The same of returns: they are few, so fewer are many. */
+  /** The same for returns. They are rare, so fewer already count as many. */
   returnTail: 1e-6,
   returnClearTail: 1e-3,
   returnEvents: 3,
-  /** Share of sales that come back, before anything is known of a location: about that of shops (NRF: 8 to 10 %), and the sales it is worth. */
+  /** Prior share of sales that come back, about that of shops (NRF: 8 to 10 %), and its weight in sales. */
   returnPriorShare: 0.08,
   returnPriorWeight: 20,
 
-  /** ln of how many times a price must be outside the band of usual ones: 0.9 is two and a half times, or two fifths. */
+  /** ln of the factor by which a price must leave the band of usual prices. 0.9 is two and a half times, or two fifths. */
   priceLog: 0.9,
-  /** The same while fewer than `priceSales` sales are known: another list may ask three times as much. */
+  /** The same while fewer than `priceSales` sales are known, because another price list may ask three times as much. */
   priceLogNew: 1.4,
   priceSales: 40,
-  /** Sales below which nothing is usual yet. */
+  /** Below this number of sales no price is usual yet. */
   priceSalesLeast: 20,
-  /** Weight of a new price in the mean, and part of its way that an unusual one widens the band. */
+  /** Weight of a new price in the mean, and share of its distance by which an unusual price widens the band. */
   priceWeight: 0.1,
-  /** Part of the way to the mean that the band's ends go at each sale. */
+  /** Share of its distance to the mean by which each end of the band shrinks per sale. */
   priceForget: 0.0005,
-  /** Sales in a row at a usual price that end it. */
+  /** Consecutive sales at a usual price that end the anomaly. */
   priceClearSales: 2,
 
-  /** Time past its date after which a transfer is overdue: a lorry is late by an hour or two every day. */
+  /** Time past its due date after which a transfer is overdue. Lorries are an hour or two late every day. */
   overdueGraceMs: 4 * HOUR_MS,
-  /** Time after a part has arrived in which the rest may still be booked. */
+  /** Time after a part arrives during which the rest may still be booked. */
   transferSettleMs: 4 * HOUR_MS,
-  /** Damaged share of a delivery from which it is told of, and units. */
+  /** Damaged share of a delivery, and damaged units, from which it is reported. */
   damagedShare: 0.05,
   damagedUnits: 1,
-  /** A delivery that nobody settled is history after this. */
+  /** Time after which a damaged delivery that was never settled is dropped. */
   receiptForgetMs: 30 * DAY_MS,
 
-  /** A fact is late from here on: a till that was offline over lunch is not. */
+  /** Lateness from which a fact is late. A till that was offline over lunch is not late. */
   lateMs: 2 * HOUR_MS,
-  /** Decayed share of late facts that raises, and that ends it. */
+  /** Decayed share of late facts that raises the anomaly, and the share that ends it. */
   lateShare: 0.5,
   lateClearShare: 0.2,
-  /** Weight of one fact in that share: 14 late ones in a row raise it. */
+  /** Weight of one fact in that share. 14 late facts in a row raise the anomaly. */
   lateWeight: 0.05,
 
-  /** P(silence for so long), by the source's own week. */
+  /** P(silence for this long) by the source's own weekly pattern. */
   silentTail: 1e-6,
-  /** Silence of less is none. */
+  /** Shorter silence is ignored. */
   silentMinMs: HOUR_MS,
-  /** Dispersion of how much is heard: days differ, holidays more. */
+  /** Dispersion of how much is heard, because days differ and holidays differ more. */
   silentCertainty: 12,
-  /** Time that a source must have been known, so that every hour of a week has been seen twice. */
+  /** Time for which a source must be known first, so that every hour of the week has been seen twice. */
   silentLearnMs: 14 * DAY_MS,
-  /** Weight of a new week in the week's pattern. */
+  /** Weight of a new week in the weekly pattern. */
   silentWeight: 0.3,
-  /** A source that was silent for so long is gone, not silent. */
+  /** A source that is silent for this long is taken as gone and forgotten. */
   silentForgetMs: 60 * DAY_MS,
 
-  /** Share of a stock key's sellable units that holds of one channel and purpose take, from which it is told of; and that ends it. */
+  /** Share of sellable units in holds of one channel and purpose that raises the anomaly, and the share that ends it. */
   hoardShare: 0.8,
   hoardClearShare: 0.5,
-  /** The same where holds of the SKU also run out unconfirmed more often than elsewhere. */
+  /** The same where holds of the SKU also expire unconfirmed more often than elsewhere. */
   hoardChurnShare: 0.3,
   hoardChurnClearShare: 0.15,
-  /** P(so many of its holds run out), by the share of the whole partition. */
+  /** P(this many of the SKU's holds expire), given the share in the rest of the partition. */
   hoardTail: 1e-4,
-  /** Holds, and units, below which nobody hoards. */
+  /** Fewer holds or units are never hoarding, and fewer expired holds are never churn. */
   hoardHolds: 3,
   hoardUnits: 10,
   hoardExpired: 5,
-  /** Share of holds that run out, before anything is known, and the holds it is worth: most carts are left (Baymard: 70 %). */
+  /** Prior share of holds that expire, and its weight in holds. Most carts are abandoned (Baymard: 70 %). */
   hoardPriorShare: 0.5,
   hoardPriorWeight: 20,
-  /** Time after which a hold that ended counts for 1/e. */
+  /** Time after which the weight of an ended hold has decayed to 1/e. */
   hoardMemoryMs: 6 * HOUR_MS,
 } as const;
 
 export type AnomalyParameter = keyof typeof ANOMALY_DEFAULTS;
 export type AnomalyParameters = { readonly [Name in AnomalyParameter]: number };
 
-/** Bounds of what detectors remember, and what happens at them. */
+/** Bounds on what detectors remember, and what happens at them. */
 export const ANOMALY_BOUNDS = {
-  /** Open anomalies of one kind in one partition; those beyond are not told of one by one. */
+  /** Open anomalies of one kind in one partition. Further ones are not raised. */
   openPerKind: 2_000,
-  /** Locations and devices known to one partition; the one heard of longest ago is forgotten. */
+  /** Locations and devices known to one partition. The one heard of longest ago is evicted. */
   sources: 5_000,
-  /** SKUs whose holds are counted; the one longest ago is forgotten. */
+  /** SKUs whose ended holds are counted. The least recently updated one is evicted. */
   heldSkus: 2_000,
 } as const;

@@ -1,6 +1,6 @@
 /**
- * Failpoints: places where a test may kill the process, as kill -9 would. Off unless HOLDFAST_FAILPOINT names one when the process
- * starts, as `name@count`: the count-th time the place is passed.
+ * Failpoints: places where a test may kill the process, as kill -9 would. They are off unless HOLDFAST_FAILPOINT names one at start, as
+ * `name@count`. The process then dies when it passes the place for the count-th time.
  */
 export const FAILPOINTS = [
   'fact-received',
@@ -23,7 +23,7 @@ export type Failpoint = (typeof FAILPOINTS)[number];
 let armed: Failpoint | undefined;
 let left = 0;
 
-/** @param text `name@count`, or undefined for none */
+/** @param text `name@count`; undefined or empty arms none */
 export function armFailpoint(text: string | undefined): void {
   if (text === undefined || text === '') return;
   const [name, count] = text.split('@');
@@ -33,7 +33,7 @@ export function armFailpoint(text: string | undefined): void {
   left = Number(count ?? 1);
 }
 
-/** Passes the place, or dies there. */
+/** Kills the process if this failpoint is armed and its count is reached. */
 export function failpoint(name: Failpoint): void {
   if (armed === undefined || armed !== name) return;
   left -= 1;

@@ -1,154 +1,154 @@
 /**
- * Every bound of the program, and what happens at it. What an operator may change is in settings.ts; these follow from the
- * design or from the servers.
+ * Every bound of the program, and what happens at it. These bounds follow from the design or from the servers. Bounds that an operator
+ * may change are in settings.ts.
  */
 export const LIMITS = {
-  /** Bytes of the largest body, one of facts; more: 413. Each operation of src/http says its own. */
+  /** Bytes of the largest body, which holds facts; more: 413. Each operation of src/http declares its own bound. */
   bodyBytes: 8 * 1024 * 1024,
-  /** Bytes of POST /v1/atp: 5,000 lines of the longest names with a location each; more: 413. */
+  /** Bytes of a body of POST /v1/atp. Fits 5,000 lines with the longest names and one location each; more: 413. */
   atpBodyBytes: 4 * 1024 * 1024,
-  /** Bytes of a reservation with the most lines and named locations, of names of 64 characters; more: 413. */
+  /** Bytes of a reservation. Fits the most lines and named locations, with names of 64 characters; more: 413. */
   reservationBodyBytes: 2 * 1024 * 1024,
-  /** Bytes of a body that holds one fact, or what a person says; more: 413. */
+  /** Bytes of a body that holds one fact or a person's note; more: 413. */
   smallBodyBytes: 128 * 1024,
-  /** Bytes of all HTTP bodies that have come and are not answered; the next one: 503 at once, and its rest is thrown away. */
+  /** Bytes of all HTTP bodies received and not yet answered. The next body gets 503 at once, and its rest is discarded. */
   bodiesBytes: 256 * 1024 * 1024,
-  /** A body of which fewer than bodyProgressBytes come in so long: 408, and the connection is closed. */
+  /** If fewer than bodyProgressBytes of a body arrive within this time, it gets 408 and the connection is closed. */
   bodyProgressMs: 10_000,
   bodyProgressBytes: 10_000,
-  /** Headers and body of a request must have come in so long; then 408, and the connection is closed. */
+  /** Time within which headers and body of a request must arrive. Then it gets 408 and the connection is closed. */
   requestReadMs: 30_000,
-  /** Connections to HTTP, readers of the live feed among them; the next one is closed as soon as it is made. */
+  /** HTTP connections, including readers of the live feed. The next one is closed as soon as it opens. */
   connections: 10_000,
-  /** Locations in one answer of ATP, those of all lines together, and locations named in its request; more: 413. */
+  /** Locations in one ATP answer over all lines, and locations named in its request; more: 413. */
   atpLocations: 100_000,
-  /** Stock keys in the answer of GET /v1/stock/{sku}; more: 413, ask by location. */
+  /** Stock keys in the answer of GET /v1/stock/{sku}; more: 413. Callers then ask by location. */
   stockRows: 10_000,
   /** Locations named in all lines of a reservation together; more: 413. */
   reservationLocations: 5_000,
-  /** Reservations of more lines are worked on so many at once, and so many wait; the next one: 503. */
+  /** Reservations with more than wideLines lines pass a turnstile: wideAtOnce run, wideWaiting wait, and the next one gets 503. */
   wideLines: 20,
   wideAtOnce: 1,
   wideWaiting: 100,
-  /** Longest rest between two, in milliseconds: two dozen at once are all decided in time. */
+  /** Longest rest after one, in milliseconds. Short enough that two dozen sent at once are all decided in time. */
   wideRestMs: 50,
-  /** Milliseconds of work on one answer before other requests have their turn. */
+  /** Work on one answer before other requests get a turn, in milliseconds. */
   answerTurnMs: 5,
-  /** Explanations that a node works on at once, and those that wait; more: 503. */
+  /** Explanations that a node runs at once, and those that wait; more: 503. */
   explainsAtOnce: 1,
   explainsWaiting: 8,
-  /** Longest rest between two, in milliseconds. */
+  /** Longest rest after one, in milliseconds. */
   explainRestMs: 2_000,
-  /** Facts and decisions in one page of an explanation, at most and if the caller does not say. */
+  /** Facts and decisions in one page of an explanation: the maximum, and the default. */
   explainSteps: 10_000,
   explainStepsUsual: 1_000,
-  /** Bytes of one page, about, so that it passes between nodes at the server's smallest usual max_payload; the rest follows on the next. */
+  /** Approximate bytes of one page, so that it fits the smallest usual max_payload between nodes. The rest follows on the next page. */
   explainBytes: 768 * 1024,
-  /** Facts that an explanation asks the server for at once: between two pulls others have their turn. */
+  /** Facts that an explanation pulls from the server at once. Other work runs between two pulls. */
   explainPull: 256,
-  /** Characters of a fact's field that an explanation shows, and fields of one fact; the rest is cut. */
+  /** Characters per field and fields per fact that an explanation shows. The rest is cut. */
   explainFieldChars: 200,
   explainFields: 20,
-  /** Bytes of a body that is too large that are read and thrown away, so that its sender gets the 413; more: the connection is cut. */
+  /** Bytes of an oversized body that are read and discarded, so that its sender receives the 413. Beyond it the connection is cut. */
   discardedBytes: 64 * 1024 * 1024,
-  /** And how long that may take. */
+  /** How long discarding may take before the connection is cut. */
   discardMs: 10_000,
   /** Facts in one POST /v1/facts; more: 413. */
   factsPerRequest: 1000,
-  /** Bytes of one fact over HTTP; more: it is rejected as too-large, and neither stored nor parked. */
+  /** Bytes of one fact over HTTP. A larger fact is rejected as too-large, and is neither stored nor parked. */
   factBytes: 64 * 1024,
-  /** Bytes of a stored fact, its subject and headers included; NATS refuses what has more. */
+  /** Bytes of a stored fact with its subject and headers. NATS refuses larger ones. */
   storedFactBytes: 80 * 1024,
   /**
-   * Publishes of facts on their way to JetStream at once; more wait their turn. All that are acknowledged between two turns of the event
-   * loop are worked on in one: 512 held up decisions for half a second, and 64 are stored as quickly.
+   * Facts being published to JetStream at once; more wait their turn. All acknowledgements that arrive between two turns of the event
+   * loop are handled in one turn. 512 delayed decisions by half a second, and 64 store facts just as fast.
    */
   factPublishesInFlight: 64,
-  /** Decisions in one journal record; more wait for the next one. */
+  /** Decisions in one journal record. Further decisions wait for the next record. */
   decisionsPerRecord: 1024,
   /** Bytes of one encoded decision; a reservation that would need more: 413, and nothing is held. */
   decisionBytes: 256 * 1024,
   /** Lines of one decision, split ones counted at each location; a reservation that would need more: 413, and nothing is held. */
   linesPerDecision: 5_000,
-  /** What the server's max_payload must be at least: a node does not start below it, and is not ready while it is. */
+  /** Smallest max_payload of a NATS server. Below it a node does not start, and a running node is not ready. */
   leastMaxPayload: 1024 * 1024,
-  /** How long the journal, an intake or parking may stand still with work to do before /readyz says so. */
+  /** How long the journal, an intake or parking may make no progress with work to do before /readyz reports it. */
   standstillMs: 5_000,
-  /** How often a node looks whether they move. */
+  /** How often a node checks their progress. */
   progressEveryMs: 1_000,
   /** Decisions waiting for the journal; more requests: 503 with Retry-After. */
   decisionsWaiting: 20_000,
   /** Requests waiting for another step of the same reservation; more: 503. */
   waitingPerReservation: 2_000,
-  /** Requests over NATS that are being answered; more: 503 at once, unread. */
+  /** Requests over NATS in progress. Further ones get 503 at once, unread. */
   requestsInFlight: 4_096,
-  /** Bytes of an answer between nodes, in as many messages as the server's max_payload makes of it; more: refused as too large. */
+  /** Bytes of an answer between nodes, split into as many messages as max_payload requires. A larger one is refused as too large. */
   peerAnswerBytes: 32 * 1024 * 1024,
-  /** How long a request waits for its decision before it is answered 503; its units stay held until the outcome is known. */
+  /** How long a request waits for its decision before it gets 503. Its units stay held until the outcome is known. */
   requestMs: 5_000,
-  /** How long an HTTP fact waits for its owner's verdict; then 503: it is stored, but whether it counted is not known here. */
+  /** How long an HTTP fact waits for its owner's verdict. Then it gets 503: it is stored, but this node cannot say if it counted. */
   verdictMs: 5_000,
-  /** Pause before an owner that does not answer is asked for a verdict again. */
+  /** Pause before a silent owner is asked for a verdict again. */
   verdictAgainMs: 50,
-  /** Verdicts other than "applied" kept for fronts that ask late; the oldest go first. */
+  /** Verdicts other than "applied" that are kept for fronts that ask late. The oldest is evicted first. */
   verdictsKept: 200_000,
-  /** Facts on their way to PARKED; more: the follower stops until they are stored. */
+  /** Facts being stored in PARKED. Beyond it the follower pauses until they are stored. */
   parkingInFlight: 256,
-  /** Parked facts in one answer are shown with so many of their bytes; one that has more says so, and can be asked for by itself. */
+  /** Bytes of each parked fact that a list shows. A longer one is marked as cut and can be requested by itself. */
   parkedBytesShown: 4_096,
-  /** Bytes of a list of parked facts, and how long it is put together; at either the page ends early, with `next`. */
+  /** Bytes of a list of parked facts, and time to build it. At either bound the page ends early, with `next`. */
   parkedListBytes: 8 * 1024 * 1024,
   parkedListMs: 2_000,
-  /** Facts that a follower asks the server for at once: between two pulls others have their turn. */
+  /** Facts that a follower pulls from the server at once. Other work runs between two pulls. */
   factsPerPull: 64,
-  /** A follower that hears nothing for so long starts anew behind its position. */
+  /** A follower that hears nothing for this long starts again after its position. */
   followerSilenceMs: 2_500,
-  /** How often a node writes down how far the streams are: what a crash and damage to a disk together can hide. */
+  /** How often a node writes the streams' high-water marks. Bounds the loss that a crash together with disk damage can hide. */
   marksEveryMs: 250,
-  /** A stream that gives no message for so long though it says it has some: the take-over fails, says so and is tried again. */
+  /** If a stream delivers nothing for this long although it reports messages, the take-over fails, says so and is retried. */
   readStallMs: 5_000,
-  /** Holds that expire in one go; the rest follow in the next turn of the event loop. */
+  /** Holds that expire per turn of the event loop. The rest follow in the next turn. */
   expiriesPerTurn: 2_000,
-  /** Actors checked in one turn of the self-audit. */
+  /** Partitions audited per minute. Nothing reads this bound. */
   auditPartitionsPerMinute: 8,
-  /** Pause between looks at the anomalies of the partitions owned here. */
+  /** Pause between two rounds over the anomalies of the partitions owned here. */
   anomalyRoundMs: 1_000,
-  /** Changes of anomalies stored in one look; the rest wait for the next. */
+  /** Changes of anomalies stored per round. The rest wait for the next round. */
   anomalyChangesPerRound: 500,
-  /** Least time between two updates of the figures of an anomaly that goes on. */
+  /** Shortest time between two updates of the figures of an ongoing anomaly. */
   anomalyUpdateMs: 5_000,
   /** How often resolved anomalies that are old enough are removed. */
   anomalySweepMs: 60_000,
-  /** How long a list of stored anomalies answers those who ask meanwhile. */
+  /** How long a list of stored anomalies is reused for further requests. */
   anomalyListMs: 500,
-  /** Longest wait for what is being stored when the node stops. */
+  /** How long a stopping node waits for anomalies that are being stored. */
   anomalyStopMs: 2_000,
-  /** Tries to store a change of an anomaly that another has changed meanwhile; then 503. */
+  /** Attempts to store a change of an anomaly when other writers change it first; then 503. */
   anomalyAttempts: 4,
   /** Readers of the live feed on one node; more: 503. */
   liveReaders: 5_000,
-  /** Bytes of what a node says of itself once a second; more is not heard. */
+  /** Bytes of a node's report, sent once a second, or of a published anomaly. A larger message is dropped. */
   reportBytes: 64 * 1024,
-  /** Reasons why it is not ready that it tells, and characters of each; the rest is in its own /readyz. */
+  /** Reasons for not being ready that a report carries, and characters of each. The node's own /readyz has the rest. */
   reportReasons: 20,
   reportText: 500,
-  /** SKUs that readers of other nodes want of this one; of more, changes come with the renewals, every two seconds. */
+  /** SKUs that nodes subscribe to at their owner. Changes of further SKUs arrive only with the renewals, every two seconds. */
   liveWishes: 200_000,
-  /** Anomalies told by other nodes that are not known to be stored; more are found in the store, within seconds. */
+  /** Published anomalies that are not known to be stored. Further ones are dropped and found in the store within seconds. */
   anomaliesTold: 10_000,
-  /** Topics of one reader; more: refused, or closed with 1008. */
+  /** Topics of one reader. More are refused, or close the connection with 1008. */
   liveTopics: 200,
-  /** Topics that a reader may subscribe to and unsubscribe from: so many a second, and at once; more: closed with 1008. */
+  /** Rate, and burst, of topics that a reader may subscribe to and unsubscribe from. Beyond it the connection closes with 1008. */
   liveChangesPerSecond: 20,
   liveChangesAtOnce: 400,
-  /** How long a topic is kept for the next reader when its last one has gone. */
+  /** How long a topic is kept for the next reader after its last one leaves. */
   liveKeptMs: 1_000,
-  /** Bytes of a message that a reader sends; more: closed with 1009. */
+  /** Bytes of a message that a reader sends. A larger one closes the connection with 1009. */
   liveMessageBytes: 64 * 1024,
-  /** Entries in the list of rules, which is metadata of a stream (128 KiB in all); more: refused. */
+  /** Entries in the list of rules, which is metadata of a stream (128 KiB in all). More are refused. */
   rulesEntries: 250,
   /** How often a node asks how full the streams are. */
   storageEveryMs: 1_000,
-  /** Milliseconds of page encoding in one turn while a snapshot is written. */
+  /** Page encoding per turn of the event loop while a snapshot is written, in milliseconds. */
   snapshotTurnMs: 4,
 } as const;

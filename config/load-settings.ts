@@ -1,4 +1,4 @@
-/** Loading the settings: flags win over environment over the config file over defaults. */
+/** Loads the settings. Flags override the environment, which overrides the config file, which overrides defaults. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { checkTogether } from './servers/logins.ts';
 import { Secret, shownAddress } from './servers/secret.ts';
@@ -14,9 +14,9 @@ import {
 } from './settings.ts';
 
 /**
- * Flags win over environment over file over defaults.
- * @param flags values given on the command line, by setting name
- * @param env such as process.env; HOLDFAST_CONFIG names the file when `flags.config` does not
+ * All settings, checked. Throws a SettingError.
+ * @param flags values from the command line, by setting name
+ * @param env the environment, such as process.env. HOLDFAST_CONFIG names the config file unless `flags.config` does
  */
 export function loadSettings(flags: SettingFlags, env: Env): Settings {
   const file = readConfigFile(flags.config ?? env.HOLDFAST_CONFIG);
@@ -37,20 +37,20 @@ export function loadSettings(flags: SettingFlags, env: Env): Settings {
   return settings as Settings;
 }
 
-/** Whether a setting was given at all, by flag, environment or file. */
+/** True if a setting was given by flag, environment or config file. */
 export function isGiven(name: SettingName, flags: SettingFlags, env: Env): boolean {
   return levelOf(name, flags, env, readConfigFile(flags.config ?? env.HOLDFAST_CONFIG)) !== undefined;
 }
 
 interface Level {
   readonly value: string | undefined;
-  /** Path of the file that holds it. */
+  /** Path of the file that holds the value. */
   readonly path: string | undefined;
   readonly source: string;
   readonly fileSource: string;
 }
 
-/** The first of flags, environment and file that gives it. */
+/** The first of flags, environment and config file that gives the setting. */
 function levelOf(
   name: SettingName,
   flags: SettingFlags,
@@ -93,17 +93,17 @@ function find(name: SettingName, flags: SettingFlags, env: Env, file: Record<str
   return { value: readValueFile(path, fileSource), source: fileSource, shown: path };
 }
 
-/** A wrong value as it may be said. */
+/** A wrong value as an error may show it. */
 function shown(name: SettingName, value: string): string {
   const { kind } = SETTINGS[name];
   if (kind === 'plain') return value;
   return kind === 'address' ? shownAddress(value) : String(new Secret(value));
 }
 
-/** A bundle of certificates is the largest of what settings name. */
+/** Fits a bundle of certificates, the largest file that a setting names. */
 const FILE_BYTES = 1024 * 1024;
 
-/** A file need not end: a device gives bytes for ever. */
+/** Bounds the read, because a device file may never end. */
 function readAtMost(path: string, most: number): Buffer {
   const file = openSync(path, 'r');
   try {
@@ -117,7 +117,7 @@ function readAtMost(path: string, most: number): Buffer {
   }
 }
 
-/** Without the line end that editors and `echo` leave. */
+/** The text of a file, without the line end that editors and `echo` leave. */
 function readValueFile(path: string, source: string): string {
   let bytes: Buffer;
   try {
@@ -140,7 +140,7 @@ function readConfigFile(path: string | undefined): Record<string, unknown> | und
   try {
     value = JSON.parse(readAtMost(path, FILE_BYTES).toString('utf8'));
   } catch (error) {
-    // What the parser says quotes the file, which may hold a secret.
+    // Only the position, because the parser's message quotes the file, which may hold a secret.
     const why =
       error instanceof SyntaxError
         ? `it is no JSON${/ at position \d+/.exec(error.message)?.[0] ?? ''}`

@@ -1,17 +1,17 @@
-/** Versions of the rules by which stored messages are judged (actors/idempotency/rules.ts), and what a first list begins with. */
+/** Versions of the rules by which stored messages are judged (actors/idempotency/rules.ts), and the values of a first list. */
 
 /**
- * The newest version. Whatever makes a stored message readable or unreadable, or counts it otherwise, is a new one.
+ * The newest version. Any change that makes a stored message readable or unreadable, or counts it differently, needs a new version.
  *
- *  1. What 0.1 reads. A name may have characters that nobody sees, an unknown field may be nested as deep as it likes, and the header
- *     Holdfast-Resubmit takes the horizon off.
- *  2. Names are made of what people see, except in a count, which may put a name right that is stored already. Unknown fields have a
- *     bounded depth. No header takes the horizon off.
+ *  1. The rules of 0.1. A name may have invisible characters, an unknown field may be nested to any depth, and the header
+ *     Holdfast-Resubmit exempts a fact from the horizon.
+ *  2. Names have visible characters only, except in a count, which may correct the stock of a name that is already stored. Unknown
+ *     fields have a bounded depth. No header exempts a fact from the horizon.
  */
 export const RULES_VERSION = 2;
 
-/** The horizon of streams whose first node was not told another. */
+/** The horizon of new streams unless their first node has another setting. */
 export const DEFAULT_HORIZON_MS = 7 * 86_400_000;
 
-/** How far a device's clock may be ahead. It is recorded with every entry, and nothing is judged by it yet. */
+/** How far a device's clock may be ahead, in milliseconds. Every entry records it, but nothing is judged by it yet. */
 export const CLOCK_SLACK_MS = 300_000;

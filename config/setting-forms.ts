@@ -1,10 +1,10 @@
-/** The forms that settings have, as an operator writes them, each with what is allowed. */
+/** The forms in which an operator writes settings, each with the values it allows. */
 import { z } from 'zod';
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from './anomalies.ts';
 import { Secret, secretAddress } from './servers/secret.ts';
 import { type Certificates, certificateFault } from './servers/tls.ts';
 
-/** A wrong setting, said in one sentence: name, value (never that of a secret), what is allowed. */
+/** A wrong setting. The message is one sentence with the name, the value (never a secret's) and what is allowed. */
 export class SettingError extends Error {
   override readonly name = 'SettingError';
 }
@@ -19,7 +19,7 @@ export const address = (isOne: (text: string) => boolean, error: string) =>
 export const monitors = (text: string) =>
   text.split(',').every((each) => /^https?:\/\/[^\s/]/.test(each.trim()) && URL.canParse(each.trim()));
 const SECRET_CHARACTERS = 4096;
-/** What stands in a file may hold control characters by mistake only. */
+/** Control characters are refused, because a file holds them only by mistake. */
 export const secret = (least: number, error: string) =>
   z
     .string()
@@ -49,7 +49,7 @@ export const whole = (min: number, max: number) => {
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const DURATION_RULE = 'a duration such as 500ms, 30s, 15m, 12h or 7d';
 
-/** Milliseconds of a duration such as 7d, or undefined. */
+/** Milliseconds of a duration such as 7d; undefined if the text is not a duration. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
   if (match === null) return undefined;
@@ -72,7 +72,7 @@ export const horizonSchema = z.union([z.literal('off').transform(() => null), du
   error: HORIZON_RULE,
 });
 
-/** Milliseconds of a horizon, null for `off`. Throws a SettingError. */
+/** Milliseconds of a horizon; null for `off`. Throws a SettingError. */
 export function parseHorizon(text: string): number | null {
   const result = horizonSchema.safeParse(text);
   if (result.success) return result.data;
@@ -91,7 +91,7 @@ export const size = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-/** `name=value,name=value` over the defaults; what is allowed, if it is not that. */
+/** Parameters from `name=value,name=value` over the defaults, or a text that says what is allowed. */
 export function parseParameters(text: string): AnomalyParameters | string {
   const parameters: Record<string, number> = { ...ANOMALY_DEFAULTS };
   for (const part of text.split(',').map((each) => each.trim())) {

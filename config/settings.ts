@@ -1,9 +1,10 @@
 /**
- * Settings: one schema with defaults, units and reasons. Flags win over environment over the config file over defaults; a
- * wrong one stops the start with its name, its value and what is allowed. `holdfast node --help` prints this table.
+ * Settings. One schema gives each its default, its unit and its reason. Flags override the environment, which overrides the config
+ * file, which overrides the defaults. A wrong value stops the start with an error that names the setting, the value and what is
+ * allowed. `holdfast node --help` prints this table.
  *
- * A secret may be given by a file: NAME_FILE, `--flag-file` and `nameFile` of the config file name it. Its value is never said, and a
- * setting that is nothing but secret has no flag of its own, since everybody on a machine can read command lines.
+ * NAME_FILE, `--flag-file` or `nameFile` in the config file names a file that holds a secret. A secret's value is never printed. A
+ * setting that is only a secret has no flag of its own, because every user of a machine can read command lines.
  */
 import { hostname } from 'node:os';
 import { z } from 'zod';
@@ -27,8 +28,8 @@ import {
 } from './setting-forms.ts';
 
 /**
- * How it may be given: `plain` by flag, environment or file of settings; `address` besides by a file that holds it; `secret` likewise, but
- * by no flag that would show it; `content` by the path of a file only.
+ * How a setting may be given. `plain` comes by flag, environment or config file, and `address` also by a file that holds it. `secret` is
+ * like `address`, but without the flag that would show it. `content` comes only by the path of a file.
  */
 type Kind = 'plain' | 'address' | 'secret' | 'content';
 
@@ -36,7 +37,7 @@ interface Setting<T extends z.ZodType> {
   readonly env: string;
   readonly flag: string;
   readonly schema: T;
-  /** Undefined: without it, it is not there. */
+  /** If undefined, the setting is absent unless it is given. */
   readonly fallback: string | undefined;
   readonly why: string;
   readonly kind: Kind;
@@ -52,7 +53,7 @@ function setting<T extends z.ZodType>(
   return { env, flag, schema, fallback, why, kind };
 }
 
-/** The table of all settings. `fallback` is written as an operator would write it. */
+/** All settings. `fallback` is written as an operator would write it. */
 export const SETTINGS = {
   nats: setting(
     'NATS_URL',
@@ -335,7 +336,7 @@ export type Settings = { readonly [Name in SettingName]: z.output<(typeof SETTIN
 export type SettingFlags = Readonly<Partial<Record<SettingName | `${SettingName}File` | 'config', string | undefined>>>;
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** The option of a setting on a command line, and that of the file which holds it. */
+/** The options of a setting: the one that takes its value, and the one that names a file with the value. */
 export function optionsOf(
   name: SettingName,
 ): readonly { readonly key: string; readonly flag: string; readonly env: string }[] {

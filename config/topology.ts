@@ -1,6 +1,6 @@
-/** Streams as data: names, subjects, and how subjects are partitioned. */
+/** Streams as data: the names of streams, buckets and metadata, and which stream takes which type of fact. */
 
-/** Streams that facts flow in, with the types that each takes. */
+/** The fact streams, with the types that each takes. */
 export const FACT_STREAMS = {
   SALES: ['sale'],
   RECEIPTS: ['receipt'],
@@ -17,39 +17,38 @@ export const PARKED_STREAM = 'PARKED';
 /** Buckets of the key-value store. */
 export const NODES_BUCKET = 'holdfast_nodes';
 export const OWNERS_BUCKET = 'holdfast_owners';
-/** Where 0.1 kept its list of horizons; since then, what keeps 0.1 out, and the lock of JOURNAL's metadata. */
+/** 0.1 kept its list of horizons here. Now the bucket keeps 0.1 out and holds the lock of JOURNAL's metadata. */
 export const HORIZONS_BUCKET = 'holdfast_horizons';
 export const ANOMALIES_BUCKET = 'holdfast_anomalies';
 
-/** Key-value bucket that says which baselines are in force, and the object store that holds them. */
+/** Key-value bucket that names the baselines in force, and the object store that holds them. */
 export const BASELINES_BUCKET = 'holdfast_baselines';
 export const BASELINES_OBJECTS = 'holdfast_baselines';
 
-/** Metadata of JOURNAL that says up to where each stream may have been trimmed: JSON, sequence by stream. */
+/** Metadata of JOURNAL with the sequence up to which each stream may have been trimmed, as JSON by stream. */
 export const TRIMMED_METADATA = 'holdfast-trimmed';
 
-/** Metadata of JOURNAL that says by which rules messages are judged: JSON, a list of entries (actors/idempotency/rules.ts). */
+/** Metadata of JOURNAL with the rules by which messages are judged, as a JSON list of entries (actors/idempotency/rules.ts). */
 export const RULES_METADATA = 'holdfast-rules';
-/** Metadata of PARKED that says how many messages were taken out of it on purpose: any other that is missing is a loss. */
+/** Metadata of PARKED with the number of messages removed on purpose. Any other missing message is a loss. */
 export const REMOVED_METADATA = 'holdfast-removed';
 export const MARKS_BUCKET = 'holdfast_marks';
 
-/** Who may have records in JOURNAL, the stream that this bucket is kept in, and what people have judged. */
+/** The writers that may have records in JOURNAL, the stream behind that bucket, and the records that people decided to skip. */
 export const WRITERS_BUCKET = 'holdfast_writers';
 export const WRITERS_STREAM = `KV_${WRITERS_BUCKET}`;
 export const SKIPS_BUCKET = 'holdfast_skips';
 
-/** Stream metadata that says for how many partitions subjects were made; another number needs other streams. */
+/** Stream metadata with the number of partitions that the subjects were made for. Another number needs new streams. */
 export const PARTITIONS_METADATA = 'holdfast-partitions';
 
 /**
- * The server's window for equal message ids, at its smallest. Every copy of a fact reaches its owner, who knows ids for the
- * whole horizon and sees whether the content is the same: a longer window would swallow another fact that came under a used
- * id before anybody could park it.
+ * The server's duplicate window for message ids, at its minimum. Every copy of a fact must reach its owner, which remembers ids for the
+ * whole horizon and compares the content. A longer window would drop a different fact under a used id before it could be parked.
  */
 export const DUPLICATE_WINDOW_MS = 100;
 
-/** The fact stream that takes a type. */
+/** The fact stream that takes a type; undefined if none does. */
 export function streamOf(type: string): FactStream | undefined {
   return FACT_STREAM_NAMES.find((stream) => (FACT_STREAMS[stream] as readonly string[]).includes(type));
 }

@@ -1,10 +1,10 @@
 /**
- * What watchers get: the data of every topic of `/v1/live`, as JSON. The live feed sends these, the page and any other reader shows them.
+ * The data of every topic of `/v1/live`, as JSON. The live feed sends these values, and the page or any other reader shows them.
  *
  * Invariants:
- *  TP1 A topic's data is whole: the newest value stands by itself, and a reader that missed the ones before has lost nothing.
- *  TP2 What is not known yet is null, never 0: a rate without a denominator, a percentile without a request.
- *  TP3 Orders, tasks and purchases come later: a reader passes over fields that it does not know.
+ *  TP1 A topic's data is complete. The newest value needs no earlier one, so a reader that missed some has lost nothing.
+ *  TP2 A value that is not known yet is null, never 0. Examples are a rate without a denominator and a percentile without requests.
+ *  TP3 Readers ignore fields that they do not know, because orders, tasks and purchases come later.
  */
 
 import type { Anomaly } from '../streams/contract/anomaly.ts';
@@ -18,32 +18,32 @@ export type { Activity, Asked, Latency, LocationBrief, NodeFigures } from '../st
 /** One message of the feed (TP1). */
 export interface TopicMessage<Data = unknown> {
   readonly topic: string;
-  /** When the value was so, ISO 8601. */
+  /** Time of the value, ISO 8601. */
   readonly at: string;
   readonly data: Data;
 }
 
-/** `atp:SKU`: what GET /v1/atp/{sku} answers. */
+/** `atp:SKU`: the answer of GET /v1/atp/{sku}. */
 export type AtpTopic = { readonly asOf: string } & AtpLine;
-/** `stock:SKU`: what GET /v1/stock/{sku} answers. */
+/** `stock:SKU`: the answer of GET /v1/stock/{sku}. */
 export type StockTopic = SkuStockAnswer;
 
-/** `kpi`: the system as a whole, and each location in short. */
+/** `kpi`: the whole system, and a summary of each location. */
 export type KpiTopic = KpiAnswer;
-/** Lengths that figures are summed over. `all` is since the system's first fact. */
+/** Windows over which figures are summed. `all` begins with the system's first fact. */
 export const WINDOWS = ['minute', 'hour', 'day', 'all'] as const;
 export type WindowName = keyof KpiTopic['windows'];
-/** How stock keys are now. */
+/** The present state of stock keys, in totals. */
 export type StockTotals = Pick<KpiTopic, 'units' | 'stockKeys' | 'stockOuts' | 'negative' | 'shortfall'>;
 
-/** Ages of units on hand, by how long ago the stock key last got any: up to 30, 60, 90, 180 days, and longer. */
+/** Upper bounds of the age buckets of units on hand, in days. Age is the time since the stock key last received units. */
 export const AGE_DAYS = [30, 60, 90, 180] as const;
 
-/** `location:ID`. */
+/** `location:ID`: the figures of one location. */
 export type LocationTopic = Omit<LocationBrief, 'factsPerMinute'> & Pick<KpiTopic, 'windows' | 'ageing'>;
 
-/** `anomaly`: first one message for every one that is not resolved, then each that changes; a resolved one is sent once more. */
+/** `anomaly`: first one message per unresolved anomaly, then one per change. A resolved anomaly is sent one last time. */
 export type AnomalyTopic = Anomaly;
 
-/** `system`: nodes and partitions as the node that serves the page sees them. */
+/** `system`: nodes and partitions as seen by the node that serves the feed. */
 export type SystemTopic = SystemAnswer;

@@ -1,6 +1,6 @@
 /**
- * Problems: how fronts say that a request was not carried out, as RFC 9457 describes. Every kind, its status and title is in
- * one table: those of refusals, and those that only fronts know. `type` is the bare kind, a relative URI reference.
+ * Problems (RFC 9457) report that a front did not carry out a request. One table holds all kinds with their status and title: those of
+ * refusals, and those that only fronts use. `type` is the bare kind, a relative URI reference.
  */
 import { REFUSALS, Refusal, UNDECIDED } from '../actors/ports/refusal.ts';
 import { BrokerError } from '../streams/broker.ts';
@@ -23,7 +23,7 @@ export const PROBLEMS = {
 } as const;
 export type ProblemKind = keyof typeof PROBLEMS;
 
-/** Thrown by a front when there is no refusal for it. */
+/** Thrown by a front for a problem that is not a refusal. */
 export class FrontProblem extends Error {
   override readonly name = 'FrontProblem';
   readonly kind: ProblemKind;
@@ -39,10 +39,10 @@ export function problem(kind: ProblemKind, detail: string): ProblemBody {
   return { type: kind, title, status, detail };
 }
 
-/** The problem of whatever was thrown; a fault says nothing of the inside. */
+/** Turns any thrown value into a problem. The problem of an internal fault reveals no details. */
 export function problemOf(error: unknown): ProblemBody {
   if (error instanceof FrontProblem) return problem(error.kind, error.message);
-  // NATS did not answer, or not to the end: that passes, and is no fault of this program.
+  // NATS did not answer, or has no room. A retry may succeed, and neither is a bug in this program.
   if (error instanceof BrokerError && (error.kind === 'unknown' || error.kind === 'full'))
     return problem('undecided', UNDECIDED.servers);
   if (error instanceof BrokerError && error.kind === 'too-large')

@@ -1,15 +1,15 @@
 /**
- * Assertions: they check what must hold where it could break, in production too. One that fails is a fault of the program. It throws, so
- * a partition that is being folded is stopped and built again from its log, and a request fails with an internal error.
+ * Assertions check invariants where they could break, in production too. A failed assertion is a fault of the program. It throws, so a
+ * partition that is being folded stops and is rebuilt from its log, and a request fails with an internal error.
  *
  * Invariants:
- *  AS1 `at` is asked only for an element that exists.
+ *  AS1 `at` is called only for an element that exists.
  *  AS2 Every failure is counted once, wherever it is caught.
  */
 
 export class AssertionError extends Error {
   override readonly name = 'AssertionError';
-  /** The id of the invariant that did not hold, as a file's header claims it. */
+  /** Id of the invariant that did not hold, as in a file's header. */
   readonly invariant: string;
 
   constructor(invariant: string, detail?: string) {
@@ -24,14 +24,14 @@ const failures = new Map<string, number>();
 /** How often each invariant failed in this process (AS2). */
 export const assertionFailures: ReadonlyMap<string, number> = failures;
 
-/** @param invariant its id */
+/** @param invariant id of the invariant that the condition checks */
 export function assert(condition: boolean, invariant: string, detail?: string): asserts condition {
   if (!condition) throw new AssertionError(invariant, detail);
 }
 
 /**
- * The value, which must be there. In a hot loop `present(array[i])` is the form to use: it costs about 1 ns. `at` costs up to 20 ns there,
- * because the engine sees arrays of every kind in one place.
+ * The value, which must be there. Use `present(array[i])` in a hot loop, where it costs about 1 ns. `at` costs up to 20 ns there, because
+ * the engine sees arrays of every kind in one place.
  */
 export function present<T>(value: T | undefined, invariant = 'AS1'): T {
   assert(value !== undefined, invariant, 'nothing is there');

@@ -1,28 +1,28 @@
 /**
- * Stock buckets: the quantities that Holdfast keeps and shows of a stock key. Types, schemas, stored forms, figures between nodes, metrics,
- * the page and the commands follow this one table, so a new bucket is one row.
+ * Stock buckets: the quantities that Holdfast keeps and shows for a stock key. Types, schemas, stored forms, messages between nodes,
+ * metrics, the page and the commands follow from this one table, so a new bucket is one row.
  *
  * Invariants:
  *  SB1 Answers, tables and metrics list buckets in the order of the rows.
- *  SB2 Forms that go by position, in snapshots and between nodes, have the buckets of the first form first. Later ones are appended by `since`,
- *      and a form that ends before a bucket has 0 of it.
+ *  SB2 Positional forms, in snapshots and between nodes, have the buckets of the first form first. Later buckets are appended in the order
+ *      of `since`. A form that ends before a bucket has 0 units of it.
  */
 
 interface StockBucket {
-  /** Heading of a column. */
+  /** Column heading. */
   readonly label: string;
-  /** Name where it is not in a column, if that is another. */
+  /** Name outside of a column, if it differs. */
   readonly alone?: string;
   readonly description: string;
-  /** Its units are physically there and count in on hand. */
+  /** Its units are physically there and count as on hand. */
   readonly onHand?: true;
   /** An adjustment may name it. */
   readonly adjustable?: true;
-  /** Facts and decisions move it: `explain` keeps a running total. */
+  /** Facts and decisions move its units, so `explain` keeps a running total. */
   readonly moved?: true;
   /** KPIs sum it over stock keys. */
   readonly totalled?: true;
-  /** Version of the rules (config/rules.ts) that brought it; absent for a bucket of the first form. */
+  /** Version of the rules (config/rules.ts) that introduced the bucket; absent for a bucket of the first form. */
   readonly since?: number;
 }
 
@@ -58,14 +58,14 @@ export type AdjustableBucket = NamesWith<'adjustable'>;
 export type MovedBucket = NamesWith<'moved'>;
 export type TotalledBucket = NamesWith<'totalled'>;
 
-/** SB1. */
+/** All buckets in the order of the rows (SB1). */
 export const BUCKETS = Object.keys(STOCK_BUCKETS) as readonly BucketName[];
 export const ON_HAND_BUCKETS = namesWith('onHand');
 export const ADJUSTABLE_BUCKETS = namesWith('adjustable');
 export const MOVED_BUCKETS = namesWith('moved');
 export const TOTALLED_BUCKETS = namesWith('totalled');
 
-/** What on hand is, in words. */
+/** The sum that makes up on hand, in words. */
 export const ON_HAND_SUM = ON_HAND_BUCKETS.map((name) => bucketRow(name).label.toLowerCase()).join(' + ');
 
 export function bucketRow(name: BucketName): StockBucket {
@@ -76,7 +76,7 @@ export function noUnits<Name extends BucketName>(names: readonly Name[]): Record
   return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
 }
 
-/** For forms that go by position (SB2). */
+/** Splits buckets for positional forms into those of the first form and later ones, by `since` (SB2). */
 export function byAge<Name extends BucketName>(names: readonly Name[]): { first: Name[]; later: Name[] } {
   const since = (name: Name) => bucketRow(name).since ?? 0;
   return {

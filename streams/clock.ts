@@ -1,33 +1,33 @@
 /**
- * Time, as everything below the fronts is given it, so that a simulation can own it.
+ * Time for everything below the fronts. It is passed in, so that a simulation can control it.
  *
- * Wall time is for stamps, monotonic time for leases, watchdogs and durations.
+ * Wall time is for stamps. Monotonic time is for leases, watchdogs and durations.
  */
 export interface Clock {
-  /** Milliseconds since 1970, never going back: a jump of the system's clock expires nothing. */
+  /** Milliseconds since 1970. It never goes back, and a jump of the system's clock expires nothing. */
   nowMs(): number;
   /** Monotonic milliseconds of this process. */
   monoMs(): number;
-  /** Calls back after so many milliseconds; returns what cancels it. */
+  /** Calls back after `ms` milliseconds. Returns a function that cancels the call. */
   after(ms: number, call: () => void): () => void;
-  /** Calls back when the present turn of the event loop is over. */
+  /** Calls back after the present turn of the event loop. */
   turn(call: () => void): void;
 }
 
-/** Lets others have their turns of the event loop while one goes on with work that is long. */
+/** Splits long work over turns of the event loop, so that other work can run in between. */
 export class Turns {
   readonly #clock: Clock;
   readonly #ms: number;
   #since: number;
 
-  /** @param ms of work in one turn */
+  /** @param ms work per turn of the event loop, in milliseconds */
   constructor(clock: Clock, ms: number) {
     this.#clock = clock;
     this.#ms = ms;
     this.#since = clock.monoMs();
   }
 
-  /** To be awaited between two steps; undefined while the turn may go on. */
+  /** Await it between two steps. It returns undefined while the present turn may go on. */
   next(): Promise<void> | undefined {
     if (this.#clock.monoMs() - this.#since < this.#ms) return undefined;
     return new Promise((resolve) => {
@@ -39,13 +39,14 @@ export class Turns {
   }
 }
 
-/** A pause is so many times as long as the work before it, so the work gets a tenth of the time at most. */
+/** A pause lasts this many times as long as the run before it, up to MOST_PAUSE_MS. Short runs thus take at most a tenth of the time. */
 const PAUSE = 9;
 const MOST_PAUSE_MS = 500;
 
 /**
- * Costly work whose result is the same for everyone who asks. One run answers all who asked before it began, so a result is never older
- * than its question. A pause follows each run, so a storm of questions costs a bounded share of the time. A lone question never waits.
+ * Costly work whose result is the same for every caller. One run answers all calls that were made before it began, so a result is never
+ * older than its call. A pause follows each run, so a burst of calls cannot take all of the time. A call waits only while a
+ * run or its pause lasts.
  */
 export class PacedWork<T> {
   readonly #clock: Clock;
@@ -82,7 +83,7 @@ export class PacedWork<T> {
   }
 }
 
-/** Resolves after so many milliseconds, or as soon as the signal is given. */
+/** Resolves after `ms` milliseconds, or as soon as the signal aborts. */
 export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) return resolve();
@@ -96,19 +97,19 @@ export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
-/** The outcome of the work, or undefined if it takes longer than so many milliseconds. */
+/** The outcome of the work, or undefined if it takes longer than `ms` milliseconds. */
 export function inTime<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T | undefined> {
   const over = new AbortController();
   const late = delay(clock, ms, over.signal).then(() => undefined);
   return Promise.race([work, late]).finally(() => over.abort());
 }
 
-/** Milliseconds to wait before the next attempt: twice as long each time, up to a bound. `attempt` counts from 0. */
+/** Back-off before the next attempt, in milliseconds. It doubles each time, up to `mostMs`. `attempt` counts from 0. */
 export function backOffMs(attempt: number, firstMs: number, mostMs: number): number {
   return Math.min(mostMs, firstMs * 2 ** attempt);
 }
 
-/** Calls again and again, so many milliseconds apart, until what it returns is called. */
+/** Calls back every `ms` milliseconds until the returned function is called. */
 export function every(clock: Clock, ms: number, call: () => void): () => void {
   let cancel: () => void = () => undefined;
   const arm = () => {

@@ -1,13 +1,16 @@
-/** Bodies: JSON or MessagePack, one semantic. */
+/** Bodies in JSON or MessagePack. Both mean the same. */
 import { Packr } from 'msgpackr';
 
 export const JSON_TYPE = 'application/json';
 export const MSGPACK_TYPE = 'application/msgpack';
-/** Arrays and objects in each other in what is taken; more: 400, or parked. */
+/** Deepest accepted nesting of arrays and objects. A deeper body gets 400, or is parked if it is already stored. */
 export const MAX_DEPTH = 64;
 const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 
-/** Decodes a body; throws if it is none. Without a content type the first byte tells: JSON begins with `{`, `[`, a blank or a byte order mark. */
+/**
+ * Decodes a body, and throws if it is malformed. Without a content type the first byte decides. JSON begins with `{`, `[`, whitespace or a
+ * byte order mark.
+ */
 export function decodeBody(bytes: Uint8Array, contentType: string | undefined): unknown {
   if (isMsgpack(bytes, contentType)) return packr.unpack(bytes);
   return JSON.parse(textOf(bytes));
@@ -16,7 +19,7 @@ export function decodeBody(bytes: Uint8Array, contentType: string | undefined): 
 export function isMsgpack(bytes: Uint8Array, contentType: string | undefined): boolean {
   if (contentType !== undefined && contentType !== '') return contentType.startsWith(MSGPACK_TYPE);
   const first = bytes[0];
-  // A byte order mark. Its first byte alone would be MessagePack's -17, which is no body.
+  // A byte order mark. Its first byte alone would be MessagePack's -17, which is not a body.
   if (first === BYTE_ORDER_MARK && bytes[1] === 0xbb && bytes[2] === 0xbf) return false;
   return (
     first !== undefined &&
@@ -29,7 +32,7 @@ export function isMsgpack(bytes: Uint8Array, contentType: string | undefined): b
   );
 }
 
-/** Whether a value is nested deeper than MAX_DEPTH: whoever encoded it again would exhaust the stack. */
+/** True if a value is nested deeper than MAX_DEPTH. To encode such a value again could exhaust the stack. */
 export function isTooDeep(value: unknown): boolean {
   return isDeeper(value, MAX_DEPTH);
 }
@@ -48,7 +51,10 @@ export function encodeBody(value: unknown, contentType: string): Uint8Array {
   return contentType === MSGPACK_TYPE ? packr.pack(value) : Buffer.from(JSON.stringify(value));
 }
 
-/** The strict decoder is slow on short bodies; a quick one, which marks what is no UTF-8, says whether it is needed. */
+/**
+ * Decodes UTF-8 strictly. The strict decoder is slow on short bodies, so it runs only if a fast decoder shows a replacement character or
+ * the text may begin with a byte order mark.
+ */
 function textOf(bytes: Uint8Array): string {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   return bytes[0] === BYTE_ORDER_MARK || text.includes(REPLACEMENT) ? decoder.decode(bytes) : text;

@@ -1,15 +1,15 @@
 /**
  * 64-bit hashes of text, as two unsigned 32-bit words: cyrb53's mixing (bryc, public domain) with both words kept.
  *
- * Used for identity in memory only (fact ids, content), always two independent hashes together, so that a collision
- * of one shows as a conflict and is parked: it cannot drop a fact without a word. Not a defence against forgery.
+ * Used for identity in memory only (fact ids, content), always two independent hashes together. A collision of one of them shows as a
+ * conflict and is parked, so it cannot drop a fact silently. The hashes are not a defence against forgery.
  */
 export interface Hash64 {
   readonly hi: number;
   readonly lo: number;
 }
 
-/** Hash of the text's UTF-16 code units; another seed gives an independent hash. */
+/** Hash of the text's UTF-16 code units. Another seed gives an independent hash. */
 export function hash64(text: string, seed = 0): Hash64 {
   let h1 = 0xdeadbeef ^ seed;
   let h2 = 0x41c6ce57 ^ seed;

@@ -1,23 +1,23 @@
 /**
- * Instants: ISO 8601 text with an offset <-> whole microseconds since 1970-01-01T00:00:00Z.
+ * Converts instants between ISO 8601 text with an offset and whole microseconds since 1970-01-01T00:00:00Z.
  *
- * Microseconds, because devices send finer stamps than milliseconds and "moments compare as instants" must hold for
- * them, and because a double still counts them exactly until the year 2255. Finer digits are cut off.
+ * The unit is microseconds because devices send stamps finer than a millisecond, which must still compare as instants. A double counts
+ * microseconds exactly until the year 2255. Finer digits are cut off.
  */
 const MICROS_PER_SECOND = 1_000_000;
 const MICROS_PER_DAY = 86_400 * MICROS_PER_SECOND;
 const FIRST_YEAR = 1900;
 const LAST_YEAR = 2200;
 
-/** What a message about a wrong instant says is allowed. */
+/** The accepted form, for messages about a wrong instant. */
 export const INSTANT_RULE = `an ISO 8601 date and time with offset, years ${FIRST_YEAR} to ${LAST_YEAR}, such as 2026-11-24T09:15:00Z`;
 
 const FORM =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,12}))?)?(?:([Zz])|([+-])(\d{2})(?::?(\d{2}))?)$/;
 
-/** Microseconds since 1970, or undefined if the text is no instant. */
+/** Microseconds since 1970, or undefined if the text is not an instant. */
 export function parseInstant(text: string): number | undefined {
-  // A fact's stamp is read three times in a row: to check it, to hash it, to fold it.
+  // A fact's stamp is read three times in a row, to check, hash and fold it, so the last result is kept.
   if (text !== lastText) {
     lastMicros = readInstant(text);
     lastText = text;
@@ -51,8 +51,8 @@ function readInstant(text: string): number | undefined {
 }
 
 /**
- * A date by which something is promised: an instant, or a bare date, which means the end of that day in UTC, so that
- * "by the 1st" takes in what comes on the 1st.
+ * A date by which something is promised. It is an instant, or a bare date, which means the end of that day in UTC, so that "by the 1st"
+ * includes what arrives on the 1st.
  */
 export function parseDateOrInstant(text: string): number | undefined {
   const match = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text);
@@ -62,9 +62,9 @@ export function parseDateOrInstant(text: string): number | undefined {
   return (daysSince1970(year, month, day) + 1) * MICROS_PER_DAY - 1;
 }
 
-/** The instant as ISO 8601 in UTC, with as many fraction digits (3 or 6) as it needs. */
+/** The instant as ISO 8601 text in UTC, with 3 fraction digits, or 6 if it needs them. */
 export function formatInstant(micros: number): string {
-  // All answers of a millisecond are as of the same instant.
+  // All answers within a millisecond carry the same instant, so the last text is kept.
   if (micros !== lastFormatted) {
     lastFormat = written(micros);
     lastFormatted = micros;

@@ -1,10 +1,11 @@
 /**
- * Messages that nodes tell each other: MessagePack, each form with a schema. Whoever can publish can send anything, and during an upgrade
- * nodes of another version do.
+ * Messages between nodes, in MessagePack. Each form has a schema, and every message is checked against it. Anyone who can publish can send
+ * anything, and during an upgrade nodes of another version send other forms.
  *
  * Invariants:
- *  ME1 A message that is read has the form of its schema; any other one is a Misfit, whatever its bytes.
- *  ME2 A form says its version in `v`. Holdfast 0.1 said none: what has none is read as version 1, whose forms are the same.
+ *  ME1 A message that is read has the form of its schema. Any other message is a Misfit, whatever its bytes.
+ *  ME2 A form states its version in `v`. Holdfast 0.1 sent no version, so a form without one is read as version 1, whose forms are the
+ *      same.
  */
 import { z } from 'zod';
 import { decodeBody, encodeBody, MSGPACK_TYPE } from './codec.ts';
@@ -12,23 +13,23 @@ import { msgpackFault } from './msgpack-shape.ts';
 
 /** Version of all forms between nodes. */
 export const MESSAGE_VERSION = 1;
-// ME2.
+// Optional, because Holdfast 0.1 sends no version (ME2).
 export const version = z.literal(MESSAGE_VERSION).optional();
 
-/** A value that is only read, all the way down. */
+/** A value that is read-only at every depth. */
 export type Read<T> = T extends object ? { readonly [K in keyof T]: Read<T[K]> } : T;
 
 const MAX_DEPTH = 32;
-/** Items of a list without a bound of its own: what an answer may have of bytes bounds it before. */
+/** Most items of a list without a bound of its own. The most bytes of an answer bound such a list earlier. */
 const MOST_ITEMS = 10_000_000;
-/** Of what is wrong with a message so much is told. */
+/** Longest reason of a Misfit, in characters. */
 const MAX_REASON = 200;
 
-/** A message without the form that it must have. It is dropped and counted; a request is refused. */
+/** A message that does not have the form of its schema. It is dropped and counted; a request is refused. */
 export class Misfit extends Error {
   override readonly name = 'Misfit';
 
-  /** Without a stack: it says nothing of who sent the message, and costs more than reading one. */
+  /** Made without a stack, which would say nothing about the sender and costs more than reading a message. */
   constructor(reason: string, options?: ErrorOptions) {
     const limit = Error.stackTraceLimit;
     Error.stackTraceLimit = 0;
@@ -41,12 +42,12 @@ export function packMessage(message: unknown): Uint8Array {
   return encodeBody(message, MSGPACK_TYPE);
 }
 
-/** Throws a Misfit for anything that has not the form of the schema (ME1). */
+/** Throws a Misfit for anything that does not have the form of the schema (ME1). */
 export function readMessage<T extends z.ZodType>(schema: T, bytes: Uint8Array): z.output<T> {
   return fitted(schema, unpackMessage(bytes));
 }
 
-/** What the bytes hold, whose form is not checked yet. Throws a Misfit for what is no MessagePack. */
+/** Decodes bytes without a check of their form. Throws a Misfit if they are not MessagePack. */
 export function unpackMessage(bytes: Uint8Array): unknown {
   const fault = msgpackFault(bytes, MAX_DEPTH, true);
   if (fault !== undefined) throw new Misfit(`it is not MessagePack: ${fault}`);
@@ -58,8 +59,8 @@ export function unpackMessage(bytes: Uint8Array): unknown {
 }
 
 /**
- * A list that is read to the first item that does not fit: a schema of arrays would tell of every one, and ten thousand wrong items of two
- * bytes take a tenth of a second.
+ * A list that is read up to the first item that does not fit. A schema of arrays would report every wrong item, which takes a tenth of a
+ * second for ten thousand items of two bytes.
  */
 export function listOf<T extends z.ZodType>(
   item: T,
@@ -84,7 +85,7 @@ export function listOf<T extends z.ZodType>(
   return read as unknown as z.ZodType<z.output<T>[], z.input<T>[]>;
 }
 
-/** A value of the form of the schema; else a Misfit. */
+/** The value in the form of the schema. Throws a Misfit if it does not fit. */
 export function fitted<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const read = schema.safeParse(value);
   if (read.success) return read.data;

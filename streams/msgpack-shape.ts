@@ -1,19 +1,19 @@
 /**
- * The shape of MessagePack bytes, checked before they are decoded: they come from outside, and a decoder that meets its own
- * library's extensions would run them (record definitions, regular expressions, references).
+ * Checks the shape of MessagePack bytes before they are decoded. The bytes come from outside, and the decoder would run extensions of its
+ * own library (record definitions, regular expressions, references).
  *
- * Invariant: bytes without a fault hold exactly one value of nil, booleans, numbers, well-formed strings, binaries, arrays,
- * maps and timestamps, nested no deeper than asked, and every length is covered by bytes that are there.
+ * Invariant: bytes without a fault hold exactly one value of nil, booleans, numbers, well-formed strings, binaries, arrays, maps and
+ * timestamps. It is nested no deeper than asked, and every length is covered by bytes that are there.
  */
 import { isUtf8 } from 'node:buffer';
 
 const TIMESTAMP = 0xff;
-/** An extension of one byte; with the type 0 it stands for `undefined`. */
+/** An extension of one byte. With type 0 it encodes `undefined`. */
 const UNDEFINED = 0xd4;
 
 /**
- * What is wrong, in words that go on from "the body is not MessagePack:"; undefined if nothing is.
- * @param undefinedToo whether `undefined` may stand in it, as nodes of this program write a field that is absent
+ * The fault, in words that continue "the body is not MessagePack:"; undefined if there is none.
+ * @param undefinedToo true to accept `undefined`, which nodes of this program write for an absent field
  */
 export function msgpackFault(bytes: Uint8Array, maxDepth: number, undefinedToo = false): string | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -41,7 +41,7 @@ export function msgpackFault(bytes: Uint8Array, maxDepth: number, undefinedToo =
       if (outer.length >= maxDepth) return `it is nested deeper than ${maxDepth}`;
       outer.push(left);
       left = head.kind === 'map' ? length * 2 : length;
-      // Every item takes a byte at least, so that a false count ends here and not after billions of turns.
+      // Every item takes at least one byte, so a false count ends here and not after billions of iterations.
       if (left > end - at) return 'it ends too early';
       continue;
     }
@@ -64,12 +64,12 @@ export function msgpackFault(bytes: Uint8Array, maxDepth: number, undefinedToo =
 
 interface Head {
   readonly kind: 'none' | 'plain' | 'text' | 'array' | 'map' | 'ext';
-  /** Length when lengthBytes is 0: bytes of a scalar, text or extension, items of an array, pairs of a map. */
+  /** Length if lengthBytes is 0, in bytes of a scalar, text or extension, items of an array, or pairs of a map. */
   readonly fixed: number;
   readonly lengthBytes: 0 | 1 | 2 | 4;
 }
 
-/** By first byte, as in the MessagePack specification's table of formats. */
+/** Indexed by first byte, as in the table of formats of the MessagePack specification. */
 const HEADS: readonly Head[] = Array.from({ length: 256 }, (_, token): Head => headOf(token));
 
 function headOf(token: number): Head {
@@ -113,7 +113,7 @@ function headOf(token: number): Head {
   }
 }
 
-/** nil, false, true: none; unsigned and signed integers of 8 to 64 bits: 1 to 8. */
+/** 0 for nil, false and true; 1 to 8 for unsigned and signed integers of 8 to 64 bits. */
 function scalarBytes(token: number): number {
   if (token < 0xcc) return 0;
   return 1 << ((token - 0xcc) & 3);
@@ -123,7 +123,7 @@ function fixed(kind: Head['kind'], length: number): Head {
   return { kind, fixed: length, lengthBytes: 0 };
 }
 
-/** @param power length in 2^power bytes */
+/** @param power the length is stored in 2^power bytes */
 function sized(kind: Head['kind'], power: number): Head {
   return { kind, fixed: 0, lengthBytes: (1 << power) as 1 | 2 | 4 };
 }

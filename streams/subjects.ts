@@ -2,9 +2,9 @@
  * Names on the wire: subject tokens, the partition of a SKU, and the subjects of facts, journal and parked facts.
  *
  * Invariants:
- *  SJ1 encodeToken is injective and yields one legal NATS token: no dot, blank, `*` or `>`.
- *  SJ2 partitionOf equals JetStream's `{{partition(P,n)}}` on the encoded token: FNV-1a 32 modulo P
- *     (nats-server, server/subject_transform.go, getHashPartition); a test asks the server.
+ *  SJ1 encodeToken is injective and returns one legal NATS token, without dot, blank, `*` or `>`.
+ *  SJ2 partitionOf equals JetStream's `{{partition(P,n)}}` on the encoded token, which is FNV-1a 32 modulo P
+ *     (nats-server, server/subject_transform.go, getHashPartition). A test checks it against the server.
  */
 import type { MessageKind } from './broker.ts';
 
@@ -22,7 +22,7 @@ export function encodeToken(text: string): string {
   );
 }
 
-/** The inverse of encodeToken, or undefined if the token is not one that encodeToken makes. */
+/** The inverse of encodeToken. Returns undefined for a token that encodeToken cannot produce. */
 export function decodeToken(token: string): string | undefined {
   if (PLAIN.test(token)) return token;
   try {
@@ -43,37 +43,37 @@ export function partitionOfToken(token: string, partitions: number): number {
   return (hash >>> 0) % partitions;
 }
 
-/** The partition of a SKU, or of a reservation id (its home, where the id is remembered). */
+/** The partition of a SKU, or the home partition of a reservation id, which remembers the id. */
 export function partitionOf(name: string, partitions: number): number {
   return partitionOfToken(encodeToken(name), partitions);
 }
 
-/** Where a device publishes a fact. */
+/** Subject on which a device publishes a fact. */
 export function factSubject(type: FactType, location: string, sku: string): string {
   return `${type}.${encodeToken(location)}.${encodeToken(sku)}`;
 }
 
-/** How a fact's subject is stored, after the stream's transform; `*` for any location or SKU. */
+/** A fact's subject as it is stored, after the stream's transform. `*` stands for any location or SKU. */
 export function storedFactSubject(type: FactType, partition: number, location: string, sku: string): string {
   const token = (text: string) => (text === '*' ? '*' : encodeToken(text));
   return `${type}.${partition}.${token(location)}.${token(sku)}`;
 }
 
 /**
- * Where a node publishes a fact that a person submits again. The stream's transform leaves five tokens as they are, so the partition is
- * in it from the start; `*` for any location or SKU.
+ * Subject on which a node publishes a fact that a person resubmits. The stream's transform does not apply to five tokens, so the subject
+ * has the partition from the start. `*` stands for any location or SKU.
  */
 export function againSubject(type: FactType, partition: number, location: string, sku: string): string {
   return `again.${storedFactSubject(type, partition, location, sku).replace(/^([^.]*)\.([^.]*)/, '$2.$1')}`;
 }
 
-/** A message of a fact stream as its subject says: whose it is, and of what. */
+/** What the subject of a message in a fact stream says: its partition and its fact. */
 export interface StoredFact {
-  /** The partition whose owner judges it: 0 for a subject that names none. */
+  /** Partition whose owner judges the message; 0 if the subject names none. */
   readonly partition: number;
-  /** Encoded tokens; undefined for a subject that is none of a fact. */
+  /** Encoded tokens; undefined if the subject is not one of a fact. */
   readonly fact: { readonly type: string; readonly location: string; readonly sku: string } | undefined;
-  /** On a subject of resubmissions. */
+  /** True if the subject is one of resubmissions. */
   readonly again: boolean;
 }
 
@@ -85,12 +85,12 @@ export function storedFact(subject: string, partitions: number): StoredFact {
   }
   const [, token, type, location, sku] = tokens as [string, string, string, string, string];
   const partition = Number(token);
-  // Published as it is stored, so whatever it names is only a claim.
+  // The stream did not compute this partition, so it is only a claim and must fit the SKU.
   if (tokens.length === 5 && partition >= 0 && partition < partitions && String(partition) === token) {
     const fits = partitionOfToken(sku, partitions) === partition;
     return { partition, fact: fits ? { type, location, sku } : undefined, again: true };
   }
-  // A literal `*` for a token, which no transform touches, or a partition that does not exist.
+  // A token is a literal `*`, which no transform touches, or the partition does not exist.
   return { partition: 0, fact: undefined, again: false };
 }
 
@@ -99,7 +99,7 @@ export function journalSubject(writer: string): string {
   return `journal.${encodeToken(writer)}`;
 }
 
-/** What a message between nodes is about, by its subject. */
+/** The topic of a message between nodes, by its subject. */
 export function kindOfSubject(subject: string): MessageKind {
   if (subject.startsWith(OWNERS)) return 'owner';
   if (subject === NODE_REPORTS_SUBJECT) return 'nodes';
@@ -108,8 +108,8 @@ export function kindOfSubject(subject: string): MessageKind {
 }
 
 /**
- * Whether an answer may be sent to where a request wants it: an inbox. A node may publish what a stranger may not, so it lets nobody have its
- * answers sent to subjects of the system itself.
+ * True if an answer may be sent to the reply subject of a request. A node may publish where a stranger may not, so a stranger must not be
+ * able to direct answers to the subjects of the system itself.
  */
 export function mayBeAnswered(reply: string | undefined): reply is string {
   return reply !== undefined && reply !== '' && !OWN_SUBJECTS.test(reply);
@@ -121,15 +121,15 @@ const OWN_SUBJECTS =
 const OWNERS = 'holdfast.owner.';
 const CHANGES = 'holdfast.live.changes.';
 
-/** Requests passed from the node that got them to the owner of a partition. */
+/** Subject on which a node passes requests on to the owner of a partition. */
 export function ownerSubject(partition: number): string {
   return `${OWNERS}${partition}`;
 }
 
-/** Where every node says how it is, once a second. */
+/** Subject on which every node reports its state once a second. */
 export const NODE_REPORTS_SUBJECT = 'holdfast.live.nodes';
 
-/** Where a node that has readers of the live feed gets changes of what they read from the owners. */
+/** Subject on which owners send changes to a node with readers of the live feed. */
 export function changesSubject(writer: string): string {
   return `${CHANGES}${encodeToken(writer)}`;
 }

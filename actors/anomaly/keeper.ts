@@ -1,12 +1,14 @@
 /**
- * Keeps the anomalies of the partitions that this node owns: once a second what the detectors say is brought together with what is stored
- * (anomaly-life.ts), and whoever listens is told what changed.
+ * Keeps the anomalies of the partitions that this node owns. Once a second the keeper reconciles the detectors' open alarms with the stored
+ * anomalies (lifecycle.ts), stores the differences and notifies its listener.
  *
  * Invariants:
- *  AK1 Only the owner of a partition writes its anomalies, by compare-and-set: who was deposed without knowing it overwrites nothing.
- *  AK2 A change is told after it is stored. Steps of people are passed to the owner by the partition in the id.
- *  AK3 Of a partition that catches up nothing is stored: what comes and goes while old facts are folded is no anomaly.
- *  AK4 In one round so many changes are stored as `changesPerRound` says, the rest in the next; while one lasts, its figures are stored every few seconds.
+ *  AK1 Only the owner of a partition writes its anomalies, by compare-and-set. A deposed owner that does not know it yet overwrites
+ *      nothing.
+ *  AK2 The listener is notified after a change is stored. A person's step is forwarded to the owner of the partition named in the id.
+ *  AK3 Nothing is stored for a partition that is catching up, because alarms that come and go while old facts are folded are no anomalies.
+ *  AK4 At most `LIMITS.anomalyChangesPerRound` changes are stored per round, the rest in the next rounds. The figures of an open anomaly
+ *      are stored at most every `LIMITS.anomalyUpdateMs`.
  */
 
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies.ts';
@@ -29,24 +31,24 @@ import { type Person, type PersonStep, reconciled, type StoredAnomaly, shown, st
 import { AnomalyObserver } from './observer.ts';
 
 export interface AnomalyQuery {
-  /** Every state but resolved unless said. */
+  /** Without it, every state except resolved. */
   readonly state?: AnomalyState | undefined;
   readonly kind?: AnomalyKind | undefined;
   readonly location?: string | undefined;
   readonly sku?: string | undefined;
   readonly limit: number;
-  /** Only those behind this place. */
+  /** Only anomalies after this place in the list. */
   readonly after?: AnomalyPlace | undefined;
 }
 type AnomalyPlace = readonly [at: string, id: string];
 
-/** The newest first. */
+/** Orders the newest first. */
 function comparePlaces([at, id]: AnomalyPlace, [otherAt, otherId]: AnomalyPlace): number {
   if (at !== otherAt) return at < otherAt ? 1 : -1;
   return id < otherId ? -1 : id > otherId ? 1 : 0;
 }
 
-/** What fronts ask. */
+/** The anomalies as fronts ask for them. */
 export interface AnomalyService {
   list(query: AnomalyQuery): Promise<Anomaly[]>;
   /** Rejects with a Refusal: not-found, already-resolved, undecided. */
@@ -57,17 +59,17 @@ export interface AnomalyKeeperDeps {
   readonly keys: Keys;
   readonly clock: Clock;
   readonly peers: Peers;
-  /** P: partitions in all. */
+  /** Number of all partitions. */
   readonly count: number;
   readonly parameters?: AnomalyParameters;
   readonly laneTimeMs: number;
-  /** How long resolved ones are kept. */
+  /** How long resolved anomalies are kept. */
   readonly memoryMs: number;
-  /** Told after a change is stored; `opened` when it was not open before. */
+  /** Called after a change is stored. `opened` is true if the anomaly is new, or was resolved and is open again. */
   readonly changed: (anomaly: Anomaly, opened: boolean) => void;
   readonly trouble: (why: string) => void;
 }
-/** What is known once the core runs. */
+/** The parts that exist only once the core runs. */
 export interface OwnedPartitions {
   readonly partitions: Partitions;
   readonly lease: Lease;
@@ -78,11 +80,11 @@ interface Entry {
   readonly revision: number;
   readonly writtenMs: number;
 }
-/** One partition's anomalies, since this node serves it. */
+/** The anomalies of one partition since this node serves it. */
 interface Kept {
   readonly observer: AnomalyObserver;
   readonly entries: Map<string, Entry>;
-  /** What the detectors say now, of those that are not known to be stored so. */
+  /** The detectors' present alarms, by id, that are not known to be stored yet; undefined if cleared. */
   readonly due: Map<string, Alarm | undefined>;
 }
 
@@ -100,7 +102,7 @@ export class AnomalyKeeper implements AnomalyService {
     this.#deps = deps;
   }
 
-  /** A watch for a partition that is about to be taken over. */
+  /** Makes the observer of a partition that is about to be taken over. */
   observer(partition: number): AnomalyObserver {
     const { parameters = ANOMALY_DEFAULTS, laneTimeMs } = this.#deps;
     const observer = new AnomalyObserver(partition, { parameters, laneTimeMs });
@@ -115,11 +117,11 @@ export class AnomalyKeeper implements AnomalyService {
 
   async stop(): Promise<void> {
     this.#stop.abort();
-    // A store that does not answer must not hold the node up.
+    // A store that does not answer must not delay the stop of the node.
     await inTime(this.#deps.clock, LIMITS.anomalyStopMs, this.#loop);
   }
 
-  /** Anomalies that are not resolved, of the partitions owned here. */
+  /** Unresolved anomalies of the partitions owned here. */
   *open(): Iterable<Anomaly> {
     for (const { entries } of this.#kept.values())
       for (const { stored } of entries.values()) if (stored.state !== 'resolved') yield shown(stored);
@@ -155,10 +157,10 @@ export class AnomalyKeeper implements AnomalyService {
     return shown(present(stored));
   }
 
-  /** What other nodes ask of partitions that they take to be ours. */
+  /** Handlers for other nodes that take this node for the owner of a partition. */
   readonly handlers: PeerHandlers<'anomaly.heard' | 'anomaly.step'> = {
     'anomaly.step': async (number, { id, step, person }) => {
-      // Not passed on: two nodes that each take the other for the owner would ask for ever.
+      // Never forwarded, because two nodes that each take the other for the owner would forward it endlessly.
       if (this.#owned?.partitions.has(this.#partitionOfId(id)) !== true)
         throw undecided(UNDECIDED.moving, `partition ${number}`);
       return this.step(id, step, person);
@@ -181,7 +183,7 @@ export class AnomalyKeeper implements AnomalyService {
     }
   }
 
-  /** One look at every partition that is served here. */
+  /** Looks once at every partition served here. */
   async round(): Promise<void> {
     const { partitions } = present(this.#owned);
     const served = [...partitions.values()].filter((partition) => this.#serves(partition));
@@ -207,11 +209,11 @@ export class AnomalyKeeper implements AnomalyService {
   }
 
   #serves(partition: Partition): boolean {
-    // AK3.
+    // A partition that is catching up stores nothing (AK3).
     return partition.state === 'serving' && this.#owned?.lease.leased === true;
   }
 
-  /** Reads what is stored of partitions that are new here; all of it is looked at once. */
+  /** Reads the stored anomalies of partitions that are new here. One read covers all of these partitions. */
   async #load(served: readonly number[]): Promise<void> {
     const fresh = served.filter((number) => this.#kept.get(number)?.observer !== this.#observers.get(number));
     if (fresh.length === 0) return;
@@ -231,7 +233,7 @@ export class AnomalyKeeper implements AnomalyService {
     }
   }
 
-  /** What was heard of a location goes to where its name belongs. What cannot be told now is left: more will be heard. */
+  /** Sends sightings to the home partition of their location. Those that cannot be sent are dropped, because more will follow. */
   async #tell(heard: readonly Heard[]): Promise<void> {
     const byHome = new Map<number, Heard[]>();
     for (const each of heard) {
@@ -256,7 +258,7 @@ export class AnomalyKeeper implements AnomalyService {
     });
   }
 
-  /** Stores what is due, at most so many; how many it was (AK4). */
+  /** Stores at most `most` of the changes that are due, and returns their number (AK4). */
   async #settle(kept: Kept, most: number): Promise<number> {
     const nowMs = this.#deps.clock.nowMs();
     const writes: Promise<unknown>[] = [];
@@ -268,7 +270,7 @@ export class AnomalyKeeper implements AnomalyService {
         kept.due.delete(id);
         continue;
       }
-      // Figures of one that goes on may wait.
+      // New figures of an anomaly whose state stays the same can wait.
       const goesOn = entry !== undefined && entry.stored.state === next.state;
       if (goesOn && nowMs - entry.writtenMs < LIMITS.anomalyUpdateMs) continue;
       kept.due.delete(id);
@@ -287,7 +289,7 @@ export class AnomalyKeeper implements AnomalyService {
   async #forgetOld(kept: Kept, nowMs: number): Promise<void> {
     const open = new Set([...kept.observer.open()].map(([id]) => id));
     for (const [id, { stored }] of [...kept.entries]) {
-      // One that a person resolved while its cause goes on must be remembered: else it would open again.
+      // An anomaly that a person resolved while its cause continues must be kept, otherwise it would open again.
       if (stored.state !== 'resolved' || open.has(id)) continue;
       if (nowMs - Date.parse(stored.updatedAt) < this.#deps.memoryMs) continue;
       await this.#deps.keys.delete(id);
@@ -295,7 +297,7 @@ export class AnomalyKeeper implements AnomalyService {
     }
   }
 
-  /** Compare-and-set of one anomaly: decided anew on what another has stored meanwhile (AK1). */
+  /** Writes one anomaly by compare-and-set. After a conflict it reads the stored anomaly and decides again (AK1). */
   async #write(
     kept: Kept,
     id: string,
@@ -309,7 +311,7 @@ export class AnomalyKeeper implements AnomalyService {
         const revision = await this.#deps.keys.put(id, JSON.stringify(next), entry?.revision ?? 0);
         kept.entries.set(id, { stored: next, revision, writtenMs: this.#deps.clock.nowMs() });
         this.#listed = undefined;
-        // It is told behind the store (AK2).
+        // The listener hears of the change only after the store has it (AK2).
         this.#deps.changed(
           shown(next),
           entry === undefined || (entry.stored.state === 'resolved' && next.state === 'open'),
@@ -330,7 +332,7 @@ export class AnomalyKeeper implements AnomalyService {
     else kept.entries.set(id, { stored, revision: found.revision, writtenMs: 0 });
   }
 
-  /** All that is stored, read at most twice a second however many ask. */
+  /** All stored anomalies. One read serves every caller within LIMITS.anomalyListMs. */
   #all(): Promise<KeyEntry[]> {
     const nowMs = this.#deps.clock.monoMs();
     if (this.#listed === undefined || nowMs - this.#listed.atMs > LIMITS.anomalyListMs) {
@@ -354,7 +356,7 @@ function unknown(id: string): Refusal {
   return new Refusal('not-found', `there is no anomaly ${id.slice(0, 100)}`);
 }
 
-/** What a key holds; undefined if it is nothing that this program wrote. */
+/** The anomaly in a key. Undefined if this program did not write it. */
 function storedIn({ value }: KeyEntry): StoredAnomaly | undefined {
   try {
     const stored = JSON.parse(value) as StoredAnomaly;

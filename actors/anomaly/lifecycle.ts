@@ -1,18 +1,19 @@
 /**
- * The durable life of an anomaly: open → acknowledged → resolved, by itself or by a person. Pure: what is stored, and what the detectors
- * say now, give what is to be stored.
+ * The durable life of an anomaly: open → acknowledged → resolved. It resolves by itself or by a person. All functions here are pure: they
+ * derive the anomaly to store from the stored one and the detectors' present alarm.
  *
  * Invariants:
- *  LC1 Acknowledged stays acknowledged until it is resolved, whatever the detectors tell meanwhile.
- *  LC2 What a person resolved opens again only for a later episode of its cause. What resolved by itself opens again whenever its cause is there.
- *  LC3 A person's step that was done already changes nothing; one that no longer fits is a Refusal.
+ *  LC1 An acknowledged anomaly stays acknowledged until it is resolved, whatever the detectors report.
+ *  LC2 An anomaly that a person resolved opens again only for a later episode of its cause. An anomaly that resolved by itself opens again
+ *      whenever its cause is present.
+ *  LC3 A person's step that was already taken changes nothing. A step that no longer fits is a Refusal.
  */
 import type { Anomaly } from '../../streams/contract/anomaly.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import { Refusal } from '../ports/refusal.ts';
 import type { Alarm } from './detect/alarms.ts';
 
-/** What a bucket holds: the anomaly as it is shown, and which episode of its cause it speaks of. */
+/** The stored form: the anomaly as it is shown, and the episode of its cause that it is about. */
 export interface StoredAnomaly extends Anomaly {
   readonly episode: number;
 }
@@ -24,7 +25,7 @@ export interface Person {
 
 const GONE = 'its cause is gone';
 
-/** What is to be stored now; the very same object if nothing changes. `alarm` is undefined when the detectors have it no more. */
+/** The anomaly to store now; the same object if nothing changes. `alarm` is undefined if the detectors no longer have it open. */
 export function reconciled(
   id: string,
   stored: StoredAnomaly | undefined,
@@ -38,7 +39,7 @@ export function reconciled(
   }
   if (stored === undefined) return opened(id, alarm, now);
   if (stored.state === 'resolved')
-    // LC2.
+    // A person's resolution holds for the whole episode (LC2).
     return stored.resolved?.by === undefined || alarm.episode > stored.episode ? opened(id, alarm, now) : stored;
   if (stored.data.says === alarm.says && stored.severity === alarm.severity && stored.episode >= alarm.episode)
     return stored;
@@ -67,7 +68,7 @@ function opened(
   };
 }
 
-/** A person's step; the very same object if it was done already (LC3). */
+/** The anomaly after a person's step; the same object if the step was already taken (LC3). */
 export function stepped(stored: StoredAnomaly, step: PersonStep, { by, why }: Person, nowMs: number): StoredAnomaly {
   const at = formatInstant(nowMs * 1000);
   if (step === 'resolve') {
@@ -80,7 +81,7 @@ export function stepped(stored: StoredAnomaly, step: PersonStep, { by, why }: Pe
   return { ...stored, state: 'acknowledged', updatedAt: at, acknowledged: { by, why, at } };
 }
 
-/** As others are told of it. */
+/** The anomaly as it is shown outside, without its episode. */
 export function shown(stored: StoredAnomaly): Anomaly {
   const { episode, ...anomaly }: Anomaly & { episode?: number } = stored;
   void episode;

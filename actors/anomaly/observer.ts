@@ -1,10 +1,10 @@
 /**
- * The watch that tells the detectors of actors/anomaly what happens in one partition, and keeps their state with its snapshots.
+ * Feeds the facts and decisions of one partition to the anomaly detectors, and keeps the detectors' state with the partition's snapshots.
  *
  * Invariants:
- *  AW1 What is kept begins with a version: what another version kept is not read, and the detectors begin anew (PV3).
- *  AW2 What follows from the book (negative stock, shortfalls, open transfers, what is held) is taken from it when one is loaded; what the
- *      detectors have learned, and what is open since when, is kept.
+ *  AW1 The kept state begins with a version. State of another version is not read, and the detectors start empty (PV3).
+ *  AW2 State that follows from the book (negative stock, shortfalls, open transfers, held units) is derived from it when a book is loaded.
+ *      The detectors' models and the open alarms, with their beginnings, are kept.
  */
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
@@ -26,12 +26,12 @@ import { type Heard, Sightings } from './detect/sightings.ts';
 import { ReportingSources } from './sources.ts';
 
 const VERSION = 1;
-/** Version and length of the rows, before them. */
+/** The version and the byte length of the rows, which precede the rows. */
 const HEAD_BYTES = 5;
 
 export interface AnomalyWatchOptions {
   readonly parameters?: AnomalyParameters;
-  /** Usual time of a transfer without eta. */
+  /** Usual time of a transfer without an eta. */
   readonly laneTimeMs: number;
 }
 
@@ -57,7 +57,7 @@ export class AnomalyObserver implements PartitionObserver {
     this.#hoarding = new Hoarding(this.#context);
   }
 
-  /** Stock keys that something is remembered of. */
+  /** Number of stock keys that the detectors remember. */
   get keys(): number {
     return this.#context.states.size;
   }
@@ -66,22 +66,22 @@ export class AnomalyObserver implements PartitionObserver {
     return this.#context.alarms.open();
   }
 
-  /** Alarms that were raised, changed or (undefined) cleared since the last time, by id. */
+  /** Alarms raised or changed since the last call, by id; undefined if cleared. */
   takeChanged(): Map<string, Alarm | undefined> {
     return this.#context.alarms.takeChanged();
   }
 
-  /** What was heard of locations and devices since the last time, for the partitions that judge them. */
+  /** Sightings of locations and devices since the last call, for the partitions that judge them. */
   takeHeard(): Heard[] {
     return this.#sightings.take();
   }
 
-  /** What a partition has heard of a location whose name belongs here. */
+  /** Takes sightings, from any partition, of a location whose home is this partition. */
   hear(heard: readonly Heard[]): void {
     for (const each of heard) this.#sources.hear(each);
   }
 
-  /** What time alone brings about. @param nowMs the wall's, milliseconds since 1970 */
+  /** Judges anomalies that arise or end with time alone. @param nowMs wall time, in milliseconds since 1970 */
   tick(nowMs: number): void {
     const wall = nowMs * 1000;
     judgeSilenceOfKeys(this.#context, wall);
@@ -131,7 +131,7 @@ export class AnomalyObserver implements PartitionObserver {
     this.#hoarding.follow(change);
     const at = decision.atMs * 1000;
     this.#judgeLines(part.lines, at, at);
-    // A grant in place of an earlier one has other lines. Those of before are looked at, too.
+    // A grant that replaces an earlier one may have other lines, so the earlier lines are judged too.
     if (change.lines !== part.lines) this.#judgeLines(change.lines, at, at);
   }
 
@@ -162,16 +162,16 @@ export class AnomalyObserver implements PartitionObserver {
   }
 
   load(book: StockBook, kept: Uint8Array | undefined): void {
-    // AW1.
+    // Unreadable state is dropped, and the detectors start empty (AW1).
     if (kept === undefined || kept[0] !== VERSION || !this.#read(book, kept)) this.#beginAnew(book);
-    // AW2.
+    // Balance alarms follow from the book, so every key that may need one is judged (AW2).
     for (const entry of book.skus.values()) {
       for (const key of entry.keys)
         if (key.sellable < 0 || key.held + key.allocated > 0) judgeBalance(this.#context, key, lastMoved(key), 0);
     }
   }
 
-  /** False if it is not whole. */
+  /** False if the kept state cannot be read completely. */
   #read(book: StockBook, kept: Uint8Array): boolean {
     try {
       const length = new DataView(kept.buffer, kept.byteOffset).getUint32(1, true);
@@ -200,7 +200,7 @@ export class AnomalyObserver implements PartitionObserver {
   }
 }
 
-/** When the key last moved, as far as its book still says; microseconds since 1970. */
+/** When the key last moved, as far as the book still knows, in microseconds since 1970. */
 function lastMoved({ movements, count }: StockKey): number {
   return Math.max(movements.at(-2) ?? 0, count?.at ?? 0);
 }

@@ -1,15 +1,17 @@
 /**
- * device_silent, late_facts: whether a location or a device reports as it always did. Judged where the name of the location belongs
- * (its home partition), from what all partitions have heard.
+ * Detects device_silent and late_facts: a source (a location, or a device at one) that no longer reports as it used to. The location's home
+ * partition judges its sources, from the sightings of all partitions.
  *
- * Model of silence: how many minutes of each hour of the week a source is heard in is learned as an exponentially weighted mean over
- * weeks (a seasonal EWMA; Winters, Management Science 6, 1960, without trend). What would have been heard during a silence is the sum over its hours;
- * P(nothing) is that of a negative binomial with certainty `silentCertainty` (probability.ts), so nights, Sundays and slow days are none.
- * Any fact ends it. A silence itself teaches nothing before it ends. A device is silent only where its location is not: a closed shop is one cause.
+ * Model of silence: for each hour of the week, learn in how many of its minutes the source is heard, as an exponentially weighted mean over
+ * weeks (a seasonal EWMA; Winters, Management Science 6, 1960, without trend). The minutes expected during a silence are the sum over its
+ * hours. P(nothing heard) is that of a negative binomial with certainty `silentCertainty` (probability.ts), so nights, Sundays and slow
+ * days raise no alarm. Any fact ends a silence. A silence enters the model only when it ends. A device counts as silent only while its
+ * location is heard, because a closed shop is one cause.
  *
- * Model of lateness: the exponentially weighted share of facts that came `lateMs` or more later than its location's facts can. Two thresholds.
+ * Model of lateness: the exponentially weighted share of the source's facts that came at least `lateMs` later than the fastest fact of its
+ * location. It has a threshold to raise and a lower one to clear.
  *
- * Time is the source's own (places.ts, PL1). Telling of the same thing twice does no harm: minutes are a set.
+ * Time is the source's own (location-clock.ts, PL1). Hearing a minute twice is harmless because minutes form a set.
  */
 
 import { ANOMALY_BOUNDS } from '../../config/anomalies.ts';
@@ -21,24 +23,24 @@ import type { Heard } from './detect/sightings.ts';
 const MINUTE = 60_000_000;
 const HOUR = 60 * MINUTE;
 const WEEK_HOURS = 168;
-/** Minutes remembered one by one, so that several partitions that heard the same minute count it once. */
+/** Number of minutes remembered individually, so that a minute heard by several partitions counts once. */
 const RECENT = 180;
 
 interface Source {
   readonly location: string;
   readonly device: string | undefined;
   readonly since: number;
-  /** Minutes expected since it was heard, of hours in which its location was silent as a whole: that is one cause, and no fault of a device. */
+  /** Minutes expected since the device was last heard, while its whole location was silent. They do not count against the device. */
   excused: number;
-  /** Latest own time, lag, and when that was stored. */
+  /** Latest own time, least lag and latest recorded time, in microseconds. */
   at: number;
   lag: number;
   recordedAt: number;
   lateShare: number;
   lateness: number;
-  /** Mean minutes heard, by hour of the week. */
+  /** Mean number of minutes heard, by hour of the week. */
   readonly week: Float32Array;
-  /** The hour, since 1970, that is being heard, and its minutes so far. */
+  /** The current hour, counted from 1970, and the minutes heard in it so far. */
   hour: number;
   minutes: number;
   recent: number[];
@@ -72,12 +74,12 @@ export class ReportingSources {
     this.#judgeLate(source, heard);
   }
 
-  /** Up to when a source's silence tells of it: of a device, as long as its location is heard. */
+  /** The own time up to which silence counts. A device's silence counts only until its location was last heard. */
   #knownUntil({ location, device }: Source, now: number): number {
     return device === undefined ? now : Math.min(now, this.#sources.get(location)?.at ?? now);
   }
 
-  /** Looks for silence. @param wall microseconds since 1970 */
+  /** Looks for silent sources. @param wall wall time, in microseconds since 1970 */
   tick(wall: number): void {
     const { alarms, parameters } = this.#context;
     for (const [name, source] of this.#sources) {
@@ -109,7 +111,7 @@ export class ReportingSources {
     }
   }
 
-  /** Hours in which the location was not heard tell nothing of its devices. */
+  /** Excuses the devices for gaps in which their whole location was not heard. */
   #excuse(location: Source, minutes: readonly number[]): void {
     let last = location.at;
     for (const minute of minutes) {
@@ -129,7 +131,7 @@ export class ReportingSources {
   #of({ location, device, at, lag, recordedAt }: Heard): Source {
     const name = nameOf({ location, device });
     let source = this.#sources.get(name);
-    // The one heard of last stands last, so that the first is the one to forget.
+    // Re-inserted below, so the map is in order of last hearing and its first source is evicted first.
     if (source !== undefined) this.#sources.delete(name);
     else {
       const week = new Float32Array(WEEK_HOURS);
@@ -171,7 +173,7 @@ export class ReportingSources {
     if (hour === source.hour) source.minutes += 1;
   }
 
-  /** Hours that have passed enter the pattern; at most a week of them, as a longer silence would only say the same again. */
+  /** Adds the hours that have passed to the week's pattern, at most one week of them, so that a long silence counts once. */
   #endHour(source: Source, hour: number): void {
     const weeks = (source.at - source.since) / (WEEK_HOURS * HOUR) + 1;
     const weight = Math.max(this.#context.parameters.silentWeight, 1 / weeks);
@@ -217,7 +219,7 @@ export class ReportingSources {
 
 type Kept = Omit<Source, 'week'> & { readonly week: string };
 
-/** A week as text: as numbers in JSON it would take ten times as long to write. */
+/** A week in base64, because writing it as JSON numbers would take ten times as long. */
 function packed(week: Float32Array): string {
   return Buffer.from(week.buffer).toString('base64');
 }
@@ -228,7 +230,7 @@ function unpacked(text: string): Float32Array {
   return new Float32Array(bytes.buffer);
 }
 
-/** Minutes that would have been heard from one moment to another, by the source's week. */
+/** Minutes expected to be heard between two moments, by the source's week. */
 function expected(source: Source, since: number, until: number): number {
   let sum = 0;
   const last = until / HOUR;

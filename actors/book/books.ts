@@ -1,11 +1,11 @@
-/** The books of one partition, one for each domain, and their pages. */
+/** The books of one partition, one for each domain, and the pages that they share. */
 import { present } from '../../streams/assert.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { Decision } from '../../streams/journal/decision.ts';
 import type { Book, Breach, Domain, ItemForm } from './domain.ts';
 import { type PageItem, Pages } from './pages.ts';
 
-/** A domain and its book, whose types fit. */
+/** A domain and its own book, so that their types match. */
 interface Held {
   readonly domain: Domain;
   readonly book: Book;
@@ -28,14 +28,14 @@ export class Books {
       throw new Error('two kinds of items share a code');
   }
 
-  /** The book of a domain. @throws if the partition has none of it */
+  /** The book of a domain. @throws if the partition has no book of it */
   of<B extends Book>(domain: Domain<B>): B {
     const held = this.#all.find((each) => each.domain.name === domain.name);
     if (held === undefined) throw new Error(`there is no book of ${domain.name}`);
     return held.book as B;
   }
 
-  /** Changes of all of them so far. */
+  /** Number of changes so far, summed over all books. */
   get seq(): number {
     let sum = 0;
     for (const { book } of this.#all) sum += book.seq;
@@ -53,20 +53,20 @@ export class Books {
     held.domain.evolve(held.book, decision);
   }
 
-  /** Every breach in them; [] when all invariants hold. */
+  /** Every breach in the books; empty if all invariants hold. */
   audit(): Breach[] {
     return this.#all.flatMap(({ domain, book }) => domain.audit(book));
   }
 
-  /** An item as a page stores it. */
+  /** The tuple that a page stores for an item. */
   tupleOf(item: PageItem): readonly unknown[] {
     const form = present(this.#forms.get(item.kind), 'DO1');
     return [form.code, ...form.encode(item)];
   }
 
   /**
-   * Puts decoded items of all pages into empty books.
-   * @throws for an item of a kind that no domain knows
+   * Loads the decoded items of all pages into empty books.
+   * @throws for an item whose code no domain has
    */
   load(items: readonly { readonly page: number; readonly tuple: readonly unknown[] }[]): void {
     const byCode = new Map<unknown, { page: number; fields: readonly unknown[] }[]>();
@@ -86,7 +86,7 @@ export class Books {
     for (const page of this.pages.list) page.dirty = false;
   }
 
-  /** Empties them, where something was loaded that cannot be used. */
+  /** Empties all books, for example after loading a snapshot that cannot be used. */
   clear(): void {
     for (const { domain, book } of this.#all) domain.clear(book);
     this.pages.list.length = 0;

@@ -1,11 +1,11 @@
 /**
- * Domains: what a partition decides about. Each has a book in every partition, and brings along how decisions change that book, which items
- * a snapshot stores of it, and how it is audited. Stock is the first domain.
+ * Domains: the subjects that a partition decides about. Each has a book in every partition. It defines how decisions change that book,
+ * which items of it a snapshot stores, and how it is audited. Stock is the first domain.
  *
- * The decisions' stored forms are registered in streams/journal/record.ts, because the journal reads them without knowing domains.
+ * The stored forms of decisions are registered in streams/journal/record.ts, because the journal reads them without knowing domains.
  *
  * Invariants:
- *  DO1 A decision kind and an item code belong to one domain each. Codes are never used again for something else.
+ *  DO1 A decision kind and an item code belong to one domain each. Codes are never reused for something else.
  *  DO2 `evolve` is total and has no policy and no clock. Folding the same log gives the same book.
  */
 import type { Fact } from '../../streams/fact/fact.ts';
@@ -13,24 +13,24 @@ import type { Decision } from '../../streams/journal/decision.ts';
 import type { PageItem, Pages } from './pages.ts';
 
 export interface Breach {
-  /** Id of the invariant that does not hold. */
+  /** Id of the invariant that is violated. */
   readonly invariant: string;
   readonly what: string;
 }
 
 export interface Book {
-  /** Changes so far. */
+  /** Number of changes so far. */
   readonly seq: number;
 }
 
-/** How an item of a book is stored. */
+/** The stored form of one kind of item. */
 export interface ItemForm<B extends Book> {
-  /** Its first element on a page. */
+  /** The first element of the item's tuple on a page (DO1). */
   readonly code: number;
   readonly kind: string;
-  /** What follows the code. */
+  /** The fields that follow the code in the item's tuple. */
   encode(item: PageItem): readonly unknown[];
-  /** Puts a decoded item into a book that is being loaded, on the page that it was on. */
+  /** Puts a decoded item into the book that is being loaded, on its stored page. */
   load(book: B, fields: readonly unknown[], page: number): void;
 }
 
@@ -38,16 +38,16 @@ export interface Domain<B extends Book = Book> {
   readonly name: string;
   /** An empty book for a partition. */
   open(partition: number, pages: Pages): B;
-  /** Empties a book of which a part was loaded. */
+  /** Empties a book, such as one that was loaded in part. */
   clear(book: B): void;
-  /** Changes the book by a fact; left out where facts are none of its business. */
+  /** Changes the book by a fact. Absent if the domain ignores facts. */
   evolveFact?(book: B, fact: Fact): void;
-  /** Kinds of its decisions. */
+  /** Kinds of decisions that belong to this domain (DO1). */
   readonly decisions: readonly string[];
-  // DO2.
+  /** Changes the book by a decision. The result depends on the book and the decision alone (DO2). */
   evolve(book: B, decision: Decision): void;
-  /** In the order in which they are loaded: an item comes after those that it refers to. */
+  /** In loading order, because an item must come after those that it refers to. */
   readonly items: readonly ItemForm<B>[];
-  /** Every breach in the book; [] when all of its invariants hold. */
+  /** Every breach in the book; empty if all of its invariants hold. */
   audit(book: B): Breach[];
 }

@@ -1,16 +1,16 @@
 /**
- * The pages of a partition: everything that its snapshot stores, in groups that are written together.
+ * The pages of a partition: all items that its snapshot stores, in groups that are written together.
  *
- * An item's page is touched before the item changes, so that a snapshot in progress can write the page as it was (see
+ * Pages allow copy-on-write. An item's page is touched before the item changes, so a snapshot in progress can write the page as it was (see
  * actors/snapshot/snapshotter.ts).
  */
 import { present } from '../../streams/assert.ts';
 
-/** What a snapshot stores as one: data of a domain. */
+/** The unit of data that a snapshot stores. It belongs to one domain. */
 export interface PageItem {
-  /** The page that it is on. */
+  /** Number of the page that holds the item. */
   page: number;
-  /** Names its form, see ItemForm. */
+  /** Names the stored form, see ItemForm. */
   readonly kind: string;
 }
 
@@ -27,15 +27,15 @@ const ITEMS_PER_PAGE = 256;
 export class Pages {
   readonly list: Page[] = [];
   itemsPerPage = ITEMS_PER_PAGE;
-  /** Called before an awaited page changes, so that a snapshot in progress keeps what it was. */
+  /** Called before an awaited page changes, so that a snapshot in progress can keep its earlier content. */
   beforeAwaited: ((page: number) => void) | undefined = undefined;
 
-  /** An item is about to change. */
+  /** Must be called before an item changes. */
   touch(item: PageItem): void {
     this.#touch(item.page);
   }
 
-  /** Puts a new item on the newest page with room, or on the given one when a snapshot is loaded. */
+  /** Puts a new item on the last page, or on a new one if that is full. @param at the page to use when a snapshot is loaded */
   place(item: PageItem, at?: number): void {
     let index = at ?? this.list.length - 1;
     if (at === undefined && (index < 0 || present(this.list[index]).items.size >= this.itemsPerPage)) index += 1;

@@ -1,6 +1,6 @@
 /**
- * The core of a node, put together from its ports: ownership, engine, desks, and the answers that other nodes ask for. What it stands on
- * is given: src/node/node.ts gives NATS and Redis, a simulation what it likes.
+ * The core of a node, put together from its ports: ownership, engine, router, fact ingress, and the answers to other nodes. All outside
+ * systems are injected. src/node/node.ts passes NATS and Redis, a simulation its own.
  */
 import { LIMITS } from '../../config/limits.ts';
 import type { Broker, Keys } from '../../streams/broker.ts';
@@ -28,31 +28,31 @@ export interface CoreDeps {
   readonly broker: Broker;
   readonly clock: Clock;
   readonly store: SnapshotStore;
-  /** Copies of the whole state that trimmed streams go on from; a world whose streams are never trimmed has none. */
+  /** Copies of the whole state, from which a node starts if streams are trimmed. A world that never trims has none. */
   readonly baselines: Baselines;
-  /** Keys of live nodes, which expire, and of the partitions' owners. */
+  /** Keys of live nodes, which expire; `owners` has the owner of each partition. */
   readonly nodes: Keys;
   readonly owners: Keys;
-  /** How far the streams are known to have come. */
+  /** How far each stream is known to have come. */
   readonly highWaterMarks: Keys;
-  /** Who may have records in JOURNAL, and what people have judged. */
+  /** Writers that may have records in JOURNAL; `skips` has the places that people have decided to skip. */
   readonly writers: Keys;
   readonly skips: Keys;
-  /** What keeps programs of 0.1 out, and the lock of JOURNAL's metadata. */
+  /** Locks out programs of version 0.1, and holds the lock of JOURNAL's metadata. */
   readonly horizons: Keys;
   readonly peers: Peers;
   readonly self: () => NodeInfo;
   /** Whether a process of this machine is certainly gone. */
   readonly isDead: (process: string) => boolean;
-  /** Identity of every stream: when it was made. */
+  /** Creation time of every stream, which is its identity. */
   readonly created: Readonly<Record<string, string>>;
   readonly settings: EngineSettings & { readonly laneTimeMs: number };
   readonly events: EngineEvents;
-  /** A word that was never used before, which nobody can guess. */
+  /** Returns a unique word that cannot be guessed. */
   readonly nonce: () => string;
-  /** Streams that have no room left, in words. */
+  /** One sentence for each stream that has no room left. */
   readonly storage?: { readonly reasons: readonly string[] };
-  /** Who watches the partitions; nobody if it is left out. */
+  /** Makes the observer of each partition. Without it, partitions have none. */
   readonly observer?: MakeObserver;
 }
 
@@ -61,13 +61,13 @@ export interface Core {
   readonly engine: Engine;
   readonly router: RequestRouter;
   readonly facts: StreamFactIngress;
-  /** What other nodes ask of partitions that they take to be ours. */
+  /** Answers to other nodes about partitions that they believe to be owned here. */
   readonly handlers: PeerHandlers<CoreOperation>;
-  /** Whether requests of other nodes for a partition are answered here. */
+  /** Whether requests from other nodes for a partition are answered here. */
   readonly serves: (partition: number) => boolean;
 }
 
-/** Puts a core together; nothing runs before `engine.start()`. */
+/** Builds a core. Nothing runs before `engine.start()`. */
 export function buildCore(deps: CoreDeps): Core {
   const { broker, clock, peers, settings } = deps;
   const { partitions, leaseTtlMs } = settings;
@@ -91,7 +91,7 @@ export function buildCore(deps: CoreDeps): Core {
     ownership,
     writer: deps.self().writer,
   });
-  // A node whose lease ran out may not know yet that another one owns what it holds: what it says of a part would be old.
+  // After a lease ran out, another node may own what this one holds, so an answer about a part could be stale.
   // mutant: parts-without-lease
   const serves = (number: number) => engine.partitions.get(number)?.serving === true && ownership.leased;
   const explains = new Turnstile(
@@ -125,7 +125,7 @@ export function buildCore(deps: CoreDeps): Core {
     parking: engine.parking,
     stopping: () => engine.stopping,
     nonce: deps.nonce,
-    // A node of 0.1, which believes the header alone, may live as long as its rules are the newest.
+    // A node of 0.1 may live as long as its rules are the newest, and it recognizes resubmissions by the header alone.
     resubmitsByHeader: () => rules.newest.version === 1,
     parked: deps.events.parked,
     clock,
@@ -151,7 +151,7 @@ export function buildCore(deps: CoreDeps): Core {
   return { ownership, engine, router, facts, handlers, serves };
 }
 
-/** How far this owner is, for commands that look at the streams. */
+/** How far this owner has come, for commands that read the streams. */
 function pointOfOwner(engine: Engine, number: number, { reservationMemoryMs }: EngineSettings): OwnerPoint {
   const partition = engine.partitions.get(number);
   if (partition === undefined) throw undecided(UNDECIDED.moving, `partition ${number}`);

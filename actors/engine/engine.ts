@@ -1,6 +1,7 @@
 /**
- * The engine of a node: its life cycle, and the loops that renew the lease, claim partitions, take snapshots, audit and write high-water
- * marks. The parts that do these things are in the rooms beside this one. The partitions and their states are in the PartitionSet.
+ * The engine of a node: its life cycle, and the loops that renew the lease, claim partitions, take snapshots, audit, watch progress and
+ * write high-water marks. The parts that do this work are in the folders beside this one. The PartitionSet has the partitions and their
+ * states.
  */
 import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM, WRITERS_STREAM } from '../../config/topology.ts';
@@ -51,7 +52,7 @@ export class Engine {
     this.progress = parts.progress;
   }
 
-  /** Begins to renew the lease, to claim, to snapshot and to audit. */
+  /** Adopts the rules, enrols the writer, takes the lease and starts the loops. */
   async start(): Promise<void> {
     const { ownership, settings, clock, events } = this.#deps;
     const { ruleChanges, snapshots, progress, partitions } = this.#parts;
@@ -67,7 +68,7 @@ export class Engine {
       this.#every(snapshotIntervalMs, () => snapshots.round(), false),
       this.#every(60_000, () => auditAll(clock, partitions, events.breach), false),
       this.#every(LIMITS.progressEveryMs, async () => progress.look(), false),
-      // HW3.
+      // Marks are written this often, because a crash and disk damage within that time can go unseen (HW3).
       this.#every(LIMITS.marksEveryMs, () => this.#mark().catch(() => undefined), false),
     ];
   }
@@ -98,22 +99,22 @@ export class Engine {
     };
   }
 
-  /** It takes no more: what waits for it is not decided here. */
+  /** Whether the engine is stopping. Waiting requests are not decided here any more. */
   get stopping(): boolean {
     return this.#stopping;
   }
 
-  /** Messages that each fact stream still has for this node. */
+  /** Number of messages that a fact stream still has for this node. */
   lag(stream: FactStream): number {
     return this.#parts.followers.lag(stream);
   }
 
-  /** Age in seconds of the oldest snapshot of a partition that has changed since; without one, since it was taken over. */
+  /** Age in seconds of the oldest snapshot of a changed partition. Without a snapshot, the time since the take-over counts. */
   get snapshotAgeSeconds(): number {
     return this.#parts.snapshots.ageSeconds;
   }
 
-  /** What was accepted is journaled, a snapshot is written, partitions are handed back. */
+  /** Journals what was accepted, writes a last mark and a snapshot, and hands partitions back. Each wait before that has a deadline. */
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
@@ -141,7 +142,7 @@ export class Engine {
     await ownership.leave().catch(() => undefined);
   }
 
-  /** Nothing that is held can be trusted any more: none of it is served, handed back or written to a snapshot, and the node ends. */
+  /** Ends the node because its state cannot be trusted. Nothing is served, handed back or written to a snapshot any more. */
   abandon(why: string): void {
     this.partitions.drop([...this.partitions.keys()]);
     this.#deps.events.failed(why);
@@ -178,7 +179,7 @@ export class Engine {
     await this.#parts.ruleChanges.follow();
   }
 
-  /** While a node lives whose program knows of no registry, every writer counts. */
+  /** Founds the registry of writers as soon as every live node's writer is enrolled. Until then, every writer counts (WR2). */
   async #foundRegistry(): Promise<void> {
     await this.writers.found(async () => (await this.#deps.ownership.live()).map((node) => node.writer));
   }
@@ -199,15 +200,15 @@ export class Engine {
         throw error;
       });
     for (const { partition } of claims) due.delete(partition);
-    // Another node owns those that were due and are not claimed again.
+    // Due partitions that this node did not claim again belong to another node.
     for (const number of due) quarantine.release(number);
     if (surplus.length > 0) await this.#giveUp(surplus);
     if (claims.length > 0 && !this.#stopping) await takeOver.perform(claims);
-    // Whatever could not be taken over is another node's by now.
+    // Nothing is left to claim, so partitions that could not be taken over belong to another node.
     else takeOver.stalled = undefined;
   }
 
-  /** Another node should own these: finish what is in flight, snapshot, hand back. */
+  /** Hands partitions to the node that should own them, after their decisions in flight and a snapshot are stored. */
   async #giveUp(numbers: readonly number[]): Promise<void> {
     const { partitions, snapshots } = this.#parts;
     partitions.leave(numbers);
@@ -220,13 +221,13 @@ export class Engine {
     this.#deps.events.note('info', 'partitions handed to another node', { partitions: numbers.length });
   }
 
-  /** Nothing is on its way to the journal, nor in the turn that would put it there. */
+  /** Resolves when no decision is on its way to the journal. The delay covers decisions that the current turn is about to append. */
   async #drained(): Promise<void> {
     await delay(this.#deps.clock, 1);
     await this.journal.drained();
   }
 
-  /** Writes down how far the streams are known to be stored, and the epochs that are in use. */
+  /** Writes high-water marks: how far the streams are known to be stored, and the highest epoch that is held. */
   async #mark(): Promise<void> {
     const held = [...this.partitions.values()];
     if (held.length === 0) return;

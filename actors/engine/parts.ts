@@ -1,4 +1,4 @@
-/** The parts of an engine, put together in the order in which they need each other. */
+/** The parts of an engine, built in the order of their dependencies. */
 import type { FactStream } from '../../config/topology.ts';
 import type { Broker } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
@@ -27,17 +27,17 @@ import type { SnapshotStore } from '../snapshot/snapshotter.ts';
 
 export interface EngineSettings {
   readonly partitions: number;
-  /** null: off; undefined: as it is recorded. It counts where nothing is recorded yet. */
+  /** Horizon to record if the streams have none yet. null turns it off, undefined takes the default. A recorded horizon always wins. */
   readonly horizonMs: number | null | undefined;
   readonly leaseTtlMs: number;
   readonly snapshotIntervalMs: number;
   readonly reservationMemoryMs: number;
-  /** Milliseconds of page encoding in one turn, and items on a page of a snapshot: a simulation makes them small. */
+  /** Page encoding per turn of the event loop, in milliseconds. A simulation sets this and `itemsPerPage` low. */
   readonly snapshotTurnMs?: number;
   readonly itemsPerPage?: number;
 }
 
-/** What the engine tells the world: metrics and logs. */
+/** Events of the engine, for metrics and logs. */
 export interface EngineEvents extends Omit<IntakeEvents, 'inDoubt'> {
   readonly expired: () => void;
   readonly journaled: (decisions: number, seconds: number) => void;
@@ -46,7 +46,7 @@ export interface EngineEvents extends Omit<IntakeEvents, 'inDoubt'> {
   readonly followerRestarted: (stream: FactStream, why: string) => void;
   readonly breach: (what: string) => void;
   readonly note: (level: 'info' | 'warn' | 'error', message: string, detail: Record<string, unknown>) => void;
-  /** The engine cannot go on; the process should end. */
+  /** The engine cannot go on, so the process should end. */
   readonly failed: (why: string) => void;
 }
 
@@ -66,13 +66,13 @@ export interface EngineDeps {
   readonly settings: EngineSettings;
   readonly events: EngineEvents;
   readonly observer?: MakeObserver | undefined;
-  /** Streams that have no room left, in words; none if it is left out. */
+  /** One sentence for each stream that has no room left. */
   readonly storage?: { readonly reasons: readonly string[] } | undefined;
 }
 
 export type EngineParts = ReturnType<typeof engineParts>;
 
-/** @param signal aborted when the node ends */
+/** @param signal the signal that is aborted when the node ends */
 export function engineParts(deps: EngineDeps, signal: AbortSignal) {
   const { clock, events, settings, rules, ownership, observer } = deps;
   const { note } = events;
@@ -129,7 +129,7 @@ interface Kept {
   readonly inDoubt: IntakeEvents['inDoubt'];
 }
 
-/** What takes facts in. */
+/** Builds the parts that take facts in. */
 function intakeParts(deps: EngineDeps, { partitions, factIds, inDoubt }: Kept, signal: AbortSignal) {
   const { broker, clock, events, rules, writers } = deps;
   const count = deps.settings.partitions;

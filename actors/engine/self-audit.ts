@@ -1,15 +1,15 @@
-/** The self-audit: checks the invariants of every book that is served, one after the other. */
+/** Self-audit: checks the invariants of all partitions that are served, one partition after the other. */
 import { at } from '../../streams/assert.ts';
 import { type Clock, delay } from '../../streams/clock.ts';
 import type { PartitionSet } from '../partition/partition-set.ts';
 
 const PAUSE_MS = 50;
-/** Breaches of one book that are reported. */
+/** At most this many breaches of one partition are reported. */
 const MOST_REPORTED = 10;
 
 /**
- * A partition whose book does not add up is rebuilt, or quarantined.
- * @param breach is told of what does not add up
+ * Audits every partition that is served. One with a breach is rebuilt, or quarantined if that happened before.
+ * @param breach called with each reported breach
  */
 export async function auditAll(clock: Clock, partitions: PartitionSet, breach: (what: string) => void): Promise<void> {
   for (const partition of [...partitions.values()]) {

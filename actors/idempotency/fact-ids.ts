@@ -1,15 +1,15 @@
 /**
- * Fact ids that were folded within the idempotency horizon, for all partitions of a node.
+ * Remembers the ids of facts that were folded within the idempotency horizon, for all partitions of a node.
  *
- * 16 bytes an id (two independent 64-bit hashes: of the id, of the content) in chunks that belong to a partition and are
- * written to its snapshot as they are, and an index of 4-byte references over all chunks. Where an id stands in the index depends on a
- * key of this process: whoever chooses ids cannot choose them to stand in each other's way.
+ * An id takes 16 bytes, a 64-bit hash of the id and one of the content. Ids are kept in chunks that belong to one partition and are
+ * written to its snapshot as they are. One index of 4-byte references covers all chunks. An id's place in the index depends on a key of
+ * this process, so nobody can choose ids that collide there.
  *
  * Invariants:
- *  FI1 The same id with the same content is a duplicate; with other content a conflict, also when the other fact belongs
- *     to another partition of this node. A collision of id hashes reads as a conflict, so the fact is parked, not lost.
- *  FI2 An id is forgotten only with its whole chunk, when each was stored longer ago than the horizon: a copy that comes now happened before
- *     that, so it is parked as too old.
+ *  FI1 The same id with the same content is a duplicate. With other content it is a conflict, also if the other fact belongs to another
+ *     partition of this node. A collision of id hashes reads as a conflict, so the fact is parked and not lost.
+ *  FI2 An id is forgotten only with its whole chunk, after every id in it was stored longer ago than the horizon. A copy that arrives
+ *     later happened before that, so it is parked as too old.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -21,20 +21,20 @@ const WORDS = 4;
 const SHARD_BITS = 8;
 const SHARDS = 2 ** SHARD_BITS;
 
-/** Ids of one partition, in the order they were folded. */
+/** Ids of one partition, in the order in which they were folded. */
 export interface IdChunk {
   readonly number: number;
   readonly partition: number;
   readonly words: Uint32Array;
   used: number;
-  /** The latest moment from which one of them is remembered, in microseconds. */
+  /** The latest moment from which one of its ids is remembered, in microseconds. */
   latest: number;
-  /** Changed since the last snapshot began. */
+  /** True if it has changed since the last snapshot began. */
   dirty: boolean;
 }
 
 interface Shard {
-  /** Reference + 1 of an entry, 0 if empty. */
+  /** An entry is its reference + 1. 0 is an empty slot. */
   slots: Uint32Array;
   used: number;
 }
@@ -44,7 +44,7 @@ export class FactIds {
   readonly #freeNumbers: number[] = [];
   readonly #byPartition = new Map<number, IdChunk[]>();
   readonly #shards: Shard[] = Array.from({ length: SHARDS }, () => ({ slots: new Uint32Array(16), used: 0 }));
-  /** Two words that nobody outside knows. */
+  /** Two random words, kept inside this process. */
   readonly #key: readonly [number, number];
   size = 0;
 
@@ -58,13 +58,14 @@ export class FactIds {
     if (ref === undefined) return 'new';
     const chunk = present(this.#chunks[ref >>> 11], 'FI2');
     const at = (ref & (CHUNK_IDS - 1)) * WORDS;
-    // FI1.
+    // An id of any partition counts, and only its content tells a duplicate from a conflict (FI1).
     return chunk.words[at + 2] === content.hi && chunk.words[at + 3] === content.lo ? 'duplicate' : 'conflict';
   }
 
   /**
-   * Remembers an id that check called new.
-   * @param at from when it is remembered, in microseconds: when its message was stored
+   * Remembers an id for which `check` returned `new`.
+   * @param at the moment from which the id is remembered, in microseconds. It is when its message was stored, or later if the fact is
+   * dated ahead
    */
   add(partition: number, id: Hash64, content: Hash64, at: number): void {
     const chunk = this.#openChunk(partition);
@@ -79,12 +80,12 @@ export class FactIds {
     chunk.used += 1;
   }
 
-  /** The partition's chunks, oldest first, for its snapshot. */
+  /** The partition's chunks, oldest first. */
   chunksOf(partition: number): readonly IdChunk[] {
     return this.#byPartition.get(partition) ?? [];
   }
 
-  /** Takes a chunk of a loaded snapshot in. */
+  /** Adds a chunk of a loaded snapshot or baseline. */
   load(partition: number, words: Uint32Array, latest: number): void {
     const chunk = this.#addChunk(partition);
     chunk.words.set(words);
@@ -102,7 +103,7 @@ export class FactIds {
     this.#byPartition.delete(partition);
   }
 
-  /** Forgets full chunks whose every id is remembered from before the moment (FI2). Returns how many ids that were. */
+  /** Forgets full chunks in which every id is remembered from before `at`, in microseconds (FI2). Returns the number of ids forgotten. */
   forgetBefore(partition: number, at: number): number {
     const chunks = this.#byPartition.get(partition) ?? [];
     const old = chunks.filter((chunk) => chunk.used === CHUNK_IDS && chunk.latest < at);
@@ -138,7 +139,7 @@ export class FactIds {
     this.#freeNumbers.push(chunk.number);
   }
 
-  /** Where an id would stand: one word of which the low bits choose the shard, the others the slot. */
+  /** An id's place in the index. The low bits choose the shard, the others the slot. */
   #placeOf(hi: number, lo: number): number {
     return mixed(mixed(hi ^ this.#key[0]) ^ lo ^ this.#key[1]);
   }
@@ -172,7 +173,7 @@ export class FactIds {
     for (const entry of old) if (entry !== 0) put(shard, this.#slotOf(entry), entry);
   }
 
-  /** Linear probing without tombstones: entries behind the gap move up (Knuth, TAOCP 3, 6.4, algorithm R). */
+  /** Linear probing without tombstones. Later entries move into the gap (Knuth, TAOCP 3, 6.4, algorithm R). */
   #unindex(chunk: IdChunk, at: number): void {
     const place = this.#placeOf(chunk.words[at * WORDS] as number, chunk.words[at * WORDS + 1] as number);
     const shard = present(this.#shards[place & (SHARDS - 1)]);
@@ -203,7 +204,7 @@ export class FactIds {
   }
 }
 
-/** MurmurHash3's finalizer (Appleby, public domain): every bit of a word decides about every other. */
+/** MurmurHash3's finalizer (Appleby, public domain). Every input bit affects every output bit. */
 function mixed(word: number): number {
   let h = word;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

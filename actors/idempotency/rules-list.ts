@@ -1,17 +1,17 @@
 /**
- * Where the list of rules is kept: the metadata of JOURNAL. How it comes there, and how 0.1, which kept a list of its own, is left behind.
+ * Keeps the list of rules in the metadata of JOURNAL, and takes over the list that Holdfast 0.1 kept in a bucket.
  *
- * 0.1 kept `[{from: moment, horizonMs}]` under the key LIST of a bucket, and reads it when it starts, at every take-over, and when it
- * renews its lease. While a node of 0.1 lives, nodes of this version judge by that list. When none does, the first one that notices
- * (starting, or renewing its lease) puts a text in its place that is no JSON: 0.1 shows it whole, as the reason why it does not start.
+ * 0.1 stored `[{from: moment, horizonMs}]` under the key LIST. It reads that list when it starts, at every take-over and when it renews
+ * its lease. While a node of 0.1 is alive, nodes of this version judge by that list. When none is, the first node that notices (at its
+ * start or at a lease renewal) replaces it with a text that is not JSON. 0.1 then refuses to start and shows that text as the reason.
  *
  * Invariants:
- *  RL1 An entry of a new version is added only while no node of an older version lives. An older program that comes later finds what it
- *      does not know, and judges nothing.
- *  RL2 The old list is copied before it is overwritten, and 0.1 is locked out before it is looked for: so none starts unseen in between,
- *      and whoever finds the work half done goes on with it.
- *  RL3 Entries are changed in form only when moments become sequences: each stays in its place, so copies of 0.1 that name how many they
- *      know go on meaning the same.
+ *  RL1 An entry of a new version is added only while no node of an older version is alive. An older program that starts later finds a
+ *      version that it does not know, and judges nothing.
+ *  RL2 The old list is copied before it is overwritten, and 0.1 is locked out before live nodes of 0.1 are looked for. So none can start
+ *      unseen in between, and any node that finds the work half done continues it.
+ *  RL3 The form of entries changes only when moments become sequences. Each entry keeps its place, so a copy by 0.1 that records how
+ *      many entries it knows keeps its meaning.
  */
 import { LIMITS } from '../../config/limits.ts';
 import { CLOCK_SLACK_MS, DEFAULT_HORIZON_MS, RULES_VERSION } from '../../config/rules.ts';
@@ -25,13 +25,13 @@ import type { RulesEntry } from './rules.ts';
 /** Keys of the bucket in which 0.1 kept its list. */
 const LIST = 'list';
 const COPY = 'list-0.1';
-/** V8 quotes a text that is no JSON in its message only up to twenty characters. */
+/** Must be short, because V8 quotes text that is not JSON in its error message only up to 20 characters. */
 const CLOSED = 'needs holdfast 0.2';
 
 export interface RulesDeps extends MetadataDeps {
   readonly broker: Pick<Broker, 'stream' | 'message' | 'annotate'>;
   readonly live: () => Promise<readonly NodeInfo[]>;
-  /** The horizon of the first list; null: off. */
+  /** Horizon of the first entry. Null means off, undefined means the default. */
   readonly firstHorizonMs: number | null | undefined;
 }
 
@@ -42,17 +42,20 @@ export class RulesList {
     this.#deps = deps;
   }
 
-  /** What is recorded, be it by 0.1; empty before the first node has started. Throws if this program does not know a version in it. */
+  /**
+   * Reads the recorded list, or that of 0.1 if JOURNAL has none. It is empty before the first node has started. Throws if the list has a
+   * version that this program does not know.
+   */
   async read(): Promise<readonly RulesEntry[]> {
     const journal = await this.#deps.broker.stream(JOURNAL_STREAM);
     return recorded(journal?.metadata) ?? (await this.#ofOld());
   }
 
-  /** The list as this program is to judge by: brought to its version, unless an older node lives. */
+  /** Returns the list that this program must judge by, after upgrading it to its own version unless an older node is alive. */
   async current(): Promise<readonly RulesEntry[]> {
     const found = await this.read();
     if (isCurrent(found)) return found;
-    // RL1.
+    // While an older node is alive, the list stays as that node knows it (RL1).
     const older = await this.#olderNodes();
     if (older.length > 0 && found.length > 0) return found;
     let entries = found;
@@ -74,7 +77,7 @@ export class RulesList {
     return entries;
   }
 
-  /** Adds an entry with another horizon, from what is stored next on. For a moment at which no node lives. */
+  /** Adds an entry with another horizon, which holds from the next stored message on. Call it only while no node is alive. */
   async add(horizonMs: number | null): Promise<readonly RulesEntry[]> {
     await this.current();
     let entries: readonly RulesEntry[] = [];
@@ -99,14 +102,14 @@ export class RulesList {
     const before: RulesEntry[] = [];
     for (const entry of entries) {
       const { from } = entry;
-      // RL3.
+      // An entry of 0.1 gets sequences instead of its moment, and keeps its place (RL3).
       before.push(typeof from === 'number' ? { ...entry, from: await this.#sequencesFrom(from, streams) } : entry);
     }
     const from = entries.length === 0 ? {} : ends;
     return [...before, { from, horizonMs, slackMs: CLOCK_SLACK_MS, version: RULES_VERSION }];
   }
 
-  /** The first sequence of each fact stream that was stored at a moment or later. What is trimmed is judged no more. */
+  /** The first sequence of each fact stream that was stored at a moment or later. Trimmed messages are never judged again. */
   async #sequencesFrom(micros: number, streams: ReadonlyMap<string, StreamFacts>): Promise<Record<string, number>> {
     const from: Record<string, number> = {};
     if (micros === 0) return from;
@@ -133,7 +136,7 @@ export class RulesList {
     return low;
   }
 
-  /** The list of 0.1, or the copy of it where it has been overwritten. */
+  /** Reads the list of 0.1, or its copy if the list has been overwritten. */
   async #ofOld(): Promise<readonly RulesEntry[]> {
     const list = await this.#deps.keys.get(LIST);
     return ofOld(list?.value === CLOSED ? await this.#deps.keys.get(COPY) : list);
@@ -144,18 +147,18 @@ export class RulesList {
     for (;;) {
       const list = await keys.get(LIST);
       if (list?.value === CLOSED) return this.#ofOld();
-      // RL2.
+      // Copy the list before overwriting it (RL2).
       if (list !== undefined) await keys.put(COPY, list.value);
       try {
         await keys.put(LIST, CLOSED, list?.revision ?? 0);
       } catch (error) {
-        // A node of 0.1 was quicker: what it wrote is copied.
+        // A node of 0.1 wrote first. The next round copies its list.
         if (!(error instanceof BrokerError) || error.kind !== 'conflict') throw error;
       }
     }
   }
 
-  /** A node of 0.1 has come in between: it finds its list again. */
+  /** Restores the list of 0.1, because a node of 0.1 has started in between. */
   async #openToOld(): Promise<void> {
     const { keys } = this.#deps;
     const list = await keys.get(LIST);

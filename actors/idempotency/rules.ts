@@ -1,35 +1,35 @@
 /**
- * The rules by which stored messages are judged: one list for all nodes, kept with the streams (actors/idempotency/rules-list.ts).
+ * The rules by which stored messages are judged. All nodes share one list, kept with the streams (actors/idempotency/rules-list.ts).
  *
- * Settings and programs change; what became of a stored fact must not. So an entry says from which sequence of each stream it holds, and
- * every reader (intake, rebuild, baseline, verify, explain) judges a message by the entry of its sequence.
+ * Settings and programs change, but the verdict on a stored fact must not. So each entry says from which sequence of each stream it
+ * holds, and every reader (intake, rebuild, baseline, verify, explain) judges a message by the entry of its sequence.
  *
  * Invariants:
- *  RU1 The first entry holds from the beginning; sequences only grow; an entry that stands is never changed.
- *  RU2 An entry begins behind everything that is stored when it is added. A node that has judged something behind its beginning without
- *      knowing of it is told so (`late`): what it has judged is thrown away and built again.
+ *  RU1 The first entry holds from the beginning. Sequences only grow. An existing entry is never changed.
+ *  RU2 An entry begins after everything that is stored when it is added. If a node has already judged a later message without the entry,
+ *      `adopt` returns `late`, and the node drops its state and rebuilds it.
  */
 
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
 import { present } from '../../streams/assert.ts';
 
 export interface Rule {
-  /** Idempotency horizon; null: off. */
+  /** Idempotency horizon in milliseconds, null if off. */
   readonly horizonMs: number | null;
-  /** How far a device's clock may be ahead. */
+  /** How far ahead a device's clock may be, in milliseconds. */
   readonly slackMs: number;
-  /** config/rules.ts says what each version is. */
+  /** Version of the rules; config/rules.ts describes each. */
   readonly version: number;
 }
 export interface RulesEntry extends Rule {
   /**
-   * The first sequence of each stream that it holds for; 1 where a stream is not named. While nodes of 0.1 live it is what they wrote: a
-   * moment, in microseconds, by the clock that stamps the messages.
+   * The first sequence of each stream for which it holds, 1 for a stream that is not named. In a list of Holdfast 0.1 it is a moment in
+   * microseconds, by the clock that stamps the messages.
    */
   readonly from: Readonly<Record<string, number>> | number;
 }
 
-/** How far a state, or a copy of one, has folded the fact streams, and when that was. */
+/** How far a state, or a copy of one, has folded the fact streams, and when. */
 export interface FoldedPoint {
   readonly positions: Readonly<Partial<Record<FactStream, number>>>;
   readonly atMs: number;
@@ -39,17 +39,17 @@ export type RulesChange = 'same' | 'changed' | 'late';
 
 export class Rules {
   #entries: readonly RulesEntry[];
-  /** What was judged last of each stream. */
+  /** The last message that was judged of each stream. */
   readonly #judged = new Map<string, { seq: number; micros: number }>();
 
-  /** @param entries none before the list is read: then nothing can be judged */
+  /** @param entries entries of the list. Until the list is read there are none, and nothing can be judged. */
   constructor(entries: readonly RulesEntry[] = []) {
     this.#entries = entries;
   }
 
-  /** Takes a list that was read. What it says of `late` must be acted on at once, before anything else is judged or copied. */
+  /** Adopts a list that was just read. Act on `late` at once, before anything else is judged or copied. */
   adopt(entries: readonly RulesEntry[]): RulesChange {
-    // RU1.
+    // A list never loses entries (RU1).
     if (entries.length < this.#entries.length)
       throw new Error(
         'the list of rules, which is metadata of stream JOURNAL, has lost entries: end all nodes and restore it',
@@ -59,11 +59,11 @@ export class Rules {
     if (added.length === 0) return 'same';
     const judged = [...this.#judged];
     const late = added.some((entry) => judged.some(([stream, at]) => holds(entry, stream, at.seq, at.micros)));
-    // RU2.
+    // A message that an added entry holds for has already been judged without it (RU2).
     return late ? 'late' : 'changed';
   }
 
-  /** The rule for a stored message that is judged now. */
+  /** Returns the rule for a stored message that is judged now. */
   at(stream: FactStream, { seq, recordedAt }: { readonly seq: number; readonly recordedAt: number }): Rule {
     const judged = this.#judged.get(stream);
     if (judged === undefined) this.#judged.set(stream, { seq, micros: recordedAt });
@@ -74,12 +74,12 @@ export class Rules {
     return this.#entryAt(stream, seq, recordedAt);
   }
 
-  /** The rule for what is about to be stored. */
+  /** Returns the rule for a message that is about to be stored. */
   next(nowMs: number): Rule {
     return this.#entryAt(present(FACT_STREAM_NAMES[0]), Number.POSITIVE_INFINITY, nowMs * 1000);
   }
 
-  /** Entries that are known: a copy says how many its facts were judged by. */
+  /** Number of known entries. A copy of the state records it. */
   get known(): number {
     return this.#entries.length;
   }
@@ -88,7 +88,7 @@ export class Rules {
     return present(this.#entries.at(-1), 'RU1');
   }
 
-  /** Whether one of the entries after the first so many holds for something that is folded. */
+  /** Whether an entry after the first `known` ones holds for a message that is already folded. */
   changedBy({ positions, atMs }: FoldedPoint, known: number): boolean {
     const added = this.#entries.slice(known);
     return added.some((entry) =>
@@ -96,7 +96,7 @@ export class Rules {
     );
   }
 
-  /** The widest horizon, in milliseconds, that holds for anything behind a standing; infinite for off. */
+  /** The widest horizon, in milliseconds, that holds for any message after a folded point. Infinite if one is off. */
   widestMs({ positions, atMs }: FoldedPoint): number {
     const indexes = FACT_STREAM_NAMES.map((name) => this.#indexAt(name, (positions[name] ?? 0) + 1, atMs * 1000));
     const ahead = this.#entries.slice(Math.min(...indexes));
@@ -119,9 +119,9 @@ function holds({ from }: RulesEntry, stream: string, seq: number, micros: number
 }
 
 /**
- * Why a copy of the state cannot be started from; undefined if it can: it has forgotten nothing that a horizon behind it needs, and its
- * facts were judged by all entries that hold for them.
- * @param copy `horizonMs`: the narrowest horizon by which it forgot; null if it never did, and absent in copies before that was written
+ * Returns why no node can start from a stored copy of the state, or undefined if one can. A usable copy has forgotten nothing that a
+ * horizon in force since then needs, and every entry that holds for its facts was known when it was written.
+ * @param copy what the copy records. `horizonMs` is the narrowest horizon by which it forgot, null if it never did, absent in old copies
  */
 export function unfit(
   copy: FoldedPoint & { readonly horizonMs?: number | null; readonly horizonsKnown?: number },
@@ -142,7 +142,7 @@ const UNITS = [
   ['m', 60_000],
 ] as const;
 
-/** As an operator would write it. */
+/** Formats a horizon as an operator writes it, such as `7d`. */
 export function horizonText(ms: number | null): string {
   if (ms === null || ms === Number.POSITIVE_INFINITY) return 'off';
   const [unit, size] = UNITS.find(([, each]) => ms % each === 0) ?? ['s', 1_000];

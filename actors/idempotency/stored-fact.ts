@@ -1,6 +1,6 @@
 /**
- * What one stored message says, by the rule of its sequence, or why it cannot be counted: for everybody who reads the fact streams. Whether
- * its id was seen before is another question, which needs the state (actors/ingest/intake.ts).
+ * Reads one stored message by the rule of its sequence and returns its fact, or the reason why it cannot be counted. Every reader of the
+ * fact streams uses it. Detecting duplicates is separate, because that needs the state (actors/ingest/intake.ts).
  */
 import type { StoredMessage } from '../../streams/broker.ts';
 import { decodeBody, isMsgpack, MAX_DEPTH } from '../../streams/codec.ts';
@@ -11,24 +11,27 @@ import { msgpackFault } from '../../streams/msgpack-shape.ts';
 import { encodeToken, type StoredFact } from '../../streams/subjects.ts';
 import type { Rule } from './rules.ts';
 
-/** A front checks the horizon when a fact comes in, its owner when the stream has stamped it: what the one lets in, the other must. */
+/**
+ * The front checks a fact's age when the fact arrives, and the owner checks it by the stream's stamp. This slack keeps the owner from
+ * rejecting a fact that the front accepted just before.
+ */
 const HORIZON_SLACK_MICROS = 60_000_000;
 
 export interface Readable extends ParsedFact {
-  /** As it was sent, with fields that no schema knows. */
+  /** The value as it was sent, including fields that no schema knows. */
   readonly value: unknown;
 }
 export interface Uncounted {
   readonly ok: false;
   readonly reason: ParkReason;
   readonly message: string;
-  /** Where it can be read. */
+  /** The fact, if it could be read. */
   readonly fact?: Fact;
 }
 
 /**
- * @param place what its subject says (storedFact)
- * @param marks they must cover the message (MK2)
+ * @param place type, location and SKU from the subject (see `storedFact`)
+ * @param marks marks of parked facts, read far enough to cover the message (MK2)
  */
 export function readStored(
   rule: Rule,
@@ -36,7 +39,7 @@ export function readStored(
   place: StoredFact,
   marks: Pick<ParkMarks, 'allows'>,
 ): Readable | Uncounted {
-  // To 0.1 a subject of resubmissions was no subject of a fact.
+  // Holdfast 0.1 did not accept subjects of resubmissions, so rules version 1 must not either.
   if (place.fact === undefined || (place.again && rule.version === 1))
     return uncounted('subject-mismatch', 'the subject is not <type>.<location>.<sku> of encoded tokens');
   let value: unknown;
@@ -60,7 +63,7 @@ export function readStored(
   return { ...parsed, value };
 }
 
-/** As a body over HTTP is read (src/api/bodies.ts); 0.1 asked a message over NATS for its shape less. */
+/** Decodes like a body over HTTP (src/api/bodies.ts). Version 1 skips the MessagePack shape check, as Holdfast 0.1 did over NATS. */
 function decoded({ version }: Rule, message: StoredMessage): unknown {
   const { data } = message;
   const contentType = message.header('Content-Type');
@@ -73,7 +76,7 @@ function isTooOld(rule: Rule, message: StoredMessage, fact: Fact): boolean {
   return fact.at < message.recordedAt - horizonMicros(rule) - HORIZON_SLACK_MICROS;
 }
 
-/** Whether a person has submitted it again: then the horizon does not hold for it. */
+/** Whether a person has resubmitted the fact. The horizon does not apply to it then. */
 function isResubmitted(
   { version }: Rule,
   message: StoredMessage,
@@ -81,15 +84,15 @@ function isResubmitted(
   marks: Pick<ParkMarks, 'allows'>,
   fact: Fact,
 ): boolean {
-  // Movements so old may have been summed up: where among them a count stood can no longer be told, whoever sends it again.
+  // Movements this old may have been compacted. The place of a count among them is then unknown, so even a resubmission cannot count.
   if (fact.type === 'count') return false;
   // mutant: resubmission-believed
   if (again) return marks.allows(message);
-  // Anybody could set the header: it counts for what 0.1 stored, and for nothing since.
+  // Anyone can set this header, so it counts only for messages that are judged by rules version 1.
   return version === 1 && message.header(RESUBMIT_HEADER) !== undefined;
 }
 
-/** Infinite when it is off. */
+/** The horizon in microseconds, infinite if it is off. */
 export function horizonMicros({ horizonMs }: Rule): number {
   return (horizonMs ?? Number.POSITIVE_INFINITY) * 1000;
 }

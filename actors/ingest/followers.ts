@@ -1,7 +1,7 @@
 /**
- * The followers of a node: one per fact stream, filtered to the partitions that it holds, started anew when these change.
+ * The followers of a node: one per fact stream, filtered to the partitions that the node holds. They restart when these change.
  *
- * A partition that is ahead of the others passes over what it has folded already (its own position).
+ * A follower starts at the lowest position of its partitions. A partition that is ahead skips the messages it has already folded.
  */
 import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../../config/topology.ts';
@@ -12,12 +12,12 @@ import type { Intake } from './intake.ts';
 
 export interface FollowersDeps extends ReadingDeps {
   readonly intake: Intake;
-  /** Those that this node holds, served or catching up. */
+  /** Partitions that this node holds, serving or catching up. */
   readonly partitions: PartitionSet;
-  /** P: partitions in all. */
+  /** Total number of partitions (P). */
   readonly count: number;
   readonly restarted: (stream: FactStream, why: string) => void;
-  /** Whether people have judged that these sequences, the last left out, are lost. */
+  /** Whether a person has declared these sequences lost. `until` is exclusive. */
   readonly judgedLost: (stream: FactStream, from: number, until: number) => boolean;
 }
 
@@ -30,12 +30,12 @@ export class Followers {
     deps.partitions.observe({ heldChanged: () => this.#restartAll() });
   }
 
-  /** For the partitions that are held now. */
+  /** Follows the partitions that are held now. */
   #restartAll(): void {
     for (const stream of FACT_STREAM_NAMES) this.#restart(stream);
   }
 
-  /** Resolves when every stream is followed up to its target, or when there is no more point in waiting. */
+  /** Resolves when every stream is followed up to its target, or when `pointless` returns true. Rejects if the streams stall. */
   async reach(targets: Readonly<Record<string, number>>, pointless: () => boolean): Promise<void> {
     const behind = () =>
       FACT_STREAM_NAMES.some((stream) => (this.#followers.get(stream)?.position ?? 0) < (targets[stream] ?? 0));
@@ -49,23 +49,23 @@ export class Followers {
     }
   }
 
-  /** Messages that the stream still has for this node, as far as is known. */
+  /** Known number of messages that the stream still has for this node. */
   lag(stream: FactStream): number {
     const pending = this.#followers.get(stream)?.pending ?? 0;
     return Number.isFinite(pending) ? pending : 0;
   }
 
-  /** Up to where a fact stream is followed. */
+  /** Sequence up to which a fact stream is followed. */
   position(stream: FactStream): number {
     return this.#followers.get(stream)?.position ?? 0;
   }
 
-  /** Whether the intake of a stream waits until what cannot be counted is parked. */
+  /** Whether a stream is paused until facts are parked or new marks are read. */
   paused(stream: FactStream): boolean {
     return this.#followers.get(stream)?.paused === true;
   }
 
-  /** How long nothing has been heard of a fact stream; 0 if it is not followed. */
+  /** How long nothing has been heard from the server of a fact stream, in milliseconds; 0 if it is not followed. */
   silentMs(stream: FactStream): number {
     return this.#followers.get(stream)?.silentMs ?? 0;
   }
@@ -94,7 +94,7 @@ export class Followers {
         // mutant: mark-not-read
         if (!intake.marks.covers(stream, message)) {
           follower.pause();
-          // It goes on until they are read, or nobody needs them any more.
+          // Retries until the marks are read or the follower is replaced.
           this.#readMarks(stream, follower).catch(() => undefined);
           return 'later';
         }
@@ -116,7 +116,7 @@ export class Followers {
     follower.start();
   }
 
-  /** A message quotes a mark that is newer than those that were read. All that the stream holds by now is covered by one reading. */
+  /** Reads marks because a message quotes one that is not read yet. One read covers everything that the stream holds by then. */
   async #readMarks(stream: FactStream, follower: Follower): Promise<void> {
     const { broker, clock, intake, restarted } = this.#deps;
     for (let attempt = 0; this.#followers.get(stream) === follower; attempt++) {
@@ -146,8 +146,8 @@ function filtersOf(stream: FactStream, partitions: Partitions): string[] {
   const types = FACT_STREAMS[stream] as readonly string[];
   const numbers = [...partitions.keys()];
   const filters = types.flatMap((type) => numbers.map((number) => `${type}.${number}.*.*`));
-  // What names no partition that exists is judged by the owner of partition 0: a literal `*` for a token, which is stored untransformed,
-  // under three tokens, and any claim on the subjects of resubmissions, which are stored as they are published.
+  // The owner of partition 0 also judges subjects that name no existing partition. A subject with a literal `*` as a token is stored
+  // untransformed, with three tokens. Subjects of resubmissions are stored as published, so they may claim any partition.
   if (partitions.has(0))
     filters.push(...types.map((type) => `${type}.*.*`), ...types.map((type) => `again.*.${type}.*.*`));
   else filters.push(...types.flatMap((type) => numbers.map((number) => `again.${number}.${type}.*.*`)));

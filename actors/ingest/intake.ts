@@ -1,13 +1,14 @@
 /**
- * Intake: messages of the fact streams into the books, each fact once.
+ * Intake folds the messages of the fact streams into the books, each fact once. A fact cannot be refused, so one that cannot be counted is
+ * parked.
  *
  * Invariants:
  *  IT1 Every message gets one verdict: applied, duplicate, or parked with a reason. received = applied + duplicates + parked.
- *  IT2 A verdict depends on the message, the ids seen, the stream's own stamp of arrival and the rule of its sequence: a replay gives the
- *     same, whatever settings and programs are by now.
- *  IT3 A position moves past a parked message at once, but no snapshot is taken before the message, and the mark of one that was parked for
- *     its id, stands in PARKED.
- *  IT4 A fact whose folding throws is not passed over: its partition is dropped there and then, and built again from its log.
+ *  IT2 A verdict depends only on the message, the ids seen, the stream's own arrival stamp and the rule of its sequence. So a replay gives
+ *     the same verdict, even if settings or programs have changed.
+ *  IT3 A position moves past a parked message at once. But no snapshot is taken until PARKED holds the message, and also its mark if it was
+ *     parked for its id.
+ *  IT4 A fact whose folding throws is not skipped. Its partition is dropped immediately and rebuilt from its log.
  */
 
 import { failpoint } from '../../config/failpoints.ts';
@@ -33,7 +34,7 @@ export interface IntakeEvents {
   readonly applied: (type: FactType) => void;
   readonly duplicate: () => void;
   readonly parked: (reason: ParkReason) => void;
-  /** Something threw while it was folded into a partition's book, which may hold half of it now (IT4). */
+  /** Called when folding a fact threw. The partition's book may hold half of it (IT4). */
   readonly inDoubt: (partition: number, what: string, error: unknown) => void;
 }
 
@@ -67,17 +68,17 @@ export class Intake {
     this.#stored = stored;
   }
 
-  /** What replays must honour of parked facts. */
+  /** Marks of parked facts, which every replay must honour. */
   get marks(): ParkMarks {
     return this.#stored.marks;
   }
 
-  /** `STREAM.seq` of messages that were parked for their ids: they stay out (IT2). */
+  /** `STREAM.seq` of messages that were parked for their ids and never count (IT2). */
   get conflicts(): Set<string> {
     return this.#stored.marks.conflicts;
   }
 
-  /** The marks that are known must cover it (MK2). */
+  /** Judges a message and folds it if it counts. The marks read so far must cover the message (MK2). */
   take(stream: FactStream, message: FollowedMessage): void {
     const { seq } = message;
     const place = storedFact(message.subject, this.#stored.partitions);
@@ -97,14 +98,14 @@ export class Intake {
     if (this.#waiters.size > 0) this.#tell(`${stream}.${seq}`, outcome);
   }
 
-  /** Whether a partition is held here, served or catching up. */
+  /** Whether this node holds a partition, serving or catching up. */
   holds(partition: number): boolean {
     return this.#partitions.has(partition);
   }
 
   /**
-   * The verdict on a stored fact of a partition that is held here; undefined if it does not come within so many milliseconds, `unknown` if
-   * an owner before this one gave it.
+   * Returns the verdict on a stored fact of a partition that is held here; `unknown` if an earlier owner gave it.
+   * @param withinMs longest wait in milliseconds, after which the result is undefined
    */
   async outcome(
     stream: FactStream,
@@ -133,7 +134,7 @@ export class Intake {
     });
   }
 
-  /** No more messages are taken: whoever waits for a verdict is told that none comes. */
+  /** Called when no more messages will be taken. Everyone who waits for a verdict gets undefined. */
   giveUp(): void {
     for (const waiting of this.#waiters.values()) for (const tell of waiting) tell(undefined);
     this.#waiters.clear();
@@ -142,7 +143,7 @@ export class Intake {
   #judge(stream: FactStream, message: FollowedMessage, place: StoredFact, partition: Partition): FactOutcome {
     const rule = this.#rules.at(stream, message);
     const put = (parked: ParkReason, why: string) => this.#parkMessage(stream, message, partition, parked, why);
-    // Each way out of here is one verdict (IT1).
+    // Each return below is exactly one verdict (IT1).
     const read = readStored(rule, message, place, this.marks);
     if (!read.ok) return put(read.reason, read.message);
     const { fact, content } = read;
@@ -185,7 +186,7 @@ export class Intake {
       this.parkingInFlight -= 1;
       partition.parking.delete(done);
     });
-    // Where it fails it stays here, so that no snapshot is past it (IT3).
+    // If parking fails, the promise stays in the set, so no snapshot moves past the message (IT3).
     done.catch(() => undefined);
     partition.parking.add(done);
     return { parked: reason, message: why };
@@ -207,8 +208,8 @@ export class Intake {
 }
 
 /**
- * The moment from which an id is remembered for the horizon: that at which it was stored, since a fact that happened long ago may be sent
- * again as well as any other. One that is dated ahead could be sent again for longer: it is remembered for up to two horizons.
+ * Returns the moment from which an id is remembered for one horizon. Usually it is when the fact was stored, because an old fact may be
+ * sent again like any other. A fact dated ahead may be sent again for longer, so its id is remembered for up to two horizons.
  */
 function rememberedFrom(rule: Rule, recordedAt: number, occurredAt: number): number {
   return Math.max(recordedAt, Math.min(occurredAt, recordedAt + horizonMicros(rule)));

@@ -1,8 +1,8 @@
 /**
- * Facts that cannot be counted, on their way to the stream PARKED.
+ * Stores facts that cannot be counted in the stream PARKED.
  *
- * Storing one is tried again while the server is away or full, because nothing may be lost. After a few tries the node is not ready, and it
- * takes in no more facts over HTTP until PARKED takes them again.
+ * A failed attempt is retried with a back-off, because no fact may be lost. After a few attempts the node is not ready, and it accepts no
+ * facts over HTTP until PARKED accepts messages again.
  */
 import { type Broker, BrokerError } from '../../streams/broker.ts';
 import { backOffMs, type Clock, delay } from '../../streams/clock.ts';
@@ -27,12 +27,12 @@ export class FactParking {
     this.#deps = deps;
   }
 
-  /** Why facts cannot be parked, and therefore not taken in; undefined while they can. */
+  /** Why facts cannot be parked, and so none are accepted; undefined while parking works. */
   get stalled(): string | undefined {
     return this.#stalled;
   }
 
-  /** Rejects if the node ends before it is stored, because then it is not known to be. */
+  /** Resolves when the fact is stored. Rejects if the node ends first, because the outcome is then unknown. */
   async park(parking: Parking): Promise<void> {
     const { broker, clock, signal } = this.#deps;
     for (let attempt = 0; !signal.aborted; attempt++) {

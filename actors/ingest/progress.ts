@@ -1,8 +1,8 @@
 /**
- * Whether this node moves: the journal stores what waits for it, each intake folds what its stream holds, and facts that cannot be counted
- * get into PARKED. Whatever stands still for standstillMs with work to do makes the node not ready.
+ * Watches whether this node makes progress. The journal must store waiting decisions, each intake must fold the messages of its stream, and
+ * facts that cannot be counted must reach PARKED. If one of them stalls for standstillMs with work to do, the node is not ready.
  *
- * Invariant PG1: nothing to do counts as moving, so an idle node is ready.
+ * Invariant PG1: having nothing to do counts as progress, so an idle node is ready.
  */
 import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
@@ -25,25 +25,25 @@ export interface ProgressDeps {
 interface Still {
   readonly what: string;
   readonly ms: number;
-  /** For people. */
+  /** Message for the operator. */
   readonly says: string;
 }
 
 export class Progress {
   readonly #deps: ProgressDeps;
-  /** Where each intake stood, and since when. */
+  /** Position of each intake, and the time since which it has not moved. */
   readonly #stands = new Map<FactStream, { readonly position: number; readonly sinceMs: number }>();
-  /** When each fact on its way to PARKED was seen first. */
+  /** When each fact that is being parked was first seen. */
   readonly #parking = new WeakMap<Promise<unknown>, number>();
   #oldestParkingMs = Number.POSITIVE_INFINITY;
-  /** What stood still at the last look. */
+  /** What was stalled at the last look, with its duration in milliseconds. */
   #told = new Map<string, number>();
 
   constructor(deps: ProgressDeps) {
     this.#deps = deps;
   }
 
-  /** Looks whether all moves, and says when something begins to stand still and when it moves again. */
+  /** Checks progress, and logs when something stalls and when it moves again. */
   look(): void {
     const now = this.#deps.clock.monoMs();
     for (const stream of FACT_STREAM_NAMES) {
@@ -62,25 +62,25 @@ export class Progress {
     this.#told = new Map(still.map(({ what, ms }) => [what, ms]));
   }
 
-  /** Why the node is not ready; none if all moves. */
+  /** Why the node is not ready; empty if nothing is stalled and the server's max_payload is large enough. */
   get reasons(): string[] {
     const payload = maxPayloadTrouble(this.#deps.broker);
     return [...this.#still.map(({ says }) => says), ...(payload === undefined ? [] : [payload])];
   }
 
-  /** How long nothing has been stored in JOURNAL while decisions wait; 0 if it moves or has nothing to do. */
+  /** How long JOURNAL has stored nothing while decisions wait, in milliseconds; 0 if it moves or has nothing to do. */
   get journalMs(): number {
     return this.#deps.journal.standstill?.ms ?? 0;
   }
 
-  /** How long no message of a fact stream has been folded while it has some for this node, or nothing has been heard of it. */
+  /** How long a fact stream has been silent, or none of its waiting messages has been folded, in milliseconds. */
   intakeMs(stream: FactStream): number {
     const { clock } = this.#deps;
     const stand = this.#hasWork(stream) ? this.#stands.get(stream) : undefined;
     return Math.max(stand === undefined ? 0 : clock.monoMs() - stand.sinceMs, this.#silentMs(stream));
   }
 
-  /** How long the oldest fact on its way to PARKED has waited. */
+  /** How long the oldest fact that is being parked has waited, in milliseconds. */
   get parkingMs(): number {
     return Math.max(0, this.#deps.clock.monoMs() - this.#oldestParkingMs);
   }
@@ -106,12 +106,12 @@ export class Progress {
     return still;
   }
 
-  // PG1.
+  /** An intake without work cannot stall (PG1). */
   #hasWork(stream: FactStream): boolean {
     return this.#deps.followers.lag(stream) > 0 || this.#deps.followers.paused(stream);
   }
 
-  /** A server tells that it lives twice a second. */
+  /** 0 below LIMITS.followerSilenceMs, which is a few of the heartbeats that a live server sends every 500 ms. */
   #silentMs(stream: FactStream): number {
     const ms = this.#deps.followers.silentMs(stream);
     return ms > LIMITS.followerSilenceMs ? ms : 0;
@@ -120,7 +120,7 @@ export class Progress {
   #lookAtParking(now: number): void {
     this.#oldestParkingMs = Number.POSITIVE_INFINITY;
     for (const { parking } of this.#deps.partitions.values()) {
-      // A set keeps its order: the first has waited longest.
+      // A set keeps insertion order, so the first has waited longest.
       const [oldest] = parking;
       if (oldest === undefined) continue;
       const since = this.#parking.get(oldest) ?? now;

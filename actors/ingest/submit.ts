@@ -1,11 +1,11 @@
 /**
- * The fact desk: facts that come over HTTP go into their stream, and are answered with the verdict of their owner.
+ * Fact ingress over HTTP. A fact is stored in its stream, and the sender gets the verdict of the partition's owner.
  *
  * Invariants:
- *  SU1 What is stored or parked is the bytes as they were sent.
- *  SU2 Of facts with one id in one request the first is judged first: the next is stored only after its verdict.
- *  SU3 Without a verdict there is no answer (undecided): all may be sent again, and what was stored then counts as a duplicate.
- *  SU4 A fact that is too large is neither stored nor parked: its sender has to make it smaller.
+ *  SU1 Facts are stored and parked as exactly the bytes that were sent.
+ *  SU2 If several facts in one request have the same id, they are judged in order. The next one is stored only after the previous verdict.
+ *  SU3 Without a verdict the answer is undecided. All facts may then be sent again, and those already stored count as duplicates.
+ *  SU4 A fact that is too large is neither stored nor parked. Its sender must make it smaller.
  */
 
 import { LIMITS } from '../../config/limits.ts';
@@ -33,16 +33,16 @@ export interface FactIngressDeps {
   readonly peers: Peers;
   readonly parking: Pick<FactParking, 'park' | 'stalled'>;
   readonly parked: (reason: ParkReason) => void;
-  /** The node is stopping: no verdict comes here any more. */
+  /** True if the node is stopping, so no further verdict will come here. */
   readonly stopping: () => boolean;
-  /** A word that was never used before. */
+  /** Returns a string that was never used before. */
   readonly nonce: () => string;
-  /** While a node of version 0.1 lives, which knows no subject of resubmissions: the header says so, as it did then. */
+  /** True while a node of version 0.1 lives. It does not know the subjects of resubmissions, so a header marks them as in 0.1. */
   readonly resubmitsByHeader: () => boolean;
   readonly clock: Clock;
   readonly partitions: number;
   readonly rules: Pick<Rules, 'next'>;
-  /** Whether a stored fact has brought a stock key in. Rejects with undecided where its owner does not answer. */
+  /** Whether a stored fact has already created a stock key. Rejects with undecided if its owner does not answer. */
   readonly knows: (sku: string, location: string) => Promise<boolean>;
 }
 interface Rejection {
@@ -72,9 +72,9 @@ export class StreamFactIngress implements FactIngress {
   }
 
   /**
-   * Publishes a parked fact again, marked first (streams/fact/park-marks.ts). The horizon does not hold for it, except for a count, which has no
-   * place among older facts any more.
-   * @param seq where it is parked
+   * Publishes a parked fact again after storing a mark for it (streams/fact/park-marks.ts). The horizon does not apply, except to a count,
+   * because an old count can no longer be placed among the facts around it.
+   * @param seq sequence of the parked fact in PARKED
    */
   async resubmit(seq: number, sent: SentBody): Promise<void> {
     if (sent.bytes.length > LIMITS.factBytes) throw new Refusal('too-large', tooLarge(sent));
@@ -107,9 +107,9 @@ export class StreamFactIngress implements FactIngress {
     }
   }
 
-  /** @param before what becomes of the last fact of each id so far (SU2) */
+  /** @param before outcome of the last fact of each id in this request so far (SU2) */
   #submit(sent: SentBody, before: Map<string, Promise<Outcome>>): Promise<Outcome> {
-    // SU4.
+    // Only the sender can make it smaller, so it is not even parked (SU4).
     if (sent.bytes.length > LIMITS.factBytes) return Promise.resolve({ code: 'too-large', message: tooLarge(sent) });
     const { version } = this.#rule;
     const parsed = parseFact(sent.value, version);
@@ -125,7 +125,7 @@ export class StreamFactIngress implements FactIngress {
     return outcome;
   }
 
-  /** By which a fact will be judged that is stored now. */
+  /** The rule by which a fact stored now will be judged. */
   get #rule(): Rule {
     return this.#deps.rules.next(this.#deps.clock.nowMs());
   }
@@ -134,7 +134,7 @@ export class StreamFactIngress implements FactIngress {
     return this.#deps.clock.nowMs() * 1000 - horizonMicros(this.#rule);
   }
 
-  /** A name that nothing new may have: only a count comes here, and it may put a name right that is stored already. */
+  /** Stores a count under a name that new keys may not have, if the key already exists. Otherwise the count is parked as invalid. */
   async #storeIfKnown(sent: SentBody, fact: Fact): Promise<Outcome> {
     if (await this.#deps.knows(fact.sku, fact.location)) return this.#store(sent, fact);
     return this.#reject(sent, 'invalid', `sku and location must be ${NAME_RULE}`);
@@ -149,7 +149,7 @@ export class StreamFactIngress implements FactIngress {
     return { code: outcome.parked, message: outcome.message };
   }
 
-  /** Held here: when intake has come so far. Elsewhere: what the owner says, asked again while there is none. */
+  /** Waits for the verdict. It comes from intake if this node holds the partition, and otherwise from the owner, which is polled. */
   async #outcome(stream: FactStream, seq: number, partition: number): Promise<FactOutcome> {
     const { intake, clock, stopping } = this.#deps;
     const until = clock.monoMs() + LIMITS.verdictMs;
@@ -163,7 +163,7 @@ export class StreamFactIngress implements FactIngress {
       if (outcome !== undefined) return outcome;
       await delay(clock, Math.min(LIMITS.verdictAgainMs, leftMs));
     }
-    // SU3.
+    // The fact is stored, but whether it counted is not known here (SU3).
     throw undecided(UNDECIDED.verdict);
   }
 
@@ -195,7 +195,7 @@ export class StreamFactIngress implements FactIngress {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#inFlight += 1;
     try {
-      // SU1.
+      // The bytes are stored as they were sent (SU1).
       return await this.#deps.broker.publish(subject, sent.bytes, { headers: typeHeaders(sent) });
     } catch (error) {
       throw unstored(error, UNDECIDED.stored);

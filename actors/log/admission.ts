@@ -1,12 +1,12 @@
 /**
- * What of JOURNAL counts. Every reader of records asks this, so that all of them read the same.
+ * Decides which messages of JOURNAL count. Every reader of records uses this, so all readers see the same records.
  *
  * Invariants:
- *  AD1 A record counts if its subject is that of an enrolled writer, or if it was stored before the registry was founded. Whatever
- *      stands elsewhere is set aside and reported, readable or not: its writer never owned anything.
- *  AD2 A writer is enrolled before anybody else learns its name, and so before its first record. What counts does therefore not depend on
- *      when it is read (actors/log/writers.ts).
- *  AD3 What a person has skipped does not count, and the chain of its writer may break there (actors/log/skips.ts).
+ *  AD1 A record counts if its subject is that of an enrolled writer, or if it was stored before the registry was founded. Any other message
+ *      is set aside and reported, readable or not, because its writer never owned a partition.
+ *  AD2 A writer is enrolled before anyone else learns its name, and so before its first record. So it does not matter when a reader
+ *      asks whether a record counts (actors/log/writers.ts).
+ *  AD3 A message that a person has skipped does not count, and its writer's chain may break there (actors/log/skips.ts).
  */
 import { JOURNAL_STREAM } from '../../config/topology.ts';
 import type { StoredMessage } from '../../streams/broker.ts';
@@ -16,18 +16,18 @@ import { Skips } from './skips.ts';
 
 type Message = Pick<StoredMessage, 'seq' | 'subject' | 'data'>;
 
-/** Records of writers that never owned anything, as far as a reader has come. */
+/** Records set aside so far, because their writers never owned a partition. */
 export interface Aside {
   readonly records: number;
   readonly first: { readonly seq: number; readonly subject: string } | undefined;
 }
 
 export class Admission {
-  /** For streams without a registry: every writer counts. */
+  /** Counts every writer, for streams without a registry. */
   static readonly open = () => new Admission([], Number.POSITIVE_INFINITY, Skips.none);
   readonly skips: Skips;
   readonly #subjects: ReadonlySet<string>;
-  /** Up to this sequence every writer counts. */
+  /** Sequence of JOURNAL up to which every writer counts. */
   readonly #foundedAt: number;
   #aside: Aside = { records: 0, first: undefined };
   #asideUpTo = 0;
@@ -47,13 +47,13 @@ export class Admission {
     return this.#subjects.has(journalSubject(writer));
   }
 
-  /** Whether what stands on a subject at a sequence is of somebody who may write there (AD1). */
+  /** Whether the writer of a subject may have a record at this sequence (AD1). */
   counts(subject: string, seq: number): boolean {
     // mutant: unknown-writer-counts
     return seq <= this.#foundedAt || this.#subjects.has(subject);
   }
 
-  /** The record; undefined if it does not count. Throws a JournalRecordError if it should count and is none. */
+  /** Decodes a record. Returns undefined if it does not count. Throws a JournalRecordError if it should count but is not a valid record. */
   admit(message: Message): JournalRecord | undefined {
     const { seq, subject, data } = message;
     if (!this.counts(subject, seq)) {
@@ -62,7 +62,7 @@ export class Admission {
       this.#asideUpTo = Math.max(this.#asideUpTo, seq);
       return undefined;
     }
-    // AD3.
+    // A skipped message does not count (AD3).
     if (this.skips.of(JOURNAL_STREAM, message) !== undefined) return undefined;
     const record = decodeRecord(data);
     if (journalSubject(record.writer) !== subject)
@@ -70,7 +70,7 @@ export class Admission {
     return record;
   }
 
-  /** Whether the chain of a subject may break between two of its records, since a person has judged what stood there. */
+  /** Whether the chain of a subject may break between two sequences, because a person has skipped a place there. */
   bridges(subject: string, after: number, before: number): boolean {
     return this.skips.bridge(JOURNAL_STREAM, subject, after, before);
   }

@@ -1,11 +1,12 @@
 /**
- * The chains of JOURNAL as a reader checks them, record by record in stream order.
+ * Checks the chains of JOURNAL. Each writer numbers its records and puts the hash of the one before into each, so a reader that takes them
+ * in stream order detects a record that was lost or changed. Epochs reveal a decision by a writer that no longer owned the partition.
  *
  * Invariants:
- *  CN1 Records of one writer are dense and each carries the hash of the one before (JR1). A writer's first record is its n = 1, or the
- *     one that trimming left of it, at or below JOURNAL's floor.
- *     Behind what a person has skipped a chain goes on with the next record.
- *  CN2 Epochs of a partition never go down along the stream, and behind a fence its writer decides in no epoch before the fence's.
+ *  CN1 Records of one writer are dense, and each carries the hash of the one before (JR1). A writer's first record has n = 1, or it is the
+ *     one that trimming left, at or below JOURNAL's floor.
+ *     After a place that a person has skipped, a chain continues with the next record.
+ *  CN2 Epochs of a partition never decrease along the stream. After a fence, its writer decides in no epoch before the fence's.
  */
 
 import type { StoredMessage } from '../../streams/broker.ts';
@@ -15,23 +16,23 @@ import type { ChainTip } from '../../streams/journal/record.ts';
 import { type JournalRecord, recordHash } from '../../streams/journal/record.ts';
 import type { Admission } from './admission.ts';
 
-/** Where a writer stands, and the partitions that it was fenced for. */
+/** Chain tip of a writer, and the partitions for which it was fenced. */
 export interface WriterState extends ChainTip {
   readonly fences: readonly PartitionEpoch[];
 }
-/** All that is known of JOURNAL at one sequence. */
+/** State of all chains at one sequence of JOURNAL. */
 export interface ChainState {
   readonly writers: readonly WriterState[];
   readonly epochs: readonly PartitionEpoch[];
 }
 
-/** The first record that cannot be what was written. */
+/** The first record that cannot be what its writer wrote. */
 export class ChainBreak extends Error {
   override readonly name = 'ChainBreak';
   readonly seq: number;
   readonly writer: string;
   readonly n: number;
-  /** Recovery reads it and counts it all the same. */
+  /** Whether recovery still reads and counts the record. */
   readonly counted: boolean;
   constructor(seq: number, writer: string, n: number, what: string, counted = false) {
     super(`JOURNAL breaks at sequence ${seq}: record ${n} of ${writer} ${what}`);
@@ -55,7 +56,10 @@ export class ChainAudit {
   readonly #floor: number;
   readonly #admission: Admission;
 
-  /** @param start what a baseline knows; @param floor sequence up to which records may have been trimmed */
+  /**
+   * @param start chain state at a baseline, if the audit begins there
+   * @param floor sequence up to which records may have been trimmed
+   */
   constructor(start: ChainState | undefined, floor: number, admission: Admission) {
     this.#admission = admission;
     for (const { writer, n, hash, seq, fences } of start?.writers ?? [])
@@ -64,7 +68,7 @@ export class ChainAudit {
     this.#floor = floor;
   }
 
-  /** Takes the next record of the stream; undefined if it does not count. Throws a ChainBreak if it cannot be what was written. */
+  /** Takes the next message of the stream. Returns undefined if it does not count. Throws a ChainBreak if it breaks its chain. */
   take(message: Pick<StoredMessage, 'seq' | 'subject' | 'data'>): JournalRecord | undefined {
     const { seq, subject, data } = message;
     let record: JournalRecord | undefined;
@@ -80,7 +84,7 @@ export class ChainAudit {
       known === undefined
         ? (n === 1 && record.before === '') || seq <= this.#floor
         : n === known.n + 1 && record.before === known.hash;
-    // CN1.
+    // A gap is allowed only at a place that a person has skipped (CN1).
     if (!follows && !this.#admission.bridges(subject, known?.seq ?? 0, seq))
       throw new ChainBreak(seq, writer, n, `does not follow record ${known?.n ?? 0}`);
     const state = known ?? { n, hash: '', seq, fences: new Map<number, number>() };
@@ -108,7 +112,7 @@ export class ChainAudit {
     };
   }
 
-  // CN2.
+  /** Takes the epochs of a record. Throws a ChainBreak if one decreases or is older than a fence (CN2). */
   #takeEpochs({ writer, n, decisions }: JournalRecord, state: Writer, seq: number): void {
     for (const decision of decisions) {
       for (const [partition, epoch] of decision.parts) {

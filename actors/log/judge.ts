@@ -1,9 +1,9 @@
 /**
- * Judging one place of a stream before a person skips it: what stands there, whether readers stop at it, and what it would mean to go on
+ * Judges one place of a stream before a person skips it. The judgement says what is there, whether readers stop at it, and what is lost
  * without it.
  *
- * Invariant JU1: only what recovery stops at may be skipped: a record that cannot be read or does not follow, or a message that is lost.
- * What is read and counted by every node never may, since what they have folded would no longer be what the streams say.
+ * Invariant JU1: Only a place at which recovery stops may be skipped, which is a lost message or a record that cannot be read or does not
+ * follow. A message that every node reads and counts may never be skipped, because folded states would then differ from the streams.
  */
 
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../../config/topology.ts';
@@ -22,13 +22,13 @@ export const JUDGED_STREAMS = [...FACT_STREAM_NAMES, JOURNAL_STREAM] as const;
 export interface Judgement {
   readonly stream: string;
   readonly seq: number;
-  /** Whether a person may skip it. */
+  /** Whether recovery stops here, so that a person may skip it. */
   readonly stops: boolean;
-  /** How it stands, for people. */
+  /** State of the place, for people. */
   readonly says: string;
-  /** What goes on without it, for people; '' where it may not be skipped. */
+  /** Consequence of skipping it, for people. '' if it may not be skipped. */
   readonly means: string;
-  /** What stands there; undefined if nothing does. */
+  /** The message at the place, undefined if there is none. */
   readonly message: StoredMessage | undefined;
   readonly record: JournalRecord | undefined;
 }
@@ -46,7 +46,7 @@ export async function judge(deps: ReadingDeps, admission: Admission, stream: str
   return { stream, seq, stops, says, means, message, record };
 }
 
-/** The judgement as it is stored. */
+/** Converts a judgement to the form in which it is stored. */
 export function skipOf({ stream, seq, message }: Judgement, said: Pick<Skip, 'by' | 'why' | 'at'>): Skip {
   const subject = message?.subject ?? '';
   return { stream, seq, subject, sha256: message === undefined ? '' : sha256(message.data), ...said };
@@ -86,7 +86,7 @@ async function judgeStanding(
   const stop = await firstStop(deps, admission, seq);
   if (stop === undefined) return fits('it reads fine and follows the record before it');
   if (stop.seq < seq) return fits(`reading stops before it, at ${stream}.${stop.seq}: judge that first`);
-  // JU1.
+  // Recovery reads and counts this record, so it must stay (JU1).
   if (stop.counted) return fits(`every node reads it and counts it, so it cannot be skipped: ${stop.message}`);
   const held = recordIn(message)?.decisions.length;
   const means =
@@ -98,7 +98,7 @@ function fits(says: string): Found {
   return { stops: false, says };
 }
 
-/** Where a reader of JOURNAL stops first, at or before a sequence. */
+/** Finds the first place at or before a sequence where a reader of JOURNAL stops. */
 async function firstStop(
   deps: ReadingDeps,
   admission: Admission,

@@ -1,9 +1,9 @@
 /**
- * What people have judged: places of streams that every reader passes over (holdfast quarantine skip).
+ * Places of streams that every reader passes over, because a person has skipped them (holdfast quarantine skip).
  *
  * Invariants:
- *  SK1 A skip names the hash of what it was made for. If other bytes stand there, such as after a restore, it is not honoured.
- *  SK2 A skip is never taken back: what was served after it rests on it.
+ *  SK1 A skip holds the hash of the bytes it was made for. If other bytes are there, for example after a restore, it has no effect.
+ *  SK2 A skip is never taken back, because everything that was served after it depends on it.
  */
 import { createHash } from 'node:crypto';
 import type { Keys, StoredMessage } from '../../streams/broker.ts';
@@ -11,9 +11,9 @@ import type { Keys, StoredMessage } from '../../streams/broker.ts';
 export interface Skip {
   readonly stream: string;
   readonly seq: number;
-  /** Of the message that stands there; '' if none does. */
+  /** Subject of the message at this place, '' if there is none. */
   readonly subject: string;
-  /** Of its bytes, as hex; '' if nothing stands there: it is lost. */
+  /** SHA-256 of its bytes, as hex. '' if the message is lost. */
   readonly sha256: string;
   readonly by: string;
   readonly why: string;
@@ -24,7 +24,7 @@ export interface Skip {
 export class Skips {
   static readonly none = new Skips([], 0);
   readonly list: readonly Skip[];
-  /** Of the bucket: it changes with each skip. */
+  /** Revision of the bucket, which changes with each skip. */
   readonly revision: number;
   readonly #byPlace: ReadonlyMap<string, Skip>;
 
@@ -41,26 +41,26 @@ export class Skips {
     return new Skips(list, Math.max(0, ...entries.map(({ revision }) => revision)));
   }
 
-  /** Stores a judgement; rejects with a conflict if there is one already (SK2). */
+  /** Stores a skip. Rejects with a conflict if the place already has one (SK2). */
   static async add(keys: Keys, skip: Skip): Promise<void> {
     await keys.put(keyOf(skip.stream, skip.seq), JSON.stringify(skip), 0);
   }
 
-  /** The judgement on a message that stands in a stream. */
+  /** Returns the skip of a stored message, if any. */
   of(stream: string, message: Pick<StoredMessage, 'seq' | 'data'>): Skip | undefined {
     const skip = this.#byPlace.get(keyOf(stream, message.seq));
-    // SK1.
+    // The skip must be of these very bytes (SK1).
     return skip !== undefined && skip.sha256 === sha256(message.data) ? skip : undefined;
   }
 
-  /** Whether all of these sequences, the last left out, were judged to be lost. */
+  /** Whether every sequence from `from` up to, but not including, `until` was skipped as lost. */
   lost(stream: string, from: number, until: number): boolean {
     if (until - from > this.list.length) return false;
     for (let seq = from; seq < until; seq++) if (this.#byPlace.get(keyOf(stream, seq))?.sha256 !== '') return false;
     return true;
   }
 
-  /** Whether something was judged between two records of a subject: the chain of its writer may break there. */
+  /** Whether a skip is between two records of a subject, so that its writer's chain may break there. */
   bridge(stream: string, subject: string, after: number, before: number): boolean {
     return this.list.some(
       (skip) =>

@@ -1,12 +1,13 @@
 /**
- * The registry of writers: who may have records in JOURNAL.
+ * The registry of writers whose records in JOURNAL count. Once it is founded, new records of other writers are set aside (admission.ts).
  *
  * Invariants:
- *  WR1 A node enrols its writer before it tells anybody that it lives, and so before it can own anything or append.
- *  WR2 The registry is founded by the first node that finds no node alive whose writer is not enrolled: all that JOURNAL holds then counts.
- *      Until then everything counts, as it does for nodes that know of no registry.
- *  WR3 A writer that the owners' bucket names is enrolled before it is fenced: it owned something, whatever its program knows.
- *  WR4 An enrolment is never taken back. That the bucket has forgotten one is noticed by the nodes' marks.
+ *  WR1 A node enrols its writer before it announces that it is alive, and so before it can own a partition or append.
+ *  WR2 The first node that finds the writers of all live nodes enrolled founds the registry. Everything that JOURNAL holds then counts.
+ *      Until then everything counts, as it does for nodes that know no registry.
+ *  WR3 A writer that the owners' bucket names is enrolled before it is fenced, because it owned a partition even if its program knows no
+ *      registry.
+ *  WR4 An enrolment is never taken back. If the bucket loses one, the nodes' high-water marks show it.
  */
 import { JOURNAL_STREAM, WRITERS_BUCKET } from '../../config/topology.ts';
 import type { Broker, Keys } from '../../streams/broker.ts';
@@ -27,9 +28,9 @@ export interface WritersDeps {
 
 export class Writers {
   readonly #deps: WritersDeps;
-  /** As it was read last. */
+  /** The admission that was read last. */
   latest = Admission.open();
-  /** Latest revision of the bucket that is known here. */
+  /** Latest known revision of the bucket. */
   revision = 0;
   #founded = false;
 
@@ -37,7 +38,7 @@ export class Writers {
     this.#deps = deps;
   }
 
-  /** Reads what counts now: of all that JOURNAL holds up to an end that was read before. */
+  /** Reads which records count. The result is valid up to any end of JOURNAL that was read before this call. */
   async read(): Promise<Admission> {
     const entries = await this.#deps.writers.all();
     const writers: string[] = [];
@@ -52,12 +53,15 @@ export class Writers {
     return this.latest;
   }
 
-  /** WR1. Enrolling again is harmless. */
+  /** Enrols a writer, which must happen before its node announces itself (WR1). Idempotent. */
   async enrol(writer: string, node: string): Promise<void> {
     await this.#create(`${WRITER}${writer}`, { node, at: this.#now });
   }
 
-  /** WR2. @param live writers of the nodes that live now */
+  /**
+   * Founds the registry if every live writer is enrolled (WR2).
+   * @param live the writers of the nodes that are alive now
+   */
   async found(live: () => Promise<readonly string[]>): Promise<void> {
     if (this.#founded) return;
     const admission = await this.read();
@@ -67,7 +71,7 @@ export class Writers {
     await this.read();
   }
 
-  /** What counts, with every writer enrolled that must be fenced (WR3). */
+  /** Reads which records count, after it has enrolled every writer that must be fenced (WR3). */
   async readWith(fenced: Iterable<string>, self: string): Promise<Admission> {
     const admission = await this.read();
     const unknown = [...new Set(fenced)].filter((writer) => !admission.knows(writer));
@@ -79,7 +83,7 @@ export class Writers {
     return unknown.length === 0 ? admission : this.read();
   }
 
-  /** Whether people have judged something since it was read last. */
+  /** Whether a skip was added since the last read. */
   async judgedSince(): Promise<boolean> {
     return (await Skips.read(this.#deps.skips)).revision !== this.latest.skips.revision;
   }
@@ -88,7 +92,7 @@ export class Writers {
     return formatInstant(this.#deps.clock.nowMs() * 1000);
   }
 
-  // A key is created and never deleted (WR4).
+  // Keys are created and never deleted (WR4).
   async #create(key: string, value: object): Promise<void> {
     try {
       this.revision = Math.max(this.revision, await this.#deps.writers.put(key, JSON.stringify(value), 0));

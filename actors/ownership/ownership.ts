@@ -1,13 +1,13 @@
 /**
  * Ownership: which node decides for which partition.
  *
- * A node is alive while its key in the nodes' bucket is renewed. Rendezvous hashing over the live nodes says who should own a
- * partition; its key in the owners' bucket, changed by compare-and-set, says who does. The epoch is that key's revision.
+ * A node is alive while it renews its key in the nodes' bucket. Rendezvous hashing over the live nodes determines which node should own a
+ * partition. The partition's key in the owners' bucket, changed by compare-and-set, says which node does. Its revision is the epoch.
  *
  * Invariants:
  *  OW1 A partition is served only after every writer that may still write for it is fenced.
- *  OW2 The lease counts from the moment a renewal was sent, by the monotonic clock, and ends before others take over.
- *  OW3 A lease that ran out counts again only after the owner keys of all partitions held have been written anew.
+ *  OW2 The lease counts from the moment the renewal was sent, by the monotonic clock, and ends before other nodes take over.
+ *  OW3 A lease that ran out counts again only after the owner keys of all held partitions have been written again.
  */
 import { RULES_VERSION } from '../../config/rules.ts';
 import { NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
@@ -19,16 +19,16 @@ export interface NodeInfo {
   readonly name: string;
   readonly writer: string;
   readonly http: string;
-  /** Tells another process of this machine whether this one still lives; undefined where that cannot be known. */
+  /** Lets another process on this machine check whether this one is still alive; undefined where that is impossible. */
   readonly process: string | undefined;
-  /** The newest version of rules that it knows; 0.1 does not say, and knows 1. */
+  /** Newest version of the rules that the node knows. Version 0.1 leaves it out and knows 1. */
   readonly rules?: number;
 }
 interface OwnerInfo {
-  /** Writer that decides for it; '' if nobody does. */
+  /** Writer that decides for the partition; '' if there is none. */
   readonly writer: string;
   readonly node: string;
-  /** Writers that must be fenced before anybody serves. */
+  /** Writers that must be fenced before any node serves the partition. */
   readonly fence: readonly string[];
 }
 export interface Claim {
@@ -37,7 +37,7 @@ export interface Claim {
   readonly fence: readonly string[];
 }
 
-/** Who of the live nodes should own a partition: the highest hash (Thaler and Ravishankar, 1996). */
+/** Returns the live node that should own a partition, which is the one with the highest hash (Thaler and Ravishankar, 1996). */
 export function rendezvous(partition: number, nodes: readonly string[]): string | undefined {
   let best: string | undefined;
   let most = -1;
@@ -52,14 +52,14 @@ export function rendezvous(partition: number, nodes: readonly string[]): string 
   return best;
 }
 
-/** A damaged file: nats-server takes what is written, and does not give it back. */
+/** The bucket's file is damaged, so nats-server accepts a write but does not return it on a read. */
 function unkept(bucket: string): Error {
   return new Error(
     `bucket ${bucket} does not keep what is written to it: its file is damaged; end all nodes, delete the bucket (stream KV_${bucket}) and start them again`,
   );
 }
 
-/** Nodes whose keys stand, without those that are certainly gone. */
+/** Returns the nodes whose keys have not expired, without those whose process is certainly gone. */
 export async function liveNodes(keys: Pick<Keys, 'all'>, isDead: (process: string) => boolean): Promise<NodeInfo[]> {
   const nodes = (await keys.all()).map((entry) => JSON.parse(entry.value) as NodeInfo);
   return nodes.filter((node) => node.process === undefined || !isDead(node.process));
@@ -74,10 +74,10 @@ export class Ownership {
   readonly #isDead: (process: string) => boolean;
   #leasedUntil = Number.NEGATIVE_INFINITY;
   #living: ReadonlyMap<string, string> = new Map();
-  /** Revision of this node's key as it wrote it last. */
+  /** Revision of this node's key after its last write. */
   #told: number | undefined;
 
-  /** @param isDead whether a process of this machine is certainly gone: its lease need not be waited for */
+  /** @param isDead whether a process of this machine is certainly gone, so its lease need not run out first */
   constructor(
     nodes: Keys,
     owners: Keys,
@@ -90,7 +90,7 @@ export class Ownership {
     this.#owners = owners;
     this.#clock = clock;
     this.#selfNow = self;
-    // Two thirds of the time after which others may take over.
+    // Two thirds of the time after which other nodes may take over (OW2).
     this.#leaseMs = (ttlMs * 2) / 3;
     this.#isDead = isDead;
   }
@@ -109,19 +109,20 @@ export class Ownership {
   }
 
   /**
-   * Renews the key that says this node lives. After a lease that ran out (a pause, a cut) others may have taken over, or be about to:
-   * then `reconfirm` must have settled for every partition who owns it before the lease counts again. It calls `held` between partitions.
+   * Renews the key that shows that this node is alive. If the lease has run out, after a pause or a network cut, other nodes may have taken
+   * over or be about to. Then the lease counts again only after `reconfirm` has settled who owns each partition.
+   * @param reconfirm settles the owners; it calls `held` between partitions, which keeps the key renewed
    */
   async renew(reconfirm: (held: () => Promise<void>) => Promise<void>): Promise<void> {
     let sent = this.#clock.monoMs();
     await this.#tell();
-    // Also one that ran out while the renewal was on its way: it may have been stored after others saw this node as gone.
+    // This includes a lease that ran out during the renewal, which may have been stored after others saw this node as gone.
     // mutant: lapsed-during-renewal
     const lapsed = !this.leased;
-    // OW3.
+    // Other nodes may own the partitions by now (OW3).
     // mutant: lapsed-lease-counts
     if (lapsed) {
-      // On a slow disk it may take longer than a lease lasts: the node's key is renewed meanwhile, without a gap.
+      // On a slow disk this may take longer than a lease, so the node's key is renewed in between, without a gap.
       await reconfirm(async () => {
         const now = this.#clock.monoMs();
         if (now - sent < this.#leaseMs / 3) return;
@@ -131,14 +132,14 @@ export class Ownership {
         sent = now;
       });
     }
-    // OW2.
+    // The renewal may have been stored at any moment since it was sent, so the lease counts from the sending (OW2).
     // mutant: lease-from-answer
     this.#leasedUntil = sent + this.#leaseMs;
   }
 
   /**
-   * Says that this node lives, over what it said last: what a process that has died had on its way, and what arrives late, must not
-   * stand in place of what its successor said.
+   * Writes this node's key over its own last write, by compare-and-set. So a late write, such as one that a dead process still had in
+   * flight, cannot replace the key of its successor.
    */
   async #tell(): Promise<void> {
     const { name, writer } = this.#self;
@@ -155,7 +156,7 @@ export class Ownership {
       } catch (error) {
         if ((error as { kind?: string }).kind !== 'conflict') throw error;
         const entry = await this.#nodes.get(name);
-        // It has expired, or an answer was lost. At the first time it may be what a process before this one had on its way.
+        // The key has expired, or an answer was lost. Before the first lease it may be a late write of the previous process.
         const first = this.#leasedUntil === Number.NEGATIVE_INFINITY;
         if (!first && entry !== undefined && (JSON.parse(entry.value) as NodeInfo).writer !== writer)
           throw new Error(`another process has taken the name of this node, ${name}`, { cause: error });
@@ -165,8 +166,8 @@ export class Ownership {
   }
 
   /**
-   * Whether a partition is still this node's. It writes the owner key anew by compare-and-set, so that whoever was about to claim it on
-   * an older view of the nodes fails.
+   * Whether this node still owns a partition. It writes the owner key again by compare-and-set, so any node that was about to claim the
+   * partition on an older view of the nodes fails.
    */
   async reconfirm(partition: number): Promise<boolean> {
     const entry = await this.#owners.get(`p.${partition}`);
@@ -176,7 +177,7 @@ export class Ownership {
     return (await this.#put(partition, info, entry.revision)) !== undefined;
   }
 
-  /** Another live process under this node's name; starting beside it would be two owners under one name. */
+  /** Returns another live process with this node's name. Starting beside it would make two owners with one name. */
   async namesake(): Promise<(NodeInfo & { readonly renewed: number }) | undefined> {
     const entry = await this.#nodes.get(this.#self.name);
     const node = entry === undefined ? undefined : (JSON.parse(entry.value) as NodeInfo);
@@ -191,17 +192,19 @@ export class Ownership {
     return living;
   }
 
-  /** Names of the living by the writer of their present start, as they were read last: about once a second. */
+  /** Names of the live nodes by their current writer, as last read, about once a second. */
   get living(): ReadonlyMap<string, string> {
     return this.#living;
   }
 
   /**
-   * Claims the partitions that this node should own and that nobody alive holds. `mine` are held already.
+   * Claims the partitions that this node should own and that no live node holds.
    * Returns the claims won, and the partitions of `mine` that should go to another live node.
+   * @param mine partitions that this node already holds
    */
   async assign(partitions: number, mine: ReadonlySet<number>): Promise<{ claims: Claim[]; surplus: number[] }> {
-    // Owners first: one that claimed after a list of the living was read would be taken for dead. One that claims later makes a claim fail.
+    // Owners are read before the live nodes. Otherwise a node that started and claimed in between would look dead. A node that claims after
+    // the owners are read makes the claim here fail.
     // mutant: live-read-before-owners
     const owners = new Map((await this.#owners.all()).map((entry) => [entry.key, entry]));
     const live = await this.live();
@@ -219,7 +222,7 @@ export class Ownership {
       const entry = owners.get(`p.${partition}`);
       const owner = entry === undefined ? undefined : (JSON.parse(entry.value) as OwnerInfo);
       if (!should) {
-        // A claim whose answer was lost: nobody decides for it here, and whoever should own it waits for that.
+        // The answer to this claim was lost. This node does not serve the partition, and the node that should own it waits for it.
         // mutant: lost-claim-stays
         if (owner?.writer === this.#self.writer) await this.#leave(partition, owner, entry?.revision ?? 0, false);
         continue;
@@ -234,8 +237,9 @@ export class Ownership {
   }
 
   /**
-   * The claim with an epoch above one that is known to have been used: a bucket whose file was damaged may have forgotten its last
-   * revisions, and would give them again. Undefined if somebody else was quicker.
+   * Raises the epoch of a claim above every epoch known to be used. A bucket whose file was damaged may have lost its last revisions, and
+   * would assign them again. Undefined if another node was faster.
+   * @param used highest epoch known to be used
    */
   async above(claim: Claim, used: number): Promise<Claim | undefined> {
     const info: OwnerInfo = { writer: this.#self.writer, node: this.#self.name, fence: claim.fence };
@@ -245,8 +249,9 @@ export class Ownership {
   }
 
   /**
-   * The fences of a claim are in: nobody else can write for it. Its epoch stays that of the claim (OW1).
-   * @throws if the bucket has not kept the claim, and has nothing newer either
+   * Records that the fences of a claim are written, so no other writer can append for it (OW1). The epoch stays that of the claim. Returns
+   * false if another node was faster.
+   * @throws if the bucket has not kept the claim and holds nothing newer either
    */
   async cleared(claim: Claim): Promise<boolean> {
     const info: OwnerInfo = { writer: this.#self.writer, node: this.#self.name, fence: [] };
@@ -256,8 +261,8 @@ export class Ownership {
   }
 
   /**
-   * Hands partitions back. What this node has not come to fence stays in the list: a take-over that failed half-way must not forget it.
-   * @param drained whether everything that this node decided for them is folded and stored; else it is to be fenced itself
+   * Hands partitions back. Writers that this node has not fenced stay in the list, because a failed take-over must not forget them.
+   * @param drained whether every decision of this node for them is stored and folded; otherwise its own writer must be fenced too
    */
   async handBack(partitions: readonly number[], drained: boolean): Promise<void> {
     for (const partition of partitions) {
@@ -269,8 +274,8 @@ export class Ownership {
   }
 
   /**
-   * Says that this node is gone, if what stands there is still its own word: a leave may arrive late, when the next process under this
-   * name lives already.
+   * Deletes this node's key, but only if this process wrote it last. A leave may arrive late, when the next process with this name is
+   * already alive.
    */
   async leave(): Promise<void> {
     this.#leasedUntil = Number.NEGATIVE_INFINITY;
@@ -282,13 +287,13 @@ export class Ownership {
         // mutant: late-leave
         return await this.#nodes.delete(name, entry.revision);
       } catch (error) {
-        // A renewal of its own came in between.
+        // A renewal of this process came in between.
         if ((error as { kind?: string }).kind !== 'conflict') throw error;
       }
     }
   }
 
-  /** Partition to the node that owns it. */
+  /** Maps each partition to the node that owns it. */
   async table(): Promise<Map<number, { node: string; epoch: number }>> {
     const table = new Map<number, { node: string; epoch: number }>();
     for (const entry of await this.#owners.all()) {
@@ -320,7 +325,7 @@ export class Ownership {
     return epoch === undefined ? undefined : { partition, epoch, fence: info.fence };
   }
 
-  /** The new revision, or undefined if somebody else was quicker. */
+  /** Returns the new revision; undefined if another node was faster. */
   async #put(partition: number, info: OwnerInfo, expected: number): Promise<number | undefined> {
     try {
       return await this.#owners.put(`p.${partition}`, JSON.stringify(info), expected);

@@ -1,7 +1,7 @@
 /**
- * Holds by the time they expire: one heap and one timer for all, whatever their number.
+ * Expiry of holds, ordered by time. One heap and one timer serve all holds, however many there are.
  *
- * A hold that ended otherwise is left in the heap and passed over when its time comes.
+ * A hold that was confirmed or released stays in the heap and is skipped when its time comes.
  */
 import FlatQueue from 'flatqueue';
 import { LIMITS } from '../../config/limits.ts';
@@ -10,10 +10,10 @@ import { hasEnded } from '../stock/reservation.ts';
 import type { ReservationPart } from '../stock/state.ts';
 import type { PartitionSet } from './partition-set.ts';
 
-/** Pause before a hold whose end was not decided is tried again. */
+/** Pause before retrying a hold whose expiry could not be decided. */
 const RETRY_MS = 1_000;
 
-/** Longest wait of one timer: what Node.js takes. */
+/** Longest delay that a Node.js timer accepts. A longer wait takes several timers. */
 const LONGEST_TIMER_MS = 0x7fffffff;
 
 export type Expire = (part: ReservationPart, failed: () => void) => void;
@@ -25,11 +25,11 @@ export class Expiry {
   #cancel: (() => void) | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  /** @param expire is given a hold whose time is over, and what to call if that could not be decided now */
+  /** @param expire ends a hold whose time is over, and calls `failed` if that cannot be decided now */
   constructor(clock: Clock, partitions: Pick<PartitionSet, 'observe'>, expire: Expire) {
     this.#clock = clock;
     this.#expire = expire;
-    // Holds whose time ran out while the partition had no owner end at once.
+    // Holds that expired while the partition had no owner end at once.
     partitions.observe({
       serves: ({ book }) => {
         // mutant: holds-not-watched

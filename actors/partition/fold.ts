@@ -1,16 +1,16 @@
-/** Folding a fact or a decision into a partition: into its books, and past whoever watches that of stock. */
+/** Folds facts and decisions into the books of a partition, and shows them to the observer of its stock book. */
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { Decision } from '../../streams/journal/decision.ts';
 import { isAboutStock } from '../../streams/journal/stock-decisions.ts';
 import type { Partition } from './partition.ts';
 
-/** Folds a fact that has not been folded before, and tells whoever watches. */
+/** Folds a fact that was not folded already. @param recordedAt when the stream stored it, in microseconds since 1970 */
 export function foldFact({ books, book, observer }: Partition, fact: Fact, recordedAt: number): void {
   books.evolveFact(fact);
   observer?.factFolded(book, fact, recordedAt);
 }
 
-/** Folds what a stored decision says about a partition, and tells whoever watches. */
+/** Folds the part of a stored decision that concerns the partition. */
 export function foldDecision({ books, book, observer }: Partition, decision: Decision): void {
   books.evolve(decision);
   if (observer !== undefined && isAboutStock(decision)) observer.decisionFolded(book, decision);

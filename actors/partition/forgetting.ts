@@ -1,4 +1,4 @@
-/** What a partition forgets in time: ids and movements past the horizon, reservations that ended long ago. */
+/** Forgetting: drops ids and movements older than the idempotency horizon, and reservations that ended long ago. */
 
 import { at } from '../../streams/assert.ts';
 import type { FactIds } from '../idempotency/fact-ids.ts';
@@ -6,19 +6,19 @@ import { compact } from '../stock/movements.ts';
 import { coordinatorEndedAtMs, endedAtMs } from '../stock/reservation.ts';
 import type { Partition } from './partition.ts';
 
-/** Slack beyond the horizon: facts that were let in just before it may still be on their way. */
+/** Slack beyond the horizon, because facts that were accepted just before it may still be on their way. */
 const SLACK_MS = 3_600_000;
 
 export interface Forgetting {
   readonly nowMs: number;
-  /** The widest idempotency horizon that is in force or to come; infinite when it is off. */
+  /** The widest idempotency horizon that is in force or to come; infinite if it is off. */
   readonly horizonMs: number;
   readonly reservationMemoryMs: number;
-  /** No stream has facts left for this node: only then is it known how old a fact can still come. */
+  /** True if no stream has facts left for this node. Only then is it known how old the next fact can be. */
   readonly caughtUp: boolean;
 }
 
-/** Returns how many reservations were forgotten. */
+/** Forgets what the rules allow. @returns the number of reservations forgotten */
 export function maintain(partition: Partition, factIds: FactIds, rules: Forgetting): number {
   const { book } = partition;
   if (rules.horizonMs !== Number.POSITIVE_INFINITY && rules.caughtUp) {

@@ -1,35 +1,36 @@
 /**
- * Watching: what folds beside a book, such as figures and anomalies. A watch is told of each fact and decision of its partition after it is
- * folded, in the order of folding, while the partition catches up as well as while it serves.
+ * Observers fold alongside the book, for example figures and anomalies. An observer gets each fact and decision of its partition after the
+ * book has folded it, in the order of folding, both while the partition catches up and while it serves.
  *
  * Invariants:
- *  PV1 A watch changes nothing in the book, and no promise depends on it.
- *  PV2 What it keeps over a restart is encoded at the very moment of a snapshot and stored with it: it has seen each fact and decision
- *     once, as the book has. Where the book is built from the log alone, so is the watch.
- *  PV3 What it keeps is worth less than the book: a damaged or missing one is no reason to refuse a snapshot; then it begins anew there.
+ *  PV1 An observer changes nothing in the book, and no promise depends on it.
+ *  PV2 The state that it keeps over a restart is encoded at the very moment of a snapshot and stored with it, so it covers each fact and
+ *     decision once, as the book does. If the book is built from the log alone, so is the observer.
+ *  PV3 This state is worth less than the book. If it is damaged or missing, the snapshot is still used, and the observer starts empty
+ *     there.
  */
 
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from '../stock/book.ts';
 
-/** What a watch knows of its partition. */
+/** The partition as its observer sees it. */
 export interface ObservedPartition {
   readonly number: number;
-  /** False while it catches up, so that what is folded is not new. */
+  /** False while the partition catches up, so the folded facts and decisions are not new. */
   readonly serving: boolean;
 }
 
-/** For a partition that is about to be taken over, whose book is empty. */
+/** Makes the observer of a partition that is being taken over. The book is still empty. */
 export type MakeObserver = (partition: ObservedPartition) => PartitionObserver;
 
-// PV1.
+/** Its methods read the book and must not change it (PV1). */
 export interface PartitionObserver {
-  /** What it changed is in the book's change set. @param recordedAt when the stream took it, in microseconds since 1970 */
+  /** The book's change set has what the fact changed. @param recordedAt when the stream stored it, in microseconds since 1970 */
   factFolded(book: StockBook, fact: Fact, recordedAt: number): void;
   decisionFolded(book: StockBook, decision: StockDecision): void;
-  /** The book is at another point now: empty, or loaded. `kept` is what `keep` gave then; undefined if there is nothing of it. */
+  /** The book was emptied or loaded. `kept` is what `keep` returned for that snapshot; undefined if nothing usable was stored. */
   load(book: StockBook, kept: Uint8Array | undefined): void;
-  /** What it must know after a restart. It is called in the turn of a snapshot: it must not take longer than encoding a page. */
+  /** Encodes the state to keep over a restart. Runs in the turn of a snapshot, so it must not take longer than encoding a page. */
   keep(): Uint8Array;
 }

@@ -1,11 +1,14 @@
 /**
- * The partitions that a node holds, and the state of each: catching up, serving, leaving or dropped. A partition that the node owns and
+ * The partitions that a node holds, and the state of each: catching up, serving, leaving or dropped. A partition that the node owns but
  * may not serve is in quarantine instead.
+ *
+ * Other parts observe the set, so that what they keep for a partition is forgotten when it is dropped.
  *
  * Invariants:
  *  PS1 Only this class adds a partition, removes one or changes its state.
- *  PS2 Observers hear of a change in the turn in which it happens. Nothing is answered, expired or written for a partition after that.
- *  PS3 A partition whose last book did not add up is served only after an audit of the book that was rebuilt.
+ *  PS2 Observers learn of a change in the same turn of the event loop. After that, nothing is answered, expired or written for a partition
+ *     that was dropped.
+ *  PS3 A partition whose last book was suspect is served only if the rebuilt book passes an audit.
  */
 import { assert } from '../../streams/assert.ts';
 import type { Clock } from '../../streams/clock.ts';
@@ -14,17 +17,17 @@ import type { Breach } from '../book/domain.ts';
 import type { Partition } from './partition.ts';
 import { Quarantine } from './quarantine.ts';
 
-/** What readers of the set may do. */
+/** The set as its readers see it. */
 export type Partitions = Pick<ReadonlyMap<number, Partition>, 'get' | 'has' | 'keys' | 'values' | 'size'>;
 
 export interface PartitionSetObserver {
-  /** What is kept for it elsewhere is to be forgotten. It is also told of partitions whose take-over ended before they were added. */
+  /** Forget what is kept for the partition. It is also called for partitions whose take-over ended before they were added. */
   readonly dropped?: (number: number) => void;
   /** Partitions were added or dropped. */
   readonly heldChanged?: () => void;
-  /** It answers from now on. */
+  /** The partition answers from now on. */
   readonly serves?: (partition: Partition) => void;
-  /** Other partitions than before take requests: these. */
+  /** The partitions that take requests may have changed to these. */
   readonly servedChanged?: (numbers: readonly number[]) => void;
 }
 
@@ -69,20 +72,20 @@ export class PartitionSet implements Partitions {
     return this.#held.size;
   }
 
-  /** Those that take requests. */
+  /** Numbers of the partitions that take new requests. */
   get served(): number[] {
     return Array.from(this.#held.values())
       .filter((partition) => partition.state === 'serving')
       .map((partition) => partition.number);
   }
 
-  /** They catch up from now on. */
+  /** Adds partitions, which catch up from now on. */
   add(partitions: readonly Partition[]): void {
     for (const partition of partitions) this.#held.set(partition.number, partition);
     this.#heldChanged();
   }
 
-  /** Those of them that are still held answer from now on, unless the node is stopping. */
+  /** Serves those that are still held, unless the node is stopping. */
   serve(partitions: readonly Partition[]): void {
     for (const partition of partitions) this.#serve(partition);
     this.#servedChanged();
@@ -91,7 +94,7 @@ export class PartitionSet implements Partitions {
   #serve(partition: Partition): void {
     const { number } = partition;
     if (this.#closing || this.#held.get(number) !== partition) return;
-    // PS3.
+    // A suspect must prove its rebuilt book before it is served (PS3).
     const breach = this.quarantine.suspects.has(number) ? partition.books.audit()[0] : undefined;
     if (breach !== undefined) return this.suspect(number, breach);
     assert(partition.state === 'catching-up', 'PS1');
@@ -100,7 +103,7 @@ export class PartitionSet implements Partitions {
     for (const observer of this.#observers) observer.serves?.(partition);
   }
 
-  /** They take no new requests, and finish those that they have. */
+  /** Makes partitions take no new requests. They finish those that they have. */
   leave(numbers: Iterable<number>): void {
     for (const number of numbers) {
       const partition = this.#held.get(number);
@@ -109,13 +112,13 @@ export class PartitionSet implements Partitions {
     this.#servedChanged();
   }
 
-  /** All of them leave, and none is served any more. */
+  /** Makes all partitions leave, and serves none from now on. */
   close(): void {
     this.#closing = true;
     this.leave(this.#held.keys());
   }
 
-  /** They are not held any more. */
+  /** Removes partitions at once, as nothing in them counts any more. */
   drop(numbers: readonly number[]): void {
     let changed = false;
     for (const number of numbers) {
@@ -125,7 +128,7 @@ export class PartitionSet implements Partitions {
         this.#held.delete(number);
         changed = true;
       }
-      // PS2.
+      // The observers forget it in this turn, before anything can be answered or written for it (PS2).
       for (const observer of this.#observers) observer.dropped?.(number);
     }
     if (!changed) return;
@@ -133,18 +136,18 @@ export class PartitionSet implements Partitions {
     this.#servedChanged();
   }
 
-  /** Another node has fenced these. A partition that was claimed again since, in a later epoch, stays. */
+  /** Another node has fenced these. A partition that was claimed again in the meantime, in that epoch or a later one, stays. */
   fenced(parts: readonly PartitionEpoch[]): void {
     const lost = parts.filter(([number, epoch]) => (this.#held.get(number)?.book.epoch ?? 0) < epoch);
     this.drop(lost.map(([number]) => number));
   }
 
-  /** The record at this sequence of JOURNAL holds all that was decided here up to it. */
+  /** The journal has stored and folded all decisions of this node up to this sequence of JOURNAL. */
   journaled(seq: number): void {
     for (const partition of this.#held.values()) if (partition.serving) partition.journalSeq = seq;
   }
 
-  /** The log has lost something that these need. They are not served until a later try finds it whole. The others go on. */
+  /** The log has lost something that these partitions need. They are not served until a retry finds it complete. Others continue. */
   isolate(numbers: readonly number[], why: string, place?: string): void {
     this.drop(numbers);
     for (const number of numbers) {
@@ -153,15 +156,15 @@ export class PartitionSet implements Partitions {
     }
   }
 
-  /** Its book does not add up. The book is thrown away and rebuilt from the log. */
+  /** An audit found a breach. The book is thrown away and rebuilt from the log. */
   suspect(number: number, { invariant, what }: Breach): void {
     this.drop([number]);
     this.quarantine.suspect(number, `its book does not add up: ${invariant} ${what}`);
   }
 
   /**
-   * Something threw while it was folded, so the book may hold half of it. The partition is rebuilt from its log, the first time at once.
-   * If folding throws again there, it stays in quarantine and is tried again now and then.
+   * Folding threw, so the book may hold half of a fact or a decision. The partition is rebuilt from its log, the first time at once. If
+   * that fails too, it stays in quarantine and is retried periodically (QU2).
    */
   doubt(number: number, what: string, error: unknown): void {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));

@@ -1,4 +1,4 @@
-/** One partition as its owner holds it: the book, and up to where streams and journal are folded into it. */
+/** One partition as its owner holds it: the books, and the positions up to which streams and journal are folded into them. */
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
 import { Books } from '../book/books.ts';
 import type { Domain } from '../book/domain.ts';
@@ -6,43 +6,43 @@ import type { StockBook } from '../stock/book.ts';
 import { STOCK } from '../stock/domain.ts';
 import type { PartitionObserver } from './observer.ts';
 
-/** `leaving`: it finishes what it has, for another node is to own it. `dropped`: nothing of it counts any more. */
+/** `leaving`: it finishes its requests, because another node is to own it. `dropped`: nothing in it counts any more. */
 export type PartitionState = 'catching-up' | 'serving' | 'leaving' | 'dropped';
 
-/** What partitions decide about. A new domain is added here. */
+/** The domains that partitions decide about. Add a new domain here. */
 const DOMAINS: readonly Domain[] = [STOCK];
 
 export class Partition {
   readonly number: number;
-  /** A book for each domain. */
+  /** One book for each domain. */
   readonly books: Books;
-  /** That of stock. */
+  /** The stock book. */
   readonly book: StockBook;
-  /** Last sequence of each fact stream that is folded, or has nothing for this partition. */
+  /** Per fact stream, the last sequence that is folded or that has nothing for this partition. */
   readonly positions: Record<FactStream, number>;
-  /** Up to where the snapshot that was loaded knew the streams: these verdicts were given elsewhere. */
+  /** Positions of the loaded snapshot or baseline. Facts up to here were judged before, so their verdicts may be unknown here. */
   readonly loadedPositions: Record<FactStream, number>;
-  /** Last sequence of JOURNAL up to which every decision for this partition is folded. */
+  /** Sequence of JOURNAL up to which every decision for this partition is folded. */
   journalSeq = 0;
-  /** Changed by its PartitionSet alone (PS1). */
+  /** Only its PartitionSet changes it (PS1). */
   state: PartitionState = 'catching-up';
-  /** The narrowest horizon by which ids and movements were forgotten; infinite while nothing was. */
+  /** The narrowest horizon by which ids and movements were forgotten; infinite if none were. */
   remembersMs = Number.POSITIVE_INFINITY;
-  /** Facts on their way to PARKED: a snapshot that is past them waits for them, and is none if one cannot be stored. */
+  /** Facts on their way to PARKED. A snapshot whose positions include them waits for them, and is discarded if one cannot be stored. */
   readonly parking = new Set<Promise<void>>();
-  /** What folds beside the book; undefined where nobody watches. */
+  /** Folds alongside the book; undefined if there is none. */
   observer: PartitionObserver | undefined;
-  /** Wall time of the last snapshot; before the first one, of when the partition was taken over. */
+  /** Wall time of the last snapshot, taken or loaded. Before the first one, when the take-over began. */
   snapshotAtMs = 0;
-  /** Change number at the last snapshot taken here, to tell whether another one is due; -1 before the first. */
+  /** Change number at the last snapshot taken here; -1 before the first. It shows whether another one is due. */
   snapshotSeq = -1;
 
-  /** It answers, and finishes the requests that it has. It takes new ones unless it is leaving. */
+  /** Whether it answers requests. A leaving partition finishes those it has and takes no new ones. */
   get serving(): boolean {
     return this.state === 'serving' || this.state === 'leaving';
   }
 
-  /** Something was folded since the last snapshot, be it one that was loaded. */
+  /** Whether anything was folded since the last snapshot, taken or loaded. */
   get changed(): boolean {
     return this.books.seq !== Math.max(0, this.snapshotSeq);
   }

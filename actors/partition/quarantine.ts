@@ -1,17 +1,17 @@
 /**
- * Partitions that this node owns and may not serve, each with its reason. The others go on.
+ * Partitions that this node owns but may not serve, each with its reason. The other partitions go on.
  *
  * Invariants:
- *  QU1 The claim is kept: another node would find the same log. It is tried again now and then, since a stream may come back from a
- *      copy, and given to whoever should own it.
- *      When a person has skipped what stood in the way, it is tried again at once.
- *  QU2 A partition whose book did not add up is rebuilt once at once; if it fails again it stays here.
+ *  QU1 The claim is kept, because another node would find the same log. The partition is retried every 15 s, because a stream may be
+ *      restored from a copy, and it is handed to another node that should own it.
+ *      When a person has skipped the message in the way, all are retried at once.
+ *  QU2 A partition whose book was suspect is rebuilt at once the first time. If that fails, it stays here and is retried like the others.
  */
 
 import { present } from '../../streams/assert.ts';
 import type { Quarantined } from '../ports/ports.ts';
 
-/** Between two tries of a partition that the log cannot give back (QU1). */
+/** Time between two tries of a partition that cannot be rebuilt from the log (QU1). */
 const RETRY_MS = 15_000;
 
 interface Held {
@@ -23,10 +23,10 @@ interface Held {
 export class Quarantine {
   readonly #held = new Map<number, Held>();
   readonly #monoMs: () => number;
-  /** Partitions whose last book did not add up. */
+  /** Partitions whose last book failed an audit, or may hold half of a fold that threw. */
   readonly suspects = new Set<number>();
 
-  /** @param monoMs monotonic milliseconds */
+  /** @param monoMs the monotonic clock, in milliseconds */
   constructor(monoMs: () => number) {
     this.#monoMs = monoMs;
   }
@@ -39,23 +39,23 @@ export class Quarantine {
     return [...this.#held.keys()];
   }
 
-  /** @param place what reading stopped at, as STREAM.seq */
+  /** @param place the message at which reading stopped, as STREAM.seq */
   put(number: number, why: string, place?: string): void {
     this.#held.set(number, { why, place, retryAt: this.#monoMs() + RETRY_MS });
   }
 
-  /** All are tried again at once: a person has judged something. */
+  /** Makes all due at once, because a person has judged something. */
   retry(): void {
     for (const [number, held] of this.#held) this.#held.set(number, { ...held, retryAt: 0 });
   }
 
-  /** Every partition that is held, in ascending order. */
+  /** All quarantined partitions, in ascending order. */
   get list(): Quarantined[] {
     const all = [...this.#held].map(([partition, { why, place }]) => ({ partition, why, place: place ?? null }));
     return all.sort((a, b) => a.partition - b.partition);
   }
 
-  /** Its book does not add up: the first time it is to be rebuilt at once, from something that does (QU2). */
+  /** Quarantines a partition whose book cannot be trusted. The first time, it is due at once (QU2). */
   suspect(number: number, why: string): void {
     const again = this.suspects.has(number);
     this.suspects.add(number);
@@ -66,13 +66,13 @@ export class Quarantine {
     this.#held.delete(number);
   }
 
-  /** Those that are to be tried again now. */
+  /** Partitions that are to be retried now. */
   due(): number[] {
     const now = this.#monoMs();
     return this.keys().filter((number) => present(this.#held.get(number)).retryAt <= now);
   }
 
-  /** One sentence for each reason, with its partitions. */
+  /** One sentence per reason, with its partitions. */
   get reasons(): string[] {
     const byReason = new Map<string, number[]>();
     for (const [number, { why }] of this.#held) byReason.set(why, [...(byReason.get(why) ?? []), number]);

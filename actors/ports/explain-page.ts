@@ -1,12 +1,14 @@
 /**
- * A page of an explanation: which steps it holds, and where the next one begins.
+ * One page of an explanation, read from the newest step backwards. Callers add steps in any order; the page keeps the newest ones
+ * before its cursor and hands every older step back, so that its effect can still be summed.
  *
  * Invariants:
- *  EP1 Steps have one order: by moment; of one moment counts, then other facts, then decisions; then by id. A cursor is a place in it, so that
- *      a fact that comes late moves no other step to another page.
- *  EP2 Of any number of steps at most twice a page are kept; what is older than the page is given back at once, in any order.
+ *  EP1 Steps have one total order: by moment; within a moment counts, then other facts, then decisions; then by id. A cursor is a place in
+ *      that order, so a late fact moves no other step to another page.
+ *  EP2 At most twice a page of steps is kept, however many are added. Steps older than the page are handed back as soon as they are cut, in
+ *      any order.
  */
-/** Moment in microseconds, rank within it, id, and a number that tells steps of one id apart. */
+/** Moment in microseconds, rank within it, id, and a number that distinguishes steps of one id. */
 export type Place = readonly [at: number, rank: number, id: string, n: number];
 
 export interface ExplainedKey {
@@ -14,7 +16,7 @@ export interface ExplainedKey {
   readonly location: string;
 }
 
-/** At most so many steps, the newest before a place. */
+/** Asks for the newest steps before a place, at most `limit` of them. */
 export interface ExplainPage {
   readonly limit: number;
   readonly before: Place | undefined;
@@ -24,28 +26,28 @@ export interface Placed {
   readonly place: Place;
 }
 
-/** Negative if a comes before b (EP1). */
+/** Negative if `a` comes before `b` (EP1). */
 export function comparePlaces(a: Place, b: Place): number {
   return a[0] - b[0] || a[1] - b[1] || (a[2] < b[2] ? -1 : a[2] > b[2] ? 1 : 0) || a[3] - b[3];
 }
 
-/** Keeps the newest of what is added before a place. */
+/** Keeps the newest of the added entries before a place. */
 export class Newest<T extends Placed> {
   readonly #limit: number;
   readonly #before: Place | undefined;
   readonly #older: (entry: T) => void;
   #kept: T[] = [];
-  /** What is not behind it is older than the page. */
+  /** Entries at or before this place are older than the page. */
   #floor: Place | undefined;
 
-  /** @param older is told of what is not on the page, because so many newer ones are */
+  /** @param older called with each entry that is older than the page */
   constructor(limit: number, before: Place | undefined, older: (entry: T) => void) {
     this.#limit = limit;
     this.#before = before;
     this.#older = older;
   }
 
-  /** Whether something is older than the page. */
+  /** Whether an entry older than the page exists. */
   get goesOn(): boolean {
     return this.#floor !== undefined;
   }
@@ -54,7 +56,7 @@ export class Newest<T extends Placed> {
     return this.#before !== undefined && comparePlaces(place, this.#before) >= 0;
   }
 
-  /** False if it is surely older than the page: no more need be made of it than `older` takes. */
+  /** False if an entry at this place is certainly older than the page, so the caller need build only the part that `older` uses. */
   mayKeep(place: Place): boolean {
     return this.#floor === undefined || comparePlaces(place, this.#floor) > 0;
   }
@@ -62,11 +64,14 @@ export class Newest<T extends Placed> {
   add(entry: T): void {
     if (!this.mayKeep(entry.place)) return this.#older(entry);
     this.#kept.push(entry);
-    // EP2.
+    // Cutting at twice the page bounds the memory, and sorts only once per page (EP2).
     if (this.#kept.length >= 2 * this.#limit) this.#cut(this.#limit);
   }
 
-  /** The page, oldest first. @param fits of the newest of these entries so many at most */
+  /**
+   * The page, oldest first.
+   * @param fits the number of entries, counted from the newest, that fit into the answer; one is always kept
+   */
   end(fits: (newestFirst: readonly T[]) => number): readonly T[] {
     this.#cut(this.#limit);
     this.#cut(Math.max(1, fits([...this.#kept].reverse())));

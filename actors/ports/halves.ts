@@ -1,10 +1,10 @@
 /**
- * Many things asked of another node at once: what is too large for one message, or its answer for what an answer may be, is asked for in
- * halves, until a single thing is too large. So of n things at most 2n − 1 requests become, and all but the last too-large ones are cheap.
+ * Asks another node for many things at once. If the request or its answer is too large for one message, the list is split in halves
+ * until each half fits or a single thing is too large. Asking for n things takes at most 2n − 1 requests.
  */
 import { Refusal } from './refusal.ts';
 
-/** The answers in the order of the things. Rejects with the first Refusal that is no too-large one, or is one for a single thing. */
+/** The answers, in the order of the things. Rejects with the first error other than too-large, or if a single thing is too large. */
 export async function inHalves<Thing, Answer>(
   things: readonly Thing[],
   ask: (things: readonly Thing[]) => Promise<readonly Answer[]>,

@@ -1,5 +1,5 @@
+/** What the owner of a partition reports to commands that read the streams: how far it has folded them, and how long it remembers. */
 import type { Point } from '../../streams/read/position.ts';
-/** What the owner of a partition says of itself to commands that look at the streams: how far it is, and how long it remembers. */
 
 export interface OwnerPoint extends Point {
   readonly writer: string;
@@ -7,7 +7,7 @@ export interface OwnerPoint extends Point {
   readonly reservationMemoryMs: number;
 }
 
-/** Asks the owner of a partition; rejects if none answers. */
+/** Asks the owner of a partition. Rejects if no owner answers. */
 export interface Owners {
   point(partition: number): Promise<OwnerPoint>;
 }

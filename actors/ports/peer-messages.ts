@@ -1,10 +1,10 @@
 /**
- * The envelopes of what nodes ask each other: how a request and its answer are written and read. src/node/peers.ts sends them over NATS, and
- * a simulation over its own network.
+ * The envelopes of requests between nodes: how a request and its answer are written and read. src/node/peers.ts sends them over NATS; a
+ * simulation sends them over its own network.
  *
  * Invariants:
- *  PM1 Every request that can be read is answered: with what was asked for, or with a refusal that says why not.
- *  PM2 What does not fit (streams/messages.ts) is refused at the owner, and not believed at the asking node.
+ *  PM1 Every readable request is answered, either with its result or with a refusal that gives the reason.
+ *  PM2 A body that does not fit its schema (streams/messages.ts) is refused by the owner and rejected by the asking node.
  */
 import { z } from 'zod';
 import { fitted, MESSAGE_VERSION, Misfit, packMessage, readMessage, version } from '../../streams/messages.ts';
@@ -34,7 +34,7 @@ export function packRequest(operation: PeerOperationName, body: unknown): Uint8A
   return packMessage({ v: MESSAGE_VERSION, operation, body });
 }
 
-/** The answer to a request, as bytes; a Refusal is one. Rejects with a fault of the program, and with nothing else (PM1). */
+/** The encoded answer to a request. A Refusal is an answer too, so this rejects only with a fault of the program (PM1). */
 export async function answerRequest<N extends PeerOperationName>(
   handlers: PeerHandlers<N>,
   partition: number,
@@ -48,7 +48,7 @@ export async function answerRequest<N extends PeerOperationName>(
     const handler = handlers[known] as (partition: number, body: unknown) => Promise<unknown>;
     return packMessage({
       v: MESSAGE_VERSION,
-      // PO1.
+      // The body is checked before the handler sees it (PO1).
       ok: await handler(partition, fitted(PEER_OPERATIONS[known].request, body)),
     });
   } catch (error) {
@@ -66,12 +66,12 @@ export function packRefusal({ kind, message, shortages: short }: Refusal): Uint8
   return packMessage({ v: MESSAGE_VERSION, refusal });
 }
 
-/** What was asked for; throws the Refusal that the answer is, or a Misfit (PM2). */
+/** The result in an answer. Throws the Refusal if the answer is one, or a Misfit if it does not fit (PM2). */
 export function readAnswer<N extends PeerOperationName>(operation: N, bytes: Uint8Array): PeerAnswer<N> {
   const { ok, refusal } = readMessage(answerEnvelope, bytes);
   if (refusal === undefined) return fitted(PEER_OPERATIONS[operation].answer, ok) as PeerAnswer<N>;
   const { kind, detail, shortages: short } = refusal;
-  // Another node's words may be those of its servers: of what is undecided only known sentences are passed on.
+  // An undecided detail may quote the other node's servers, so only known sentences reach the caller.
   if (kind === 'undecided') throw undecided(isKnownSentence(detail) ? detail : UNDECIDED.owner, detail);
   throw new Refusal(kind, detail, short === undefined ? {} : { shortages: short });
 }

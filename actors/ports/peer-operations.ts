@@ -1,10 +1,11 @@
 /**
- * What one node asks of the owner of a partition: the one table of these operations, each with the form of its request and of its answer.
- * Who answers each of them is put together in src/node/peers.ts; the types allow none without a handler.
+ * The one table of operations that a node asks of the owner of a partition, each with the schemas of its request and its answer.
+ * src/node/peers.ts assembles the handlers; the types allow no operation without one.
  *
  * Invariants:
- *  PO1 A body that has not its form is refused before anything is done with it, and an answer before it is believed.
- *  PO2 Numbers are whole and within their bounds: no quantity of another node is negative, a fraction or no number.
+ *  PO1 A request that does not fit its schema is refused before anything acts on it. An answer that does not fit is never used.
+ *  PO2 Quantities are whole numbers within bounds. A requested, claimed or counted quantity from another node is never negative, a fraction
+ *      or NaN.
  */
 
 import { z } from 'zod';
@@ -26,11 +27,11 @@ import { MAX_QTY } from '../../streams/fact/fact.ts';
 import { PARK_REASONS } from '../../streams/fact/parked.ts';
 import { listOf, type Read } from '../../streams/messages.ts';
 
-/** Names of SKUs and locations between nodes: whatever a stored fact may have, up to 64 characters of two UTF-16 units. */
+/** The name of a SKU or location. It admits every name of a stored fact, up to 64 characters of two UTF-16 units each. */
 export const peerName = z.string().min(1).max(128);
-/** A partition; there are at most 1,024. */
+/** A partition number. There are at most 1,024 partitions. */
 export const peerPartition = z.int().min(0).max(1023);
-// PO2.
+// Counts and quantities that must not be negative use these two (PO2).
 const natural = z.int().min(0);
 const qty = z.int().min(1).max(MAX_QTY);
 const spread = listOf(peerPartition, 1024, 1);
@@ -86,9 +87,9 @@ const heard = z.object({
   recordedAt: z.number(),
 });
 
-/** Of a step among all of a key: moment, rank within it, id, number (actors/ports/explain-page.ts). */
+/** The place of a step among all steps of its key: moment, rank, id, number (actors/ports/explain-page.ts). */
 const place = z.tuple([z.number(), natural, text(256), natural]).readonly();
-/** The page of the older steps is before `next`; null if this one begins with the oldest. */
+/** The page of older steps lies before `next`, which is null if this page begins with the oldest step. */
 const explanation = explainAnswer.extend({
   sku: peerName,
   location: peerName,
@@ -96,11 +97,11 @@ const explanation = explainAnswer.extend({
   notes: listOf(z.string()),
   next: place.nullable().default(null),
 });
-/** The facts and decisions behind the numbers of a stock key, in order, with running totals. */
+/** The facts and decisions behind the figures of a stock key, in order, with running totals. */
 export type ExplainAnswer = Read<z.output<typeof explanation>>;
 
 const topic = z.tuple([z.enum(['atp', 'stock']), peerName]);
-/** A SKU's value with the version of the book that it was computed from. */
+/** A SKU's value, with the version of the book that it was computed from. */
 const valued = { v: z.literal(1).optional(), sku: peerName, atMs: z.number(), version: z.tuple([natural, natural]) };
 export const skuValue = z.discriminatedUnion('kind', [
   z.object({
@@ -120,7 +121,7 @@ export const PEER_OPERATIONS = {
     request: z.object({
       sku: peerName,
       location: peerName,
-      // A node of 0.1 names none, and its answer no next page.
+      // A node on 0.1 sends no limit, and its answer names no next page.
       limit: z.int().min(1).max(LIMITS.explainSteps).default(LIMITS.explainStepsUsual),
       before: place.optional(),
     }),
@@ -140,7 +141,7 @@ export const PEER_OPERATIONS = {
   },
   undoPart: { request: z.object({ id: reservationId, expiresAtMs: natural, spread }), answer: parts },
   getPart: { request: z.object({ id: reservationId, spread }), answer: parts },
-  /** How far the owner is, for commands that look at the streams. */
+  /** How far the owner has folded the streams, for commands that read them. */
   point: {
     request: z.object({}),
     answer: z.object({
@@ -151,7 +152,7 @@ export const PEER_OPERATIONS = {
       reservationMemoryMs: natural,
     }),
   },
-  /** What became of a stored fact. */
+  /** The outcome of a stored fact. */
   verdict: {
     request: z.object({ stream: z.enum(FACT_STREAM_NAMES), seq: z.int().min(1) }),
     answer: z.object({ verdict: verdict.nullish() }),
@@ -165,7 +166,7 @@ export const PEER_OPERATIONS = {
     }),
     answer: anomaly,
   },
-  /** One question to several partitions of a node; dashboards/query/scatter-gather.ts knows the questions and their forms. */
+  /** One question to several partitions of a node. dashboards/query/scatter-gather.ts defines the questions and their schemas. */
   gather: {
     request: z.object({
       operation: text(40),
@@ -174,7 +175,7 @@ export const PEER_OPERATIONS = {
     }),
     answer: z.object({ values: listOf(z.tuple([peerPartition, z.unknown()]), 1024) }),
   },
-  /** Readers of another node want these SKUs, from now on; the present values. */
+  /** Subscribes readers on another node to these SKUs. Answers with the current values. */
   'live-want': {
     request: z.object({ reader: text(128).min(1), topics: listOf(topic, 1_000) }),
     answer: listOf(skuValue, 1_000),
@@ -184,16 +185,16 @@ export const PEER_OPERATIONS = {
 export type PeerOperationName = keyof typeof PEER_OPERATIONS;
 type Operation<N extends PeerOperationName> = (typeof PEER_OPERATIONS)[N];
 
-/** What is asked, and what is answered, before they are sent. */
+/** A request and its answer as they are before sending. */
 export type PeerRequest<N extends PeerOperationName> = Read<z.input<Operation<N>['request']>>;
 type PeerReply<N extends PeerOperationName> = Read<z.input<Operation<N>['answer']>>;
-/** The same as they are read. */
+/** The same two, as they are after reading. */
 type PeerBody<N extends PeerOperationName> = z.output<Operation<N>['request']>;
 export type PeerAnswer<N extends PeerOperationName> = z.output<Operation<N>['answer']>;
 
-/** Who answers these operations for the partitions that are served here. Each rejects with a Refusal. */
+/** Handlers of these operations, for the partitions served here. A handler refuses by rejecting with a Refusal. */
 export type PeerHandlers<N extends PeerOperationName = PeerOperationName> = {
   readonly [O in N]: (partition: number, body: PeerBody<O>) => Promise<PeerReply<O>>;
 };
-/** Those that the core answers, without whoever watches. */
+/** The operations that the core answers, without those of the anomaly keeper and the dashboards. */
 export type CoreOperation = Exclude<PeerOperationName, 'anomaly.heard' | 'anomaly.step' | 'gather' | 'live-want'>;

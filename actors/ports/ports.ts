@@ -1,6 +1,6 @@
 /**
- * Ports: what the actors need of the world, and what the fronts need of the actors. Real ones are wired in src/node/node.ts; a
- * simulation owns its own.
+ * Ports: the interfaces that the actors need from outside, and those that the fronts need from the actors. src/node/node.ts wires the
+ * real implementations; a simulation supplies its own.
  */
 
 import type {
@@ -17,11 +17,11 @@ import type { Dropped } from '../../streams/journal/journal.ts';
 import type { ExplainedKey, ExplainPage } from './explain-page.ts';
 import type { ExplainAnswer, PeerAnswer, PeerOperationName, PeerRequest } from './peer-operations.ts';
 
-/** Group commit. Outcomes come in the order of the appends. */
+/** A log with group commit. Outcomes arrive in the order of the appends. */
 export interface DecisionLog {
   /**
-   * `stored` runs when the decision is durable and must fold it; `dropped` when it is certain that it is not stored.
-   * @param bytes of the decision (encodeDecision), where they are known already
+   * Appends a decision. `stored` runs once it is durable and must fold it. `dropped` runs once it is certain that it was not stored.
+   * @param bytes encoded decision (encodeDecision), if the caller already has it
    */
   append(decision: Decision, stored: () => void, dropped: Dropped, bytes?: Uint8Array): void;
   readonly inFlight: number;
@@ -29,21 +29,21 @@ export interface DecisionLog {
 
 /** This node's lease. */
 export interface Lease {
-  /** Whether it is confirmed now. Without it, another node may own what this one holds. */
+  /** Whether the lease is confirmed now. Otherwise another node may already own this node's partitions. */
   readonly leased: boolean;
 }
 
-/** Asks the owner of a partition, which is another node. Rejects with a Refusal, also of what is too large to be asked or answered. */
+/** Asks the owner of a partition on another node. Rejects with a Refusal, including when the request or its answer is too large. */
 export interface Peers {
   ask<N extends PeerOperationName>(partition: number, operation: N, body: PeerRequest<N>): Promise<PeerAnswer<N>>;
 }
 
-/** What the fronts (HTTP, NATS, command line) ask; each rejects with a Refusal. */
+/** What the fronts (HTTP, NATS, command line) ask. Every method refuses by rejecting with a Refusal. */
 export interface StockService {
   atp(request: AtpRequest): Promise<AtpAnswer>;
   stock(sku: string, location: string): Promise<StockAnswer>;
   skuStock(sku: string): Promise<SkuStockAnswer>;
-  /** `fresh` is true if this call granted it (201) and false if the id was granted before (200). */
+  /** `fresh` is true if this call granted the reservation (201), and false if its id was already granted (200). */
   place(request: ReservationRequest): Promise<{ fresh: boolean; reservation: ReservationAnswer }>;
   confirm(id: string): Promise<ReservationAnswer>;
   release(id: string): Promise<ReservationAnswer>;
@@ -51,11 +51,11 @@ export interface StockService {
   explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer>;
 }
 
-/** Taking facts in over HTTP: stores them, waits for the verdict of their owner. */
+/** Accepts facts over HTTP: stores them and waits for their owner's verdict. */
 export interface FactIngress {
   /**
-   * Stores facts with the bytes that they were sent as; answers after every accepted one is durable. Rejects with undecided, which sending
-   * all of them again resolves, when one could not be stored or its owner's verdict does not come in time.
+   * Stores facts with the bytes in which they were sent, and answers once every accepted fact is durable. Rejects with undecided if a fact
+   * could not be stored or its owner's verdict does not arrive in time. The caller then sends all of them again.
    */
   submit(facts: readonly SentBody[]): Promise<{
     accepted: number;
@@ -64,48 +64,48 @@ export interface FactIngress {
   }>;
 }
 
-/** A partition that its node owns and does not serve. */
+/** A partition that its node owns but may not serve. */
 export interface Quarantined {
   readonly partition: number;
   readonly why: string;
-  /** STREAM.seq of what reading stopped at, where it is one message: a person may judge it (holdfast quarantine). */
+  /** STREAM.seq of the message at which reading stopped, if there is one. A person may judge it (holdfast quarantine). */
   readonly place: string | null;
 }
 
 /** Readiness for /readyz and doctor. */
 export interface Readiness {
   readonly ready: boolean;
-  /** Why not, in plain words. */
+  /** Why the node is not ready, in plain words. */
   readonly reasons: readonly string[];
-  /** How many partitions are served here, and of how many in all. */
+  /** Number of partitions served here, and of all partitions. */
   readonly owned: number;
   readonly partitions: number;
-  /** Those that are served here, by number, with the epoch in which this node decides for them. */
+  /** Partitions served here, each with the epoch in which this node decides for it. */
   readonly owns: readonly { readonly partition: number; readonly epoch: number }[];
-  /** Those that this node owns and does not serve. */
+  /** Partitions that this node owns but may not serve. */
   readonly quarantined?: readonly Quarantined[];
 }
 
-/** A parked fact as operators see it. */
+/** A parked fact, as operators see it. */
 export interface ParkedFact {
   readonly seq: number;
   readonly parkedAt: string;
   readonly reason: string;
   readonly message: string;
-  /** Where it came from: the stored subject, or `http`. */
+  /** Its origin: the stored subject, or `http`. */
   readonly source: string;
   readonly contentType: string;
-  /** The bytes as they came, base64; in a list the first of them only. */
+  /** The bytes as received, in base64. A list holds only the first of them. */
   readonly bytes: string;
-  /** How many bytes it has, and whether `bytes` holds fewer. */
+  /** Full length in bytes, and whether `bytes` holds fewer. */
   readonly length: number;
   readonly cut: boolean;
 }
 export interface ParkedFacts {
-  /** Parked facts after a sequence, oldest first; `next` goes on where a page ended before the last of them, which may be early. */
+  /** Parked facts after a sequence, oldest first. A page may end early; `next` then continues it, and is null at the end. */
   list(after: number, limit: number): Promise<{ readonly parked: readonly ParkedFact[]; readonly next: number | null }>;
-  /** One with all its bytes. */
+  /** One parked fact, with all its bytes. */
   get(seq: number): Promise<ParkedFact>;
-  /** Publishes it anew, or a corrected fact in its place; past the horizon too, since a person asks for it. */
+  /** Publishes the fact again, or a corrected one in its place. The horizon does not apply, because a person asks for it. */
   resubmit(seq: number, corrected: SentBody | undefined): Promise<void>;
 }

@@ -1,12 +1,12 @@
 /**
  * Refusals and undecided requests, as values that every front turns into RFC 9457 problems.
  *
- * A refusal is an answer: asking again gives the same one until the state changes. Undecided is none: ask again with the
- * same id.
+ * A refusal is an answer, so asking again returns the same one until the state changes. Undecided is not an answer, so the caller asks
+ * again with the same id.
  */
 import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 
-/** Every kind with its HTTP status and title: the one table that fronts and documents go by. */
+/** Every kind with its HTTP status and title. Fronts and documentation use this one table. */
 export const REFUSALS = {
   'invalid-request': { status: 422, title: 'The request is wrong' },
   malformed: { status: 400, title: 'The body cannot be read' },
@@ -32,7 +32,7 @@ export class Refusal extends Error {
   readonly kind: RefusalKind;
   readonly shortages: readonly Shortage[] | undefined;
   readonly errors: readonly FieldError[] | undefined;
-  /** For the log only. */
+  /** Cause, for the log only. */
   readonly inside: unknown;
 
   constructor(
@@ -49,8 +49,8 @@ export class Refusal extends Error {
 }
 
 /**
- * Why nothing is decided now: all that a caller is told. What the servers said goes to the log (`inside`), never into an answer, because
- * it names addresses, streams and whatever else the inside of an installation is made of.
+ * Why nothing is decided now. A caller sees only these sentences. The servers' own messages go to the log (`inside`) and never into an
+ * answer, because they name addresses, streams and other internals of an installation.
  */
 export const UNDECIDED = {
   moving: 'the partition is moving to another node; ask again with the same id',
@@ -74,7 +74,7 @@ export const UNDECIDED = {
   servers: 'a server that this node needs does not answer; ask again with the same id',
 } as const;
 
-/** Not decided: the caller asks again with the same id. @param inside for the log */
+/** A request that is not decided, so the caller asks again with the same id. @param inside cause, for the log only */
 export function undecided(why: (typeof UNDECIDED)[keyof typeof UNDECIDED], inside?: unknown): Refusal {
   return new Refusal('undecided', why, inside === undefined ? {} : { inside });
 }

@@ -1,13 +1,14 @@
 /**
- * High-water marks: how far every stream is known to have come, kept in a bucket of its own, which lies in other files than the streams.
+ * High-water marks: how far every stream is known to have come. They are kept in a separate bucket, and so in other files than the streams.
  *
- * nats-server forgets the tail of a stream behind damage in its file without a word, and gives its sequence numbers to what comes
- * next. A snapshot knows how far the streams were, but Redis may be empty; then only a mark tells that something is gone.
+ * When a stream's file is damaged, nats-server silently drops the messages after the damage and reuses their sequence numbers. Snapshots
+ * record how far the streams had come, but Redis may be empty. Then only a mark shows that something is gone.
  *
  * Invariants:
- *  HW1 A mark names only what is stored: a sequence, and the hash of the message that stands there.
- *  HW2 Every node writes its own key, so that no node's mark can be put back by another's.
- *  HW3 A mark is at most marksEveryMs older than what it speaks of: damage that also follows a crash within that time may go unseen.
+ *  HW1 A mark names only what is stored: a sequence, and the hash of the message at that sequence.
+ *  HW2 Every node writes its own key, so no node can set back the mark of another.
+ *  HW3 A mark is at most marksEveryMs behind its stream. Damage to messages that were stored within that time before a crash may go
+ *      unnoticed.
  */
 import { createHash } from 'node:crypto';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, WRITERS_STREAM } from '../../config/topology.ts';
@@ -19,12 +20,12 @@ interface HighWaterMark {
   /** Identity of the stream. */
   readonly created: string;
   readonly seq: number;
-  /** Of the message there; '' if it could not be read. */
+  /** Hash of the message at `seq`; '' if it could not be read. */
   readonly hash: string;
 }
 export interface NodeHighWaterMarks {
   readonly streams: Readonly<Record<string, HighWaterMark>>;
-  /** Highest epoch that this node has served in. */
+  /** Highest epoch in which this node has served. */
   readonly epoch: number;
 }
 
@@ -33,7 +34,7 @@ const REMEDY =
 
 const WRITERS_REMEDY =
   'restore it; or delete the buckets holdfast_writers and holdfast_marks: all that JOURNAL holds then counts';
-/** Streams that marks know the ends of. That the registry of writers has forgotten one would make its decisions not count. */
+/** Streams whose ends are marked. The registry of writers is one of them, because decisions of a forgotten writer would not count. */
 export const MARKED_STREAMS = [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, WRITERS_STREAM] as const;
 
 export class HighWaterMarks {
@@ -58,29 +59,29 @@ export class HighWaterMarks {
   }
 
   /**
-   * Writes how far the streams are, if that has changed.
-   * @param ends last sequences that this node knows to be stored, by stream
+   * Writes how far the streams have come, if that has changed.
+   * @param ends last sequence of each stream that this node knows to be stored
    */
   async write(ends: Readonly<Record<string, number>>, epoch: number): Promise<void> {
     const parked = (await this.#broker.stream(PARKED_STREAM))?.lastSeq ?? 0;
     for (const [name, seq] of [...Object.entries(ends), [PARKED_STREAM, parked] as const]) {
       if (seq <= (this.#streams[name]?.seq ?? 0)) continue;
-      // HW1.
+      // Hashing the stored message proves later that it is still the same one (HW1).
       const message = await this.#broker.message(name, seq);
       this.#streams[name] = { created: this.#created[name] ?? '', seq, hash: message ? hashOf(message.data) : '' };
     }
     this.#epoch = Math.max(this.#epoch, epoch);
     const text = JSON.stringify({ streams: this.#streams, epoch: this.#epoch } satisfies NodeHighWaterMarks);
     if (text === this.#written) return;
-    // HW2.
+    // The key is this node's own (HW2).
     await this.#keys.put(this.#node, text);
     this.#written = text;
   }
 
   /**
-   * The highest epoch that any node has served in, as far as marks tell.
-   * @param lastSeqs reads where the streams end, which is after the marks are read: those of other nodes go on meanwhile
-   * @throws LostLogError if a stream lacks what a mark knows to have been in it
+   * Checks the streams against the marks of all nodes. Returns the highest epoch in which any node has served, according to the marks.
+   * @param lastSeqs reads the ends of the streams; called after the marks are read, because other nodes keep writing theirs
+   * @throws LostLogError if a message that a mark names is missing or has changed
    */
   async check(lastSeqs: () => Promise<Readonly<Record<string, number>>>, skips: Skips): Promise<number> {
     let epoch = 0;
@@ -93,7 +94,7 @@ export class HighWaterMarks {
         const mark = marks.streams[name];
         if (mark !== undefined) await this.#checkOne(name, mark, ends[name] ?? 0, skips);
       }
-      // What it knew before is not to be forgotten by what it writes next.
+      // After a restart, keep this node's earlier mark so that the next write cannot set it back.
       if (key === this.#node && this.#written === '') {
         this.#streams = { ...marks.streams };
         this.#epoch = marks.epoch;
@@ -119,7 +120,7 @@ export class HighWaterMarks {
       );
     }
     if (message !== undefined || skips.lost(name, mark.seq, mark.seq + 1)) return;
-    // A trimmed stream begins later.
+    // A message before the first sequence was trimmed, not lost.
     if (mark.seq >= ((await this.#broker.stream(name))?.firstSeq ?? 0)) {
       const what = `stream ${name} lacks message ${mark.seq}, which it is known to have held; ${remedy}`;
       throw new LostLogError(what, undefined, `${name}.${mark.seq}`);

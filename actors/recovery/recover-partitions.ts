@@ -1,5 +1,5 @@
 /**
- * Recovery of the partitions of one take-over, each by itself: what the log has lost for one stops that one, the others go on.
+ * Recovers the partitions of one take-over. A loss in the log stops only the partitions that it concerns, and the others go on.
  */
 
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../../config/topology.ts';
@@ -16,19 +16,19 @@ export interface Recovered {
   readonly partitions: readonly Partition[];
   /** Partitions that may not be served, and why. */
   readonly lost: ReadonlyMap<number, LostLogError>;
-  /** Decisions that were replayed. */
+  /** Number of decisions that were replayed. */
   readonly decisions: number;
-  /** Where reading began: none of the streams may have been trimmed beyond it meanwhile. */
+  /** Where reading began. The result is valid only if no stream was trimmed past these points during recovery. */
   readonly starts: readonly Point[];
 }
 
-/** Rejects for what is no loss, such as a server that does not answer: then it is tried again. */
+/** Rejects only with errors that are not a loss, such as a server that does not answer. The caller tries again. */
 export async function recoverPartitions(deps: RecoveryDeps, recovering: readonly Recovering[]): Promise<Recovered> {
   const numbers = recovering.map(({ partition }) => partition.number);
   const lost = new Map<number, LostLogError>();
   const lose = (error: unknown) => {
     if (!(error instanceof LostLogError)) throw error;
-    // What concerns all says more than what was found of one before.
+    // An error that concerns all partitions replaces one that was found earlier for a single partition.
     for (const number of error.concerns ?? numbers) lost.set(number, error);
     return error.concerns === undefined;
   };
@@ -50,20 +50,21 @@ export async function recoverPartitions(deps: RecoveryDeps, recovering: readonly
       const decisions = await replayJournal(deps, partitions, tips, deps.lastSeqs[JOURNAL_STREAM] ?? 0);
       return { partitions, lost, decisions, starts };
     } catch (error) {
-      // Those that are left have folded what stands behind the break, and nothing was folded into them meanwhile.
+      // The remaining partitions can be replayed again. They had either folded past a break already, so this attempt folded nothing into
+      // them, or they have just been folded up to the target.
       lose(error);
     }
   }
 }
 
-/** Rejects if something was trimmed that was still to be read: trimming announces itself before it removes (TR1). */
+/** Rejects if something was trimmed before it was read. Trimming announces its floors before it removes anything (TR1). */
 export async function refuseIfTrimmed(broker: Broker, starts: readonly Point[]): Promise<void> {
   const floors = pointOf(floorsOf(await readStreams(broker)));
   if (starts.every((start) => covers(start, floors))) return;
   throw new Error('the streams were trimmed while they were read; it starts over');
 }
 
-/** Rejects with a LostLogError if the stream is not the one with which the node started. */
+/** Returns the last sequence of a stream. Throws a LostLogError if it is not the stream with which the node started. */
 export function lastSeqOf(
   name: string,
   stream: StreamFacts | undefined,
@@ -74,7 +75,7 @@ export function lastSeqOf(
   return stream.lastSeq;
 }
 
-/** What recovery needs to know of the streams now. Rejects with a LostLogError if one is not that with which the node started. */
+/** Reads the present ends and floors of the streams. Rejects with a LostLogError if a stream is not the one from the node's start. */
 export async function recoveryDeps(
   {
     writers,
@@ -89,7 +90,7 @@ export async function recoveryDeps(
   for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM]) {
     lastSeqs[name] = lastSeqOf(name, streams.get(name), deps.created);
   }
-  // Behind the ends: a writer is enrolled before its first record (AD2).
+  // Read after the ends. A writer is enrolled before its first record, so every record up to them has its writer listed (AD2).
   const admission = await writers.read();
   return { ...deps, admission, lastSeqs, floors: floorsOf(streams), baselines: await baselines(deps.note) };
 }

@@ -1,15 +1,18 @@
 /**
- * Recovery of a set of partitions: the newest whole snapshot of each, then JOURNAL from there to a target.
+ * Recovers a set of partitions. It loads the newest usable snapshot of each and replays JOURNAL from there to a target. The log is the
+ * truth, and a snapshot only shortens the replay.
  *
  * Invariants:
  *  RY1 A snapshot is used only if it is whole, of these streams and this partition count, and not ahead of what the streams hold.
- *     Else the one before; else the log alone.
- *  RY2 A log that is shorter than a snapshot knows, or whose chain breaks, stops recovery: it has lost what was acknowledged.
- *     Nor is one used that has forgotten what a wider horizon asks for, or whose facts were judged by other rules than the list's.
+ *     Otherwise recovery uses the previous one, then a baseline, then the log alone.
+ *  RY2 A log that is shorter than a snapshot recorded, or whose chain breaks, stops recovery, because it has lost something acknowledged.
+ *     A snapshot is also rejected if it has dropped ids that a wider horizon needs, or if its facts were judged by rules other than the
+ *     list's.
  *  RY3 Replay folds outcomes in stream order and decides nothing.
- *  RY4 What ends before the floor of a stream (what trimming may have removed) is not used: a newer one, or a baseline, or nobody serves.
- *  RY5 A loss stops the partitions that it concerns: all, where the end of a stream is gone; where a chain breaks, those that have not
- *     folded what stands behind the break.
+ *  RY4 A snapshot that ends before the floor of a stream (the point up to which it may have been trimmed) is not used. Without a newer
+ *     snapshot or a baseline, the partition is not served.
+ *  RY5 A loss stops only the partitions that it concerns. These are all partitions if the end of a stream is gone. If a chain breaks, these
+ *     are the partitions that have not yet folded past the break.
  */
 
 import { failpoint } from '../../config/failpoints.ts';
@@ -30,12 +33,12 @@ import { type BaselineSource, loadPart } from '../snapshot/baseline-format.ts';
 import { blobsOf, decodeManifest, loadObserver, loadStored, type Manifest, SnapshotError } from '../snapshot/format.ts';
 import type { SnapshotStore, Snapshotter } from '../snapshot/snapshotter.ts';
 
-/** The log has lost something that was acknowledged: nobody may serve from it. */
+/** The log has lost something that was acknowledged, so it must not be served from. */
 export class LostLogError extends Error {
   override readonly name = 'LostLogError';
-  /** Partitions that the loss concerns; undefined: all. */
+  /** Partitions that the loss concerns; all if undefined. */
   readonly concerns: readonly number[] | undefined;
-  /** What reading stops at, as STREAM.seq; undefined where it is no single message. */
+  /** Message at which reading stops, as STREAM.seq; undefined if it is not a single message. */
   readonly place: string | undefined;
   constructor(message: string, concerns?: readonly number[], place?: string) {
     super(message);
@@ -44,27 +47,27 @@ export class LostLogError extends Error {
   }
 }
 
-/** What loading a partition needs. */
+/** Dependencies of loading a partition. */
 export interface LoadingDeps {
   readonly broker: Pick<Broker, 'stream'>;
   readonly store: SnapshotStore;
   readonly factIds: FactIds;
   readonly partitions: number;
   readonly created: Readonly<Record<string, string>>;
-  /** Last sequence of every stream now. */
+  /** Current last sequence of every stream. */
   readonly lastSeqs: Readonly<Record<string, number>>;
   readonly rules: Pick<Rules, 'changedBy' | 'widestMs'>;
   readonly note: (message: string, detail: Record<string, unknown>) => void;
-  /** Sequence of each stream up to which it may have been trimmed; nothing has been if it is left out. */
+  /** Sequence up to which each stream may have been trimmed. If undefined, nothing was trimmed. */
   readonly floors?: Floors;
   /** Baselines in force, the newest first. */
   readonly baselines?: readonly BaselineSource[];
-  /** Partitions whose last book did not add up: whatever is loaded for them is audited first. */
+  /** Partitions whose last book did not add up. Anything loaded for them is audited first. */
   readonly suspects?: ReadonlySet<number>;
 }
-/** What reading JOURNAL needs. */
+/** Dependencies of reading JOURNAL. */
 export interface ReplayDeps extends ReadingDeps {
-  /** What of JOURNAL counts; read behind lastSeqs. */
+  /** Which records of JOURNAL count. Read after lastSeqs. */
   readonly admission: Admission;
 }
 export interface RecoveryDeps extends LoadingDeps, ReplayDeps {
@@ -77,8 +80,8 @@ export interface Recovering {
 }
 
 /**
- * Loads what can be loaded of a partition: a snapshot, else a baseline, else nothing. Returns the chain tip that its snapshot knew,
- * undefined without a snapshot. Rejects with a LostLogError if the streams no longer hold what comes behind it.
+ * Loads a partition from a snapshot, otherwise from a baseline, otherwise leaves it empty. Returns the chain tip of the snapshot; undefined
+ * without one. Rejects with a LostLogError if the streams no longer hold what comes after the loaded state.
  */
 export async function loadSnapshot(deps: LoadingDeps, recovering: Recovering): Promise<ChainTip | undefined> {
   const tip = await loadFromStore(deps, recovering);
@@ -113,7 +116,7 @@ async function loadFromBaselines(deps: LoadingDeps, { partition, snapshotter }: 
   return false;
 }
 
-/** Says which stream no longer holds what comes behind a point; undefined if all do (RY4). */
+/** Says which stream no longer holds everything after a point; undefined if all do (RY4). */
 function trimmedBehind(deps: LoadingDeps, point: Point): string | undefined {
   for (const [name, floor] of Object.entries(deps.floors ?? {})) {
     const reached = name === JOURNAL_STREAM ? point.journalSeq : point.positions[name as FactStream];
@@ -170,13 +173,13 @@ export async function replayJournal(
   const { skips } = admission;
   let decisions = 0;
   const broken = new Map<number, string>();
-  // RY5.
+  // A break concerns only partitions that have not folded past it (RY5).
   const behind = (seq: number) =>
     partitions.filter((partition) => partition.journalSeq < seq).map((partition) => partition.number);
   let reached = from - 1;
   await readUntil(deps, JOURNAL_STREAM, ['journal.*'], from, target, (message) => {
     failpoint('mid-replay');
-    // Trimming removes only what lies before a start: a number that is left out behind it is a record that is lost.
+    // Trimming removes only messages before the start, so a gap in the sequence after it means a lost record.
     if (!skips.lost(JOURNAL_STREAM, reached + 1, message.seq)) {
       throw new LostLogError(
         `JOURNAL has no message at sequence ${reached + 1}: the next is ${message.seq}`,
@@ -189,7 +192,7 @@ export async function replayJournal(
     if (record === undefined) return;
     const read = chain.get(record.writer);
     const known = read ?? tipBefore(tips, record.writer, message.seq);
-    // Between a snapshot's tip and what is read here there may be records that need no reading, such as fences.
+    // There may be records between a snapshot's tip and the start that need not be read, such as fences.
     const unread = read === undefined && known !== undefined && known.seq < from - 1 && record.n > known.n + 1;
     const follows =
       known === undefined ? from > 1 || record.n === 1 : record.n === known.n + 1 && record.before === known.hash;
@@ -210,7 +213,7 @@ export async function replayJournal(
         try {
           foldDecision(partition, decision);
         } catch (error) {
-          // The others are folded to the end: what they hold by then needs no second reading.
+          // The other partitions are still folded to the end, so they need no second replay.
           broken.set(number, `the decision at JOURNAL.${message.seq} cannot be folded: ${(error as Error).message}`);
         }
         decisions += 1;
@@ -241,15 +244,15 @@ function readRecord(
   }
 }
 
-// RY1.
+/** Rejects a snapshot or baseline that must not be used (RY1). */
 async function check(deps: LoadingDeps, number: number, manifest: Manifest): Promise<void> {
   if (manifest.partition !== number || manifest.partitions !== deps.partitions) {
     throw new SnapshotError(`it is of partition ${manifest.partition} of ${manifest.partitions}`);
   }
-  // Streams that came with a later version are none that it could know.
+  // The manifest cannot know streams that a later version added, so those are not compared.
   const streams = Object.keys(deps.created).filter((stream) => manifest.created[stream] !== undefined);
   const foreign = streams.filter((stream) => manifest.created[stream] !== deps.created[stream]);
-  // A snapshot of other streams is a leftover of another installation only if it knows of none of these.
+  // It is a leftover of another installation only if it matches none of the present streams.
   if (foreign.length === streams.length)
     throw new SnapshotError('it belongs to other streams than those that are there');
   if (foreign.length > 0) {
@@ -265,11 +268,11 @@ async function check(deps: LoadingDeps, number: number, manifest: Manifest): Pro
   ];
   for (const [name, seq] of known) {
     if (seq <= (deps.lastSeqs[name] ?? 0)) continue;
-    // An owner that does not know yet that it is deposed follows the facts, and may have written it since the ends were read.
+    // A deposed owner that does not know it yet still follows the facts. It may have written this after the ends were read.
     const end = (await deps.broker.stream(name))?.lastSeq ?? 0;
     if (seq <= end) continue;
     throw new LostLogError(
-      // RY2.
+      // The log is shorter than a snapshot recorded (RY2).
       `stream ${name} ends at ${end}, but a snapshot knows it up to ${seq}: its end has been lost`,
     );
   }

@@ -1,6 +1,6 @@
 /**
- * Rules that change while a node runs. Partitions that were judged without the new rules, or have forgotten what these ask for, are
- * rebuilt from the log.
+ * Follows changes of the rules while a node runs. A partition is rebuilt from the log if facts were judged without the new rules, or if it
+ * has already dropped ids that they need.
  */
 import type { Clock } from '../../streams/clock.ts';
 import { horizonText, type Rules } from '../idempotency/rules.ts';
@@ -24,7 +24,10 @@ export class RuleChanges {
     this.#deps = deps;
   }
 
-  /** Adopts the recorded rules at the start of a node, which holds nothing yet. @param set the horizon of its settings */
+  /**
+   * Adopts the recorded rules at the start of a node, before it holds any partition.
+   * @param set horizon from the node's settings
+   */
   async begin(set: number | null | undefined): Promise<void> {
     const { rules, rulesList, note } = this.#deps;
     rules.adopt(await rulesList.current());
@@ -38,8 +41,8 @@ export class RuleChanges {
   }
 
   /**
-   * Adopts rules that were added. Nothing waits between the new list and the drop: a snapshot taken in between would say that it knows rules
-   * by which its facts were not judged.
+   * Adopts rules that were added. Nothing is awaited between adopting the list and dropping the partitions. Otherwise a snapshot taken in
+   * between would claim to know rules by which its facts were not judged.
    */
   async follow(): Promise<void> {
     const { clock, rules, rulesList, partitions, ownership, note } = this.#deps;

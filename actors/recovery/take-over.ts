@@ -1,11 +1,11 @@
 /**
- * Take-over of a set of partitions: claim (compare-and-set, actors/ownership/ownership.ts) → fence every writer that may still write → load
- * snapshots → replay JOURNAL to what it held after the fences → follow the facts to what the streams held after the fences → serve.
+ * Takes over a set of partitions in six steps. Claim them by compare-and-set (actors/ownership/ownership.ts). Fence every writer that may
+ * still write for them. Load snapshots. Replay JOURNAL to its end as of the fences. Follow the facts to their ends as of the fences. Serve.
  *
  * Invariants:
- *  TO1 What the streams hold is read after the fences: nothing that anybody else decides comes behind it.
- *  TO2 Where something acknowledged is lost, nothing is served; the claims stay, and their writers are still to be fenced.
- *  TO3 A take-over that fails otherwise hands its claims back, with this node's writer to be fenced, and is tried again.
+ *  TO1 The ends of the streams are read after the fences, so no other writer can add a decision for these partitions after them.
+ *  TO2 Nothing is served where something acknowledged is lost. The claims stay, and a writer stays in their fence list until it is fenced.
+ *  TO3 A take-over that fails for another reason hands its claims back, with this node's writer to be fenced, and is tried again.
  */
 import { failpoint } from '../../config/failpoints.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, WRITERS_STREAM } from '../../config/topology.ts';
@@ -47,13 +47,13 @@ export interface TakeOverDeps {
   readonly followers: Followers;
   readonly factIds: FactIds;
   readonly created: Readonly<Record<string, string>>;
-  /** P: partitions in all. */
+  /** Total number of partitions (P). */
   readonly count: number;
   readonly partitions: PartitionSet;
   readonly snapshots: Pick<SnapshotRounds, 'begin'>;
   readonly ruleChanges: RuleChanges;
   readonly observer: MakeObserver | undefined;
-  /** Items on a page of a snapshot; what is usual if it is left out. */
+  /** Items per page of a snapshot; the usual number if undefined. */
   readonly itemsPerPage: number | undefined;
   /** Aborted when the node ends. */
   readonly signal: AbortSignal;
@@ -63,16 +63,16 @@ export interface TakeOverDeps {
 
 export class TakeOver {
   readonly #deps: TakeOverDeps;
-  /** Partitions of the take-over under way whose fences could not be written. */
+  /** Partitions of the current take-over whose fences could not be written. */
   readonly #unfenced = new Set<number>();
-  /** Why the last one, which is tried again, does not get on; undefined if none is. */
+  /** Why the last take-over failed and is being tried again; undefined if it did not fail. */
   stalled: string | undefined;
 
   constructor(deps: TakeOverDeps) {
     this.#deps = deps;
   }
 
-  /** Rejects for what is no loss, such as a server that does not answer: then the partitions are claimed again. */
+  /** Rejects only with errors that are not a loss, such as a server that does not answer. Then the partitions are claimed again. */
   async perform(won: readonly Claim[]): Promise<void> {
     const { broker, clock, ownership, journal, intake, followers, partitions, ruleChanges, signal } = this.#deps;
     const began = clock.monoMs();
@@ -83,11 +83,11 @@ export class TakeOver {
     failpoint('fenced');
     const recovering = claims.map((claim) => this.#prepare(claim));
     try {
-      // What this node itself still had on its way for these, from an earlier time, is in the journal before its end is read.
+      // This node may still have appends in flight from an earlier ownership. They are stored before the journal's end is read.
       // mutant: own-decisions-not-awaited
       await journal.drained();
       await ruleChanges.follow();
-      // TO1.
+      // The ends are read now that every other writer is fenced (TO1).
       // mutant: end-read-before-fence
       const deps = await this.#recoveryDeps();
       await readMarks({ broker, clock }, intake.marks, deps.lastSeqs);
@@ -110,14 +110,14 @@ export class TakeOver {
       const numbers = claims.map((claim) => claim.partition);
       partitions.drop(numbers);
       if (error instanceof LostLogError) return partitions.isolate(numbers, error.message, error.place);
-      // TO3.
+      // This node's writer stays to be fenced, because the take-over may have failed half-way (TO3).
       await ownership.handBack(numbers, false).catch(() => undefined);
       this.#stall(error as Error);
       throw error;
     }
   }
 
-  /** An empty partition in the epoch of the claim, with what watches it and what takes its snapshots. */
+  /** Makes an empty partition in the epoch of the claim, with its observer and its snapshotter. */
   #prepare({ partition: number, epoch }: Claim): Recovering {
     const { clock, observer, itemsPerPage, snapshots } = this.#deps;
     const partition = new Partition(number, clock.nowMs());
@@ -143,8 +143,8 @@ export class TakeOver {
   }
 
   /**
-   * The streams hold what marks know of, and no claim has an epoch that was used before: only then the fences are written, from which
-   * on nobody else can write for these (TO2).
+   * Writes the fences, after which no other writer can append for these partitions. Before that, it checks that the streams hold what the
+   * marks name, and raises every epoch above those already used (TO2). Returns the claims that are fenced; undefined after a loss.
    */
   async #fenced(claims: readonly Claim[]): Promise<Claim[] | undefined> {
     const { highWaterMarks, ownership, partitions, writers, journal } = this.#deps;
@@ -169,7 +169,7 @@ export class TakeOver {
     }
   }
 
-  /** Those that a writer whose last record cannot be read may still write for are isolated; the others go on. */
+  /** Fences the writers of all claims. If the last record of a writer cannot be read, its partitions are isolated and the others go on. */
   async #fence(claims: readonly Claim[]): Promise<void> {
     const { broker, clock, journal, partitions, writers } = this.#deps;
     this.#unfenced.clear();

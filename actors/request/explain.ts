@@ -1,14 +1,14 @@
 /**
  * Explain: the facts and decisions behind the numbers of one stock key, in the order in which they happened, with running totals
- * that end in the present numbers. Long ones come in pages, the newest first.
+ * that end in the current numbers. Long explanations come in pages, the newest page first.
  *
- * The facts are read again from the streams, up to where the partition has folded them, and folded by themselves; if the end is not
- * what the book says, the answer says so. What has been trimmed is told in one opening step: the numbers of a baseline.
+ * The facts are read from the streams again, up to where the partition has folded them, and folded into a separate book. If the result
+ * differs from the partition's book, the answer says so. Trimmed facts appear as one opening step with the numbers of a baseline.
  *
  * Invariants:
- *  EX1 Memory holds the steps of the page, not of the key: facts commute, so what is older than the page is folded as it is read.
- *  EX2 Every page checks the whole: `adds` compares all facts and decisions with the book.
- *  EX3 Facts are read in small pulls, and work on them gives way every LIMITS.answerTurnMs.
+ *  EX1 Memory holds the steps of the page, not of the key. Facts commute, so facts older than the page are folded as they are read.
+ *  EX2 Every page checks the whole key: `adds` compares all facts and decisions with the book.
+ *  EX3 Facts are read in small pulls, and building the steps yields every LIMITS.answerTurnMs.
  */
 
 import { LIMITS } from '../../config/limits.ts';
@@ -42,9 +42,9 @@ import type { StockKey } from '../stock/state.ts';
 export interface ExplainDeps extends ReadingDeps {
   readonly baselines: Baselines;
   readonly partition: Partition;
-  /** P: partitions in all. */
+  /** Total number of partitions (P). */
   readonly partitions: number;
-  /** They cover what the partition has folded. */
+  /** Marks that cover everything the partition has folded. */
   readonly marks: ParkMarks;
   readonly rules: Pick<Rules, 'at'>;
 }
@@ -52,14 +52,14 @@ type Totals = Record<MovedBucket, number>;
 type Change = Readonly<Partial<Totals>>;
 const FACT_BUCKETS = MOVED_BUCKETS.filter((bucket) => bucket !== 'held' && bucket !== 'allocated');
 
-/** A fact, or a decision on a reservation: what it changes is known before it is folded. */
+/** A step before its totals are known. The cause is a fact, or the change that a decision on a reservation makes. */
 interface Entry extends Placed {
   readonly what: string;
   readonly detail: string;
   readonly cause: Fact | Change;
 }
 
-/** The baseline that the streams go on from. */
+/** The baseline at which the explanation begins, because the streams before it were trimmed. */
 interface Opening extends Point {
   readonly id: string;
   readonly atMs: number;
@@ -67,10 +67,10 @@ interface Opening extends Point {
   readonly factIds: FactIds;
 }
 
-/** Rejects with not-found if nothing is known of the key. */
+/** Rejects with not-found if the key is unknown. */
 export async function explain(deps: ExplainDeps, key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
   const answer = await explainOnce(deps, key, page);
-  // The streams may have been trimmed while they were read.
+  // The streams may have been trimmed during the read, so try once more.
   return answer.adds ? answer : explainOnce(deps, key, page);
 }
 
@@ -87,14 +87,14 @@ async function explainOnce(
     before === undefined ? undefined : new KeyTotals((await openingOf(deps))?.book, sku, location),
   ];
   const first = opening === undefined ? undefined : openingStep(opening, older.totals());
-  // EX1.
+  // Entries older than the page are folded at once, not kept (EX1).
   const page = new Newest<Entry>(limit, before, (entry) => older.take(entry.cause));
   const add = (place: Place, cause: Fact | Change, what: string, detail: () => string) => {
     whole?.take(cause);
     if (page.isNewer(place)) return;
     page.add({ place, cause, what, detail: page.mayKeep(place) ? detail() : '' });
   };
-  // One moment: the numbers, how far the streams are folded, and the reservations.
+  // The numbers, the folded positions and the reservations must be of one moment, so nothing is awaited between them.
   const stock = stockView(key);
   const positions = { ...deps.partition.positions };
   addClaims(deps.partition.book, key, add);
@@ -125,14 +125,14 @@ async function explainOnce(
     notes.push(`facts before baseline ${opening.id} are summed up in it: they have been trimmed`);
   }
   const end = whole?.totals() ?? total;
-  // EX2.
+  // The whole key is compared with the book, not only this page (EX2).
   const adds = MOVED_BUCKETS.every((bucket) => end[bucket] === stock[bucket]);
   if (!adds) notes.push('the steps do not end in the stock shown: run holdfast doctor');
   const next = page.goesOn && kept[0] !== undefined ? kept[0].place : null;
   return { sku, location, asOf, steps, stock, adds, notes, next };
 }
 
-/** The numbers of the key by the facts and decisions that it has been given. */
+/** Totals of one key after the facts and decisions that were given to take(). */
 class KeyTotals {
   readonly #book: StockBook;
   readonly #key: StockKey;
@@ -156,7 +156,7 @@ class KeyTotals {
   }
 
   totals(): Totals {
-    // Transfers are summed up each time, so only where one may have changed it.
+    // Summing the transfers is costly, so it is done only after a transfer.
     if (Number.isNaN(this.#transit)) this.#transit = inTransit(this.#key);
     return { ...unitsOnHand(this.#key), ...this.#claimed, inTransit: this.#transit };
   }
@@ -174,7 +174,7 @@ function differenceOf(before: Totals, after: Totals): Change {
   return change;
 }
 
-/** What reservations claim is told by their own steps, which the book remembers. */
+/** Leaves out what reservations claim, because the reservations in the book have steps of their own. */
 function openingStep({ id, atMs }: Opening, total: Totals): ExplainStep {
   const change: Partial<Totals> = {};
   for (const bucket of FACT_BUCKETS) if (total[bucket] !== 0) change[bucket] = total[bucket];
@@ -182,17 +182,17 @@ function openingStep({ id, atMs }: Opening, total: Totals): ExplainStep {
   return { at: formatInstant(atMs * 1000), what: 'baseline', id, detail, change, total };
 }
 
-/** What reservations claim is told by their own steps. */
+/** Removes the reservation from a sale, because the reservation's own steps show what the sale fulfilled. */
 function withoutReservation(fact: Fact): Fact {
   return fact.type === 'sale' ? { ...fact, reservation: undefined } : fact;
 }
 
 type AddEntry = (place: Place, cause: Fact | Change, what: string, detail: () => string) => void;
 
-/** A count stands before the other facts of its moment, decisions behind them. */
+/** At the same moment, a count comes before other facts, and decisions come after them. */
 const [COUNT, FACT, DECISION] = [0, 1, 2];
 
-/** Steps of the reservations that are remembered; one that is forgotten has ended and claims nothing. */
+/** Adds the steps of all reservations that the book remembers. A forgotten reservation has ended and claims nothing. */
 function addClaims(book: StockBook, key: StockKey, addEntry: AddEntry): void {
   for (const part of book.parts.values()) {
     for (const [index, line] of part.lines.entries()) {
@@ -209,7 +209,7 @@ function addClaims(book: StockBook, key: StockKey, addEntry: AddEntry): void {
         add(part.confirmedAtMs, 'confirmed', { held: -held, allocated: held });
         [held, allocated] = [0, held];
       }
-      // What sales fulfilled is told in one step, at the last sale's moment.
+      // All fulfilled units are shown in one step, at the moment of the last sale.
       if (line.fulfilled > 0) {
         const bucket = allocated > 0 ? 'allocated' : 'held';
         add(
@@ -228,7 +228,7 @@ function addClaims(book: StockBook, key: StockKey, addEntry: AddEntry): void {
   }
 }
 
-/** Adds the facts that count, and says at which moments counts were taken. */
+/** Adds the facts that count. Returns the moments at which counts were taken, and notes for the reader. */
 async function readFacts(
   deps: ExplainDeps,
   sku: string,
@@ -245,7 +245,7 @@ async function readFacts(
   for (const stream of FACT_STREAM_NAMES) {
     const take = (message: FollowedMessage) => {
       const place = storedFact(message.subject, partitions);
-      // A claim of another partition is judged, and told, there.
+      // A fact on a subject of another partition is judged and explained there.
       if (place.partition !== deps.partition.number) return;
       const read = readStored(deps.rules.at(stream, message), message, place, marks);
       if (read.fact !== undefined && !concerns(read.fact, sku, location)) return;
@@ -262,14 +262,14 @@ async function readFacts(
       add([fact.at, fact.type === 'count' ? COUNT : FACT, fact.id, 0], fact, fact.type, words);
     };
     const types = FACT_STREAMS[stream] as readonly FactType[];
-    // Shipments to this location stand under the location that they left.
+    // A shipment to this location is stored under the location that it left.
     const filters = types.flatMap((type) => {
       const key = [type, deps.partition.number, type === 'transfer' ? '*' : location, sku] as const;
       return [storedFactSubject(...key), againSubject(...key)];
     });
     const last = (await deps.broker.stream(stream))?.lastSeq ?? 0;
     const from = (opening?.positions[stream] ?? 0) + 1;
-    // EX3.
+    // Small pulls give other requests their turn (EX3).
     await readUntil(deps, stream, filters, from, Math.min(positions[stream], last), take, {
       batch: LIMITS.explainPull,
     });
@@ -278,7 +278,7 @@ async function readFacts(
   return { counts, notes };
 }
 
-/** The oldest baseline that the streams go on from, if they no longer hold all; rejects if none does. */
+/** Returns the oldest baseline that covers what was trimmed; undefined if nothing was. Rejects if no baseline covers it. */
 async function openingOf({ broker, baselines, partition }: ExplainDeps): Promise<Opening | undefined> {
   const floors = pointOf({ ...floorsOf(await readStreams(broker)), [JOURNAL_STREAM]: 0 });
   if (covers(pointOf({}), floors)) return undefined;
@@ -305,7 +305,7 @@ function concerns(fact: Fact, sku: string, location: string): boolean {
 
 const SHOWN = new Set(['id', 'type', 'sku', 'location', 'occurredAt']);
 
-/** The fact's own words, less what the step shows anyway. */
+/** The fact's fields, without those that the step already shows. */
 function detailOf(value: Readonly<Record<string, unknown>>): string {
   const fields = Object.entries(value).filter(([name]) => !SHOWN.has(name));
   const told = fields.slice(0, LIMITS.explainFields).map(([name, each]) => cut(`${name} ${wordsOf(each)}`));
@@ -325,10 +325,10 @@ function cut(text: string): string {
   return text.length <= LIMITS.explainFieldChars ? text : `${text.slice(0, LIMITS.explainFieldChars).toWellFormed()}…`;
 }
 
-/** What a step takes beside its texts, about. */
+/** Approximate bytes of a step without its texts. */
 const STEP_BYTES = 250;
 
-/** How many of these steps an answer has room for. */
+/** Returns how many of these steps fit into LIMITS.explainBytes. */
 function fitting(newestFirst: readonly Entry[]): number {
   let bytes = 0;
   const over = newestFirst.findIndex(({ place, detail }) => {

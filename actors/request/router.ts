@@ -1,11 +1,11 @@
 /**
- * The desk: takes any request, answers for the partitions it owns, and passes the rest to their owners.
+ * Routes requests. Any node accepts any request, answers it for the partitions that it owns, and forwards the rest to their owners.
  *
  * Invariants:
- *  RR1 An answer comes from a partition that is serving, under a lease that is confirmed: else 503, never an old number.
- *  RR2 `version` of an answer is the epoch and change number of the partition it was computed from. Of an answer of many lines each is computed
- *      in one turn of the event loop.
- *  RR3 An answer is bounded, and work on it gives way to others every LIMITS.answerTurnMs. Equal lines are computed once.
+ *  RR1 An answer comes from a partition that is serving under a confirmed lease. Otherwise the answer is 503, never a stale number.
+ *  RR2 The `version` of an answer is the epoch and change number of the partition from which it was computed. In an answer of many lines,
+ *      each line is computed within one turn of the event loop.
+ *  RR3 An answer is bounded, and work on it yields every LIMITS.answerTurnMs. Equal lines are computed once.
  */
 
 import { LIMITS } from '../../config/limits.ts';
@@ -37,7 +37,7 @@ type DeskOperation = 'atp' | 'stock' | 'skuStock' | 'explain' | 'place' | 'confi
 
 export interface RequestRouterDeps {
   readonly partitions: Partitions;
-  /** P: partitions in all. */
+  /** Total number of partitions (P). */
   readonly count: number;
   readonly clock: Clock;
   readonly laneTimeMs: number;
@@ -49,7 +49,7 @@ export interface RequestRouterDeps {
 export class RequestRouter implements StockService {
   readonly #deps: RequestRouterDeps;
   readonly #coordinator: Coordinator;
-  /** Each step of a small reservation would wait for a step of every wide one, and a decision has many steps. */
+  /** Limits wide reservations. A decision has many steps, and each step of a small one would wait for a step of every wide one. */
   readonly #wide: Turnstile;
 
   constructor(deps: RequestRouterDeps, coordinator: Coordinator) {
@@ -65,7 +65,7 @@ export class RequestRouter implements StockService {
   async atp(request: AtpRequest): Promise<AtpAnswer> {
     const horizon = this.#horizon(request.by);
     const [only] = request.lines;
-    // Most ask for one SKU.
+    // Most requests ask for one SKU, so they take a shorter path.
     const lines =
       request.lines.length === 1 && only !== undefined
         ? (this.#ownLine(only, horizon) ?? (await this.#atpLines(request, horizon)))
@@ -83,7 +83,7 @@ export class RequestRouter implements StockService {
 
   async #atpLines(request: AtpRequest, horizon: PromiseWindow | undefined): Promise<AtpLine[]> {
     const answer = new Array<AtpLine>(request.lines.length);
-    // RR3.
+    // A long answer yields to other requests (RR3).
     const turns = new Turns(this.#deps.clock, LIMITS.answerTurnMs);
     let away: Map<number, SameLines[]> | undefined;
     let locations = 0;
@@ -175,7 +175,7 @@ export class RequestRouter implements StockService {
     );
   }
 
-  /** What other nodes ask of partitions that they take to be ours. */
+  /** Serves requests of other nodes for partitions that they believe this node owns. */
   readonly handlers: PeerHandlers<DeskOperation> = {
     atp: (_, request) => this.atp(request),
     stock: (_, { sku, location }) => this.stock(sku, location),
@@ -187,7 +187,7 @@ export class RequestRouter implements StockService {
     reservation: (_, { id }) => this.reservation(id),
   };
 
-  // RR1.
+  /** Returns the partition if it is held here. Throws undecided unless it is serving under a lease (RR1). */
   #served(number: number): Partition | undefined {
     const partition = this.#deps.partitions.get(number);
     if (partition === undefined) return undefined;
@@ -214,7 +214,7 @@ export class RequestRouter implements StockService {
   ): AtpLine {
     const { book } = partition;
     const { atp, locations } = skuAtp(book.skus.get(sku), only, horizon);
-    // RR2.
+    // Computed and stamped in the same turn, so the version belongs to these numbers (RR2).
     // mutant: version-without-epoch
     return { sku, atp, version: `${book.epoch}.${book.seq}`, locations };
   }
@@ -249,7 +249,7 @@ export class RequestRouter implements StockService {
 
 type AskedLine = AtpRequest['lines'][number];
 
-/** A line, and where in the request lines equal to it stand. */
+/** A line, and the indexes of all equal lines in the request. */
 interface SameLines {
   readonly line: AskedLine;
   readonly indexes: number[];
@@ -258,7 +258,7 @@ interface SameLines {
 function sameLines(lines: readonly AskedLine[]): Iterable<SameLines> {
   const all = new Map<string, SameLines>();
   lines.forEach((line, index) => {
-    // No name holds a line feed.
+    // Names contain no line feed, so it separates them.
     const content = line.locations === undefined ? line.sku : [line.sku, ...line.locations].join('\n');
     const same = all.get(content);
     if (same === undefined) all.set(content, { line, indexes: [index] });
@@ -274,7 +274,7 @@ function tooManyLocations(): Refusal {
   );
 }
 
-/** A caller waits so long for a decision; the decision itself goes on, and its units stay held until its outcome is known. */
+/** Rejects as undecided after LIMITS.requestMs. The decision itself goes on, and its units stay held until its outcome is known. */
 function withDeadline<T>(clock: Clock, decision: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(LIMITS.requestMs, () => reject(undecided(UNDECIDED.journal)));

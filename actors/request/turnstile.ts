@@ -1,8 +1,8 @@
 /**
- * Lets so many costly works go on at once and so many wait; the next one is refused as busy, which is cheap.
+ * Limits costly work: `atOnce` requests run, `waiting` requests wait, and any further one is refused as busy, which is cheap.
  *
- * A place rests after its work REST times as long as the work took, up to a bound: anyone who asks for nothing but costly work gets about
- * a quarter of the time, and the rest is for everybody else.
+ * After its work, a slot rests for REST times as long as the work took, up to a bound. So a client that sends nothing but costly requests
+ * gets about a quarter of the time, and the rest is left for everyone else.
  */
 import type { Clock } from '../../streams/clock.ts';
 import { Refusal } from '../ports/refusal.ts';
@@ -12,7 +12,7 @@ const REST = 3;
 export interface TurnstileBounds {
   readonly atOnce: number;
   readonly waiting: number;
-  /** Longest rest of a place, in milliseconds. */
+  /** Longest rest of a slot, in milliseconds. */
   readonly restMs: number;
 }
 
@@ -23,7 +23,7 @@ export class Turnstile {
   readonly #waiting: (() => void)[] = [];
   #taken = 0;
 
-  /** @param what goes on, for people, such as `explanations` */
+  /** @param what name of the work for error messages, such as `explanations` */
   constructor(clock: Clock, bounds: TurnstileBounds, what: string) {
     this.#clock = clock;
     this.#bounds = bounds;
@@ -44,7 +44,7 @@ export class Turnstile {
     }
   }
 
-  /** The place goes to the next that waits, or is free. */
+  /** Passes the slot to the next waiting request, or frees it. */
   #give(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#taken -= 1;

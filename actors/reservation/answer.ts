@@ -1,4 +1,4 @@
-/** A reservation as callers see it, put together from its parts, which may stand with several owners. */
+/** Builds a reservation as callers see it from its parts, which several owners may hold. */
 
 import { at } from '../../streams/assert.ts';
 import type { ReservationAnswer } from '../../streams/contract/stock.ts';
@@ -7,7 +7,7 @@ import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 import { isFulfilled, type ReservationStatus, statusOf } from '../stock/reservation.ts';
 import type { ReservationPart } from '../stock/state.ts';
 
-/** One part in a form that travels between nodes. */
+/** One part of a reservation, in the form that nodes exchange. */
 export interface PartAnswer {
   readonly status: ReservationStatus;
   readonly fulfilled: boolean;
@@ -34,7 +34,10 @@ export function partAnswer(part: ReservationPart): PartAnswer {
   };
 }
 
-/** The whole. `shortages`: of a reservation across owners, whose parts know only their own. */
+/**
+ * Combines all parts of a reservation into one answer.
+ * @param shortages shortages of the whole reservation; needed across owners, because each part knows only its own
+ */
 export function answerOf(id: string, parts: readonly PartAnswer[], shortages?: readonly Shortage[]): ReservationAnswer {
   const lines = parts.flatMap((part) => part.lines).sort((a, b) => a.index - b.index);
   const short = shortages ?? parts[0]?.shortages ?? [];
@@ -50,7 +53,7 @@ export function answerOf(id: string, parts: readonly PartAnswer[], shortages?: r
 
 function wholeStatus(parts: readonly PartAnswer[]): ReservationStatus {
   if (parts.every((part) => part.fulfilled)) return 'fulfilled';
-  // A confirmation that came too late for one part released the others: what its caller was told is that it has expired.
+  // If a confirmation came too late for one part, the others were released. Its caller was told that the reservation expired.
   for (const status of ['expired', 'released'] as const)
     if (parts.some((part) => part.status === status)) return status;
   return parts.every((part) => part.confirmed) ? 'allocated' : 'held';

@@ -1,14 +1,18 @@
 /**
- * Reservations at their home: the partition of the id, which remembers it and answers for all of its lines.
+ * Coordinates reservations. The partition of a reservation's id is its coordinator: it remembers the reservation and answers for all lines.
+ *
+ * Lines may belong to partitions of several nodes. There is no prepare phase across owners. Each owner grants a hold that expires, and the
+ * coordinator entry makes the holds one reservation. So a crashed attempt needs no clean-up: a retry completes it, or its holds expire.
  *
  * Invariants:
- *  CO1 Steps of one reservation are taken one after the other; a step sees the outcome of the one before.
- *  CO2 Lines of partitions owned here are one decision: all or none.
- *  CO3 Lines of other owners are granted by each for itself, with the same expiry; if one refuses, the others are released. A crash
- *     between leaves holds that a retry with the same id completes or time releases. The caller never sees a part as the whole: the
- *     home entry is written last.
- *  CO4 Whoever waited for a turn may have slept: an attempt, and its expiry by which owners of parts tell an earlier from a later one, is
- *     made under a lease that is confirmed. So one by a deposed home is older than its successor's, and takes nothing over.
+ *  CO1 Steps of one reservation run one after the other. Each step sees the outcome of the previous one.
+ *  CO2 Lines of partitions owned here are granted in one decision, all or none.
+ *  CO3 Across owners, each owner grants its own lines, with the same expiry. If one refuses, the others are released, unless the request
+ *     accepts a partial grant. A crash in between leaves holds, which a retry with the same id completes or which expire. The caller never
+ *     sees a part as the whole, because the coordinator entry is written last.
+ *  CO4 The process may have been suspended while work waited for its turn, so every attempt is made under a lease that is checked after the
+ *     wait. Owners order attempts by their expiry. So an attempt by a deposed coordinator is older than its successor's, and takes nothing
+ *     over.
  */
 
 import { at } from '../../streams/assert.ts';
@@ -37,12 +41,12 @@ import {
 
 export interface CoordinatorDeps extends ParticipantDeps {
   readonly peers: Peers;
-  /** A hold expired. */
+  /** Called when a hold has expired. */
   readonly expired: () => void;
   readonly lease: Lease;
 }
 interface Placed {
-  /** False if the id was granted before. */
+  /** False if the id was already granted. */
   readonly fresh: boolean;
   readonly reservation: ReservationAnswer;
 }
@@ -58,13 +62,13 @@ export class Coordinator {
   }
 
   place(request: ReservationRequest): Promise<Placed> {
-    // CO1.
+    // Steps of one reservation take turns (CO1).
     return this.#queue.take(request.id, () => this.#place(request));
   }
 
   step(id: string, step: Step): Promise<ReservationAnswer> {
     return this.#queue.take(id, async () => {
-      // CO4.
+      // The lease may have ended while this step waited for its turn (CO4).
       this.#mustBeLeased();
       const { participants, shortages } = this.#found(id);
       if (!participants.every((number) => this.#participant.owns(number)))
@@ -79,7 +83,10 @@ export class Coordinator {
     return answerOf(id, await this.#gather(id, participants), shortages);
   }
 
-  /** Ends a hold whose time is over. `failed` if that could not be decided now. */
+  /**
+   * Ends a hold that has expired.
+   * @param failed called if the expiry could not be decided now
+   */
   expire(part: ReservationPart, failed: () => void): void {
     const partition = this.#deps.partitions.get(partitionOf(part.lines[0]?.key.sku.name ?? '', this.#deps.count));
     if (partition?.serving !== true) return;
@@ -90,10 +97,10 @@ export class Coordinator {
       .catch(failed);
   }
 
-  /** What the home of an id asks of the owner of some of its lines. */
+  /** Serves requests from coordinators to this node as the owner of some of a reservation's lines. */
   readonly handlers: PeerHandlers<'grantPart' | 'stepPart' | 'undoPart' | 'getPart'> = {
     grantPart: async (_, { home, spread, lines, ...rest }) => {
-      // A line of any location has no list at all.
+      // A line for any location arrives without the field `locations`.
       const wanted = lines.map((line) => ({ ...line, locations: line.locations }));
       const ask: GrantRequest = { ...rest, coordinator: home, participants: spread, lines: wanted };
       return (await this.#queue.take(ask.request.id, () => this.#participant.grantSome(ask))).map(partAnswer);
@@ -140,12 +147,12 @@ export class Coordinator {
       !participants.every((number) => this.#participant.owns(number)) ||
       this.#participant.livePart(id, participants) !== undefined;
     if (across) return this.#placeAcross(ask, byPartition);
-    // CO2.
+    // All lines are owned here, so one decision grants them (CO2).
     const parts = await this.#participant.grantWhole(ask);
     return { fresh: true, reservation: answerOf(id, parts.map(partAnswer)) };
   }
 
-  /** CO3. */
+  /** Asks each owner for its lines in turn, and writes the coordinator entry last (CO3). */
   async #placeAcross(ask: GrantRequest, byPartition: ReadonlyMap<number, readonly WantedLine[]>): Promise<Placed> {
     const { request } = ask;
     const granted: PartAnswer[] = [];
@@ -172,7 +179,7 @@ export class Coordinator {
     return { fresh: true, reservation: answerOf(request.id, granted, shortages) };
   }
 
-  /** Each owner is told of its own lines only: all of them to each would be work with the square of their number. */
+  /** Sends each owner its own lines only. If every owner received all lines, the work would grow with the square of their number. */
   async #grantAt(number: number, ask: GrantRequest, lines: readonly WantedLine[]): Promise<PartAnswer[]> {
     const asked = lines.map(({ index }) => at(ask.request.lines, index));
     const own = { ...ask, request: { ...ask.request, lines: asked }, lines };
@@ -181,7 +188,7 @@ export class Coordinator {
     return this.#deps.peers.ask(number, 'grantPart', { ...rest, home: coordinator, spread: participants });
   }
 
-  /** Best effort: what cannot be released now, time releases. */
+  /** Best effort. Holds that cannot be released now will expire. */
   async #undo({ request: { id }, expiresAtMs }: GrantRequest, holders: readonly number[]): Promise<void> {
     const undone = holders.map((number) =>
       this.#participant.owns(number)
@@ -203,8 +210,8 @@ export class Coordinator {
       try {
         await this.#stepAt(number, id, step);
       } catch (error) {
-        // One part's time was over before it could be confirmed: the reservation has expired as a whole. By the clocks of the others'
-        // owners it may not be over yet, so these are released.
+        // One part expired before it could be confirmed, so the whole reservation has expired. The other parts may not have expired yet
+        // by the clocks of their owners, so they are released.
         if (error instanceof Refusal && error.kind === 'already-expired') {
           const end = (each: number) => this.#stepAt(each, id, each === number ? 'expired' : 'released');
           await Promise.allSettled(participants.map(end));
@@ -255,7 +262,7 @@ export class Coordinator {
   }
 }
 
-/** What makes a request the same request: everything in it, defaults filled in. */
+/** Hashes everything in a request, with defaults filled in. Two requests with one id are the same only if their hashes are equal. */
 function contentOf(request: ReservationRequest): Hash64 {
   const { channel, purpose, ttlSeconds, partial } = request;
   const lines = request.lines.map((line) => [line.sku, line.qty, line.locations ?? null, line.split]);

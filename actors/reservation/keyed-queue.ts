@@ -1,11 +1,11 @@
-/** Turns: whoever works on a reservation waits until the one before is done. */
+/** Serializes work by reservation id. Work on an id waits until the previous work on it is done. */
 import { LIMITS } from '../../config/limits.ts';
 import { UNDECIDED, undecided } from '../ports/refusal.ts';
 
 export class KeyedQueue {
   readonly #waiting = new Map<string, (() => void)[]>();
 
-  /** Does the work when it is its turn; refuses (undecided) when too many wait. */
+  /** Runs the work when its turn comes. Rejects as undecided if LIMITS.waitingPerReservation are already waiting. */
   async take<T>(id: string, work: () => Promise<T>): Promise<T> {
     const queue = this.#waiting.get(id);
     if (queue === undefined) this.#waiting.set(id, []);

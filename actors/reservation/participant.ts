@@ -1,14 +1,14 @@
 /**
- * Grants: what this node decides for reservations in the partitions that it owns. Whether these are all of a reservation's lines is the
- * business of its home, see reservations.ts.
+ * Decides on reservations for the partitions that this node owns: grants, later steps and expiries. A participant does not know whether
+ * its lines are all lines of the reservation. Only the coordinator does (coordinator.ts).
  *
  * Invariants:
- *  GR1 What is granted is held in memory (pending) from the decision to its outcome, and answered only when it is stored.
- *  GR2 A decision names its partitions with their epochs, and is folded into each when it is stored, in the journal's order.
- *  GR3 An attempt at a reservation across owners is named by its expiry: it undoes only what is still its own, and is granted nothing
- *     behind a later one.
- *  GR4 A grant has a bound in bytes and in lines, and is refused before anything is held. Whatever is decided of it later has no more lines,
- *     and a home entry no more shortages than a request has lines, so these are bounded too.
+ *  GR1 Granted units are held in memory (pending) from the decision to its outcome. The grant is answered only after it is stored.
+ *  GR2 A decision names its partitions with their epochs. It is folded into each of them when it is stored, in the journal's order.
+ *  GR3 An attempt at a reservation across owners is identified by its expiry. It undoes only what is still its own, and it is granted
+ *     nothing after a later attempt.
+ *  GR4 A grant is bounded in bytes and in lines, and a larger one is refused before anything is held. Later decisions on it have no more
+ *     lines, and a coordinator entry has no more shortages than the request has lines, so these are bounded too.
  */
 
 import { LIMITS } from '../../config/limits.ts';
@@ -33,22 +33,22 @@ import type { ReservationPart } from '../stock/state.ts';
 
 export interface ParticipantDeps {
   readonly partitions: Partitions;
-  /** P: partitions in all. */
+  /** Total number of partitions (P). */
   readonly count: number;
   readonly clock: Clock;
   readonly log: DecisionLog;
-  /** Something threw while it was folded into a partition's book, which may hold half of it now. */
+  /** Called when folding a decision threw. The partition's book may hold half of it. */
   readonly inDoubt: (partition: number, what: string, error: unknown) => void;
 }
 
 export type Step = 'confirmed' | 'released' | 'expired';
 
-/** Lines of a reservation that one owner is asked for. */
+/** Asks one owner to grant lines of a reservation. */
 export interface GrantRequest {
   readonly request: ReservationRequest;
   readonly content: Hash64;
   readonly coordinator: number;
-  /** Every partition that the whole reservation may stand in. */
+  /** All partitions that may hold lines of the whole reservation. */
   readonly participants: readonly number[];
   readonly lines: readonly WantedLine[];
   readonly expiresAtMs: number;
@@ -71,7 +71,7 @@ export class Participant {
     return partition;
   }
 
-  /** Decides all of a reservation's lines, with its home entry, in one decision. */
+  /** Grants all lines of a reservation, together with its coordinator entry, in one decision. */
   async grantWhole(ask: GrantRequest): Promise<ReservationPart[]> {
     const { sourced, shortages, lines } = this.#sourceLines(ask);
     const participants = participantsOf(lines);
@@ -84,13 +84,13 @@ export class Participant {
   }
 
   /**
-   * Decides some lines of a reservation across owners. A live grant of the same content stands: a retry completes what a crash left. It
-   * stands as the later attempt's, so that the earlier one, if it still runs somewhere, cannot undo it (GR3).
+   * Grants some lines of a reservation across owners. A live grant with the same content is kept, so a retry completes what a crash left.
+   * The later attempt takes the grant over, so an earlier attempt that is still running cannot undo it (GR3).
    */
   async grantSome(ask: GrantRequest): Promise<ReservationPart[]> {
     const { id } = ask.request;
     const here = [...new Set(ask.lines.map((line) => partitionOf(line.sku, this.#deps.count)))];
-    // An attempt may come late, when what a later one was granted has ended already: it must not hold it again.
+    // An attempt may arrive after the grant of a later attempt has already ended. It must not hold the units again.
     // mutant: late-attempt-granted
     if (this.#partsOf(id, here).some((part) => part.expiresAtMs > ask.expiresAtMs || isOver(part, ask)))
       throw undecided(UNDECIDED.attempt, id);
@@ -101,13 +101,13 @@ export class Participant {
       return this.parts(id, here);
     }
     const { sourced, shortages, lines } = this.#sourceLines(ask);
-    // They keep the place of the request's line, with room for its splits.
+    // The index follows the order of the request's lines and leaves room for splits.
     const placed = lines.map((line, i) => ({ ...line, index: at(sourced, i).line.index * 1000 + i }));
     await this.#hold(sourced, this.#granted(ask, ask.participants, participantsOf(lines), placed, shortages));
     return this.parts(id, here);
   }
 
-  /** Releases what one attempt was granted, unless a later attempt has taken it over (GR3). */
+  /** Releases the grants of one attempt, unless a later attempt has taken them over (GR3). */
   async undo(id: string, expiresAtMs: number, numbers: readonly number[]): Promise<void> {
     const mine = numbers.filter((number) => {
       const part = this.livePart(id, [number]);
@@ -117,12 +117,15 @@ export class Participant {
     if (mine.length > 0) await this.#store(this.#stepped(id, 'released', mine));
   }
 
-  /** The home entry of a reservation whose lines are granted by decisions of their own. */
+  /** Stores the coordinator entry of a reservation whose lines were granted in separate decisions. */
   async remember(ask: GrantRequest, participants: readonly number[], shortages: readonly Shortage[]): Promise<void> {
     await this.#store(this.#granted(ask, participants, [ask.coordinator], [], shortages));
   }
 
-  /** Confirms or releases the parts that stand in these partitions, all owned here. `also`: partitions that remember the step. */
+  /**
+   * Confirms, releases or expires the parts in these partitions, which are all owned here.
+   * @param also further partitions that remember the step, such as the coordinator
+   */
   async step(id: string, step: Step, numbers: readonly number[], also: readonly number[]): Promise<ReservationPart[]> {
     const parts = this.parts(id, numbers);
     // mutant: ended-hold-confirmed
@@ -132,18 +135,18 @@ export class Participant {
     return this.parts(id, numbers);
   }
 
-  /** The home of an id remembers a step that was taken elsewhere. */
+  /** Records in the coordinator entry a step that other partitions have taken. */
   async rememberStep(id: string, step: Step, coordinator: number): Promise<void> {
     await this.#store(this.#stepped(id, step, [coordinator]));
   }
 
-  /** Ends a hold whose time is over; false if it is none any more. */
+  /** Ends a hold that has expired. Returns false if it is no longer a hold that is due. */
   async expire(partition: Partition, part: ReservationPart): Promise<boolean> {
     if (this.#deps.partitions.get(partition.number) !== partition || partition.book.parts.get(part.id) !== part)
       return false;
     // mutant: confirmed-is-due
     if (part.confirmedAtMs > 0 || !needsStep([part], 'expired')) return false;
-    // It was granted anew, with a later end, while this waited.
+    // A later attempt extended the hold while this expiry waited for its turn.
     if (part.expiresAtMs > this.#deps.clock.nowMs()) return false;
     const atMs = this.#deps.clock.nowMs();
     // mutant: expiry-not-journaled
@@ -151,7 +154,7 @@ export class Participant {
     return true;
   }
 
-  /** A grant of the id that has not ended, in these partitions. */
+  /** Finds a grant of the id in these partitions that has not ended. */
   livePart(id: string, numbers: readonly number[]): ReservationPart | undefined {
     for (const number of numbers) {
       const part = this.owns(number) ? this.partition(number).book.parts.get(id) : undefined;
@@ -160,7 +163,7 @@ export class Participant {
     return undefined;
   }
 
-  /** The reservation's parts in these partitions; refuses if there are none. */
+  /** Returns the reservation's parts in these partitions. Throws not-found if there are none. */
   parts(id: string, numbers: readonly number[]): ReservationPart[] {
     const parts = this.#partsOf(id, numbers);
     if (parts.length === 0) throw unknown(id);
@@ -219,7 +222,7 @@ export class Participant {
     };
   }
 
-  /** The same lines, granted anew for a later attempt. */
+  /** Grants the same lines again for a later attempt. */
   async #adopt(ask: GrantRequest, numbers: readonly number[]): Promise<void> {
     const parts = this.parts(ask.request.id, numbers).filter((part) => !hasEnded(part));
     const seqs = new Map<number, number>();
@@ -244,10 +247,10 @@ export class Participant {
 
   #hold(sourced: readonly SourcedLine[], decision: Granted): Promise<void> {
     const bytes = encodeDecision(decision);
-    // GR4.
+    // A grant that is too large is refused before anything is held (GR4).
     if (bytes.length > LIMITS.decisionBytes || decision.lines.length > LIMITS.linesPerDecision)
       return Promise.reject(tooLarge(decision.lines.length, bytes.length));
-    // GR1.
+    // The units are pending until the outcome is known (GR1).
     for (const { key, qty } of sourced) key.pending += qty;
     const settle = () => {
       for (const { key, qty } of sourced) key.pending -= qty;
@@ -255,10 +258,13 @@ export class Participant {
     return this.#store(decision, settle, bytes);
   }
 
-  /** Appends, folds when stored, and only then resolves. `settle` runs when the outcome is known. */
+  /**
+   * Appends the decision, folds it when it is stored, and only then resolves.
+   * @param settle called when the outcome is known
+   */
   #store(decision: Granted | Stepped, settle: () => void = () => undefined, bytes?: Uint8Array): Promise<void> {
     const { log, partitions, inDoubt } = this.#deps;
-    // Handing back says that nothing is left to fence: once a partition leaves, nothing more is appended for it.
+    // A drained hand-back declares that nothing is left to fence, so nothing is appended for a partition once it is leaving.
     // mutant: leaving-takes-decisions
     if (decision.parts.some(([number]) => partitions.get(number)?.state !== 'serving')) {
       settle();
@@ -278,7 +284,7 @@ export class Participant {
             const partition = partitions.get(number);
             if (partition === undefined) continue;
             try {
-              // GR2.
+              // Stored decisions are folded in the journal's order (GR2).
               foldDecision(partition, decision);
             } catch (error) {
               inDoubt(number, `decision on ${decision.id}`, error);
@@ -296,7 +302,7 @@ export class Participant {
   }
 }
 
-/** What this very attempt was granted has ended: it was undone. */
+/** Whether the grant of this attempt itself has ended, because the attempt was undone. */
 function isOver(part: ReservationPart, { expiresAtMs }: GrantRequest): boolean {
   return hasEnded(part) && part.expiresAtMs === expiresAtMs;
 }
@@ -323,7 +329,7 @@ export function notEnough(shortages: readonly Shortage[]): Refusal {
   return new Refusal('insufficient-stock', `not enough of ${skus}; nothing is held`, { shortages });
 }
 
-/** The change number of a decision in a book: the next one, once for all of its lines there. */
+/** Returns the change number of a decision in a book. All lines of the decision in that book share it. */
 function nextSeq(seqs: Map<number, number>, book: StockBook): number {
   let seq = seqs.get(book.partition);
   if (seq === undefined) {

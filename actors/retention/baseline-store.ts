@@ -1,11 +1,11 @@
 /**
- * Where baselines are kept: objects, and one key that says which are in force.
+ * Stores baselines as objects. One key lists the generations that are in force.
  *
  * Invariants:
- *  BS1 Objects are never overwritten: each baseline has names of its own. It is in force when the key names it, by compare-and-set.
- *  BS2 Two generations are kept. One that is behind the newest, in any stream or in the epoch of any partition, never comes in force.
- *  BS3 One at a time is made: whoever begins later takes the place, and the earlier one then fails at its compare-and-set.
- *  BS4 What no generation names, and nobody is making, is removed: the leftovers of a maker that was killed.
+ *  BS1 Objects are never overwritten, because each baseline has names of its own. A compare-and-set of the key brings it into force.
+ *  BS2 Two generations are kept. A baseline that is behind the newest, in any stream or in any partition's epoch, never comes into force.
+ *  BS3 Only one baseline can be made at a time. A later maker takes over, and the earlier one then fails at its compare-and-set.
+ *  BS4 Objects that no generation names and that are not being made are removed. They are left over from a maker that was killed.
  */
 
 import { failpoint } from '../../config/failpoints.ts';
@@ -32,19 +32,19 @@ interface Listed {
   readonly index: ObjectRef;
 }
 interface Entry {
-  /** The newest first, at most two. */
+  /** Generations, newest first, at most two. */
   readonly generations: readonly Listed[];
-  /** Id of the one that is being made, '' if none. */
+  /** Id of the baseline that is being made, '' if none. */
   readonly making: string;
 }
 
-/** A baseline of the list: whole, or why it cannot be used. */
+/** A listed baseline, or the reason why it cannot be used. */
 export type Generation = { readonly id: string } & (
   | { readonly baseline: Baseline; readonly damage?: undefined }
   | { readonly baseline?: undefined; readonly damage: string }
 );
 
-/** A later one has begun, or a newer one is in force: this one is given up. */
+/** The baseline is abandoned, because a later one was begun or a newer one is in force. */
 export class SupersededError extends Error {
   override readonly name = 'SupersededError';
 }
@@ -60,13 +60,13 @@ export class BaselineStore {
     this.#objects = objects;
   }
 
-  /** The store, made if it is missing. */
+  /** Opens the store and creates it if it is missing. */
   static async open(broker: NatsBroker, replicas: number): Promise<BaselineStore> {
     const keys = await broker.keys(BASELINES_BUCKET, { replicas });
     return new BaselineStore(broker, keys, await broker.objects(BASELINES_OBJECTS, replicas));
   }
 
-  /** The store if somebody has made it: reading makes nothing. */
+  /** Opens the store if it exists, so that reading creates nothing. */
   static async find(broker: NatsBroker): Promise<BaselineStore | undefined> {
     const there = await Promise.all(
       [`KV_${BASELINES_BUCKET}`, objectStream(BASELINES_OBJECTS).stream].map((name) => broker.stream(name)),
@@ -75,20 +75,20 @@ export class BaselineStore {
     return there.includes(undefined) ? undefined : BaselineStore.open(broker, replicas);
   }
 
-  /** Baselines in force, the newest first. */
+  /** Baselines in force, newest first. */
   async generations(): Promise<Generation[]> {
     const { entry } = await this.#entry();
     return Promise.all(entry.generations.map((listed) => this.#generation(listed)));
   }
 
-  /** The object of one partition; throws a SnapshotError if it is not whole. */
+  /** Reads the object of one partition. Throws a SnapshotError if it is missing or damaged. */
   async part(baseline: Baseline, partition: number): Promise<Uint8Array> {
     const ref = baseline.parts.find((each) => each.partition === partition);
     if (ref === undefined) throw new Error(`baseline ${baseline.id} has no partition ${partition}`);
     return this.#read(ref);
   }
 
-  /** Takes the place of whoever is making one, and removes what nobody needs. */
+  /** Begins a baseline, which takes over from any other maker, and removes leftovers. */
   async begin(id: string): Promise<BaselineMaker> {
     for (;;) {
       const { entry, revision } = await this.#entry();
@@ -103,7 +103,7 @@ export class BaselineStore {
         const kept = entry.generations.filter((each) => whole.some(({ id: found }) => found === each.id));
         const generations = [{ id, index }, ...kept].slice(0, 2);
         if ((await this.#put({ generations, making: '' }, next)) === undefined)
-          // BS3.
+          // The key has changed since this maker began (BS3).
           throw new SupersededError('another baseline was begun meanwhile');
         await this.#sweep('');
       });
@@ -137,15 +137,17 @@ export class BaselineStore {
     }
   }
 
-  /** @param maker who is making one and has written nothing yet, '' if nobody should be: what another one writes is left alone */
-  // BS4.
+  /**
+   * Removes leftovers (BS4), unless the key names another maker, whose objects must stay.
+   * @param maker id of the baseline that is being made and has no objects yet, '' if none should be
+   */
   async #sweep(maker: string): Promise<void> {
     const { entry } = await this.#entry();
     if (entry.making !== maker) return;
     const kept = new Set(entry.generations.map(({ id }) => id));
     for (const name of await this.#objects.names())
       if (!kept.has(at(name.split('/'), 0))) await this.#objects.delete(name);
-    // A writer that was killed within an object leaves pieces that no object names.
+    // A writer that was killed within an object leaves chunks that no object names.
     const { stream, chunks } = objectStream(BASELINES_OBJECTS);
     const named = await this.#objects.chunkIds();
     const last = (await this.#broker.stream(stream))?.lastSeq ?? 0;
@@ -154,7 +156,7 @@ export class BaselineStore {
   }
 }
 
-/** Writes one baseline, reads it back, and brings it in force. */
+/** Writes the objects of one baseline and brings it into force. */
 export class BaselineMaker {
   readonly id: string;
   readonly #objects: Objects;
@@ -166,15 +168,15 @@ export class BaselineMaker {
     this.#commit = commit;
   }
 
-  /** Stores an object; whoever writes it reads it back. */
+  /** Stores an object. The caller must read it back before it calls `finish`. */
   async write(name: string, bytes: Uint8Array): Promise<ObjectRef> {
-    // BS1.
+    // The id makes the name unique, so nothing is overwritten (BS1).
     const ref = refOf(`${this.id}/${name}`, bytes);
     await this.#objects.put(ref.object, bytes);
     return ref;
   }
 
-  /** From here on it is the newest generation; the one before the last goes. Rejects with a SupersededError if it may not be. */
+  /** Makes it the newest generation and drops all but one of the earlier ones. Rejects with a SupersededError if it is not allowed to. */
   async finish(baseline: Baseline): Promise<void> {
     const index = await this.write('index', encodeIndex(baseline));
     checkObject(index, await this.#objects.get(index.object));
@@ -183,14 +185,14 @@ export class BaselineMaker {
   }
 }
 
-// BS2.
+/** Whether a baseline is ahead of or equal to another, in every stream and in every epoch (BS2). */
 function isNewer(baseline: Baseline, than: Baseline): boolean {
   if (!covers(baseline, than)) return false;
   const epochs = new Map(baseline.epochs);
   return than.epochs.every(([partition, epoch]) => (epochs.get(partition) ?? 0) >= epoch);
 }
 
-/** Baselines that can be used, the newest first; what is wrong with the others is noted. */
+/** Reads the usable baselines, newest first. Reports damage of the others through `note`. */
 export async function baselineSources(
   broker: NatsBroker,
   note: (message: string, detail: Record<string, unknown>) => void,

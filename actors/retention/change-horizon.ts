@@ -1,6 +1,6 @@
 /**
- * Changing the horizon that is recorded with the streams: for facts that are stored from then on, while no node lives. So nobody has judged
- * anything behind the cut, and it is exact.
+ * Changes the horizon that is recorded with the streams, for facts that are stored from then on. It runs only while no node is alive. So no
+ * node can have judged a message after the cut, and the cut is exact.
  */
 
 import { present } from '../../streams/assert.ts';
@@ -15,12 +15,15 @@ export interface ChangeDeps extends Omit<RulesDeps, 'firstHorizonMs'> {
   readonly baselines: Baselines;
 }
 
-/** No horizon is changed, and why. */
+/** The horizon was not changed; the message says why. */
 export class HorizonError extends Error {
   override readonly name = 'HorizonError';
 }
 
-/** @param horizonMs null: off. @returns the entry that holds from now on */
+/**
+ * @param horizonMs the new horizon in milliseconds, null for off
+ * @returns the entry that holds from now on
+ */
 export async function changeHorizon(deps: ChangeDeps, horizonMs: number | null): Promise<RulesEntry> {
   const live = (await deps.live()).map(({ name }) => name);
   if (live.length > 0)
@@ -31,7 +34,7 @@ export async function changeHorizon(deps: ChangeDeps, horizonMs: number | null):
   return present((await new RulesList({ ...deps, firstHorizonMs: horizonMs }).add(horizonMs)).at(-1));
 }
 
-/** What a wider horizon asks for may be nowhere any more: trimmed streams go on from baselines that have forgotten it. */
+/** Refuses a wider horizon if it needs data that no longer exists, because the streams were trimmed to baselines that have forgotten it. */
 async function refuseWiderHorizon(
   broker: Pick<Broker, 'stream'>,
   baselines: Baselines,

@@ -1,6 +1,6 @@
 /**
- * Differences between two states of one partition, not counting what either may have forgotten: movements folded together, reservations
- * that ended long ago, ids past the horizon.
+ * Finds differences between two states of one partition. It ignores data that either side may have forgotten, which is compacted
+ * movements, reservations that ended long ago and ids past the horizon.
  */
 
 import { present } from '../../streams/assert.ts';
@@ -18,19 +18,19 @@ export interface State {
 }
 export interface Difference {
   readonly what: string;
-  /** Page of the first state where it stands; undefined if it is not there. */
+  /** Page of `kept` that holds the item, undefined if none does. */
   readonly page: number | undefined;
 }
 export interface Forgetting {
-  /** A reservation that ended before this may be missing on one side; milliseconds. */
+  /** A reservation that ended before this moment, in milliseconds, may be missing on one side. */
   readonly forgottenBeforeMs: number;
-  /** So may an id that was remembered from before this; microseconds. */
+  /** An id that is remembered from before this moment, in microseconds, may be missing from `kept`. */
   readonly idsForgottenBefore: number;
-  /** The fold began with a baseline, which has forgotten too: then an id that only the copy knows is none the worse. */
+  /** The fold began with a baseline, which has forgotten ids too. An id that only the stored copy knows is then no difference. */
   readonly foldedForgot: boolean;
 }
 
-/** Every difference; [] if the states are the same. `kept` is what was stored, `folded` what the streams say. */
+/** Returns every difference, [] if the states are the same. `kept` is the stored state, `folded` the state rebuilt from the streams. */
 export function differences(kept: State, folded: State, rules: Forgetting): Difference[] {
   return [
     ...stockDifferences(kept.book, folded.book),
@@ -58,7 +58,7 @@ function* stockDifferences(kept: StockBook, folded: StockBook): Generator<Differ
         yield { what: `${name} at ${location} is missing`, page: kept.skus.get(name)?.page };
 }
 
-/** Both as text, with the movements folded together as far as they are on either side. */
+/** Both keys as text. Movements are compacted as far as they are on either side. */
 function comparable(a: StockKey, b: StockKey): [string, string] {
   const first = (key: StockKey) => key.movements[0] ?? Number.POSITIVE_INFINITY;
   const before = Math.max(first(a), first(b));
@@ -113,7 +113,7 @@ function partText(part: ReservationPart): string {
       line.fulfilled,
       line.claimed,
     ]),
-    // The order in which sales came from several streams is nobody's.
+    // Sorted, because sales from several streams have no common order.
     sold: (sold ?? []).map((each) => `${each.sku}\u0000${each.location}\u0000${each.qty}`).sort(),
   });
 }

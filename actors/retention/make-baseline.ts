@@ -1,9 +1,8 @@
 /**
- * Making a baseline: the newest whole one, or nothing, and the streams behind it, folded up to one cut.
+ * Makes a baseline. It starts from the newest usable one, or from an empty state, and folds the streams after it up to one cut.
  *
- * It is folded from the streams and not asked of the nodes: so it owes nothing to anybody's memory, needs no node to run, and what is
- * served is never part of its own proof. What the fold cannot count must stand in PARKED, and what stands there must not count in the
- * fold: else a node has judged otherwise, and no baseline is made.
+ * A baseline is rebuilt from the streams, never from a running node, so it is independent evidence. Every fact that the fold rejects must
+ * be in PARKED, and no parked fact may be counted. Otherwise a node has judged differently, and no baseline is made.
  */
 
 import { failpoint } from '../../config/failpoints.ts';
@@ -29,13 +28,13 @@ import { Rebuild } from './rebuild.ts';
 
 export interface RetentionParts {
   readonly partitions: number;
-  /** Those that nodes have judged by, as their list says. */
+  /** The rules by which nodes have judged, from their list. */
   readonly rules: Rules;
-  /** Reads the list again. */
+  /** Reads the list of rules again. */
   readonly refresh: () => Promise<void>;
-  /** Whose records count. */
+  /** The registry that says whose records count. */
   readonly writers: Pick<Writers, 'read'>;
-  /** How long ended reservations are remembered; undefined where no node says so: then none is forgotten. */
+  /** How long ended reservations are remembered, in milliseconds. If no node says so it is undefined, and none is forgotten. */
   readonly reservationMemoryMs: number | undefined;
 }
 export interface MakeBaselineDeps {
@@ -43,12 +42,12 @@ export interface MakeBaselineDeps {
   readonly clock: Clock;
   readonly store: BaselineStore;
   readonly keeping: RetentionParts;
-  /** A name that no baseline had before. */
+  /** A name that no earlier baseline had. */
   readonly id: string;
-  /** How long verdicts that nodes still owe are waited for. */
+  /** How long to wait for parked facts that nodes have not stored yet, in milliseconds. */
   readonly patienceMs: number;
 }
-/** No baseline is made, and why. */
+/** No baseline was made; the message says why. */
 export class BaselineError extends Error {
   override readonly name = 'BaselineError';
 }
@@ -62,7 +61,7 @@ export interface MadeBaseline {
   readonly bytes: number;
 }
 
-/** Makes one, reads it back, and brings it in force. Rejects with a BaselineError, ChainBreak, HoleError or SupersededError. */
+/** Makes a baseline, reads it back and brings it into force. Rejects with a BaselineError, ChainBreak, HoleError or SupersededError. */
 export async function makeBaseline(deps: MakeBaselineDeps): Promise<MadeBaseline> {
   const { broker, keeping, store } = deps;
   const maker = await store.begin(deps.id);
@@ -72,7 +71,7 @@ export async function makeBaseline(deps: MakeBaselineDeps): Promise<MadeBaseline
   const floors = floorsOf(streams);
   const created = Object.fromEntries([...streams].map(([name, { created: at }]) => [name, at]));
   const cut = cutOf(streams);
-  // Read behind the cut: what is added to the list from now on comes into force behind it.
+  // Read the rules after the cut. An entry that is added from now on holds only after it.
   await keeping.refresh();
   const before = await startOf(store, floors, created, keeping);
   const { rebuild, chain } = await foldAsJudged(deps, before, cut, await keeping.writers.read());
@@ -106,7 +105,7 @@ export async function makeBaseline(deps: MakeBaselineDeps): Promise<MadeBaseline
   const remembersMs = Math.min(...rebuild.partitions.map(({ partition }) => partition.remembersMs));
   const horizonMs = remembersMs === Number.POSITIVE_INFINITY ? null : remembersMs;
   const baseline: Baseline = { ...whole, horizonMs, parts };
-  // Read back into a fresh book, and compared with what it was made from.
+  // Read every part back into a fresh book and compare it with its source.
   for (const { partition, factIds } of rebuild.partitions) {
     const [again, ids] = [new Partition(partition.number), new FactIds()];
     loadPart(await store.part(baseline, partition.number), again, ids);
@@ -124,7 +123,7 @@ export async function makeBaseline(deps: MakeBaselineDeps): Promise<MadeBaseline
   };
 }
 
-/** As a node does, by the streams' own stamps: no fact behind the cut can be older than they allow. */
+/** Forgets as a node does, but by the streams' own stamps, because no fact after the cut can have an earlier stamp. */
 function forget(
   partition: Partition,
   factIds: FactIds,
@@ -142,7 +141,7 @@ function forget(
 /** Nothing may be missing on either side. */
 const STRICT = { forgottenBeforeMs: 0, idsForgottenBefore: Number.NEGATIVE_INFINITY, foldedForgot: false };
 
-/** The newest baseline that is whole and that the streams go on from; undefined if they hold everything. */
+/** The newest usable baseline that the streams continue from. Returns undefined if there is none and nothing was trimmed. */
 export async function startOf(
   store: BaselineStore | undefined,
   floors: Floors,
@@ -152,7 +151,7 @@ export async function startOf(
   for (const { baseline } of (await store?.generations()) ?? []) {
     if (baseline === undefined || baseline.partitions !== partitions || !covers(baseline, pointOf(floors))) continue;
     if (unfit(baseline, rules) !== undefined) continue;
-    // It knows nothing of a stream that is newer than it is.
+    // A stream that the baseline does not name is newer than it, and is no reason to reject it.
     if (Object.entries(created).every(([name, at]) => (baseline.created[name] ?? at) === at)) return baseline;
   }
   const trimmed = Object.entries(floors).find(([, seq]) => seq > 0);
@@ -160,12 +159,12 @@ export async function startOf(
   throw new BaselineError(`${trimmed[0]} has been trimmed up to ${trimmed[1]}, and no whole baseline covers that`);
 }
 
-/** JOURNAL first: a sale that a node has folded may name a grant, but facts and decisions commute, so any cut will do. */
+/** Any cut is valid, because facts and decisions commute. A sale may be before the cut and the grant that it names after it. */
 function cutOf(streams: ReadonlyMap<string, { lastSeq: number }>): Point {
   return pointOf(Object.fromEntries([...streams].map(([name, { lastSeq }]) => [name, lastSeq])));
 }
 
-/** Folds up to the cut, until what the fold sets aside is what PARKED holds. */
+/** Folds up to the cut, and repeats that until the facts that the fold rejects are those in PARKED. */
 async function foldAsJudged(
   deps: MakeBaselineDeps,
   before: Baseline | undefined,
@@ -176,7 +175,7 @@ async function foldAsJudged(
   for (;;) {
     const { reasons: parked, marks } = await readParked(deps, cut.positions);
     const { rebuild, chain } = await rebuilt(deps, before, cut, marks, admission);
-    // Whatever the horizon and the ids, these are set aside by every reader: parking them twice is parking them once.
+    // Every reader rejects these, whatever its horizon and ids, so they can be parked here. Parking is idempotent.
     const own = rebuild.parked.filter(({ reason }) => reason !== 'too-old' && reason !== 'id-conflict');
     for (const parking of own) if (!parked.has(parking.source)) await park(deps.broker, parking);
     const wrong = disagreement(rebuild.parked, parked, before, cut);
@@ -206,7 +205,7 @@ async function rebuilt(
   return { rebuild, chain: chain.state };
 }
 
-/** Where the fold and PARKED disagree between the baseline before and the cut; undefined if nowhere. */
+/** Describes where the fold and PARKED disagree between the previous baseline and the cut. Returns undefined if they agree. */
 function disagreement(
   folded: readonly Parking[],
   parked: ReadonlyMap<string, string>,

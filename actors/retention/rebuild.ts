@@ -1,10 +1,10 @@
 /**
- * Folds partitions from the streams without a node: what a baseline is made of, and what snapshots are compared with.
+ * Folds partitions from the streams without a node. Baselines are made from the result, and stored copies are compared with it.
  *
  * Invariants:
- *  RF1 Verdicts are those of Intake, and every partition has ids of its own: what its owner saw, and what PARKED says, decides.
- *  RF2 Fact streams are read whole, so a sequence that is missing between two others shows.
- *  RF3 Partitions may stand at different points; each message is folded into its own exactly once.
+ *  RF1 Intake gives the verdicts, and every partition has ids of its own. So a verdict depends only on what its owner saw and on PARKED.
+ *  RF2 Fact streams are read whole, so a sequence that is missing between two others is detected.
+ *  RF3 Partitions may be at different points. Each message is folded into its own partition exactly once.
  */
 
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
@@ -24,7 +24,7 @@ import type { Skips } from '../log/skips.ts';
 import { foldDecision } from '../partition/fold.ts';
 import { Partition } from '../partition/partition.ts';
 
-/** A fact stream has lost a message between two others. */
+/** A fact stream has lost a message. */
 export class HoleError extends Error {
   override readonly name = 'HoleError';
   readonly stream: FactStream;
@@ -36,15 +36,15 @@ export class HoleError extends Error {
   }
 }
 
-/** Ids with the moment from which each is remembered, so that it can be told which of them may be forgotten. */
+/** Fact ids with the moment from which each is remembered, which shows the ids that a copy may have forgotten. */
 export class DatedIds extends FactIds {
-  /** By id, microseconds. */
+  /** Moment by id, in microseconds. */
   readonly moments = new Map<string, number>();
   override add(partition: number, id: Hash64, content: Hash64, at: number): void {
     super.add(partition, id, content, at);
     this.moments.set(idText(id), at);
   }
-  /** Of ids that a baseline knows the moment is gone: only without a horizon are they sure to be kept. */
+  /** A baseline does not hold the moment of each id. The lowest number says that a copy must have the id only if it forgets nothing. */
   override load(partition: number, words: Uint32Array, latest: number): void {
     super.load(partition, words, latest);
     for (let at = 0; at < words.length; at += 4) this.moments.set(`${words[at]}.${words[at + 1]}`, -Number.MAX_VALUE);
@@ -58,10 +58,10 @@ export function idText(id: Hash64): string {
 export interface RebuildDeps extends ReadingDeps {
   readonly partitions: number;
   readonly rules: Pick<Rules, 'at'>;
-  /** Read behind the points that are folded up to. */
+  /** Marks of parked facts, read after the points up to which the streams are folded. */
   readonly marks: ParkMarks;
   readonly skips: Skips;
-  /** Keeps the moment of every id, which takes memory. */
+  /** Keeps the moment of every id, at the cost of memory. */
   readonly dated: boolean;
 }
 
@@ -72,7 +72,7 @@ export class PartitionRebuild {
 
   constructor(number: number, deps: RebuildDeps, rebuild: { parked: Parking[]; facts: number }) {
     this.partition = new Partition(number);
-    // It has ids of its own (RF1).
+    // Ids of other partitions must not decide here, because its owner may not have seen them (RF1).
     this.factIds = deps.dated ? new DatedIds() : new FactIds();
     const park = async (parking: Parking) => void rebuild.parked.push(parking);
     const count = () => {
@@ -94,9 +94,9 @@ export class PartitionRebuild {
 
 export class Rebuild {
   readonly partitions: PartitionRebuild[];
-  /** What the streams hold that cannot be counted, in the order it was met. */
+  /** Messages that cannot be counted, in the order in which they were read. */
   readonly parked: Parking[] = [];
-  /** Latest stamp of a message that was read, milliseconds. */
+  /** Latest stamp of the messages read, in milliseconds. */
   atMs = 0;
   facts = 0;
   decisions = 0;
@@ -107,14 +107,14 @@ export class Rebuild {
     this.partitions = Array.from({ length: deps.partitions }, (_, number) => this.fresh(number));
   }
 
-  /** An empty fold of a partition, to begin anew with. */
+  /** Returns an empty fold of a partition. */
   fresh(number: number): PartitionRebuild {
     return new PartitionRebuild(number, this.#deps, this);
   }
 
   /**
-   * Folds on to a point for each partition, all of them at or behind where it stands. Rejects with a HoleError, and with what `record`
-   * throws; that is called for every record of JOURNAL that is read, and says which do not count.
+   * Folds each partition on to its target, which must be at or after its present point. Calls `record` for every message of JOURNAL that
+   * it reads; a message for which that returns undefined does not count. Rejects with a HoleError or with the error that `record` throws.
    */
   async advance(
     target: (partition: number) => Point,
@@ -130,7 +130,7 @@ export class Rebuild {
     const until = Math.max(...targets.map((point) => point.positions[stream]));
     let before = from - 1;
     await readUntil(this.#deps, stream, [], from, until, (message) => {
-      // RF2.
+      // A gap is a loss unless a person has skipped it (RF2).
       if (!this.#deps.skips.lost(stream, before + 1, message.seq)) throw new HoleError(stream, before + 1);
       before = message.seq;
       const number = storedFact(message.subject, this.#deps.partitions).partition;
@@ -157,7 +157,7 @@ export class Rebuild {
         if (isFence(decision)) continue;
         for (const [number] of decision.parts) {
           const rebuilt = this.partitions[number];
-          // RF3.
+          // Skips records that this partition has already folded (RF3).
           if (rebuilt === undefined || message.seq <= rebuilt.partition.journalSeq) continue;
           if (message.seq > at(targets, number).journalSeq) continue;
           foldDecision(rebuilt.partition, decision);

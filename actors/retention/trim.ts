@@ -1,12 +1,12 @@
 /**
- * Trimming: removes from the streams what a baseline holds that was read back just now.
+ * Trims the streams. It removes the messages that a baseline covers, after it has read that baseline back in full.
  *
  * Invariants:
- *  TM1 The floors are announced first (TR1), then every owner must have folded up to them, and only then is anything removed. Whoever
- *      begins to read later sees the floors; whoever was reading before looks again before it serves.
- *  TM2 What is removed stands below a sequence that is named in the request, so a request that comes late, or twice, removes nothing else.
+ *  TM1 The floors are announced first (TR1), then every owner must have folded up to them, and only then is anything removed. A node that
+ *      starts to read later sees the floors. A node that was already reading checks them again before it serves.
+ *  TM2 Every removal names the sequence below which it removes, so a request that arrives late or twice removes nothing else.
  *  TM3 The last record of every writer stays in JOURNAL (TR3), and PARKED stays whole.
- *  TM4 Killed anywhere it leaves streams that all readers understand; the next run goes on.
+ *  TM4 A run that is killed at any point leaves streams that all readers understand. The next run continues it.
  */
 
 import { failpoint } from '../../config/failpoints.ts';
@@ -33,13 +33,13 @@ export interface TrimDeps {
   readonly partitions: number;
   readonly replicas: number;
   readonly owners: Owners;
-  /** As the nodes' list says now. */
+  /** The rules of the nodes' list as they are now. */
   readonly rules: Rules;
-  /** Where the lock of JOURNAL's metadata lies. */
+  /** The bucket that holds the lock of JOURNAL's metadata. */
   readonly keys: Keys;
-  /** To the older of two baselines, so that both can be started from. */
+  /** Trims to the older of two baselines, so that a node can start from either. */
   readonly older: boolean;
-  /** How long owners that are behind are waited for. */
+  /** How long to wait for owners that are behind, in milliseconds. */
   readonly patienceMs: number;
 }
 export class TrimError extends Error {
@@ -50,7 +50,7 @@ export interface Trimmed {
   /** Messages removed by stream. */
   readonly removed: Readonly<Record<string, number>>;
   readonly floors: Readonly<Record<string, number>>;
-  /** What could not be trimmed, and why. */
+  /** Streams that could not be trimmed, and why. */
   readonly notes: readonly string[];
 }
 
@@ -61,16 +61,16 @@ export async function trim(deps: TrimDeps): Promise<Trimmed> {
   const baseline = await chosen(deps);
   await verifyWhole(present(store), baseline, deps);
   const floors: Record<string, number> = { ...baseline.positions, [JOURNAL_STREAM]: baseline.journalSeq };
-  // TM1.
+  // Readers must see the floors before anything is removed (TM1).
   await announceFloors(deps, floors);
   failpoint('trim-announced');
   await ownersReach(deps, baseline);
   const removed: Record<string, number> = {};
   const notes: string[] = [];
   for (const name of FACT_STREAM_NAMES) {
-    // TM2.
+    // The request names the sequence up to which it may remove (TM2).
     removed[name] = await broker.purgeBelow(name, baseline.positions[name] + 1);
-    // TM4.
+    // Tests kill the run here, with one stream trimmed and others not (TM4).
     if (name === 'RECEIPTS') failpoint('trim-half-done');
   }
   removed[JOURNAL_STREAM] = await trimJournal(broker, baseline, notes);
@@ -91,7 +91,7 @@ async function chosen({ store, older, rules }: TrimDeps): Promise<Baseline> {
   return present(wanted.at(-1)?.baseline);
 }
 
-/** Reads every partition back; a baseline that cannot be loaded, or that is of other streams, is worth nothing. */
+/** Reads every partition back. Throws a TrimError if the baseline cannot be loaded or belongs to other streams. */
 async function verifyWhole(store: BaselineStore, baseline: Baseline, { broker, partitions }: TrimDeps): Promise<void> {
   if (baseline.partitions !== partitions)
     throw new TrimError(
@@ -119,7 +119,7 @@ async function verifyWhole(store: BaselineStore, baseline: Baseline, { broker, p
   }
 }
 
-/** Waits until whoever owns a partition has folded all that will go. A partition that was handed back has no reader. */
+/** Waits until every owner has folded all messages that will be removed. A partition that was handed back has no reader. */
 async function ownersReach(deps: TrimDeps, point: Point): Promise<void> {
   const until = deps.clock.monoMs() + deps.patienceMs;
   const keys = await deps.broker.keys(OWNERS_BUCKET, { replicas: deps.replicas });
@@ -135,7 +135,7 @@ async function ownersReach(deps: TrimDeps, point: Point): Promise<void> {
   }
 }
 
-/** The owner of a partition, if it has not said that it is past the point; undefined if it is, or nobody owns it. */
+/** Names the owner of a partition unless it confirms that it is past the point. Returns undefined if it does, or if there is no owner. */
 async function whoIsBehind(
   { owners }: TrimDeps,
   { key, value }: { key: string; value: string },
@@ -150,7 +150,7 @@ async function whoIsBehind(
 }
 
 function isPast(at: OwnerPoint | undefined, writer: string, point: Point): boolean {
-  // Its own JOURNAL is what an owner writes: it has folded all of it.
+  // Only fact streams are compared, because the owner writes the decisions of its partition itself and has folded them.
   return at !== undefined && at.writer === writer && covers({ ...at, journalSeq: point.journalSeq }, point);
 }
 
@@ -161,7 +161,7 @@ async function trimJournal(broker: NatsBroker, baseline: Baseline, notes: string
     return 0;
   }
   let removed = 0;
-  // The record at this sequence stays (TM3).
+  // Removes only below each writer's tip, so its last record stays (TM3).
   for (const { writer, seq } of baseline.writers)
     removed += await broker.purgeBelow(JOURNAL_STREAM, seq, journalSubject(writer));
   return removed;

@@ -1,11 +1,11 @@
 /**
- * The form of a baseline: the whole state at one cut through all streams, in the form that snapshots have, to start from when what
- * came before is no longer in the streams.
+ * The stored form of a baseline: the whole state at one cut through all streams. Each partition has the form of a snapshot. Recovery starts
+ * from a baseline when the messages before it have been trimmed.
  *
  * Invariants:
- *  BL1 All partitions stand at the same cut: sequence by fact stream, and of JOURNAL.
- *  BL2 It carries every writer's chain tip and fences, and every partition's epoch, at the cut: chains can be checked across it.
- *  BL3 Every object of it has its SHA-256 in the index, and the index has its own where the generations are listed.
+ *  BL1 All partitions are at the same cut, which is one sequence per fact stream and one of JOURNAL.
+ *  BL2 It carries every writer's chain tip and fences, and every partition's epoch, at the cut, so chains can be checked across it.
+ *  BL3 The index holds the SHA-256 of every object, and the list of generations holds the SHA-256 of the index.
  */
 
 import { createHash } from 'node:crypto';
@@ -37,28 +37,27 @@ export interface PartRef extends ObjectRef {
   readonly keys: number;
   readonly reservations: number;
 }
-/** The index of one baseline. */
-// BL2.
+/** The index of one baseline. The chain state lets readers check chains across the cut (BL2). */
 export interface Baseline extends Point, ChainState {
   readonly version: 1;
   readonly id: string;
-  /** The latest stamp of the streams at the cut, milliseconds: by it was decided what is forgotten. */
+  /** Latest stamp of a message up to the cut, in milliseconds. It decided what was forgotten. */
   readonly atMs: number;
   readonly partitions: number;
   readonly created: Readonly<Record<string, string>>;
-  /** The narrowest horizon, in milliseconds, by which ids and movements were forgotten; null if nothing was. */
+  /** The narrowest horizon, in milliseconds, by which ids and movements were forgotten. Null if none were. */
   readonly horizonMs: number | null;
-  /** Entries of the list of rules that its facts were judged by. */
+  /** How many entries of the rules list were known when its facts were judged. */
   readonly horizonsKnown: number;
   readonly parts: readonly PartRef[];
 }
 
-/** A whole baseline, and its objects. */
+/** A whole baseline and access to its objects. */
 export interface BaselineSource {
   readonly baseline: Baseline;
   readonly part: (partition: number) => Promise<Uint8Array>;
 }
-/** Baselines that can be used, the newest first; what is wrong with others is noted. */
+/** Reads the usable baselines, newest first. Reports damage of the others through `note`. */
 export type Baselines = (note: (message: string, detail: Record<string, unknown>) => void) => Promise<BaselineSource[]>;
 
 export function refOf(object: string, bytes: Uint8Array): ObjectRef {
@@ -67,7 +66,7 @@ export function refOf(object: string, bytes: Uint8Array): ObjectRef {
 
 export function checkObject(ref: ObjectRef, bytes: Uint8Array | undefined): Uint8Array {
   if (bytes === undefined) throw new SnapshotError(`its object ${ref.object} is missing`);
-  // BL3.
+  // The bytes must match the hash in the index or in the list of generations (BL3).
   if (refOf(ref.object, bytes).sha256 !== ref.sha256) throw new SnapshotError(`its object ${ref.object} is damaged`);
   return bytes;
 }
@@ -87,7 +86,7 @@ type Whole = Pick<
   'partitions' | 'created' | 'atMs' | 'journalSeq' | 'positions' | 'epochs' | 'horizonsKnown'
 >;
 
-/** One partition as one object: length of the manifest, manifest, then its pages and ids in the manifest's order. */
+/** Encodes one partition as one object: length of the manifest, manifest, then its pages and ids in the manifest's order. */
 export function encodePart(partition: Partition, factIds: FactIds, whole: Whole): Buffer {
   const blobs: Buffer[] = [];
   const ref = (name: string, bytes: Buffer): BlobRef => {
@@ -107,7 +106,7 @@ export function encodePart(partition: Partition, factIds: FactIds, whole: Whole)
     epoch: whole.epochs.find(([number]) => number === partition.number)?.[1] ?? 0,
     seq: partition.book.seq,
     atMs: whole.atMs,
-    // BL1.
+    // Every partition gets the cut of the whole baseline (BL1).
     positions: whole.positions,
     journalSeq: whole.journalSeq,
     tip: { writer: '', n: 0, hash: '', seq: 0 },
@@ -123,7 +122,7 @@ export function encodePart(partition: Partition, factIds: FactIds, whole: Whole)
   return Buffer.concat([length, manifest, ...blobs]);
 }
 
-/** Loads one partition into an empty book; returns its manifest. Throws a SnapshotError if anything in it is not whole. */
+/** Loads one partition into an empty book and returns its manifest. Throws a SnapshotError if any part is missing or damaged. */
 export function loadPart(bytes: Uint8Array, partition: Partition, factIds: FactIds): Manifest {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (buffer.length < 4) throw new SnapshotError('it is too short');

@@ -1,12 +1,12 @@
 /**
- * The form of a snapshot: pages of a book, chunks of ids, and the manifest that names them with their SHA-256 and may be sealed
- * (snapshot-seal.ts). Version 1, of Holdfast 0.1, has a CRC-32 in its place and no seal: it is read where there is no key.
+ * The stored form of a snapshot: pages of the books, chunks of fact ids, and a manifest. The manifest names every blob with its SHA-256
+ * and can be sealed (seal.ts). Version 1, from Holdfast 0.1, has a CRC-32 instead and no seal, so it is read only where no key is set.
  *
  * Invariants:
- *  SN1 A manifest is consistent at (positions of the fact streams, sequence of JOURNAL): pages hold exactly what was folded then.
- *  SN2 Pages are never overwritten: a changed page gets a new name, so the generation before stays whole.
- *  SN3 Whatever is missing, torn, of another stream, partition count or version, is recognised and not used.
- *  SN4 Derived totals are not stored: loading computes them from their parts.
+ *  SN1 A manifest is consistent at (positions of the fact streams, sequence of JOURNAL). Its pages hold exactly what was folded then.
+ *  SN2 Pages are never overwritten. A changed page gets a new name, so the generation before stays whole.
+ *  SN3 A snapshot that is missing, damaged, or of another stream, partition count or version is detected and not used.
+ *  SN4 Derived totals are not stored, because loading computes them from their parts.
  */
 
 import { crc32 } from 'node:zlib';
@@ -25,7 +25,7 @@ const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 export interface BlobRef {
   readonly name: string;
   readonly sha256?: string;
-  /** Of a page that was written for version 1. */
+  /** CRC-32, only of a blob that was written for version 1. */
   readonly crc?: number;
   readonly bytes: number;
 }
@@ -33,7 +33,7 @@ export interface PageRef extends BlobRef {
   readonly page: number;
 }
 export interface IdsRef extends BlobRef {
-  /** The latest moment from which an id of the chunk is remembered, microseconds; of 0.1, see `idsBy`. */
+  /** The latest moment from which an id of the chunk is remembered, in microseconds. For Holdfast 0.1 see `idsBy`. */
   readonly latest: number;
 }
 export interface Manifest {
@@ -44,23 +44,23 @@ export interface Manifest {
   readonly atMs: number;
   readonly positions: Readonly<Record<FactStream, number>>;
   readonly journalSeq: number;
-  /** The snapshot's writer at journalSeq. */
+  /** Chain tip, at journalSeq, of the writer that took the snapshot. */
   readonly tip: ChainTip;
-  /** Identity of every stream: when it was made. */
+  /** When each stream was created, which identifies it. */
   readonly created: Readonly<Record<string, string>>;
-  /** The horizon, in milliseconds, by which ids and movements were forgotten; null if nothing was, absent in manifests before this. */
+  /** The narrowest horizon, in milliseconds, by which ids and movements were forgotten. Null if none were, absent in old manifests. */
   readonly horizonMs?: number | null;
-  /** Entries of the list of rules (of horizons, in 0.1) that its facts were judged by; absent likewise. */
+  /** How many entries of the rules list (in 0.1, of the list of horizons) its node knew. Absent in old manifests. */
   readonly horizonsKnown?: number;
-  /** What `latest` of ids goes by. 0.1 does not say, and wrote the latest occurredAt: loading makes up for it. */
+  /** Says that `latest` of ids is based on when they were stored. 0.1 omits this and wrote the latest occurredAt; see `datedIds`. */
   readonly idsBy?: 'stored';
   readonly pages: readonly PageRef[];
   readonly ids: readonly IdsRef[];
-  /** What the partition's watch keeps; absent where nobody watched. */
+  /** State of the partition's observer. Absent if it had none. */
   readonly watch?: BlobRef;
 }
 
-/** Everything that a manifest names. */
+/** All blobs that a manifest names. */
 export function blobsOf({ pages, ids, watch }: Manifest): BlobRef[] {
   return watch === undefined ? [...pages, ...ids] : [...pages, ...ids, watch];
 }
@@ -69,10 +69,10 @@ export class SnapshotError extends Error {
   override readonly name = 'SnapshotError';
 }
 
-/** Somebody without the key has written it, or the key was another one. */
+/** The manifest has no seal, or the seal of another key. */
 export class UnsignedError extends SnapshotError {}
 
-/** @param key seals it; what has no seal is used only where there is no key */
+/** @param key key of the seal. Without one the manifest has no seal, and a reader with a key rejects it. */
 export function encodeManifest(manifest: Manifest, key?: SnapshotKey): Buffer {
   const text = JSON.stringify(manifest);
   const body = packr.pack([VERSION, text, key?.seal(text) ?? Buffer.alloc(0)]);
@@ -100,22 +100,22 @@ function checkSeal(text: string, seal: Uint8Array, key: SnapshotKey): void {
   if (!key.fits(text, seal)) throw new UnsignedError('it is not signed with this HOLDFAST_SNAPSHOT_KEY');
 }
 
-/** A stream that came after a copy was written has nothing in it. */
+/** Sets position 0 for streams that were added after a copy was written. */
 export function wholePositions(positions: Readonly<Partial<Record<FactStream, number>>>): Record<FactStream, number> {
   const all = FACT_STREAM_NAMES.map((name) => [name, positions[name] ?? 0] as const);
   return Object.fromEntries(all) as Record<FactStream, number>;
 }
 
-/** When ids of 0.1 were stored is not known, but not after the copy was written. */
+/** Holdfast 0.1 does not say when its ids were stored, so they count as stored when the copy was written, the latest possible moment. */
 function datedIds({ ids, idsBy, atMs }: Manifest): readonly IdsRef[] {
   if (idsBy === 'stored') return ids;
   return ids.map((ref) => ({ ...ref, latest: Math.max(ref.latest, (atMs + WRITTEN_SLACK_MS) * 1000) }));
 }
 
-/** Between the clock that stamps messages and that of the node that wrote a snapshot. */
+/** Allowed difference between the clock that stamps messages and the clock of the node that wrote a snapshot. */
 const WRITTEN_SLACK_MS = 60_000;
 
-// SN3.
+/** Throws a SnapshotError if a blob is missing or damaged (SN3). */
 export function checkBlob(ref: BlobRef, bytes: Buffer | undefined): Buffer {
   if (bytes === undefined) throw new SnapshotError(`its page ${ref.name} is missing`);
   // mutant: damaged-page-used
@@ -132,12 +132,12 @@ export function blobRef(name: string, bytes: Buffer): BlobRef {
   return { name, sha256: sha256(bytes), bytes: bytes.length };
 }
 
-/** A page's items as they are now. */
+/** Encodes a page's items in their current state. */
 export function encodePage(books: Books, items: Iterable<PageItem>): Buffer {
   return Buffer.from(packr.pack(Array.from(items, (item) => books.tupleOf(item))));
 }
 
-/** Puts decoded pages into empty books. Throws a SnapshotError for an item that no domain knows. */
+/** Decodes pages into empty books. Throws a SnapshotError for an item that no domain knows. */
 export function loadPages(books: Books, pages: readonly { page: number; bytes: Buffer }[]): void {
   const items = pages.flatMap(({ page, bytes }) =>
     (packr.unpack(bytes) as (readonly unknown[])[]).map((tuple) => ({ page, tuple })),
@@ -149,12 +149,12 @@ export function loadPages(books: Books, pages: readonly { page: number; bytes: B
   }
 }
 
-/** A copy that is aligned for words of four bytes. */
+/** Copies the bytes, because a Uint32Array must be aligned to 4 bytes. */
 export function idWords(bytes: Buffer): Uint32Array {
   return new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
 
-/** Loads what a manifest names into empty books and among the ids. Throws a SnapshotError if anything is not whole. */
+/** Loads a manifest's pages into empty books and its ids into `factIds`. Throws a SnapshotError if a blob is missing or damaged. */
 export async function loadStored(
   store: { read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]> },
   manifest: Manifest,
@@ -177,7 +177,7 @@ export async function loadStored(
   });
 }
 
-/** What a watch kept at a manifest's moment; undefined if there is none that is whole (PV3). */
+/** Reads the observer's state at a manifest's moment. Returns undefined if it is missing or damaged (PV3). */
 export async function loadObserver(
   store: { read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]> },
   { partition, watch }: Manifest,

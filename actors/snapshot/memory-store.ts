@@ -1,11 +1,11 @@
-/** A snapshot store in memory, by the rules of the one in Redis: for tests and simulations. What it keeps can be copied and damaged. */
+/** A snapshot store in memory that follows the rules of the one in Redis. Tests and simulations can copy and damage its contents. */
 import type { SnapshotKey } from './seal.ts';
 import type { SnapshotStore } from './snapshotter.ts';
 
-/** What is kept of one partition. */
+/** Stored snapshots of one partition. */
 export interface KeptSnapshots {
   epoch: number;
-  /** In force, the newest first; at most two. */
+  /** Manifests in force, newest first, at most two. */
   manifests: Buffer[];
   readonly blobs: Map<string, Buffer>;
 }
@@ -14,7 +14,7 @@ export class MemorySnapshots implements SnapshotStore {
   readonly key: SnapshotKey | undefined;
   kept: Map<number, KeptSnapshots>;
 
-  /** @param kept of an earlier store, which goes on in this one */
+  /** @param kept contents of an earlier store, which are copied into this one */
   constructor(key?: SnapshotKey, kept: ReadonlyMap<number, KeptSnapshots> = new Map()) {
     this.key = key;
     this.kept = new Map(

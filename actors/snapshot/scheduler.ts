@@ -1,8 +1,8 @@
 /**
- * Snapshots of all partitions that a node holds: one after the other, round by round.
+ * Takes snapshots of all partitions that a node holds, one after the other, in rounds.
  *
- * A partition whose snapshot fails comes last in the next round: of a store of several servers one may be away, and the others' partitions
- * go on.
+ * A partition whose snapshot fails comes last in the next round. If one of several Redis servers is down, partitions on the others are
+ * still snapshotted.
  */
 import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
@@ -15,12 +15,12 @@ import type { Partition } from '../partition/partition.ts';
 import type { PartitionSet } from '../partition/partition-set.ts';
 import { type SnapshotStore, Snapshotter } from './snapshotter.ts';
 
-/** So many partitions in a row whose snapshot fails end a round: the store is away, and encoding more is work for nothing. */
+/** Consecutive failed snapshots that end a round. The store is then down, and encoding more pages would be wasted work. */
 const FAILURES_IN_A_ROW = 3;
 
 export interface RoundsDeps {
   readonly partitions: PartitionSet;
-  /** P: partitions in all. */
+  /** Number of partitions in the installation. */
   readonly count: number;
   readonly factIds: FactIds;
   readonly store: SnapshotStore;
@@ -28,12 +28,12 @@ export interface RoundsDeps {
   readonly rules: Rules;
   readonly created: Readonly<Record<string, string>>;
   readonly reservationMemoryMs: number;
-  /** Milliseconds of page encoding in one turn; the limit if it is left out. */
+  /** Page encoding per turn of the event loop, in milliseconds. Undefined means LIMITS.snapshotTurnMs. */
   readonly turnMs: number | undefined;
   readonly journal: { readonly tip: ChainTip };
   readonly lag: (stream: FactStream) => number;
   readonly taken: (seconds: number) => void;
-  /** The store has lost a partition's snapshot, which is written again whole. */
+  /** Called when the store has lost a partition's snapshot, which is then written again in full. */
   readonly lost: (partition: number) => void;
 }
 
@@ -46,7 +46,7 @@ export class SnapshotRounds {
     deps.partitions.observe({ dropped: (number) => this.#snapshotters.delete(number) });
   }
 
-  /** For a partition that is about to be taken over. */
+  /** Creates the snapshotter of a partition that is about to be taken over. */
   begin(partition: Partition): Snapshotter {
     const { factIds, store, count, created, rules, journal, clock, turnMs, lost } = this.#deps;
     const snapshotter = new Snapshotter(partition, factIds, store, {
@@ -62,12 +62,12 @@ export class SnapshotRounds {
     return snapshotter;
   }
 
-  /** Takes one of each of these; what fails is left to whoever owns it next. */
+  /** Takes a snapshot of each of these partitions. Failures are ignored, because the next owner can replay the log instead. */
   async take(numbers: readonly number[]): Promise<void> {
     await Promise.allSettled(numbers.map(async (number) => this.#snapshotters.get(number)?.take()));
   }
 
-  /** Takes one of every partition that has changed. Rejects with the last failure, after it has tried the others. */
+  /** Takes a snapshot of every partition that is due. Tries the others after a failure, and rejects with the last one at the end. */
   async round(): Promise<void> {
     const { partitions, factIds, clock, rules, reservationMemoryMs, lag, taken } = this.#deps;
     let failed: unknown;
@@ -96,7 +96,7 @@ export class SnapshotRounds {
     if (failed !== undefined) throw failed;
   }
 
-  /** Age in seconds of the oldest snapshot of a partition that has changed since; without one, since it was taken over. */
+  /** Age in seconds of the oldest snapshot whose partition has changed since. A partition without one counts from its take-over. */
   get ageSeconds(): number {
     const { partitions, clock } = this.#deps;
     let oldest = 0;

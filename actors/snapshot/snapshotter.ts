@@ -1,9 +1,9 @@
 /**
- * Takes snapshots of a partition while it goes on working: the changed pages only, each as it was at one moment.
+ * Takes snapshots of a partition while the partition keeps working. Only changed pages are written, each as it was at one moment.
  *
- * The moment is synchronous: pages that changed are marked as awaited, positions and ids are copied. After that pages are encoded a
- * few at a time; one that is about to change is encoded first (copy on write, see StockBook.touch). Only when all are stored does
- * the store swap the manifest in.
+ * That moment is synchronous: changed pages are marked as awaited, and positions and ids are copied. Pages are then encoded a few at
+ * a time. A page that is about to change is encoded first (copy on write, see Pages.touch). The store swaps the manifest in only after
+ * every blob is stored.
  */
 
 import { failpoint } from '../../config/failpoints.ts';
@@ -16,18 +16,21 @@ import type { Partition } from '../partition/partition.ts';
 import { blobRef, blobsOf, encodeManifest, encodePage, type IdsRef, type Manifest, type PageRef } from './format.ts';
 import type { SnapshotKey } from './seal.ts';
 
-/** A partition in which nothing changes is snapshotted too when it is so many messages behind: the oldest snapshot says where a start begins to read. */
+/**
+ * An unchanged partition is snapshotted too when its last snapshot is more than this many messages old. Otherwise that snapshot would hold
+ * back every start, because a start reads from the oldest one.
+ */
 const MESSAGES_BEHIND = 10_000;
 
-/** Where snapshots are kept: a copy, never the truth. */
+/** Stores snapshots, which are copies and never the truth. */
 export interface SnapshotStore {
-  /** Seals what is written and proves what is read; without one, whoever can write to the store is believed. */
+  /** Seals manifests that are written and checks those that are read. Without a key, anyone who can write to the store is trusted. */
   readonly key?: SnapshotKey | undefined;
-  /** Blobs first; they are not in force before the swap. */
+  /** Writes blobs, which are not in force until a manifest that names them is swapped in. */
   write(partition: number, blobs: readonly { name: string; bytes: Buffer }[]): Promise<void>;
   /**
-   * Swaps the manifest in and drops blobs that no generation names. `older`: a newer epoch's is in force. `lost`: one was expected to be in
-   * force and none is, so blobs that this manifest names may be gone too.
+   * Swaps the manifest in and drops blobs that no generation names. Returns `older` if a manifest of a newer epoch is in force. Returns
+   * `lost` if the manifest that was expected to be in force is gone, because blobs that the new one names may be gone too.
    */
   swap(
     partition: number,
@@ -36,10 +39,10 @@ export interface SnapshotStore {
     drop: readonly string[],
     expectOne: boolean,
   ): Promise<'swapped' | 'older' | 'lost'>;
-  /** The manifests in force, the newest first; at most two. */
+  /** Manifests in force, newest first, at most two. */
   manifests(partition: number): Promise<Buffer[]>;
   read(partition: number, names: readonly string[]): Promise<(Buffer | undefined)[]>;
-  /** Names of all blobs that are stored. */
+  /** Names of all stored blobs. */
   names(partition: number): Promise<string[]>;
 }
 
@@ -49,9 +52,9 @@ export interface SnapshotContext {
   readonly horizonsKnown: () => number;
   readonly tip: () => ChainTip;
   readonly clock: Clock;
-  /** Milliseconds of encoding before others have a turn. */
+  /** Page encoding per turn of the event loop, in milliseconds. */
   readonly turnMs: number;
-  /** The store has lost the snapshot before. */
+  /** Called when the store has lost the previous snapshot. */
   readonly lost?: (partition: number) => void;
 }
 
@@ -62,10 +65,10 @@ export class Snapshotter {
   readonly #context: SnapshotContext;
   #pages = new Map<number, PageRef>();
   #ids = new Map<number, IdsRef>();
-  /** Names in the generation before, and the one before that, which go at the next swap. */
+  /** Blob names of the newest generation, then of the one before it, which the next swap drops. */
   #kept: ReadonlySet<string>[] = [];
   #stray: string[] = [];
-  /** Up to where the last snapshot knows the streams. */
+  /** How far the last snapshot has folded the streams. */
   #reached: Pick<Manifest, 'positions' | 'journalSeq'>;
   #count = 0;
   #whole = false;
@@ -79,7 +82,7 @@ export class Snapshotter {
     this.#reached = { positions: { ...partition.positions }, journalSeq: partition.journalSeq };
   }
 
-  /** Goes on from a snapshot that was loaded: its pages need not be written again. */
+  /** Continues from a loaded snapshot, so its unchanged pages are not written again. */
   resume(manifest: Manifest, chunks: readonly number[], stray: readonly string[]): void {
     this.#pages = new Map(manifest.pages.map((ref) => [ref.page, ref]));
     this.#ids = new Map(manifest.ids.map((ref, i) => [at(chunks, i), ref]));
@@ -88,7 +91,7 @@ export class Snapshotter {
     this.#reached = manifest;
   }
 
-  /** Writes everything at the next snapshot, as after the store lost what it had. */
+  /** Makes the next snapshot a whole one, for example after the store has lost the previous one. */
   forget(): void {
     this.#whole = true;
   }
@@ -98,7 +101,7 @@ export class Snapshotter {
     return this.#partition.books.seq !== this.#partition.snapshotSeq || this.#whole || this.#behind() > MESSAGES_BEHIND;
   }
 
-  /** Messages of the streams and the journal that a start would read for this partition, though nothing in them is for it. */
+  /** Messages of the fact streams and JOURNAL that a start would have to read because of the age of the last snapshot. */
   #behind(): number {
     const { positions, journalSeq } = this.#partition;
     let sum = journalSeq - this.#reached.journalSeq;
@@ -106,7 +109,7 @@ export class Snapshotter {
     return sum;
   }
 
-  /** Takes one; false if there was nothing to do or a newer owner has written one. Rejects if the store fails. */
+  /** Takes a snapshot if one is due. Returns false if none is, or if a newer owner has written one. Rejects if the store fails. */
   async take(): Promise<boolean> {
     if (!this.due) return false;
     this.#busy = true;
@@ -138,15 +141,15 @@ export class Snapshotter {
       awaited.push(index);
     }
     const ids = this.#copyIds(suffix);
-    // PV2.
+    // The observer is encoded at the very moment of the snapshot (PV2).
     const watch = this.#keepObserver(suffix);
-    // SN1.
+    // Positions are copied in the same turn in which pages are marked (SN1).
     const meta = this.#meta();
-    // Its positions are past these; those that come while it is written are behind them.
+    // The manifest's positions are past these messages, so they must be in PARKED before the swap. Later ones are after its positions.
     const parking = [...this.#partition.parking];
     const { seq } = books;
     const written: string[] = [];
-    // What is not in force must be written next time; what was stored of it stays nameless and is dropped then.
+    // Pages and ids that did not come into force are written again next time. Their stored blobs have no manifest and are dropped then.
     const unwritten = () => {
       this.#stray.push(...written);
       for (const index of awaited) {
@@ -175,7 +178,7 @@ export class Snapshotter {
           pages.delete(index);
           continue;
         }
-        // SN2.
+        // A changed page gets a new name (SN2).
         const name = `p${index}.${suffix}`;
         pages.set(index, { page: index, ...blobRef(name, bytes) });
         blobs.push({ name, bytes });
@@ -214,7 +217,7 @@ export class Snapshotter {
         unwritten();
         this.forget();
         this.#context.lost?.(this.#partition.number);
-        // A whole one expects nothing of what is there.
+        // A whole snapshot does not depend on what the store still holds.
         return await this.#take();
       }
       this.#pages = pages;
@@ -262,7 +265,7 @@ export class Snapshotter {
     for (const chunk of this.#factIds.chunksOf(this.#partition.number)) {
       const known = this.#ids.get(chunk.number);
       if (known !== undefined && !chunk.dirty && !this.#whole) {
-        // As it is now: of a snapshot of 0.1 it was made up for when it was loaded.
+        // The chunk's own `latest`, because loading corrects the value that a snapshot of 0.1 recorded.
         refs.set(chunk.number, { ...known, latest: chunk.latest });
         continue;
       }

@@ -1,9 +1,9 @@
 /**
- * Availability: what may be promised of a stock key.
+ * Availability: how many units of a stock key may be promised.
  *
- *   available = sellable − held − allocated − safety stock − protected      (may be negative: so much is promised in excess)
- *   ATP       = max(0, available)                                            (what may be promised now)
- *   ATP by d  = max(0, available + inbound promised by d)                    (a deficit is covered by inbound first)
+ *   available = sellable − held − allocated − safety stock        (below 0, more is promised than is there)
+ *   ATP       = max(0, available)                                 (what may be promised now)
+ *   ATP by d  = max(0, available + inbound promised by d)         (inbound covers a deficit first)
  *
  * Sources: ASCM Dictionary, "available-to-promise"; the contract's section "Available to promise".
  */
@@ -11,22 +11,22 @@ import { noUnits, ON_HAND_BUCKETS, type OnHandBucket } from '../../streams/bucke
 import type { StockAnswer } from '../../streams/contract/stock.ts';
 import type { SkuEntry, StockKey, Transit } from './state.ts';
 
-/** Until when inbound supply counts. All in microseconds since 1970. */
+/** The period in which inbound supply counts. `now` and `by` are in microseconds since 1970. */
 export interface PromiseWindow {
   readonly now: number;
   readonly by: number;
-  /** Usual time of a transfer whose shipment names no eta, in microseconds. */
+  /** Assumed duration of a transfer whose shipment names no eta, in microseconds. */
   readonly laneTime: number;
 }
 
-/** Units withheld by policy; none until policies are in force. */
+/** Units withheld by policy. Always 0, because there are no policies yet. */
 export const SAFETY_STOCK = 0;
 
 export function available(key: Pick<StockKey, 'sellable' | 'held' | 'allocated'>): number {
   return key.sellable - key.held - key.allocated - SAFETY_STOCK;
 }
 
-/** What a new promise may take: available, less what decisions on their way to the journal take. */
+/** Units that a new promise may take: available, less the grants that the journal has not stored yet. */
 export function free(key: StockKey): number {
   // mutant: pending-promised-again
   return available(key) - key.pending;
@@ -37,7 +37,7 @@ export function atp(key: StockKey, horizon?: PromiseWindow): number {
   return Math.max(0, available(key) + inbound);
 }
 
-/** Σ max(0, shipped − arrived) over the transfers to this key. */
+/** Units in transit to this key: Σ max(0, shipped − arrived) over its transfers. */
 export function inTransit(key: StockKey): number {
   let sum = 0;
   if (key.rare?.transit !== undefined) for (const transit of key.rare.transit.values()) sum += open(transit);
@@ -48,7 +48,7 @@ function unitsIn(key: StockKey, bucket: OnHandBucket): number {
   return bucket === 'sellable' ? key.sellable : (key.rare?.[bucket] ?? 0);
 }
 
-/** The units that are physically there, by bucket. */
+/** Units that are physically there, by bucket. */
 export function unitsOnHand(key: StockKey): Record<OnHandBucket, number> {
   const units = noUnits(ON_HAND_BUCKETS);
   for (const bucket of ON_HAND_BUCKETS) units[bucket] = unitsIn(key, bucket);
@@ -61,7 +61,7 @@ export function onHand(key: StockKey): number {
   return sum;
 }
 
-/** Inbound supply promised by the date. What is overdue is no supply until it gets a new date. */
+/** Inbound units due by the date. An overdue transfer does not count until it gets a new date. */
 export function inboundBy(key: StockKey, horizon: PromiseWindow): number {
   let sum = 0;
   if (key.rare?.transit === undefined) return 0;
@@ -77,7 +77,7 @@ export interface LocationAtp {
   readonly atp: number;
 }
 
-/** ATP per location in the order the locations became known, and their sum; `only` keeps the named ones. */
+/** ATP per location, in the order in which the locations became known, and their sum. `only` limits both to the named locations. */
 export function skuAtp(
   entry: SkuEntry | undefined,
   only: readonly string[] | undefined,
@@ -100,7 +100,7 @@ function isAmong(wanted: readonly string[] | ReadonlySet<string>, location: stri
   return 'has' in wanted ? wanted.has(location) : wanted.includes(location);
 }
 
-/** One stock key as `GET /v1/stock` shows it. */
+/** One stock key as `GET /v1/stock` returns it. */
 export function stockView(key: StockKey): StockAnswer {
   return {
     sku: key.sku.name,
@@ -113,7 +113,7 @@ export function stockView(key: StockKey): StockAnswer {
     available: available(key),
     atp: atp(key),
     inTransit: inTransit(key),
-    // Purchases come with the supply that is on its way.
+    // No fact records a purchase order yet.
     onOrder: 0,
   };
 }

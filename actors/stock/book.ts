@@ -4,24 +4,25 @@ import { Pages } from '../book/pages.ts';
 import { ChangeSet } from './changes.ts';
 import { type CoordinatorEntry, type ReservationPart, SkuEntry, StockKey } from './state.ts';
 
+/** Lists of up to this many keys keep their exact size. */
 const FEW = 8;
-/** From this many locations on a SKU gets an index by location. */
+/** A SKU gets an index by location from this many locations on. */
 const INDEX_FROM = 12;
 
 export class StockBook implements Book {
   readonly partition: number;
-  /** The owner's epoch and its count of changes: the version of every answer. */
+  /** The owner's epoch and its number of changes are the version of every answer. */
   epoch = 0;
   seq = 0;
   readonly skus = new Map<string, SkuEntry>();
   readonly parts = new Map<string, ReservationPart>();
   readonly coordinatorEntries = new Map<string, CoordinatorEntry>();
   readonly pages: Pages;
-  /** Of the fold under way, or of the last one. */
+  /** Changes of the fold in progress, or of the last one. */
   readonly changes = new ChangeSet();
   readonly #locations = new Map<string, string>();
   keyCount = 0;
-  /** Called with each part whose hold may have to expire. */
+  /** Called with each granted part, because its hold may have to expire. */
   onHold: ((part: ReservationPart) => void) | undefined = undefined;
 
   constructor(partition: number, pages = new Pages()) {
@@ -36,13 +37,13 @@ export class StockBook implements Book {
     this.keyCount = 0;
   }
 
-  /** A key is about to change. */
+  /** Must be called before a key changes. */
   change(key: StockKey): void {
     this.pages.touch(key.sku);
     this.changes.note(key, false);
   }
 
-  /** A reservation is about to change, and with it the keys that its lines claim from. */
+  /** Must be called before a reservation changes. It covers the keys from which its lines claim. */
   changePart(part: ReservationPart): void {
     this.pages.touch(part);
     this.changes.notePart(part);
@@ -64,7 +65,7 @@ export class StockBook implements Book {
     return entry === undefined ? undefined : keyAt(entry, location);
   }
 
-  /** The key, activated if nothing was known of it. */
+  /** Returns the key, and creates it if it is unknown. */
   key(sku: string, location: string): StockKey {
     let entry = this.skus.get(sku);
     if (entry === undefined) {
@@ -80,7 +81,7 @@ export class StockBook implements Book {
     return key;
   }
 
-  /** One string for a location, however many facts name it. */
+  /** Interns a location, so that all keys share one string. */
   #locationOf(location: string): string {
     const known = this.#locations.get(location);
     if (known !== undefined) return known;
@@ -90,7 +91,7 @@ export class StockBook implements Book {
 
   addKey(entry: SkuEntry, location: string): StockKey {
     const key = new StockKey(entry, this.#locationOf(location));
-    // concat makes an array of just its size; a spread literal keeps room for sixteen more.
+    // concat returns an array of exact size; a spread literal reserves room for sixteen more.
     if (entry.keys.length < FEW) entry.keys = entry.keys.concat(key);
     else entry.keys.push(key);
     this.keyCount += 1;

@@ -1,12 +1,12 @@
 /**
- * The changes of one fold: which stock keys and which reservation a fact or a decision changed, and how they stood before.
+ * The changes of one fold: which stock keys and which reservation a fact or a decision changed, and their figures before it.
  *
- * Evolving announces each change here before it makes it. Figures, anomalies and live topics read the set after the fold, so nothing else
- * has to know what a fact touches. The set belongs to its book and is used again by the next fold.
+ * Evolving announces each change here before it makes it. Figures, anomalies and live topics read the set after the fold, so no other
+ * code has to know what a fact touches. The set belongs to its book, and the next fold reuses it.
  *
  * Invariants:
  *  CH1 A key is in the set once, with its figures from before the fold. The key of a fact comes first.
- *  CH2 The set allocates nothing on the path of a fact once it has grown to the size of a usual fold, but for a copy of what few keys have.
+ *  CH2 Once the set has grown to the size of a usual fold, a fact allocates nothing in it, except a copy of the state that few keys have.
  */
 import { present } from '../../streams/assert.ts';
 import { inTransit } from './availability.ts';
@@ -20,7 +20,7 @@ import {
   type StockKey,
 } from './state.ts';
 
-/** Keys up to which a search beats a set. */
+/** Up to this many keys, a linear search beats a set. */
 const FEW = 16;
 
 /** The figures of a stock key at one moment. */
@@ -29,34 +29,34 @@ export interface KeyFigures {
   held: number;
   allocated: number;
   inTransit: number;
-  /** NO_SELDOM_UNITS itself for the many keys that have none, so that a fact need not go bucket by bucket. */
+  /** NO_RARE_UNITS itself for the many keys that have none, so that they can be compared by identity instead of bucket by bucket. */
   rare: Readonly<Record<SeldomBucket, number>>;
 }
 
 export interface KeyChange {
   key: StockKey;
-  /** The fold has brought the key about: before it there was none, and `before` is zeros. */
+  /** The fold created the key, so `before` is zeros. */
   isNew: boolean;
   readonly before: KeyFigures;
 }
 
-/** How the one reservation that a fold names stood before it. */
+/** The one reservation that a fold names, as it was before the fold. */
 export interface PartChange {
   readonly part: ReservationPart;
   readonly granted: boolean;
   readonly channel: string;
   readonly purpose: string;
   readonly bucket: 'held' | 'allocated';
-  /** A new grant under the id replaces the list, not the lines. */
+  /** Kept by reference, because a new grant for the id replaces the list and leaves its lines alone. */
   readonly lines: readonly PartLine[];
-  /** Units that each of the lines claimed. */
+  /** Units that each line claimed. */
   readonly claimed: readonly number[];
 }
 
 export interface CountFound {
-  /** The register that it met. */
+  /** The latest count before this one. */
   readonly register: CountRegister | undefined;
-  /** Units that the book said were there at the moment of the count. */
+  /** Sellable units at the moment of the count, according to the book. */
   readonly book: number;
 }
 
@@ -65,7 +65,7 @@ const NO_PART = new ReservationPart('');
 export class ChangeSet {
   /** The reservation that the fold changes; undefined if it changes none. */
   part: PartChange | undefined;
-  /** What a count found; undefined for a new key. */
+  /** What a count found; undefined for other facts and for a new key. */
   counted: CountFound | undefined;
   readonly #part: { -readonly [Field in Exclude<keyof PartChange, 'claimed'>]: PartChange[Field] } & {
     claimed: number[];
@@ -84,7 +84,7 @@ export class ChangeSet {
     return present(this.#pool[index], 'CH1');
   }
 
-  /** A fold begins. */
+  /** Must be called when a fold begins. */
   begin(): void {
     this.#length = 0;
     this.part = undefined;
@@ -92,11 +92,11 @@ export class ChangeSet {
     if (this.#known.size > 0) this.#known.clear();
   }
 
-  /** A key is about to change, or has just been made. */
+  /** Must be called before a key changes, or right after it was created. */
   note(key: StockKey, isNew: boolean): void {
-    // CH1.
+    // Only the first note has the figures from before the fold (CH1).
     if (this.#has(key)) return;
-    // CH2.
+    // Entries are reused, so a usual fold allocates none (CH2).
     let change = this.#pool[this.#length];
     if (change === undefined) {
       change = { key, isNew, before: zeros() };
@@ -136,7 +136,7 @@ export class ChangeSet {
   }
 }
 
-/** Reads the figures of a key, into an object that is used again. */
+/** Reads the figures of a key into an object that the caller reuses. */
 export function readFigures(key: StockKey, into: KeyFigures): KeyFigures {
   into.sellable = key.sellable;
   into.rare = key.rare === undefined ? NO_RARE_UNITS : { ...key.rare };

@@ -1,4 +1,4 @@
-/** The domain of stock: facts move units, decisions claim them. */
+/** The stock domain. Facts move units, and decisions claim them. */
 import { STOCK_DECISIONS, type StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { Domain } from '../book/domain.ts';
 import { StockBook } from './book.ts';

@@ -1,10 +1,11 @@
 /**
- * Evolve: facts and decisions into the state of a book. Total, without policy, without clock.
+ * Evolve: folds facts and decisions into the state of a book. Total, without policy and without a clock.
  *
  * Invariants:
- *  EV1 The same facts and decisions, in any order and interleaving, end in the same state. (Each fact once: actors/idempotency/fact-ids.ts.)
+ *  EV1 The same facts and decisions, in any order and interleaving, end in the same state. (actors/idempotency/fact-ids.ts lets each fact
+ *     be folded once only.)
  *  EV2 Every change raises the book's change number by one.
- *  EV3 A key or a reservation is announced to the book's change set before it changes. The set is true until the next fold.
+ *  EV3 A key or a reservation is announced to the book's change set before it changes. The set is valid until the next fold.
  */
 
 import { at } from '../../streams/assert.ts';
@@ -22,11 +23,11 @@ import {
   type Transit,
 } from './state.ts';
 
-/** Folds a fact that has not been folded before. */
+/** Folds a fact. The caller has checked that it was not folded already. */
 export function applyFact(book: StockBook, fact: Fact): void {
   begin(book);
   const key = book.key(fact.sku, fact.location);
-  // EV3.
+  // The change set needs the key's figures from before the fold (EV3).
   book.change(key);
   switch (fact.type) {
     case 'sale':
@@ -46,7 +47,7 @@ export function applyFact(book: StockBook, fact: Fact): void {
   }
 }
 
-/** Folds what a decision says about this book's partition. */
+/** Folds the part of a decision that concerns this book's partition. */
 export function applyDecision(book: StockBook, decision: StockDecision): void {
   begin(book);
   switch (decision.kind) {
@@ -57,7 +58,7 @@ export function applyDecision(book: StockBook, decision: StockDecision): void {
     case 'expired': {
       stepHome(book, decision.id, decision.kind, decision.atMs);
       const part = book.parts.get(decision.id);
-      // The home of an id without lines here has no part to step.
+      // A coordinator without lines of the reservation has no part to step.
       if (part === undefined && book.coordinatorEntries.has(decision.id)) return;
       applyStep(book, part ?? addPart(book, decision.id), decision.kind, decision.atMs);
       return;
@@ -65,7 +66,7 @@ export function applyDecision(book: StockBook, decision: StockDecision): void {
   }
 }
 
-// EV2.
+/** Every fold begins here, so every change gets a number of its own (EV2). */
 function begin(book: StockBook): void {
   book.seq += 1;
   book.changes.begin();
@@ -101,7 +102,7 @@ function applyTransfer(book: StockBook, key: StockKey, transfer: Transfer): void
   book.change(destination);
   const transit = transitOf(destination, transfer.transfer);
   transit.shipped += transfer.qty;
-  // The latest shipment says when it is due; of two of one moment the later date, so that order does not matter (EV1).
+  // The latest shipment sets the due date. A tie-break by the later date makes the order irrelevant (EV1).
   if (transfer.at > transit.shippedAt) {
     transit.shippedAt = transfer.at;
     transit.eta = transfer.eta;
@@ -174,15 +175,16 @@ function applyGrant(book: StockBook, granted: Granted): void {
 }
 
 /**
- * Whether the reservation is granted with this decision: it holds every line, or none because all were decided apart before it. One
- * that holds some of the lines is a part that its caller was not told of yet, even if it stands at home.
+ * Whether this decision completes the reservation. It does if it names every participant, or has no lines because the participants
+ * granted theirs in earlier decisions. A decision with some of the lines is only a part, even in the coordinator: the caller has no answer
+ * yet.
  */
 function isWhole({ lines, participants, parts }: Granted): boolean {
   // mutant: part-is-whole
   return lines.length === 0 || participants.every((number) => parts.some(([partition]) => partition === number));
 }
 
-/** A part that a crash or a refusal elsewhere left behind is granted anew: nothing of the grant before stands. */
+/** Drops the earlier grant of a part that is granted again, such as one that a crash or a refusal elsewhere left behind. */
 function supersede(part: ReservationPart): void {
   for (const line of part.lines) line.key[part.bucket] -= line.claimed;
   part.confirmedAtMs = 0;
@@ -190,7 +192,7 @@ function supersede(part: ReservationPart): void {
   part.expiredAtMs = 0;
 }
 
-/** Whether a reservation stands wholly in this partition, so that its part serves as its home entry. */
+/** Whether this partition holds all lines of a reservation, so that its part also serves as the coordinator entry. */
 export function isAlone(participants: readonly number[], partition: number): boolean {
   return participants.length === 1 && participants[0] === partition;
 }

@@ -1,13 +1,13 @@
 /**
- * The numbered invariants of a book. Tests assert them after every step; a node's self-audit walks its books a slice at a
- * time. A breach stops the partition, which then rebuilds itself from its log.
+ * The numbered invariants of a book. Tests assert them after every step, and a node's self-audit checks its books one after the other. A
+ * breach stops the partition, which then rebuilds itself from its log.
  *
- *  N1 sellable of a key = its count + its movements after it (or base + movements).
- *  N2 movements are sorted, one entry an instant, and every number is a safe integer.
+ *  N1 sellable of a key = counted + base + its movements after the count. Without a count, it is base + all movements.
+ *  N2 Movements are sorted, with one entry per instant, and every number is a safe integer.
  *  N3 held and allocated of a key = the sum of its reservations' claims, and neither is negative.
- *  N4 a line claims qty − fulfilled while live and 0 after; 0 ≤ fulfilled ≤ qty.
+ *  N4 A line claims qty − fulfilled while live and 0 after that; 0 ≤ fulfilled ≤ qty.
  *  N5 pending is never negative.
- *  N6 every item stands on the page that it names.
+ *  N6 Every item is on the page that it names.
  */
 
 import type { Breach } from '../book/domain.ts';
@@ -16,7 +16,7 @@ import { sellableFromParts } from './movements.ts';
 import { hasEnded } from './reservation.ts';
 import type { ReservationPart, SkuEntry, StockKey } from './state.ts';
 
-/** Every breach in the book; [] when all invariants hold. */
+/** Every breach in the book; empty if all invariants hold. */
 export function audit(book: StockBook): Breach[] {
   const breaches: Breach[] = [];
   const claims = new Map<StockKey, { held: number; allocated: number }>();

@@ -1,4 +1,4 @@
-/** How a stock book is stored: a form for each kind of item. Derived totals are not stored, because loading computes them (SN4). */
+/** The stored form of a stock book, one for each kind of item. Derived totals are not stored, because loading computes them (SN4). */
 
 import { byAge } from '../../streams/buckets.ts';
 import { type Shortage, shortageOf, shortTuple } from '../../streams/journal/stock-decisions.ts';
@@ -17,7 +17,7 @@ type KeyTuple = [
   base: number,
   movements: number[],
   count: 0 | [at: number, id: string, counted: number],
-  /** Units by FIRST, the transfers, then units by LATER: a snapshot may end before a bucket that it does not know. */
+  /** Units by FIRST, the transfers, then units by LATER. An older snapshot may end before a bucket that was added later. */
   rare: 0 | (number | TransitTuple[])[],
 ];
 
@@ -79,13 +79,13 @@ const SKU: ItemForm<StockBook> = {
   },
 };
 
-/** One place in the tuple of an item: how it is read from the item, and how it is put into one that is loaded. */
+/** One position in an item's tuple: reads its value from an item, and puts a loaded value into one. */
 interface Place<I> {
   read(item: I): unknown;
   put(item: I, value: never, book: StockBook): void;
 }
 
-/** A field that is stored as it is. */
+/** A field that is stored unchanged. */
 function plain<K extends keyof ReservationPart>(name: K): Place<ReservationPart> {
   return {
     read: (part) => part[name],
@@ -95,7 +95,7 @@ function plain<K extends keyof ReservationPart>(name: K): Place<ReservationPart>
   };
 }
 
-/** In the order in which they are stored. */
+/** In stored order. */
 const PART_PLACES: readonly Place<ReservationPart>[] = [
   plain('granted'),
   {
@@ -191,5 +191,5 @@ const HOME: ItemForm<StockBook> = {
   },
 };
 
-/** Keys first, then what refers to them. */
+/** Keys come first, because parts refer to them. */
 export const STOCK_ITEMS: readonly ItemForm<StockBook>[] = [SKU, PART, HOME];

@@ -1,34 +1,37 @@
 /**
- * Movements of one stock key's sellable bucket, and the count that cuts them off.
+ * The sellable bucket of one stock key: its movements, and the count that overrides all that came before it.
+ *
+ * Facts arrive late and out of order. Each movement is kept with its moment, so a count can replace the total as of its own
+ * moment. Compaction folds the movements that no count can affect any more into one number.
  *
  * Invariants:
  *  MV1 sellable = (count ? counted + movements after the count : base + all movements), in any order of arrival. With a
- *     count, base holds only compacted movements after it, so: sellable = counted + base + movements after it.
- *  MV2 movements are sorted by `at`, one entry an instant.
- *  MV3 compaction changes no answer: it folds only movements older than any count that can still come.
+ *     count, base holds only compacted movements after it, so sellable = counted + base + movements after the count.
+ *  MV2 Movements are sorted by `at`, with one entry per instant.
+ *  MV3 Compaction changes no answer, because it folds only movements older than any count that can still arrive.
  */
 import type { CountRegister, StockKey } from './state.ts';
 
-/** Books a movement of `delta` units that happened at `at`. */
+/** Records a movement of `delta` units that happened at `at`. */
 export function move(key: StockKey, at: number, delta: number): void {
   insert(key, at, delta);
   if (key.count === undefined || at > key.count.at) key.sellable += delta;
 }
 
 /**
- * A count sets sellable as of its moment if it is the last one by (at, id).
- * Returns whether it is the last one now.
+ * Sets sellable as of the count's moment, if the count is the latest by (at, id).
+ * @returns whether the count is the latest now
  */
 export function registerCount(key: StockKey, count: CountRegister): boolean {
   if (key.count !== undefined && !isLater(count, key.count)) return false;
   key.count = count;
-  // Whatever was compacted is older than any count that can still come (MV3), so the new count covers it.
+  // Compacted movements are older than any count that can still arrive (MV3), so the new count covers them.
   key.base = 0;
   key.sellable = count.counted + sumAfter(key.movements, count.at);
   return true;
 }
 
-/** What the book says the sellable stock was at a moment, the movements of that very moment included. */
+/** Sellable stock at a moment according to the book, including movements of that same moment. */
 export function bookAsOf(key: StockKey, at: number): number {
   const all = key.movements;
   const from = key.count !== undefined && key.count.at <= at ? key.count.at : Number.NEGATIVE_INFINITY;
@@ -40,7 +43,7 @@ export function bookAsOf(key: StockKey, at: number): number {
   return sum;
 }
 
-/** Folds movements older than `before`, the oldest moment of which a count can still come, into base. */
+/** Folds movements older than `before` into base. @param before the oldest moment for which a count can still arrive */
 export function compact(key: StockKey, before: number): boolean {
   const all = key.movements;
   let end = 0;
@@ -52,7 +55,7 @@ export function compact(key: StockKey, before: number): boolean {
   return true;
 }
 
-/** Sellable, computed from its parts (MV1). */
+/** Sellable, recomputed from its parts (MV1). */
 export function sellableFromParts(key: StockKey): number {
   const cut = key.count === undefined ? Number.NEGATIVE_INFINITY : key.count.at;
   return (key.count?.counted ?? 0) + key.base + sumAfter(key.movements, cut);
@@ -64,13 +67,13 @@ function isLater(count: CountRegister, than: CountRegister): boolean {
   return compareUtf8(count.id, than.id) > 0;
 }
 
-/** Order of UTF-8 bytes, which is the order of code points; JavaScript's own compares UTF-16 units. */
+/** Compares by UTF-8 bytes, which is code point order. JavaScript compares UTF-16 units instead. */
 function compareUtf8(a: string, b: string): number {
   let i = 0;
   while (i < a.length && i < b.length && a.charCodeAt(i) === b.charCodeAt(i)) i += 1;
   if (i === a.length || i === b.length) return a.length - b.length;
   const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
-  // A surrogate stands for a code point above U+FFFF, greater than any other unit.
+  // A surrogate encodes a code point above U+FFFF, which is greater than that of any other unit.
   const [high, low] = [isSurrogate(x), isSurrogate(y)];
   return high === low ? x - y : high ? 1 : -1;
 }
@@ -85,7 +88,7 @@ function sumAfter(all: readonly number[], at: number): number {
   return sum;
 }
 
-/** Few movements stand in an array of just their size: one that grows by push keeps room for sixteen more. */
+/** Arrays of up to this many numbers keep their exact size, because an array that grows by push reserves room for sixteen more. */
 const FEW = 4;
 
 function insert(key: StockKey, at: number, delta: number): void {
@@ -94,13 +97,13 @@ function insert(key: StockKey, at: number, delta: number): void {
   if (length === 0) {
     key.movements = [at, delta];
   } else if (at > (all[length - 2] as number)) {
-    // concat makes an array of just its size; a spread literal keeps room for sixteen more.
+    // concat returns an array of exact size; a spread literal reserves room for sixteen more.
     if (length < FEW) key.movements = all.concat(at, delta);
     else all.push(at, delta);
   } else insertBetween(all, at, delta);
 }
 
-// MV2.
+// A binary search keeps movements sorted, with one entry per instant (MV2).
 function insertBetween(all: number[], at: number, delta: number): void {
   let low = 0;
   let high = all.length / 2;

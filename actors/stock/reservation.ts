@@ -1,12 +1,13 @@
 /**
- * A reservation's life, derived from what is recorded of it: granted, confirmed, released, expired, sold.
+ * A reservation's life, derived from its recorded steps: granted, confirmed, released, expired, sold.
  *
  * Invariants:
- *  RV1 Status depends only on what is recorded, not on the order in which it arrived: a sale may come before the grant it
- *     fulfils is replayed.
- *  RV2 A line claims qty − fulfilled while the reservation is live, in held before it is confirmed and in allocated after.
- *  RV3 A sale at another location than the line's still fulfils it: the goods are with the customer. What is sold at the
- *     line's own location counts first; what is sold beyond all lines changes none.
+ *  RV1 Status depends only on the recorded steps, not on the order in which they arrive. A sale may arrive before the grant
+ *     that it fulfils is replayed.
+ *  RV2 A line claims qty − fulfilled while the reservation is live. The claim is in held until the reservation is confirmed,
+ *     and in allocated after that.
+ *  RV3 A sale at another location than the line's still fulfils the line, because the customer has the goods. Sales at the
+ *     line's own location count first. Units sold beyond all lines change no line.
  */
 import { assert } from '../../streams/assert.ts';
 import type { CoordinatorEntry, PartLine, ReservationPart } from './state.ts';
@@ -14,11 +15,11 @@ import type { CoordinatorEntry, PartLine, ReservationPart } from './state.ts';
 export type ReservationStatus = 'held' | 'allocated' | 'released' | 'expired' | 'fulfilled';
 
 /**
- * Status of these parts as one reservation. All fulfilled wins over how the claim ended, because the goods have gone; then
- * released, expired, allocated, held.
+ * Status of these parts as one reservation. Fulfilled takes precedence over how the claim ended, because the goods have left.
+ * Released, expired, allocated and held follow in this order.
  */
 export function statusOf(parts: readonly ReservationPart[]): ReservationStatus {
-  // RV1.
+  // The checks read only recorded steps, so the order of arrival does not matter (RV1).
   if (parts.every(isFulfilled)) return 'fulfilled';
   if (parts.some((part) => part.releasedAtMs > 0)) return 'released';
   if (parts.some((part) => part.expiredAtMs > 0)) return 'expired';
@@ -33,20 +34,20 @@ export function hasEnded(part: ReservationPart): boolean {
   return part.releasedAtMs > 0 || part.expiredAtMs > 0;
 }
 
-/** When nothing can change it any more, in milliseconds; 0 while something can. */
+/** When the part ended, in milliseconds since 1970; 0 while it is still open. */
 export function endedAtMs(part: ReservationPart): number {
   if (!part.granted) return part.soldAtMs;
   if (hasEnded(part)) return Math.max(part.releasedAtMs, part.expiredAtMs, part.soldAtMs);
   return isFulfilled(part) ? part.soldAtMs : 0;
 }
 
-/** When nothing can change the home entry of a reservation any more, in milliseconds; infinite while something can. */
+/** When the reservation of a coordinator entry ended or expires, in milliseconds since 1970; infinite if it is confirmed and open. */
 export function coordinatorEndedAtMs({ endedAtMs: ended, confirmedAtMs, expiresAtMs }: CoordinatorEntry): number {
   if (ended > 0) return ended;
   return confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : expiresAtMs;
 }
 
-/** Makes lines and keys agree with what is recorded (RV2, RV3). The keys' pages must have been touched. */
+/** Makes lines and keys agree with the recorded steps (RV2, RV3). The caller must have touched the keys' pages. */
 export function settle(part: ReservationPart): void {
   spreadSold(part);
   const live = part.granted && !hasEnded(part);
@@ -78,7 +79,7 @@ function spreadSold(part: ReservationPart): void {
   for (const [sku, qty] of rest) take(part.lines, qty, (line) => line.key.sku.name === sku);
 }
 
-/** Fulfils matching lines in order; returns what is left over. */
+/** Fulfils matching lines in order and returns the units left over. */
 function take(lines: readonly PartLine[], qty: number, matches: (line: PartLine) => boolean): number {
   let left = qty;
   for (const line of lines) {

@@ -1,8 +1,10 @@
 /**
- * Sourcing: which location gives what to the lines of a reservation. Pure: the state as it is, with what is on its way to the journal, in;
- * a plan or shortages out.
+ * Sourcing: which location supplies the lines of a reservation, and with how many units. Pure: the state goes in, including grants that
+ * the journal has not stored yet; a plan or shortages come out.
  *
- * Invariant DE1: the units granted of a key never exceed what was free of it.
+ * Lines of different SKUs never compete. For several lines of one SKU a bounded search looks for a plan that fills all of them.
+ *
+ * Invariant DE1: the units granted of a key never exceed its free units.
  */
 import { assert, at, present } from '../../streams/assert.ts';
 import type { Shortage } from '../../streams/journal/stock-decisions.ts';
@@ -10,11 +12,11 @@ import { free } from './availability.ts';
 import type { SkuEntry, StockKey } from './state.ts';
 
 export interface WantedLine {
-  /** Place in the request. */
+  /** Position in the request. */
   readonly index: number;
   readonly sku: string;
   readonly qty: number;
-  /** In order of preference; undefined: any. */
+  /** In order of preference; undefined means any location. */
   readonly locations: readonly string[] | undefined;
   readonly split: boolean;
 }
@@ -24,17 +26,17 @@ export interface SourcedLine {
   readonly qty: number;
 }
 export interface Sourcing {
-  /** In the order of the request's lines. */
+  /** Ordered by the request's lines. */
   readonly sourced: readonly SourcedLine[];
   readonly shortages: readonly Shortage[];
 }
 
-/** Combinations of locations tried for lines that compete for one SKU, before the first fit stands. */
+/** Steps of the search for lines that compete for one SKU. After that, the lines are filled one by one in their order. */
 const SEARCH_STEPS = 2000;
 
 /**
- * Which location gives what. Without `partial` the plan holds only if it has no shortages.
- * A line goes to the first of its named locations that has enough, or, when none are named, to the one that has most.
+ * Plans which location supplies what. Without `partial`, the plan is valid only if it has no shortages.
+ * A line goes to the first of its named locations that has enough. If it names none, it goes to the location that has most.
  */
 export function sourceLines(
   lines: readonly WantedLine[],
@@ -112,7 +114,7 @@ function sourceLine(
   if (partial && best !== undefined && units > 0) take(best, units);
 }
 
-/** The keys a line may be taken from, the preferred first. */
+/** Keys that may supply a line, in order of preference. */
 function candidates(line: WantedLine, entry: SkuEntry | undefined, room: (key: StockKey) => number): StockKey[] {
   if (entry === undefined) return [];
   if (line.locations === undefined) {
@@ -126,7 +128,7 @@ function candidates(line: WantedLine, entry: SkuEntry | undefined, room: (key: S
   return keys;
 }
 
-/** Lines of one SKU that compete: tries combinations until all are whole, or gives up. Split lines share what is left. */
+/** Fits competing lines of one SKU. Tries combinations until every line is whole, or gives up. Split lines share what the others leave. */
 function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined): SourcedLine[] | undefined {
   const order = [...group].sort((a, b) => Number(a.split) - Number(b.split));
   const used = new Map<StockKey, number>();
@@ -149,7 +151,7 @@ function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined): S
   return fill(0);
 }
 
-/** Split lines side by side, each from its candidates in order. One that finds nothing left has others move aside. */
+/** Fills split lines in turn, each from its candidates in order. A line that finds no units left moves earlier lines to other keys. */
 function shareOut(
   lines: readonly WantedLine[],
   entry: SkuEntry | undefined,
@@ -163,7 +165,7 @@ function shareOut(
   }[] = [];
   const used = new Map<StockKey, number>();
   const rest = (key: StockKey) => room(key) - (used.get(key) ?? 0);
-  /** Gives a share up to so many units of one key, and says how many. */
+  /** Gives a share up to `wanted` units of one key, and returns how many it gave. */
   const give = (share: (typeof shares)[number], wanted: number, asked: Set<StockKey>): number => {
     for (const key of share.keys) {
       if (asked.has(key)) continue;

@@ -1,30 +1,30 @@
 /**
- * State of the stock machine: stock keys, and the reservations that claim from them.
+ * State of the stock machine: stock keys, and the reservations that claim units of them.
  *
- * An actor is a StockKey, plain data of a few hundred bytes; its behaviour is the pure functions beside this file:
- * decide (requests), evolve (facts and decisions), availability (answers), invariants (checks).
+ * An actor is a StockKey, plain data of a few hundred bytes. Its behaviour is in the pure functions beside this file: decide (requests),
+ * evolve (facts and decisions), availability (answers) and invariants (checks).
  */
 
 import { noUnits, ON_HAND_BUCKETS, type OnHandBucket } from '../../streams/buckets.ts';
 import type { Hash64 } from '../../streams/hash.ts';
 import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 
-/** Shared by all keys that have none: most of a million actors are quiet. */
+/** Shared by all keys without movements, because most of a million actors are quiet. */
 const NO_MOVEMENTS: readonly number[] = [];
 
-/** The register that sellable is relative to: the last count by (at, id). */
+/** The count that sellable is based on, which is the latest by (at, id). */
 export interface CountRegister {
   readonly at: number;
   readonly id: string;
   readonly counted: number;
 }
 
-/** One transfer as its destination sees it. */
+/** One transfer, as seen by its destination. */
 export interface Transit {
   shipped: number;
-  /** Received, damaged ones too. */
+  /** Units received, including damaged ones. */
   arrived: number;
-  /** Latest shipment by occurredAt: its stamp, and when it is due, in microseconds; undefined if no eta was given. */
+  /** The latest shipment by occurredAt: when it left, and when it is due (undefined without an eta), in microseconds. */
   shippedAt: number;
   eta: number | undefined;
 }
@@ -32,7 +32,7 @@ export interface Transit {
 export type SeldomBucket = Exclude<OnHandBucket, 'sellable'>;
 export const SELDOM_BUCKETS = ON_HAND_BUCKETS.filter((bucket) => bucket !== 'sellable');
 
-/** What few stock keys have; kept apart to keep the many small. */
+/** State that few stock keys have. It is kept apart so that the other keys stay small. */
 export interface SeldomState extends Record<SeldomBucket, number> {
   transit: Map<string, Transit> | undefined;
 }
@@ -47,17 +47,17 @@ export function emptySeldom(): SeldomState {
 export class StockKey {
   readonly sku: SkuEntry;
   readonly location: string;
-  /** Derived: counted + movements after the count; checked against its parts by invariant N1. */
+  /** Derived from the count, base and movements (MV1). Invariant N1 checks it against them. */
   sellable = 0;
-  /** Sum of the movements that compaction took out of `movements` and that no count has covered. */
+  /** Sum of the movements that compaction removed from `movements` and that no count covers. */
   base = 0;
   /** Movements of sellable in order of occurredAt: [at, delta, at, delta …], one entry per instant. */
   movements: readonly number[] = NO_MOVEMENTS;
   count: CountRegister | undefined = undefined;
-  /** Derived: units of live holds and allocations here; checked by invariant N3. */
+  /** `held` and `allocated` are derived from the live reservations here. Invariant N3 checks them. */
   held = 0;
   allocated = 0;
-  /** Units granted by decisions that are on their way to the journal: not stored, not told, but not to be promised again. */
+  /** Units granted by decisions that are not journaled yet. They are neither stored nor answered, but cannot be promised again. */
   pending = 0;
   rare: SeldomState | undefined = undefined;
 
@@ -67,20 +67,20 @@ export class StockKey {
   }
 }
 
-/** One SKU with its locations, in the order they were first heard of. */
+/** One SKU with its locations, in the order in which they became known. */
 export class SkuEntry {
   readonly name: string;
   page = 0;
-  /** Replaced, not pushed to, while they are few: an array that grows keeps room for sixteen more. */
+  /** Replaced instead of pushed to while they are few, because an array that grows reserves room for sixteen more. */
   keys: StockKey[] = [];
-  /** By location; made when there are many. */
+  /** Keys by location; undefined while there are few. */
   index: Map<string, StockKey> | undefined = undefined;
 
   constructor(name: string) {
     this.name = name;
   }
 
-  // On the prototype: a field would cost every item eight bytes.
+  // A getter on the prototype, because a field would cost eight bytes per item.
   get kind(): 'sku' {
     return 'sku';
   }
@@ -92,18 +92,18 @@ export interface PartLine {
   readonly qty: number;
   /** Units that sales have fulfilled. */
   fulfilled: number;
-  /** Units now standing in the key's held or allocated on account of this line. */
+  /** Units of the key's held or allocated that this line claims now. */
   claimed: number;
 }
 
-/** What sales took on account of a reservation, by SKU and location. */
+/** Units that sales took for a reservation, by SKU and location. */
 export interface Sold {
   readonly sku: string;
   readonly location: string;
   qty: number;
 }
 
-/** The lines of one reservation in this partition. Its status is derived, see reservation.ts. */
+/** The lines of one reservation in this partition. Its status is derived in reservation.ts. */
 export class ReservationPart {
   readonly id: string;
   page = 0;
@@ -123,9 +123,9 @@ export class ReservationPart {
   expiredAtMs = 0;
   lines: PartLine[] = [];
   sold: Sold[] | undefined = undefined;
-  /** Latest occurredAt of a sale that names it, in milliseconds. */
+  /** Latest occurredAt of a sale that names the reservation, in milliseconds. */
   soldAtMs = 0;
-  /** Where `claimed` of the lines stands. */
+  /** The bucket of the keys that includes what the lines claim. */
   bucket: 'held' | 'allocated' = 'held';
 
   constructor(id: string) {
@@ -137,7 +137,10 @@ export class ReservationPart {
   }
 }
 
-/** At the home of an id: where the reservation's lines are, when they are not here alone. */
+/**
+ * Names the partitions that hold the lines of a reservation. It is kept in the coordinator, which is the partition of the id, unless that
+ * partition holds all lines itself.
+ */
 export class CoordinatorEntry {
   readonly id: string;
   page = 0;

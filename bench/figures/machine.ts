@@ -53,7 +53,7 @@ export async function memoryFigures(): Promise<Figure[]> {
     value,
     unit: 'B',
     comparisons: [],
-    notes: ['1,000,000 holds, home entries included'],
+    notes: ['1,000,000 holds, coordinator entries included'],
   });
   return figures;
 }

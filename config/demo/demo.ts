@@ -1,9 +1,9 @@
 /**
- * The demo retailer as data: real sales of one month (ATTRIBUTION.md), and around them what the data set does not have and is
- * therefore made up: stores, stock, deliveries, transfers and callers.
+ * The demo retailer as data. The sales of one month are real (ATTRIBUTION.md). Stores, stock, deliveries, transfers and callers are not
+ * in the data set and are made up.
  */
 export const DEMO = {
-  /** From the folder of the package. */
+  /** Path from the folder of the package. */
   month: 'config/demo/online-retail-2010-12.csv.gz',
   /** Where the real sales happen. */
   warehouse: 'uk-dc',
@@ -54,58 +54,58 @@ export const DEMO = {
       services: ['pickup'],
     },
   ],
-  /** The retailer's time against ours: ten hours in a minute, so that the month takes about a quarter of an hour. */
+  /** Speed of the retailer's time. Ten hours pass per minute, and the month takes about a quarter of an hour. */
   compress: 600,
-  /** Nights and Sundays are cut to this, in the retailer's time: a live page should live. */
+  /** Nights and Sundays are cut to this, in the retailer's time, so that the live page keeps moving. */
   longestGapMs: 10 * 60_000,
-  /** A node that is silent for so long is left for another. */
+  /** How long a client waits for a node before it asks another. */
   answerMs: 10_000,
-  /** How often what is due goes out, and so how often the state file is written. */
+  /** Shortest pause between two batches of facts, and so between two writes of the state file. */
   tickMs: 250,
 
-  /** Every stock key opens with all that the month takes from it, and this more for cycle counts that find a unit less. */
+  /** Units with which a warehouse stock key opens beyond what the month takes, for cycle counts that find a unit less. */
   openingSpare: 40,
-  /** A store that carries a SKU opens with what the storefront is expected to sell there times this, and some units more. */
+  /** A store opens with the storefront's expected sales times this factor, and some units more. */
   storefrontCover: 1.5,
   storeOpening: { least: 4, most: 24 },
-  /** Of every thousand pairs of SKU and store, so many are carried. */
+  /** Pairs of SKU and store that are carried, per thousand. */
   carriedPerThousand: 700,
   /**
-   * Staged shortages: these SKUs open at the warehouse with this share of what the month takes, and the delivery of the rest is booked
-   * late. Each goes below zero once, so that the page shows how that looks, and recovers. No other stock key does.
+   * Staged shortages. These SKUs open at the warehouse with this share of what the month takes, and the delivery of the rest is booked
+   * late. Each goes below zero once, for the page to show, and recovers. No other stock key goes below zero.
    */
   staged: [
     { sku: '22086', opensWith: 0.2 },
     { sku: '22469', opensWith: 0.5 },
     { sku: '84029E', opensWith: 0.8 },
   ],
-  /** From the sale that takes a staged SKU below zero to its delivery, in the retailer's time. */
+  /** Time from the sale that takes a staged SKU below zero to its delivery, in the retailer's time. */
   stagedDeliveryMs: 5 * 3_600_000,
 
-  /** Of every thousand rows of the month, so many bring about one of these. */
+  /** Movements per thousand rows of the month. */
   receiptsPerThousand: 50,
   transfersPerThousand: 25,
   storeReturnsPerThousand: 15,
-  /** After this, in the retailer's time, a shipment arrives, or what was bought comes back. */
+  /** Time until a shipment arrives, and until a purchase comes back, in the retailer's time. */
   transferMs: 4 * 3_600_000,
   storeReturnMs: 3 * 3_600_000,
-  /** Between two cycle counts, in our time. */
+  /** Time between two cycle counts, in real time. */
   countEveryMs: 2_000,
 
   /**
-   * Its orders are collected at the stores. The warehouse serves the real sales, which are facts and cannot be refused, so nobody is
-   * promised a unit that a real sale takes away.
+   * The storefront's orders are collected at the stores. The real sales, which are facts and cannot be refused, come from the warehouse,
+   * so no real sale takes a promised unit.
    */
   storefront: {
     callers: 16,
     atpPerSecond: 200,
     reservationsPerSecond: 40,
-    /** A basket has at most this many lines, and a line at most this many units. */
+    /** Most lines per basket, and most units per line. */
     mostLines: 3,
     mostUnits: 3,
-    /** A hold that nobody confirms ends after this. */
+    /** Time after which an unconfirmed hold ends. */
     holdSeconds: 60,
-    /** Shares of what becomes of a hold; the rest is left to expire. */
+    /** Shares of holds that are confirmed and released. The rest expire. */
     confirmed: 0.6,
     released: 0.25,
   },

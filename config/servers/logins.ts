@@ -1,11 +1,11 @@
-/** Settings that only make sense together: who logs in where, by what, and over TLS or not. */
+/** Checks settings that depend on each other: logins, pairs of certificate and key, and TLS. */
 
 import type { Settings } from '../settings.ts';
 import { parseNatsAddress } from './nats-address.ts';
 import { parseRedisAddress } from './redis-address.ts';
 import { certificateFault } from './tls.ts';
 
-/** What does not fit together, in one sentence; undefined if all does. */
+/** A sentence about the first settings that do not fit together; undefined if all do. */
 export function checkTogether(settings: Settings): string | undefined {
   const { nats, redis } = settings;
   const natsAddress = parseNatsAddress(nats.reveal());
@@ -53,7 +53,7 @@ function pair(prefix: string, cert: string | undefined, key: Settings['tlsKey'])
   return fault === undefined ? undefined : `${certName} and ${keyName} do not belong to each other: ${fault}`;
 }
 
-/** Who names a CA believes to be on TLS. */
+/** An operator who names a CA or a certificate expects TLS, so a plain address is refused. */
 function onlyWithTls(
   prefix: string,
   name: string,

@@ -1,12 +1,12 @@
 /**
- * The address of NATS, as NATS_URL says it: one server or several, all of one scheme.
+ * The address of NATS in NATS_URL. It names one server or several, all with the same scheme.
  *
  *   nats://[USER:PASSWORD@ or TOKEN@]HOST[:PORT][,nats://HOST[:PORT]…]
  *
- * `tls` in place of `nats` is TLS, which is then never given up. User and password may stand in one part or in all, and are percent-encoded.
+ * `tls` in place of `nats` requires TLS, without fallback. User and password may be in one part or in all, and are percent-encoded.
  */
 export interface NatsAddress {
-  /** HOST:PORT. */
+  /** HOST:PORT of each server. */
   readonly servers: readonly string[];
   readonly tls: boolean;
   readonly user: string | undefined;
@@ -20,7 +20,7 @@ export const NATS_ADDRESS_RULE =
 const PART = /^(nats|tls):\/\/(?:([^@/?#\s]*)@)?(\[[0-9a-fA-F:.]+\]|[^\s:/@?#[\],]+)(?::(\d{1,5}))?\/?$/;
 const DEFAULT_PORT = '4222';
 
-/** Undefined if it is none. */
+/** Undefined if the text is not such an address. */
 export function parseNatsAddress(text: string): NatsAddress | undefined {
   const parts = text.split(',').map((each) => PART.exec(each.trim()));
   const [first] = parts;
@@ -34,7 +34,7 @@ export function parseNatsAddress(text: string): NatsAddress | undefined {
   return { servers, tls: first[1] === 'tls', ...login };
 }
 
-/** As other NATS clients read it: what has no colon is a token. */
+/** A login without a colon is a token, as in other NATS clients. Undefined if it is badly encoded. */
 function loginOf(text: string | undefined): Pick<NatsAddress, 'user' | 'password' | 'token'> | undefined {
   const none = { user: undefined, password: undefined, token: undefined };
   if (text === undefined || text === '') return none;

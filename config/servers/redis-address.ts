@@ -1,12 +1,12 @@
 /**
- * The address of Redis, as REDIS_URL says it: one server, a master that Sentinels watch, or a Cluster.
+ * The address of Redis in REDIS_URL. It names one server, a master that Sentinels watch, or a Cluster.
  *
  *   redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]
  *   redis+sentinel://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT]…/MASTER[/DATABASE]
  *   redis+cluster://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT]…
  *
- * `rediss` in place of `redis` is TLS, which is then never given up. User and password are those of the Redis servers; Sentinels have
- * settings of their own.
+ * `rediss` in place of `redis` requires TLS, without fallback. User and password are those of the Redis servers. Sentinels have their own
+ * settings.
  */
 
 export interface RedisServer {
@@ -38,7 +38,7 @@ const SHAPE = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^@/?#]+)(
 const SERVER = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+))(?::(\d{1,5}))?$/;
 const DEFAULT_PORT = { single: 6379, sentinel: 26_379, cluster: 6379 } as const;
 
-/** Undefined if it is none. */
+/** Undefined if the text is not such an address. */
 export function parseRedisAddress(text: string): RedisAddress | undefined {
   const [, scheme, flavour, credentials, hosts, path = ''] = SHAPE.exec(text.trim()) ?? [];
   if (hosts === undefined) return undefined;

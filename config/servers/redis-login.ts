@@ -1,10 +1,10 @@
-/** Who logs in to Redis, and where, as the settings say. */
+/** The address, login and certificates for Redis, from the settings. */
 
 import type { Settings } from '../settings.ts';
 import { parseRedisAddress, type RedisAddress } from './redis-address.ts';
 import type { Certificates } from './tls.ts';
 
-/** The settings that say where Redis is and who logs in. */
+/** The settings that name the Redis servers and the login. */
 export type RedisSettings = Pick<Settings, 'redis'> &
   Partial<
     Pick<
@@ -19,16 +19,16 @@ export type RedisSettings = Pick<Settings, 'redis'> &
     >
   >;
 
-/** Where Redis is, who logs in there and at its Sentinels, and what TLS shows and trusts. */
+/** The address of Redis, the logins there and at its Sentinels, and the certificates for TLS. */
 export interface RedisLogin {
   readonly address: RedisAddress;
   readonly sentinels: Pick<RedisAddress, 'username' | 'password'>;
   readonly certificates: Certificates;
-  /** As it may be shown. */
+  /** The address as it may be printed. */
   readonly shown: string;
 }
 
-/** Undefined if the address is none. */
+/** Undefined if the address is not valid. */
 export function redisLoginOf(settings: RedisSettings): RedisLogin | undefined {
   const address = parseRedisAddress(settings.redis.reveal());
   if (address === undefined) return undefined;

@@ -1,9 +1,9 @@
 /**
- * Values that are never printed.
+ * Values that are never printed. Each secret has a stand-in that is printed instead.
  *
  * Invariants:
- *  SC1 However a Secret is written (template, log line, JSON, inspection, error text), its stand-in appears and never its value.
- *  SC2 `reveal()` is the one way to the value. Its callers are those that connect, sign or listen.
+ *  SC1 Every way of writing a Secret (template, log line, JSON, inspection, error text) shows its stand-in and never its value.
+ *  SC2 `reveal()` is the only way to the value. Only code that connects, signs or listens calls it.
  */
 import { inspect } from 'node:util';
 
@@ -13,13 +13,13 @@ export class Secret {
   readonly #value: string;
   readonly #shown: string;
 
-  /** @param shown what is printed in its place (SC1) */
+  /** @param shown stand-in that is printed instead (SC1) */
   constructor(value: string, shown: string = HIDDEN) {
     this.#value = value;
     this.#shown = shown;
   }
 
-  // SC2.
+  // The only way to the value (SC2).
   reveal(): string {
     return this.#value;
   }
@@ -37,7 +37,7 @@ export class Secret {
   }
 }
 
-/** An address, which is printed without the user and the password that it may hold. */
+/** An address that is printed without its user and password. */
 export function secretAddress(text: string): Secret {
   return new Secret(text, shownAddress(text));
 }
@@ -45,12 +45,12 @@ export function secretAddress(text: string): Secret {
 const SCHEMES = /^(nats|tls|rediss?(\+[a-z]+)?|https?):\/\/$/i;
 
 /**
- * Addresses as they may be shown, with commas between them. A text that is no address may hold a password in any place: what may be one
- * is left out, even if a host goes with it.
+ * Addresses as they may be printed, separated by commas. A text that is not an address may hold a password anywhere, so every part that
+ * may be one is left out, even if a host goes with it.
  */
 export function shownAddress(text: string): string {
   const [, scheme, rest = ''] = /^([a-z][a-z0-9+.-]*:\/\/)(.*)$/is.exec(text.trim()) ?? [];
-  // Whatever is no known scheme may be what should not be seen.
+  // An unknown scheme may be part of a secret.
   if (scheme === undefined || !SCHEMES.test(scheme)) return HIDDEN;
   const parts = rest.split(new RegExp(`,\\s*(?=${escaped(scheme)})`));
   return parts.map((part) => shownHosts(scheme, part.startsWith(scheme) ? part.slice(scheme.length) : part)).join(',');
@@ -61,7 +61,7 @@ function shownHosts(scheme: string, rest: string): string {
   const hosts = rest
     .slice(at + 1)
     .replace(/[?#].*$/s, `?${HIDDEN}`)
-    // Behind a colon stands a port, or what was meant to be a password.
+    // After a colon comes a port or a misplaced password.
     .replace(/:(?!\d{1,5}(?:[,/]|$))(?![0-9a-f:.]*\])[^,/\]]*/gi, `:${HIDDEN}`);
   return `${scheme}${at < 0 ? '' : `${HIDDEN}@`}${hosts}`;
 }

@@ -1,16 +1,16 @@
-/** TLS to the servers and to callers: which files belong together, and which faults no second try mends. */
+/** TLS to servers and callers: whether certificates and keys can be used, and which faults a retry cannot fix. */
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { Secret } from './secret.ts';
 
-/** What one side shows and trusts; PEM. */
+/** The certificates of one side, as PEM: `cert` is shown to the peer, and `ca` is trusted. */
 export interface Certificates {
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: Secret | undefined;
 }
 
-/** As the TLS of Node takes them; what is not given is left out. */
+/** The certificates as options of node:tls, without those that are not given. */
 export function tlsOptionsOf({ ca, cert, key }: Certificates): { ca?: string; cert?: string; key?: string } {
   return {
     ...(ca === undefined ? {} : { ca }),
@@ -21,12 +21,12 @@ export function tlsOptionsOf({ ca, cert, key }: Certificates): { ca?: string; ce
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
-/** Why these cannot be used; undefined if they can. */
+/** The reason why these cannot be used; undefined if they can. */
 export function certificateFault(certificates: Certificates): string | undefined {
   try {
     for (const text of [certificates.ca, certificates.cert]) {
       if (text === undefined) continue;
-      // What is no certificate would be passed over in silence.
+      // node:tls would silently ignore a text without a certificate.
       const blocks = text.match(PEM_CERTIFICATE) ?? [''];
       for (const block of blocks) new X509Certificate(block);
     }
@@ -40,7 +40,7 @@ export function certificateFault(certificates: Certificates): string | undefined
 const CERTIFICATE_FAULTS =
   /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|EPROTO$|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|CERT_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH)/;
 
-/** What TLS says is wrong, wherever in an error it stands; undefined if it is no fault of TLS. */
+/** The TLS fault anywhere in an error's chain of causes; undefined if there is none. */
 export function tlsFault(error: unknown): string | undefined {
   for (let each = error, depth = 0; each instanceof Error && depth < 8; each = causeOf(each), depth++) {
     const { code } = each as { code?: unknown };
@@ -49,7 +49,7 @@ export function tlsFault(error: unknown): string | undefined {
   return undefined;
 }
 
-/** The words of OpenSSL name its source file; what they mean is shorter. */
+/** Replaces OpenSSL's message, which names its source file, by its meaning. */
 function saidPlainly(code: string, message: string): string {
   if (/wrong version number|packet length too long/i.test(message)) return 'the server does not speak TLS';
   if (/certificate required|handshake failure|bad certificate/i.test(`${message} ${code.replaceAll('_', ' ')}`))

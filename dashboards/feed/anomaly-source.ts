@@ -1,9 +1,9 @@
-/** Where the feed gets anomalies from: those of the whole system, over whichever node they were found. */
+/** Source of the feed's anomalies, which are those of the whole system, whichever node found them. */
 import type { Anomaly } from '../topics.ts';
 
 export interface AnomalySource {
-  /** Those that are not resolved. */
+  /** All unresolved anomalies. */
   open(): readonly Anomaly[];
-  /** Called with each that changes, a resolved one too; returns what ends it. */
+  /** Calls the listener with each changed anomaly, resolved ones included. Returns a function that ends this. */
   onChange(listener: (anomaly: Anomaly) => void): () => void;
 }

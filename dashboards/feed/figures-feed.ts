@@ -1,9 +1,10 @@
 /**
- * The system's figures as this node knows them: gathered from the owners of all partitions while somebody looks, each only what has changed.
+ * The system's figures as this node knows them. While anyone reads them, they are gathered from the owners of all partitions. Each owner
+ * sends only what has changed since the asker's mark.
  *
  * Invariants:
- *  FF1 A partition that nobody serves at the moment keeps its last figures: it neither vanishes nor counts twice.
- *  FF2 Who asks gets figures that were gathered after the question.
+ *  FF1 A partition that no node serves at the moment keeps its last figures, so it neither vanishes nor counts twice.
+ *  FF2 A caller gets figures that were gathered after the call.
  */
 import { type Clock, PacedWork } from '../../streams/clock.ts';
 import { type LocationPart, locationPart, locationTopic, partitionFigures } from '../kpi/figures.ts';
@@ -13,7 +14,7 @@ import type { GatherHandlers } from '../query/gather-operations.ts';
 import type { Gather } from '../query/scatter-gather.ts';
 import type { Anomaly, KpiTopic, LocationBrief, LocationTopic } from '../topics.ts';
 
-/** Owners that do not answer so soon are left out this time. */
+/** Owners that do not answer within this time are left out of the gathering. */
 const GATHER_MS = 1_000;
 
 export interface FiguresDeps {
@@ -26,7 +27,7 @@ export interface FiguresDeps {
 export class FiguresFeed {
   readonly #deps: FiguresDeps;
   readonly #known = new KnownFigures();
-  // FF2.
+  // A run of PacedWork answers only calls made before it began (FF2).
   readonly #kpi: PacedWork<KpiTopic>;
   readonly #locations: PacedWork<readonly LocationBrief[]>;
 
@@ -53,7 +54,7 @@ export class FiguresFeed {
     return this.#locations.result();
   }
 
-  /** Figures of some locations, in the same order. @param parts what was known of each before, kept up to date here */
+  /** Figures of some locations, in the same order. @param parts the known parts of a location by partition, updated here */
   async locationFigures(
     names: readonly string[],
     parts: (location: string) => Map<number, LocationPart>,
@@ -71,7 +72,7 @@ export class FiguresFeed {
     });
   }
 
-  // FF1.
+  // `found` has only partitions that answered. The others keep their figures in `#known` (FF1).
   async #gather(): Promise<void> {
     const marks = (partitions: readonly number[]) =>
       partitions.flatMap((partition) => {
@@ -83,7 +84,7 @@ export class FiguresFeed {
   }
 }
 
-/** What an owner answers for one of its partitions. */
+/** The answers of an owner for one of its partitions; undefined if it no longer serves it. */
 export function figuresHandlers(
   nowMs: () => number,
   served: (partition: number) => { readonly kpi: KpiObserver; readonly epoch: number } | undefined,

@@ -1,23 +1,25 @@
 /**
- * The hub of the live feed: passes the newest value of each topic to its readers, and no reader can make it keep more than that.
+ * The hub of the live feed. It keeps the newest value of each topic and key, and conflates for slow readers. A value goes straight to a
+ * reader whose connection has room. Otherwise it waits, and a newer value under the same key replaces it. No reader can therefore make
+ * the hub keep a backlog, and no topic can occupy the event loop.
  *
  * Invariants:
- *  HB1 A value is encoded once, however many read it, and only when it is sent.
- *  HB2 A new reader of a topic gets its present value first, then changes. Where what was last sent may be behind the present version, it
- *      is not sent to who comes: the topic is opened anew, and its answer goes to those that wait for it.
- *  HB3 While a reader's connection holds more than BUFFERED_BYTES, nothing is added to it: what comes for it replaces what waits for it
- *      under the same key, so that what waits is bounded by what there is to know, and shares its bytes with all readers.
- *  HB4 A reader whose connection takes nothing for STUCK_MS while something waits is closed; so is one for whom too much waits, which
- *      only many anomalies that come and go can bring about.
- *  HB5 At most SENDS_PER_TURN messages are sent per turn of the event loop, present values among them: a thousand readers of one topic, or
- *      one of a thousand values, hold up nobody who asks for ATP meanwhile. Readers take turns.
- *  HB6 To subscribe and to unsubscribe costs the same whatever the topic holds. A topic is kept for LIMITS.liveKeptMs when its last
- *      reader has gone, so that coming and going does not make its values again.
+ *  HB1 A value is encoded once, however many readers it has, and only when it is sent.
+ *  HB2 A new reader of a topic gets the present value first, then changes. The last value of a versioned topic may be behind the present
+ *      version, so a new reader does not get it. The topic is opened again, and the answer goes to the readers that wait for it.
+ *  HB3 While a reader's connection holds more than BUFFERED_BYTES, nothing is added to it. A new value replaces the waiting one under the
+ *      same key, so a reader never has more values waiting than there are keys. All readers share a value's bytes.
+ *  HB4 A reader is closed if its connection takes nothing for STUCK_MS while something waits. It is also closed if too much waits, which
+ *      only many anomalies that come and go can cause.
+ *  HB5 At most SENDS_PER_TURN messages are sent per turn of the event loop, present values included. A thousand readers of one topic, or
+ *      one reader of a thousand values, cannot delay ATP requests. Readers take turns.
+ *  HB6 Subscribing and unsubscribing cost the same whatever the topic holds. A topic is kept for LIMITS.liveKeptMs after its last reader
+ *      leaves, so that its values are not computed again when readers come and go.
  */
 import { LIMITS } from '../../config/limits.ts';
 import type { TopicMessage } from '../topics.ts';
 
-/** Bytes that may lie in a reader's connection before values are held back. */
+/** Bytes that a reader's connection may buffer before values are held back. */
 const BUFFERED_BYTES = 64 * 1024;
 const STUCK_MS = 30_000;
 /** About two milliseconds of sending. */
@@ -28,51 +30,51 @@ const WAITING_MOST = 5_000;
 /** A reader's connection. */
 export interface Sink {
   send(message: Buffer): void;
-  /** Bytes that were sent and not taken yet. */
+  /** Bytes that were sent and not yet taken. */
   readonly buffered: number;
-  /** It takes nothing: end it, and say why. */
+  /** Ends the connection and says why, because it takes nothing. */
   stuck(): void;
 }
 
 export interface HubEvents {
-  /** The first reader of a topic has come: its value is wanted, now and until `closed`; of a versioned topic each reader. */
+  /** A topic has its first reader, or a versioned topic has a new one. Its value is wanted, now and until `closed`. */
   readonly opened: (topic: string) => void;
-  /** Values carry versions, which must not go back for anybody. */
+  /** True if the topic's values carry versions, which must not go back for any reader. */
   readonly versioned: (topic: string) => boolean;
   readonly closed: (topic: string) => void;
   readonly sent: () => void;
   readonly encoded: () => void;
-  /** A value was not sent to a slow reader, because a newer one took its place. */
+  /** A slow reader skipped a value, because a newer one replaced it. */
   readonly skipped: () => void;
   /** Calls back in the next turn of the event loop. */
   readonly turn: (call: () => void) => void;
 }
 
-/** A value as it is passed on. */
+/** A value and its encoding, which all readers share. */
 interface Value {
   readonly message: TopicMessage;
-  /** Set when it is first sent. */
+  /** Set when the value is first sent. */
   bytes: Buffer | undefined;
 }
 
 interface Channel {
   readonly readers: Set<Reader>;
-  /** Those of them that have had no value yet. */
+  /** Readers that have had no value yet, if the topic is versioned. */
   readonly expecting: Set<Reader>;
   readonly versioned: boolean;
-  /** Newest value by topic and key: one of most topics, of `anomaly` one each. */
+  /** Newest value by topic and key. Most topics have one value; `anomaly` has one per anomaly. */
   readonly present: Map<string, Value>;
 }
 
 export class Reader {
   readonly sink: Sink;
   readonly topics = new Set<string>();
-  /** By topic: the present values that it has not had yet. */
+  /** By topic, the present values that the reader has not had yet. */
   readonly opening = new Map<string, Iterator<[string, Value], undefined>>();
-  /** Newest value by topic and key that waits. */
+  /** Newest waiting value by topic and key. */
   readonly waiting = new Map<string, Value>();
   buffered = 0;
-  /** When its connection last took something, by monotonic milliseconds. */
+  /** When its connection last took something, in monotonic milliseconds; 0 if unknown. */
   movedAt = 0;
 
   constructor(sink: Sink) {
@@ -83,7 +85,7 @@ export class Reader {
     return this.waiting.size === 0 && this.opening.size === 0;
   }
 
-  /** What is to be sent to it next: of present values those of now, so what waits under the same key is the same. */
+  /** The next value to send. Present values are read as they are now, so a value waiting under the same key is the same and is dropped. */
   next(): Value | undefined {
     for (const [topic, values] of this.opening) {
       const { value } = values.next();
@@ -104,11 +106,11 @@ export class Reader {
 export class Hub {
   readonly #channels = new Map<string, Channel>();
   readonly #readers = new Set<Reader>();
-  /** Topics whose last reader has gone, in the order in which they went, and when. */
+  /** When the last reader left, by topic, oldest first. */
   readonly #left = new Map<string, number>();
-  /** Readers for whom something waits. */
+  /** Readers with waiting values. */
   readonly #slow = new Set<Reader>();
-  /** Those of them whose connections have room: they wait for their turn (HB5). */
+  /** Those whose connections have room and that wait for their turn (HB5). */
   readonly #paced = new Set<Reader>();
   #room = SENDS_PER_TURN;
   #turning = false;
@@ -123,7 +125,7 @@ export class Hub {
     return this.#readers.size;
   }
 
-  /** Topics that somebody reads. */
+  /** Topics with at least one reader. */
   get topics(): Iterable<string> {
     return [...this.#channels].filter(([, { readers }]) => readers.size > 0).map(([topic]) => topic);
   }
@@ -145,7 +147,7 @@ export class Hub {
     this.#paced.delete(reader);
   }
 
-  // HB2.
+  // Present values first. A versioned topic is opened again for each new reader (HB2).
   subscribe(reader: Reader, topic: string): void {
     if (reader.topics.has(topic)) return;
     reader.topics.add(topic);
@@ -171,7 +173,7 @@ export class Hub {
     if (!reader.topics.delete(topic) || channel === undefined) return;
     channel.readers.delete(reader);
     channel.expecting.delete(reader);
-    // Only what waits is looked through, and what was to be sent on opening does not wait.
+    // Present values are an iterator, so only the waiting values need a search (HB6).
     reader.opening.delete(topic);
     for (const key of [...reader.waiting.keys()])
       if (key === topic || key.startsWith(`${topic} `)) reader.waiting.delete(key);
@@ -179,8 +181,8 @@ export class Hub {
   }
 
   /**
-   * Passes a value on to whoever reads its topic, and keeps it for those who come.
-   * @param part of a topic that has several values: `key` names which, `gone` says that it is sent for the last time
+   * Passes a value on to the readers of its topic, and keeps it for new readers.
+   * @param part the value's place in a topic with several values. `key` names it, and `gone` says that it is sent for the last time
    */
   publish(message: TopicMessage, part?: { readonly key: string; readonly gone: boolean }): void {
     const channel = this.#channels.get(message.topic);
@@ -193,7 +195,7 @@ export class Hub {
     channel.expecting.clear();
   }
 
-  /** What was said last is said again, with a newer version: it goes to those only that have had nothing yet. */
+  /** Passes on the last value with a newer version, only to readers that have had no value yet. */
   confirm(message: TopicMessage): void {
     const expecting = this.#channels.get(message.topic)?.expecting;
     if (expecting === undefined || expecting.size === 0) return;
@@ -202,7 +204,7 @@ export class Hub {
     expecting.clear();
   }
 
-  /** Sends what waits to those whose connections have room, and ends those that are stuck. To be called several times a second (HB4). */
+  /** Gives readers with room their turn, ends stuck readers and closes abandoned topics. Call it several times a second (HB4). */
   drain(nowMs: number): void {
     this.#nowMs = nowMs;
     for (const reader of this.#slow) {
@@ -227,7 +229,7 @@ export class Hub {
     }
   }
 
-  // HB3.
+  // A value that cannot be sent now replaces the waiting one under its key (HB3).
   #offer(reader: Reader, key: string, value: Value): void {
     const room = reader.sink.buffered <= BUFFERED_BYTES;
     if (reader.isServed && room && this.#room > 0) return this.#send(reader, value);
@@ -237,7 +239,7 @@ export class Hub {
     else this.#slow.add(reader);
   }
 
-  /** It has its turn as soon as there is one. */
+  /** Gives a reader its place in the next turn. */
   #pace(reader: Reader): void {
     this.#slow.add(reader);
     this.#paced.add(reader);
@@ -250,7 +252,7 @@ export class Hub {
     this.#events.turn(() => this.#nextTurn());
   }
 
-  /** HB5. Who has no room is left to drain. */
+  /** Sends up to SENDS_PER_TURN waiting values (HB5). Readers without room are left to `drain`. */
   #nextTurn(): void {
     this.#turning = false;
     this.#room = SENDS_PER_TURN;
@@ -265,14 +267,14 @@ export class Hub {
         this.#slow.delete(reader);
         reader.movedAt = 0;
       } else if (this.#room === 0) {
-        // The others come first in the next turn.
+        // Goes to the end of the queue, so that the others come first in the next turn.
         this.#paced.add(reader);
         return;
       }
     }
   }
 
-  // HB1.
+  // All readers share the bytes, so the first send encodes them (HB1).
   #send(reader: Reader, value: Value): void {
     if (value.bytes === undefined) {
       value.bytes = Buffer.from(JSON.stringify(value.message));

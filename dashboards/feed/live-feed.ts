@@ -1,9 +1,10 @@
 /**
- * The live feed of a node: topics of the whole system for its readers, and for other nodes what they want of its partitions.
+ * The live feed of a node. Its readers get topics of the whole system, and other nodes get the changes that they want of its partitions.
+ * Figures are gathered from all owners on a timer, SKUs are pushed by their owners, and the hub passes both to readers.
  *
  * Invariants:
- *  LF1 A topic costs nothing while nobody on this node reads it, but for the moment for which the hub keeps it (HB6).
- *  LF2 What nodes tell each other is told again: reports every second, wishes every two. A lost message makes a value late, never wrong.
+ *  LF1 A topic costs nothing while it has no reader on this node, except during the short time for which the hub keeps it (HB6).
+ *  LF2 Nodes repeat their messages: reports every second, wishes every two. A lost message makes a value late, never wrong.
  */
 
 import { type PeerHandlers, type SkuValue, skuValue } from '../../actors/ports/peer-operations.ts';
@@ -29,7 +30,7 @@ import { SkuFeed } from './sku-subscriptions.ts';
 import { parseTopic, type TopicName } from './topic-name.ts';
 import type { Wire } from './wire.ts';
 
-/** How often figures are sent to those who look at them. */
+/** How often figures are sent to their readers. */
 const FIGURES_MS = 500;
 const REPORT_MS = 1_000;
 
@@ -43,28 +44,28 @@ export interface LiveDeps {
   readonly clock: Clock;
   readonly wire: Wire;
   readonly peers: Peers;
-  /** This start of this node. */
+  /** Writer id of this start of the node. */
   readonly writer: string;
-  /** P: partitions in all. */
+  /** Number of partitions in all. */
   readonly partitions: number;
-  /** Is told of each SKU that a fold changes. */
+  /** Wishes for SKUs, which are notified of each SKU that a fold changes. */
   readonly interest: SkuInterests;
-  /** Undefined if it is not served here now, under a lease. */
+  /** The partition; undefined unless it is served here now, under a lease. */
   readonly served: (partition: number) => ServedPartition | undefined;
   readonly report: () => Omit<NodeReport, 'v' | 'writer' | 'owns' | 'leaves'>;
-  /** Who lives, by the nodes' bucket. */
+  /** Live nodes, from the nodes' bucket. */
   readonly living: () => Living;
-  /** Names of outcomes in the order in which they are counted. */
+  /** Names of outcomes, in the order of their counters. */
   readonly outcomes: readonly string[];
   readonly anomalies: AnomalySource;
-  /** What `system` shows beside nodes and owners. */
+  /** The fields of `system` beside nodes and owners. */
   readonly system: () => Promise<Pick<SystemTopic, 'parked' | 'durability' | 'version'>>;
   readonly sent: () => void;
   readonly encoded: () => void;
   readonly skipped: () => void;
-  /** An answer of another node was none. */
+  /** Reports a malformed answer of another node. */
   readonly misfit: (error: Misfit) => void;
-  /** A fault of the program, which costs a topic one value. */
+  /** Reports a bug, which costs a topic one value. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -79,7 +80,7 @@ export class LiveFeed {
   readonly #gather: Gather;
   readonly #interests: SkuInterests;
   readonly #skus: SkuFeed;
-  /** Parts of the locations that somebody reads, by partition. */
+  /** By topic, the location that is read and its parts by partition. */
   readonly #locations = new Map<string, { readonly id: string; readonly parts: Map<number, LocationPart> }>();
   readonly #ends: (() => void)[] = [];
   #kpiBusy = false;
@@ -151,21 +152,21 @@ export class LiveFeed {
     this.#report();
   }
 
-  /** Says that it leaves, and tells nobody anything more. */
+  /** Reports that the node leaves, and sends nothing after that. */
   stop(): void {
     for (const end of this.#ends.splice(0)) end();
     this.#skus.stop();
     this.#report(true);
   }
 
-  /** The partitions that are served here are others now. */
+  /** To be called when the set of partitions served here has changed. */
   ownershipChanged(): void {
     if (this.#ends.length === 0) return;
     this.#report();
     this.#skus.renew();
   }
 
-  /** Tells readers here and on other nodes of SKUs that have changed. */
+  /** Passes changed SKUs on to readers here and on other nodes. */
   #passOn(): void {
     const { clock, served, writer } = this.#deps;
     this.#interests.flush(
@@ -179,7 +180,7 @@ export class LiveFeed {
     );
   }
 
-  /** What other nodes ask of partitions that they take to be ours. */
+  /** Handles requests of other nodes for partitions that they believe are served here. */
   readonly handlers: PeerHandlers<'gather' | 'live-want'> = {
     gather: (_, request) => this.#gather.serve(request),
     'live-want': async (partition, interest) => this.#interestHere(partition, interest),
@@ -197,7 +198,7 @@ export class LiveFeed {
     };
   }
 
-  // LF1.
+  // Work for a topic begins with its first reader and ends in `#closed` (LF1).
   #opened(topic: string): void {
     const name = parseTopic(topic);
     switch (name?.kind) {
@@ -277,7 +278,7 @@ export class LiveFeed {
     });
   }
 
-  /** @param topics those that have just been opened; all if left out */
+  /** @param topics topics that have just been opened; all if left out */
   #sendLocations(topics?: readonly string[]): void {
     if (topics === undefined && this.#locationsBusy) return;
     if (topics === undefined) this.#locationsBusy = true;
@@ -306,12 +307,12 @@ export class LiveFeed {
     this.#background(async () => this.#publish('system', await this.system()));
   }
 
-  /** A topic that fails is sent again with its next value. */
+  /** Sends without waiting. A topic that fails is sent again with its next value. */
   #background(send: () => Promise<void>): void {
     send().catch((error) => this.#deps.failed(error));
   }
 
-  /** As many messages as the server makes necessary; a value that none can hold comes with the renewals of its reader (LF2). */
+  /** Splits the values so that each message fits. A value that fits no message arrives with the renewals of its reader (LF2). */
   #sendChanges(reader: string, values: readonly SkuValue[]): void {
     const { wire } = this.#deps;
     const message = packMessage(values);
@@ -342,7 +343,7 @@ export class LiveFeed {
       asked,
       ...(leaves ? { leaves: true } : {}),
     };
-    // Its own it knows also while NATS is away.
+    // The node knows its own report even while NATS is unreachable.
     this.#roster.hear(report, clock.monoMs(), new Map([[writer, figures.name]]));
     wire.send(NODE_REPORTS_SUBJECT, packMessage(report));
   }
@@ -350,7 +351,7 @@ export class LiveFeed {
   #hear(data: Uint8Array): void {
     const { clock, living, writer } = this.#deps;
     if (data.length > LIMITS.reportBytes) throw new Misfit(`a report of ${data.length} bytes`);
-    // Anyone who can publish can send thousands, so that what names no node that lives is not decoded.
+    // Anyone who can publish can send thousands, so a report without the writer of a known node is not decoded.
     if (!this.#roster.isNamedIn(data, living())) throw new Misfit('a report of a node that does not live');
     const report = readMessage(nodeReport, data);
     if (report.writer !== writer && !this.#roster.hear(report, clock.monoMs(), living()))

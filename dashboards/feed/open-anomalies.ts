@@ -1,11 +1,11 @@
 /**
- * The anomalies of the whole system that are not resolved, as a node knows them: what owners tell over the wire as it changes, mended by
- * what is stored, since a message to whoever listens now may be lost.
+ * The unresolved anomalies of the whole system, as this node knows them. Owners publish each change over the wire. Because such messages
+ * can be lost, the node also reads the store periodically and corrects its list.
  *
  * Invariants:
- *  OA1 Of two states of an anomaly the one that was updated later is kept; what is stored and older than what was told is passed over.
- *  OA2 Whoever can publish can tell of an anomaly: what has not its form, was updated in the future, or is one of too many that are not
- *      known to be stored, is dropped. What the store does not hold is gone at the next look at it.
+ *  OA1 Of two states of an anomaly the later update is kept. A stored state that is older than a published one is ignored.
+ *  OA2 Anyone who can publish can send an anomaly. It is dropped if it is malformed, was updated in the future, or exceeds the bound on
+ *      anomalies not known to be stored. An anomaly that the store does not hold disappears at the next reading.
  */
 import { LIMITS } from '../../config/limits.ts';
 import { type Clock, every } from '../../streams/clock.ts';
@@ -17,15 +17,15 @@ import type { Anomaly } from '../topics.ts';
 import type { AnomalySource } from './anomaly-source.ts';
 import type { Wire } from './wire.ts';
 
-/** Between two looks at what is stored. */
+/** Time between two readings of the store. */
 const MEND_MS = 3_000;
-/** Clocks of two nodes may differ by so much. */
+/** How far the clocks of two nodes may differ. */
 const AHEAD_MS = 60_000;
 
 export interface OpenAnomaliesDeps {
   readonly wire: Wire;
   readonly clock: Clock;
-  /** Those that are stored and not resolved. */
+  /** Reads the stored anomalies that are not resolved. */
   readonly stored: () => Promise<readonly Anomaly[]>;
 }
 
@@ -35,7 +35,7 @@ export class OpenAnomalies implements AnomalySource {
   readonly #listeners = new Set<(anomaly: Anomaly) => void>();
   #end: () => void = () => undefined;
   #mending = false;
-  /** Told since the last look at what is stored, and not known before. */
+  /** Anomalies published since the last reading of the store and not known before it. */
   #strangers = 0;
 
   constructor(deps: OpenAnomaliesDeps) {
@@ -66,7 +66,7 @@ export class OpenAnomalies implements AnomalySource {
     return () => this.#listeners.delete(listener);
   }
 
-  // OA2.
+  // Published anomalies are checked, because anyone may have sent them (OA2).
   #told(anomaly: Anomaly): void {
     if (Date.parse(anomaly.updatedAt) > this.#deps.clock.nowMs() + AHEAD_MS)
       throw new Misfit(`anomaly ${anomaly.id} was updated in the future`);
@@ -78,7 +78,7 @@ export class OpenAnomalies implements AnomalySource {
     this.#take(anomaly);
   }
 
-  // OA1.
+  // Ignores older states and repeats (OA1).
   #take(anomaly: Anomaly): void {
     const known = this.#open.get(anomaly.id);
     if (known !== undefined && known.updatedAt > anomaly.updatedAt) return;
@@ -92,14 +92,14 @@ export class OpenAnomalies implements AnomalySource {
     if (this.#mending) return;
     this.#mending = true;
     this.#mend()
-      // NATS is away: what was told last is shown, beside why the node is not ready.
+      // NATS is unreachable. The feed keeps the last known anomalies, and readiness reports the cause.
       .catch(() => undefined)
       .finally(() => {
         this.#mending = false;
       });
   }
 
-  /** What is not stored as open any more has been resolved, unless it was told after the reading began. */
+  /** An anomaly that is no longer stored as open has been resolved, unless it was published after the reading began. */
   async #mend(): Promise<void> {
     const before = new Map(this.#open);
     const stored = await this.#deps.stored();

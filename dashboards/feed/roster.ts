@@ -1,11 +1,12 @@
 /**
- * The roster: what every node says of itself once a second, as this node has heard it.
+ * The roster holds the latest report of every node, as heard by this node. Nodes report once a second. Anyone who can publish can send a
+ * report, so the nodes' bucket decides which reports count.
  *
  * Invariants:
- *  RO1 Of two that say they own a partition the one with the higher epoch does.
- *  RO2 A node that falls silent is shown with how long; after FORGET_MS it is no longer there.
- *  RO3 Whoever can publish can send a report. One is believed only of a start that lives by the nodes' bucket, so there are as many as live,
- *      and none takes the place of another. One that says that it leaves goes when the bucket says so too.
+ *  RO1 If two nodes report the same partition, the one with the higher epoch owns it.
+ *  RO2 A silent node is shown with the length of its silence. After FORGET_MS it is dropped.
+ *  RO3 A report is believed only if its start is live in the nodes' bucket. So there are as many reports as live starts, and none
+ *      replaces another. A node that reports its leaving is dropped when the bucket agrees.
  */
 import { z } from 'zod';
 import { LIMITS } from '../../config/limits.ts';
@@ -14,7 +15,7 @@ import type { RequestStatsPart } from '../kpi/request-stats.ts';
 import type { NodeFigures, SystemTopic } from '../topics.ts';
 
 const FORGET_MS = 60_000;
-/** Longer than a report may be late: from then on silence is shown. */
+/** Silence from which a node is shown as silent. It is longer than a report may be late. */
 const SILENT_MS = 3_000;
 
 const natural = z.int().min(0);
@@ -41,20 +42,20 @@ const figures = z.object({
   liveClients: natural,
   startedAt: z.string().max(40),
 });
-/** What a node says of itself. */
+/** A node's report about itself. */
 export const nodeReport = z.object({
   v: version,
-  /** One start of a node. */
+  /** Id of one start of a node. */
   writer: z.string().min(1).max(128),
   figures,
-  /** Partitions that it serves, each with its epoch. */
+  /** Partitions that the node serves, each with its epoch. */
   owns: listOf(z.tuple([natural.max(1_023), natural]), 1_024),
   asked: listOf(z.tuple([figure, counts, counts, counts]), 10),
-  /** It stops now. */
+  /** The node stops now. */
   leaves: z.literal(true).optional(),
 });
 export type NodeReport = Read<z.output<typeof nodeReport>>;
-/** Names of nodes by the writer of their present start, as the nodes' bucket says. */
+/** Names of live nodes by the writer of their present start, from the nodes' bucket. */
 export type Living = ReadonlyMap<string, string>;
 
 interface Heard {
@@ -68,7 +69,7 @@ export class Roster {
   /** Writer of the latest start, by name. */
   readonly #writers = new Map<string, string>();
 
-  /** Whether bytes hold the writer of a node that lives or has been heard: a report of any of them does. */
+  /** True if the bytes contain the writer of a node that is live or was heard, as each of their reports does. A cheap filter. */
   isNamedIn(bytes: Uint8Array, living: Living): boolean {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (const writer of living.keys()) if (text.includes(writer)) return true;
@@ -76,7 +77,7 @@ export class Roster {
     return false;
   }
 
-  /** False if nobody of that name and start lives. @param nowMs monotonic (RO3) */
+  /** Takes a report. False if no node of that name and start is live (RO3). @param nowMs monotonic milliseconds */
   hear(report: NodeReport, nowMs: number, living: Living): boolean {
     const { writer } = report;
     const { name } = report.figures;
@@ -84,7 +85,7 @@ export class Roster {
     if (report.leaves === true && known !== undefined) known.leaves = true;
     if (living.get(writer) !== name) return known !== undefined && report.leaves === true;
     if (report.leaves === true) return true;
-    // A later start of a node takes the place of the one before.
+    // A later start of a node replaces the earlier one.
     const before = this.#writers.get(name);
     if (before !== undefined && before !== writer) this.#nodes.delete(before);
     this.#writers.set(name, writer);
@@ -92,7 +93,7 @@ export class Roster {
     return true;
   }
 
-  // RO2.
+  // Drops nodes that are silent for too long (RO2) or have left (RO3).
   forget(nowMs: number, living: Living): void {
     for (const [writer, { report, heardAtMs, leaves }] of this.#nodes) {
       if (nowMs - heardAtMs <= FORGET_MS && !(leaves && !living.has(writer))) continue;
@@ -110,12 +111,12 @@ export class Roster {
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** What was asked of each node. */
+  /** Statistics of the requests to each node. */
   asked(): (readonly RequestStatsPart[])[] {
     return [...this.#nodes.values()].map(({ report }) => report.asked);
   }
 
-  /** Writer by partition, of those heard of lately (RO1). */
+  /** Owner by partition, among nodes heard within SILENT_MS (RO1). */
   owners(nowMs: number): Map<number, { readonly writer: string; readonly node: string; readonly epoch: number }> {
     const owners = new Map<number, { writer: string; node: string; epoch: number }>();
     for (const [writer, { report, heardAtMs }] of this.#nodes) {
@@ -129,7 +130,7 @@ export class Roster {
     return owners;
   }
 
-  /** Owner by partition, as `system` shows it. */
+  /** Owner by partition, in the form of the topic `system`. */
   ownersShown(partitions: number, nowMs: number): SystemTopic['owners'] {
     const owners = this.owners(nowMs);
     return Array.from({ length: partitions }, (_, partition) => {

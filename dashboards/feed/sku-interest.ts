@@ -1,10 +1,11 @@
 /**
- * What readers of other nodes want of SKUs that this node owns, and of this node itself: changed ones are passed on every few milliseconds.
+ * The SKUs of this node that nodes want for their readers, this node included. Each wish is a lease. Changed SKUs are collected and
+ * their present values are passed on every CONFLATE_MS.
  *
  * Invariants:
- *  WA1 Who asks for a topic gets its present value as the answer, and what changes from then on: it is noted before the value is read.
- *  WA2 A wish ends by itself when it is not renewed; one that is lost with a node or a message is mended by the next renewal.
- *  WA3 However often a SKU changes, it is passed on once in CONFLATE_MS, as it is then.
+ *  WA1 A request for a topic returns its present value and subscribes to later changes. The wish is noted before the value is read.
+ *  WA2 A wish expires unless it is renewed. The next renewal replaces a wish that was lost with a node or a message.
+ *  WA3 However often a SKU changes, it is passed on once per CONFLATE_MS, with its value at that time.
  */
 
 import type { PeerRequest, SkuValue } from '../../actors/ports/peer-operations.ts';
@@ -19,17 +20,17 @@ import type { AtpTopic } from '../topics.ts';
 
 /** How often changed SKUs are passed on (WA3). */
 export const CONFLATE_MS = 50;
-/** How often a wish is renewed, and after how long without it ends. */
+/** How often a wish is renewed, and (WISH_MS) how long it lasts without renewal. */
 export const RENEW_MS = 2_000;
 const WISH_MS = 3 * RENEW_MS;
 
 export type SkuTopicKind = 'atp' | 'stock';
-/** `reader` is the writer of the node whose readers want it. */
+/** `reader` is the writer id of the node whose readers want the topics. */
 export type SkuInterest = PeerRequest<'live-want'>;
 
 interface InterestedReaders {
   readonly partition: number;
-  /** By `kind reader`: until when. */
+  /** By `kind reader`, the end of the wish in monotonic milliseconds. */
   readonly until: Map<string, number>;
 }
 
@@ -38,12 +39,12 @@ export class SkuInterests {
   readonly #changed = new Set<string>();
   readonly #partitions: number;
 
-  /** @param partitions how many there are in all */
+  /** @param partitions number of partitions in all */
   constructor(partitions: number) {
     this.#partitions = partitions;
   }
 
-  /** Notes what a node wants of a partition that is served here, until it must be renewed; the present values (WA1). */
+  /** Notes what a node wants of a partition that is served here, and returns the present values (WA1). */
   want(book: StockBook, { reader, topics }: SkuInterest, nowMs: number, monoMs: number): SkuValue[] {
     const { partition } = book;
     const here = topics.filter(([, sku]) => partitionOf(sku, this.#partitions) === partition);
@@ -58,7 +59,7 @@ export class SkuInterests {
     });
   }
 
-  /** A fold has changed these keys. It is called for every fold, so it must be quick. */
+  /** Notes the keys that a fold has changed. It runs on every fold, so it must be quick. */
   changed(changes: ChangeSet): void {
     if (this.#bySku.size === 0) return;
     for (let i = 0; i < changes.length; i++) {
@@ -68,9 +69,9 @@ export class SkuInterests {
   }
 
   /**
-   * Passes on what has changed since the last time.
-   * @param bookOf of a partition that is served here
-   * @param send passes values on to the node that wants them
+   * Passes on all SKUs that have changed since the last call.
+   * @param bookOf the book of a partition; undefined if it is not served here
+   * @param send sends values to the node that wants them
    */
   flush(
     nowMs: number,
@@ -101,7 +102,7 @@ export class SkuInterests {
     for (const [reader, values] of byReader) send(reader, values);
   }
 
-  /** Forgets wishes that were not renewed (WA2). */
+  /** Drops wishes that were not renewed (WA2). */
   expire(monoMs: number): void {
     for (const [sku, { until }] of this.#bySku) {
       for (const [interest, end] of until) if (end < monoMs) until.delete(interest);
@@ -117,7 +118,7 @@ function skuValue(book: StockBook, kind: SkuTopicKind, sku: string, nowMs: numbe
   return { ...told, kind, data: { sku, locations: (entry?.keys ?? []).map(stockView) } };
 }
 
-/** As GET /v1/atp/{sku} answers; of a SKU that nothing is known of, 0 and no locations. */
+/** The answer of GET /v1/atp/{sku}. An unknown SKU has 0 and no locations. */
 function atpOf(book: StockBook, sku: string, entry: SkuEntry | undefined, nowMs: number): AtpTopic {
   const { atp, locations } = skuAtp(entry, undefined);
   return { asOf: new Date(nowMs).toISOString(), sku, atp, version: `${book.epoch}.${book.seq}`, locations };

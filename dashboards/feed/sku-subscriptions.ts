@@ -1,10 +1,11 @@
 /**
- * What this node's readers want of SKUs: asks their owners, renews it, and passes on what they say.
+ * The SKU topics of this node's readers. Subscribes to each at the SKU's owner, renews the subscription, and publishes the values that
+ * owners send.
  *
  * Invariants:
- *  SF1 Versions of a topic never go back, whoever tells: an owner that was deposed may still say something.
- *  SF2 A value that says what was said before, with a newer version, is no change.
- *  SF3 A topic whose owner does not answer is asked for again soon; no value is made up meanwhile.
+ *  SF1 Versions of a topic never go back, whichever node sends them, because a deposed owner may still send values.
+ *  SF2 A value that differs from the one before only in its version is not a change.
+ *  SF3 A topic whose owner does not answer is asked for again soon. Until then no value is published.
  */
 import { inHalves } from '../../actors/ports/halves.ts';
 import type { SkuValue } from '../../actors/ports/peer-operations.ts';
@@ -12,21 +13,21 @@ import { Refusal } from '../../actors/ports/refusal.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { SkuInterest, SkuTopicKind } from './sku-interest.ts';
 
-/** Pause before an owner that did not answer is asked again. */
+/** Pause before a silent owner is asked again. */
 const AGAIN_MS = 250;
 /** Topics asked for in one request. */
 const TOPICS_PER_REQUEST = 500;
 
 export interface SkuFeedDeps {
   readonly clock: Clock;
-  /** This node. */
+  /** Writer id of this node. */
   readonly reader: string;
   readonly partitionOf: (sku: string) => number;
-  /** Asks the owner of a partition, here or elsewhere; rejects if it does not answer. */
+  /** Asks the owner of a partition, on this node or another. Rejects if it does not answer. */
   readonly want: (partition: number, interest: SkuInterest) => Promise<readonly SkuValue[]>;
-  /** A value of a topic that is not older than any before; `changed`: than what was last told, in more than its version. */
+  /** Takes a value that is not older than any before. `changed` says that more than its version differs from the last one. */
   readonly publish: (value: SkuValue, changed: boolean) => void;
-  /** A fault of the program. */
+  /** Reports a bug. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -34,10 +35,10 @@ interface Subscription {
   readonly kind: SkuTopicKind;
   readonly sku: string;
   version: readonly [epoch: number, seq: number] | undefined;
-  /** What the last value said, without its version. */
+  /** The locations of the last value as JSON, without its version. */
   said: string;
   asking: boolean;
-  /** It was opened again while it was asked for. */
+  /** The topic was opened again while a request for it was under way. */
   askAgain: boolean;
 }
 
@@ -52,7 +53,7 @@ export class SkuFeed {
     this.#deps = deps;
   }
 
-  /** Asks for the present value, also of a topic that is open. */
+  /** Asks for the present value, even if the topic is already open. */
   open(kind: SkuTopicKind, sku: string): void {
     const partition = this.#deps.partitionOf(sku);
     const subscriptions = this.#subscriptions.get(partition) ?? new Map<string, Subscription>();
@@ -77,12 +78,12 @@ export class SkuFeed {
       this.#subscriptions.delete(partition);
   }
 
-  /** Asks for all of it again: to be called every RENEW_MS. */
+  /** Asks for all open topics again. Call it every RENEW_MS. */
   renew(): void {
     for (const partition of this.#subscriptions.keys()) this.#renew(partition);
   }
 
-  // SF2.
+  // Older values are dropped (SF1), and equal ones are passed on as unchanged (SF2).
   take(values: readonly SkuValue[]): void {
     for (const value of values) {
       const topic = this.#subscriptions.get(this.#deps.partitionOf(value.sku))?.get(`${value.kind} ${value.sku}`);
@@ -105,7 +106,7 @@ export class SkuFeed {
       this.#ask(partition, topics.slice(from, from + TOPICS_PER_REQUEST)).catch((error) => this.#deps.failed(error));
   }
 
-  /** One request at a time, however many readers come at once: what was asked before one of them came may be older than it knows. */
+  /** One request at a time, however many readers come. A reader that comes during one needs another, because that answer may be too old. */
   async #present(partition: number, topic: Subscription): Promise<void> {
     topic.askAgain = topic.asking;
     if (topic.asking) return;
@@ -123,13 +124,13 @@ export class SkuFeed {
       this.take(await inHalves(interests, (some) => want(partition, { reader, topics: some })));
     } catch (error) {
       if (!(error instanceof Refusal)) this.#deps.failed(error);
-      // A value that no message can hold is not asked for at once again: the next renewal does.
+      // A value that fits no message is left to the next renewal, because asking again soon would fail too.
       if (error instanceof Refusal && error.kind === 'too-large') return;
       this.#askAgain(partition);
     }
   }
 
-  // SF3.
+  // At most one retry per partition is scheduled at a time (SF3).
   #askAgain(partition: number): void {
     if (this.#stopped || this.#again.has(partition)) return;
     this.#again.add(partition);
@@ -140,7 +141,7 @@ export class SkuFeed {
   }
 }
 
-// SF1.
+// Versions compare by epoch, then by sequence (SF1).
 function isOlder(version: SkuValue['version'], than: SkuValue['version'] | undefined): boolean {
   if (than === undefined) return false;
   return version[0] < than[0] || (version[0] === than[0] && version[1] < than[1]);

@@ -1,7 +1,8 @@
 /**
- * Names of topics, as readers give them: `kpi`, `anomaly`, `system`, `atp:SKU`, `stock:SKU`, `location:ID`, ids percent-encoded.
+ * Names of topics as readers give them. They are `kpi`, `anomaly`, `system`, `atp:SKU`, `stock:SKU` and `location:ID`, with ids
+ * percent-encoded.
  *
- * Invariant TN1: one topic has one name: what is sent back is the name in its canonical form, ids as encodeURIComponent writes them.
+ * Invariant TN1: one topic has one name. Answers carry it in canonical form, with the id as encodeURIComponent writes it.
  */
 import { isStoredName } from '../../streams/names.ts';
 
@@ -12,12 +13,12 @@ export const TOPIC_RULE = 'kpi, anomaly, system, atp:SKU, stock:SKU or location:
 export type TopicKind = (typeof WHOLE)[number] | (typeof OF_ID)[number];
 export interface TopicName {
   readonly kind: TopicKind;
-  /** SKU or location; '' for topics of the whole system. */
+  /** The SKU or location; '' for topics of the whole system. */
   readonly id: string;
   readonly name: string;
 }
 
-/** Undefined if it is none (TN1). */
+/** The topic of a name in any encoding (TN1); undefined if the text is not a topic. */
 export function parseTopic(text: string): TopicName | undefined {
   const colon = text.indexOf(':');
   if (colon < 0) {
@@ -31,8 +32,8 @@ export function parseTopic(text: string): TopicName | undefined {
 }
 
 /**
- * Topics of a query's raw value, commas between them: as they are, or the whole encoded once more, as URLSearchParams does it.
- * @returns the first that is no topic, if one is not
+ * Topics from the raw value of a query, separated by commas. The whole value may be encoded once more, as URLSearchParams does.
+ * @returns the topics without repeats, or the first text that is not a topic
  */
 export function parseTopics(raw: string): { readonly topics: readonly TopicName[] } | { readonly wrong: string } {
   const list = /[,:]/.test(raw) ? raw : decoded(raw);
@@ -45,7 +46,7 @@ export function parseTopics(raw: string): { readonly topics: readonly TopicName[
   return { topics };
 }
 
-/** As it is where it is not encoded: a SKU may hold a percent sign. */
+/** Returns the text itself if it is not encoded, because a SKU may hold a percent sign. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

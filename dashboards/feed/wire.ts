@@ -1,9 +1,9 @@
-/** Messages between nodes that are not stored: who does not listen now does not get them, so what they say is said again. */
+/** Messages between nodes that are not stored. A node that does not listen misses them, so senders repeat their content. */
 export interface Wire {
-  /** Bytes that one message may carry now. */
+  /** Bytes that one message may carry at present. */
   readonly room: number;
-  /** What is larger than that is not sent. */
+  /** Drops a message that is larger than `room`. */
   send(subject: string, data: Uint8Array): void;
-  /** What a listener throws is counted and ends nothing: a Misfit, of a message that has not its form. */
+  /** A listener may throw a Misfit for a malformed message. The error is counted, and listening continues. */
   listen(subject: string, listener: (data: Uint8Array) => void): { stop(): void };
 }

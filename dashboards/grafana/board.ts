@@ -1,10 +1,10 @@
 /**
- * From a plain description of a dashboard to Grafana's JSON. The one file that imports Grafana's foundation SDK.
+ * Turns a plain description of a dashboard into Grafana's JSON. This is the one file that imports Grafana's foundation SDK.
  *
  * Invariants:
- *  GB1 Every panel has a title, a description for people, a unit, and a legend for each query; the types leave none of them out.
- *  GB2 The same description gives the same bytes: ids and places follow from the order, no clock and no chance.
- *  GB3 Every query asks the data source that the reader chose, of the nodes that the reader chose.
+ *  GB1 Every panel has a title, a description for people, a unit, and a legend for each query. The types require all of them.
+ *  GB2 The same description gives the same bytes, because ids and places follow from the order alone, without clock or chance.
+ *  GB3 Every query asks the data source that the reader chose, and covers the nodes that the reader chose unless it needs all of them.
  */
 
 import { PanelBuilder as BarGauge } from '@grafana/grafana-foundation-sdk/bargauge';
@@ -49,10 +49,10 @@ import { PanelBuilder as Timeseries } from '@grafana/grafana-foundation-sdk/time
 
 export interface Query {
   readonly expr: string;
-  /** A name, with labels as {{label}}. */
+  /** A name. Labels are written as {{label}}. */
   readonly legend: string;
 }
-/** Grafana's own ids of units. */
+/** Grafana's ids for units. */
 export type Unit =
   | 'short'
   | 'none'
@@ -65,26 +65,29 @@ export type Unit =
   | 'suffix: units/s'
   | 'suffix: facts/s';
 
-/** From this value on, the colour says so. */
+/** Values from which the colour changes. */
 export interface Limits {
   readonly warning?: number;
   readonly critical?: number;
-  /** Less is worse: a colour from this value downwards. */
+  /** Less is worse, so the colour changes below these values. */
   readonly below?: true;
 }
 
 export interface Panel {
-  /** `now`: one big figure; `time`: lines; `stacked`: parts of a whole over time; `bars`: one bar for each series now; `heat`: a histogram over time. */
+  /**
+   * `now`: one large figure; `time`: lines; `stacked`: parts of a whole over time; `bars`: one bar per series now; `heat`: a histogram over
+   * time.
+   */
   readonly kind: 'now' | 'time' | 'stacked' | 'bars' | 'heat';
   readonly title: string;
-  /** What it says, and what a reader should conclude. */
+  /** What the panel shows, and what a reader should conclude. */
   readonly description: string;
   readonly unit: Unit;
   readonly queries: readonly Query[];
-  /** Of 24 columns. */
+  /** Width in columns, of 24. */
   readonly width: 3 | 4 | 6 | 8 | 12 | 24;
   readonly limits?: Limits;
-  /** A click on a series opens this view of the page, of the series' own label. */
+  /** A click on a series opens this view of the live page for the value of the series' label. */
   readonly opens?: { readonly view: 'locations/' | 'anomalies?kind='; readonly label: 'location' | 'kind' };
 }
 export interface Section {
@@ -92,23 +95,23 @@ export interface Section {
   readonly panels: readonly Panel[];
 }
 export interface Board {
-  /** File name and address: holdfast-UID. */
+  /** The file is UID.json, and Grafana's address of the dashboard is holdfast-UID. */
   readonly uid: string;
   readonly title: string;
   readonly description: string;
-  /** Whether a reader chooses locations too. */
+  /** Whether readers can choose locations too. */
   readonly locations: boolean;
   readonly sections: readonly Section[];
 }
 
 const TAG = 'holdfast';
-/** Where the page of a node is, as compose publishes it; a reader of another installation changes it in one place. */
+/** Address of a node's page, as compose publishes it. In another installation it is changed in this one place. */
 const PAGE = 'http://127.0.0.1:8080/';
-// GB3.
+// A variable, so every query asks the data source that the reader chose (GB3).
 const SOURCE = { type: 'prometheus', uid: '$' + '{datasource}' };
 const HEIGHTS: Readonly<Record<Panel['kind'], number>> = { now: 4, time: 8, stacked: 8, bars: 8, heat: 8 };
 
-/** The dashboard as Grafana's file provider reads it (GB2). */
+/** Returns the dashboard as Grafana's file provider reads it (GB2). */
 export function dashboardOf(board: Board): Dashboard {
   const builder = new DashboardBuilder(board.title)
     .uid(`holdfast-${board.uid}`)
@@ -133,12 +136,12 @@ export function dashboardOf(board: Board): Dashboard {
     for (const panel of panels) builder.withPanel(panelOf(panel).id(++id));
   }
   const built = builder.build();
-  // The SDK's default hides links in a menu.
+  // The SDK's default would hide the links in a menu.
   for (const link of built.links ?? []) delete link.placement;
   return built;
 }
 
-/** Several values of a label, all of them at first. */
+/** A choice of several values of a label. At first all are chosen. */
 function choice(name: string, label: string, query: string): QueryVariableBuilder {
   return new QueryVariableBuilder(name)
     .label(label)
@@ -187,7 +190,7 @@ function firingAlerts(): AnnotationQueryBuilder {
     .expr('ALERTS{alertname=~"Holdfast.*", alertstate="firing"}');
 }
 
-// GB1.
+// Sets for every kind of panel what GB1 requires.
 function panelOf(panel: Panel): Stat | Timeseries | BarGauge | Heatmap {
   const built = drawn(panel)
     .title(panel.title)
@@ -257,7 +260,7 @@ function fixed(color: string): FieldColorBuilder {
   return new FieldColorBuilder().mode(FieldColorModeId.Fixed).fixedColor(color);
 }
 
-/** Green, then yellow, then red; the other way round where less is worse. */
+/** Green, then yellow, then red; in reverse if less is worse. */
 function thresholds({ warning, critical, below }: Limits = {}): ThresholdsConfigBuilder {
   const steps: Threshold[] = [];
   if (below === true) {

@@ -1,4 +1,4 @@
-/** Internals: how the nodes do what they do, for whoever has been woken by an alert. */
+/** Internals: how the nodes do their work, for anyone woken by an alert. */
 import type { Board, Panel, Query, Unit } from './board.ts';
 import { NODE, quantile, rate, sum } from './queries.ts';
 

@@ -1,4 +1,4 @@
-/** Writes the dashboards' JSON into the folder that is given. */
+/** Writes the dashboards' JSON into the given folder. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dashboardFiles } from './boards.ts';

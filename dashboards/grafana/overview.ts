@@ -1,4 +1,4 @@
-/** Overview: are we promising what we have, and do those who ask get an answer in time? Rate, errors and duration of all that is asked. */
+/** Overview: do we promise what we have, and are requests answered in time? It shows rate, errors and duration of all requests. */
 import type { Board, Panel } from './board.ts';
 import { buckets, quantile, rate, share, sum } from './queries.ts';
 
@@ -88,7 +88,7 @@ export const OVERVIEW: Board = {
           unit: 'none',
           width: 4,
           limits: { critical: 1 },
-          // Over all nodes, whichever are chosen: a part of the owners would look like a gap.
+          // Always over all nodes, because a subset of the owners would look like a gap.
           queries: [{ expr: 'max(holdfast_partitions) - sum(holdfast_partitions_owned)', legend: 'without service' }],
         },
         {

@@ -1,4 +1,4 @@
-/** Stock and anomalies: how much there is, where it is short, what moved, and what looks wrong. */
+/** Stock and anomalies: how much stock there is, where it is short, what has moved, and what looks wrong. */
 import { ON_HAND_SUM } from '../../streams/buckets.ts';
 import type { Board } from './board.ts';
 import { NODE, PLACE, quantile, rate, share } from './queries.ts';

@@ -1,7 +1,9 @@
 /**
- * What the KPIs of a partition keep with its snapshot: windows and days of last inbound. Sums that the book tells are not kept.
+ * Encodes the KPI state that a partition keeps with its snapshot: windows, facts per second and days of last inbound. Sums that follow from
+ * the book are not kept.
  *
- * Its form is a byte that says its version, then a MessagePack list. What is of another version, damaged, or of another book is none.
+ * The format is a version byte, then a MessagePack list. Bytes of an unknown version, damaged bytes, and bytes of a book with another
+ * number of keys decode to undefined.
  */
 import type { StockBook } from '../../actors/stock/book.ts';
 import { decodeBody, encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
@@ -11,7 +13,7 @@ import { Seconds } from './seconds.ts';
 import { type KeptWindows, Windows } from './windows.ts';
 
 const VERSION = 3;
-/** Of 0.1, in which windows are not encoded by themselves. */
+/** The version of Holdfast 0.1, which does not encode each location's windows separately. */
 const VERSION_BEFORE = 2;
 
 type Kept = [
@@ -53,7 +55,7 @@ export function decodeKept(bytes: Uint8Array, book: StockBook): KeptKpi | undefi
   if (bytes[0] !== VERSION && bytes[0] !== VERSION_BEFORE) return undefined;
   try {
     const [sinceMs, whole, seconds, days, locations] = decodeBody(bytes.subarray(1), MSGPACK_TYPE) as Kept;
-    // A copy: what is decoded need not lie at an even address.
+    // Copied, because decoded bytes may start at an odd address and Int16Array needs an even one.
     const inbound = Inbound.load(book, new Int16Array(Uint8Array.from(days).buffer));
     if (inbound === undefined) return undefined;
     return {

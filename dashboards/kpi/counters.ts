@@ -1,9 +1,9 @@
 /**
- * What happened since this node started, for counters: folded while its partition was served here, so that a take-over, which folds the
- * log again, counts nothing twice.
+ * Counters since this node started, for metrics. They count a fold only while its partition is served here, so that a take-over, which
+ * folds the log again, counts nothing twice.
  */
 
-/** How a hold can go on. */
+/** The events in the life of a hold. */
 export const HOLD_OUTCOMES = ['granted', 'confirmed', 'released', 'expired'] as const;
 export type HoldOutcome = (typeof HOLD_OUTCOMES)[number];
 

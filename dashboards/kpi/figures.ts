@@ -1,4 +1,4 @@
-/** KPIs as they travel between nodes, by partition, and what is put together of them (known-figures.ts). */
+/** KPIs as they travel between nodes, by partition, and the values for readers that are built from them (known-figures.ts). */
 import { present } from '../../streams/assert.ts';
 import { FACT_TYPES } from '../../streams/subjects.ts';
 import type { Activity, LocationTopic, WindowName } from '../topics.ts';
@@ -18,10 +18,10 @@ import {
   windowSeconds,
 } from './windows.ts';
 
-/** Reasons shown of returns. */
+/** Most reasons of returns shown. */
 const REASONS_SHOWN = 10;
 
-/** How far somebody knows a partition's figures. */
+/** How much of a partition's figures a reader already has. */
 export type Cursor = readonly [epoch: number, change: number];
 
 export interface PartitionFigures {
@@ -32,7 +32,7 @@ export interface PartitionFigures {
   readonly windows: readonly KeptSums[];
   readonly seconds: readonly number[];
   readonly aged: readonly number[];
-  /** Of a full answer every location, else those that have changed. */
+  /** True if `locations` holds every location, false if only the changed ones. */
   readonly full: boolean;
   readonly locations: readonly LocationRow[];
 }
@@ -52,7 +52,7 @@ export interface LocationPart {
   readonly windows: readonly KeptSums[];
 }
 
-/** @param known what the asker has; undefined: nothing */
+/** @param known cursor of the figures that the asker already has; undefined if it has none */
 export function partitionFigures(
   kpi: KpiObserver,
   partition: number,
@@ -87,7 +87,7 @@ export function locationPart(kpi: KpiObserver, location: string, nowMs: number):
   };
 }
 
-/** A location, put together from its parts in the partitions. */
+/** A location's figures, merged from its parts in all partitions. */
 export function locationTopic(
   location: string,
   parts: readonly LocationPart[],

@@ -1,9 +1,9 @@
 /**
- * The figures of all partitions, put together for readers. A partition's figures stand by themselves: whoever has the newest of each
- * partition has the system, wherever partitions are and while they move.
+ * Merges the figures of all partitions for readers. Each partition's figures are complete in themselves, so the newest figures of every
+ * partition give the whole system, wherever the partitions are and even while they move.
  *
- * Invariant KF1: the sums of a location equal those of its newest row in every partition. Only locations of which a row has come are added
- * up again: thousands in each of many partitions are too many to add up each second.
+ * Invariant KF1: the sums of a location equal the sum of its newest rows in all partitions. Only locations with a new row are added up
+ * again, because thousands of locations in each of many partitions are too many to add up every second.
  */
 import { at } from '../../streams/assert.ts';
 import type { KpiTopic, LocationBrief } from '../topics.ts';
@@ -11,10 +11,10 @@ import { noAges } from './ages.ts';
 import { addTo, type Cursor, isoOf, type LocationRow, type PartitionFigures, windowsOf } from './figures.ts';
 import { STANDING, STANDING_LENGTH, standingOf } from './totals.ts';
 
-/** Locations shown in `kpi`. */
+/** Most locations shown in `kpi`. */
 export const LOCATIONS_SHOWN = 500;
 
-/** Open anomalies, counted. */
+/** Numbers of open anomalies. */
 export interface OpenAnomalies {
   readonly byKind: Readonly<Record<string, number>>;
   readonly byLocation: ReadonlyMap<string, number>;
@@ -31,17 +31,17 @@ interface LocationSum {
   readonly standing: Float64Array;
   readonly heardAtMs: number;
   readonly factsPerMinute: number;
-  /** As readers get it, made when one asks: a sum never changes. */
+  /** The form for readers, made on first use. It stays valid because a sum never changes. */
   brief?: Omit<LocationBrief, 'openAnomalies'>;
 }
 
 export class KnownFigures {
   readonly #partitions = new Map<number, KnownPartition>();
   readonly #sums = new Map<string, LocationSum>();
-  /** Locations to be added up again. */
+  /** Locations whose sums are out of date. */
   readonly #changed = new Set<string>();
 
-  /** What is older than what is known changes nothing. */
+  /** Takes a partition's figures. Figures older than the known ones change nothing. */
   take(figures: PartitionFigures): void {
     const known = this.#partitions.get(figures.partition);
     if (known !== undefined) {
@@ -65,7 +65,7 @@ export class KnownFigures {
     return this.#partitions.get(partition)?.figures.mark;
   }
 
-  /** Every location that anything is known of. */
+  /** Every known location. */
   briefs(open: OpenAnomalies): LocationBrief[] {
     return Array.from(this.#added().values(), (sum) => briefOf(sum, open));
   }
@@ -106,8 +106,7 @@ export class KnownFigures {
     return this.#sums;
   }
 
-  /** Undefined if no partition knows it any more. */
-  // KF1.
+  /** Adds up a location's newest rows in all partitions; undefined if no partition knows it any more (KF1). */
   #addUp(location: string): LocationSum | undefined {
     const standing = new Float64Array(STANDING_LENGTH);
     let [heardAtMs, factsPerMinute, rows] = [0, 0, 0];
@@ -133,7 +132,7 @@ function briefOf(sum: LocationSum, open: OpenAnomalies): LocationBrief {
   return { ...sum.brief, openAnomalies: open.byLocation.get(sum.location) ?? 0 };
 }
 
-/** Those that need a person first. */
+/** Orders the locations that need attention first. */
 function byNeed({ byLocation }: OpenAnomalies): (a: LocationSum, b: LocationSum) => number {
   const opened = (sum: LocationSum) => byLocation.get(sum.location) ?? 0;
   const { negative, stockOuts } = STANDING;

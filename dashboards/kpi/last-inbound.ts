@@ -1,25 +1,26 @@
 /**
- * The day on which each stock key last got any units: what ageing is told by.
+ * The day on which each stock key last received units. Ageing is measured from that day.
  *
- * Invariant IN1: what is noted in any order ends the same. A day on which units came in stands over one on which they were only found.
+ * Invariant IN1: the order of notes does not change the result. A day on which units came in takes precedence over one on which they were
+ * only found.
  */
 import type { StockBook } from '../../actors/stock/book.ts';
 import { SkuEntry, type StockKey } from '../../actors/stock/state.ts';
 import { dayOf } from './ages.ts';
 
-/** Days fit into 16 bits until 2059. */
+/** Days are kept in 16 bits, which suffice until 2059. */
 const LAST_DAY = 32_767;
 
 export class Inbound {
-  /** Days since 1970; below 0: units were found on that day, and none is known to have come in. */
+  /** Days since 1970. A negative day means that units were found on it, and that none are known to have come in. */
   readonly #days = new Map<StockKey, number>();
 
-  /** 0 if it never had any. */
+  /** The day, since 1970; 0 if the key is not known to have had units. */
   dayOf(key: StockKey): number {
     return Math.abs(this.#days.get(key) ?? 0);
   }
 
-  /** @param came whether units came in, or were only found to be there (IN1) */
+  /** @param came true if units came in, false if they were only found (IN1) */
   note(key: StockKey, day: number, came: boolean): void {
     const at = Math.min(LAST_DAY, Math.max(1, day));
     const known = this.#days.get(key) ?? 0;
@@ -27,7 +28,7 @@ export class Inbound {
     else if (known <= 0) this.#days.set(key, Math.min(-at, known));
   }
 
-  /** As the book tells it: the latest movement upwards that it still has, or its count. */
+  /** Estimates the days from the book: from the latest increase that it still has, otherwise from its count. */
   static guessed(book: StockBook): Inbound {
     const inbound = new Inbound();
     for (const { keys } of book.skus.values()) {
@@ -41,7 +42,7 @@ export class Inbound {
     return inbound;
   }
 
-  /** One number a stock key, in the order of the book's pages, which a snapshot keeps. */
+  /** One number per stock key, in the order of the book's pages, because a snapshot preserves that order. */
   keep(book: StockBook): Int16Array {
     const days = new Int16Array(book.keyCount);
     let next = 0;
@@ -51,7 +52,7 @@ export class Inbound {
     return days;
   }
 
-  /** Undefined if it is not of this book. */
+  /** Undefined if the book has another number of keys. */
   static load(book: StockBook, days: Int16Array): Inbound | undefined {
     if (days.length !== book.keyCount) return undefined;
     const inbound = new Inbound();

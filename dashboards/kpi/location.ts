@@ -1,4 +1,4 @@
-/** One location's figures within one partition: how its stock keys stand, by age of what is on hand, and what happened. */
+/** One location's figures within one partition: sums over its stock keys, ages of its units on hand, and windows of its activity. */
 import { Ages } from './ages.ts';
 import { STANDING_LENGTH } from './totals.ts';
 import { Windows } from './windows.ts';
@@ -7,11 +7,11 @@ export class LocationKpi {
   readonly location: string;
   readonly standing = new Float64Array(STANDING_LENGTH);
   windows = new Windows();
-  /** When the stream took this location's latest fact, in milliseconds; 0 if none was heard. */
+  /** When the stream took this location's latest fact, in milliseconds since 1970; 0 if there was none. */
   heardAtMs = 0;
-  /** Number of the partition's fold that changed it last. */
+  /** The observer's change number at its latest change. */
   changedAt = 0;
-  /** Facts of its last minute, as they were given out last. */
+  /** Facts of its last minute, as last reported. */
   factsPerMinute = 0;
   readonly ages = new Ages();
 

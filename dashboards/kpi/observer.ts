@@ -1,16 +1,17 @@
 /**
- * The KPIs of one partition: a fold of its facts and decisions, by location.
+ * The KPIs of one partition, a fold of its facts and decisions by location. It keeps two kinds of figures: sums over the stock keys as they
+ * are now, and windows that count events.
  *
  * Invariants:
- *  KP1 How things stand equals a scan of the book between any two folds. After a fold every key in the book's change set is taken out of the
- *      sums as it stood before, and put in as it stands now.
- *  KP2 What happened is counted by when the stream or the journal took it, so that folding the same log gives the same windows.
- *  KP3 A hold is a line of a reservation. It ends once: confirmed (sold without a confirmation counts as that), released or expired;
- *      what becomes of an allocation afterwards does not count here.
- *  KP4 Last inbound, and whether a key had stock once, do not depend on the order of facts. A count or an adjustment upwards tells of
- *      stock that was there, and dates it only where nothing came in.
- *  KP5 What a count differed by, and how a lead time was, is told when the fact is folded, from what was folded before it. Folding the log
- *      anew after all snapshots were lost may read the streams in another order, and then tell these differently.
+ *  KP1 Between any two folds the sums equal a scan of the book. After a fold, every key in the book's change set is subtracted as it was
+ *      before, and added as it is now.
+ *  KP2 An event is counted at the time at which the stream or the journal recorded it, so that folding the same log gives the same windows.
+ *  KP3 A hold is a line of a reservation. It ends exactly once, as confirmed, released or expired. A hold that is sold without a
+ *      confirmation counts as confirmed. The later life of an allocation is not counted.
+ *  KP4 The last inbound day, and whether a key ever had stock, do not depend on the order of facts. A count or a positive adjustment shows
+ *      that stock was there, and dates it only if no units are known to have come in.
+ *  KP5 The variance of a count and the lead time of a transfer are computed when the fact is folded, from the facts folded before it. If
+ *      the log is folded again after all snapshots are lost, the streams may be read in another order and give other values.
  */
 
 import type { ObservedPartition, PartitionObserver } from '../../actors/partition/observer.ts';
@@ -30,10 +31,10 @@ import { Seconds } from './seconds.ts';
 import { addKey } from './totals.ts';
 import { HAPPENED, Windows } from './windows.ts';
 
-/** How a location stands, for metrics. */
+/** A location's present sums, for metrics. */
 export interface LocationTotals {
   readonly location: string;
-  /** By STANDING. */
+  /** Indexed by STANDING. */
   readonly sums: Float64Array;
   /** Units on hand by age. */
   readonly aged: readonly number[];
@@ -54,18 +55,18 @@ export interface KpiDeps {
 
 export class KpiObserver implements PartitionObserver {
   readonly locations = new Map<string, LocationKpi>();
-  /** What happened at all locations together, and how old their stock is. */
+  /** Events at all locations together, and the ages of their stock. */
   whole = new Windows();
   readonly ages = new Ages();
   seconds = new Seconds();
-  /** When the first fact was taken, in milliseconds; undefined before it. */
+  /** When the stream took the first fact, in milliseconds since 1970; undefined before it. */
   sinceMs: number | undefined;
-  /** Folds so far: marks what has changed since somebody looked. */
+  /** Change number, which only grows. Readers use it as a cursor to ask for later changes. */
   changes = 0;
   readonly #deps: KpiDeps;
   #book: StockBook | undefined;
   #inbound = new Inbound();
-  /** Figures of one key, used again. */
+  /** Scratch figures of one key, reused by every call. */
   readonly #after = zeros();
 
   constructor(deps: KpiDeps) {
@@ -121,7 +122,7 @@ export class KpiObserver implements PartitionObserver {
     for (const at of this.locations.values()) at.changedAt = this.changes;
   }
 
-  /** The locations that have changed since then, or all: a location whose facts leave the last minute has, without a fold. */
+  /** Locations changed since a change number, or all. A location also changes without a fold, when facts leave its last minute. */
   changedSince(change: number | undefined, nowMs: number): LocationKpi[] {
     const changed: LocationKpi[] = [];
     for (const at of this.locations.values()) {
@@ -148,7 +149,7 @@ export class KpiObserver implements PartitionObserver {
     });
   }
 
-  /** Takes what a fold has changed out of the sums, as it stood before (KP1). */
+  /** Subtracts the keys that a fold has changed, as they were before it (KP1). */
   #remove(changes: ChangeSet): void {
     this.changes += 1;
     for (let i = 0; i < changes.length; i++) {
@@ -157,7 +158,7 @@ export class KpiObserver implements PartitionObserver {
     }
   }
 
-  /** Puts it in as it is now. */
+  /** Adds the same keys as they are now (KP1). */
   #add(changes: ChangeSet): void {
     for (let i = 0; i < changes.length; i++) {
       const { key } = changes.at(i);
@@ -185,7 +186,7 @@ export class KpiObserver implements PartitionObserver {
     return at;
   }
 
-  // KP2.
+  // `atMs` is the recorded time, so the windows do not depend on when the event is folded (KP2).
   #happened(at: LocationKpi, atMs: number, field: number, units: number): void {
     this.whole.add(atMs, field, units);
     at.windows.add(atMs, field, units);
@@ -196,7 +197,7 @@ export class KpiObserver implements PartitionObserver {
     if (this.#deps.partition.serving) this.#deps.counted.holds[outcome] += 1;
   }
 
-  // KP4.
+  // Inbound takes notes in any order, so the dates do not depend on the order of facts (KP4).
   #date(key: StockKey, fact: Fact, recordedMs: number): void {
     if (!bringsIn(fact)) return;
     const day = toldApart(dayOf(fact.at / 1000), dayOf(recordedMs));
@@ -204,7 +205,7 @@ export class KpiObserver implements PartitionObserver {
     this.#inbound.note(key, day, came);
   }
 
-  // KP5.
+  // Variances and lead times come from the book as it is at this fold (KP5).
   #tell(at: LocationKpi, changes: ChangeSet, fact: Fact, atMs: number): void {
     const counted = this.#deps.partition.serving ? this.#deps.counted : undefined;
     switch (fact.type) {
@@ -245,7 +246,7 @@ export class KpiObserver implements PartitionObserver {
     if (fact.damaged > 0) this.#happened(at, atMs, HAPPENED.unitsDamaged, fact.damaged);
     if (counted !== undefined) counted.transferDamaged += fact.damaged;
     const shippedAt = key.rare?.transit?.get(fact.transfer)?.shippedAt ?? Number.NEGATIVE_INFINITY;
-    // Received before the shipment is known, or by a clock that is behind: no lead time can be told.
+    // Without a known shipment, or with a receiver's clock that is behind, there is no lead time.
     if (shippedAt === Number.NEGATIVE_INFINITY || shippedAt > fact.at) return;
     const seconds = (fact.at - shippedAt) / 1e6;
     this.#happened(at, atMs, HAPPENED.leadSeconds, seconds);
@@ -253,7 +254,7 @@ export class KpiObserver implements PartitionObserver {
     counted?.onLead(seconds);
   }
 
-  /** What is counted where the book knows nothing yet is an opening balance: it says nothing of how good the book is. */
+  /** Counts a count's accuracy. The count of a new key is an opening balance, which says nothing about the accuracy of the book. */
   #tellCount(
     at: LocationKpi,
     units: number,
@@ -272,7 +273,7 @@ export class KpiObserver implements PartitionObserver {
   }
 }
 
-/** Lines of the fold's reservation that were held before it (KP3). */
+/** Calls `call` with each line of the fold's reservation that was held before the fold (KP3). */
 function eachHeldBefore({ part }: ChangeSet, call: (line: PartLine) => void): void {
   if (part?.bucket !== 'held') return;
   for (const [index, line] of part.lines.entries()) if (present(part.claimed[index]) > 0) call(line);

@@ -1,16 +1,17 @@
 /**
- * What was asked of this node, over windows: how often, how long it took, how it ended. Since the node started; the figures of all nodes
- * are merged by adding.
+ * Statistics of the requests to this node since it started, over windows: rates, latencies and outcomes. The figures of all nodes are
+ * merged by addition.
  *
  * Invariants:
- *  RS1 Recording adds to plain numbers and allocates nothing but a new bucket every few seconds.
- *  RS2 Times stand in buckets of an eighth of an octave: a percentile is at most 9 % above the true one (the upper bound of its bucket).
+ *  RS1 Recording adds to plain numbers and allocates only a new bucket every few seconds.
+ *  RS2 Latencies are counted in buckets of an eighth of an octave. A percentile is reported as its bucket's upper bound, so below
+ *      19 s it is at most 9 % above the true one.
  */
 import { at, present } from '../../streams/assert.ts';
 import { PARK_REASONS, type ParkReason } from '../../streams/fact/parked.ts';
 import type { Asked, Latency } from '../topics.ts';
 
-/** Windows of `asked`, in the order of the wire. The last ring never turns: since the start. */
+/** Windows of `asked`, in wire order. The last one never advances, so it covers all time since the start. */
 const ASKED_WINDOWS = ['minute', 'hour', 'all'] as const;
 const RINGS = [
   [5_000, 12],
@@ -20,7 +21,7 @@ const RINGS = [
 
 const SHORTEST_MS = 0.01;
 const PER_OCTAVE = 8;
-/** Up to SHORTEST_MS × 2^21, which is 21 s; longer ones stand in the last. */
+/** The last bucket begins at about 18 s and also counts every longer time. */
 const TIMES = 21 * PER_OCTAVE;
 
 interface Bucket {
@@ -30,7 +31,7 @@ interface Bucket {
   readonly counts: Float64Array;
 }
 
-/** One window as it travels: bucket numbers and counts in turn, then counts in the order of the names that the nodes agree on. */
+/** One window as it travels. `atp` and `reservations` alternate bucket numbers and counts; `counts` are in an order fixed for all nodes. */
 export type RequestStatsPart = readonly [
   seconds: number,
   atp: readonly number[],
@@ -38,7 +39,7 @@ export type RequestStatsPart = readonly [
   counts: readonly number[],
 ];
 
-/** Outcomes are given by whoever counts them, in one order on every node. */
+/** The caller supplies the names of the outcomes, in the same order on every node. */
 export class RequestStats {
   readonly #outcomes: readonly string[];
   readonly #rings: Bucket[][] = RINGS.map(() => []);
@@ -102,7 +103,7 @@ export class RequestStats {
     return this.#outcomes.length + 1 + PARK_REASONS.length;
   }
 
-  // RS1.
+  // Adds in place, so that counting a request allocates no memory (RS1).
   #count(index: number, times = 1): void {
     this.#each((bucket) => {
       (bucket.counts[index] as number) += times;
@@ -129,7 +130,7 @@ export class RequestStats {
   }
 }
 
-/** The figures of several nodes together. */
+/** Merges the figures of several nodes. */
 export function mergeRequestStats(
   nodes: readonly (readonly RequestStatsPart[])[],
   outcomes: readonly string[],
@@ -175,7 +176,7 @@ function latencyOf(times: Float64Array, seconds: number): Latency {
   };
 }
 
-/** The nearest-rank percentile: upper bound of the bucket that holds it; null without a request (RS2). */
+/** The nearest-rank percentile, as the upper bound of its bucket; null without requests (RS2). */
 function percentile(times: Float64Array, requests: number, part: number): number | null {
   if (requests === 0) return null;
   let left = Math.ceil(requests * part);
@@ -186,7 +187,7 @@ function percentile(times: Float64Array, requests: number, part: number): number
   return null;
 }
 
-/** The first bucket whose upper bound is not exceeded. */
+/** The first bucket whose upper bound is not below the time. */
 function bucketOf(ms: number): number {
   if (ms <= SHORTEST_MS) return 0;
   return Math.min(TIMES - 1, Math.ceil(Math.log2(ms / SHORTEST_MS) * PER_OCTAVE));

@@ -1,6 +1,6 @@
-/** Facts in each of the last seconds, by when the stream took them: what a chart begins with. */
+/** Facts in each of the last 60 seconds, by when the stream took them. A chart starts with them. */
 const SHOWN = 60;
-/** A few more than are shown: nodes' clocks and the stream's differ. */
+/** A few more than shown, because the clocks of the nodes and of the stream differ. */
 const KEPT = 64;
 
 export class Seconds {

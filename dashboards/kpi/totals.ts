@@ -1,7 +1,8 @@
 /**
- * How stock keys stand, as sums over some of them: kept by taking away what a key was before a fold and adding what it is after.
+ * Sums over a set of stock keys. Each fold updates them incrementally. It subtracts a changed key's figures as they were before, and adds
+ * those after it.
  *
- * Invariant ST1: the sums equal a scan of the book at any moment between two folds.
+ * Invariant ST1: between any two folds, the sums equal a scan of the book.
  */
 import { available } from '../../actors/stock/availability.ts';
 import type { KeyFigures } from '../../actors/stock/changes.ts';
@@ -15,7 +16,7 @@ export type StandingField = TotalledBucket | (typeof COUNTS)[number];
 const { first, later } = byAge(TOTALLED_BUCKETS);
 const FIELDS: readonly StandingField[] = [...first, ...COUNTS, ...later];
 
-/** The position of each figure among the sums; nodes send them in this order. */
+/** The position of each figure among the sums. Nodes send the sums in this order. */
 export const STANDING = Object.fromEntries(FIELDS.map((field, index) => [field, index])) as Readonly<
   Record<StandingField, number>
 >;
@@ -32,12 +33,11 @@ const {
 const { stockKeys: STOCK_KEYS, stockOuts: STOCK_OUTS, negative: NEGATIVE, shortfall: SHORTFALL } = STANDING;
 
 /**
- * Adds a key to sums, or takes it away.
- * @param sign 1 or −1
- * @param hadStock whether it ever got any stock: only then can it be out of it
- * @returns its units on hand
+ * Adds a key to sums, or subtracts it. Both use the same figures, so the sums stay equal to a scan (ST1).
+ * @param sign 1 adds, −1 subtracts
+ * @param hadStock true if the key ever had stock, because only then is it a stock-out
+ * @returns units on hand of the key
  */
-// ST1.
 export function addKey(sums: Float64Array, key: KeyFigures, sign: 1 | -1, hadStock: boolean): number {
   const { sellable, held, allocated, rare } = key;
   const free = available(key);
@@ -61,7 +61,7 @@ export function addKey(sums: Float64Array, key: KeyFigures, sign: 1 | -1, hadSto
   return onHand;
 }
 
-/** The figures of sums, as readers get them. */
+/** The sums by name, as readers get them. */
 export function standingOf(sums: ArrayLike<number>): StockTotals {
   const at = (field: StandingField) => (sums[STANDING[field]] as number | undefined) ?? 0;
   return {

@@ -1,12 +1,14 @@
 /**
- * Sums of what happened within windows: a minute, an hour, a day, and all time. Each window but the last is a ring of buckets by the moment
- * that the stream or the journal gave, not by when it was folded.
+ * Sums of events over sliding windows: the last minute, hour and day, and all time. Each window is a series of buckets. An event belongs to
+ * the bucket of the moment at which the stream or the journal recorded it, however late it is folded. Reading a window adds up the
+ * buckets that are still inside it. All time is a single bucket.
  *
  * Invariants:
- *  KW1 The same happenings, in any order, give the same sums at the same moment: a bucket is taken over by a later one only when it has
- *     left its window, and what comes for one that has left counts for all time only.
- *  KW2 A window begins at a whole bucket: its length is between one bucket less than its name says and that.
- *  KW3 A bucket holds the figures that are not zero: there are some fifty of a location in each partition, and most of them saw a sale or two.
+ *  KW1 The same events, in any order, give the same sums at the same moment. A bucket is dropped only once it has left its window, and an
+ *     event that comes after its bucket has left counts only in the longer windows.
+ *  KW2 A window begins at a whole bucket, so it is up to one bucket shorter than its name says.
+ *  KW3 A bucket holds only figures that are not zero. A location has about fifty buckets in each partition, and most of them hold one or
+ *     two sales.
  */
 import { decodeBody, encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { FACT_TYPES } from '../../streams/subjects.ts';
@@ -29,41 +31,41 @@ const FIELDS = [
   'varianceUnits',
 ] as const;
 export type HappenedField = (typeof FIELDS)[number];
-/** Where each figure stands among the sums. New ones are added at the end: what was kept by an older program is shorter. */
+/** The position of each figure among the sums. Add new figures at the end, because sums kept by an older version are shorter. */
 export const HAPPENED = Object.fromEntries(FIELDS.map((field, index) => [field, index])) as Readonly<
   Record<HappenedField, number>
 >;
 export const HAPPENED_LENGTH = FIELDS.length;
 
-/** Bucket length in ms, and buckets, of each window but the last, which is one bucket for all time. */
+/** Bucket length in milliseconds and number of buckets, for each window except all time. */
 const RINGS = [
   [5_000, 12],
   [300_000, 12],
   [3_600_000, 24],
 ] as const;
 const ALL_TIME = [Number.POSITIVE_INFINITY, 1] as const;
-/** Reasons of returns kept apart in one bucket; what comes beyond stands under OTHER_REASONS. */
+/** Most reasons of returns counted separately in one bucket. Further reasons count as OTHER_REASONS. */
 const REASONS_KEPT = 32;
 const REASON_LENGTH = 64;
 const OTHER_REASONS = 'other';
 
 export interface Sums {
   readonly sums: Float64Array;
-  /** Units returned by reason; undefined while none. */
+  /** Units returned, by reason; undefined while there are none. */
   reasons: Map<string, number> | undefined;
 }
 export type KeptSums = readonly [sums: readonly number[], reasons: readonly (readonly [string, number])[]];
 type KeptRing = [cells: readonly number[], reasons: readonly [index: number, readonly [string, number][]][]];
-/** 0.1 kept the rings as they are, not encoded. */
+/** Holdfast 0.1 kept the rings without encoding them. */
 export type KeptWindows = Uint8Array | readonly KeptRing[];
 
 export class Windows {
   readonly #rings: readonly Ring[] = [...RINGS, ALL_TIME].map(([size, count]) => new Ring(size, count));
 
-  /** As they were encoded last, while nothing has been added since: most locations are as they were a snapshot ago. */
+  /** The last encoding, until something is added. Most locations do not change between two snapshots. */
   #kept: Uint8Array | undefined;
 
-  /** Adds to every window that holds this moment. */
+  /** Adds to every window that still holds this moment. */
   add(atMs: number, field: number, units: number): void {
     this.#kept = undefined;
     for (const ring of this.#rings) ring.add(atMs, field, units);
@@ -78,12 +80,12 @@ export class Windows {
     }
   }
 
-  /** Sums of each window as of now, in the order of WINDOWS. */
+  /** The sums of each window at `nowMs`, in the order of WINDOWS. */
   read(nowMs: number): Sums[] {
     return this.#rings.map((ring) => ring.read(nowMs));
   }
 
-  /** Facts of the last minute: what `read` says of it, quicker. */
+  /** Facts of the last minute, as `read` would count them but faster. */
   factsPerMinute(nowMs: number): number {
     return this.#rings[0]?.facts(nowMs) ?? 0;
   }
@@ -105,13 +107,13 @@ export class Windows {
   }
 }
 
-/** The buckets of one window; those that are added to are near the end. */
+/** The buckets of one window. The buckets that are added to are near the end. */
 class Ring {
   readonly #size: number;
   readonly #count: number;
-  /** Of each figure of a bucket that is not zero (KW3): index of the bucket, field, sum; in exactly so much room. */
+  /** Triples of bucket index, field and sum, one per figure that is not zero (KW3), in an array without spare capacity. */
   #cells: number[] = [];
-  /** By index of the bucket. */
+  /** Units returned, by index of the bucket and by reason. */
   #reasons: Map<number, Map<string, number>> | undefined;
   #newest = Number.NEGATIVE_INFINITY;
 
@@ -131,7 +133,7 @@ class Ring {
     }
     if (index <= this.#newest - this.#count) return;
     if (index > this.#newest) this.#begin(index);
-    // Not pushed to, which would make room for many more.
+    // Copied, because push would allocate spare capacity.
     this.#cells = [...this.#cells, index, field, units];
   }
 
@@ -178,7 +180,7 @@ class Ring {
     if (reasons.length > 0) this.#reasons = new Map(reasons.map(([index, kept]) => [index, new Map(kept)]));
   }
 
-  /** A bucket begins: what has left the window makes room (KW1). */
+  /** Begins a bucket, and drops those that have left the window (KW1). */
   #begin(index: number): void {
     this.#newest = index;
     const oldest = index - this.#count;
@@ -193,7 +195,7 @@ class Ring {
   }
 }
 
-/** Seconds of each window that have passed, in the order of WINDOWS. @param sinceMs the system's first fact; undefined before it (KW2) */
+/** The length of each window so far, in seconds (KW2). @param sinceMs when the first fact was taken; undefined before it */
 export function windowSeconds(nowMs: number, sinceMs: number | undefined): Readonly<Record<WindowName, number>> {
   const age = sinceMs === undefined ? 0 : Math.max(0, nowMs - sinceMs);
   const lengths = RINGS.map(([size, count]) => Math.min(age, nowMs - (Math.floor(nowMs / size) - count + 1) * size));

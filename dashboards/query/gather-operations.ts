@@ -1,6 +1,6 @@
 /**
- * Questions that are gathered from the owners of all partitions: the one table of them, each with the form of what is asked and of what an
- * owner answers for one partition. What has not its form is neither answered nor believed.
+ * The table of questions that are gathered from the owners of all partitions. Each has a schema for its body, and one for an owner's
+ * answer for one partition. A malformed body is not answered, and a malformed answer is dropped.
  */
 
 import { z } from 'zod';
@@ -11,7 +11,7 @@ import { listOf, type Read } from '../../streams/messages.ts';
 import type { LocationPart, PartitionFigures } from '../kpi/figures.ts';
 
 const natural = z.int().min(0);
-/** What a Date can hold: a later one would throw when it is shown. */
+/** The range of Date. A later moment would throw when it is formatted. */
 const momentMs = z.number().min(0).max(8.64e15);
 const figures = listOf(z.number(), 200);
 const kept = z.tuple([figures, listOf(z.tuple([z.string().max(200), z.number()]), 1_000)]);
@@ -49,7 +49,7 @@ const reservedLine = z.object({
 const names = listOf(peerName, 10_000);
 
 export const GATHER_OPERATIONS = {
-  /** Figures of a partition: what has changed since the marks that the asker knows. */
+  /** Figures of a partition that have changed since the marks in the body. */
   kpi: { body: listOf(z.tuple([peerPartition, mark]), 1_024), answer: partitionFigures },
   'kpi-locations': { body: names, answer: listOf(z.tuple([peerName, locationPart])) },
   'find-names': {
@@ -78,7 +78,7 @@ type GatherAnswer<O extends GatherOperation> = z.output<(typeof GATHER_OPERATION
 export type Gathering<O extends GatherOperation> = Read<GatherBody<O>>;
 export type Answered<O extends GatherOperation> = Read<GatherAnswer<O>>;
 
-/** Who answers for a partition that is served here; undefined if it no longer is. */
+/** Handlers for a partition that is served here. They return undefined if it no longer is. */
 export type GatherHandlers = {
   readonly [O in GatherOperation]: (partition: number, body: Gathering<O>) => Answered<O> | undefined;
 };

@@ -1,11 +1,12 @@
 /**
- * Gathering: one question to every partition, wherever it is. Own partitions answer at once; each other node is asked once for all of
- * its partitions.
+ * Gathering puts one question to every partition, wherever it is served. Own partitions answer directly, and each other node is asked
+ * once for all of its partitions. Partitions that remain are then asked one by one.
  *
  * Invariants:
- *  GA1 An answer is of one partition, by a node that served it then: nothing is counted twice, whatever moves meanwhile.
- *  GA2 A partition that nobody serves, or whose owner does not answer in time, is left out, and the caller sees which.
- *  GA3 Where the answers of a node's partitions are too large together, each is asked for by itself; if a single one is, gathering
+ *  GA1 An answer covers one partition and comes from a node that served it at that time. Nothing is counted twice, even if a partition
+ *      moves.
+ *  GA2 A partition is left out if no node serves it or its owner does not answer in time, and the caller sees which.
+ *  GA3 If the answers of a node's partitions are too large together, each is asked for by itself. If a single one is too large, gathering
  *      rejects with that refusal.
  */
 import type { PeerAnswer, PeerRequest } from '../../actors/ports/peer-operations.ts';
@@ -21,24 +22,24 @@ import {
   type GatherOperation,
 } from './gather-operations.ts';
 
-/** Partitions asked one by one at the same time, when it is not known who owns them. */
+/** Partitions asked in parallel, each by itself, when their owner is not known or gave no answer for them. */
 const ASKED_AT_ONCE = 8;
 
 export interface GatherDeps {
   readonly partitions: number;
   readonly clock: Clock;
   readonly peers: Peers;
-  /** Whether this node serves a partition now. */
+  /** True if this node serves the partition now. */
   readonly serves: (partition: number) => boolean;
   /** Answers for a partition that is served here. */
   readonly handlers: GatherHandlers;
-  /** Who owns which, as far as it is known. */
+  /** Owners by partition, as far as they are known. */
   readonly owners: () => ReadonlyMap<number, { readonly writer: string }>;
-  /** An answer of another node was no answer. */
+  /** Reports a malformed answer of another node. */
   readonly misfit: (error: Misfit) => void;
 }
 
-/** What is asked in one gathering, and what has come of it so far. */
+/** The question of one gathering, and its answers so far. */
 interface Asking<O extends GatherOperation> {
   readonly operation: O;
   readonly bodyOf: (partitions: readonly number[]) => Gathering<O>;
@@ -54,7 +55,7 @@ export class Gather {
     this.#deps = deps;
   }
 
-  /** Values by partition. @param bodyOf what is asked: the same of all, or by the partitions that a node is asked for */
+  /** Values by partition. @param bodyOf body of the question for the partitions that a node is asked for */
   async ask<O extends GatherOperation>(
     operation: O,
     bodyOf: (partitions: readonly number[]) => Gathering<O>,
@@ -74,7 +75,7 @@ export class Gather {
       else away.set(writer, [...(away.get(writer) ?? []), partition]);
     }
     const others = [...away.values()].map(async (numbers) => {
-      // One that is late is not asked again for each: it may stand still, and others are waited for by then.
+      // A late node is not asked again per partition, because it may be stalled and its time is over.
       if (await this.#askNode(numbers, asking)) unknown.push(...numbers.filter((partition) => !found.has(partition)));
     });
     for (const partition of own) {
@@ -97,7 +98,7 @@ export class Gather {
     return found;
   }
 
-  /** What another node asks of partitions that it takes to be ours: those that are (GA1). */
+  /** Answers another node for those of the partitions that are served here (GA1). */
   async serve({ operation, body, partitions }: PeerRequest<'gather'>): Promise<PeerAnswer<'gather'>> {
     if (!Object.hasOwn(GATHER_OPERATIONS, operation))
       throw new Misfit(`nothing is gathered under the name ${operation}`);
@@ -124,7 +125,7 @@ export class Gather {
     const { operation, bodyOf, withinMs, found } = asking;
     const [first] = partitions;
     if (first === undefined) return true;
-    // Moved to this node meanwhile.
+    // The partition has moved to this node.
     if (partitions.length === 1 && this.#deps.serves(first)) {
       this.#askHere(first, asking);
       return true;
@@ -147,7 +148,7 @@ export class Gather {
     return true;
   }
 
-  /** A Refusal if nobody answers for it, or not this (GA3). */
+  /** The answer, `late`, or the Refusal of the peer that was asked (GA3). */
   #inTime(answer: Promise<PeerAnswer<'gather'>>, withinMs: number): Promise<PeerAnswer<'gather'> | Refusal | 'late'> {
     return new Promise((resolve, reject) => {
       const cancel = this.#deps.clock.after(withinMs, () => resolve('late'));
@@ -166,7 +167,7 @@ export class Gather {
   }
 }
 
-/** Lets others have the event loop: a scan of a partition takes milliseconds. */
+/** Yields the event loop, because a scan of a partition takes milliseconds. */
 function turn(clock: Clock): Promise<void> {
   return new Promise((resolve) => clock.turn(resolve));
 }

@@ -1,10 +1,10 @@
 /**
- * Reading books across the grain, as people do who look for something: names that hold a text, the stock of a location, the reservations of
- * a stock key. Each reads one partition; what comes of several is merged in the same order.
+ * Searches over books: names that contain a text, the stock of a location, and the live reservations of a SKU. Each find function reads
+ * one partition. The results of several partitions are merged in the same order.
  *
  * Invariants:
- *  RD1 Every answer is bounded, and the order of what it holds does not depend on where partitions are.
- *  RD2 A page that goes on after a place leaves out nothing that was there and stayed as it was.
+ *  RD1 Every answer is bounded, and its order does not depend on where partitions are.
+ *  RD2 A page that continues after a place omits nothing that was there and has not changed.
  */
 
 import { stockView } from '../../actors/stock/availability.ts';
@@ -20,7 +20,7 @@ export interface FoundNames {
 export interface StockQuery {
   readonly location: string;
   readonly state: StockState;
-  /** Only what comes behind this place; '' for the first page. */
+  /** Only stock keys after this place; '' for the first page. */
   readonly after: string;
   readonly limit: number;
 }
@@ -29,12 +29,12 @@ export interface StockPage {
   /** `after` of the next page; null if this was the last. */
   readonly next: string | null;
 }
-/** Live reservations of a SKU, at one location or at all. */
+/** Live reservations of a SKU, at one location or at all locations. */
 export interface ReservationsQuery {
   readonly sku: string;
   readonly location?: string | undefined;
   readonly limit: number;
-  /** Only those behind this place. */
+  /** Only reservations after this place. */
   readonly after?: ReservationPlace | undefined;
 }
 type ReservationPlace = readonly [grantedAtMs: number, id: string];
@@ -45,14 +45,14 @@ export interface ReservedLine {
   readonly status: 'held' | 'allocated';
   readonly channel: string;
   readonly purpose: string;
-  /** Units that it still holds. */
+  /** Units that the line still claims. */
   readonly qty: number;
   readonly location: string;
   readonly grantedAtMs: number;
   readonly expiresAtMs: number | null;
 }
 
-/** Names that hold the text, whatever its case. @param locations of this partition */
+/** Names that contain the text, ignoring case. @param locations locations of this partition */
 export function findNames(book: StockBook, locations: Iterable<string>, text: string, limit: number): FoundNames {
   return { skus: matching(book.skus.keys(), text, limit), locations: matching(locations, text, limit) };
 }
@@ -64,7 +64,7 @@ export function mergeNames(parts: readonly FoundNames[], text: string, limit: nu
   };
 }
 
-/** What the text begins comes first, then by name. Of what is found no more is kept than may still be among the first. */
+/** Names that begin with the text come first, then others, each by name. Names that can no longer be among the first are dropped. */
 function matching(names: Iterable<string>, text: string, limit: number): string[] {
   const wanted = text.toLowerCase();
   const begins: string[] = [];
@@ -79,7 +79,7 @@ function matching(names: Iterable<string>, text: string, limit: number): string[
   return [...begins.sort(byText), ...holds.sort(byText)].slice(0, limit);
 }
 
-/** The stock keys of a location in the order of need: promised in excess, negative, out of stock, held, the rest; each by SKU. */
+/** The stock keys of a location in order of need: promised in excess, negative, out of stock, held, the rest; each by SKU. */
 export function findStock(book: StockBook, { location, state, after, limit }: StockQuery): StockAnswer[] {
   const found: StockAnswer[] = [];
   for (const entry of book.skus.values()) {
@@ -92,17 +92,17 @@ export function findStock(book: StockBook, { location, state, after, limit }: St
   return found.sort(byPlace).slice(0, limit);
 }
 
-/** One page of what partitions have found, each of which was asked for `limit` (RD1). */
+/** One page from the results of partitions, each of which was asked for `limit` (RD1). */
 export function mergeStock(parts: readonly (readonly StockAnswer[])[], limit: number): StockPage {
   const all = parts.flat().sort(byPlace);
   const stock = all.slice(0, limit);
   const last = stock[stock.length - 1];
-  // A partition that gave as many as it was asked for may have more.
+  // A partition that returned a full page may have more.
   const more = all.length > limit || parts.some((part) => part.length === limit);
   return { stock, next: more && last !== undefined ? placeOf(last) : null };
 }
 
-/** The oldest first. A page ends behind the last line of a reservation, so it may hold a few more than it was asked for (RD2). */
+/** Oldest first. A page ends after the last line of a reservation, so it may hold a few lines more than `limit` (RD2). */
 export function findReservations(book: StockBook, { sku, location, limit, after }: ReservationsQuery): ReservedLine[] {
   const found: ReservedLine[] = [];
   for (const part of book.parts.values()) {
@@ -147,7 +147,7 @@ function isIn(view: StockAnswer, state: StockState): boolean {
   }
 }
 
-/** Where a stock key stands in the order of need: a rank, then its SKU. */
+/** The place of a stock key in the order of need: a rank, then its SKU. */
 function placeOf(view: StockAnswer): string {
   const rank =
     view.available < 0 && view.held + view.allocated > 0

@@ -1,7 +1,7 @@
 /**
- * What people look for in the whole system, over any node: names, the stock of a location, reservations of a stock key, the figures.
+ * Searches over the whole system, which any node can answer: names, the stock of a location, and the live reservations of a SKU.
  *
- * Invariant SR1: a list is of all partitions, or there is none: undecided, with how many did not answer.
+ * Invariant SR1: a list covers all partitions, or the answer is undecided and says how many partitions did not answer.
  */
 import { UNDECIDED, undecided } from '../../actors/ports/refusal.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
@@ -31,7 +31,7 @@ export class SystemReads {
     this.#partitions = partitions;
   }
 
-  // SR1.
+  // Each search goes through `#all`, which rejects unless all partitions have answered (SR1).
   async search(text: string, limit: number): Promise<FoundNames> {
     return mergeNames(await this.#all('find-names', { text, limit }), text, limit);
   }
@@ -40,7 +40,7 @@ export class SystemReads {
     return mergeStock(await this.#all('find-stock', query), query.limit);
   }
 
-  /** All of a SKU are in its partition. */
+  /** Needs no merge, because all reservations of a SKU are in its partition. */
   async reservationsOf({ sku, location, limit, after }: ReservationsQuery): Promise<readonly ReservedLine[]> {
     const query = { sku, location: location ?? null, limit, after: after ?? null };
     return (await this.#all('find-reservations', query)).flat();
@@ -57,7 +57,7 @@ export class SystemReads {
   }
 }
 
-/** What an owner answers for one of its partitions. */
+/** The answers of an owner for one of its partitions; undefined if it no longer serves it. */
 export function readsHandlers(
   served: (partition: number) => { readonly book: StockBook; readonly locations: () => Iterable<string> } | undefined,
 ): Pick<GatherHandlers, 'find-names' | 'find-stock' | 'find-reservations'> {

@@ -1,4 +1,7 @@
-/** The frame around every view: landmarks, where one can go, the search box, whether numbers are live, and the dialogs of all views. */
+/**
+ * The frame around every view: landmarks, navigation, the search box, whether the numbers are live, and the dialogs that every view
+ * shares.
+ */
 import { useEffect, useRef } from 'preact/hooks';
 import { announcement } from './base/announce.ts';
 import { helpShown, keysOn, useKeys } from './base/keys.ts';
@@ -36,7 +39,7 @@ export function Frame() {
     if (arrived.current === address) return;
     arrived.current = address;
     scrollTo(0, 0);
-    // So that a screen reader hears where it is, and Tab goes on from there.
+    // With the focus here a screen reader announces the new view, and Tab continues from it.
     main.current?.querySelector('h1')?.focus({ preventScroll: true });
   }, [address, here]);
   return (
@@ -115,7 +118,7 @@ function titleOf({ path }: Route): string {
   return PLACES.find((each) => (each.path[0] ?? '') === (place ?? ''))?.name ?? 'Nowhere';
 }
 
-/** Two jaws that hold a unit fast. */
+/** The logo: two jaws that hold a unit. */
 function Mark() {
   return (
     <svg class="emblem" viewBox="0 0 32 32" width="26" height="26" aria-hidden="true">

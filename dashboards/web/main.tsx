@@ -1,4 +1,4 @@
-/** Starts the page: the feed, and what draws it. */
+/** Starts the page: the live feed and the view that draws it. */
 import { render } from 'preact';
 import { startTopics } from './data/topics.ts';
 import { Frame } from './frame.tsx';

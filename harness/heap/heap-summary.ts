@@ -48,8 +48,8 @@ const TERMS: Readonly<Record<string, readonly string[]>> = {
     'LiveCounts',
   ],
   'journal, followers, marks': ['Journal', 'Follower', 'Followers', 'HighWaterMarks', 'Delivered'],
-  'snapshots on their way': ['Snapshotter', 'SnapshotRounds', 'RedisSnapshots', 'Watches'],
-  'live feed': ['Hub', 'Reader', 'Wanted', 'SkuFeed', 'Roster', 'Gather', 'LiveFeed', 'Connection'],
+  'snapshots on their way': ['Snapshotter', 'SnapshotRounds', 'RedisSnapshots', 'Observers'],
+  'live feed': ['Hub', 'Reader', 'SkuInterests', 'SkuFeed', 'Roster', 'Gather', 'LiveFeed', 'Connection'],
   metrics: ['Metrics', 'FamilyRegistry', 'Histogram', 'EndpointStats'],
 };
 const CODE = 'code and shapes of objects';

@@ -1,10 +1,10 @@
 /**
- * Bodies from outside, over HTTP and NATS: JSON or MessagePack, read with the same care.
+ * Decodes untrusted bodies, in JSON or MessagePack, for HTTP and NATS alike.
  *
  * Invariants:
- *  BO1 Whatever the bytes, reading them ends in a value or in a Refusal.
- *  BO2 Reading cannot exhaust the stack. A schema bounds the depth of what it lets through; what goes on as it came is held
- *     against isTooDeep (streams/codec.ts) first.
+ *  BO1 Reading a body ends in a value or in a Refusal, whatever its bytes.
+ *  BO2 Reading cannot exhaust the stack. A schema bounds the depth of the values that it accepts. A value that is passed on unchanged is
+ *      checked with isTooDeep (streams/codec.ts) first.
  */
 import { Refusal } from '../../actors/ports/refusal.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MAX_DEPTH, MSGPACK_TYPE } from '../../streams/codec.ts';
@@ -13,7 +13,7 @@ import { msgpackFault } from '../../streams/msgpack-shape.ts';
 
 const MSGPACK_NAMES = new Set([MSGPACK_TYPE, 'application/x-msgpack', 'application/vnd.msgpack']);
 
-/** The form that a content type stands for; undefined if it is none that can be read. Parameters such as charset are ignored. */
+/** The form that a content type names; undefined for an unsupported one. Parameters such as charset are ignored. */
 export function formOf(contentType: string): BodyType | undefined {
   const semicolon = contentType.indexOf(';');
   const type = (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
@@ -21,12 +21,12 @@ export function formOf(contentType: string): BodyType | undefined {
   return MSGPACK_NAMES.has(type) ? MSGPACK_TYPE : undefined;
 }
 
-/** The form of a body without a content type, by its first byte. */
+/** Detects the form of a body without a content type by its first byte. */
 export function sniffedForm(bytes: Uint8Array): BodyType {
   return isMsgpack(bytes, undefined) ? MSGPACK_TYPE : JSON_TYPE;
 }
 
-/** Decodes a body; an empty one is undefined (BO1). */
+/** Decodes a body. An empty body is undefined (BO1). */
 export function readBody(bytes: Uint8Array, form: BodyType): unknown {
   if (bytes.length === 0) return undefined;
   const name = form === JSON_TYPE ? 'JSON' : 'MessagePack';

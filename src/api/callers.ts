@@ -1,24 +1,24 @@
 /**
- * Who may ask over HTTP and the live feed. A browser carries its user's network position to any page that it shows: so a page of another
- * origin may not ask, and a name that is not this node's own is not answered, because DNS can point any name here (DNS rebinding).
+ * Decides who may call over HTTP and the live feed. A browser lets any page act from its user's place in the network, so pages of other
+ * origins are refused. Requests to a foreign host name are refused too, because DNS can point any name at this node (DNS rebinding).
  *
  * Invariants:
- *  CA1 HTTP requests and WebSocket upgrades are judged here and nowhere else. Only /healthz, which says nothing, is answered to anybody.
- *  CA2 Only what a browser says of itself is judged. A caller that is no browser sends neither Origin nor Sec-Fetch-Site.
+ *  CA1 HTTP requests and WebSocket upgrades are checked here and nowhere else. Only /healthz, which reveals nothing, answers everyone.
+ *  CA2 Origin checks rely on the headers that browsers set. A caller that is not a browser sends neither Origin nor Sec-Fetch-Site.
  */
 import { at } from '../../streams/assert.ts';
 import type { ProblemKind } from '../problems.ts';
 
 export interface Callers {
-  /** Names that `Host` may have, in lower case, without a port; `*`: any. */
+  /** Allowed names in `Host`, in lower case and without a port; `*` allows any. */
   readonly hosts: readonly string[];
-  /** Origins of other pages that may ask, in lower case. */
+  /** Other origins whose pages may call, in lower case. */
   readonly origins: readonly string[];
 }
 
 /**
- * Headers of every answer that sets none of its own: nobody keeps it, guesses its type, shows it in a frame or embeds it. In small letters,
- * in which the framework keeps them.
+ * Default headers of every answer. They forbid caching, guessing its type, framing and embedding. The names are in lower case, as the
+ * framework stores them.
  */
 export const ANSWER_HEADERS = {
   'cache-control': 'no-store',
@@ -27,13 +27,13 @@ export const ANSWER_HEADERS = {
   'x-content-type-options': 'nosniff',
 } as const;
 
-/** The names in the setting, and the host on which HTTP listens if it is one address. */
+/** The configured names, and the host on which HTTP listens unless it listens on all addresses. */
 export function namesOf(hosts: readonly string[], listens: string): string[] {
   const host = hostOf(listens);
   return host === '0.0.0.0' || host === '[::]' ? [...hosts] : [...new Set([...hosts, host])];
 }
 
-/** Why this request is not answered; undefined if it is. @param rawHeaders names and values in turn (CA1) */
+/** Returns why a request is refused, or undefined if it is admitted (CA1). @param rawHeaders alternating names and values */
 export function refusalOfCaller(
   rawHeaders: readonly string[],
   { hosts, origins }: Callers,
@@ -56,8 +56,8 @@ export function refusalOfCaller(
 }
 
 /**
- * The first header of this name, in small letters. The framework reads no header of a GET, and making an object of all of them costs more
- * than this.
+ * The first header with this name. The framework reads no headers for a GET, and building an object of all of them would cost more.
+ * @param name the name in lower case
  */
 export function headerOf(rawHeaders: readonly string[], name: string): string | undefined {
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -67,9 +67,9 @@ export function headerOf(rawHeaders: readonly string[], name: string): string | 
   return undefined;
 }
 
-/** Without the port, in lower case. */
+/** The host without its port, in lower case. */
 function hostOf(hostPort: string): string {
-  // Callers ask under the same name again and again.
+  // The last result is cached, because most callers use the same name.
   if (hostPort !== lastHostPort) {
     lastHost = hostPort.toLowerCase().replace(/:\d*$/, '');
     lastHostPort = hostPort;
@@ -79,7 +79,7 @@ function hostOf(hostPort: string): string {
 
 let [lastHostPort, lastHost] = ['', ''];
 
-/** Browsers leave the scheme's usual port out of both. */
+/** True if the origin is this node's own. Browsers omit the scheme's default port from both headers. */
 function isOwn(origin: string, host: string): boolean {
   try {
     return new URL(origin).host === host.toLowerCase();

@@ -1,7 +1,7 @@
 /**
- * Parked facts for people: a list that is bounded in bytes and in time, one by itself with all its bytes, and submitting one again.
+ * Lets people list parked facts within bounds of bytes and time, read one with all its bytes, and resubmit it.
  *
- * Invariant: no entry ends the list, whatever it holds. Anybody who may publish may have written it.
+ * Invariant: no entry can break the list, whatever it holds. Entries are untrusted, because any publisher may have written them.
  */
 import type { StreamFactIngress } from '../../actors/ingest/submit.ts';
 import type { ParkedFact, ParkedFacts } from '../../actors/ports/ports.ts';
@@ -13,7 +13,7 @@ import { decodeBody } from '../../streams/codec.ts';
 import { type ParkedEntry, parkedEntry, wholeEntry } from '../../streams/fact/parked.ts';
 import type { SentBody } from '../../streams/fact/sent-body.ts';
 
-/** Entries that version 0.1 wrote may have 8 MB each. */
+/** Entries read at once. Kept low, because an entry that version 0.1 wrote may have 8 MB. */
 const READ_AT_ONCE = 4;
 
 export function parkedFacts(broker: Broker, facts: Pick<StreamFactIngress, 'resubmit'>): ParkedFacts {
@@ -88,7 +88,7 @@ function shown(entry: ParkedEntry, most: number): ParkedFact {
   };
 }
 
-/** A parked fact as it came; throws if it cannot be read. */
+/** The parked fact as it was sent. Throws if it cannot be decoded or its bytes were cut. */
 function sentOf({ bytes, contentType, length }: ParkedEntry): SentBody {
   if (bytes.length < length) throw new Error('its bytes were cut, and the message that held all of them is gone');
   return { value: decodeBody(bytes, contentType), bytes, type: contentType };

@@ -1,10 +1,11 @@
 /**
- * Answers: every operation of the fronts, from the decoded request to the body of its answer. HTTP and NATS both ask here,
- * so that a request is checked, measured and counted in one place.
+ * Turns decoded requests into the bodies of their answers, for every operation of the fronts. HTTP and NATS share this code, so requests
+ * are checked, measured and counted in one place.
  *
  * Invariants:
- *  SA1 What goes on to the desks has passed its schema; what is refused here names the field.
- *  SA2 Every request is counted once, a reservation's with how it ended; 503 and 500 are the system's faults, the rest are answers.
+ *  SA1 A request that goes on to the desks has passed its schema. A refusal made here names the field.
+ *  SA2 Every request is counted once, and a request about a reservation with its outcome. 503 and 500 count as faults of the system, all
+ *      other statuses as answers.
  */
 
 import type { z } from 'zod';
@@ -41,7 +42,7 @@ import type { MeasuredOperation, ReservationOutcome } from '../metrics/families.
 import type { Metrics } from '../metrics/metrics.ts';
 import { problemOf } from '../problems.ts';
 
-/** Wrong fields named in one problem; the rest is left out. */
+/** Most wrong fields that one problem names. */
 const ERRORS_NAMED = 20;
 
 const stockKey = stockRequest.required();
@@ -66,7 +67,7 @@ export class Answers {
     this.#metrics = deps.metrics;
   }
 
-  /** One fact or a list of them; each is judged on its own. */
+  /** Submits one fact or a list of facts. Each is judged on its own. */
   async submitFacts(body: SentBody | undefined): Promise<FactsAnswer> {
     const sent = sentBody(body);
     const count = Array.isArray(sent.value) ? sent.value.length : 1;
@@ -87,7 +88,7 @@ export class Answers {
     });
   }
 
-  /** One SKU; not-found if nothing is known of it anywhere. */
+  /** ATP of one SKU. Rejects with not-found if nothing is known of the SKU. */
   async atpOfSku(params: unknown, query: unknown): Promise<{ asOf: string } & AtpLine> {
     return this.#timed('atp', async () => {
       const { sku } = valid(atpParams, params);
@@ -96,7 +97,7 @@ export class Answers {
       await this.#namesKnown([line]);
       const answer = await this.#stock.atp({ lines: [line], channel, by });
       const found = onlyLine(answer);
-      // Empty may mean that the filters left nothing: only a SKU that nothing is known of is not found.
+      // No locations may only mean that the filters excluded all. Not-found is for a SKU of which nothing is known.
       if (
         found.locations.length === 0 &&
         ((line.locations === undefined && channel === undefined) || (await this.#isUnknown(sku)))
@@ -107,7 +108,7 @@ export class Answers {
     });
   }
 
-  /** With a location one stock, without one all of the SKU's. */
+  /** The stock at a location, or at all locations of the SKU if the request names none. */
   async stock(body: unknown): Promise<StockAnswer | SkuStockAnswer> {
     const { sku, location } = valid(stockRequest, present(body));
     return this.#blamed<StockAnswer | SkuStockAnswer>('stock', async () => {
@@ -177,7 +178,7 @@ export class Answers {
     return this.#parked.get(valid(parkedParams, params).seq);
   }
 
-  /** @param body a fact to take its place, or undefined to submit it as it is */
+  /** @param body a fact that replaces the parked one, or undefined to resubmit it unchanged */
   async resubmit(params: unknown, body: SentBody | undefined): Promise<{ seq: number; resubmitted: true }> {
     const { seq } = valid(parkedParams, params);
     const corrected = body?.value === undefined ? undefined : body;
@@ -193,7 +194,7 @@ export class Answers {
     return { seq, resubmitted: true };
   }
 
-  /** A name that nothing new may have is taken only where a stored fact has brought it in. @param list the field that holds the lines */
+  /** Refuses names that break NAME_RULE, unless stored facts already use them. @param list the request's field that holds the lines */
   #namesKnown(lines: readonly NamedLine[], list?: string): Promise<void> | undefined {
     return lines.every(isNamed) ? undefined : this.#refuseNewNames(lines, list);
   }
@@ -232,7 +233,7 @@ export class Answers {
     }
   }
 
-  /** Counts it, and whether the system is to blame for its end (SA2). */
+  /** Counts the request, and counts a fault if the system is to blame for its failure (SA2). */
   async #blamed<T>(operation: MeasuredOperation, ask: () => Promise<T>): Promise<T> {
     this.#metrics.countBy('requests_total', operation);
     try {
@@ -284,7 +285,7 @@ function outcomeOfRefusal({ kind }: Refusal): ReservationOutcome {
   return kind === 'id-conflict' ? 'conflict' : 'refused';
 }
 
-/** The value as its schema types it; else a refusal that names each wrong field (SA1). */
+/** Returns the value as its schema types it. Throws a refusal that names the wrong fields if it does not match (SA1). */
 export function valid<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -300,7 +301,7 @@ function invalid(found: readonly FieldError[]): Refusal {
   return new Refusal('invalid-request', named.join('; ') + more, { errors });
 }
 
-/** `lines[0].qty`; the whole is `body`. */
+/** The name of a field, such as `lines[0].qty`; `body` for the whole body. */
 function fieldName(path: readonly PropertyKey[]): string {
   let name = '';
   for (const step of path) name += typeof step === 'number' ? `[${step}]` : `${name === '' ? '' : '.'}${String(step)}`;
@@ -322,7 +323,7 @@ export function present(body: unknown): unknown {
   return body;
 }
 
-/** Counted before any of them is looked at: each costs time. */
+/** Refuses a request that names too many locations, before the schema spends time on each of them. */
 function refuseLocations(body: unknown, most: number): void {
   const lines = typeof body === 'object' && body !== null && 'lines' in body ? body.lines : undefined;
   if (!Array.isArray(lines)) return;
@@ -338,12 +339,12 @@ function refuseLocations(body: unknown, most: number): void {
     );
 }
 
-/** Facts go on as they came, with fields that no schema knows (BO2). */
+/** Refuses deep nesting, because facts are passed on as sent, including fields that no schema has checked (BO2). */
 function refuseDepth(body: unknown): void {
   if (isTooDeep(body)) throw new Refusal('malformed', 'the body is nested too deep');
 }
 
-/** A query parameter given twice reads as a list, of which no schema could say what is wrong. */
+/** Refuses a query parameter that is given twice. It would parse as a list, and the schema's message would mislead. */
 export function onceEach(query: unknown): unknown {
   for (const name in query as Record<string, unknown>) {
     if (Array.isArray((query as Record<string, unknown>)[name]))

@@ -1,4 +1,4 @@
-/** Answers about the whole system, checked and bounded: search, locations, their stock, reservations of a stock key, figures, nodes. */
+/** Answers questions about the whole system within bounds: search, locations and their stock, reservations, KPIs, and nodes. */
 import { Refusal } from '../../actors/ports/refusal.ts';
 import type {
   FoundNames,
@@ -21,7 +21,7 @@ import {
 import { formatInstant } from '../../streams/instant.ts';
 import { onceEach, valid } from './stock-api.ts';
 
-/** What the live feed knows of the whole system. Each rejects with a Refusal where not all of it answers. */
+/** Reads the state of the whole system through the live feed. A read rejects with a Refusal if it needs a node that does not answer. */
 export interface SystemView {
   readonly reads: {
     search(text: string, limit: number): Promise<FoundNames>;
@@ -47,7 +47,7 @@ export class SystemAnswers {
     return this.#view.reads.search(q, limit);
   }
 
-  /** By name. */
+  /** Locations, sorted by name. */
   async locations(query: unknown): Promise<{ locations: readonly LocationBrief[]; next: string | null }> {
     const { limit, cursor: [after] = [''] } = valid(locationsQuery, onceEach(query));
     const behind = (await this.#view.figures.locations()).filter(({ location }) => location > after);
@@ -55,7 +55,7 @@ export class SystemAnswers {
     return { locations, next: behind.length > limit ? cursorText([locations.at(-1)?.location ?? '']) : null };
   }
 
-  /** Not-found if nothing is known of the location. */
+  /** Rejects with not-found if nothing is known of the location. */
   async locationStock(params: unknown, query: unknown): Promise<LocationStockAnswer> {
     const { id: location } = valid(locationParams, params);
     const { state, after, limit } = valid(locationStockQuery, onceEach(query));

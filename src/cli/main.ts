@@ -1,13 +1,13 @@
-/** The program `holdfast`: runs the command that it is called with, and ends with its exit code. */
+/** The entry point of `holdfast`. Runs the command on its command line and exits with the command's exit code. */
 import { shownAddress } from '../../config/servers/secret.ts';
 import { runCli } from './program.ts';
 
-// Everybody on the machine can list command lines. From here on, this one is listed without what an address on it holds.
+// Every user of the machine can list command lines, so addresses in this one are shown without their login from here on.
 const LOGIN = /[a-z][a-z0-9+.-]*:\/\/.*@.*/is;
 if (process.argv.some((word) => LOGIN.test(word)))
   process.title = process.argv.map((word) => word.replace(LOGIN, shownAddress)).join(' ');
 
-// A reader such as `head` that has seen enough closes the pipe: no fault.
+// A reader such as `head` closes the pipe when it has read enough, which is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 const exitCode = await runCli(process.argv.slice(2), {

@@ -1,5 +1,5 @@
 /**
- * The command line: its commands, and what each way of ending is worth as an exit code: 0 good, 1 failed, 2 wrong usage.
+ * The command line maps its commands to their code, and each outcome to an exit code: 0 good, 1 failed, 2 wrong usage.
  */
 
 import { Command, CommanderError } from 'commander';
@@ -17,7 +17,7 @@ import { type CliIo, type CliRun, UsageError } from './support/io.ts';
 const FAILED = 1;
 const WRONG_USAGE = 2;
 
-/** Runs a command; resolves with its exit code. */
+/** Runs a command and resolves with its exit code. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
   const run: CliRun = { stdout: io.stdout, stderr: io.stderr, env: io.env, exitCode: 0 };
   try {
@@ -35,7 +35,7 @@ function programOf(run: CliRun): Command {
     .configureOutput({
       writeOut: (text) => run.stdout.write(text),
       writeErr: (text) => run.stderr.write(text),
-      // An option that does not exist is quoted with its value, which may be meant as a secret.
+      // Commander quotes an unknown option with its value, which may be a secret.
       outputError: (text, write) => write(text.replace(/(--[\w-]+)=[^']*/g, '$1=…')),
     })
     .showHelpAfterError('(--help says what is allowed)')
@@ -50,7 +50,7 @@ function programOf(run: CliRun): Command {
 }
 
 function exitCodeOf(error: unknown, { stderr, env }: CliRun): number {
-  // Commander has said it already.
+  // Commander has already printed the error.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
   const wrong = error instanceof SettingError || error instanceof UsageError;
   const message = error instanceof Error ? error.message : String(error);

@@ -1,13 +1,13 @@
 /**
- * Asks Holdfast over HTTP, at one node or at several. What comes back is an answer or a problem, and no answer at all is a problem too.
+ * Asks one or several nodes of Holdfast over HTTP. The result is an answer or a problem; a missing answer is a problem too.
  *
- * Any node answers for all partitions, so a caller that knows several does not notice that one has died. A node whose connection is
- * refused or breaks, or that is silent for too long, rests for a while, and the others are asked instead.
+ * Any node answers for all partitions, so a caller that knows several nodes does not notice that one has died. A node rests for a while
+ * if its connection is refused or breaks, or if it does not answer in time. The other nodes are asked instead.
  *
- *  CL1 A request that got no answer goes to the next node, and to each at most once. Repeating is harmless, because whatever changes
- *      something has an id or says how it should be afterwards.
- *  CL2 A node is asked again after REST_MS. When all rest, all are asked.
- *  CL3 What a node answers is never repeated here, not even a 503: it is the caller's to decide.
+ *  CL1 A request without an answer goes to the next node, and to each node at most once. Repeating is safe, because every request that
+ *      changes something is idempotent: it has an id or states the desired result.
+ *  CL2 A node is asked again after REST_MS. If all nodes rest, all are asked.
+ *  CL3 A request that a node has answered is never repeated here, not even after a 503. The caller decides.
  */
 import { tlsFault } from '../../config/servers/tls.ts';
 import type { ProblemBody } from '../../streams/contract/stock.ts';
@@ -20,11 +20,11 @@ interface Answered<T> {
 }
 export interface Refused {
   readonly ok: false;
-  /** Its status is NO_ANSWER if no server sent it. */
+  /** The problem. Its status is NO_ANSWER if no server sent it. */
   readonly problem: ProblemBody;
-  /** The node that said it, or that was asked last. */
+  /** Base URL of the node that answered with the problem, or that was asked last. */
   readonly base: string;
-  /** As the node wishes; 0 if it does not say. */
+  /** The node's Retry-After in milliseconds; 0 if it sent none. */
   readonly retryAfterMs: number;
 }
 export type Method = 'GET' | 'POST' | 'DELETE';
@@ -35,7 +35,7 @@ export const NO_ANSWER = 0;
 const ANSWER_MS = 30_000;
 const REST_MS = 2_000;
 const MAX_SAID = 300;
-/** Node.js reads it once, when the process starts. */
+/** Node.js reads NODE_EXTRA_CA_CERTS only once, when the process starts. */
 const CA_ADVICE = '; NODE_EXTRA_CA_CERTS names a file of the CAs that this command trusts besides the usual ones';
 
 interface Node {
@@ -48,13 +48,13 @@ export class Client {
   readonly #answerMs: number;
   #turn = 0;
 
-  /** @param addresses of one Holdfast, as its nodes publish them (baseUrl); at least one */
+  /** @param addresses one or more nodes of the same system, as they publish their addresses (baseUrl) */
   constructor(addresses: readonly [string, ...string[]], answerMs = ANSWER_MS) {
     this.#nodes = addresses.map((address) => ({ base: baseUrl(address), restsUntilMs: 0 }));
     this.#answerMs = answerMs;
   }
 
-  /** Asks one node after the other until one answers (CL1, CL3). */
+  /** Asks the nodes one after the other until one answers (CL1, CL3). */
   async ask<T>(method: Method, path: string, body?: unknown): Promise<Asked<T>> {
     const [first, ...others] = this.#inTurn() as [Node, ...Node[]];
     let asked = await this.#askNode<T>(first, method, path, body);
@@ -65,7 +65,7 @@ export class Client {
     return asked;
   }
 
-  /** Those to ask, the one whose turn it is first (CL2). */
+  /** The nodes to ask, in the order of this turn (CL2). */
   #inTurn(): Node[] {
     const nowMs = performance.now();
     const awake = this.#nodes.filter(({ restsUntilMs }) => restsUntilMs <= nowMs);
@@ -105,7 +105,7 @@ export class Client {
   }
 }
 
-/** A path with its parts percent-encoded. */
+/** Builds a path from parts and percent-encodes them. */
 export function path(...parts: string[]): string {
   return `/${parts.map(encodeURIComponent).join('/')}`;
 }
@@ -140,7 +140,7 @@ function isProblem(answer: object): answer is ProblemBody {
   return 'type' in answer && typeof answer.type === 'string' && 'detail' in answer && typeof answer.detail === 'string';
 }
 
-/** fetch hides what happened in its cause, and behind two addresses of one host in the cause's list. */
+/** The reason why fetch failed. It is in the error's cause, or in the cause's list if the host has several addresses. */
 function causeOf(error: unknown): { name: string; message: string; code?: string | undefined } {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const one = cause instanceof AggregateError ? cause.errors[0] : cause;

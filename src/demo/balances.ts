@@ -1,13 +1,13 @@
 /**
- * Opening balances of the demo. They are made up, because the data set has none. They are computed from all that the month moves, so that
- * every stock key lasts, in whatever order the streams are read, and only the staged ones run short.
+ * Opening balances of the demo, made up because the data set has none. They are computed from all that the month moves, so every stock
+ * key lasts, in whatever order the streams are read. Only the staged ones run short.
  */
 import type { Demo } from '../../config/demo/demo.ts';
 import type { SentFact } from '../replay/entry.ts';
 import { draw, drawn } from './chance.ts';
 import { storesOf } from './movements.ts';
 
-/** Units that a month takes from a stock key, and that it brings. */
+/** Units that the month takes from a stock key, and units that it brings. */
 export interface Flow {
   readonly out: number;
   readonly in: number;
@@ -17,19 +17,19 @@ export interface Balance {
   readonly location: string;
   /** Units at the start. */
   readonly opens: number;
-  /** Units that the month needs and that come only after the key has gone below zero; 0 unless it is staged. */
+  /** Units that the month needs and that arrive only after the key has gone below zero; 0 unless it is staged. */
   readonly late: number;
-  /** Units that bring a month's end back to its start. */
+  /** Units that bring the stock at the month's end back to its start. */
   readonly restock: number;
 }
 
 interface SkuDemand {
   readonly sku: string;
-  /** Units of it that the storefront is expected to sell in the month, over all stores. */
+  /** Units that the storefront is expected to sell in the month, over all stores. */
   readonly storefront: number;
 }
 
-/** One balance for each SKU at the warehouse and at the stores that carry it. */
+/** One balance for each SKU at the warehouse and at each store that carries it. */
 export function balancesOf(demands: readonly SkuDemand[], flows: ReadonlyMap<string, Flow>, demo: Demo): Balance[] {
   return demands.flatMap(({ sku, storefront }) => {
     const stores = storesOf(demo).filter((id) => drawn(`carried ${id} ${sku}`, demo.carriedPerThousand));
@@ -61,7 +61,7 @@ export function openingOf({ sku, location, opens }: Balance, occurredAt: string)
   return { id: `opening:${location}:${sku}`, ...common, note: 'made up for the demo' };
 }
 
-/** For the month played again: a delivery, id `restock:<location>:<sku>`. */
+/** A delivery for the month played again, id `restock:<location>:<sku>`; undefined if there is nothing to bring. */
 export function restockOf({ sku, location, restock }: Balance, occurredAt: string): SentFact | undefined {
   if (restock === 0) return undefined;
   const id = `restock:${location}:${sku}`;
@@ -73,7 +73,7 @@ export function keyOf({ sku, location }: { readonly sku?: unknown; readonly loca
   return JSON.stringify([sku, location]);
 }
 
-/** Sellable units that a movement brings to its stock key; below 0 it takes some. */
+/** Sellable units that a movement adds to its stock key; negative if it takes some. */
 export function change(movement: SentFact): number {
   const { type, phase, disposition, qty, delta } = movement as {
     type: string;

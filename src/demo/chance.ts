@@ -1,17 +1,17 @@
-/** Chance that can be repeated: the same words give the same numbers, in every run and on every machine. */
+/** Repeatable chance: the same words give the same numbers, in every run and on every machine. */
 import { hash64 } from '../../streams/hash.ts';
 
-/** A number from 0 up to, not including, `below`, drawn by the words. */
+/** A number from 0 up to, not including, `below`, drawn from the words. */
 export function draw(words: string, below: number): number {
   return hash64(words).lo % below;
 }
 
-/** Whether the words are among so many of a thousand. */
+/** True for about `perThousand` of a thousand texts, and always the same for the same words. */
 export function drawn(words: string, perThousand: number): boolean {
   return draw(words, 1000) < perThousand;
 }
 
-/** Mulberry32: numbers from 0 to 1 from a seed. */
+/** Mulberry32: numbers from 0 up to, not including, 1, from a seed. */
 export function random(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,8 +1,8 @@
-/** Facts that happen some time after their cause. */
+/** Facts that happen some time after their cause, for example a transfer that arrives. */
 import { formatInstant, parseInstant } from '../../streams/instant.ts';
 import type { SentFact } from '../replay/entry.ts';
 
-/** Facts that wait for their moment, taken in the order of their moments. */
+/** Facts that wait for their moment. They are taken in the order of these moments. */
 export class Due {
   readonly #waiting: { readonly at: number; readonly fact: SentFact }[] = [];
 
@@ -14,7 +14,7 @@ export class Due {
     this.#waiting.splice(place, 0, { at, fact: { ...fact, occurredAt } });
   }
 
-  /** Takes what has come by then, in microseconds since 1970. */
+  /** Takes the facts whose moment has come by `at`, in microseconds since 1970. */
   *upTo(at: number): Generator<SentFact> {
     for (let next = this.#waiting[0]; next !== undefined && next.at <= at; next = this.#waiting[0]) {
       this.#waiting.shift();

@@ -1,4 +1,7 @@
-/** What the demo has to know of its month before it begins: which SKUs there are, how often each sells, and with how much it opens. */
+/**
+ * Everything the demo must know about its month before it begins: which SKUs there are, how often each sells, and with how much stock
+ * it opens.
+ */
 import type { Demo } from '../../config/demo/demo.ts';
 import { Pace } from '../replay/pace.ts';
 import { type Balance, balancesOf, change, type Flow, keyOf } from './balances.ts';
@@ -10,14 +13,14 @@ interface SkuMonth {
 }
 export interface Month {
   readonly path: string;
-  /** occurredAt of the first fact of the file. */
+  /** occurredAt of the file's first fact. */
   readonly firstAt: string;
-  /** In the order in which they first appear. */
+  /** In the order of their first fact. */
   readonly skus: readonly SkuMonth[];
   readonly balances: readonly Balance[];
 }
 
-/** Reads the month through once; throws a ReadError if that fails. */
+/** Reads the whole month once; throws a ReadError if that fails. */
 export async function readMonth(path: string, demo: Demo): Promise<Month> {
   const saleLines = new Map<string, number>();
   const flows = new Map<string, Flow>();
@@ -41,12 +44,14 @@ export async function readMonth(path: string, demo: Demo): Promise<Month> {
   return { path, firstAt, skus, balances: balancesOf(demands, flows, demo) };
 }
 
-/** When facts of the month are played, on the compressed clock; the first at the anchor. */
+/** The pace of the month on the compressed clock. Its first fact is played at the anchor. */
 export function paceOf({ compress, longestGapMs }: Demo, anchorMs: number): Pace {
   return new Pace({ speed: compress, compress: true, longestGapMs }, () => anchorMs);
 }
 
-/** Units that the storefront is expected to sell in so many seconds; lines and units of a line are drawn evenly from 1. */
+/**
+ * Units that the storefront is expected to sell in that many seconds. Lines of a basket and units of a line are drawn evenly from 1.
+ */
 function storefrontUnits({ storefront }: Demo, seconds: number): number {
   const { reservationsPerSecond, confirmed, mostLines, mostUnits } = storefront;
   return seconds * reservationsPerSecond * confirmed * ((1 + mostLines) / 2) * ((1 + mostUnits) / 2);

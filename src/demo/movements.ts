@@ -1,5 +1,6 @@
 /**
- * What moves stock in one run of the month: the real sales in file order, and made-up deliveries, transfers and returns around them.
+ * Everything that moves stock in one run of the month: the real sales in file order, and made-up deliveries, transfers and returns
+ * around them.
  *
  * The same month and demo give the same movements in the same order.
  */
@@ -19,7 +20,7 @@ const RETURNS = [
   ['vendor', 'faulty batch'],
 ] as const;
 
-/** What moves stock in one run of the month, in the order in which it is sent. Ids have no prefix yet. */
+/** Yields the movements in the order in which they are sent. Ids have no prefix yet. */
 export async function* movements(path: string, demo: Demo, prefix: string): AsyncGenerator<SentFact> {
   const staged = new Set<string>(demo.staged.map(({ sku }) => sku));
   const due = new Due();
@@ -29,7 +30,7 @@ export async function* movements(path: string, demo: Demo, prefix: string): Asyn
     yield* due.upTo(parseInstant(sale.occurredAt) ?? 0);
     yield entry.fact;
     if (sale.type !== 'sale') continue;
-    // A chance delivery would end a staged shortage before its own does.
+    // A chance delivery would end a staged shortage before its own delivery does.
     if (!staged.has(sale.sku) && drawn(`receipt ${sale.id}`, demo.receiptsPerThousand)) yield delivery(sale);
     if (drawn(`transfer ${sale.id}`, demo.transfersPerThousand)) {
       const [shipped, received] = transfer(sale, demo, prefix);

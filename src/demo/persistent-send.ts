@@ -1,4 +1,4 @@
-/** Sending that does not give up: a demo outlives a restart of its node. */
+/** Sending that does not give up, because a demo outlives a restart of its node. */
 import { type Clock, delay } from '../../streams/clock.ts';
 import type { FactsAnswer } from '../../streams/contract/stock.ts';
 import type { SentFact } from '../replay/entry.ts';
@@ -7,7 +7,10 @@ import type { Send } from '../replay/send.ts';
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5_000;
 
-/** Resolves with the answer, or with undefined once the signal has ended it; says each new trouble once. */
+/**
+ * Resolves with the answer, or with undefined once the signal ends it. Reports a trouble only when it differs from
+ * the last one.
+ */
 export async function sendUntilStored(
   facts: readonly SentFact[],
   send: Send,

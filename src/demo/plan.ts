@@ -1,10 +1,10 @@
 /**
- * The script of one run of the month: opening stock, what moves it, and the late deliveries that end the staged shortages, all with
- * stamps of the retailer's own time.
+ * The script of one run of the month: opening stock, its movements, and the late deliveries that end the staged shortages. All
+ * stamps are in the retailer's own time.
  *
- *  DP1 The same month, demo and run number give the same facts in the same order: a place in the script is a number.
+ *  DP1 The same month, demo and run number give the same facts in the same order, so a place in the script is a number.
  *  DP2 Ids begin with the run's prefix, so a month played again is new facts.
- *  DP3 No fact takes a stock key below zero, except those of a staged SKU between one sale and its late delivery (balances.ts).
+ *  DP3 No fact takes a stock key below zero, except facts of a staged SKU between one sale and its late delivery (balances.ts).
  */
 import type { Demo } from '../../config/demo/demo.ts';
 import { parseInstant } from '../../streams/instant.ts';
@@ -16,7 +16,7 @@ import { movements } from './movements.ts';
 
 const OPENING_BEFORE_MS = 60_000;
 
-/** The facts of one run, from its first. Run 1 opens with counts, later ones with deliveries (DP1). */
+/** Yields the facts of one run, from its first. Run 1 opens with counts, later runs with deliveries (DP1). */
 export async function* script(month: Month, demo: Demo, run: number, prefix: string): AsyncGenerator<SentFact> {
   const openedAt = later(month.firstAt, -OPENING_BEFORE_MS);
   for (const balance of month.balances) {
@@ -34,7 +34,7 @@ export async function* script(month: Month, demo: Demo, run: number, prefix: str
   for (const late of due.upTo(Number.POSITIVE_INFINITY)) yield named(late, prefix);
 }
 
-/** The stock of the staged SKUs, each until it first goes below zero (DP3). */
+/** The stock of each staged SKU until it first goes below zero (DP3). */
 class Shortages {
   readonly #left = new Map<string, { units: number; readonly balance: Balance }>();
 
@@ -43,7 +43,7 @@ class Shortages {
       if (balance.late > 0) this.#left.set(keyOf(balance), { units: balance.opens, balance });
   }
 
-  /** The delivery that the fact makes necessary, as of the fact's moment. */
+  /** The delivery that this fact makes necessary, stamped with the fact's moment. */
   causedBy(fact: SentFact): SentFact | undefined {
     const key = keyOf(fact);
     const left = this.#left.get(key);
@@ -57,7 +57,7 @@ class Shortages {
   }
 }
 
-// DP2.
+// The prefix makes the ids of every run different (DP2).
 function named(fact: SentFact, prefix: string): SentFact {
   return { ...fact, id: `${prefix}${String(fact.id)}` };
 }

@@ -1,8 +1,10 @@
 /**
- * The demo retailer: plays its month from now on, on a compressed clock, again and again, and counts shelves meanwhile.
+ * The demo retailer plays its month from now on, on a compressed clock, again and again, and counts shelves at the same
+ * time.
  *
- * It is a client like any other: it knows the nodes by their HTTP addresses alone. Where it is stands in a small file
- * (retailer-state.ts), so it goes on after a stop, and after a crash sends again exactly what may not have arrived.
+ * It is a client like any other and knows the nodes only by their HTTP addresses. Its place in the month is in a small
+ * file (retailer-state.ts), so it continues after a stop. After a crash it sends again exactly the facts that may not
+ * have arrived.
  */
 
 import type { Demo } from '../../config/demo/demo.ts';
@@ -27,17 +29,17 @@ export interface RetailerOptions {
   readonly ask: Ask;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Told what a person should know: where it goes on, what is wrong. */
+  /** Receives messages for a person: where it continues, what is wrong. */
   readonly report: (line: string) => void;
 }
 export interface RetailerCounters {
-  /** Stored facts, duplicates too. */
+  /** Stored facts, including duplicates. */
   readonly facts: number;
   readonly refused: number;
   readonly run: number;
 }
 
-/** Share of cycle counts that find one unit less than the book. */
+/** Share of cycle counts that find one unit less than recorded, where a unit is available. */
 const MISCOUNTS = 1 / 12;
 
 export class Retailer {
@@ -55,7 +57,9 @@ export class Retailer {
     return { facts: this.#facts, refused: this.#refused, run: this.#state.run };
   }
 
-  /** Resolves after the signal, when the state is written; rejects only if the month or the state file cannot be used. */
+  /**
+   * Resolves after the signal, once the state is written. Rejects only if the month or the state file cannot be used.
+   */
   async run(): Promise<void> {
     const { stateFile, signal, report } = this.#options;
     const loaded = await loadState(stateFile);
@@ -85,7 +89,7 @@ export class Retailer {
       const at = index++;
       if (at < anchor.index) continue;
       if (resumed && at === intended) {
-        // What may have been sent keeps its stamps (DS1); the rest follows from now.
+        // Facts that may have been sent keep their stamps (DS1); later ones follow from now.
         await this.#ship(batch, at);
         batch = [];
         this.#state = { ...this.#state, anchor: { index: at, ms: clock.nowMs() } };
@@ -110,7 +114,7 @@ export class Retailer {
     return this.#save();
   }
 
-  /** Stores the facts of the script up to, not including, `end`. */
+  /** Stores the facts of the script up to, not including, the place `end`. */
   async #ship(batch: readonly SentFact[], end: number): Promise<void> {
     if (batch.length === 0 || this.#options.signal.aborted) return;
     this.#state = { ...this.#state, intended: Math.max(end, this.#state.intended) };
@@ -136,7 +140,7 @@ export class Retailer {
     return saveState(this.#options.stateFile, this.#state);
   }
 
-  /** Cycle counts: asks the book and mostly agrees with it. */
+  /** Sends cycle counts. Each asks for the recorded stock and mostly agrees with it. */
   async #countShelves(): Promise<void> {
     const { demo, month, clock, signal, ask } = this.#options;
     const chance = random(Math.floor(clock.nowMs()));
@@ -149,7 +153,7 @@ export class Retailer {
       const found = await stockOf(ask, sku, location);
       if (found === undefined) continue;
       const nowMs = clock.nowMs();
-      // A unit that is promised is set apart on its shelf, so it is not the one that is missing.
+      // A promised unit is set apart on its shelf, so it is never the missing one.
       const missing = found.available > 0 && chance() < MISCOUNTS ? 1 : 0;
       const counted = Math.max(0, found.sellable - missing);
       const id = `demo-${this.#state.series}-count:${nowMs}`;

@@ -1,8 +1,9 @@
 /**
- * The demo's storefront: callers who look, put into the basket, and buy, leave or forget, at a bounded rate.
+ * The demo's storefront: callers who look, fill a basket, and then buy, leave or forget it, at a bounded rate.
  *
- * A caller looks a few times and then reserves; a hold is confirmed, released or left to expire. What is confirmed leaves the
- * shelf a little later, as a `sale` that names the reservation. Latencies are what the callers see, over HTTP.
+ * A caller looks a few times and then reserves. The hold is confirmed, released or left to expire. A confirmed basket leaves
+ * the shelf a little later, as a `sale` for each line that names the reservation. Latencies are measured by the callers, over
+ * HTTP.
  */
 import { setMaxListeners } from 'node:events';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
@@ -27,7 +28,7 @@ export interface StorefrontOptions {
 }
 export interface StorefrontCounters {
   readonly atpRequests: number;
-  /** Requests that were decided: granted + refused. */
+  /** Decided requests: granted + refused. */
   readonly reservations: number;
   readonly granted: number;
   readonly refused: number;
@@ -36,9 +37,9 @@ export interface StorefrontCounters {
   /** Holds left to expire. */
   readonly forgotten: number;
   readonly sales: number;
-  /** Requests without a usable answer: unreachable, 5xx. */
+  /** Attempts that failed: no answer, 5xx, a confirm or release that was refused, or sales that could not be sent. */
   readonly troubles: number;
-  /** Over the last 5 to 10 seconds; 0 if nothing was asked. */
+  /** Over the last 5 to 10 s; 0 if nothing was asked. */
   readonly atpMsP99: number;
   readonly reservationMsP99: number;
 }
@@ -46,9 +47,9 @@ export interface StorefrontCounters {
 const AFTER_TROUBLE_MS = 500;
 const WINDOW_MS = 5_000;
 const SHIP_EVERY_MS = 500;
-/** A confirmed basket leaves the shelf within this. */
+/** A confirmed basket leaves the shelf within this time. */
 const PICKING_MS = 10_000;
-/** Confirmed baskets waiting to leave; the callers wait beyond that. */
+/** The most confirmed baskets that wait to leave. Callers stop reserving beyond that. */
 const MOST_WAITING = 5_000;
 const LAST_TRIES = 3;
 
@@ -65,7 +66,7 @@ interface Leaving {
 export class Storefront {
   readonly #options: StorefrontOptions;
   readonly #load: Demo['storefront'];
-  /** Where orders are collected. */
+  /** Locations where orders are collected. */
   readonly #stores: readonly string[];
   readonly #chance: () => number;
   readonly #visit: string;
@@ -73,7 +74,7 @@ export class Storefront {
   readonly #atpLatency: WindowedLatency;
   readonly #reservationLatency: WindowedLatency;
   #leaving: Leaving[] = [];
-  /** Sales on their way, the same until they are stored. */
+  /** Sales in flight. They stay the same until they are stored. */
   #packed: SentFact[] = [];
   #counts = { atpRequests: 0, granted: 0, refused: 0, confirmed: 0, released: 0, forgotten: 0, sales: 0, troubles: 0 };
   #nextSlotMs = 0;
@@ -81,7 +82,7 @@ export class Storefront {
 
   constructor(options: StorefrontOptions) {
     const { clock, demo, month } = options;
-    // Every waiting caller listens to the signal.
+    // Every waiting caller listens to the signal, which is more than Node's limit for a warning.
     const signal = AbortSignal.any([options.signal]);
     setMaxListeners(0, signal);
     this.#options = { ...options, signal };
@@ -103,7 +104,9 @@ export class Storefront {
     };
   }
 
-  /** Resolves after the signal, when every caller has ended and what was bought has left, as far as the node still answers. */
+  /**
+   * Resolves after the signal, once every caller has ended and the bought goods have left, as far as the node still answers.
+   */
   async run(): Promise<void> {
     const callers = Array.from({ length: this.#load.callers }, () => this.#caller());
     await Promise.all([...callers, this.#ship()]);
@@ -162,7 +165,7 @@ export class Storefront {
     } else this.#counts.forgotten++;
   }
 
-  /** Waits for this caller's turn: all callers together look so many times a second, and do not catch up. */
+  /** Waits for this caller's turn. All callers together look `atpPerSecond` times a second and never catch up. */
   async #slot(): Promise<void> {
     const { clock, signal } = this.#options;
     const load = this.#load;
@@ -190,7 +193,10 @@ export class Storefront {
     }
   }
 
-  /** Sends the sales of what leaves now. A batch that failed goes again first, as it was: stored before, it is a duplicate. */
+  /**
+   * Sends the sales of the baskets that leave now. A failed batch goes again first, unchanged, so facts stored before are
+   * duplicates.
+   */
   async #sell(leaves: (dueMs: number) => boolean): Promise<void> {
     if (this.#packed.length === 0) this.#pack(leaves);
     if (this.#packed.length === 0) return;
@@ -226,7 +232,7 @@ function decided(asked: Asked): Asked {
   return asked;
 }
 
-/** Throws if it was not granted. */
+/** Throws unless the request was granted. */
 function granted(asked: Asked): unknown {
   if (!asked.ok) throw new Error(asked.problem.detail);
   return asked.body;

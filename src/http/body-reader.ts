@@ -1,29 +1,29 @@
 /**
- * Reads the bodies of requests, within bounds for each and for all of them together.
+ * Reads the bodies of requests. A limit on each body and a budget for all of them together bound the memory that callers can take.
  *
  * Invariants:
- *  BR1 A body counts with the bytes that have come, not with those that were announced, until its request is answered. All bodies together
- *      keep to LIMITS.bodiesBytes; the next one is refused with 503 at once, and its rest is thrown away as it comes.
- *  BR2 A body that makes no progress for LIMITS.bodyProgressMs is cut. (That headers and body have come in LIMITS.requestReadMs is the
- *      server's own rule.)
- *  BR3 Whatever ends a body, its bytes are given back once.
+ *  BR1 A body counts with the bytes that have arrived, not with its announced length, until its request is answered. All bodies together
+ *      stay within LIMITS.bodiesBytes. A body that exceeds this is refused with 503 at once, and its rest is discarded as it arrives.
+ *  BR2 A body that makes too little progress in LIMITS.bodyProgressMs is cut. (The server itself enforces LIMITS.requestReadMs for the
+ *      headers and the body together.)
+ *  BR3 The bytes of a body are released exactly once, however the body ends.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LIMITS } from '../../config/limits.ts';
 import { FrontProblem } from '../problems.ts';
 
-/** What a chunk costs beside its bytes, about: a body may come byte by byte. */
+/** Approximate overhead of a chunk in bytes. It counts too, because a body may arrive byte by byte. */
 const CHUNK_BYTES = 256;
 
-/** Thrown for a body that is refused before all of it has come. */
+/** Thrown for a body that is refused before all of it has arrived. */
 export class UnreadBody extends FrontProblem {}
 
-/** A body that is coming. Its listeners stay: taking them off costs more than they do. */
+/** A body that is arriving. Its listeners are never removed, because that costs more than keeping them. */
 class Incoming {
   bytes = 0;
   chunks: Buffer[] = [];
   ended = false;
-  /** Bytes and time at the last look that found progress. */
+  /** Bytes and time at the start of the current progress interval (BR2). */
   seen = 0;
   seenAt: number;
   readonly #done: Read;
@@ -41,7 +41,7 @@ class Incoming {
     this.#end(error, NOTHING);
   }
 
-  // BR3.
+  // Only the first end counts, so the bytes are released once (BR3).
   #end(error: Error | null, bytes: Buffer): void {
     if (this.ended) return;
     this.ended = true;
@@ -63,16 +63,16 @@ export class BodyReader {
     this.#nowMs = nowMs;
   }
 
-  /** Bytes of all bodies that are in memory (BR1). */
+  /** Bytes of all bodies in memory, including the overhead of their chunks (BR1). */
   get held(): number {
     return this.#held;
   }
 
   /**
    * Reads one body.
-   * @param response its answer, whose end gives the bytes back
-   * @param limit bytes of this body
-   * @param done is called once, with a FrontProblem or with the whole body
+   * @param response the response; its end releases the bytes
+   * @param limit largest size of this body, in bytes
+   * @param done callback, called once with a FrontProblem or with the whole body
    */
   read(body: IncomingMessage, response: ServerResponse, limit: number, done: Read): void {
     if (Number(body.headers['content-length']) > limit) return done(tooLarge(limit), NOTHING);
@@ -98,7 +98,7 @@ export class BodyReader {
         else coming.chunks.push(chunk);
       })
       .on('end', () => {
-        // An answer that is sent closes too, whether its connection stays or not.
+        // A response also emits 'close' after it is sent, even if its connection stays open.
         if (!coming.ended) response.once('close', release);
         coming.whole();
       })
@@ -108,7 +108,7 @@ export class BodyReader {
       });
   }
 
-  /** Cuts the bodies that make no progress. To be called about once a second (BR2). */
+  /** Cuts bodies that make too little progress (BR2). Call it about once a second. */
   watch(): void {
     const now = this.#nowMs();
     for (const coming of this.#coming) {

@@ -1,11 +1,11 @@
 /**
- * The rest of a body that is refused unread. A caller that is still sending when it is answered and cut off sees a broken pipe, not the
- * answer; so what is on its way is read and thrown away first, within bounds.
+ * Discards the rest of a body that is refused unread. A caller that is cut off while it still sends sees a broken pipe instead of the
+ * answer, so the bytes in transit are read and dropped first, within bounds.
  */
 import type { IncomingMessage } from 'node:http';
 import { LIMITS } from '../../config/limits.ts';
 
-/** Resolves with true when all of it has come, with false when a bound was met or the caller is gone. */
+/** Resolves with true once the whole body has arrived, or with false if a bound was reached or the caller is gone. */
 export function discard(request: IncomingMessage): Promise<boolean> {
   if (request.complete || request.destroyed) return Promise.resolve(request.complete);
   return new Promise((resolve) => {

@@ -1,12 +1,12 @@
 /**
- * The front of the live feed: WebSocket connections at /v1/live.
+ * The front of the live feed serves WebSocket connections at /v1/live.
  *
  * Invariants:
- *  WS1 What can be refused is refused before the upgrade, as an HTTP problem: foreign callers, unknown topics, too many readers.
- *  WS2 A connection whose peer does not answer a ping within PING_MS is cut, and one that takes nothing is closed by the hub: a dead
- *      reader costs its socket for half a minute, nothing else.
- *  WS3 A reader has a budget of topic changes; beyond it, it is closed.
- *  WS4 Every connection ends with a code and a reason where there is still somebody to tell.
+ *  WS1 Refusals come before the upgrade where possible, as HTTP problems: foreign callers, unknown topics, too many readers.
+ *  WS2 A connection whose peer does not answer a ping within PING_MS is cut, and the hub closes a connection that reads nothing. A dead
+ *      reader therefore costs only its socket, for half a minute.
+ *  WS3 A reader has a budget of topic changes. A reader that exceeds it is disconnected.
+ *  WS4 Every connection ends with a code and a reason, as long as its peer can still receive them.
  */
 import { fastifyWebsocket, type WebSocket } from '@fastify/websocket';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -19,15 +19,15 @@ import { addRoute } from './operation.ts';
 import { live } from './routes/system.ts';
 
 const PING_MS = 15_000;
-/** How long a closing connection may take before it is cut. */
+/** How long a connection may take to close before it is cut. */
 const CLOSE_MS = 1_000;
 
-/** Close codes (RFC 6455, 7.4.1; 1013 by IANA's registry). */
+/** Close codes (RFC 6455, 7.4.1; 1013 is in the IANA registry). */
 const CODES = { left: 1000, stopping: 1001, misused: 1008, slow: 1013, silent: 1008 } as const;
 
 interface LiveFrontDeps {
   readonly hub: Hub;
-  /** Told how a connection has ended. */
+  /** Called when a connection has ended, with the reason. */
   readonly closed: (ending: LiveEnding) => void;
 }
 
@@ -41,12 +41,12 @@ export class LiveFront {
     this.#deps = deps;
   }
 
-  /** The plugin knows this route alone. An upgrade that is offered with another path is passed over, and the request is answered. */
+  /** Adds the route of the live feed. The plugin sees this route only, so on any other path an offer to upgrade is ignored. */
   addTo(app: FastifyInstance): void {
     app.register(async (scope) => {
       await scope.register(fastifyWebsocket, {
         options: { clientTracking: false, perMessageDeflate: false, maxPayload: LIMITS.liveMessageBytes },
-        // A frame that is too long or no frame at all: ws is closing the connection with the code that says so.
+        // After a frame that is malformed or too long, ws itself closes the connection with the right code.
         errorHandler: (_error, socket) => {
           if (socket.readyState === socket.OPEN) socket.terminate();
         },
@@ -56,7 +56,7 @@ export class LiveFront {
         throw new FrontProblem('upgrade-required', 'ask for it with a WebSocket client');
       };
       addRoute(scope, live, plain, {
-        // WS1.
+        // Runs before the upgrade, so a refusal is still an HTTP problem (WS1).
         preValidation: async (request, reply) => {
           if (request.ws) this.#admit(request);
           else reply.header('Upgrade', 'websocket');
@@ -67,11 +67,11 @@ export class LiveFront {
     this.#pings = setInterval(() => {
       for (const connection of this.#connections) connection.ping();
     }, PING_MS);
-    // A node that cannot start ends without a stop.
+    // A node that fails to start never calls end, and this timer must not keep its process alive.
     this.#pings.unref();
   }
 
-  /** Closes every connection, and takes none any more. */
+  /** Closes every connection and accepts no new ones. */
   async end(): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#pings);
@@ -124,7 +124,7 @@ class Connection implements Sink {
     client.on('pong', () => {
       this.#alive = true;
     });
-    // A frame that is too long or no frame at all: ws closes the connection with the code that says so.
+    // After a frame that is malformed or too long, ws closes the connection with the right code.
     client.on('error', () => {
       this.#ending ??= 'misused';
     });
@@ -155,7 +155,7 @@ class Connection implements Sink {
     for (const topic of topics) this.#deps.hub.subscribe(this.#reader, topic);
   }
 
-  // WS2.
+  // Cuts a connection that did not answer the previous ping (WS2).
   ping(): void {
     if (!this.#alive) {
       this.#ending ??= 'silent';
@@ -166,7 +166,7 @@ class Connection implements Sink {
     if (this.#client.readyState === this.#client.OPEN) this.#client.ping();
   }
 
-  /** Says why, and cuts it if the other side does not close in time (WS4). */
+  /** Sends the code and the reason, and cuts the connection if the peer does not close it in time (WS4). */
   end(ending: LiveEnding, why: string): Promise<void> {
     this.#ending ??= ending;
     this.#deps.hub.leave(this.#reader);
@@ -199,7 +199,7 @@ class Connection implements Sink {
   }
 }
 
-/** The budget of one reader: a token bucket (WS3). */
+/** A token bucket that limits the topic changes of one reader (WS3). */
 class TopicChanges {
   readonly #nowMs: () => number;
   #left: number = LIMITS.liveChangesAtOnce;
@@ -210,7 +210,7 @@ class TopicChanges {
     this.#at = nowMs();
   }
 
-  /** False if there are too many. */
+  /** False if the budget is exceeded. */
   take(changes: number): boolean {
     const now = this.#nowMs();
     this.#left = Math.min(
@@ -236,7 +236,7 @@ function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }
 
-/** A close frame holds at most 123 bytes of reason. */
+/** Shortens a reason to the 123 bytes that a close frame can hold. */
 function shortened(why: string): string {
   const bytes = Buffer.from(why.toWellFormed());
   return bytes.length <= 123
@@ -253,7 +253,7 @@ function topicsOf(request: FastifyRequest): string[] {
   return 'topics' in parsed ? parsed.topics.map(({ name }) => name) : [];
 }
 
-/** The query's value as it was sent: ids are encoded within it, and commas stand between them. */
+/** The raw value of the query's `topics`. It is split at commas before it is decoded, because an id may contain an encoded comma. */
 function rawTopics({ url }: FastifyRequest): string {
   const query = url.indexOf('?');
   if (query < 0) return '';

@@ -1,14 +1,14 @@
-/** Which methods a path takes, so that one that it does not take is told from a path that is not there. */
+/** Finds the methods of a path, so that a wrong method (405) is told apart from an unknown path (404). */
 import type { Operation } from './operation.ts';
 
-/** By path as a caller writes it, without the query: the methods of its operations in order; empty if there is no such path. */
+/** Returns a function from a request's path, without the query, to the methods of its operations in order. Empty for an unknown path. */
 export function methodsOf(operations: readonly Operation[]): (path: string) => string[] {
   const paths = new Map<string, { readonly form: RegExp; readonly methods: Set<string> }>();
   for (const { path, method } of operations) {
     const known = paths.get(path) ?? { form: formOf(path), methods: new Set<string>() };
     paths.set(path, known);
     known.methods.add(method);
-    // The framework answers HEAD wherever it answers GET.
+    // The framework adds HEAD to every GET route.
     if (method === 'GET') known.methods.add('HEAD');
   }
   return (path) => [

@@ -1,7 +1,6 @@
 /**
- * The OpenAPI 3.1 document, generated from the operations and the zod schemas that check their requests.
- *
- * Answers may grow, so their objects are described as open; requests keep unknown fields out of harm's way likewise.
+ * Generates the OpenAPI 3.1 document from the operations and from the zod schemas that check their requests. Answers may gain fields, so
+ * their objects are described as open.
  */
 import {
   createDocument,
@@ -34,7 +33,7 @@ const EXAMPLE_DETAILS: Partial<Record<ProblemKind, string>> = {
 
 const texts = new WeakMap<readonly Operation[], string>();
 
-/** The document as JSON text; made once. */
+/** The document as JSON text, generated once. */
 export function openApiText(operations: readonly Operation[]): string {
   let text = texts.get(operations);
   if (text === undefined) {
@@ -76,7 +75,7 @@ function openApiDocument(operations: readonly Operation[]): object {
       paths,
     },
     {
-      // Money is a number or a decimal string, which zod knows only as custom.
+      // Money is a number or a decimal string, which is a custom type in zod.
       allowEmptySchema: { custom: true },
       override: ({ zodSchema, jsonSchema, io }) => {
         if (zodSchema._zod.def.type === 'custom') jsonSchema.type = ['number', 'string'];
@@ -133,7 +132,7 @@ function described(operation: Operation): ZodOpenApiOperationObject {
   } as ZodOpenApiOperationObject;
 }
 
-/** Kinds by status: the operation's own, and those that come with a body or with any work at all. */
+/** Kinds of problems by status: those of the operation itself, and those common to all requests like it. */
 function problemsOf(operation: Operation): Map<string, ProblemKind[]> {
   const kinds = new Set<ProblemKind>(operation.problems);
   const readsBody = operation.method === 'POST';

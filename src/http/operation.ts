@@ -1,6 +1,6 @@
 /**
- * Operations: what the HTTP front offers, as data. A route is registered from its operation and the OpenAPI document is
- * generated from it, so that neither knows of one that the other does not.
+ * Operations describe the HTTP front as data. Routes are registered from operations, and the OpenAPI document is generated from them, so
+ * the two cannot diverge.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { z } from 'zod';
@@ -8,13 +8,13 @@ import { encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { headerOf } from '../api/callers.ts';
 import type { ProblemKind } from '../problems.ts';
 
-/** One that takes a body says how large it may be. */
+/** An operation that takes a body states how large the body may be. */
 export type Operation = Described &
   ({ readonly method: 'GET' | 'DELETE' } | { readonly method: 'POST'; readonly bodyBytes: number });
 
 interface Described {
   readonly id: string;
-  /** As OpenAPI writes it: `/v1/stock/{sku}`. */
+  /** The path in OpenAPI syntax: `/v1/stock/{sku}`. */
   readonly path: string;
   readonly tag: 'facts' | 'atp' | 'stock' | 'reservations' | 'anomalies' | 'live' | 'operations';
   readonly summary: string;
@@ -27,30 +27,30 @@ interface Described {
     readonly required?: false;
   };
   readonly answers: Readonly<Record<number, Answer>>;
-  /** What bounds the lists in its answer, where no parameter `limit` does. */
+  /** A sentence that states how the lists in the answer are bounded, unless a parameter `limit` bounds them. */
   readonly bound?: string;
-  /** Kinds of problems that this operation may answer, beside those that every request with its kind of input may meet. */
+  /** Kinds of problems that this operation may return, besides those common to all requests with its kind of input. */
   readonly problems: readonly ProblemKind[];
 }
 
 interface Answer {
   readonly description: string;
-  /** Absent: plain text of the content type. */
+  /** If absent, the answer is text of the content type. */
   readonly schema?: z.ZodType;
   readonly example?: unknown;
-  /** application/json unless said otherwise. */
+  /** Default: application/json. */
   readonly contentType?: string;
 }
 
-/** Bytes of a body that nobody asked for. */
+/** Limit for the body of a request whose operation takes none, in bytes. */
 const UNREAD_BODY_BYTES = 16 * 1024;
 
 export type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 /**
- * Registers the operation's route, with serializers made from its answers' schemas. What the handler returns goes to them,
- * or is packed if the caller prefers MessagePack.
- * @param more of the framework's options for its route
+ * Registers the operation's route with serializers generated from the schemas of its answers. They encode the handler's result as JSON,
+ * unless the caller prefers MessagePack.
+ * @param more further options of the framework for the route
  */
 export function addRoute(
   app: FastifyInstance,
@@ -82,7 +82,7 @@ async function packed(reply: FastifyReply, answer: Promise<unknown>): Promise<un
   return encodeBody(body, MSGPACK_TYPE);
 }
 
-/** Whether the caller would rather have MessagePack than JSON. */
+/** True if the caller accepts MessagePack, and does not name JSON before it. */
 export function prefersMsgpack(rawHeaders: readonly string[]): boolean {
   const accept = headerOf(rawHeaders, 'accept')?.toLowerCase();
   if (accept === undefined) return false;
@@ -92,7 +92,7 @@ export function prefersMsgpack(rawHeaders: readonly string[]): boolean {
   return json < 0 || msgpack < json;
 }
 
-/** Draft 7 for fast-json-stringify, with every definition in its place. */
+/** JSON Schema draft 7 for fast-json-stringify, with every definition inlined. */
 function serialized(schema: z.ZodType): unknown {
   const { definitions = {}, ...whole } = z.toJSONSchema(schema, { target: 'draft-7', io: 'output' });
   return inlined(whole, definitions as Readonly<Record<string, unknown>>);

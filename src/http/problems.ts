@@ -1,6 +1,6 @@
 /**
- * Problems over HTTP: whatever goes wrong with a request, wherever in the framework, is answered as
- * application/problem+json with the status of its kind; 503 says when to ask again.
+ * Answers failed requests over HTTP. A failure anywhere in the framework becomes an application/problem+json with the status of its kind.
+ * A 503 also says when to retry.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -17,7 +17,7 @@ import { discard } from './discard.ts';
 import { methodsOf } from './methods.ts';
 import type { Operation } from './operation.ts';
 
-/** What a caller does with an undecided request is to ask again soon. */
+/** A caller should retry an undecided request soon. */
 const RETRY_AFTER_SECONDS = '1';
 
 export function sendProblem(reply: FastifyReply, body: ProblemBody): FastifyReply {
@@ -26,7 +26,7 @@ export function sendProblem(reply: FastifyReply, body: ProblemBody): FastifyRepl
   return reply.serializer(String).send(JSON.stringify(body));
 }
 
-/** Sets the handlers of errors and of unknown routes; every problem of a request is counted. */
+/** Sets the handlers of errors and of unknown routes. They count every problem. */
 export function answerProblems(
   app: FastifyInstance,
   { log, metrics }: { readonly log: Log; readonly metrics: Metrics },
@@ -40,7 +40,7 @@ export function answerProblems(
   };
   app.setErrorHandler(async (error, request, reply) => {
     const body = problemOf(translated(error));
-    // The rest of a body that is refused unread is thrown away: at busy times by the server, behind the answer.
+    // The rest of a refused body is discarded. For a 503 the server does it after the answer, so that the answer does not wait.
     if (error instanceof UnreadBody && body.status === 503) reply.removeHeader('Connection');
     else if (error instanceof UnreadBody && !(await discard(request.raw))) reply.header('Connection', 'close');
     const fields = { method: request.method, route: request.routeOptions.url, request: request.id };
@@ -61,13 +61,13 @@ export function answerProblems(
   });
 }
 
-/** Errors that the framework meets before a route is found, such as a path that cannot be decoded. */
+/** Answers errors that occur before the framework has found a route, such as a path that cannot be decoded. */
 export function frameworkProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   endOffer(request, reply);
   sendProblem(reply.headers(ANSWER_HEADERS), problemOf(translated(error)));
 }
 
-/** Node.js reads no request after one that offered an upgrade: a connection that was not upgraded ends with the answer. */
+/** Node.js reads no further request after one that offered an upgrade. If it was not upgraded, the connection must end with the answer. */
 export function endOffer({ raw }: FastifyRequest, { raw: response }: FastifyReply): void {
   const { upgrade, socket }: IncomingMessage & { readonly upgrade?: boolean } = raw;
   if (upgrade !== true) return;
@@ -75,7 +75,7 @@ export function endOffer({ raw }: FastifyRequest, { raw: response }: FastifyRepl
   response.once('finish', () => socket.destroySoon());
 }
 
-/** Bytes that are no HTTP at all, or requests that do not end. */
+/** Answers bytes that are not HTTP, and requests that do not arrive in time. */
 export function clientProblem(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -100,7 +100,7 @@ function clientDetail(code: string | undefined): string {
   return 'this is not a well-formed HTTP/1.1 request';
 }
 
-/** The framework's own errors as ours; what is neither stays what it is. */
+/** Turns the framework's client errors into problems. Any other error is returned unchanged. */
 function translated(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   if ('code' in error && error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')

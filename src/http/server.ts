@@ -1,9 +1,9 @@
 /**
- * The HTTP front: fastify with the routes of the contract, bodies in JSON or MessagePack, and problems for all that goes wrong.
+ * The HTTP front runs the routes of the contract on fastify. Bodies are JSON or MessagePack, and every failure is answered as a problem.
  *
  * Invariants:
- *  SV1 Requests are checked in src/api/stock-api.ts, which NATS uses too; the framework only carries them.
- *  SV2 A request that succeeds logs nothing and passes one hook, which judges who asks (src/api/callers.ts) before anything is read.
+ *  SV1 src/api/stock-api.ts checks the requests, for HTTP and NATS alike. The framework only carries them.
+ *  SV2 A request that succeeds logs nothing and passes one hook, which checks the caller (src/api/callers.ts) before anything is read.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
@@ -29,10 +29,10 @@ import { addReservationRoutes } from './routes/reservations.ts';
 import { addStockRoutes } from './routes/stock.ts';
 import { addSystemRoutes } from './routes/system.ts';
 
-/** An id of 128 characters of four UTF-8 bytes, each percent-encoded. */
+/** Length of an id of 128 characters, if each has four UTF-8 bytes and all bytes are percent-encoded. */
 const LONGEST_PARAMETER = 128 * 4 * 3;
 
-/** How often bodies and requests that take too long are looked for. */
+/** Interval of the checks for slow bodies and slow requests. */
 const WATCH_MS = 1_000;
 
 export interface HttpDeps {
@@ -49,14 +49,14 @@ export interface HttpDeps {
   readonly bodies?: BodyReader;
   /** The node's name. */
   readonly name: string;
-  /** With it, HTTP is HTTPS. */
+  /** If set, the server speaks HTTPS. */
   readonly tls?: Certificates | undefined;
 }
 
-/** Browsers that have come once over TLS do not come without it for a year. */
+/** A browser that has connected over TLS once will not connect without TLS for a year. */
 const STRICT_TRANSPORT = 'max-age=31536000';
 
-/** The server, with its routes; the caller has it listen and closes it. */
+/** Builds the server and its routes. The caller starts listening and closes it. */
 export function buildHttp(deps: HttpDeps): FastifyInstance {
   const watched = { connectionsCheckingInterval: WATCH_MS };
   const app = fastify({
@@ -66,7 +66,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     frameworkErrors: frameworkProblem,
     clientErrorHandler: clientProblem,
-    // Not http2, which the live feed does not speak.
+    // HTTP/2 is off, because the live feed does not support it.
     ...(deps.tls === undefined
       ? { http: watched }
       : { https: { ...watched, ...tlsOptionsOf(deps.tls), minVersion: 'TLSv1.2' as const } }),
@@ -80,7 +80,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   readBodies(app, deps);
   answerProblems(app, deps, OPERATIONS);
   const answers = new Answers(deps);
-  // SV1.
+  // The routes below pass requests on unchecked; the answers check them (SV1).
   addFactRoutes(app, answers);
   addStockRoutes(app, answers);
   addReservationRoutes(app, answers);
@@ -91,13 +91,13 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   return app;
 }
 
-/** Longest wait for requests that are being answered when the server closes. */
+/** How long a closing server waits for requests in flight. */
 const CLOSE_MS = 3_000;
 
-/** Answers what it has taken, then closes every connection. */
+/** Answers the requests in flight, then closes every connection. */
 export async function closeHttp(app: FastifyInstance): Promise<void> {
   const closing = app.close();
-  // One that falls idle after closing began would be kept for its caller's next request, for a minute and more.
+  // Otherwise a connection that becomes idle during the close would be kept alive for over a minute.
   const idle = setInterval(() => app.server.closeIdleConnections(), 20);
   const late = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
   try {
@@ -110,14 +110,14 @@ export async function closeHttp(app: FastifyInstance): Promise<void> {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The body as it was sent; undefined if there is none. */
+    /** The body as it was sent; undefined if the request has none. */
     sent: SentBody | undefined;
-    /** Its answer, whose end ends what was kept for the request. */
+    /** The response. Its end releases the memory of the request's body. */
     response: ServerResponse;
   }
 }
 
-// SV2.
+// The only hook that every request passes (SV2).
 function admitCallers(app: FastifyInstance, callers: Callers): void {
   app.decorateRequest('response');
   app.addHook('onRequest', (request, reply, done) => {
@@ -154,13 +154,13 @@ function readBodies(app: FastifyInstance, { metrics, bodies: reader = new BodyRe
       done(refusal as Error);
     }
   };
-  // The framework finds a name faster than it parses a type that it does not know.
+  // The framework looks up a known type faster than it parses an unknown one, so '*' alone would be slower.
   for (const type of [JSON_TYPE, MSGPACK_TYPE, '*']) app.addContentTypeParser(type, parse);
 }
 
 type Done = (error: Error | null, value?: unknown) => void;
 
-/** CA2 of src/api/callers.ts: a page of another origin can send a body without a type, or with one of a form, and not be asked first. */
+/** Accepts JSON and MessagePack only. A foreign page can send other types, or none, without a preflight (CA2 of src/api/callers.ts). */
 function formOfBody({ headers }: FastifyRequest): BodyType {
   const { 'content-type': type, 'content-encoding': encoding } = headers;
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity')

@@ -1,10 +1,12 @@
 /**
- * The live page: the files that Vite built into dist/web, packed when they were built.
+ * Serves the live page from the files that Vite built into dist/web. The build has already compressed them.
  *
  * Invariants:
- *  WP1 The page asks no other host for anything, and no other site may show it in a frame: the policy says so to the browser.
- *  WP2 A name with a hash stands for its bytes for ever; index.html, which names them, and licenses.txt are asked for each time.
- *  WP3 The tag of index.html is made from its bytes. A package gives every file the same time, and its size is that of the release before.
+ *  WP1 The page loads nothing from other hosts, and no other site may frame it. The Content-Security-Policy makes the browser enforce this.
+ *  WP2 A file name with a hash always stands for the same bytes, so browsers cache it as immutable. They revalidate index.html, which
+ *      names these files, and licenses.txt each time.
+ *  WP3 The ETag of index.html is a hash of its bytes. Time and size would not do, because a package gives every file the same time, and
+ *      the size may equal that of the previous release.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
@@ -14,7 +16,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { packageRoot } from '../process/package-root.ts';
 import type { Operation } from './operation.ts';
 
-// WP1.
+// The Content-Security-Policy keeps out other hosts and other sites' frames (WP1).
 const PAGE_HEADERS = {
   'Content-Security-Policy':
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'",
@@ -36,18 +38,18 @@ export const page: Operation = {
   problems: [],
 };
 
-/** Adds `/` and `/assets/…`. Other paths are answered like every path that is not there. */
+/** Adds `/` and `/assets/…`. Other paths are answered like any unknown path. */
 export function addWebPage(app: FastifyInstance, folder = join(packageRoot(), 'dist', 'web')): void {
   app.register(async (scope) => {
     scope.addHook('onSend', async (_request, reply) => {
-      // The packages' name for it is older than RFC 9239.
+      // The packages use the name from before RFC 9239.
       if (String(reply.getHeader('Content-Type')).startsWith('application/javascript'))
         reply.type('text/javascript; charset=utf-8');
     });
     await scope.register(fastifyStatic, {
       root: join(folder, 'assets'),
       prefix: '/assets/',
-      // A route for each file: nothing else in the folder, or beside it, can be asked for.
+      // Without a wildcard, each file has a route of its own, and no other path reaches the disk.
       wildcard: false,
       globIgnore: ['**/*.br', '**/*.gz'],
       preCompressed: true,
@@ -64,7 +66,7 @@ function addIndex(app: FastifyInstance, folder: string): void {
   const index = join(folder, 'index.html');
   const built = existsSync(index);
   const bytes = built ? readFileSync(index) : NOT_BUILT;
-  // WP3. Weak, because it is the same for every coding.
+  // From the bytes, because time and size may not change between releases (WP3). Weak, because all encodings share it.
   const tag = `W/"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
   app.get('/', (request, reply) => {
     describe(reply, index).header('ETag', tag);
@@ -74,7 +76,7 @@ function addIndex(app: FastifyInstance, folder: string): void {
   });
 }
 
-/** Says how long a file may be kept (WP2). @param path of the file that is answered, packed or not */
+/** Sets the caching headers of a file (WP2). @param path path of the file that is sent, compressed or not */
 function describe(reply: FastifyReply, path: string): FastifyReply {
   const hashed = /-[\w-]{8}\.\w+(\.(br|gz))?$/.test(path);
   return reply

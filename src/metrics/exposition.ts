@@ -1,14 +1,14 @@
 /**
- * The text format that Prometheus reads: families of series, each read when somebody asks.
+ * The Prometheus text format: families of series, each read at every scrape.
  *
  * Invariants:
- *  ET1 Nothing is kept of what was read: a label value that is gone is gone from the text.
- *  ET2 Counting is adding to a plain number; no label is hashed, at counting or at reading.
+ *  ET1 No series is kept between scrapes, so a label value that no longer exists disappears from the text.
+ *  ET2 Counting only adds to a plain number. No label is hashed, neither when counting nor when reading.
  */
 
-/** A figure, or several that a label tells apart. */
+/** One series, or several that differ in their labels. */
 export interface Family {
-  /** Without the prefix `holdfast_`. */
+  /** The name without its prefix `holdfast_`. */
   readonly name: string;
   readonly help: string;
   readonly type: 'gauge' | 'counter' | 'histogram';
@@ -21,7 +21,7 @@ export interface FamilyValue {
   readonly suffix?: string;
 }
 
-/** The text of a family, with the end of its last line (ET1). */
+/** The text of a family, including its final line break (ET1). */
 export function familyText({ name, help, type, read }: Family): string {
   const whole = `holdfast_${name}`;
   let text = `# HELP ${whole} ${escaped(help)}\n# TYPE ${whole} ${type}\n`;
@@ -49,19 +49,19 @@ function number(value: number): string {
   return value === Number.NEGATIVE_INFINITY ? '-Inf' : String(value);
 }
 
-/** How often a value fell into each bucket. */
+/** Counts how many values fell into each bucket. */
 export class Histogram {
   readonly #bounds: readonly number[];
   readonly #counts: Float64Array;
   #sum = 0;
 
-  /** @param bounds upper bounds, included, in rising order */
+  /** @param bounds inclusive upper bounds, in ascending order */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
     this.#counts = new Float64Array(bounds.length + 1);
   }
 
-  // ET2.
+  // A few comparisons and additions; nothing is hashed (ET2).
   observe(value: number): void {
     let bucket = 0;
     while (bucket < this.#bounds.length && value > (this.#bounds[bucket] as number)) bucket += 1;

@@ -1,7 +1,7 @@
 /**
- * The families of metrics that every node has, as tables: name without its prefix `holdfast_`, help, and the values of its label.
+ * Tables of the metric families of a node. Each has a name without its prefix `holdfast_`, a help text, and the values of its label.
  *
- * Invariant: labels are bounded: types, reasons, outcomes, streams; never a SKU or a reservation. Locations are labels only in
+ * Invariant: labels are bounded. They are types, reasons, outcomes or streams, never a SKU or a reservation. Locations are labels only in
  * src/metrics/kpi.ts, which bounds them.
  */
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../../config/topology.ts';
@@ -23,11 +23,11 @@ export const RESERVATION_OUTCOMES = [
 ] as const;
 export type ReservationOutcome = (typeof RESERVATION_OUTCOMES)[number];
 
-/** What a caller asks for, as faults are counted by. */
+/** Operations by which requests and their faults are counted. */
 const OPERATIONS = ['facts', 'atp', 'reservation', 'stock'] as const;
 export type MeasuredOperation = (typeof OPERATIONS)[number];
 
-/** Servers that a node stands on. */
+/** Servers that a node depends on. */
 export const SERVERS = ['nats', 'redis'] as const;
 export type MeasuredServer = (typeof SERVERS)[number];
 
@@ -37,7 +37,7 @@ export type LiveEnding = (typeof LIVE_ENDINGS)[number];
 
 const STREAMS = [...FACT_STREAM_NAMES, JOURNAL_STREAM] as const;
 
-/** A label, and every value that it may have: a series of each is there from the start. */
+/** A label and all its values. Each value has a series from the start. */
 const by = <const Value extends string>(label: string, values: readonly Value[], help: string) => ({
   label,
   values,
@@ -102,7 +102,7 @@ export const GAUGES = {
   http_body_bytes: 'Bytes of HTTP bodies that have come and are not answered.',
 } as const;
 
-/** Read with a value of the label; a series whose figure is undefined is left out. */
+/** Gauges with a label. A series whose figure is undefined is left out. */
 export const GAUGES_BY = {
   anomalies_open: by('kind', ANOMALY_KINDS, 'Anomalies that are not resolved, of the partitions that this node owns.'),
   server_up: by('server', SERVERS, '1 if the server answered the latest ping of this node, else 0.'),

@@ -1,10 +1,11 @@
 /**
- * The KPIs as metrics: what the book of this node's partitions says now, and what happened in them since the node started.
+ * Exports the KPIs as metrics: the current stock of this node's partitions, and the events in them since the node started.
  *
  * Invariants:
- *  KM1 A node exports only the partitions that it serves: the sum over nodes is the system, also while partitions move.
- *  KM2 No label names a SKU. Of locations the first LOCATIONS_NAMED by name have a label of their own, the rest is OTHER together, which no location can be called.
- *  KM3 Gauges say how things stand, counters what was folded while its partition was served here; what is read again from the log at a
+ *  KM1 A node exports only the partitions that it serves, so the sum over nodes is the whole system, even while partitions move.
+ *  KM2 No label names a SKU. The first LOCATIONS_NAMED locations by name have a label each. The others are summed under OTHER, a label
+ *      that no location can have.
+ *  KM3 Gauges show the current state. Counters count what was folded while this node served the partition, so the replay of the log at a
  *      take-over is not counted again.
  */
 
@@ -17,20 +18,20 @@ import { ON_HAND_SUM, TOTALLED_BUCKETS } from '../../streams/buckets.ts';
 import type { FamilyValue } from './exposition.ts';
 import type { Metrics } from './metrics.ts';
 
-/** Locations with a label of their own. */
+/** Number of locations with a label of their own. */
 const LOCATIONS_NAMED = 200;
-/** With a blank in front, which no name has. */
+/** The label begins with a space, which no location name does. */
 const OTHER = ' other locations';
 
-/** Label values of `bucket`. */
+/** Each bucket with its value of the label `bucket`. */
 const BUCKET_LABELS = TOTALLED_BUCKETS.map(
   (bucket) => [bucket, bucket.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] as const,
 );
-/** Label values of `age`: units whose stock key got its last ones up to so long ago. */
+/** Values of the label `age`, the time since the stock key last received units. */
 const AGES = [...AGE_DAYS.map((days) => `${days}d`), 'older'];
 
 export interface KpiExport {
-  /** How the locations of the partitions that are served here stand (KM1). */
+  /** Current figures of each location, over the partitions that this node serves (KM1). */
   readonly standing: () => readonly LocationTotals[];
   readonly counted: KpiCounters;
 }
@@ -65,7 +66,7 @@ export function exportKpi(metrics: Metrics, kpi: KpiExport): void {
   );
 
   const { counted } = kpi;
-  // KM3.
+  // The counters do not include the replay at a take-over (KM3).
   counter('sold_units_total', 'Units sold.', () => byLocation(counted.sold, kpi.standing()));
   counter('returned_units_total', 'Units returned, whatever became of them.', () =>
     byLocation(counted.returned, kpi.standing()),
@@ -84,7 +85,7 @@ export function exportKpi(metrics: Metrics, kpi: KpiExport): void {
   ]);
 }
 
-/** The first locations by name; the rest as one (KM2). */
+/** The first locations by name, and all others summed into one (KM2). */
 function named(all: readonly LocationTotals[]): readonly LocationTotals[] {
   if (all.length <= LOCATIONS_NAMED) return all;
   const sorted = [...all].sort((a, b) => (a.location < b.location ? -1 : 1));
@@ -96,7 +97,7 @@ function named(all: readonly LocationTotals[]): readonly LocationTotals[] {
   return [...sorted.slice(0, LOCATIONS_NAMED), rest];
 }
 
-/** A location that has stock and sold nothing is there at 0: its first sale would else be the start of its series, and no rate. */
+/** Exports 0 for a location without sales. Otherwise its first sale would create its series, and `rate()` would miss it. */
 function byLocation(counted: ReadonlyMap<string, number>, standing: readonly LocationTotals[]): FamilyValue[] {
   const units = new Map(standing.map(({ location }) => [location, 0]));
   for (const [location, value] of counted) units.set(location, value);

@@ -1,4 +1,4 @@
-/** Messages that came to nothing, counted by what they were about and why, and logged now and then. */
+/** Counts dropped messages by kind and reason, and logs them at a limited rate. */
 
 import { BrokerError, type MessageFault } from '../../streams/broker.ts';
 import { Misfit } from '../../streams/messages.ts';

@@ -1,10 +1,10 @@
 /**
- * Metrics: what a node counts and measures, in a registry of its own.
+ * The counters, gauges and histograms of a node, in a registry of its own.
  *
  * Invariants:
- *  MX1 Every series with a known label value is there from the start, at 0: a rate over a restart is never missing.
+ *  MX1 Every series with a known label value exists from the start, at 0, so `rate()` works across a restart.
  *  MX2 Labels are bounded: see src/metrics/families.ts, and src/metrics/kpi.ts for locations.
- *  MX3 Counting is adding to a plain number; it is published when somebody asks (render).
+ *  MX3 Counting only adds to a plain number. The text is built at each scrape (render).
  */
 import { assertionFailures, present } from '../../streams/assert.ts';
 import { MESSAGE_KINDS, type MessageKind } from '../../streams/broker.ts';
@@ -23,11 +23,11 @@ type LabelOf<
   Name extends keyof Table,
 > = Table[Name]['values'][number];
 
-/** Why a message was dropped. `fault` is one of this program. */
+/** Why a message was dropped. `fault` is a bug in this program. */
 const DROP_REASONS = ['misfit', 'too-large', 'fault'] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
-/** Told of some families as they are counted. */
+/** Callbacks for single families, called on each count or observation. */
 export interface MetricsListener {
   readonly count?: Readonly<Partial<Record<Counter, (times: number) => void>>>;
   readonly countBy?: {
@@ -44,7 +44,7 @@ export class Metrics {
   readonly #gauges = record(keysOf(GAUGES), () => (): number => 0);
   readonly #gaugesBy = record(keysOf(GAUGES_BY), () => (): ((label: string) => number | undefined) => () => 0);
   readonly #histograms = record(keysOf(HISTOGRAMS), (name) => new Histogram(HISTOGRAMS[name][0]));
-  /** Seconds of the latest round trip; undefined while the server does not answer. */
+  /** The latest round trip in seconds; undefined while the server does not answer. */
   readonly #roundTrips = new Map<MeasuredServer, number | undefined>();
   readonly #dropped = new Map(MESSAGE_KINDS.map((kind) => [kind, zeros(DROP_REASONS)]));
 
@@ -55,7 +55,7 @@ export class Metrics {
       'Assertions of the program that failed, by the id of the invariant.',
       () => [...assertionFailures].map(([invariant, value]) => ({ labels: { invariant }, value })),
     );
-    // MX1.
+    // Each known label value gets its series now, before it is counted (MX1).
     for (const name of keysOf(COUNTERS))
       this.#add('counter', name, COUNTERS[name], () => [{ labels: {}, value: this.#counters[name] }]);
     for (const name of keysOf(COUNTERS_BY)) {
@@ -77,7 +77,7 @@ export class Metrics {
     for (const name of keysOf(HISTOGRAMS))
       this.#add('histogram', name, HISTOGRAMS[name][1], () => this.#histograms[name].read());
     this.gaugeBy('server_up', () => (server) => (this.#roundTrips.get(server) === undefined ? 0 : 1));
-    // How long one that is away would take is not known: its series is left out.
+    // A server that does not answer has no round trip, so its series is left out.
     this.#add('gauge', 'server_round_trip_seconds', 'Round trip of the latest ping to a server that answers.', () =>
       SERVERS.flatMap((server) => series('server', server, this.#roundTrips.get(server))),
     );
@@ -93,7 +93,7 @@ export class Metrics {
   }
 
   count(name: Counter, times = 1): void {
-    // MX3.
+    // No text is built here, because this runs on hot paths (MX3).
     this.#counters[name] += times;
     this.listener.count?.[name]?.(times);
   }
@@ -108,12 +108,12 @@ export class Metrics {
     this.listener.observe?.[name]?.(value);
   }
 
-  /** Says where a gauge is read, each time somebody asks. */
+  /** Sets the function that reads a gauge at each scrape. */
   gauge(name: Gauge, read: () => number): void {
     this.#gauges[name] = read;
   }
 
-  /** @param read is called once for each scrape; what it returns says the figure of each label value, undefined: none. */
+  /** @param read function called once per scrape; it returns a function from label value to figure, or to undefined for no series */
   gaugeBy<Name extends GaugeBy>(
     name: Name,
     read: () => (label: LabelOf<typeof GAUGES_BY, Name>) => number | undefined,
@@ -121,7 +121,7 @@ export class Metrics {
     this.#gaugesBy[name] = read as () => (label: string) => number | undefined;
   }
 
-  /** Adds a figure whose labels are known only when it is read; whoever adds it bounds them (MX2). */
+  /** Adds a family whose label values are known only when it is read. The caller must bound them (MX2). */
   family(family: Family): void {
     this.#registry.add(family);
   }
@@ -130,20 +130,20 @@ export class Metrics {
     present(this.#dropped.get(about))[why] += 1;
   }
 
-  /** @param seconds of the round trip; undefined if there was no answer in time */
+  /** @param seconds round trip in seconds; undefined if the server did not answer in time */
   serverPinged(server: MeasuredServer, seconds: number | undefined): void {
     if (seconds === undefined) this.countBy('server_pings_failed_total', server);
     this.#roundTrips.set(server, seconds);
   }
 
-  /** Which program this is, and the name of the node: joined to other series by their instance. */
+  /** Exports the version and the name of the node. Queries join them to other series by `instance`. */
   build(version: string, node: string): void {
     this.#add('gauge', 'build_info', 'Always 1; its labels say which version runs, and the name of the node.', () => [
       { labels: { version, node }, value: 1 },
     ]);
   }
 
-  /** Where it is told how full each stream is. */
+  /** Exports how full each stream is. */
   streamBytes(read: () => ReadonlyMap<string, StreamBytes>): void {
     this.#add('gauge', 'stream_bytes', 'Bytes that a stream holds.', () =>
       [...read()].map(([stream, { bytes }]) => ({ labels: { stream }, value: bytes })),
@@ -160,7 +160,7 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  /** The text that Prometheus reads (MX3). */
+  /** The text for a scrape (MX3). */
   render(): Promise<string> {
     return this.#registry.render();
   }

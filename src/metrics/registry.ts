@@ -1,11 +1,11 @@
 /**
- * The registry of a node: Holdfast's own families, and what prom-client says of the process and of Node.js. The one file that imports
- * prom-client, which is used for no more: its metrics hash their labels at each observation and at each reading (docs/adr/live/0024).
+ * The registry of a node holds Holdfast's own families, and prom-client's metrics of the process and of Node.js. No other file imports
+ * prom-client, because its metrics hash their labels at each observation and at each scrape (docs/adr/live/0024).
  */
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type Family, familyText } from './exposition.ts';
 
-/** Gauges of prom-client whose names end like counters, which `promtool check metrics` finds. */
+/** Gauges of prom-client whose names end like counters. `promtool check metrics` rejects them. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
 export class FamilyRegistry {
@@ -21,7 +21,7 @@ export class FamilyRegistry {
     return this.#process.contentType;
   }
 
-  /** Throws if there is one of that name: two would be no metrics that Prometheus takes. */
+  /** Throws if the name is already taken, because Prometheus rejects a family that appears twice. */
   add(family: Family): void {
     if (this.#families.has(family.name)) throw new Error(`the metric ${family.name} is there already`);
     this.#families.set(family.name, family);

@@ -1,9 +1,9 @@
 /**
- * How the servers that a node needs look from it: a ping to NATS and to Redis every few seconds, for metrics.
+ * Pings NATS and Redis every few seconds, so that metrics show how a node sees the servers that it needs.
  *
  * Invariants:
- *  SP1 One ping to a server is on its way at a time; one that takes longer than the interval counts as not answered.
- *  SP2 Nothing is decided by it: a node's lease, its journal and its snapshots find out by themselves.
+ *  SP1 At most one ping to a server is in flight. A ping that takes longer than the interval counts as unanswered.
+ *  SP2 No decision depends on the pings. The lease, the journal and the snapshots detect failures themselves.
  */
 import { type MeasuredServer, SERVERS } from './families.ts';
 import type { Metrics } from './metrics.ts';
@@ -12,8 +12,8 @@ const PING_EVERY_MS = 5_000;
 
 export type Pings = Readonly<Record<MeasuredServer, () => Promise<unknown>>>;
 
-/** Begins to ping; the returned function ends it (SP1). */
-// It only tells metrics (SP2).
+/** Starts the pings (SP1). The returned function stops them. */
+// Only metrics read the results (SP2).
 export function pingServers(pings: Pings, metrics: Metrics): () => void {
   const stops = SERVERS.map((server) => {
     let onItsWay = false;

@@ -1,11 +1,11 @@
-/** How full the streams are, asked again and again: for metrics, and for readiness to say that a stream has no room left. */
+/** Samples how full the streams are, for metrics and so that readiness can report a full stream. */
 import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM } from '../../config/topology.ts';
 import type { Broker } from '../../streams/broker.ts';
 
 export interface StreamBytes {
   readonly bytes: number;
-  /** Undefined: as many as the server has room for. */
+  /** Undefined if only the server's storage limits the stream. */
   readonly maxBytes: number | undefined;
 }
 
@@ -34,7 +34,7 @@ export class StorageSampler {
     clearTimeout(this.#timer);
   }
 
-  /** Streams that may have no room for the next message, in words. */
+  /** Sentences about streams that may have no room for the next message. */
   get reasons(): string[] {
     const reasons: string[] = [];
     for (const [name, { bytes, maxBytes }] of this.streams) {
@@ -46,7 +46,7 @@ export class StorageSampler {
 
   async #look(): Promise<void> {
     for (const name of [...FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM]) {
-      // What does not answer is told by others.
+      // Other checks report that NATS does not answer.
       const stream = await this.#broker.stream(name).catch(() => undefined);
       if (stream !== undefined) this.streams.set(name, { bytes: stream.bytes ?? 0, maxBytes: stream.maxBytes });
     }

@@ -1,11 +1,9 @@
 /**
- * The NATS front: the endpoints of the micro service `holdfast`. Bodies come as JSON or MessagePack, and answers go back in
- * the caller's form; a refusal carries its HTTP status as error code, and the problem as body.
+ * The NATS front defines the endpoints of the micro service `holdfast`. Bodies are JSON or MessagePack, and an answer has the form of its
+ * request. A refusal carries its HTTP status as error code, and the problem as body. streams/nats/service.ts registers the endpoints.
  *
- * streams/nats/service.ts registers what stands here.
- *
- * Invariant RQ1: what is beyond requestsInFlight costs next to nothing: it is refused before it is read, so that a flood leaves time for
- * those that were taken.
+ * Invariant RQ1: a request beyond requestsInFlight is refused before it is decoded, at almost no cost. A flood therefore leaves time for
+ * the requests that were admitted.
  */
 import { Refusal, UNDECIDED, undecided } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
@@ -19,7 +17,7 @@ import { FrontProblem, type ProblemKind, problemOf } from '../problems.ts';
 import { LimitedLog, logProblem } from '../process/limited-log.ts';
 import type { Log } from '../process/log.ts';
 
-/** Subject `<group>.<name>` each. */
+/** The endpoints. The subject of each is `<group>.<name>`. */
 export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): ServiceEndpoint[] {
   const counted = (kind: ProblemKind) => metrics.countBy('problems_total', kind);
   const limited = new LimitedLog(log);
@@ -34,7 +32,7 @@ export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): 
     group,
     name,
     handler: async (data, contentType, room) => {
-      // RQ1.
+      // The body is not decoded, and the answer is already encoded, so a refusal is cheap (RQ1).
       if (inFlight >= LIMITS.requestsInFlight) {
         counted('undecided');
         return (contentType === undefined ? sniffedForm(data) : formOf(contentType)) === MSGPACK_TYPE
@@ -58,7 +56,7 @@ export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): 
   ];
 }
 
-/** What was asked is done: only its answer does not reach the caller over NATS. */
+/** For an answer that does not fit a NATS message. The request itself has been carried out. */
 function tooLarge(bytes: number, room: number): Refusal {
   return new Refusal(
     'too-large',
@@ -102,7 +100,7 @@ async function reply(
     const answerForm = form ?? JSON_TYPE;
     const body = encodeBody(problem, answerForm);
     return {
-      // Shortages of hundreds of lines may be too much for one message; why it was refused is not.
+      // The shortages of hundreds of lines may exceed one message. The reason of the refusal always fits.
       body: body.length <= room ? body : encodeBody(withoutDetails(problem), answerForm),
       contentType: answerForm,
       errorCode: problem.status,

@@ -1,9 +1,10 @@
 /**
- * What the promise is worth on these servers, in one line. "On disk before the answer" holds through a power cut only if every server
- * of the cluster syncs before it acknowledges (sync_interval: always); only their monitoring addresses tell.
+ * Checks how durable an answer is on these NATS servers, and reports it in one line for the log. "On disk before the answer" survives a
+ * power cut only if every server of the cluster syncs before it acknowledges (sync_interval: always). Only the monitoring addresses of
+ * the servers report this setting.
  *
- * A server of a cluster that is down cannot be asked, and a node must be able to start then: a majority that is proven will do, and the
- * line names what was not seen. One that answers and does not sync is never tolerated by strict, nor one that no address names.
+ * A node must be able to start while a server of the cluster is down, so a proven majority is enough, and the line names the servers that
+ * did not answer. Strict durability refuses to start if a server answers but does not sync, or if NATS_MONITOR_URL omits a server.
  */
 import { shownAddress } from '../../config/servers/secret.ts';
 import type { Settings } from '../../config/settings.ts';
@@ -20,7 +21,7 @@ export interface Durability {
   readonly says: string;
 }
 
-/** Throws when the server is too old, or when durability is strict and not proven by a majority at least. */
+/** Throws if the server is too old, or if durability is strict and fewer than a majority of the servers prove it. */
 export async function checkDurability(broker: NatsBroker, settings: Settings): Promise<Durability> {
   const { version } = broker.server;
   const [major = 0, minor = 0] = version.split('.').map(Number);
@@ -49,16 +50,16 @@ export async function checkDurability(broker: NatsBroker, settings: Settings): P
   };
 }
 
-/** What the journal has, if it is there; what it will be made with otherwise. */
+/** Replicas of the JOURNAL stream. Before the stream exists, the number that it will be created with. */
 async function copiesOfJournal(broker: NatsBroker, settings: Settings): Promise<number> {
   const journal = await broker.stream(JOURNAL_STREAM).catch(() => undefined);
   return journal?.config.num_replicas ?? settings.replicas;
 }
 
 interface Look {
-  /** Why it is not proven that all servers that acknowledge sync first; undefined if it is. */
+  /** Why we cannot prove that the servers sync before they acknowledge; undefined if we can. */
   readonly doubt: string | undefined;
-  /** How many proved it. */
+  /** Number of servers that proved it. */
   readonly servers: number;
   /** Addresses that did not answer. */
   readonly silent: readonly string[];
@@ -98,7 +99,7 @@ async function ask(address: string): Promise<{ id?: string; syncs?: boolean; siz
   try {
     const url = new URL('/jsz?config=true', address);
     const { username, password, host } = url;
-    // The platform's fetch takes no user and password in an address.
+    // fetch rejects a URL with a user and password, so they go into a header.
     const login = Buffer.from([username, password].map(decodeURIComponent).join(':')).toString('base64');
     Object.assign(url, { username: '', password: '' });
     const headers = username === '' && password === '' ? {} : { Authorization: `Basic ${login}` };

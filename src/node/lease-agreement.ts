@@ -1,12 +1,15 @@
 /**
- * One lease for all nodes. The nodes' keys last as long as their bucket says, whatever a node believes: one that counted on a longer
- * lease would answer after others may have taken over (actors/ownership/ownership.ts, OW2).
+ * Makes all nodes use the same lease. A node's key expires after the lifetime that its bucket sets, whatever lease the node is configured
+ * with. A node that counted on a longer lease would still answer after others had taken over (actors/ownership/ownership.ts, OW2).
  */
 import type { Ownership } from '../../actors/ownership/ownership.ts';
 import { NODES_BUCKET } from '../../config/topology.ts';
 import type { NatsBroker } from '../../streams/nats/broker.ts';
 
-/** Rejects when nodes are alive with another lease; else the bucket's keys last as long as this node's lease, in milliseconds. */
+/**
+ * Rejects if living nodes use another lease. Otherwise sets the lifetime of the bucket's keys to this node's lease.
+ * @param leaseMs the lease of this node, in milliseconds
+ */
 export async function agreeOnLease(broker: NatsBroker, ownership: Ownership, leaseMs: number): Promise<void> {
   const bucket = `KV_${NODES_BUCKET}`;
   const lastsMs = ((await broker.stream(bucket))?.config.max_age ?? 0) / 1e6;
@@ -20,7 +23,7 @@ export async function agreeOnLease(broker: NatsBroker, ownership: Ownership, lea
   await broker.updateStream(bucket, {
     max_age: leaseNs,
     subject_delete_marker_ttl: leaseNs,
-    // The server allows no longer one than the keys last.
+    // The server rejects a duplicate window that is longer than the keys' lifetime.
     duplicate_window: Math.min(leaseNs, 120e9),
   });
 }

@@ -1,6 +1,6 @@
 /**
- * A node: the composition root. Connects, checks what the servers promise, provisions the streams, starts the engine and the fronts,
- * and ends all of it in order.
+ * The composition root of a node. It connects, checks the durability of the servers, provisions the streams, starts the engine and the
+ * fronts, and stops everything in order.
  */
 import type { Engine } from '../../actors/engine/engine.ts';
 import type { Settings } from '../../config/settings.ts';
@@ -41,23 +41,23 @@ import { NatsPeers, serveOwned } from './peers.ts';
 const KEY_ADVICE =
   'set HOLDFAST_SNAPSHOT_KEY_FILE to a file that only the nodes can read, such as `openssl rand -hex 32` makes, the same on all nodes';
 
-/** For the log of a node whose snapshots nobody signs. */
+/** Warning for the log of a node without a snapshot key. */
 export const UNSIGNED_SNAPSHOTS = `snapshots are not signed: anyone who can write to Redis can change the stock; ${KEY_ADVICE}`;
 
 export interface RunningNode {
   /** Where HTTP listens, HOST:PORT. */
   readonly http: string;
-  /** The same as others are told: https://HOST:PORT where it speaks TLS (baseUrl). */
+  /** The HTTP address that other nodes are given: https://HOST:PORT with TLS, otherwise HOST:PORT (see baseUrl). */
   readonly address: string;
   readonly metrics: Metrics;
   readonly engine: Engine;
-  /** Journals what was accepted, writes a snapshot, hands partitions back. */
+  /** Journals everything that was accepted, writes a snapshot and hands the partitions back. */
   stop(): Promise<void>;
   /** Resolves with the reason if the node cannot go on. */
   readonly failed: Promise<string>;
 }
 
-/** Starts a node; rejects with a sentence for people if it cannot. */
+/** Starts a node. If it cannot start, it rejects with a message that is written for people. */
 export async function startNode(settings: Settings, log: Log): Promise<RunningNode> {
   batchClientWrites();
   if (settings.durability === 'strict' && settings.snapshotKey === undefined)
@@ -67,7 +67,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   const metrics = new Metrics();
   const limited = new LimitedLog(log);
   const messageFault = tellMessageFaults(metrics, limited);
-  /** What is closed when the start fails, the latest first. */
+  /** Called if the start fails, the latest first. */
   const open: (() => unknown)[] = [];
   try {
     const broker = await connectBroker(settings, settings.name);
@@ -77,7 +77,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       log.warn({ why }, 'Redis does not answer; serving goes on, snapshots are tried again'),
     );
     open.unshift(() => store.close());
-    // On a connection of its own: a flood of requests does not stand before the journal's acknowledgements.
+    // Requests have a connection of their own, so a flood of them cannot delay the journal's acknowledgements.
     const requests = await connectBroker(settings, `${settings.name} requests`);
     open.unshift(() => requests.close());
     requests.onFault = messageFault;
@@ -94,12 +94,12 @@ interface Connected {
   readonly metrics: Metrics;
   readonly limited: LimitedLog;
   readonly broker: NatsBroker;
-  /** Where callers ask. */
+  /** The connection that carries clients' requests. */
   readonly requests: NatsBroker;
   readonly store: RedisSnapshots;
 }
 
-/** The parts of a node before anything runs. @param address where HTTP listens, as others are told; '' before it does */
+/** Builds the parts of a node before anything runs. @param address the HTTP address that other nodes are given; '' before HTTP listens */
 async function compose(connected: Connected, address: () => string, failed: (why: string) => void) {
   const { settings, log, metrics, limited, broker } = connected;
   const clock = new SteadyClock();

@@ -1,30 +1,30 @@
-/** The channel of a node that `up --nodes N` has started to the process that started it (src/up/child-nodes.ts). */
+/** The channel from a node that `up --nodes N` started (a sibling) to its parent process (src/up/child-nodes.ts). */
 import { FACT_STREAM_NAMES } from '../../config/topology.ts';
 import type { RunningNode } from './node.ts';
 
-/** What a sibling tells its parent: where it listens, and then how many messages it has still to fold. */
+/** A sibling's report to its parent: where it listens, and how many messages it has yet to fold. */
 export interface Report {
   readonly http: string;
   readonly address: string;
   readonly lagMessages: number;
 }
 
-/** In a sibling's environment: others too may run a node with a channel to themselves. */
+/** Set in a sibling's environment, because any other program may also start a node with an IPC channel. */
 export const CHILD_MARK = 'HOLDFAST_SIBLING';
 export const isChildNode = () => process.env[CHILD_MARK] === '1' && process.send !== undefined;
 
 const REPORT_EVERY_MS = 1_000;
-/** A sibling whose parent has gone, and its servers with it, may find nobody to hand its partitions to. */
+/** Limit for a sibling's stop after its parent is gone. The servers may be gone too, and then the hand-back cannot finish. */
 const ORPHAN_STOPS_WITHIN_MS = 20_000;
 
-/** In a sibling: tells the parent how it does. Does nothing in a process without one. Returns what ends it. */
+/** Reports from a sibling to its parent periodically. Does nothing in any other process. Returns a function that ends the reports. */
 export function reportToParent(node: RunningNode): () => void {
   if (!isChildNode()) return () => undefined;
   const report = () => {
     if (!process.connected) return;
     const lagMessages = FACT_STREAM_NAMES.reduce((sum, stream) => sum + node.engine.lag(stream), 0);
     const said: Report = { http: node.http, address: node.address, lagMessages };
-    // A parent that has just gone is noticed by parentGone.
+    // Errors are ignored, because parentGone notices a parent that is gone.
     process.send?.(said, () => undefined);
   };
   report();
@@ -32,7 +32,7 @@ export function reportToParent(node: RunningNode): () => void {
   return () => clearInterval(timer);
 }
 
-/** In a sibling: resolves when its parent has gone (CD1). Never in a process without one. */
+/** Resolves in a sibling when its parent is gone (CD1). Never resolves in any other process. */
 export function parentGone(): Promise<void> {
   return new Promise((resolve) => {
     if (!isChildNode()) return;

@@ -1,4 +1,4 @@
-/** Requests to the owner of a partition over core NATS, and answering those of others. */
+/** Sends requests to the owner of a partition over core NATS, and answers the requests of other nodes. */
 import type { Core } from '../../actors/engine/core.ts';
 import { answerRequest, packRefusal, packRequest, readAnswer } from '../../actors/ports/peer-messages.ts';
 import type { PeerAnswer, PeerHandlers, PeerOperationName, PeerRequest } from '../../actors/ports/peer-operations.ts';
@@ -44,7 +44,7 @@ export class NatsPeers implements Peers {
   }
 }
 
-/** Answers what other nodes ask of the partitions that are served here, from when on they are. */
+/** Answers requests of other nodes for each partition, for as long as this node serves it. */
 export function serveOwned<N extends PeerOperationName>(
   broker: NatsBroker,
   { engine, serves }: Pick<Core, 'engine' | 'serves'>,

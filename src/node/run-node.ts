@@ -1,4 +1,4 @@
-/** `holdfast node`: runs one node until a signal ends it. */
+/** `holdfast node` runs one node until a signal ends it, its parent goes away, or it fails. */
 
 import { armFailpoint } from '../../config/failpoints.ts';
 import { loadSettings } from '../../config/load-settings.ts';
@@ -9,12 +9,12 @@ import { startNode, UNSIGNED_SNAPSHOTS } from './node.ts';
 import { isChildNode, parentGone, reportToParent } from './parent-channel.ts';
 import { catchStrayErrors } from './stray-errors.ts';
 
-/** Resolves with the exit code. Rejects with a SettingError for a wrong setting. */
+/** Resolves with the exit code. Rejects with a SettingError if a setting is wrong. */
 export async function runNode(flags: SettingFlags): Promise<number> {
   const settings = loadSettings(flags, process.env);
   armFailpoint(process.env.HOLDFAST_FAILPOINT);
   const log = createLog({ level: settings.logLevel, name: settings.name });
-  // The private Redis of `up` listens to this machine only.
+  // A child of `up` is not warned, because the private Redis of `up` accepts connections from this machine only.
   if (settings.snapshotKey === undefined && !isChildNode()) log.warn({}, UNSIGNED_SNAPSHOTS);
   const ended = Promise.race([signalled(), parentGone()]);
   const starting = startNode(settings, log);
@@ -36,7 +36,7 @@ export async function runNode(flags: SettingFlags): Promise<number> {
   return why === undefined ? 0 : 1;
 }
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. Takes the place of what bin/holdfast.js does meanwhile. */
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. Replaces the handlers that bin/holdfast.js installed. */
 export function signalled(): Promise<void> {
   return new Promise((resolve) => {
     let times = 0;
@@ -47,7 +47,7 @@ export function signalled(): Promise<void> {
         if (times === 1) resolve();
         else process.exit(1);
       });
-      // Never without any: between the last one and the next the signal itself would end the process, or be lost.
+      // The old handlers go last. Without any handler, a signal at this moment would kill the process.
       for (const each of before) process.removeListener(signal, each);
     }
   });

@@ -1,23 +1,23 @@
 /**
- * Errors that nothing has caught: rejections that nobody waited for, and exceptions of timers and callbacks.
+ * Handles errors that no other code has caught: unhandled rejections, and exceptions in timers and callbacks.
  *
  * Invariants:
- *  SE1 Each is logged with its stack, now and then if it comes back without end, and counted.
- *  SE2 The process goes on unless state is in doubt. What folds and decides catches its own faults (PartitionSet.doubt); one that comes here from
- *      that code has passed by that, so what the node holds may be half of something: it ends, writes no snapshot of it, and the next start
- *      builds it from the log.
+ *  SE1 Each error is counted and logged with its stack. The log of an error that repeats is rate-limited.
+ *  SE2 The process goes on unless state is in doubt. Code that folds and decides catches its own faults (PartitionSet.doubt). An error that
+ *      arrives here from that code has bypassed this, so a change in memory may be half done. The node then ends without writing a
+ *      snapshot, and its next start rebuilds the state from the log.
  */
 import type { Engine } from '../../actors/engine/engine.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { LimitedLog } from '../process/limited-log.ts';
 
-/** Files whose faults leave state in doubt. The bundle has them in a chunk of their own (scripts/build.mjs), because its stacks name no sources. */
+/** Files whose faults leave state in doubt. Stacks of the bundle name no sources, so scripts/build.mjs puts these files into one chunk. */
 export const DECIDING =
   /\/(actors\/(book|partition|recovery|reservation|snapshot|stock)\/|actors\/idempotency\/fact-ids\.|actors\/ingest\/intake\.|streams\/journal\/)/;
 export const DECIDING_CHUNK = 'deciding';
 const IN_BUNDLE = new RegExp(`/${DECIDING_CHUNK}-[\\w-]+\\.js`);
 
-/** Installs the handlers; the returned function takes them away. */
+/** Installs the handlers. The returned function removes them. */
 export function catchStrayErrors(
   { metrics, engine }: { readonly metrics: Metrics; readonly engine: Pick<Engine, 'abandon'> },
   limited: LimitedLog,
@@ -27,7 +27,7 @@ export function catchStrayErrors(
     const err = thrown instanceof Error ? thrown : new Error(String(thrown));
     const inDoubt = leavesDoubt(err);
     const line = inDoubt ? 'in doubt' : `${kind} ${err.message.slice(0, 100)}`;
-    // SE1.
+    // The limited log keeps an error that repeats from flooding the log (SE1).
     limited.say('error', line, { err, kind }, 'an error of the program that nothing had caught');
     if (inDoubt) engine.abandon(`a fault of the program left its state in doubt: ${err.message}`);
   };
@@ -40,7 +40,7 @@ export function catchStrayErrors(
   };
 }
 
-// SE2.
+// True if the stack passes through code that folds or decides (SE2).
 function leavesDoubt({ stack = '' }: Error): boolean {
   const path = stack.replaceAll('\\', '/');
   return DECIDING.test(path) || IN_BUNDLE.test(path);

@@ -13,7 +13,7 @@ export interface RunFile {
   readonly natsMonitor: string;
   readonly redis: string;
   readonly pid: number;
-  /** See process-mark.ts; absent where that cannot be known. */
+  /** Identity of the process (src/process/identity.ts); absent on systems where it cannot be read. */
   readonly process?: string | undefined;
 }
 
@@ -26,7 +26,7 @@ export function removeRunFile(data: string): void {
   rmSync(join(data, 'run.json'), { force: true });
 }
 
-/** The addresses, if the process that wrote them still lives. */
+/** The addresses, or undefined if the process that wrote them is gone. */
 export function readRunFile(data: string): RunFile | undefined {
   try {
     const run = JSON.parse(readFileSync(join(data, 'run.json'), 'utf8')) as RunFile;

@@ -1,5 +1,5 @@
 /**
- * `holdfast doctor`: looks at NATS, Redis, streams, lag, ownership and clocks, and says in plain words what is wrong and what to do.
+ * `holdfast doctor` examines NATS, Redis, streams, lag, ownership and clocks, and says in plain words what is wrong and what to do.
  */
 
 import { BaselineStore } from '../../actors/retention/baseline-store.ts';
@@ -21,27 +21,27 @@ export interface Finding {
   readonly what: string;
   readonly state: 'good' | 'warning' | 'bad';
   readonly says: string;
-  /** What to do about it; '' if nothing. */
+  /** The remedy in words; '' if there is nothing to do. */
   readonly remedy: string;
-  /** Of a node: its row in the table of owners. */
+  /** Set for a node: its row in the table of owners. */
   readonly owner?: Owner;
-  /** Of the partitions: those that no live node owns. */
+  /** Set for the finding about partitions: those that no live node owns. */
   readonly unowned?: readonly number[];
 }
 export interface Owner {
   readonly name: string;
   readonly http: string;
-  /** In ascending order; the epoch is null while the node has not said it: it takes over, or cannot be reached from here. */
+  /** In ascending order. The epoch is null if the node does not serve the partition yet, or cannot be reached from here. */
   readonly partitions: readonly { readonly partition: number; readonly epoch: number | null }[];
 }
 
-/** Clocks further apart than this make stamps and expiry differ visibly between nodes. */
+/** Largest harmless clock difference. Beyond it, timestamps and expiry differ visibly between nodes. */
 const CLOCK_SKEW_MS = 2_000;
 
-/** Subjects of strangers that are named. */
+/** Most subjects of unknown writers that a finding names. */
 const STRANGERS_SHOWN = 20;
 
-/** Every finding, in the order in which to mend them. */
+/** All findings, in the order in which they should be fixed. */
 export async function examine(settings: Settings): Promise<Finding[]> {
   const findings: Finding[] = [await examineRedis(settings)];
   let broker: NatsBroker;
@@ -151,7 +151,7 @@ async function examineStreams(broker: NatsBroker, settings: Settings): Promise<F
   return findings;
 }
 
-/** Subjects of JOURNAL whose writers never owned a partition: what stands there does not count. */
+/** Looks for subjects of JOURNAL whose writers never owned a partition. Their records do not count. */
 async function examineWriters(broker: NatsBroker, settings: Settings): Promise<Finding> {
   const what = 'writers of JOURNAL';
   const admission = await (await writersOf(broker, settings)).read();
@@ -173,7 +173,7 @@ async function examineWriters(broker: NatsBroker, settings: Settings): Promise<F
   };
 }
 
-/** What recovery has beside the streams, and whether the streams need it. */
+/** Checks the baselines, and whether the streams are trimmed so that recovery needs one. */
 async function examineBaselines(broker: NatsBroker): Promise<Finding> {
   const floors = pointOf(floorsOf(await readStreams(broker)));
   const trimmed = !covers(pointOf({}), floors);
@@ -225,7 +225,7 @@ async function examineNode(node: LiveNode, owned: readonly number[]): Promise<Fi
   return { ...finding, owner: { name: node.name, http: node.http, partitions } };
 }
 
-/** @param epochs is filled with what the node says of the partitions that it serves */
+/** @param epochs filled with the epochs of the partitions that the node serves */
 async function askNode(node: LiveNode, epochs: Map<number, number>): Promise<Finding> {
   const what = `node ${node.name} at ${node.http}`;
   try {
@@ -247,7 +247,7 @@ async function askNode(node: LiveNode, epochs: Map<number, number>): Promise<Fin
         remedy: 'wait until it has caught up; if this lasts, read its log',
       };
     }
-    // The header Date has whole seconds.
+    // The Date header has a resolution of one second.
     if (Math.abs(skew) > CLOCK_SKEW_MS)
       return {
         what,

@@ -1,8 +1,8 @@
 /**
- * Who owns what, as NATS and the nodes themselves say it, for `doctor`.
+ * Reads from NATS which live node owns which partition, for `doctor`.
  *
- * The owners' bucket says who may decide for a partition; whether it is served yet, and in which epoch, only its owner says (/readyz):
- * the key's revision moves on whenever its owner confirms it.
+ * The owners' bucket names the node that may decide for a partition. Only the owner itself reports whether it serves the partition yet, and
+ * in which epoch (/readyz). The key's revision is not the epoch, because it changes whenever the owner confirms the key.
  */
 import type { Settings } from '../../config/settings.ts';
 import { NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
@@ -11,12 +11,12 @@ import type { NatsBroker } from '../../streams/nats/broker.ts';
 export interface LiveNode {
   readonly name: string;
   readonly writer: string;
-  /** HOST:PORT. */
+  /** The published address: HOST:PORT, or https://HOST:PORT with TLS (baseUrl). */
   readonly http: string;
 }
 export interface OwnershipView {
   readonly nodes: readonly LiveNode[];
-  /** Numbers of the partitions that each live node owns, by its name. */
+  /** Partition numbers by the name of the live node that owns them. */
   readonly owned: ReadonlyMap<string, readonly number[]>;
   readonly unowned: readonly number[];
 }
@@ -30,7 +30,7 @@ export async function viewOwnership(broker: NatsBroker, settings: Settings): Pro
   const unowned = new Set(Array.from({ length: settings.partitions }, (_, partition) => partition));
   for (const entry of await owners.all()) {
     const partition = Number(entry.key.slice('p.'.length));
-    // A writer is one start of a node: what an earlier one owned is nobody's.
+    // A writer is one start of a node, so a partition of an earlier start has no owner.
     const name = nameOf.get((JSON.parse(entry.value) as { writer: string }).writer);
     if (name === undefined || !unowned.delete(partition)) continue;
     owned.get(name)?.push(partition);
@@ -39,7 +39,7 @@ export async function viewOwnership(broker: NatsBroker, settings: Settings): Pro
   return { nodes, owned, unowned: [...unowned] };
 }
 
-/** `0–3, 7, 9–12` of numbers in ascending order; `none` of none. */
+/** Formats ascending numbers as `0–3, 7, 9–12`, or `none` if there are none. */
 export function ranges(numbers: readonly number[]): string {
   const runs: [number, number][] = [];
   for (const number of numbers) {

@@ -1,6 +1,6 @@
 /**
- * `holdfast quarantine`: what the nodes do not serve and why, what stands at the place that reading stops at, and a person's judgement to
- * go on without it. It reads the streams itself; nodes are only asked what they hold in quarantine.
+ * `holdfast quarantine` shows which partitions are not served and why, shows the message at which reading stops, and records a person's
+ * judgement to skip it. It asks the nodes only for their quarantine, and reads the streams itself.
  */
 import { type Judgement, judge, skipOf } from '../../actors/log/judge.ts';
 import { type Skip, Skips } from '../../actors/log/skips.ts';
@@ -13,14 +13,14 @@ import type { LiveNode } from './ownership-view.ts';
 import { withBroker, writersOf } from './retention-commands.ts';
 
 const clock = new SteadyClock();
-/** How long a node is waited for. */
+/** How long to wait for the answer of a node. */
 const NODE_MS = 3_000;
 
 export interface QuarantineList {
   readonly quarantined: readonly (Quarantined & { readonly node: string })[];
-  /** Nodes that did not say. */
+  /** Names of the nodes that did not answer. */
   readonly silent: readonly string[];
-  /** What people have judged before. */
+  /** Places that people have already decided to skip. */
   readonly skips: readonly Skip[];
 }
 
@@ -42,7 +42,7 @@ export async function showPlace(settings: Settings, stream: string, seq: number)
   return withBroker(settings, (broker) => judgePlace(broker, settings, stream, seq));
 }
 
-/** Rejects with a sentence for people if the place may not be skipped. */
+/** Records that the place is skipped. Rejects with a message for people if it may not be. */
 export async function skipPlace(
   settings: Settings,
   stream: string,
@@ -66,7 +66,7 @@ function skipsOf(broker: NatsBroker, { replicas }: Settings) {
   return broker.keys(SKIPS_BUCKET, { replicas });
 }
 
-/** What a node holds in quarantine; undefined if it does not say. */
+/** The partitions that a node holds in quarantine; undefined if it does not answer. */
 async function heldBy({ http }: LiveNode): Promise<readonly Quarantined[] | undefined> {
   try {
     const answer = await fetch(`http://${http}/readyz`, { signal: AbortSignal.timeout(NODE_MS) });

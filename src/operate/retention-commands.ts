@@ -1,6 +1,6 @@
 /**
- * `holdfast baseline`, `trim` and `verify`: looking after the streams and the stored copies of the state. Each connects, does its work,
- * and leaves nothing running.
+ * `holdfast baseline`, `trim`, `verify` and `horizon` maintain the streams and the stored copies of the state. Each connects, does its
+ * work and disconnects.
  */
 
 import { Rules, type RulesEntry } from '../../actors/idempotency/rules.ts';
@@ -23,7 +23,7 @@ import { isDead } from '../process/identity.ts';
 import { SteadyClock } from '../process/steady-clock.ts';
 import { RedisSnapshots } from '../redis/snapshot-store.ts';
 
-/** How long nodes that lag are waited for. */
+/** How long to wait for nodes that lag. */
 const PATIENCE_MS = 60_000;
 
 const clock = new SteadyClock();
@@ -32,7 +32,7 @@ export interface Patience {
   readonly patienceMs?: number;
 }
 
-/** Rejects with a sentence for people if none could be made. */
+/** Writes a baseline. Rejects with a message for people if it cannot be made. */
 export async function runBaseline(
   settings: Settings,
   { patienceMs = PATIENCE_MS }: Patience = {},
@@ -45,7 +45,7 @@ export async function runBaseline(
   });
 }
 
-/** Rejects with a sentence for people if nothing may be removed. */
+/** Trims the streams. Rejects with a message for people if nothing may be removed. */
 export async function runTrim(
   settings: Settings,
   { older, patienceMs = PATIENCE_MS }: Patience & { readonly older: boolean },
@@ -92,13 +92,13 @@ function ownersOf(broker: NatsBroker): Owners {
   return { point: (partition) => peers.ask(partition, 'point', {}) };
 }
 
-/** Whose records count, and what people have judged. */
+/** Reads which writers' records count, and which places people have skipped. */
 export async function writersOf(broker: NatsBroker, { replicas }: Settings): Promise<Writers> {
   const writers = await broker.keys(WRITERS_BUCKET, { replicas });
   return new Writers({ broker, clock, writers, skips: await broker.keys(SKIPS_BUCKET, { replicas }) });
 }
 
-/** Rejects with a sentence for people if the horizon cannot be changed now. */
+/** Changes the horizon. Rejects with a message for people if it cannot be changed now. */
 export async function runHorizon(settings: Settings, horizonMs: number | null): Promise<RulesEntry> {
   return withBroker(settings, async (broker) => {
     const { leaseTtl: ttlMs, replicas } = settings;
@@ -118,7 +118,7 @@ function lockKeys(broker: NatsBroker, { replicas }: Settings): Promise<Keys> {
   return broker.keys(HORIZONS_BUCKET, { replicas });
 }
 
-/** The rules of those who serve: a command that judged by others would find other numbers. */
+/** Reads the rules that the nodes use. A command with other rules would judge facts differently and get other numbers. */
 async function rulesOf(broker: NatsBroker, settings: Settings): Promise<Pick<RetentionParts, 'rules' | 'refresh'>> {
   const keys = await lockKeys(broker, settings);
   const list = new RulesList({ broker, clock, keys, live: async () => [], firstHorizonMs: undefined });

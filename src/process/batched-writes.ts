@@ -1,21 +1,21 @@
 /**
- * What this process writes to a server within one turn of the event loop leaves in one system call: the NATS client would make one of
- * nearly every message, and each wakes the server. On a busy machine that took a fifth of a node's time.
+ * Batches all writes to a server within one turn of the event loop into one system call. The NATS client alone would make a system call
+ * for nearly every message, and each wakes the server. On a busy machine this took a fifth of a node's time.
  *
- * It holds for TCP connections that this process opens (NATS, Redis), not for those that it accepts.
+ * It affects TCP connections that this process opens (NATS, Redis), not those that it accepts.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 
 let batching = false;
 
-/** From now on. Calling it again changes nothing. */
+/** Batches writes on all connections that are opened from now on. Further calls have no effect. */
 export function batchClientWrites(): void {
   if (batching) return;
   batching = true;
   subscribe('net.client.socket', (message) => {
     const { socket } = message as { socket: Socket };
-    // Connecting puts back the method of the class.
+    // The write method is replaced only after connecting, because connecting restores the one of the class.
     socket.once('connect', () => batchWrites(socket));
   });
 }

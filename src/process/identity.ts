@@ -1,13 +1,13 @@
 /**
- * Marks of processes: whether one that left its mark somewhere (a key on NATS, a file) still lives. A number alone is not enough: it is
- * used again, means another process in another container, and answers for a while after the process has died (zombie).
+ * Identifies processes, so that others can check whether the one that left its mark (in a NATS key or a file) still lives. A PID alone is
+ * not enough. It is reused, it means another process in another container, and it still exists while a dead process is a zombie.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 let own: string | undefined;
 
-/** Marks this process so that another one of the same machine can tell whether it still lives (Linux). */
+/** The mark of this process. Another process on the same machine can check with it whether this one lives. Undefined outside Linux. */
 export function processIdentity(): string | undefined {
   try {
     own ??= `${hostname()} ${bootId()} ${readlinkSync('/proc/self/ns/pid')} ${process.pid} ${startTime(process.pid)}`;
@@ -21,7 +21,7 @@ function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
-/** Certainly gone: same machine, boot and process namespace, and no process of that number and start time. */
+/** True only if the process is certainly gone: same machine, boot and PID namespace, but no process with this PID and start time. */
 export function isDead(mark: string): boolean {
   const here = processIdentity()?.split(' ');
   const other = mark.split(' ');

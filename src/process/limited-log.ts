@@ -1,6 +1,6 @@
 /**
- * Log lines about what strangers and broken servers can cause as often as they like: at most one a second of each kind, with how many
- * there were since the last one.
+ * Limits log lines that strangers or broken servers can cause at any rate. At most one line per kind and second is written, with the
+ * number of occurrences since the previous line.
  */
 import { Refusal } from '../../actors/ports/refusal.ts';
 import { BrokerError } from '../../streams/broker.ts';
@@ -25,7 +25,7 @@ export class LimitedLog {
       before.unsaid += 1;
       return;
     }
-    // Kinds that a message names could be many.
+    // A kind may contain text of an error's message, so the number of kinds needs a bound.
     if (this.#kinds.size >= MOST_KINDS) this.#kinds.clear();
     this.#kinds.set(kind, { saidAtMs: now, unsaid: 0 });
     this.#log[level]({ ...fields, times: 1 + (before?.unsaid ?? 0) }, message);
@@ -33,8 +33,8 @@ export class LimitedLog {
 }
 
 /**
- * What the log says of a request that the system is to blame for: a fault with its stack, each time; and what stood behind a 503, which its
- * answer does not tell, now and then.
+ * Logs a failed request if the system is to blame. A 500 is logged every time, with its stack. The hidden cause of a 503 is logged at a
+ * limited rate, because the answer does not reveal it.
  */
 export function logProblem(
   log: Log,

@@ -1,14 +1,15 @@
 /**
- * Logs: JSON lines on stdout or stderr. The one file that imports pino.
+ * Writes the log as JSON lines to stdout or stderr. No other file imports pino.
  *
- * What came from outside is escaped where a terminal would act on it, or not show it. Nothing is logged per fact or per request. Lines are written at once, so that the last one before an end is not lost.
+ * Characters that a terminal would interpret or hide are escaped, because text may come from outside. Nothing is logged per fact or per
+ * successful request. Lines are written synchronously, so the last line before the process ends is not lost.
  */
 import { pino } from 'pino';
 import { printableJson } from '../../streams/names.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
-/** What the program needs of a logger; a test may pass its own. */
+/** The logger interface that the program uses. A test may pass its own. */
 export interface Log {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -18,13 +19,13 @@ export interface Log {
 
 export interface LogOptions {
   readonly level: LogLevel;
-  /** The node's name, in every line. */
+  /** The node's name, which every line contains. */
   readonly name: string;
-  /** `up` keeps stdout for people. */
+  /** Default: stdout. `up` logs to stderr, because its stdout is for people. */
   readonly to?: 'stdout' | 'stderr';
 }
 
-/** A logger; a field called `err` that holds an Error is written with its stack. */
+/** Creates a logger. An Error in the field `err` is written with its stack. */
 export function createLog({ level, name, to = 'stdout' }: LogOptions): Log {
   return pino(
     { level, name, hooks: { streamWrite: printableJson } },

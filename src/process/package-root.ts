@@ -1,4 +1,4 @@
-/** Finds Holdfast's own folder, which holds config/ and .servers/, from the sources and from dist alike. */
+/** Finds Holdfast's own folder, which contains config/ and .servers/. Works from the sources and from dist. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,13 +1,13 @@
 /**
- * Wall time that never jumps: the system's clock at start plus monotonic time since. A system clock that is set forth by a day
- * must expire no hold. It follows the system's clock by at most a thousandth, so that drift does not add up over weeks.
+ * Wall time that never jumps, so that no hold expires because someone sets the system clock forward by a day. It is the system time at the
+ * start plus the monotonic time since. It then slews towards the system clock by at most 0.1 %, so drift does not accumulate over weeks.
  */
 import { performance } from 'node:perf_hooks';
 import type { Clock } from '../../streams/clock.ts';
 
 const SLEW = 0.001;
 
-/** What the system gives: a wall clock that people and NTP set, a monotonic one, and timers. */
+/** The clocks and timers of the system. People and NTP can set the wall clock, but not the monotonic clock. */
 export interface SystemTime {
   wallMs(): number;
   monoMs(): number;
@@ -53,7 +53,7 @@ export class SteadyClock implements Clock {
     this.#system.turn(call);
   }
 
-  /** Follows the system's clock a little; to be called now and then. */
+  /** Slews towards the system clock. Call it about once a minute. */
   follow(): void {
     const mono = this.#system.monoMs();
     const most = (mono - this.#correctedAt) * SLEW;

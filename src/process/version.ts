@@ -1,4 +1,4 @@
-/** This program's version, as package.json says it. */
+/** The program's version, read from package.json. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from './package-root.ts';

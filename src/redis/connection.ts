@@ -1,15 +1,19 @@
 /**
- * Connections to Redis, the one file that imports its client: a single server, the master that Sentinels name, or a Cluster.
+ * Connections to Redis, to a single server, to the master that Sentinels name, or to a Cluster. This is the one file that imports its
+ * client.
+ *
+ * A node keeps working without Redis, so a caller never waits for Redis to come back. A lost single server is reconnected by the client. A
+ * lost Sentinel or Cluster connection is replaced by a new one.
  *
  * Invariants:
- *  RC1 A command ends: where Redis is away it rejects, soon, and whoever asked tries again later. Nothing waits for Redis to come back.
- *  RC2 A new master, a new layout of a Cluster, or the same servers started again are found by the next command.
- *  RC3 A first connection that a server refuses, or that lacks the TLS that is asked for, rejects with a RedisRefusal: nothing that is tried
- *     again would mend it. One that was good once is tried for ever.
- *  RC4 With rediss, nothing but a TLS handshake and a PING is sent before TLS stands.
+ *  RC1 Every command settles. If Redis is away it rejects soon, and its caller tries again later. Nothing waits for Redis to come back.
+ *  RC2 The next command finds a new master, a new layout of a Cluster, or the same servers started again.
+ *  RC3 A first connection rejects with a RedisRefusal if a server refuses it or does not offer the TLS that is asked for, because a retry
+ *     would not help. A connection that was good once is retried without limit.
+ *  RC4 With rediss, only a TLS handshake and a PING are sent until TLS is established.
  *
- * Not used is createSentinel of node-redis 6.3.1: it repeats a command for as long as the master is away (tried: no answer after 10 s
- * without a failover), so that a node that starts then would wait for Redis.
+ * createSentinel of node-redis 6.3.1 is not used, because it repeats a command for as long as the master is away. We measured no answer
+ * within 10 s without a failover, so a node that starts then would wait for Redis.
  */
 
 import { ConnectionTimeoutError, createClient, createCluster, RESP_TYPES } from 'redis';
@@ -19,7 +23,7 @@ import { tlsOptionsOf } from '../../config/servers/tls.ts';
 import { backOffMs } from '../../streams/clock.ts';
 import { RedisRefusal, refusalOf, speaksPlainly } from './refusal.ts';
 
-/** The commands that snapshots need; values are bytes. */
+/** The commands that snapshots need. Values are bytes. */
 export interface RedisCommands {
   hSet(key: string, fields: Readonly<Record<string, Buffer>>): Promise<unknown>;
   hmGet(key: string, fields: readonly string[]): Promise<(Buffer | null)[]>;
@@ -37,18 +41,18 @@ export interface RedisConnection {
 type Trouble = (message: string) => void;
 type Client = ReturnType<typeof createClient>;
 
-/** The first connection may take so long before a node goes on without. */
+/** How long a node waits for the first connection before it goes on without one. */
 const FIRST_MS = 3_000;
 const CONNECT_MS = 3_000;
-/** How long it is taken for granted that the master is the one that the Sentinels named. */
+/** How long the master that the Sentinels named is used without asking them again. */
 const MASTER_KNOWN_MS = 2_000;
-/** So long after a connection could not be made nothing new is tried: a node that starts asks once for each of its partitions. */
+/** For this long after a failed connection no other is tried, because a node that starts asks once for each of its partitions. */
 const FAILED_FOR_MS = 1_000;
-/** A command's socket that hears nothing for so long is given up. */
+/** A command's socket that is silent for this long is closed. */
 const SILENT_MS = 30_000;
 const PING_EVERY_MS = 10_000;
 
-/** Resolves when it is connected, or after a moment without: Redis may be away. Rejects with a RedisRefusal. */
+/** Resolves once connected, or once the first try fails or takes FIRST_MS, because Redis may be away. Rejects with a RedisRefusal. */
 export async function connectRedis(login: RedisLogin, trouble: Trouble): Promise<RedisConnection> {
   const { address } = login;
   switch (address.kind) {
@@ -71,7 +75,7 @@ async function tried(
   return accepted(connection, first, login, servers, trouble);
 }
 
-/** What became of a first connection within a moment: it stands, its server is away, or it is refused (RC3). */
+/** Waits FIRST_MS for a first connection and decides: it is good, its server is away, or it is refused (RC3). */
 async function accepted(
   connection: RedisConnection,
   first: Promise<unknown>,
@@ -82,7 +86,7 @@ async function accepted(
   const outcome = await Promise.race([first, pause(FIRST_MS).then(() => new ConnectionTimeoutError())]);
   if (!(outcome instanceof Error)) return connection;
   let why = refusalOf(outcome);
-  // A server that takes the handshake for a command that is not over yet says nothing about it.
+  // A server without TLS may read the handshake as an unfinished command and stay silent, so a PING without TLS finds out.
   if (address.tls && why === undefined && (await Promise.all(servers.map(speaksPlainly))).includes(true))
     why = 'the server does not speak TLS; nothing but a PING was sent to it';
   if (why === undefined) {
@@ -93,7 +97,7 @@ async function accepted(
   throw new RedisRefusal(`Redis at ${shown} ${why}`);
 }
 
-/** One server: the client reconnects for ever by itself, and refuses commands meanwhile. */
+/** One server. The client reconnects by itself without limit, and rejects commands until then (RC1). */
 async function connectSingle(
   login: RedisLogin,
   address: RedisAddress & { kind: 'single' },
@@ -107,14 +111,14 @@ async function connectSingle(
   return accepted(connection, connecting, login, [address.server], trouble);
 }
 
-/** What a Renewed connection is made of, anew whenever it is lost. */
+/** Opens the connections that a Renewed hands out, a new one after every loss. */
 interface Source {
   open(lost: () => void): Promise<{ commands: RedisCommands; close(): void }>;
-  /** Whether what was opened is still the right one; asked before commands. */
+  /** Whether the open connection still leads to the right server; asked before it is handed out. */
   current(): Promise<boolean>;
 }
 
-/** A connection that is not mended but replaced: at the first command after it was lost (RC2). */
+/** A connection that is replaced, not repaired: the first command after a loss opens a new one (RC2). */
 class Renewed implements RedisConnection {
   readonly #source: Source;
   #open: { commands: RedisCommands; close(): void } | undefined;
@@ -196,14 +200,15 @@ class SentinelSource implements Source {
       throw error;
     });
     const close = () => destroyed(client);
-    // A master that was deposed while it was away says so only after the Sentinels have told it; a replica refuses to write.
+    // The Sentinels may name a server that is not a master now. A replica refuses writes, and a master deposed while it was away reports so
+    // only after the Sentinels have reached it.
     const role = (await client.role().catch(() => undefined))?.role ?? 'it does not say';
     if (role === 'master') return { commands: binary(client), close };
     close();
     throw new Error(`${shown(this.#master)} is no master (${role}), though the Sentinels name it`);
   }
 
-  /** False when the Sentinels name another one. When none of them answers, the one that is connected stays. */
+  /** False if the Sentinels name another master. If none of them answers, the connected master is kept. */
   async current(): Promise<boolean> {
     if (performance.now() - this.#askedAt < MASTER_KNOWN_MS) return true;
     const master = await this.#ask().catch((error: Error) => this.#trouble(error.message));
@@ -236,8 +241,8 @@ class SentinelSource implements Source {
 }
 
 /**
- * All masters of a Cluster, each connected when the first command needs it and then for ever. While one is away, the client reads the
- * layout of the slots from the others every few seconds, so that a promoted replica is found.
+ * All masters of a Cluster. Each is connected when a command first needs it, and then kept connected without limit. While one is away, the
+ * client reads the layout of the slots from the others every few seconds, so it finds a promoted replica.
  */
 class ClusterSource implements Source {
   readonly #login: RedisLogin;
@@ -255,7 +260,7 @@ class ClusterSource implements Source {
     const cluster = createCluster({
       rootNodes: servers.map((server) => ({ socket: { host: server.host, port: server.port } })),
       defaults: optionsOf(this.#login, this.#address, ONCE_CONNECTED),
-      // A server that is away must not keep the others from being used.
+      // A server that is away must not block the use of the others.
       minimizeConnections: true,
     });
     let refused: string | undefined;
@@ -265,7 +270,7 @@ class ClusterSource implements Source {
     };
     cluster.on('error', told);
     cluster.on('node-error', told);
-    // The client says no more than that none of them can be used.
+    // The client's error only says that no server can be used, so a refusal seen before replaces it.
     await cluster.connect().catch((error: Error) => {
       throw refused === undefined ? error : new RedisRefusal(refused);
     });
@@ -279,13 +284,16 @@ class ClusterSource implements Source {
 
 type Access = Pick<RedisAddress, 'username' | 'password' | 'tls'>;
 type Reconnect = (attempt: number, cause: Error) => number | Error;
-/** It is replaced instead; the client tells its loss as an error only if the strategy answers with one. */
+/** The connection is replaced instead. The client reports its loss as an error only if the strategy returns one. */
 const NEVER: Reconnect = (_, cause) => cause;
 const FOR_EVER: Reconnect = (attempt) => backOffMs(attempt, 100, 2_000);
-/** For ever, but for a first connection that is refused. */
+/** Without limit, except for a first connection that is refused (RC3). */
 const UNLESS_REFUSED: Reconnect = (attempt, cause) =>
   attempt === 0 && refusalOf(cause) !== undefined ? cause : FOR_EVER(attempt, cause);
-/** For ever, but a first connection that fails is left to the next command: the one that waits for it would have no end. */
+/**
+ * Without limit, except that a first connection that fails is left to the next command. A command that waited for it would never settle
+ * (RC1).
+ */
 const ONCE_CONNECTED: Reconnect = (attempt, cause) =>
   attempt === 0 && ((cause as { syscall?: string }).syscall === 'connect' || cause instanceof ConnectionTimeoutError)
     ? cause
@@ -302,12 +310,12 @@ function clientOf(
   return createClient({ ...options, database, socket: { ...socket, host: server.host, port: server.port } }) as Client;
 }
 
-// RC4.
+// With rediss the socket itself is TLS, so no command can leave before the handshake (RC4).
 function optionsOf({ certificates }: RedisLogin, { username, password, tls }: Access, reconnectStrategy: Reconnect) {
   return {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    // The per-command timer of 5 s costs six times the throughput on Node 20 and does not bound an answer; the socket's does.
+    // The client's per-command timer of 5 s divides throughput by six on Node 20 and does not bound an answer. The socket's timer does.
     commandOptions: { timeout: undefined as unknown as number },
     disableOfflineQueue: true,
     maintNotifications: 'disabled' as const,
@@ -328,12 +336,12 @@ function binary(client: { withTypeMapping(mapping: object): unknown }): RedisCom
   }) as RedisCommands;
 }
 
-/** Destroying what has ended already throws, and says nothing of use. */
+/** destroy() throws if the client has already ended; that error says nothing useful. */
 function destroyed(client: { destroy(): void }): void {
   try {
     client.destroy();
   } catch {
-    // It had ended.
+    // It has already ended.
   }
 }
 

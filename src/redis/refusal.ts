@@ -1,9 +1,14 @@
-/** How Redis says no: what no second try mends, in words, and whether a server lacks TLS. */
+/**
+ * How Redis refuses a connection: faults that a retry cannot fix, in words, and whether a server speaks without TLS.
+ */
 import { connect } from 'node:net';
 import type { RedisServer } from '../../config/servers/redis-address.ts';
 import { tlsFault } from '../../config/servers/tls.ts';
 
-/** A connection that is refused; begins with what comes behind "Redis at ADDRESS". */
+/**
+ * A refused connection. connectRedis throws a whole sentence. Inside this folder, the message is only the part after
+ * "Redis at ADDRESS".
+ */
 export class RedisRefusal extends Error {
   override readonly name = 'RedisRefusal';
 }
@@ -12,7 +17,7 @@ const LOGIN_FAULTS = /^(WRONGPASS|NOAUTH|NOPERM|DENIED)|^ERR (AUTH|invalid passw
 const LOGIN_ADVICE = 'set REDIS_USER and REDIS_PASSWORD, or user and password in REDIS_URL, to what that server knows';
 const TLS_ADVICE = 'look at REDIS_CA_FILE, REDIS_CERT_FILE and REDIS_KEY_FILE, and at the certificate of the server';
 
-/** What is refused and what to do; undefined if trying again may help. */
+/** Says what is refused and what to do; undefined if a retry may help. */
 export function refusalOf(error: unknown): string | undefined {
   if (error instanceof RedisRefusal) return error.message;
   if (!(error instanceof Error)) return undefined;
@@ -23,7 +28,7 @@ export function refusalOf(error: unknown): string | undefined {
 
 const PLAIN_ANSWER_MS = 1_000;
 
-/** Whether a server answers a PING without TLS. */
+/** True if the server answers a PING without TLS, even with an error. */
 export function speaksPlainly({ host, port }: RedisServer): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port });

@@ -1,10 +1,11 @@
 /**
- * Snapshots in Redis. One hash a partition, `holdfast:{p<n>}`: fields `m0` (manifest in force), `m1` (the one before) and one per
- * blob. The tag in braces keeps all of a partition in one slot of a Cluster, where the script can see it.
+ * Snapshots in Redis, one hash per partition named `holdfast:{p<n>}`. Its fields are `m0` (the manifest in force), `m1` (the one before),
+ * `epoch` (that of the manifest in force) and one field per blob. The tag in braces keeps all of a partition in one slot of a Cluster,
+ * where the script can see it.
  *
- * Invariant SS1: a manifest comes in force only over the one that this store knows to be in force, and only with all blobs that were
- * written for it. Redis copies to replicas after it has answered: a failover may take both back, and blobs that a manifest names from
- * earlier ones would then be missing for as long as their pages do not change. The answer `lost` makes the next snapshot a whole one.
+ * Invariant SS1: a manifest comes into force only over the manifest that this store knows to be in force, and only with all blobs that
+ * were written for it. Redis copies to replicas after it has answered, so a failover may undo both. Blobs that a manifest takes from
+ * earlier ones would then be missing until their pages change. The answer `lost` makes the next snapshot a complete one.
  */
 
 import { createHash } from 'node:crypto';
@@ -17,12 +18,13 @@ import type { Settings } from '../../config/settings.ts';
 import { connectRedis, type RedisConnection } from './connection.ts';
 
 /**
- * KEYS[1] the partition's hash; ARGV[1] epoch, ARGV[2] manifest, ARGV[3] SHA-1 of the manifest that must be in force ('*' if any must
- * be, '' if any or none may be), ARGV[4] how many blobs were written, ARGV[5…] these, then the blobs to drop.
- * Returns 0 and changes nothing if a newer epoch's manifest is in force, 2 if another one is than must be or a written blob is missing;
- * else the manifest in force becomes the one before, the new one comes in force, and 1 is returned.
+ * KEYS[1] the partition's hash; ARGV[1] epoch, ARGV[2] manifest, ARGV[3] SHA-1 of the manifest that must be in force ('*' if any must be,
+ * '' if any or none may be), ARGV[4] how many blobs were written, ARGV[5…] their names, then the names of the blobs to drop.
+ * Returns 0 and changes nothing if a newer epoch's manifest is in force. Returns 2 and changes nothing if the required manifest is not in
+ * force or a written blob is missing. Otherwise the manifest in force becomes the one before, the new one comes into force, and 1 is
+ * returned.
  */
-// SS1.
+// One script checks and swaps, so no other writer can come between (SS1).
 const SWAP = `
 local held = redis.call('HGET', KEYS[1], 'epoch')
 if held and tonumber(held) > tonumber(ARGV[1]) then return 0 end
@@ -38,11 +40,11 @@ return 1`;
 const NO_BLOBS = new Set(['m0', 'm1', 'epoch']);
 const FIELDS_PER_COMMAND = 64;
 
-/** What this store knows of a partition's hash. */
+/** What this store knows about a partition's hash. */
 interface Known {
-  /** SHA-1 of the manifest in force; '' before one was read or swapped in. */
+  /** SHA-1 of the manifest in force; '' until one is read or swapped in. */
   inForce: string;
-  /** Blobs written since. */
+  /** Names of the blobs written since. */
   written: string[];
 }
 
@@ -57,9 +59,9 @@ export class RedisSnapshots implements SnapshotStore {
   }
 
   /**
-   * Connects in the background and for ever: Redis may be away, snapshots then fail and are tried again. Rejects with a RedisRefusal where
-   * trying again would mend nothing.
-   * @param at settings that say where Redis is and who logs in, or a URL alone
+   * Keeps connecting in the background, because Redis may be away. Snapshots fail until then and are tried again. Rejects with a
+   * RedisRefusal if a retry would not help.
+   * @param at settings that say where Redis is and who logs in, or only a URL
    */
   static async open(
     at: (RedisSettings & Partial<Pick<Settings, 'snapshotKey'>>) | string,

@@ -1,4 +1,7 @@
-/** `holdfast replay`: options, progress and summary for a person at a terminal or a script. The one file that imports cli-progress. */
+/**
+ * `holdfast replay`: options, progress and summary, for a person at a terminal or a script. This is the one file that imports
+ * cli-progress.
+ */
 import { statSync } from 'node:fs';
 import progress from 'cli-progress';
 import type { Clock } from '../../streams/clock.ts';
@@ -11,7 +14,7 @@ import { FORMATS, type Format } from './read.ts';
 import { exitCodeOf, type ReplayProgress, type ReplaySummary, replay } from './replay.ts';
 import type { Send } from './send.ts';
 
-/** As typed: text is checked here. */
+/** Options as typed. Their text is checked here. */
 export interface ReplayArgs {
   readonly files: readonly string[];
   /** HOST:PORT or https://… of a node. */
@@ -27,14 +30,14 @@ export interface ReplayIo {
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly signal?: AbortSignal | undefined;
   readonly clock?: Clock | undefined;
-  /** In place of HTTP. */
+  /** Used instead of HTTP. */
   readonly send?: Send | undefined;
 }
 
 const LINE_EVERY_MS = 2_000;
 const USAGE = 2;
 
-/** Resolves with the exit code: 0 all stored, 1 not, 2 wrong usage. */
+/** Resolves with the exit code: 0 if all facts are stored, 1 if not, 2 for wrong usage. */
 export async function runReplay(args: ReplayArgs, io: ReplayIo): Promise<number> {
   const wrong = wrongUsage(args);
   if (wrong !== undefined) {
@@ -66,7 +69,7 @@ export async function runReplay(args: ReplayArgs, io: ReplayIo): Promise<number>
   return exitCodeOf(summary);
 }
 
-/** The summary for a person. */
+/** Formats the summary for a person. */
 export function describe(summary: ReplaySummary): string {
   const { published, accepted, duplicates, refused, skipped, unsent, seconds, stopped } = summary;
   const sorts = Object.entries(summary.bySort).map(([sort, count]) => `${number(count)} ${sort}`);
@@ -148,7 +151,7 @@ function bar(stream: NodeJS.WritableStream, totalBytes: number): Show {
   };
 }
 
-/** Where nobody watches: one line now and then. */
+/** Without a terminal, writes one line every LINE_EVERY_MS. */
 function lines(stream: NodeJS.WritableStream, totalBytes: number, clock: Clock): Show {
   let latest: ReplayProgress | undefined;
   let cancel = (): void => undefined;

@@ -1,24 +1,27 @@
 /**
- * The format `facts`: one fact as JSON a line (NDJSON), or one JSON array of facts, read piece by piece.
+ * The format `facts`: one fact as JSON per line (NDJSON), or one JSON array of facts, read piece by piece.
  *
- * What is no JSON object becomes a refusal with the line it begins in; what is one goes to the server as it stands, which
- * judges it and parks what it cannot read.
+ * Anything that is not a JSON object becomes a refusal with the line in which it begins. A JSON object goes to the server
+ * unchanged. The server judges it and parks what it cannot read.
  */
 import { LIMITS } from '../../config/limits.ts';
 import type { Entry, SentFact } from './entry.ts';
 
-/** Longest line or element, in characters; a longer one is refused without being kept. */
+/** The longest line or element, in characters. A longer one is refused without being kept. */
 const MAX_CHARS = LIMITS.bodyBytes;
 const BLANK = /\s/;
 
-/** Reads facts out of pieces of text, which may be cut anywhere. `array` says that the text begins with `[`. */
+/**
+ * Reads facts from pieces of text, which may be cut anywhere.
+ * @param array true if the text begins with `[`
+ */
 export async function* readFactsText(pieces: AsyncIterable<string>, array: boolean): AsyncGenerator<Entry> {
   const reader = array ? new ArrayReader() : new LineReader();
   for await (const piece of pieces) yield* reader.read(piece);
   yield* reader.end();
 }
 
-/** Text kept until its end is seen, up to MAX_CHARS. */
+/** Text that is kept until its end is seen, up to MAX_CHARS. */
 class Held {
   #text = '';
   #tooLong = false;
@@ -67,13 +70,13 @@ class LineReader {
   }
 }
 
-/** Cuts an array into its elements by depth alone, so that a wrong element costs only itself. */
+/** Cuts an array into its elements by depth alone, so a wrong element costs only itself. */
 class ArrayReader {
   readonly #held = new Held();
   #line = 1;
-  /** Line in which the element begins; undefined before it. */
+  /** Line in which the element begins; undefined before that. */
   #startedAt: number | undefined;
-  /** 0 outside the array, 1 between and in plain elements, more inside an element. */
+  /** 0 outside the array, 1 between and in plain elements, more inside a nested element. */
   #depth = 0;
   #inString = false;
   #escaped = false;

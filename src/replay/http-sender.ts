@@ -1,4 +1,4 @@
-/** Sends facts over HTTP, and says of each failure what the caller should do. */
+/** Sends facts over HTTP, and says for each failure what the caller should do. */
 
 import { factsAnswer } from '../../streams/contract/stock.ts';
 import { type Client, NO_ANSWER, type Refused } from '../client/client.ts';

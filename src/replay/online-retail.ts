@@ -1,12 +1,11 @@
 /**
- * The format `online-retail`: invoice lines of the UCI data set as facts.
+ * The format `online-retail`: invoice lines of the UCI data set as facts. Pure: no file, no clock.
  *
  *  OR1 The first rule that fits a row decides: no stock (skipped), return, adjustment, sale.
- *  OR2 The id is `InvoiceNo:N`, N the row's number within its invoice in this file, whatever becomes of the row; so two
- *     rows that are equal in every column are two facts, and the same file gives the same ids every time.
- *  OR3 A row that cannot be a fact (a quantity of 0, no date) is refused with its number, never dropped and never bent.
- *
- * Pure: no file, no clock.
+ *  OR2 The id is `InvoiceNo:N`, where N is the row's number within its invoice in this file, whatever becomes of the
+ *     row. So two rows that are equal in every column are two facts, and the same file always gives the same ids.
+ *  OR3 A row that cannot be a fact (a quantity of 0, no date) is refused with its number. It is never dropped and never
+ *     altered.
  */
 import { parseFact } from '../../streams/fact/fact.ts';
 import { parseInstant } from '../../streams/instant.ts';
@@ -31,7 +30,7 @@ const STAMP = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(?::(\d{2}))?Z?$/;
 
 export const ONLINE_RETAIL_LOCATION = 'uk-dc';
 
-/** Whether these are the first characters of such a file. */
+/** True if a file of this format begins with these characters. */
 export function looksLikeOnlineRetail(text: string): boolean {
   return /^"?InvoiceNo"?\s*,/.test(text);
 }
@@ -42,8 +41,8 @@ export class HeaderError extends Error {
 
 /**
  * Makes the reader of one file.
- * @param header names of the columns; throws a HeaderError that names what is missing
- * @returns reads the next row; rows must come in file order (OR2)
+ * @param header names of the columns; throws a HeaderError that names the missing ones
+ * @returns a function that reads the next row; rows must come in file order (OR2)
  */
 export function onlineRetailReader(
   header: readonly string[],
@@ -82,7 +81,7 @@ interface Common {
   readonly occurredAt: string;
 }
 
-// OR1.
+// The order of these rules is what decides (OR1).
 function decide(common: Common, invoice: string, quantity: number, cell: (column: Column) => string): SentFact {
   if (invoice.startsWith('C')) {
     return { ...common, type: 'return', qty: Math.abs(quantity), disposition: 'restock' };
@@ -113,7 +112,7 @@ function columnPlaces(header: readonly string[]): Record<Column, number> {
   return Object.fromEntries(COLUMNS.map((column) => [column, names.indexOf(column)])) as Record<Column, number>;
 }
 
-// OR3.
+// The row number lets a person find the refused row (OR3).
 function refused(place: number, message: string): Entry {
   return { kind: 'refused', place, message };
 }

@@ -1,7 +1,8 @@
 /**
- * Batches on their way: a few in flight at once, each sent again with back-off until it is answered or hope is gone.
+ * Batches on their way to the server. A few are in flight at once, and each is sent again with back-off until it is
+ * answered or given up.
  *
- *  OX1 A batch is sent again with the same facts and stamps, so what was stored the first time is a duplicate.
+ *  OX1 A batch is sent again with the same facts and stamps, so facts stored the first time are duplicates.
  *  OX2 Each batch ends in exactly one of settled and lost. Once one is lost, nothing more is sent.
  */
 import { type Clock, delay } from '../../streams/clock.ts';
@@ -9,7 +10,7 @@ import type { FactsAnswer } from '../../streams/contract/stock.ts';
 import type { SentFact } from './entry.ts';
 import { type Send, SendError } from './send.ts';
 
-/** A fact and where it came from. */
+/** A fact and its origin. */
 export interface Parcel {
   readonly fact: SentFact;
   readonly file: string;
@@ -18,14 +19,14 @@ export interface Parcel {
 export type Batch = readonly Parcel[];
 
 export const OUTBOX_DEFAULTS = {
-  /** Batches in flight; more wait, which holds the reading of the file. */
+  /** Batches in flight. More have to wait, which pauses the reading of the file. */
   inFlight: 4,
-  /** First pause before a batch is sent again; it doubles up to the longest. */
+  /** First pause before a batch is sent again. It doubles up to the longest. */
   firstPauseMs: 100,
   longestPauseMs: 5_000,
-  /** How long a server that never answered is tried: somebody waits at the terminal. */
+  /** How long to try a server that has never answered. It is short because a person waits at the terminal. */
   firstContactMs: 5_000,
-  /** How long a server that did answer before is tried. */
+  /** How long to try a server that has answered before. */
   outageMs: 120_000,
 } as const;
 export type OutboxBounds = { readonly [Name in keyof typeof OUTBOX_DEFAULTS]: number };
@@ -50,12 +51,12 @@ export class Outbox {
     this.#bounds = { ...OUTBOX_DEFAULTS, ...bounds };
   }
 
-  /** Why nothing more is sent, once that is so. */
+  /** Why nothing more is sent; undefined until then. */
   get failure(): string | undefined {
     return this.#failure;
   }
 
-  /** Resolves when the batch is on its way, which is when one of those in flight has ended. */
+  /** Resolves when the batch is in flight. If `inFlight` batches already are, that is when one of them has ended. */
   async put(batch: Batch): Promise<void> {
     while (this.#under.size >= this.#bounds.inFlight) await Promise.race(this.#under);
     const work: Promise<void> = this.#deliver(batch).finally(() => this.#under.delete(work));
@@ -67,7 +68,7 @@ export class Outbox {
     await Promise.all(this.#under);
   }
 
-  // OX2.
+  // Every path out of this loop settles or loses the batch, or hands its halves to one that does (OX2).
   async #deliver(batch: Batch): Promise<void> {
     const { clock, signal, settled, lost } = this.#ports;
     const startedMs = clock.monoMs();
@@ -87,7 +88,7 @@ export class Outbox {
     }
   }
 
-  // OX1.
+  // The batch is never changed between tries (OX1).
   async #try(batch: Batch): Promise<FactsAnswer | SendError> {
     try {
       const answer = await this.#ports.send(batch.map((parcel) => parcel.fact));

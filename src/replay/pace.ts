@@ -1,13 +1,13 @@
 /**
- * When a fact is played, and with which stamps.
+ * Decides when a fact is played, and with which stamps. The clock is the caller's; this file only computes. It counts
+ * microseconds, so fine stamps stay apart.
  *
- *  PC1 At speed N a fact is due when (its occurredAt − the first fact's) / N has passed since the first was played; a fact
+ *  PC1 At speed N a fact is due when (its occurredAt − the first fact's) / N has passed since the first was played. A fact
  *     that happened before one already played is due at once. At `max` everything is due at once.
  *  PC2 `fromNow` moves all stamps of all facts by one constant offset, which brings the first fact to now.
- *  PC3 `compress` makes stamps follow the compressed clock instead: a fact's stamp is the moment it is due. Quiet stretches
- *     longer than `longestGapMs` are cut to that. For demos; it changes how far apart things happened.
- *
- * The clock is the caller's: this file only computes. Microseconds, so that fine stamps stay apart.
+ *  PC3 `compress` makes stamps follow the compressed clock instead, so a fact's stamp is the moment it is due. Quiet
+ *     stretches longer than `longestGapMs` are cut to that. It is for demos, because it changes how far apart things
+ *     happened.
  */
 import { formatInstant, parseDateOrInstant, parseInstant } from '../../streams/instant.ts';
 import type { SentFact } from './entry.ts';
@@ -17,22 +17,22 @@ export type Speed = number | 'max';
 export interface PaceOptions {
   readonly speed: Speed;
   readonly fromNow?: boolean | undefined;
-  /** Needs a speed that is a number. */
+  /** Requires a speed that is a number. */
   readonly compress?: boolean | undefined;
   /** Only with `compress`, in the facts' own time. */
   readonly longestGapMs?: number | undefined;
 }
 export interface Played {
   readonly fact: SentFact;
-  /** Wall time in milliseconds since 1970, or undefined for at once. */
+  /** Wall time in milliseconds since 1970; undefined means at once. */
   readonly dueMs: number | undefined;
 }
 
-/** Fields that are moments. */
+/** Fields that hold moments. */
 const STAMPS = ['occurredAt', 'eta', 'promisedAt'] as const;
 export const SPEED_RULE = 'a number above 0, such as 60 (an hour in a minute), or max';
 
-/** Reads `--speed`, or undefined if it is none. */
+/** Reads `--speed`; undefined if the text is not a speed. */
 export function parseSpeed(text: string): Speed | undefined {
   if (text === 'max') return 'max';
   if (!/^\d{1,9}(\.\d{1,6})?$/.test(text)) return undefined;
@@ -46,10 +46,10 @@ export class Pace {
   #anchorMicros: number | undefined;
   #firstAt = 0;
   #latestAt = 0;
-  /** Time of the facts' own that was played up to latestAt, without what was cut (PC3). */
+  /** Time played up to latestAt on the facts' own clock, without the parts that were cut (PC3). */
   #playedMicros = 0;
 
-  /** @param nowMs asked once, when the first fact is played */
+  /** @param nowMs the current time; called once, when the first fact is played */
   constructor(options: PaceOptions, nowMs: () => number) {
     if (options.compress === true && options.speed === 'max')
       throw new RangeError('compress needs a speed that is a number');
@@ -57,7 +57,7 @@ export class Pace {
     this.#nowMs = nowMs;
   }
 
-  /** The next fact, in file order. One without a readable occurredAt is played at once as it is (PC1). */
+  /** Takes the next fact, in file order. A fact without a readable occurredAt is played at once, unchanged (PC1). */
   next(fact: SentFact): Played {
     const at = typeof fact.occurredAt === 'string' ? parseInstant(fact.occurredAt) : undefined;
     if (at === undefined) return { fact, dueMs: undefined };
@@ -93,7 +93,7 @@ export class Pace {
   }
 }
 
-// PC2.
+// All stamps of a fact move by the same rule, so with `fromNow` they keep their distances (PC2).
 function restamp(fact: SentFact, move: (micros: number) => number): SentFact {
   const moved: Record<string, unknown> = { ...fact };
   for (const field of STAMPS) {

@@ -1,7 +1,7 @@
 /**
  * Reads a file of facts, gzip or plain, without ever holding all of it: bytes → text → rows or lines → entries.
  *
- * Gzip is known by its first bytes and the format by its first characters, so a file's name does not matter.
+ * Gzip is recognised by its first bytes and the format by its first characters, so a file's name does not matter.
  */
 import { createReadStream } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
@@ -15,20 +15,20 @@ export const FORMATS = ['online-retail', 'facts'] as const;
 export type Format = (typeof FORMATS)[number];
 
 export interface ReadOptions {
-  /** Found out from the file when not given. */
+  /** Detected from the file if it is not given. */
   readonly format?: Format | undefined;
-  /** Where rows of online-retail happened, and facts that name no location. */
+  /** Location of online-retail rows, and of facts that name none. */
   readonly location?: string | undefined;
-  /** Told the bytes taken from the file, before decompression. */
+  /** Called with the number of bytes taken from the file, before decompression. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
 }
 
-/** The file cannot be read, or not to its end; says which file and what to do. */
+/** The file cannot be read, or not to its end. The message says which file and what is wrong. */
 export class ReadError extends Error {
   override readonly name = 'ReadError';
 }
 
-/** Yields what is in the file, in its order. */
+/** Yields the file's entries in their order. */
 export async function* readFacts(path: string, options: ReadOptions = {}): AsyncGenerator<Entry> {
   try {
     const text = await begin(decode(unzipped(bytesOf(path, options.onBytes))));
@@ -98,7 +98,10 @@ async function* decode(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string>
   if (rest !== '') yield rest;
 }
 
-/** Looks at the first piece that is not blank without taking it away. */
+/**
+ * Looks at the beginning of the text without consuming it: leading blanks and at least 16 characters more, if there
+ * are that many.
+ */
 async function begin(pieces: AsyncGenerator<string>): Promise<{ first: string; all: AsyncIterable<string> }> {
   let first = '';
   while (first.trimStart().length < 16) {

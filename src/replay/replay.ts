@@ -2,7 +2,7 @@
  * A replay: files → facts, in file order → paced → batches → the server, with an account of every row.
  *
  *  RP1 Every entry of the files ends in exactly one of accepted, duplicates, refused, skipped and unsent.
- *  RP2 The exit code is 0 only if everything that is a fact was stored; a duplicate is stored, a skipped row is no fact.
+ *  RP2 The exit code is 0 only if every fact was stored. A duplicate counts as stored, and a skipped row is not a fact.
  */
 
 import { LIMITS } from '../../config/limits.ts';
@@ -17,14 +17,14 @@ export interface ReplayJob {
   readonly files: readonly string[];
   readonly format?: Format | undefined;
   readonly location?: string | undefined;
-  /** `max` when not given. */
+  /** Default: `max`. */
   readonly speed?: Speed | undefined;
   readonly fromNow?: boolean | undefined;
   readonly send: Send;
   readonly clock: Clock;
-  /** Called after every batch that was answered; keep it short. */
+  /** Called after every answered batch; it must be quick. */
   readonly progress?: ((progress: ReplayProgress) => void) | undefined;
-  /** Ends the replay early; what is in flight is waited for. */
+  /** Ends the replay early. It waits for the batches in flight. */
   readonly signal?: AbortSignal | undefined;
   readonly batchFacts?: number | undefined;
   readonly bounds?: Partial<OutboxBounds> | undefined;
@@ -40,7 +40,7 @@ export interface Refusal {
   /** Row or line, from 1. */
   readonly place: number;
   readonly id?: string;
-  /** `unreadable` if it never left this program, else the server's. */
+  /** `unreadable` if it never left this program, otherwise the server's code. */
   readonly code: string;
   readonly message: string;
 }
@@ -49,16 +49,16 @@ export interface ReplaySummary {
   readonly published: number;
   readonly accepted: number;
   readonly duplicates: number;
-  /** By the server, or as unreadable before. */
+  /** Refused by the server, or unreadable before that. */
   readonly refused: number;
-  /** Rows that speak of no stock. */
+  /** Rows that are not about stock. */
   readonly skipped: number;
-  /** Facts that were read and did not reach the server. */
+  /** Facts that were read and not stored for certain: the server gave no answer for them. */
   readonly unsent: number;
   /** Published facts by type. */
   readonly bySort: Readonly<Record<string, number>>;
   readonly refusedByCode: Readonly<Record<string, number>>;
-  /** The first of them. */
+  /** The first REFUSALS_KEPT of them. */
   readonly refusals: readonly Refusal[];
   readonly seconds: number;
   /** Why the files were not played to their end, or null. */
@@ -67,7 +67,7 @@ export interface ReplaySummary {
 
 const REFUSALS_KEPT = 20;
 
-/** Plays the files; never rejects for what the files hold or the server says. */
+/** Plays the files. Never rejects because of the files' content or the server's answers. */
 export async function replay(job: ReplayJob): Promise<ReplaySummary> {
   const { clock } = job;
   const signal = job.signal ?? new AbortController().signal;
@@ -95,7 +95,7 @@ export async function replay(job: ReplayJob): Promise<ReplaySummary> {
   return account.summary((clock.monoMs() - startedMs) / 1000, stopped);
 }
 
-/** 0 only if all were stored (RP2). */
+/** 0 only if all facts were stored (RP2). */
 export function exitCodeOf(summary: ReplaySummary): 0 | 1 {
   return summary.refused === 0 && summary.unsent === 0 && summary.stopped === null ? 0 : 1;
 }
@@ -133,7 +133,7 @@ async function play(job: ReplayJob, signal: AbortSignal, outbox: Outbox, account
   }
 }
 
-/** Timers hold at most 2^31 ms. */
+/** A timer holds at most 2^31 ms, so a long wait is cut into naps. */
 function nap(ms: number): number {
   return Math.min(Math.max(1, ms), 1e9);
 }

@@ -2,10 +2,13 @@
 import type { FactsAnswer } from '../../streams/contract/stock.ts';
 import type { SentFact } from './entry.ts';
 
-/** Resolves when every accepted fact of the batch is durable; rejects with a SendError. Sending a batch again is harmless. */
+/**
+ * Resolves once every accepted fact of the batch is durable; rejects with a SendError. Sending is idempotent, so a batch may
+ * be sent again.
+ */
 export type Send = (facts: readonly SentFact[]) => Promise<FactsAnswer>;
 
-/** What the caller should do: ask again with the same batch, send less at once, or give up. */
+/** What the caller should do: send the same batch again, send smaller batches, or give up. */
 export type SendAdvice = 'again' | 'smaller' | 'give-up';
 
 interface SendErrorOptions extends ErrorOptions {
@@ -16,9 +19,9 @@ interface SendErrorOptions extends ErrorOptions {
 export class SendError extends Error {
   override readonly name = 'SendError';
   readonly advice: SendAdvice;
-  /** Least wait before asking again. */
+  /** Shortest wait before the batch is sent again, in milliseconds. */
   readonly retryAfterMs: number;
-  /** Whether a server was there to say this: then it is worth waiting for. */
+  /** Whether a server answered. If one did, it is worth waiting for. */
   readonly reached: boolean;
 
   constructor(message: string, advice: SendAdvice, options: SendErrorOptions = {}) {

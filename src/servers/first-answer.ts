@@ -1,9 +1,12 @@
-/** One short conversation with a server: connect on loopback, say something, and read until it is enough. */
+/** One short exchange with a server: connect on loopback, send a text, and read until the answer is complete. */
 import { connect } from 'node:net';
 
 const LIMIT_MS = 1_000;
 
-/** What the server sent, once `enough` of it is there; undefined when it refused, closed or was silent for a second. */
+/**
+ * Returns the server's answer once `enough` accepts it, or undefined if the server refused, closed, or was silent for
+ * LIMIT_MS.
+ */
 export function firstAnswer(
   port: number,
   say: string,

@@ -1,11 +1,12 @@
 /**
- * One local server's life: start on a free port, readiness, signals, restart with the same port and data, end.
- * What is particular to NATS and Redis comes in as a Blueprint.
+ * The life of one local server: start on a free port, readiness, signals, restart with the same port and data, end. A
+ * Blueprint carries everything that is specific to NATS or Redis.
  *
  * Invariants:
  *  LS1 A handle is returned only after the server itself, not another one on its port, has answered.
- *  LS2 Port and data folder never change over a handle's life.
- *  LS3 Waiting is for a condition (an answer, an exit), with a deadline and the log's last lines in the error.
+ *  LS2 Port and data folder never change during a handle's life.
+ *  LS3 Every wait is for a condition (an answer, an exit). Start, adoption and stop have a deadline, and a failed
+ *     start's error carries the log's last lines.
  */
 
 import { createHash } from 'node:crypto';
@@ -35,7 +36,7 @@ const START_TRIES = 8;
 const LOG_ROTATE_BYTES = 8 * 1024 * 1024;
 
 export interface ServerExit {
-  /** True when stop(), kill() or restart() of this handle ended it. */
+  /** True if stop(), kill() or restart() of this handle ended it. */
   readonly expected: boolean;
 }
 
@@ -46,20 +47,23 @@ export interface ServerHandle {
   readonly pid: number;
   readonly dataDir: string;
   readonly logFile: string;
-  /** NATS only: http://127.0.0.1:PORT of its monitoring. */
+  /** NATS only: the address of its monitoring, http://127.0.0.1:PORT. */
   readonly monitorUrl?: string;
-  /** SIGTERM, then SIGKILL after 10 s; a paused server is resumed first. Harmless when it does not run. */
+  /**
+   * Sends SIGTERM, then SIGKILL after 10 s. A paused server is resumed so that it can end. Does nothing if the server
+   * does not run.
+   */
   stop(): Promise<void>;
-  /** SIGKILL, and waits for the end. */
+  /** Sends SIGKILL and waits for the exit. */
   kill(): Promise<void>;
-  /** SIGSTOP, and waits until no thread runs: the connections stay open and nothing answers. */
+  /** Sends SIGSTOP and waits until no thread runs. Connections stay open and nothing answers. */
   pause(): Promise<void>;
   resume(): void;
-  /** Starts it again with the same port and data, after ending it if it runs (LS2). */
+  /** Ends the server if it runs, then starts it again with the same port and data (LS2). */
   restart(): Promise<void>;
-  /** The process exists; a paused one too. */
+  /** True while the process exists, even if it is paused. */
   alive(): boolean;
-  /** Calls back at every end of the process; returns what takes the callback off again. */
+  /** Calls back at every exit of the process; returns a function that removes the callback. */
   onExit(callback: (exit: ServerExit) => void): () => void;
 }
 
@@ -79,7 +83,7 @@ export interface Blueprint {
   readonly configName: string;
   readonly config: (ports: Ports, dataDir: string) => string;
   readonly args: (configFile: string) => string[];
-  /** One try to reach it: true when this very server, of that pid, answers and is ready (LS1). */
+  /** Tries once to reach the server. True if the server with this pid answers and is ready (LS1). */
   readonly probe: (ports: Ports, pid: number) => Promise<boolean>;
   readonly url: (ports: Ports) => string;
   readonly monitorUrl?: (ports: Ports) => string;
@@ -165,7 +169,7 @@ function handle(plan: Blueprint, ports: Ports, first: Running): ServerHandle {
   };
 }
 
-/** OP3: an orphan that runs with the configuration we want, and answers, is ours again; any other is ended. */
+/** Adopts an orphan that runs with the wanted configuration and answers; ends any other (OP3). */
 async function takeOver(plan: Blueprint): Promise<{ ports: Ports; running: Running } | undefined> {
   const orphan = findOrphan(plan.kind, plan.dataDir, configFile(plan));
   if (!orphan) return undefined;
@@ -220,7 +224,7 @@ async function bringUp(plan: Blueprint, ports: Ports): Promise<Running> {
   return running;
 }
 
-// LS3.
+// The error carries the last lines that this start has logged (LS3).
 function startFailure(plan: Blueprint, ports: Ports, logStart: number, what: string): Error {
   removeRecord(plan.dataDir);
   const said = readFileSync(logFile(plan)).subarray(logStart).toString('utf8').trim();

@@ -1,7 +1,7 @@
 /**
- * A local nats-server with JetStream, on loopback, for `holdfast up` and for tests.
+ * A local nats-server with JetStream on loopback, for `holdfast up` and for tests.
  *
- * Invariant: its configuration is config/nats/local.conf with the values that this start fills in, so that the file an
+ * Invariant: its configuration is config/nats/local.conf with the values that this start fills in, so the file that an
  * operator can read is the one that runs.
  */
 import { createHash } from 'node:crypto';
@@ -16,25 +16,25 @@ import { type Ports, type ServerHandle, startServer } from './local-server.ts';
 const READY_WITHIN_MS = 60_000;
 
 export interface NatsSettings {
-  /** JetStream's fsync policy; default: always. Anything else makes acknowledgements worth less. */
+  /** JetStream's fsync policy. Default: always. Any other value makes an acknowledgement worth less. */
   readonly syncInterval?: string;
   /** Default 8MB. */
   readonly maxPayload?: string;
-  /** The most that JetStream may store, for tests of a full disk. Default: what the disk has. */
+  /** The most that JetStream may store, for tests of a full disk. Default: -1, no limit of our own. */
   readonly maxFileStore?: string;
-  /** Appended to the configuration as it is. */
+  /** Appended to the configuration unchanged. */
   readonly extra?: string;
 }
 
 export interface StartNatsOptions {
   readonly dataDir: string;
-  /** Used as it is; default: a free one. */
+  /** Used as given. Default: a free port. */
   readonly port?: number;
   readonly config?: NatsSettings;
-  /** The server programs to use; default: found or fetched (find.ts). */
+  /** The server program to use. Default: found or fetched (find.ts). */
   readonly binaries?: { readonly nats: Program };
   readonly report?: (line: string) => void;
-  /** End with this process even when it is killed, where the system can do that. Default: true. */
+  /** The server ends with this process even if that is killed, where the system supports it. Default: true. */
   readonly tethered?: boolean;
   readonly readyWithinMs?: number;
 }
@@ -59,7 +59,9 @@ export async function startNats(options: StartNatsOptions): Promise<ServerHandle
   });
 }
 
-/** nats-server's configuration language has variables: the values are defined in front of the file that uses them. */
+/**
+ * The configuration language of nats-server has variables, so the values are defined before the file that uses them.
+ */
 function natsConfig(name: string, ports: Ports, dataDir: string, settings: NatsSettings): string {
   const values: Readonly<Record<string, string>> = {
     HOLDFAST_NATS_NAME: JSON.stringify(name),
@@ -75,7 +77,7 @@ function natsConfig(name: string, ports: Ports, dataDir: string, settings: NatsS
   return [...definitions, template, settings.extra ?? '', ''].join('\n');
 }
 
-/** The INFO line comes when the server accepts clients, which it does after JetStream has recovered its streams. */
+/** The server sends its INFO line once it accepts clients, which is after JetStream has recovered its streams. */
 function isReady(line: string | undefined, name: string): boolean {
   if (!line?.startsWith('INFO ')) return false;
   try {

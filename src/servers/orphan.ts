@@ -1,11 +1,13 @@
 /**
- * The record of a running server in its data folder, and what the next start makes of it.
+ * The record of a running server in its data folder, and what the next start does with it. An orphan is a server that
+ * has outlived the process that started it; the record is how the next start recognises it.
  *
  * Invariants:
- *  OP1 Never two servers on one data folder: while the recorded one's own parent lives, a second start is refused.
- *  OP2 A process is believed to be the recorded server only if it runs, and its command line names both the server
- *     program and the configuration file in this data folder; a pid that was given to another process is left alone.
- *  OP3 An orphan is either taken over (same configuration, and it answers) or ended before anything else starts.
+ *  OP1 Two servers never run on one data folder, because a second start is refused while the recorded server's own
+ *     parent lives.
+ *  OP2 A process is taken for the recorded server only if it runs and its command line names both the server program
+ *     and the configuration file in this data folder. A pid that was given to another process is left alone.
+ *  OP3 An orphan is either adopted (same configuration, and it answers) or ended before anything else starts.
  */
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,7 +22,7 @@ export interface ServerRecord {
   readonly parentPid: number;
   readonly port: number;
   readonly monitorPort: number;
-  /** Hash of the configuration text it runs with. */
+  /** Hash of the configuration text that the server runs with. */
   readonly config: string;
 }
 
@@ -32,7 +34,9 @@ export function removeRecord(dataDir: string): void {
   rmSync(join(dataDir, FILE), { force: true });
 }
 
-/** The orphan of this data folder, if there is one. Throws when the server there has a living owner (OP1). */
+/**
+ * Returns the orphan of this data folder, if there is one (OP2). Throws if the server there has a living owner (OP1).
+ */
 export function findOrphan(kind: ServerKind, dataDir: string, configFile: string): ServerRecord | undefined {
   const record = readRecord(dataDir);
   if (!record || !isRunning(record.pid)) return undefined;
@@ -48,7 +52,7 @@ export function findOrphan(kind: ServerKind, dataDir: string, configFile: string
   return record;
 }
 
-// OP2.
+// A record that cannot be read in full names no process (OP2).
 function readRecord(dataDir: string): ServerRecord | undefined {
   try {
     const read = JSON.parse(readFileSync(join(dataDir, FILE), 'utf8')) as Partial<Record<keyof ServerRecord, unknown>>;
@@ -57,7 +61,8 @@ function readRecord(dataDir: string): ServerRecord | undefined {
     if (!numbers.every((value) => Number.isInteger(value)) || typeof config !== 'string') return undefined;
     return read as ServerRecord;
   } catch {
-    // Absent, or torn by a crash while it was written: then nothing is known, and the port or store lock will tell.
+    // The file is missing, or a crash tore it. Nothing is known then, and a live server still holds its port or its
+    // store's lock.
     return undefined;
   }
 }

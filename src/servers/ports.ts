@@ -2,8 +2,8 @@
  * Ports for local servers.
  *
  * Invariant: the ports lie below every system's range for outgoing connections (Linux 32768 and up, others 49152 and
- * up). A server that is down for a moment in a restart test therefore finds its port free: no outgoing connection can
- * have taken it, and a client that retries cannot connect to itself through it.
+ * up). A server that is briefly down in a restart test therefore finds its port free, because no outgoing connection
+ * can have taken it. Nor can a client that retries connect to itself through that port.
  */
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
@@ -12,7 +12,9 @@ const LOWEST = 20_000;
 const HIGHEST = 32_000;
 const TRIES = 100;
 
-/** A port on loopback that nobody listened on a moment ago. The caller retries when somebody was quicker. */
+/**
+ * Returns a loopback port on which nothing listened a moment ago. The caller retries if another process was faster.
+ */
 export async function freePort(): Promise<number> {
   for (let tried = 0; tried < TRIES; tried += 1) {
     const port = randomInt(LOWEST, HIGHEST);
@@ -21,7 +23,7 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free port found between ${LOWEST} and ${HIGHEST} on 127.0.0.1 in ${TRIES} tries`);
 }
 
-/** Nobody listens there now. */
+/** True if nothing listens there now. */
 export function canListen(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();

@@ -1,19 +1,22 @@
-/** What the system says of a process that may not be ours: does it run, what is it, whose child is it? */
+/** What the system says about a process that may not be ours: whether it runs, what it is, and whose child it is. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Runs, in the sense that it holds its files and ports: a zombie does not. */
+/** True if the process holds its files and ports, which a zombie does not. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it runs, as somebody else.
+    // EPERM: it runs under another user.
     if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return false;
   }
   return process.platform === 'linux' ? linuxStat(pid)?.state !== 'Z' : true;
 }
 
-/** Every thread has stopped: after SIGSTOP a thread on another core runs on for a moment. Elsewhere than on Linux unknown. */
+/**
+ * True once every thread has stopped, because after SIGSTOP a thread on another core runs on for a moment. Only Linux shows
+ * this; elsewhere the answer is always true.
+ */
 export function isStopped(pid: number): boolean {
   if (process.platform !== 'linux') return true;
   try {
@@ -23,7 +26,7 @@ export function isStopped(pid: number): boolean {
   }
 }
 
-/** The command line as one text, arguments parted by blanks; empty when unknown. */
+/** The command line as one text, with spaces between arguments; empty if unknown. */
 export function commandLine(pid: number): string {
   try {
     if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();

@@ -1,8 +1,8 @@
 /**
- * A local redis-server, on loopback, for `holdfast up` and for tests. It holds snapshots, which are copies of what the
- * log can say again, so it writes to disk now and then and at SIGTERM only (config/redis/local.conf says more).
+ * A local redis-server on loopback, for `holdfast up` and for tests. It holds snapshots, which can be rebuilt from the
+ * log, so it writes to disk only every few minutes and at SIGTERM (see config/redis/local.conf).
  *
- * Invariant: a probe counts only when the process that answers is the one that was started.
+ * Invariant: a probe counts only if the process that answers is the one that was started.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,16 +16,18 @@ const READY_WITHIN_MS = 30_000;
 
 export interface StartRedisOptions {
   readonly dataDir: string;
-  /** Used as it is; default: a free one. */
+  /** Used as given. Default: a free port. */
   readonly port?: number;
   /** Directives that override config/redis/local.conf, for instance { maxmemory: '10mb' }. */
   readonly config?: Readonly<Record<string, string>>;
-  /** Runs as a Sentinel; `config` then says what it watches, for instance { 'sentinel monitor m': '127.0.0.1 6379 2' }. */
+  /**
+   * Runs as a Sentinel. `config` then says what it watches, for instance { 'sentinel monitor m': '127.0.0.1 6379 2' }.
+   */
   readonly sentinel?: boolean;
-  /** The server programs to use; default: found or fetched (find.ts). */
+  /** The server program to use. Default: found or fetched (find.ts). */
   readonly binaries?: { readonly redis: Program };
   readonly report?: (line: string) => void;
-  /** End with this process even when it is killed, where the system can do that. Default: true. */
+  /** The server ends with this process even if that is killed, where the system supports it. Default: true. */
   readonly tethered?: boolean;
   readonly readyWithinMs?: number;
 }
@@ -48,7 +50,7 @@ export async function startRedis(options: StartRedisOptions): Promise<ServerHand
   });
 }
 
-/** Of a directive that is given twice redis takes the last. */
+/** Redis takes the last value of a repeated directive, so the overrides follow the template. */
 function redisConfig(port: number, dataDir: string, overrides: Readonly<Record<string, string>>): string {
   const template = readFileSync(join(packageRoot(), 'config', 'redis', 'local.conf'), 'utf8');
   const lines = [`port ${port}`, `dir ${JSON.stringify(dataDir)}`];
@@ -56,7 +58,7 @@ function redisConfig(port: number, dataDir: string, overrides: Readonly<Record<s
   return `${template}\n${lines.join('\n')}\n`;
 }
 
-/** Anything but PONG is an answer already: it is not ready, or it is not Redis. */
+/** Any answer but PONG is conclusive at once: the server is not ready, or it is not Redis. */
 function isComplete(received: string): boolean {
   return (received.length >= 5 && !received.startsWith('+PONG')) || /process_id:\d+\r/.test(received);
 }

@@ -1,13 +1,13 @@
 /**
- * A running server process, whoever started it: how it is signalled and how its end is known.
+ * A running server process, whichever process started it: how it is signalled and how its exit is noticed.
  *
  * Invariants:
  *  RG1 A process is ended by its own pid, never by a program's name.
- *  RG2 Servers have their own process group, so that Ctrl-C at the terminal reaches Holdfast alone, which then ends
- *     them in the right order.
- *  RG3 Whatever still runs when this process exits gets SIGKILL. Against a SIGKILL of this process, servers on Linux are
- *     tied to it by the kernel (setpriv --pdeathsig); elsewhere the next start deals with the orphan (orphan.ts).
- *     What was acknowledged is on disk by then, so SIGKILL loses nothing.
+ *  RG2 Servers have their own process group, so Ctrl-C at the terminal reaches only Holdfast, which then ends them in
+ *     the right order.
+ *  RG3 Every server that still runs when this process exits gets SIGKILL. If this process itself gets SIGKILL, the
+ *     kernel ends tethered servers on Linux (setpriv --pdeathsig); elsewhere the next start deals with the orphan
+ *     (orphan.ts). Acknowledged data is already on disk, so SIGKILL loses nothing.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { executables } from './fetch/path-search.ts';
@@ -30,9 +30,9 @@ export interface Launch {
   readonly program: Program;
   readonly dataDir: string;
   readonly args: readonly string[];
-  /** An open file that takes stdout and stderr. */
+  /** Descriptor of an open file that takes stdout and stderr. */
   readonly log: number;
-  /** End with this process even when it is killed, where the system can do that. */
+  /** The server ends with this process even if that is killed, where the system supports it. */
   readonly tethered: boolean;
 }
 
@@ -50,7 +50,7 @@ export function launch({ program, dataDir, args, log, tethered }: Launch): Promi
   return started(child);
 }
 
-/** Takes over a process that another, ended parent had started (RG1). */
+/** Adopts a process whose own parent has ended; only its pid is known (RG1). */
 export function adopt(pid: number): Running {
   let timer: NodeJS.Timeout | undefined;
   const exited = new Promise<void>((resolve) => {
@@ -64,7 +64,7 @@ export function adopt(pid: number): Running {
   return register({ pid, alive: () => isRunning(pid), signal, exited: exited.then(() => clearInterval(timer)) });
 }
 
-// RG2.
+// Resolves once the process runs; launch() has given it a process group of its own (RG2).
 function started(child: ChildProcess): Promise<Running> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
@@ -91,14 +91,14 @@ function register(running: Running): Running {
   return running;
 }
 
-// RG3.
+// Runs at this process's exit, so no server outlives it (RG3).
 function killLive(): void {
   for (const running of live) running.signal('SIGKILL');
 }
 
 let tetherKnown: { readonly command: readonly string[] | undefined } | undefined;
 
-/** A command prefix that makes the kernel end the process with its parent, where there is one that works. */
+/** A command prefix that makes the kernel end the process with its parent; undefined if none works here. */
 function tetherCommand(): readonly string[] | undefined {
   tetherKnown ??= { command: findTether() };
   return tetherKnown.command;
@@ -109,7 +109,7 @@ function findTether(): readonly string[] | undefined {
   const setpriv = executables('setpriv', process.env)[0];
   if (setpriv === undefined) return undefined;
   const command = [setpriv, '--pdeathsig', 'KILL', '--'];
-  // Not every setpriv has the option (busybox has not).
+  // Some versions of setpriv do not have the option, for example busybox's.
   const works =
     spawnSync(setpriv, [...command.slice(1), process.execPath, '--version'], { stdio: 'ignore' }).status === 0;
   return works ? command : undefined;

@@ -1,10 +1,11 @@
 /**
- * Further nodes of `up --nodes N`: processes of their own, as nodes on other machines would be, beside the one that `up` itself runs.
+ * Further nodes of `up --nodes N`. Each is a process of its own, like a node on another machine, beside the node that `up` itself
+ * runs.
  *
  * Invariants:
- *  CD1 A sibling ends with its parent, however that ends: its channel to the parent closes, and it stops by itself.
- *  CD2 It has a process group of its own: Ctrl-C reaches it through its parent only, once, after which it stops cleanly.
- *  CD3 One that ends by itself is told of and does not end the others: they take its partitions over.
+ *  CD1 A sibling ends with its parent, however the parent ends: its channel to the parent closes, and it stops by itself.
+ *  CD2 A sibling has a process group of its own. Ctrl-C reaches it only through its parent, once, and then it stops cleanly.
+ *  CD3 A sibling that ends by itself is reported and does not end the others, which take over its partitions.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
@@ -18,22 +19,22 @@ export interface ChildNode {
   readonly pid: number;
   /** HOST:PORT. */
   readonly http: string;
-  /** As the node publishes it (baseUrl). */
+  /** The address that the node publishes (baseUrl). */
   readonly address: string;
-  /** As it said last; 0 once it has ended. */
+  /** From its last report; 0 once it has ended. */
   readonly lagMessages: number;
-  /** Ended by itself (CD3). */
+  /** True if it ended by itself (CD3). */
   readonly failed: boolean;
-  /** SIGTERM; resolves when it has ended. */
+  /** Sends SIGTERM and resolves when the process has ended. */
   stop(): Promise<void>;
 }
 
 const READY_WITHIN_MS = 60_000;
 
 /**
- * Starts one and resolves when it listens.
- * @param flags settings by name, as on the command line; they go to it by its environment, which others on the machine cannot read
- * @param ended called when it ends by itself
+ * Starts a node and resolves when it listens.
+ * @param flags settings by name, as on the command line. They travel in the environment, which others on the machine cannot read.
+ * @param ended called if the node ends by itself
  */
 export async function startChildNode(
   name: string,
@@ -44,7 +45,7 @@ export async function startChildNode(
   const child = fork(join(packageRoot(), 'bin', 'holdfast.js'), ['node', SETTINGS.name.flag, name], {
     env: { ...environmentOf(flags, env), [CHILD_MARK]: '1' },
     detached: true,
-    // Its log joins that of the parent, which keeps stdout for people.
+    // Its log goes to the parent's stderr, because stdout is for people.
     stdio: ['ignore', 2, 2, 'ipc'],
     execArgv: [],
   });
@@ -85,7 +86,7 @@ export async function startChildNode(
   };
 }
 
-/** Settings that are given in another way stand aside for those that are told. */
+/** A setting given as a flag replaces every form of it in the environment. */
 function environmentOf(flags: SettingFlags, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const told: NodeJS.ProcessEnv = { ...env };
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
@@ -96,7 +97,7 @@ function environmentOf(flags: SettingFlags, env: NodeJS.ProcessEnv): NodeJS.Proc
   return flags.config === undefined ? told : { ...told, HOLDFAST_CONFIG: flags.config };
 }
 
-// CD2.
+// Waits for the first report, which says that the node listens. A node that is too late is killed.
 async function firstReport(
   child: ChildProcess,
   exited: Promise<string>,
@@ -120,7 +121,7 @@ async function firstReport(
   throw new Error(`the node ${name} ${wrong}; its log says why`);
 }
 
-/** HOST:PORT for the n-th node after this one: the port that follows by so much if it is free, else any free one. */
+/** HOST:PORT for the n-th node after this one: the first port plus n if that is free, otherwise any free port. */
 export async function addressBeside(first: string, n: number): Promise<string> {
   const split = first.lastIndexOf(':');
   const host = first.slice(0, split);

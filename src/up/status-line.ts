@@ -1,18 +1,18 @@
-/** One line of a terminal that says how the system does: a fold of counters' snapshots, and its text. Pure. */
+/** One terminal line that shows the state of the system: a fold of counter snapshots, and its text. Pure. */
 
-/** Counters only grow; p99 and lag are of this moment. */
+/** Counters only grow; p99 and lag are momentary values. */
 export interface LiveSnapshot {
   readonly atMs: number;
   readonly facts: number;
   readonly atpRequests: number;
   readonly reservations: number;
-  /** Of ATP requests. */
+  /** Latency of ATP requests. */
   readonly atpMsP99: number;
   /** Facts stored and not yet applied. */
   readonly lagMessages: number;
 }
 export interface LiveLine {
-  /** Oldest first; rates are over these. */
+  /** Oldest first. Rates are computed over these. */
   readonly window: readonly LiveSnapshot[];
 }
 
@@ -20,7 +20,10 @@ const WINDOW_MS = 5_000;
 
 export const EMPTY_LIVE_LINE: LiveLine = { window: [] };
 
-/** Takes the next snapshot in. A counter that went back, or time that did, begins anew: its process was restarted. */
+/**
+ * Adds the next snapshot. The window starts again if a counter or the time goes back, because the process was
+ * restarted.
+ */
 export function foldLive(line: LiveLine, next: LiveSnapshot): LiveLine {
   const last = line.window.at(-1);
   if (last === undefined || restarted(last, next)) return { window: [next] };
@@ -28,7 +31,7 @@ export function foldLive(line: LiveLine, next: LiveSnapshot): LiveLine {
   return { window: [...(recent.length > 0 ? recent : [last]), next] };
 }
 
-/** The line, cut to the terminal's width. */
+/** The text of the line, cut to the terminal's width. */
 export function formatLive(line: LiveLine, width = 120): string {
   const first = line.window[0];
   const last = line.window.at(-1);

@@ -1,7 +1,8 @@
 /**
- * `holdfast up`: everything on one machine: private NATS and Redis under the data folder, one node or several, and the demo retailer.
+ * `holdfast up` runs everything on one machine: private NATS and Redis under the data folder, one or several nodes, and the demo
+ * retailer.
  *
- * What ends it ends all of it, in order: callers, nodes, servers. A second run goes on from where the first one stopped.
+ * Any reason to stop ends everything, in the order callers, nodes, servers. A second run continues where the first one stopped.
  */
 
 import { setMaxListeners } from 'node:events';
@@ -36,19 +37,19 @@ import { addressBeside, type ChildNode, startChildNode } from './child-nodes.ts'
 import { EMPTY_LIVE_LINE, foldLive, formatLive } from './status-line.ts';
 
 export interface UpFlags {
-  /** Begin anew: what an earlier run left is removed. */
+  /** Starts again from nothing: data of an earlier run is removed. */
   readonly fresh?: boolean | undefined;
   readonly noDemo?: boolean | undefined;
-  /** How many nodes share the partitions; 1 unless it is given. */
+  /** Number of nodes that share the partitions. Default: 1. */
   readonly nodes?: number | undefined;
 }
-/** Folders that `up` makes under the data folder, and --fresh removes. */
+/** Paths that `up` makes under the data folder and --fresh removes. */
 const FOLDERS = ['nats', 'redis', 'demo.json'] as const;
 const LINE_EVERY_MS = 1_000;
-/** A start that has not come so far says what it waits for, and goes on waiting. */
+/** A start that is not ready after this time says what it waits for, and goes on waiting. */
 const READY_WITHIN_MS = 5_000;
 
-/** Resolves with the exit code, after a signal has ended all of it. */
+/** Resolves with the exit code once everything has ended, after a signal or a failure. */
 export async function runUp(flags: SettingFlags & UpFlags): Promise<number> {
   const { fresh, noDemo, nodes = 1, ...given } = flags;
   const env = {
@@ -98,7 +99,7 @@ export async function runUp(flags: SettingFlags & UpFlags): Promise<number> {
       ),
     );
     const stop = new AbortController();
-    // Every simulated caller waits on it.
+    // Every simulated caller listens on it, which is more than Node's limit for a warning.
     setMaxListeners(0, stop.signal);
     const all = [first.address, ...children.map(({ address }) => address)];
     const demo = served(first, all, addresses, data, stop.signal).then(() =>
@@ -122,7 +123,7 @@ export async function runUp(flags: SettingFlags & UpFlags): Promise<number> {
 
 type Addresses = Pick<Settings, 'nats' | 'natsMonitor' | 'redis'>;
 
-/** Starts what no setting gives an address for. */
+/** Starts the servers for which no setting gives an address. */
 async function startServers(
   settings: Settings,
   given: SettingFlags,
@@ -145,12 +146,14 @@ async function startServers(
   return { nats, natsMonitor, redis };
 }
 
-/** What siblings are told; it reaches them by their environment. */
+/** The addresses for siblings, with logins. They travel in the environment. */
 function revealed({ nats, natsMonitor, redis }: Addresses): SettingFlags {
   return { nats: nats.reveal(), natsMonitor: natsMonitor.reveal(), redis: redis.reveal() };
 }
 
-/** For the file that others read: who wants to use servers that ask for a login has it from the settings, not from here. */
+/**
+ * The addresses for the run file, which others can read. Logins are left out; anyone who needs one must have it from the settings.
+ */
 function withoutLogins({ nats, natsMonitor, redis }: Addresses): Pick<RunFile, 'nats' | 'natsMonitor' | 'redis'> {
   const [plainNats, plainMonitor, plainRedis] = [nats, natsMonitor, redis].map((each) =>
     String(each).replaceAll('…@', ''),
@@ -158,7 +161,7 @@ function withoutLogins({ nats, natsMonitor, redis }: Addresses): Pick<RunFile, '
   return { nats: plainNats ?? '', natsMonitor: plainMonitor ?? '', redis: plainRedis ?? '' };
 }
 
-/** The node; where the default port is taken and none was asked for, on a free one. */
+/** Starts the node. If the default port is taken and no port was asked for, it gets a free one. */
 async function start(settings: Settings, given: SettingFlags): Promise<RunningNode> {
   const log = createLog({ level: settings.logLevel, name: settings.name, to: 'stderr' });
   try {
@@ -175,7 +178,10 @@ function guarded(node: RunningNode, log: Log): RunningNode {
   return node;
 }
 
-/** Announces the addresses when the node serves; when that takes long, at once with the reason, and again when it does. */
+/**
+ * Announces the addresses when the node serves. If that takes longer than READY_WITHIN_MS, they are also announced then, with the
+ * reason.
+ */
 async function served(
   node: RunningNode,
   all: readonly string[],
@@ -219,7 +225,7 @@ function announce(how: string, nodes: readonly string[], { nats, redis }: Addres
   );
 }
 
-/** The retailer of config/demo: real sales of one month with compressed time, made-up opening stock, and simulated callers. */
+/** Runs the retailer of config/demo: real sales of one month in compressed time, made-up opening stock, and simulated callers. */
 async function runDemo(
   node: RunningNode,
   children: readonly ChildNode[],
@@ -260,7 +266,7 @@ async function runDemo(
   }
 }
 
-/** A line that is written over on a terminal; elsewhere one every ten seconds. */
+/** Rewrites one line on a terminal; elsewhere prints a line every ten seconds. */
 function showLive(
   nodes: readonly (RunningNode | ChildNode)[],
   retailer: Retailer,

@@ -1,6 +1,5 @@
 /**
- * Anomalies: what everyone who speaks of them agrees on: kinds, severities, states.
- * Data only, so that a browser can have it too.
+ * The kinds, severities and states of anomalies. This file is data only, so that a browser can import it too.
  */
 export const ANOMALY_KINDS = [
   'negative_stock',
@@ -24,10 +23,10 @@ export type AnomalyKind = (typeof ANOMALY_KINDS)[number];
 export const SEVERITIES = ['info', 'warning', 'critical'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 export const ANOMALY_STATES = ['open', 'acknowledged', 'resolved'] as const;
-/** open → acknowledged → resolved; by itself too, when its cause is gone. */
+/** open → acknowledged → resolved. An anomaly also resolves by itself when its cause is gone. */
 export type AnomalyState = (typeof ANOMALY_STATES)[number];
 
-/** Where a change of an anomaly is published: `anomaly.<kind>`; `*` for those of all kinds. */
+/** The subject on which changes of anomalies are published, `anomaly.<kind>`; `*` for all kinds. */
 export function anomalySubject(kind: AnomalyKind | '*'): string {
   return `anomaly.${kind}`;
 }

@@ -1,4 +1,4 @@
-/** Requests and answers of anomalies: they check, type and document. */
+/** Requests and answers about anomalies. Each schema checks, types and documents. */
 import { z } from 'zod';
 import type { Read } from '../messages.ts';
 import { ANOMALY_KINDS, ANOMALY_STATES, SEVERITIES } from './anomaly-kinds.ts';

@@ -1,6 +1,6 @@
 /**
- * Requests and answers for operators: parked facts, explanations, readiness. They check, type and document like those of
- * streams/contract/stock.ts, but are not asked over NATS.
+ * Requests and answers for operators about parked facts, explanations and readiness. They check, type and document like those of
+ * streams/contract/stock.ts, but callers cannot ask them over NATS.
  */
 import { z } from 'zod';
 import { LIMITS } from '../../config/limits.ts';
@@ -52,7 +52,7 @@ export const explainQuery = z.object({
   cursor: cursorOf(z.tuple([z.int(), z.int(), z.string(), z.int()])),
 });
 
-/** `detail`: the fact's or decision's own words, such as type, quantity, reason and reservation. */
+/** `detail` holds the fact's or decision's own fields, such as type, quantity, reason and reservation. */
 export const explainStep = z.object({
   at: z.string(),
   what: z.string(),
@@ -62,7 +62,7 @@ export const explainStep = z.object({
   total: z.object(allUnitsBy(MOVED_BUCKETS)).meta({ description: 'running totals after this step' }),
 });
 export type ExplainStep = Read<z.output<typeof explainStep>>;
-/** `notes`: what the steps leave out, such as facts that were parked. */
+/** `notes` says what the steps leave out, such as parked facts. */
 export const explainAnswer = z
   .object({
     sku: z.string(),

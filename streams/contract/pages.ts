@@ -1,4 +1,4 @@
-/** Pages of lists: how many entries one has, and where the next one begins, as a text that callers pass back and do not look into. */
+/** Pages of lists: the number of entries, and an opaque cursor for the next page that callers pass back. */
 import { z } from 'zod';
 
 const RULE = 'must be `next` of the page before';
@@ -17,7 +17,7 @@ export function cursorText(place: readonly (string | number)[]): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url');
 }
 
-/** The query parameter `cursor` of a list, as the place that it stands for. */
+/** The query parameter `cursor` of a list, decoded to the place where the page begins. */
 export function cursorOf<T extends z.ZodType>(place: T) {
   return z
     .string({ error: RULE })

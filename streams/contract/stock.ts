@@ -1,6 +1,6 @@
 /**
- * Requests and answers of the contract: one zod schema each, which checks the request, types the code and makes the
- * OpenAPI document. The same bodies travel over HTTP and NATS.
+ * Requests and answers of the contract. One zod schema each checks the request, types the code and generates the OpenAPI document. The
+ * same bodies travel over HTTP and NATS.
  */
 import { z } from 'zod';
 import { BUCKETS, type BucketName, bucketRow, byAge } from '../buckets.ts';
@@ -15,7 +15,7 @@ export const DEFAULT_TTL_SECONDS = 900;
 export const MAX_TTL_SECONDS = 30 * 86_400;
 
 const NAMES = `must be ${NAME_RULE}`;
-/** Also what only a stored fact may have brought in: whether one has, is asked when the request is read (src/api/stock-api.ts). */
+/** Admits names that only a stored fact can have introduced. src/api/stock-api.ts checks whether one has. */
 const name = z.string({ error: NAMES }).refine(isStoredName, { error: NAMES }).meta({ minLength: 1, maxLength: 64 });
 const ID_RULE = 'must be a string of 1 to 128 characters';
 export const reservationId = z
@@ -61,7 +61,7 @@ export function unitsBy<Name extends BucketName>(names: readonly Name[]): Record
   const schemas = names.map((name) => [name, units.meta({ description: bucketRow(name).description })]);
   return Object.fromEntries(schemas) as Record<Name, z.ZodInt>;
 }
-/** Units by bucket, of which none is left out unless it is of a node from before the bucket. */
+/** Units by bucket. Only a node from before a bucket may leave it out, and it then reads as 0. */
 export function allUnitsBy<Name extends BucketName>(names: readonly Name[]): Record<Name, z.ZodInt> {
   const shape = unitsBy(names);
   const later = byAge(names).later.map((name) => [name, (shape[name] as z.ZodInt).default(0)]);

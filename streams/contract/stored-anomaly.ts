@@ -1,4 +1,4 @@
-/** The form of an anomaly between nodes: that of answers, within bounds. */
+/** The form of an anomaly between nodes, which is the form in answers with bounded texts. */
 import { z } from 'zod';
 import { anomalyAnswer } from './anomaly.ts';
 

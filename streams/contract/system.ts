@@ -1,6 +1,6 @@
 /**
- * Requests and answers about the whole system. Figures are objects that may grow: orders, tasks and purchases come later, and a reader
- * passes over what it does not know.
+ * Requests and answers about the whole system. Figures are objects that may grow, because orders, tasks and purchases come later.
+ * Readers ignore fields that they do not know.
  */
 import { z } from 'zod';
 import { TOTALLED_BUCKETS } from '../buckets.ts';
@@ -71,38 +71,38 @@ export const reservationsAnswer = z
   })
   .meta({ id: 'LiveReservations' });
 
-/** An object that may grow. Its type has the fields of today only, so that a wrong name does not compile. */
+/** An object that may grow. Its type has only today's fields, so that a wrong name does not compile. */
 function growing<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape> {
-  // TP3.
+  // Unknown fields pass, so that nodes of a later version can add some (TP3).
   return z.looseObject(shape) as unknown as z.ZodObject<Shape>;
 }
 
-/** Numbers by name; a reader meets names that it does not know. */
+/** Numbers by name. Readers must expect names that they do not know. */
 function byName<Name extends string = string>(): z.ZodRecord<z.ZodType<Name, Name>, z.ZodNumber> {
   return z.record(z.string(), z.number()) as unknown as z.ZodRecord<z.ZodType<Name, Name>, z.ZodNumber>;
 }
 
 const units = z.int();
 const standing = {
-  /** `atp` is max(0, available) summed over stock keys. */
+  /** `atp` is the sum of max(0, available) over stock keys. */
   units: growing(unitsBy(TOTALLED_BUCKETS)),
   stockKeys: z.int(),
   stockOuts: z.int().meta({ description: 'stock keys that had stock once and have nothing sellable now' }),
   negative: z.int().meta({ description: 'stock keys whose sellable is below 0' }),
   shortfall: units.meta({ description: 'units promised beyond what is there' }),
 };
-/** Sums of what happened within a window, of all that the journal and the streams hold. They survive a restart. */
+/** Sums over a window of everything in the journal and the streams. They survive a restart. */
 const happened = growing({
   seconds: z.number().meta({ description: 'of the window that have passed' }),
   facts: byName<FactType>(),
   unitsSold: units,
   unitsReturned: units,
   /** Units returned ÷ units sold. */
-  // TP2.
+  // Null while there are no sales to divide by (TP2).
   returnRate: z.number().nullable(),
-  /** Units by reason, the ten greatest; returns without a reason count under ''. */
+  /** Units by reason, the ten largest. Returns without a reason count under ''. */
   returnReasons: byName(),
-  /** Lines of reservations. A line that is sold without a confirmation counts as confirmed; the end of an allocation does not count. */
+  /** Lines of reservations. A line sold without a confirmation counts as confirmed. The end of an allocation does not count. */
   holds: growing({
     granted: z.int(),
     confirmed: z.int(),
@@ -111,9 +111,9 @@ const happened = growing({
     /** Confirmed ÷ all holds that ended or were confirmed. */
     conversion: z.number().nullable(),
   }),
-  /** `leadSeconds`: mean time from shipped to received, by the devices' stamps. */
+  /** `leadSeconds` is the mean time from shipped to received, by the devices' clocks. */
   transfers: growing({ received: z.int(), leadSeconds: z.number().nullable(), unitsDamaged: units }),
-  /** `accuracy`: counts without variance ÷ counts; `varianceUnits`: Σ |variance|. */
+  /** `accuracy` is counts without variance ÷ counts. `varianceUnits` is Σ |variance|. */
   counts: growing({ counted: z.int(), accuracy: z.number().nullable(), varianceUnits: units }),
   /** Units sold ÷ (units sold + on hand now). */
   sellThrough: z.number().nullable(),
@@ -124,7 +124,7 @@ const latency = growing({
   p50Ms: z.number().nullable(),
   p99Ms: z.number().nullable(),
 });
-/** Requests to the nodes within a window; since their start where the window is longer. */
+/** Requests to the nodes within a window, or since their start if the window is longer. */
 const asked = growing({
   seconds: z.number(),
   atp: latency,
@@ -137,7 +137,7 @@ const locationBrief = growing({
   location: z.string(),
   ...standing,
   openAnomalies: z.int(),
-  /** Latest fact of this location; null if none was heard. */
+  /** Time of this location's latest fact; null if there is none. */
   heardAt: z.string().nullable(),
   factsPerMinute: z.int(),
 }).meta({ id: 'LocationBrief' });
@@ -149,9 +149,9 @@ export const kpiAnswer = growing({
   windows: growing({ minute: happened, hour: happened, day: happened, all: happened }),
   asked: growing({ minute: asked, hour: asked, all: asked }),
   ageing: z.array(units).meta({ description: 'units on hand by age: up to 30, 60, 90, 180 days, and longer' }),
-  /** By kind; kinds without an open anomaly are left out. */
+  /** Open anomalies by kind. Kinds without one are left out. */
   openAnomalies: byName(),
-  /** Those that need a person first: open anomalies, then negative stock keys, then stock-outs. */
+  /** Ordered by need for attention: open anomalies, then negative stock keys, then stock-outs. */
   locations: z.array(locationBrief),
   locationCount: z.int(),
   /** Facts folded in each of the last 60 seconds, oldest first. */
@@ -172,16 +172,16 @@ const nodeFigures = growing({
   memoryMiB: z.number(),
   liveClients: z.int(),
   startedAt: z.string(),
-  /** 0 unless the node has not been heard of for more than 3 s. */
+  /** Seconds since the node's last report; 0 unless that is more than 3 s ago. */
   silentSeconds: z.number(),
 });
 export const systemAnswer = growing({
   nodes: z.array(nodeFigures),
   partitions: z.int(),
-  /** By partition; null where no node serves it. */
+  /** By partition; null if no node serves it. */
   owners: z.array(growing({ node: z.string(), epoch: z.int() }).nullable()),
   parked: z.int(),
-  /** How durable an answer is on these servers, as said at the start. */
+  /** How durable an answer is on these servers, as reported at start. */
   durability: z.string(),
   version: z.string(),
 }).meta({ id: 'System' });

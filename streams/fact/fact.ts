@@ -1,12 +1,12 @@
 /**
- * Facts: what devices send. One zod schema per type is the truth for HTTP, NATS and the OpenAPI document; parseFact
- * turns what was sent into the flat form that the stock machine folds.
+ * Facts are what devices report. One zod schema per type serves HTTP, NATS and the OpenAPI document. parseFact turns a sent value into
+ * the flat form that the stock machine folds, and hashes its content so that a resend can be distinguished from a different fact.
  *
  * Invariants:
  *  FA1 JSON and MessagePack of the same fact parse to the same Fact and the same content hash.
- *  FA2 A fact is refused only because it cannot be read; never for business reasons.
- *  FA3 The content hash covers every field that Holdfast knows of; unknown fields are kept in the stream and do not
- *     count as content, so a device that adds "attempt": 2 to a resend has not sent another fact.
+ *  FA2 A fact is refused only because it cannot be read, never for business reasons.
+ *  FA3 The content hash covers every field that Holdfast knows. Unknown fields stay in the stream but are not content, so a device that
+ *     adds "attempt": 2 to a resend has sent the same fact.
  */
 
 import { z } from 'zod';
@@ -153,14 +153,14 @@ interface Common {
   readonly location: string;
   /** occurredAt in microseconds since 1970. */
   readonly at: number;
-  /** Folds into no stock; who watches goes by it. */
+  /** Not folded into stock. Detectors identify sources by it. */
   readonly device?: string | undefined;
 }
 export interface Sale extends Common {
   readonly type: 'sale';
   readonly qty: number;
   readonly reservation: string | undefined;
-  /** In the one form of amounts, for who watches. */
+  /** In the canonical form of `amount`, for detectors. */
   readonly unitPrice?: string | undefined;
   readonly currency?: string | undefined;
 }
@@ -184,7 +184,7 @@ export interface Return extends Common {
   readonly type: 'return';
   readonly qty: number;
   readonly disposition: (typeof DISPOSITIONS)[number];
-  /** Why it came back, if the device says. */
+  /** Why it came back, if the device reports it. */
   readonly reason?: string | undefined;
 }
 export interface Count extends Common {
@@ -202,12 +202,12 @@ export type Fact = Sale | Receipt | Transfer | Return | Count | Adjustment;
 export interface ParsedFact {
   readonly ok: true;
   readonly fact: Fact;
-  /** Hash of every field Holdfast knows of, in canonical form (FA3). */
+  /** Hash of every field that Holdfast knows, in canonical form (FA3). */
   readonly content: Hash64;
 }
 export interface UnreadableFact {
   readonly ok: false;
-  /** The first wrong field, such as `qty`, or '' if the whole is no object. */
+  /** The first wrong field, such as `qty`; '' if the fact as a whole is wrong. */
   readonly field: string;
   /** Names the field and says what is allowed. */
   readonly message: string;
@@ -215,12 +215,12 @@ export interface UnreadableFact {
 
 /**
  * Reads a decoded JSON or MessagePack value as a fact.
- * @param version by which rules (config/rules.ts): a stored fact is read by those of its sequence
+ * @param version of the rules (config/rules.ts). A stored fact is read by the rules in force at its sequence
  */
 export function parseFact(value: unknown, version: number = RULES_VERSION): ParsedFact | UnreadableFact {
   if (version >= 2 && isTooDeep(value)) return { ok: false, field: '', message: 'the fact is nested too deep' };
   if (isPlainFact(value)) return parsed(value as SentFact);
-  // FA2.
+  // These checks refuse only facts that cannot be read (FA2).
   const result = factSchema.safeParse(value);
   if (!result.success) return unreadable(result.error.issues[0]);
   const sent = result.data;
@@ -231,7 +231,10 @@ export function parseFact(value: unknown, version: number = RULES_VERSION): Pars
   return wrong ?? parsed(sent);
 }
 
-/** A count may put a name right that is stored already. Whether it is cannot be asked here: the same facts, in any order, come to the same. */
+/**
+ * Counts are exempt, because a count may correct the stock of a name that is already stored. Whether it is stored is not checked here,
+ * because the same facts must give the same result in any order.
+ */
 function unseenName(sent: SentFact): UnreadableFact | undefined {
   if (sent.type === 'count') return undefined;
   const names = sent.type === 'transfer' ? NAMES_OF_TRANSFER : NAMES;
@@ -242,7 +245,7 @@ const NAMES = ['sku', 'location'] as const;
 const NAMES_OF_TRANSFER = [...NAMES, 'from', 'to'] as const;
 
 function parsed(sent: SentFact): ParsedFact {
-  // FA1.
+  // The hash is of the parsed fields, so it does not depend on the encoding (FA1).
   return { ok: true, fact: flatten(sent), content: hash64(canonical(sent)) };
 }
 
@@ -260,7 +263,7 @@ function misplacedTransfer(sent: z.infer<typeof transferSchema>): UnreadableFact
   return { ok: false, field: 'location', message: `location must equal ${end} when phase is ${sent.phase}` };
 }
 
-/** A stored fact keeps its verdict: rules from before a bucket cannot read a fact that names it. */
+/** Rules from before a bucket cannot read a fact that names it, so a stored fact keeps its verdict. */
 function laterBucket({ bucket }: z.infer<typeof adjustmentSchema>, version: number): UnreadableFact | undefined {
   const since = (name: AdjustableBucket) => bucketRow(name).since ?? 0;
   if (bucket === undefined || since(bucket) <= version) return undefined;
@@ -334,7 +337,7 @@ function flatten(sent: SentFact): Fact {
   }
 }
 
-/** Field separator that no field can hold unescaped: names have no control characters; free text is length-prefixed. */
+/** U+0001 separates the fields unambiguously, because names have no control characters and free text is length-prefixed. */
 function canonical(sent: SentFact): string {
   const head = `${sent.type}\u0001${sent.id.length}\u0001${sent.id}\u0001${sent.sku}\u0001${sent.location}\u0001${parseInstant(sent.occurredAt)}\u0001${free(sent.device)}\u0001${free(sent.currency)}`;
   switch (sent.type) {
@@ -357,7 +360,7 @@ function free(value: string | undefined): string {
   return value === undefined ? '' : `${value.length}:${value}`;
 }
 
-/** One form for each amount, however it is spelled: no exponent, no zeros that say nothing, no negative zero. */
+/** The canonical form of an amount, without exponent, redundant zeros or negative zero. */
 export function amount(value: string | number | undefined): string {
   if (value === undefined) return '';
   if (Number.isSafeInteger(value)) return String(value);
@@ -372,7 +375,7 @@ export function amount(value: string | number | undefined): string {
   return plain === '0' ? plain : `${sign}${plain}`;
 }
 
-/** Nearly every price, which is what it is already. */
+/** Amounts that are already canonical, as nearly every price is. */
 const CANONICAL = /^(?:0|[1-9]\d*)(?:\.\d*[1-9])?$/;
 /** A decimal string, or a number as JavaScript writes it. */
 const AMOUNT = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/;

@@ -1,8 +1,9 @@
 /**
- * The elements of a JSON array as the bytes that they were sent as: a decoder would round numbers and lose what it cannot hold.
+ * Slices a JSON array into the original bytes of its elements, because decoding would round long numbers and lose values that a double
+ * cannot hold.
  *
  * Invariant: for bytes that are well-formed JSON in UTF-8 (with or without a byte order mark) and hold an array, the slices are its
- * elements in order, each without the blanks around it. Whether they are well-formed is not checked here: a parser has done that.
+ * elements in order, each without the blanks around it. The caller's parser has already checked that the bytes are well-formed.
  */
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -12,7 +13,7 @@ const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-/** Views of the bytes, not copies. */
+/** The elements, as views of the bytes and not copies. */
 export function jsonElements(bytes: Uint8Array): Uint8Array[] {
   const elements: Uint8Array[] = [];
   let start = -1;
@@ -40,7 +41,7 @@ function isBlank(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
-/** Where the closing quote stands. Bytes of longer UTF-8 sequences are all above ASCII, so none looks like one. */
+/** Index of the closing quote. All bytes of longer UTF-8 sequences are above ASCII, so none looks like a quote. */
 function endOfString(bytes: Uint8Array, open: number): number {
   let at = open + 1;
   while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;

@@ -1,15 +1,16 @@
 /**
- * Marks: what every replay must honour of parked facts, each in a message of PARKED without bytes, so that a start reads these alone.
+ * Marks record what every replay must honour about parked facts. Each is a small message of PARKED, so a start reads the marks without
+ * reading the parked bytes.
  *
- *   mark.conflict.<STREAM>.<seq>            that message was parked for its id, and never counts
- *   mark.again.<seq>.<sha256>.<nonce>       what is parked at <seq> is submitted again, in bytes with that hash
- *   mark.converted                          up to which sequence entries that version 0.1 wrote without marks have theirs (its body)
+ *   mark.conflict.<STREAM>.<seq>            that message was parked for its id and never counts
+ *   mark.again.<seq>.<sha256>.<nonce>       the fact parked at <seq> was submitted again, in bytes with that hash
+ *   mark.converted                          its body is the sequence up to which entries that 0.1 wrote without marks now have theirs
  *
  * Invariants:
- *  MK1 A mark is stored before what needs it: the entry of a conflict, the message of a resubmission.
- *  MK2 A message that quotes a mark with its nonce was stored after it. So whoever has read the marks up to the stream's end as of that
- *     message, or later, finds the same of it: a replay believes what was believed.
- *  MK3 Marks are read up to the last one that the stream's leader knows of; one that is missing before it is an error, not silence.
+ *  MK1 A mark is stored before the message that needs it, which is the entry of a conflict or the resubmission.
+ *  MK2 A message that quotes a mark with its nonce was stored after it. Anyone who has read the marks up to the stream's end as of that
+ *     message, or later, reaches the same verdict on it, so a replay accepts exactly what was accepted before.
+ *  MK3 Marks are read up to the last one that the stream's leader knows. If the stream delivers fewer, reading fails instead of ending.
  */
 
 import { createHash } from 'node:crypto';
@@ -26,7 +27,7 @@ const CONFLICT = new RegExp(`^(?:${FACT_STREAM_NAMES.join('|')})\\.[1-9]\\d{0,15
 const CONVERTED = 'mark.converted';
 const NOTHING = new Uint8Array();
 
-/** Stores that a message never counts (MK1). */
+/** Records that a message never counts (MK1). */
 export async function markConflict(broker: Broker, source: string): Promise<void> {
   try {
     await broker.publish(`mark.conflict.${source}`, NOTHING, { expectLast: 0 });
@@ -35,23 +36,23 @@ export async function markConflict(broker: Broker, source: string): Promise<void
   }
 }
 
-/** Stores that these bytes are sent for the fact parked at a sequence; what the message must quote. */
+/** Records that these bytes are submitted again for the fact parked at a sequence. Returns the text that the message must quote. */
 export async function markAgain(broker: Broker, seq: number, bytes: Uint8Array, nonce: string): Promise<string> {
   return `${await broker.publish(`mark.again.${seq}.${hashOf(bytes)}.${nonce}`, NOTHING)}.${nonce}`;
 }
 
 export class ParkMarks {
-  /** `STREAM.seq` of messages that were parked for their ids. */
+  /** `STREAM.seq` of each message that was parked for its id. */
   readonly conflicts = new Set<string>();
-  /** Hash and nonce of the resubmissions that are marked, by the mark's sequence. */
+  /** Hash and nonce of each marked resubmission, by the mark's sequence. */
   readonly #again = new Map<number, string>();
   #read = 0;
-  /** By fact stream: marks that messages up to there may quote have been read. */
+  /** By fact stream, the sequence up to which all marks that a message may quote have been read. */
   readonly #covered = new Map<string, number>();
 
   /**
-   * Reads the marks that are new. Rejects if one cannot be read.
-   * @param ends of fact streams, read before: messages up to there can be judged from now on
+   * Reads the new marks. Rejects if one cannot be read.
+   * @param ends last sequences of fact streams, read before this call. Messages up to there can then be judged
    */
   async read(deps: ReadingDeps, ends: Readonly<Record<string, number>>): Promise<void> {
     const last = (await deps.broker.lastOn(PARKED_STREAM, 'mark.>'))?.seq ?? 0;
@@ -61,13 +62,13 @@ export class ParkMarks {
       this.#covered.set(stream, Math.max(this.#covered.get(stream) ?? 0, seq));
   }
 
-  /** Whether the mark that a message may quote has been read, if there is one (MK2). */
+  /** True if the mark that a message may quote has been read or does not exist (MK2). */
   covers(stream: string, message: StoredMessage): boolean {
     const seq = quotedMark(message)?.seq ?? 0;
     return seq <= this.#read || message.seq <= (this.#covered.get(stream) ?? 0);
   }
 
-  /** Whether a person has submitted these bytes again. */
+  /** True if a person has submitted these bytes again. */
   allows(message: StoredMessage): boolean {
     const quoted = quotedMark(message);
     if (quoted === undefined) return false;
@@ -81,7 +82,7 @@ export class ParkMarks {
   }
 }
 
-/** For a start: all marks, those of entries that version 0.1 wrote without them included. */
+/** Reads all marks at start, and first writes those that are missing because version 0.1 stored entries without marks. */
 export async function readMarks(
   deps: ReadingDeps,
   marks: ParkMarks,
@@ -104,14 +105,14 @@ export async function readMarks(
   await broker.publish(CONVERTED, Buffer.from(String(last)));
 }
 
-/** What is parked, for whoever folds the streams without a node. */
+/** The parked facts, for a fold of the streams without a node. */
 export interface ParkedSources {
-  /** The reason of every entry, by where it came from. */
+  /** The reason of every entry, by its source. */
   readonly reasons: ReadonlyMap<string, string>;
   readonly marks: ParkMarks;
 }
 
-/** @param ends of the fact streams that are folded, read before */
+/** @param ends last sequences of the fact streams that are folded, read before this call */
 export async function readParked(deps: ReadingDeps, ends: Readonly<Record<string, number>>): Promise<ParkedSources> {
   const [reasons, marks] = [new Map<string, string>(), new ParkMarks()];
   if ((await deps.broker.stream(PARKED_STREAM)) === undefined) return { reasons, marks };
@@ -119,7 +120,7 @@ export async function readParked(deps: ReadingDeps, ends: Readonly<Record<string
   const last = (await deps.broker.lastOn(PARKED_STREAM, 'parked.>'))?.seq ?? 0;
   await readEntries(deps, 1, last, (source, reason) => {
     reasons.set(source, reason);
-    // By version 0.1, or by a node that is about to convert it.
+    // Version 0.1 wrote no mark for this entry, or no node has converted it yet.
     if (reason === 'id-conflict') marks.conflicts.add(source);
   });
   return { reasons, marks };
@@ -136,7 +137,7 @@ function readEntries(
   );
 }
 
-/** Reads a kind of message up to its last one (MK3). A consumer's server may be behind the leader, and say that there is no more. */
+/** Reads messages up to the last known one (MK3). A consumer's server may be behind the leader and report the end too early. */
 async function readAll(
   deps: ReadingDeps,
   filter: string,
@@ -156,7 +157,7 @@ async function readAll(
     throw new BrokerError('unknown', `stream ${PARKED_STREAM} gives nothing behind ${reached} of ${last}`);
 }
 
-/** A start must not take a stream that has lost messages for one that never had them. What was removed on purpose is written beside it. */
+/** Refuses a stream that has lost messages, so that a start does not miss marks. Its metadata counts those removed on purpose. */
 async function refuseHoles({ broker }: ReadingDeps): Promise<void> {
   const stream = await broker.stream(PARKED_STREAM);
   if (stream === undefined) return;

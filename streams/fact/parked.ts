@@ -1,11 +1,11 @@
 /**
- * PARKED: facts that could not be counted, kept with their reason and their bytes, to be looked at and submitted again.
+ * PARKED holds facts that could not be counted, with their reason and their bytes, so that people can inspect and resubmit them.
  *
  * Invariants:
- *  PK1 One stream message is parked at most once: its subject names where it came from, and is expected to be new.
- *  PK2 What a stranger sends never makes an entry that cannot be stored: its content type is one of two words, its headers are counted, and
- *     bytes that do not fit are cut. The whole stands where the entry says that it came from.
- *  PK3 A fact that was parked for its id has its mark (streams/fact/park-marks.ts) before it has its entry.
+ *  PK1 A stream message is parked at most once, because the entry's subject names its source and must be new.
+ *  PK2 No sender can cause an entry that cannot be stored. The content type is one of two words, headers are bounded, and bytes that do
+ *     not fit are cut. All bytes remain at the source that the entry names.
+ *  PK3 A fact that is parked for its id gets its mark (streams/fact/park-marks.ts) before its entry.
  */
 import { FACT_STREAM_NAMES, PARKED_STREAM } from '../../config/topology.ts';
 import { type Broker, BrokerError, type StoredMessage } from '../broker.ts';
@@ -16,35 +16,35 @@ import type { BodyType } from './sent-body.ts';
 export const PARK_REASONS = ['too-old', 'id-conflict', 'unreadable', 'invalid', 'subject-mismatch'] as const;
 export type ParkReason = (typeof PARK_REASONS)[number];
 
-/** Set by version 0.1 on a fact that a person submits again. It is believed only of messages that were judged by the rules of that time. */
+/** Set by version 0.1 on a fact that a person submits again. It is honoured only on messages that are judged by version 1 of the rules. */
 export const RESUBMIT_HEADER = 'Holdfast-Resubmit';
 
 export interface Parking {
-  /** Where it came from: `STREAM.seq`, or `http.<hash>`. */
+  /** Where the fact came from: `STREAM.seq`, or `http.<hash>`. */
   readonly source: string;
   readonly subject: string;
   readonly reason: ParkReason;
   readonly message: string;
-  /** As the sender named it. */
+  /** The content type that the sender named. */
   readonly contentType: string | undefined;
   readonly bytes: Uint8Array;
 }
 
-/** The most that the texts in an entry's headers may take, percent-encoded (PK2). */
+/** Most bytes of each text in an entry's headers, percent-encoded (PK2). */
 const MESSAGE_BYTES = 3_072;
 const SUBJECT_BYTES = 4_096;
-/** Room for all headers beside the bytes in one message. */
+/** Room for all headers of one message, beside its bytes. */
 const HEADER_BYTES = 16_384;
-/** Bytes of an entry that was refused for its size, tried in turn. */
+/** Bytes kept of an entry that was refused for its size, tried in turn. */
 const STUB_BYTES = [4_096, 0];
 
 const PREFIX = 'parked.';
-/** What PARKED holds beside marks. */
+/** Subjects of the entries, as opposed to marks. */
 export const PARKED_SUBJECTS = 'parked.>';
 
-/** Stores it; true if it was not parked before. Rejects if it is not known to be stored: then it must be tried again. */
+/** Parks a fact; true if it was not already parked. If this rejects, the fact may not be stored and parking must be retried. */
 export async function park(broker: Broker, parking: Parking): Promise<boolean> {
-  // PK3.
+  // The mark comes before the entry, so no replay can count the fact (PK3).
   if (parking.reason === 'id-conflict') await markConflict(broker, parking.source);
   const most = Math.max(0, broker.server.maxPayload - HEADER_BYTES);
   for (const size of [most, ...STUB_BYTES]) {
@@ -64,7 +64,7 @@ async function store(broker: Broker, parking: Parking, size: number): Promise<vo
   const { source, reason, message, subject, bytes } = parking;
   const cut =
     size < bytes.length ? ` (only its first ${size} bytes are kept here; all ${bytes.length} are at ${source})` : '';
-  // PK1.
+  // Fails as a conflict if this source is already parked (PK1).
   await broker.publish(PREFIX + source, bytes.subarray(0, size), {
     expectLast: 0,
     headers: {
@@ -81,7 +81,10 @@ function bodyType(bytes: Uint8Array, contentType: string | undefined): BodyType 
   return isMsgpack(bytes, contentType) ? MSGPACK_TYPE : JSON_TYPE;
 }
 
-/** Percent-encoded, and cut where a character ends, so it may be as long as its sender likes. A parser's message may end in half of a surrogate pair, which is refused. */
+/**
+ * Percent-encodes a text of any length and cuts it at the end of a character. A parser's message may end in half of a surrogate pair,
+ * which encodeURIComponent would refuse.
+ */
 function quoted(text: string, most: number): string {
   let whole = '';
   for (const character of text.toWellFormed()) {
@@ -92,7 +95,7 @@ function quoted(text: string, most: number): string {
   return whole;
 }
 
-/** An entry of PARKED, as far as it can be read: anybody may have written it. */
+/** An entry of PARKED, as far as it can be read. Any client that can publish may have written it. */
 export interface ParkedEntry {
   readonly seq: number;
   /** Microseconds since 1970. */
@@ -102,11 +105,11 @@ export interface ParkedEntry {
   readonly source: string;
   readonly contentType: BodyType;
   readonly bytes: Uint8Array;
-  /** Bytes that it had where it came from; more than there are here if they were cut. */
+  /** Number of bytes at the source. It exceeds `bytes.length` if the bytes were cut. */
   readonly length: number;
 }
 
-/** Undefined for a message of PARKED that is no entry. Reads whatever stands there (no entry may end a list). */
+/** Undefined if a message of PARKED is not an entry. Accepts any content, because one bad entry must not end a list. */
 export function parkedEntry(message: StoredMessage): ParkedEntry | undefined {
   if (!message.subject.startsWith(PREFIX)) return undefined;
   const { seq, recordedAt, data } = message;
@@ -131,7 +134,7 @@ function unquoted(text: string): string {
   }
 }
 
-/** The entry at a sequence with the bytes as they came: of one that was cut, from the message that it names, if that is still there. */
+/** The entry at a sequence with all its bytes. Those of a cut entry come from the source message, if that still exists. */
 export async function wholeEntry(broker: Broker, seq: number): Promise<ParkedEntry | undefined> {
   const message = await broker.message(PARKED_STREAM, seq);
   const entry = message === undefined ? undefined : parkedEntry(message);

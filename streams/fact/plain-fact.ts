@@ -1,9 +1,8 @@
 /**
- * Facts as nearly all devices send them, recognised without going through the schema, which takes most of the time of
- * reading a fact.
+ * Recognises facts in the form that nearly all devices send, without the schema, which takes most of the time of reading a fact.
  *
- * Invariant: what is plain here passes the schema of streams/fact/fact.ts as it stands; what is not plain may still pass it,
- * and is asked of it. This file can make reading faster and changes nothing else.
+ * Invariant: a fact that is plain here passes the schema of streams/fact/fact.ts unchanged. A fact that is not plain may still pass and
+ * goes through the schema. This file makes reading faster and changes nothing else.
  */
 import { ADJUSTABLE_BUCKETS, byAge } from '../buckets.ts';
 import { parseInstant } from '../instant.ts';
@@ -15,7 +14,7 @@ const AMOUNT = /^\d{1,15}(\.\d{1,9})?$/;
 const CURRENCY = /^[A-Z]{3}$/;
 const MOST_UNITS = 1_000_000_000;
 const DISPOSITIONS: ReadonlySet<unknown> = new Set(['restock', 'inspect', 'damaged', 'scrap', 'vendor']);
-/** Whether a later bucket may be named depends on the version of the rules. */
+/** Only the first buckets, because whether a later one may be named depends on the version of the rules. */
 const BUCKETS: ReadonlySet<unknown> = new Set([undefined, ...byAge(ADJUSTABLE_BUCKETS).first]);
 
 type Sent = Readonly<Record<string, unknown>>;

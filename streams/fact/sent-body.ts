@@ -1,6 +1,6 @@
 /**
- * Bodies as they were sent: what was read of them, and the bytes, which are what is stored and parked. Writing a fact anew from what
- * was read would round its long numbers and turn what a double cannot hold into null.
+ * Bodies as they were sent, with the decoded value and the original bytes. The bytes are stored and parked, because encoding a decoded
+ * fact again would round its long numbers and turn numbers that a double cannot hold into null.
  */
 import { at } from '../assert.ts';
 import { encodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../codec.ts';
@@ -15,12 +15,12 @@ export interface SentBody {
   readonly type: BodyType;
 }
 
-/** A body of what this program writes itself. */
+/** A body that this program writes itself. */
 export function sentAsJson(value: unknown): SentBody {
   return { value, bytes: encodeBody(value, JSON_TYPE), type: JSON_TYPE };
 }
 
-/** The elements of a body that holds a list; of JSON the very bytes, of MessagePack each encoded anew. */
+/** The elements of a body that holds a list. JSON elements keep their original bytes; MessagePack elements are encoded again. */
 export function elementsOf({ value, bytes, type }: SentBody): SentBody[] {
   const values = value as readonly unknown[];
   if (type === MSGPACK_TYPE) return values.map((each) => ({ value: each, bytes: encodeBody(each, type), type }));
@@ -30,7 +30,7 @@ export function elementsOf({ value, bytes, type }: SentBody): SentBody[] {
   return values.map((each, i) => ({ value: each, bytes: at(slices, i), type }));
 }
 
-/** The header that says what the bytes are; none where their first byte says it. */
+/** The Content-Type header, unless the first byte already shows the type. */
 export function typeHeaders({ bytes, type }: SentBody): { 'Content-Type'?: BodyType } {
   return (isMsgpack(bytes, undefined) ? MSGPACK_TYPE : JSON_TYPE) === type ? {} : { 'Content-Type': type };
 }

@@ -1,16 +1,16 @@
-/** Decisions in general: what every one of them says, whichever domain it comes from. A fence belongs to none. */
+/** The part of a decision that all domains share. A fence belongs to no domain. */
 
-/** A partition and the epoch of the owner that decided for it. */
+/** A partition, and the epoch of the owner that decided for it. */
 export type PartitionEpoch = readonly [partition: number, epoch: number];
 
 export interface Decision {
-  /** Names its form and its domain. */
+  /** Name of its form and its domain. */
   readonly kind: string;
-  /** Partitions that it is for, with their epochs. */
+  /** Partitions that the decision is for, with their epochs. */
   readonly parts: readonly PartitionEpoch[];
 }
 
-/** Appended to a writer's subject by the node that takes these partitions over. */
+/** The node that takes these partitions over appends it to the former owner's subject. */
 export interface Fenced extends Decision {
   readonly kind: 'fenced';
   readonly by: string;
@@ -26,15 +26,15 @@ export function isFence(decision: Decision): decision is Fenced {
 
 /** How decisions of one kind are stored. */
 export interface DecisionForm {
-  /** The first element of its tuple. It is never used again for something else. */
+  /** First element of the tuple. A code is never reused for another kind. */
   readonly code: number;
   readonly kind: string;
-  /** What follows the code. */
+  /** The elements after the code. */
   encode(decision: Decision): readonly unknown[];
   decode(fields: readonly unknown[]): Decision;
 }
 
-/** A form with the decision's own type. It is the one place where a kind stands for a type. */
+/** A form for one type of decision. Only here is the type derived from the kind, by a cast. */
 export function decisionForm<D extends Decision, T extends readonly unknown[]>(
   code: number,
   kind: D['kind'],

@@ -1,5 +1,6 @@
 /**
- * A fence: the record that a node appends to another writer's subject when it takes partitions over from it (J4).
+ * A fence is a record that a node appends to another writer's subject when it takes partitions over from that writer. The writer's next
+ * append expects its own last record on the subject, so it fails and the writer finds the fence (J4).
  */
 
 import { JOURNAL_STREAM } from '../../config/topology.ts';
@@ -12,10 +13,10 @@ import { decodeRecord, encodeRecord, type JournalRecord, JournalRecordError, rec
 import { isForWhatItIs } from './refusals.ts';
 
 /**
- * Appends a fence for these partitions to the subject of another writer, after whatever that writer has stored. From then on its
- * next append fails. Repeats until the fence is in.
- * @param skipped whether a person has judged that a message of the subject is none of the writer's
- * @throws JournalRecordError if the last message of the subject is no record
+ * Appends a fence for these partitions to another writer's subject, after everything that the writer has stored. The writer's next append
+ * then fails. Retries until the fence is stored, unless the server refuses its content or more than 100 retries fail.
+ * @param skipped true if a person has judged that a message on the subject is not the writer's
+ * @throws JournalRecordError if the last message on the subject is not a record
  */
 export async function fenceWriter(
   { broker, clock }: ReadingDeps,

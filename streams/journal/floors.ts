@@ -1,20 +1,21 @@
 /**
- * Up to where the streams have been trimmed: what stands at or below a stream's floor is in a baseline only.
+ * Floors: the last sequence of each stream that may have been trimmed. A message at or below its stream's floor is covered only by a
+ * baseline.
  *
  * Invariants:
- *  TR1 Floors are announced (metadata of JOURNAL) before anything is removed, so whoever reads them after having read the streams
- *      knows whether something may have been missing.
+ *  TR1 Floors are announced in JOURNAL's metadata before anything is removed. A reader that reads the floors after the streams therefore
+ *      knows whether messages may have been missing.
  *  TR2 Floors only grow.
- *  TR3 The last record of every writer stays in JOURNAL, however old: it is what a fence and a late append are measured against.
+ *  TR3 The last record of every writer stays in JOURNAL, however old, because fences and late appends are checked against it.
  */
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, TRIMMED_METADATA } from '../../config/topology.ts';
 import type { Broker, StreamFacts } from '../broker.ts';
 import { changeMetadata, type MetadataDeps } from './metadata.ts';
 
-/** Last sequence of each stream that may be gone, 0 if nothing is. */
+/** Last sequence of each stream that may be gone; 0 if none is. */
 export type Floors = Readonly<Record<string, number>>;
 
-/** @param streams what the server says of them; a stream that is not among them has no floor */
+/** @param streams the server's facts by stream. A missing stream has only its announced floor */
 export function floorsOf(streams: ReadonlyMap<string, StreamFacts>): Floors {
   const announced = announcedIn(streams.get(JOURNAL_STREAM));
   const floors: Record<string, number> = {};
@@ -32,7 +33,7 @@ export async function readStreams(broker: Pick<Broker, 'stream'>): Promise<Map<s
   return streams;
 }
 
-/** Says before trimming up to where the streams will be trimmed (TR1, TR2). */
+/** Announces how far the streams will be trimmed, before they are (TR1, TR2). */
 export async function announceFloors(deps: MetadataDeps, floors: Floors): Promise<void> {
   await changeMetadata(deps, async (metadata) => {
     const before = announcedIn({ metadata });

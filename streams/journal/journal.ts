@@ -1,16 +1,18 @@
 /**
- * The journal of one writer: group commit with one publish in flight, which with the expected last sequence of the writer's own
- * subject is the fence.
+ * The journal of one writer. Decisions that arrive during a publish wait and form the next record, so one publish commits many decisions
+ * (group commit). Each publish expects the writer's last record to be the last message on its subject. A node that takes partitions over
+ * appends a fence to that subject, so the next publish of a deposed owner fails and the owner finds the fence.
  *
  * Invariants:
  *  J1 At most one publish is in flight on a writer's subject. Records are dense and chained (JR1).
- *  J2 A time-out is never "not stored": outcomes that are not known are settled by reading the tail through the leader.
- *  J3 `stored` and `dropped` of decisions run in the order of their appends, each exactly once.
- *  J4 A fence in the tail drops exactly the decisions for its partitions in epochs before its own; what cannot be explained stops the
- *     journal.
- *  J5 A record has at most half of the server's max_payload. Only what can pass is waited for: a server that is away or has no room. A
- *     record that the server refuses for what it is goes again decision by decision, and the one at fault is dropped.
- *  J6 A batch is formed anew only when no earlier attempt at its record can still be stored.
+ *  J2 A time-out never counts as "not stored". An unknown outcome is settled by a read of the tail through the leader.
+ *  J3 Each decision gets exactly one call, `stored` or `dropped`. The `stored` calls run in the order of the appends.
+ *  J4 A fence in the tail drops exactly the decisions that are for its partitions in earlier epochs. A tail that cannot be explained stops
+ *     the journal.
+ *  J5 A record takes at most half of the server's max_payload, unless a single decision is larger. The journal waits only for trouble that
+ *     can pass: a server that is away or has no room. If the server refuses a record for its content, its decisions are sent again one by
+ *     one, and the one at fault is dropped.
+ *  J6 A batch is formed again only when no earlier attempt at its record can still be stored.
  */
 
 import { failpoint } from '../../config/failpoints.ts';
@@ -35,40 +37,40 @@ import {
 } from './record.ts';
 import { isForWhatItIs, troubleOf } from './refusals.ts';
 
-/** A server that has just come up may not know its streams yet. */
+/** Failed reads of the tail before JOURNAL may count as gone. A server that has just started may not know its streams yet. */
 const TRIES_BEFORE_GONE = 4;
 
-/** Why a decision is certainly not stored; `too-large`: nor would it be if it were asked for again. */
+/** Called when a decision is certainly not stored. `too-large` means that a retry would not be stored either. */
 export type Dropped = (why: string, kind?: 'too-large') => void;
 
 interface Waiting {
   readonly decision: Decision;
-  /** The decision as it stands in a record. */
+  /** The decision's bytes within a record. */
   readonly bytes: Uint8Array;
   readonly stored: () => void;
   readonly dropped: Dropped;
 }
-/** Nothing has been stored for a while, though there was something to store. */
+/** How long nothing has been stored although there was something to store, and why. */
 export interface Standstill {
   readonly ms: number;
-  /** One of a few sentences for people. */
+  /** A sentence for people, one of a small fixed set. */
   readonly why: string;
 }
 
-/** A refusal is trouble for so long after it: what was refused does not wait any more. */
+/** How long a refusal still counts as a standstill. The refused decision no longer waits, so it would not show otherwise. */
 const REFUSED_FOR_MS = 10_000;
 export interface JournalEvents {
-  /** A fence by another node: these partitions are no longer ours in epochs before these. */
+  /** Another node has fenced these partitions. They are no longer ours in epochs before these. */
   readonly fenced: (parts: readonly PartitionEpoch[]) => void;
-  /** Cannot go on: the tail is not what this writer wrote. */
+  /** The journal has stopped: its tail is not what this writer wrote, JOURNAL is gone, or the program has a fault. */
   readonly stopped: (why: string) => void;
-  /** Before the folds of a record run: where it stands in the stream. */
+  /** Called with a record's sequence before the decisions of the record are folded. */
   readonly stored: (seq: number, decisions: number, seconds: number) => void;
 }
 
 export class Journal {
   readonly writer: string;
-  /** The last record with decisions. */
+  /** The last record that carried this writer's decisions. */
   tip: ChainTip;
   readonly #broker: Broker;
   readonly #clock: Clock;
@@ -82,13 +84,13 @@ export class Journal {
   #running = false;
   #scheduled = false;
   #stopped: string | undefined;
-  /** Decisions appended, and those of them whose outcome is known. */
+  /** Number of decisions appended, and number of those whose outcome is known. */
   #appended = 0;
   #settled = 0;
   #drains: { readonly until: number; readonly resolve: () => void }[] = [];
-  /** Decisions at the front of those that wait that go one in a record: a record with them was refused. */
+  /** Number of decisions at the front of the queue that go one per record, because a record of several was refused. */
   #alone = 0;
-  /** Since when there has been something to store and nothing was. */
+  /** Since when nothing has been stored although there was something to store. */
   #stillSince: number | undefined;
   #refusedAt = Number.NEGATIVE_INFINITY;
   #trouble = '';
@@ -102,12 +104,12 @@ export class Journal {
     this.#subject = journalSubject(writer);
   }
 
-  /** Decisions that wait or are on their way. */
+  /** Number of decisions that wait or are being published. */
   get inFlight(): number {
     return this.#waiting.length + this.#batch.length;
   }
 
-  /** How long nothing has been stored while there was something to store, and why; undefined if it moves or has nothing to do. */
+  /** Time since the journal last stored something although it had work, and why; undefined if it is idle and had no recent refusal. */
   get standstill(): Standstill | undefined {
     if (this.#stillSince === undefined || (this.inFlight === 0 && !this.#refusedLately)) return undefined;
     const why = this.#trouble === '' ? 'NATS has not answered yet' : this.#trouble;
@@ -118,7 +120,7 @@ export class Journal {
     return this.#clock.monoMs() - this.#refusedAt < REFUSED_FOR_MS;
   }
 
-  /** @param bytes of the decision (encodeDecision), where they are known already */
+  /** @param bytes the encoded decision (encodeDecision), if the caller already has it */
   append(decision: Decision, stored: () => void, dropped: Dropped, bytes = encodeDecision(decision)): void {
     if (this.#stopped !== undefined) return dropped(this.#stopped);
     this.#appended += 1;
@@ -126,7 +128,7 @@ export class Journal {
       this.#stillSince = this.#clock.monoMs();
     this.#waiting.push({ decision, bytes, stored, dropped });
     if (this.#running || this.#scheduled) return;
-    // The rest of this turn's requests join the batch.
+    // Wait for the end of this turn, so that its other requests join the batch.
     this.#scheduled = true;
     this.#clock.turn(() => {
       this.#scheduled = false;
@@ -134,7 +136,10 @@ export class Journal {
     });
   }
 
-  /** Resolves when the outcome of everything appended so far is known, however much is appended meanwhile (J3). */
+  /**
+   * Resolves when as many outcomes are known as decisions were appended before the call. Later appends do not delay it. Outcomes are
+   * counted, so a later decision that a fence drops counts in place of an earlier one.
+   */
   async drained(): Promise<void> {
     if (this.#settled === this.#appended) return;
     await new Promise<void>((resolve) => this.#drains.push({ until: this.#appended, resolve }));
@@ -175,7 +180,7 @@ export class Journal {
       this.#moved();
       this.tip = { writer: this.writer, n: this.#n, hash: this.#before, seq };
       this.#events.stored(seq, batch.length, (this.#clock.monoMs() - began) / 1000);
-      // J3.
+      // The calls run in the order of the appends (J3).
       for (const each of batch) each.stored();
       this.#settle(batch.length);
       failpoint('decision-folded');
@@ -198,7 +203,7 @@ export class Journal {
     return this.#waiting.splice(0, count);
   }
 
-  /** J5. */
+  /** Sends the decisions of a refused record again, one per record. A decision that is refused alone is dropped (J5). */
   #takeRefusal(error: BrokerError): void {
     const batch = this.#batch.splice(0);
     if (batch.length > 1) {
@@ -233,8 +238,8 @@ export class Journal {
   }
 
   /**
-   * The record's sequence; undefined if a fence came in between and the batch must be formed anew; the error if the server will not take it
-   * for what it is, and it is certain that no attempt at it will ever be stored.
+   * Returns the record's sequence. Returns undefined if a fence came in between, so the batch must be formed again, or if the journal has
+   * stopped. Returns the error if the server refuses the record for its content and no attempt at it can ever be stored (J6).
    */
   async #store(bytes: Buffer, n: number): Promise<number | undefined | BrokerError> {
     let open = false;
@@ -258,8 +263,8 @@ export class Journal {
   }
 
   /**
-   * An attempt at a record that is refused now may still be on its way (J6). An empty record in its place settles it: of the two, which
-   * expect the same, one is stored.
+   * Settles a refused record of which an earlier attempt may still be on its way (J6). It publishes an empty record in its place. Both
+   * expect the same last sequence, so only one of them is stored.
    */
   async #close(bytes: Buffer, n: number, refusal: BrokerError): Promise<number | undefined | BrokerError> {
     const empty = encodeRecord({ writer: this.writer, n, before: this.#before, decisions: [] });
@@ -276,7 +281,7 @@ export class Journal {
     }
   }
 
-  /** What the tail says of a publish that did not end well (J2). */
+  /** Reads the tail to find the outcome of a publish that failed (J2). */
   async #outcome(bytes: Buffer, n: number, error: Error): Promise<number | undefined | 'again'> {
     this.#trouble = troubleOf(error);
     const tail = await this.#tail();
@@ -302,7 +307,7 @@ export class Journal {
     }
   }
 
-  /** The server answers, and has no such stream. */
+  /** True if the server answers and has no such stream. */
   async #isGone(): Promise<boolean> {
     return this.#broker.stream(JOURNAL_STREAM).then(
       (stream) => stream === undefined,
@@ -310,7 +315,7 @@ export class Journal {
     );
   }
 
-  /** Reads what others appended behind our last record: fences, or our own record and then fences. */
+  /** Reads the messages after our last record. They must be fences, or our own record and then fences. */
   async #takeFences(tailSeq: number, n: number): Promise<number | undefined> {
     for (const { seq, data } of await this.#ownBetween(this.#lastSeq + 1, tailSeq)) {
       const record = readable(data);
@@ -325,14 +330,14 @@ export class Journal {
         // mutant: fence-takes-none
         this.#events.fenced(fence.parts);
       } else if (record.n === n) {
-        // Ours landed late, before a fence: it is stored. Fold it first, then let the next append find the fence.
+        // Our record landed late, before a fence, so it is stored. Fold it first; the next append finds the fence.
         return seq;
       } else return this.#stop(`record ${record.n} at JOURNAL.${seq} in our name is not ours`);
     }
     return undefined;
   }
 
-  /** What stands on our subject there. Others may have written a great deal between: only ours is read. */
+  /** Messages on our own subject in a range. Other writers may have written a great deal in between, so nothing else is read. */
   async #ownBetween(from: number, until: number): Promise<{ seq: number; data: Uint8Array }[]> {
     for (let attempt = 0; ; attempt++) {
       const found: { seq: number; data: Uint8Array }[] = [];
@@ -343,13 +348,13 @@ export class Journal {
         });
         if (found.at(-1)?.seq === until) return found;
       } catch {
-        // The server is away: it is asked again.
+        // The server is away. Ask again after the delay.
       }
       await delay(this.#clock, backOffMs(attempt, 50, 1_000));
     }
   }
 
-  // J4.
+  /** Drops exactly the decisions for fenced partitions in earlier epochs (J4). */
   #dropFor(fenced: readonly PartitionEpoch[]): void {
     const lost = new Map(fenced);
     const keep = (each: Waiting) => {
@@ -362,7 +367,7 @@ export class Journal {
     this.#waiting = this.#waiting.filter(keep);
   }
 
-  /** Neither what is stored nor what is folded is known any more: the next start finds out. */
+  /** After a fault it is unknown which decisions are stored and folded. The next start finds out from the log. */
   #fail(error: Error): void {
     this.#running = false;
     this.#stop(`a fault of the program in the journal: ${error.message}`);

@@ -1,13 +1,14 @@
 /**
- * Metadata of JOURNAL: up to where streams are trimmed, and the rules by which messages are judged. They lie with the log, so that whoever
- * copies or restores it has them too.
+ * Metadata of JOURNAL: how far streams are trimmed, and the rules by which messages are judged. It is stored with the log, so a copy or a
+ * restored backup of the log includes it.
  *
- * The server has no compare-and-set for metadata, and an update replaces all of it: of two writers the later one would undo the earlier.
+ * The server has no compare-and-set for metadata, and an update replaces all of it. Without a lock, the later of two writers would undo
+ * the change of the earlier one.
  *
  * Invariants:
- *  JM1 One writer at a time, by a key that is locked by compare-and-set. A lock that stands unchanged for LOCK_MS is of a process that
- *      died, and is taken over.
- *  JM2 A writer that has held the lock for longer than HOLD_MS writes nothing: it may have lost it.
+ *  JM1 Only one writer changes metadata at a time. It holds a lock, which is a key set by compare-and-set. A lock that has not changed for
+ *      LOCK_MS belongs to a dead process and is taken over.
+ *  JM2 A writer that has held the lock for longer than HOLD_MS writes nothing, because it may have lost the lock.
  */
 import { JOURNAL_STREAM } from '../../config/topology.ts';
 import { type Broker, BrokerError, type Keys } from '../broker.ts';
@@ -16,21 +17,22 @@ import { type Clock, delay } from '../clock.ts';
 export interface MetadataDeps {
   readonly broker: Pick<Broker, 'stream' | 'annotate'>;
   readonly clock: Clock;
-  /** Where the lock lies. */
+  /** Bucket that holds the lock. */
   readonly keys: Keys;
 }
 export type Metadata = Readonly<Record<string, string>>;
 
 const LOCK = 'lock';
 const FREE = '';
-/** The longest of one request to the server is 5 s. */
+/** A request to the server takes at most 5 s, so a write that starts within HOLD_MS ends well before LOCK_MS. */
 const HOLD_MS = 8_000;
 const LOCK_MS = 20_000;
 const PAUSE_MS = 100;
 
 /**
  * Changes entries of the metadata.
- * @param change what is to be written in place of what stands, undefined for nothing; no other writer changes anything meanwhile
+ * @param change returns the entries to write over the present ones, or undefined to write nothing. No other writer changes metadata while
+ *   it runs
  */
 export async function changeMetadata(
   deps: MetadataDeps,
@@ -47,7 +49,10 @@ export async function changeMetadata(
   });
 }
 
-/** For whatever changes JOURNAL's configuration: an update of any part of it writes all metadata again, as it was read before (JM1, JM2). */
+/**
+ * Runs work under the lock. Every change of JOURNAL's configuration needs it, because an update of any part writes all metadata again, as
+ * it was read before (JM1, JM2).
+ */
 export async function exclusively(
   deps: Pick<MetadataDeps, 'clock' | 'keys'>,
   work: (refuseIfLate: () => void) => Promise<void>,
@@ -79,7 +84,7 @@ async function lock({
   }
 }
 
-/** The lock's new revision; undefined if another writer was quicker. */
+/** The lock's new revision; undefined if another writer was faster. */
 async function claimed(keys: Keys, expected: number): Promise<number | undefined> {
   try {
     return await keys.put(LOCK, 'held', expected);

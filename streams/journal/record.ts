@@ -1,10 +1,10 @@
 /**
- * Records: what the journal holds. A record is one message on the subject of its writer (one start of one node) and carries the decisions of many
- * partitions: that is the group commit.
+ * Records of the journal. A record is one message on the subject of its writer, which is one start of one node. It carries the decisions of
+ * many partitions, so one publish commits them all (group commit).
  *
  * Invariants:
- *  JR1 Records of one writer are dense: n = 1, 2, 3 …, each with the hash of the bytes of the one before.
- *  JR2 A decision says everything that folding it needs: replay never decides anew.
+ *  JR1 Records of one writer are dense: n = 1, 2, 3 …, each with the hash of the previous record's bytes.
+ *  JR2 A decision holds everything that its fold needs, so replay never decides again.
  *  JR3 The wire form is a MessagePack tuple whose first element is its version; golden files freeze it.
  */
 import { createHash } from 'node:crypto';
@@ -12,16 +12,16 @@ import { Packr } from 'msgpackr';
 import { type Decision, type DecisionForm, FENCED } from './decision.ts';
 import { STOCK_DECISIONS } from './stock-decisions.ts';
 
-// JR2.
+/** One message of the journal. Replay folds its decisions and decides nothing (JR2). */
 export interface JournalRecord {
   readonly writer: string;
   readonly n: number;
-  /** Hash of the writer's record before, as hex; '' for the first. */
+  /** Hash of the writer's previous record, as hex; '' for the first. */
   readonly before: string;
   readonly decisions: readonly Decision[];
 }
 
-/** Where a writer's chain ended at some moment: its n-th record, and that record's hash. */
+/** End of a writer's chain at some moment: its n-th record and that record's hash. */
 export interface ChainTip {
   readonly writer: string;
   readonly n: number;
@@ -30,16 +30,16 @@ export interface ChainTip {
   readonly seq: number;
 }
 
-// JR3.
+// First element of every record. A new wire form needs a new number (JR3).
 const VERSION = 1;
 const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 
-/** The forms of decisions that a program knows, by kind and by code. */
+/** The forms of decisions that this program knows, by kind and by code. */
 export class DecisionForms {
   readonly #byKind = new Map<string, DecisionForm>();
   readonly #byCode = new Map<unknown, DecisionForm>();
 
-  /** @throws if two of them share a kind or a code */
+  /** @throws if two forms share a kind or a code */
   constructor(forms: readonly DecisionForm[]) {
     for (const form of forms) {
       if (this.#byKind.has(form.kind) || this.#byCode.has(form.code))
@@ -62,7 +62,7 @@ export class DecisionForms {
   }
 }
 
-/** The decisions of all domains, and fences. A new domain adds its own. */
+/** Forms of all domains, and of fences. A new domain adds its own here. */
 const FORMS = new DecisionForms([...STOCK_DECISIONS, FENCED]);
 
 /** The bytes of a record. */
@@ -73,19 +73,19 @@ export function encodeRecord(record: JournalRecord, forms = FORMS): Buffer {
   );
 }
 
-/** The bytes of one decision, as they stand in a record. */
+/** The bytes of one decision within a record. */
 export function encodeDecision(decision: Decision, forms = FORMS): Buffer {
   return packr.pack(forms.tuple(decision));
 }
 
-/** The bytes of a record whose decisions are encoded already: how large it will be is known before it is made. */
+/** The bytes of a record from encoded decisions, so that the caller knows its size before it is built. */
 export function joinRecord(head: Omit<JournalRecord, 'decisions'>, decisions: readonly Uint8Array[]): Buffer {
-  // An array of MessagePack is its head and its elements, one behind the other.
+  // A MessagePack array is its head followed by its elements.
   const start = packr.pack([VERSION, head.writer, head.n, head.before, 0]).subarray(0, -1);
   return Buffer.concat([start, arrayHead(decisions.length), ...decisions]);
 }
 
-/** Bytes of a record beside its decisions: writer, number, hash and heads, with room. */
+/** Bytes of a record other than its decisions (writer, number, hash and heads), with a margin. */
 export const RECORD_HEAD_BYTES = 256;
 
 function arrayHead(length: number): Buffer {
@@ -95,7 +95,7 @@ function arrayHead(length: number): Buffer {
   return head;
 }
 
-/** Reads a record; throws a JournalRecordError if the bytes are none of a version this program knows. */
+/** Reads a record. Throws a JournalRecordError if the bytes are not a record of a version that this program knows. */
 export function decodeRecord(bytes: Uint8Array, forms = FORMS): JournalRecord {
   let value: unknown;
   try {
@@ -116,12 +116,12 @@ export function decodeRecord(bytes: Uint8Array, forms = FORMS): JournalRecord {
   return { writer, n, before, decisions: decisions.map((tuple) => forms.decision(tuple)) };
 }
 
-/** Hash that the next record carries as `before`: SHA-256 of the bytes, its first 16 bytes as hex. */
+/** Hash that the next record carries as `before`: the first 16 bytes of the SHA-256, as hex. */
 export function recordHash(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex').slice(0, 32);
 }
 
-/** Bytes that are no record, and where they stand if that is known. */
+/** Bytes that are not a record, with their sequence if it is known. */
 export class JournalRecordError extends Error {
   override readonly name = 'JournalRecordError';
   readonly seq: number | undefined;

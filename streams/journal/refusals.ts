@@ -1,13 +1,13 @@
-/** Why the server does not store a record, and whether it ever will. */
+/** Why the server does not store a record, and whether a retry can succeed. */
 import { BrokerError } from '../broker.ts';
 
-/** The server, wherever it is and however it stands, will not take this. */
+/** True if the server refuses the message for its content, so no retry can succeed. */
 export function isForWhatItIs(error: unknown): error is BrokerError {
   // mutant: refused-record-tried-again
   return error instanceof BrokerError && (error.kind === 'too-large' || error.kind === 'refused');
 }
 
-/** For people, one of a few sentences. */
+/** The trouble as a sentence for people, one of a small fixed set. */
 export function troubleOf(error: unknown): string {
   const kind = error instanceof BrokerError ? error.kind : 'unknown';
   if (kind === 'full') return 'the stream JOURNAL has no room';

@@ -1,15 +1,15 @@
-/** Decisions about stock: grants, and every later step of a reservation. */
+/** Decisions about stock: the grant of a reservation, and every later step. */
 import type { Hash64 } from '../hash.ts';
 import { type Decision, type DecisionForm, decisionForm, type PartitionEpoch } from './decision.ts';
 
 export interface GrantedLine {
-  /** Place in the answer's list of lines, from 0. */
+  /** Index in the answer's list of lines, from 0. */
   readonly index: number;
   readonly sku: string;
   readonly location: string;
   readonly qty: number;
   readonly partition: number;
-  /** Change number of the partition when it decided: with the epoch, the line's version. */
+  /** Change number of the partition when it decided. With the epoch it is the line's version. */
   readonly seq: number;
 }
 
@@ -19,20 +19,20 @@ export interface Shortage {
   readonly available: number;
 }
 
-/** `parts`: the partitions of its lines, and home if it decided. */
+/** A granted reservation. `parts` holds the partitions of its lines, and the home partition if that decided. */
 export interface Granted extends Decision {
   readonly kind: 'granted';
   readonly id: string;
-  /** Hash of the request, to tell the same request from another one with its id. */
+  /** Hash of the request. It distinguishes a retry from a different request with the same id. */
   readonly content: Hash64;
   readonly channel: string;
   readonly purpose: string;
   /** Milliseconds since 1970, by the owner's clock. */
   readonly atMs: number;
   readonly expiresAtMs: number;
-  /** Partition that remembers the id. */
+  /** The home partition, which remembers the id. */
   readonly coordinator: number;
-  /** Every partition of the whole reservation, of other nodes' lines too. */
+  /** Every partition of the whole reservation, including those of other nodes. */
   readonly participants: readonly number[];
   readonly lines: readonly GrantedLine[];
   readonly shortages: readonly Shortage[];

@@ -1,4 +1,4 @@
-/** The broker and its buckets in memory: every call is done at once, and followers are served between turns of the event loop. */
+/** The broker and its buckets in memory. Calls complete at once, and followers are served between turns of the event loop. */
 import {
   type Broker,
   BrokerError,
@@ -93,7 +93,7 @@ export class MemoryKeys implements Keys {
   readonly #log: MemoryLog;
   readonly #bucket: string;
 
-  /** @param ttlMs after which a key that is not written again expires */
+  /** @param ttlMs time after which a key expires unless it is written again, in milliseconds */
   constructor(log: MemoryLog, bucket: string, ttlMs = Number.POSITIVE_INFINITY) {
     this.#log = log;
     this.#bucket = bucket;

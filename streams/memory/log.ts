@@ -1,9 +1,9 @@
 /**
- * The log in memory, as nats-server 2.15 was measured to behave: streams with dense sequences, expectations per subject, consumers,
- * key-value buckets with expiry. Tests and simulations run on it. streams/memory/broker.ts is the way to it.
+ * The log in memory, for tests and simulations. It behaves as we measured nats-server 2.15: streams with dense sequences, expectations
+ * per subject, consumers, and key-value buckets with expiry. Callers reach it through streams/memory/broker.ts.
  *
- * A publish can be proposed first and stored later, as in a cluster. Another one with an expectation on the same subject fails until then
- * (error 10164).
+ * As in a cluster, a publish can be proposed first and stored later. Until it is stored, another publish with an expectation on the same
+ * subject fails (error 10164).
  */
 import { FACT_STREAM_NAMES, FACT_STREAMS, JOURNAL_STREAM, PARKED_STREAM } from '../../config/topology.ts';
 import { BrokerError, type Headers, type KeyEntry, type StreamFacts } from '../broker.ts';
@@ -21,7 +21,7 @@ interface Stream {
   readonly lastOn: Map<string, Message>;
   created: string;
   metadata: Readonly<Record<string, string>>;
-  /** Subjects with a publish that was proposed and is not stored yet. */
+  /** Number of publishes by subject that are proposed and not stored yet. */
   readonly proposed: Map<string, number>;
 }
 export interface Consumer {
@@ -47,10 +47,10 @@ export class MemoryLog {
   readonly #partitions: number;
   readonly #nowMs: () => number;
   readonly #listeners = new Set<(stream: string, message: Message) => void>();
-  /** Told of every key that is written. */
+  /** Called with every key that is written. */
   onPut: (bucket: string, key: string, value: string) => void = () => undefined;
 
-  /** @param nowMs milliseconds since 1970, by which messages are stamped and keys expire */
+  /** @param nowMs clock in milliseconds since 1970, which stamps messages and expires keys */
   constructor(partitions: number, nowMs: () => number) {
     this.#partitions = partitions;
     this.#nowMs = nowMs;
@@ -69,7 +69,7 @@ export class MemoryLog {
     return Object.fromEntries([...this.streams].map(([name, { created }]) => [name, created]));
   }
 
-  /** The stream of a published subject, and the subject as it is stored. */
+  /** The stream that takes a published subject, and the subject as it is stored. */
   route(subject: string): { stream: string; stored: string } {
     const tokens = subject.split('.');
     if (tokens[0] === 'journal') return { stream: JOURNAL_STREAM, stored: subject };
@@ -84,7 +84,7 @@ export class MemoryLog {
     return { stream, stored: `${type}.${partitionOfToken(sku, this.#partitions)}.${location}.${sku}` };
   }
 
-  /** Whether it may be stored now; throws as the server answers. */
+  /** Throws the server's error unless a message on this subject may be stored now. */
   expect(stream: string, subject: string, expected: number | undefined): void {
     if (expected === undefined) return;
     const { lastOn, proposed } = this.#stream(stream);
@@ -109,7 +109,7 @@ export class MemoryLog {
     return seq;
   }
 
-  /** Tells of every message that is stored, before anybody else can know. Returns how to end it. */
+  /** Calls back with every stored message before anything else can see it. Returns a function that ends this. */
   hear(tell: (stream: string, message: Message) => void): () => void {
     this.#listeners.add(tell);
     return () => void this.#listeners.delete(tell);
@@ -154,7 +154,7 @@ export class MemoryLog {
     return count;
   }
 
-  /** Delivers up to so many messages that wait. */
+  /** Delivers waiting messages, at most `most`. */
   pump(consumer: Consumer, most: number): void {
     const { messages } = this.#stream(consumer.stream);
     let pending: number | undefined;
@@ -201,7 +201,7 @@ export class MemoryLog {
     this.#bucket(name).entries.delete(key);
   }
 
-  /** The server's process ends: consumers, which live in memory, are gone, and so is what was proposed. */
+  /** Simulates a crash of the server, which loses its consumers and proposed publishes because they live in memory. */
   crash(): void {
     this.consumers.clear();
     for (const { proposed } of this.streams.values()) proposed.clear();
@@ -226,7 +226,7 @@ export class MemoryLog {
   }
 }
 
-/** Whether a subject is among those of the filters; all are if there is none. */
+/** A test whether a subject matches one of the filters. Without filters every subject matches. */
 export function matcher(filters: readonly string[]): (subject: string) => boolean {
   if (filters.length === 0) return () => true;
   const wanted = filters.map((filter) => filter.split('.'));

@@ -1,10 +1,10 @@
 /**
- * The connection to NATS. Everything outside of this folder sees a Broker (streams/broker.ts), or asks and serves requests through it.
+ * The connection to NATS. Code outside of this folder uses it as a Broker (streams/broker.ts), or sends and serves requests through it.
  *
  * Invariants:
- *  BK1 It reconnects for ever; what was published while disconnected has an unknown outcome, never a good one.
- *  BK2 Nothing that takes a message can end the client's reader: what it throws goes to `onFault`. A message that the server would not take
- *     is not sent: it would close the connection, and all that is on its way would be lost.
+ *  BK1 It reconnects without limit. A publish during a disconnect has an unknown outcome, never a good one.
+ *  BK2 No handler of messages can end the client's reader, because its exceptions go to `onFault`. A message that is too large for the
+ *     server is not sent, because the server would close the connection and everything in flight would be lost.
  */
 
 import {
@@ -53,7 +53,7 @@ export interface NatsStreamFacts extends StreamFacts {
   readonly config: Partial<StreamConfig>;
 }
 
-/** A nonce for names that must be new at every start. */
+/** A nonce for names that must be unique to each start. */
 export function nonce(): string {
   return nuid.next();
 }
@@ -63,10 +63,10 @@ export class NatsBroker implements Broker {
   readonly #login: NatsLogin;
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
-  /** Told when the connection was lost and is there again. */
+  /** Called when a lost connection is back. */
   readonly #following = new Set<() => void>();
   readonly #exchange: Exchange;
-  /** Told of messages that came to nothing. */
+  /** Called for each message that could not be read, sent or handled. */
   onFault: MessageFault = () => undefined;
 
   private constructor(nc: NatsConnection, jsm: JetStreamManager, login: NatsLogin) {
@@ -85,15 +85,15 @@ export class NatsBroker implements Broker {
   }
 
   /**
-   * Rejects with a ConnectError.
-   * @param at settings that say where NATS is and who logs in, or URLs with commas alone
+   * Connects and logs in. Rejects with a ConnectError.
+   * @param at settings with the address and the login, or only URLs separated by commas
    */
   static async connect(at: NatsLogin | string, name: string): Promise<NatsBroker> {
     const login = loginOf(at);
     const nc = await connect({
       ...connectionOptions(login),
       name,
-      // BK1.
+      // -1 retries without limit (BK1).
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
       pingInterval: 5_000,
@@ -112,12 +112,12 @@ export class NatsBroker implements Broker {
     };
   }
 
-  /** Bytes of data that one message may carry now. */
+  /** Bytes of data that one message may carry at present. */
   get room(): number {
     return roomOf(this.#nc);
   }
 
-  /** Resolves when it is closed for good, with the reason if nobody here has closed it. */
+  /** Resolves when the connection is closed for good, with the reason unless this program closed it. */
   get closed(): Promise<ConnectError | undefined> {
     return this.#nc.closed().then((error) => (error === undefined ? undefined : connectFault(this.#login, error)));
   }
@@ -178,14 +178,14 @@ export class NatsBroker implements Broker {
     await this.#jsm.streams.update(name, config).catch((error) => Promise.reject(sorted(error)));
   }
 
-  /** Removes messages below a sequence, of one subject if it is given: never one at or behind it, however late the request comes. */
+  /** Removes the messages below a sequence, on one subject if given. A late request still removes nothing at or after the sequence. */
   async purgeBelow(stream: string, seq: number, subject?: string): Promise<number> {
     const query = subject === undefined ? { seq } : { seq, filter: subject };
     const { purged } = await this.#jsm.streams.purge(stream, query).catch((error) => Promise.reject(sorted(error)));
     return purged;
   }
 
-  /** Messages that a stream holds on subjects; 0 if it is not there. */
+  /** Number of messages that a stream holds on the filter's subjects; 0 if there is no such stream. */
   async count(stream: string, filter: string): Promise<number> {
     try {
       const info = await this.#jsm.consumers.add(stream, {
@@ -204,7 +204,7 @@ export class NatsBroker implements Broker {
     }
   }
 
-  /** Subjects that a stream holds under a prefix that ends in a dot. */
+  /** Subjects that a stream holds under a prefix. The prefix ends in a dot. */
   async subjects(stream: string, prefix: string): Promise<string[]> {
     const info = await this.#jsm.streams
       .info(stream, { subjects_filter: `${prefix}>` })
@@ -212,7 +212,7 @@ export class NatsBroker implements Broker {
     return Object.keys(info.state.subjects ?? {});
   }
 
-  /** Opens an object store, made if it is missing. */
+  /** Opens an object store, and creates it if it is missing. */
   async objects(bucket: string, replicas: number): Promise<Objects> {
     return made(() =>
       Objects.open(this.#js, bucket, replicas, this.room).catch((error) => Promise.reject(sorted(error))),
@@ -245,8 +245,9 @@ export class NatsBroker implements Broker {
   }
 
   /**
-   * Delivers what the stream holds from a sequence on, then what comes: one ephemeral pull consumer without acks, whose position
-   * the caller keeps. It does not come back by itself: `alive` is called with every sign of life, and the caller starts anew.
+   * Delivers the stream from a sequence on, including later messages. It uses one ephemeral pull consumer without acks, and the caller
+   * keeps the position. The consumer does not recover by itself. `alive` is called at every heartbeat, and the caller starts again if
+   * the calls stop.
    */
   async follow(stream: string, options: FollowOptions, handlers: FollowHandlers): Promise<Following> {
     const kind = kindOfStream(stream);
@@ -281,7 +282,7 @@ export class NatsBroker implements Broker {
         bind: true,
         callback: (message: JsMsg) => guarded(() => handlers.message(new Delivered(message))),
       });
-      // Heartbeats alone are the server's: `next` says only that the client has asked again.
+      // Only heartbeats come from the server. A `next` status says only that the client has asked again.
       const statuses = ms.status();
       (async () => {
         for await (const status of statuses) if (status.type === 'heartbeat') handlers.alive();
@@ -302,7 +303,7 @@ export class NatsBroker implements Broker {
     }
   }
 
-  /** Opens a key-value bucket, made if it is missing; reads go through the leader. */
+  /** Opens a key-value bucket, and creates it if it is missing. Reads go through the leader. */
   async keys(bucket: string, options: { ttlMs?: number; replicas: number }): Promise<NatsKeys> {
     const wanted = {
       history: 1,
@@ -316,27 +317,27 @@ export class NatsBroker implements Broker {
     return new NatsKeys(kv, bucket, this.#js, this.#jsm);
   }
 
-  /** Answers requests on a subject, whatever is asked and however large the answer is. */
+  /** Answers requests on a subject. A large answer goes out in parts; one that is too large is refused (NX1). */
   serve(subject: string, server: Server): { stop(): void } {
     return this.#exchange.serve(subject, server);
   }
 
-  /** Sends a message to whoever listens now; what is sent while disconnected is lost, and what is larger than `room` is not sent. */
+  /** Sends a message to the present listeners. It is lost while disconnected, and is not sent if it exceeds the server's max_payload. */
   send(subject: string, data: Uint8Array): void {
     this.#exchange.send(subject, data);
   }
 
-  /** Passes on messages of a subject. What a listener throws is told to `onFault` and ends nothing (BK2). */
+  /** Passes the messages of a subject on. An exception of the listener goes to `onFault`, and listening continues (BK2). */
   listen(subject: string, listener: (data: Uint8Array) => void): { stop(): void } {
     return this.#exchange.listen(subject, listener);
   }
 
-  /** The answer of whoever serves a subject; rejects with a BrokerError. */
+  /** Resolves to the answer of the subject's server. Rejects with a BrokerError. */
   request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     return this.#exchange.request(subject, data, timeoutMs);
   }
 
-  /** Registers a NATS micro service ($SRV.PING, INFO, STATS) with its endpoints `<group>.<name>`. */
+  /** Registers a NATS micro service ($SRV.PING, INFO, STATS). Its endpoints are `<group>.<name>`. */
   async service(
     name: string,
     version: string,

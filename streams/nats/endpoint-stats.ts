@@ -1,7 +1,7 @@
 /**
- * What `$SRV.STATS` tells of one endpoint: errors and time. The library takes a handler for done when it returns, which an asynchronous
- * one does at once, and for failed when it throws, which ours never do; so both are counted here, and put into its figures when
- * somebody asks for them.
+ * Errors and processing time of one endpoint, as `$SRV.STATS` reports them. The library considers a handler done when it returns, which an
+ * asynchronous handler does at once, and failed when it throws, which ours never do. Both are therefore counted here, and written into the
+ * library's figures on request.
  */
 export class EndpointStats {
   #answered = 0;
@@ -9,7 +9,7 @@ export class EndpointStats {
   #errors = 0;
   #lastError: string | undefined;
 
-  /** @param error as the answer's header says it, undefined for a good answer */
+  /** @param error the error in the answer's headers; undefined for a good answer */
   count(milliseconds: number, error: string | undefined): void {
     this.#answered += 1;
     this.#nanos += Math.round(milliseconds * 1e6);
@@ -18,7 +18,7 @@ export class EndpointStats {
     this.#lastError = error;
   }
 
-  /** Writes the figures into the library's own of an endpoint. */
+  /** Writes the figures into the library's own figures for the endpoint. */
   show(endpoint: { readonly subject: string; readonly stats?: object }): void {
     if (endpoint.stats === undefined) return;
     Object.assign(endpoint.stats, {

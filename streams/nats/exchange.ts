@@ -1,11 +1,12 @@
 /**
- * Requests between nodes, and messages to whoever listens, over core NATS.
+ * Requests between nodes, and messages to all present listeners, over core NATS. An answer that does not fit one message is split into
+ * numbered parts, and the node that asked joins them.
  *
  * Invariants:
- *  NX1 An answer larger than the server's max_payload comes in parts, up to peerAnswerBytes; what is larger still is refused, in words of
- *      whoever answers. Nobody waits for an answer that could not be sent.
- *  NX2 Nothing that a message does to whoever takes it leaves a callback: the client would stop reading, and the node be cut off.
- *  NX3 Parts are sent only to askers that can put them together, which the inbox of the request says: those of Holdfast 0.1 cannot.
+ *  NX1 An answer too large for one message comes in parts, up to peerAnswerBytes. A larger one is replaced by the refusal that its server
+ *      provides. No caller waits for an answer that could not be sent.
+ *  NX2 No exception of a message's handler leaves a callback. Otherwise the client would stop reading, and the node would be cut off.
+ *  NX3 Parts are sent only to askers that can join them, which the inbox of the request shows. Nodes of Holdfast 0.1 cannot.
  */
 import {
   createInbox,
@@ -26,7 +27,7 @@ const PART = /^(\d{1,6})\/(\d{1,6})$/;
 
 export interface Server {
   readonly answer: (data: Uint8Array) => Promise<Uint8Array>;
-  /** Instead of an answer of so many bytes, which are more than can be sent. */
+  /** The refusal to send in place of an answer of `bytes` bytes, when at most `most` bytes can be sent. */
   readonly tooLarge: (bytes: number, most: number) => Uint8Array;
 }
 
@@ -40,7 +41,7 @@ export class Exchange {
   readonly #nc: NatsConnection;
   readonly #fault: MessageFault;
   readonly #asked = new Map<string, Asked>();
-  /** Where answers come in, made at the first question. */
+  /** Inbox of the answers, made at the first request. */
   #inbox: string | undefined;
   #questions = 0;
 
@@ -49,7 +50,7 @@ export class Exchange {
     this.#fault = fault;
   }
 
-  /** Rejects with a BrokerError: too-large if the question is, unknown if no whole answer came in time. */
+  /** Rejects with a BrokerError: `too-large` if the request is too large, `unknown` if no whole answer came in time. */
   request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       this.#questions += 1;
@@ -70,7 +71,7 @@ export class Exchange {
     });
   }
 
-  /** What is on its way when it stops is still answered: an unsubscribe would drop it, and its caller would wait for nothing. */
+  /** Requests on their way at stop() are still answered. An unsubscribe would drop them, and their callers would wait in vain. */
   serve(subject: string, server: Server): { stop(): void } {
     const subscription = this.#nc.subscribe(subject, {
       callback: (error, message) => {
@@ -105,15 +106,15 @@ export class Exchange {
 
   #serve(message: Msg, server: Server): void {
     const { reply, subject } = message;
-    // A message that asks for no answer is no request.
+    // Without a reply subject that may be answered, the message is not a request.
     if (!mayBeAnswered(reply)) return;
     server
       .answer(message.data)
       .then((answer) => this.#answer(reply, answer, server))
       .catch((error) => {
-        // NX2.
+        // The failure is reported here and does not leave the callback (NX2).
         this.#fault(kindOfSubject(subject), error);
-        // An empty answer says that there will be none.
+        // An empty answer means that no answer will come.
         this.#respond(reply, new Uint8Array());
       })
       .catch((error) => this.#fault(kindOfSubject(subject), error));
@@ -122,9 +123,9 @@ export class Exchange {
   #answer(reply: string, answer: Uint8Array, server: Server): void {
     const room = roomOf(this.#nc);
     if (answer.length <= room) return this.#respond(reply, answer);
-    // NX3.
+    // An asker that cannot join parts gets one message at most (NX3).
     const most = TAKES_PARTS.test(reply) ? LIMITS.peerAnswerBytes : room;
-    // NX1.
+    // The refusal ends the caller's wait (NX1).
     if (answer.length > most) return this.#respond(reply, server.tooLarge(answer.length, most));
     const count = Math.ceil(answer.length / room);
     for (let part = 0; part < count; part++) {
@@ -158,7 +159,7 @@ export class Exchange {
     if (headers.code === 503) return asked.done(new BrokerError('unknown', 'nobody serves it'));
     const [, part, count] = PART.exec(headerOf(headers, PART_HEADER) ?? '') ?? [];
     asked.bytes += data.length;
-    // Parts keep their order. Others than the next one are of two that answered, and of neither a whole is left.
+    // Parts arrive in order. Any part but the next one means that two servers answered, so neither answer can be completed.
     if (Number(part) !== asked.parts.length || asked.bytes > LIMITS.peerAnswerBytes)
       return asked.done(new BrokerError('unknown', 'its parts do not fit together'));
     asked.parts.push(data);

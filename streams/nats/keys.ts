@@ -1,4 +1,4 @@
-/** A JetStream key-value bucket as the core's port for keys: reads and compare-and-set go through the leader. */
+/** A JetStream key-value bucket as the port Keys (streams/broker.ts). Reads and compare-and-set go through the leader. */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   AckPolicy,
@@ -13,9 +13,9 @@ import { nanos, nuid } from '@nats-io/transport-node';
 import { BrokerError, type KeyEntry, type Keys } from '../broker.ts';
 import { isUnheard, sorted } from './errors.ts';
 
-/** Longest wait for all keys of a bucket. */
+/** Longest wait for the keys of a bucket to arrive. */
 const ALL_KEYS_MS = 4_000;
-/** How long a new stream or consumer may be unknown to the server that is asked; an election takes longer, and is its caller's matter. */
+/** How long the server may not know a new stream or consumer yet. An election takes longer, and the caller must handle it. */
 const UNHEARD_MS = 1_000;
 const AGAIN_MS = 20;
 
@@ -37,7 +37,7 @@ export class NatsKeys implements Keys {
     return { key, value: entry.string(), revision: entry.revision, createdMs: entry.created.getTime() };
   }
 
-  /** Through a consumer of its own that is deleted at once: those of `kv.history` stay for minutes, and this is asked every second. */
+  /** Uses its own consumer and deletes it at once. The consumers of `kv.history` stay for minutes, and this runs every second. */
   async all(): Promise<KeyEntry[]> {
     const stream = `KV_${this.#bucket}`;
     const info = await this.#heard(() =>
@@ -62,7 +62,7 @@ export class NatsKeys implements Keys {
     const entries: KeyEntry[] = [];
     const consumer = this.#js.consumers.getConsumerFromInfo(info);
     const messages = await consumer.fetch({ max_messages: info.num_pending, expires: 2_000 });
-    // A fetch over a connection that breaks may end early, or not at all.
+    // If the connection breaks, a fetch may end early or never.
     const late = setTimeout(() => void messages.close().catch(() => undefined), ALL_KEYS_MS);
     let read = 0;
     try {
@@ -74,7 +74,7 @@ export class NatsKeys implements Keys {
     } finally {
       clearTimeout(late);
     }
-    // Part of a bucket must not pass for all of it: who is missing would be taken for dead.
+    // An incomplete list must not pass for the whole bucket, because a missing node would be taken for dead.
     if (read < info.num_pending)
       throw new BrokerError('unknown', `${read} of ${info.num_pending} keys of ${this.#bucket} came`);
     return entries;
@@ -92,7 +92,7 @@ export class NatsKeys implements Keys {
     return this.#heard(() => this.#kv.delete(key, options));
   }
 
-  /** Asks again, for a moment, what nobody has heard. Rejects with a BrokerError. */
+  /** Retries for up to UNHEARD_MS while no server hears the request. Rejects with a BrokerError. */
   async #heard<T>(ask: () => Promise<T>): Promise<T> {
     for (const until = performance.now() + UNHEARD_MS; ; ) {
       try {
@@ -104,14 +104,14 @@ export class NatsKeys implements Keys {
     }
   }
 
-  /** A time-out alone would not say what does not answer. */
+  /** Adds the bucket's name, because a time-out alone does not say which bucket failed to answer. */
   #sorted(error: unknown): BrokerError {
     const { kind, message } = sorted(error);
     return new BrokerError(kind, `bucket ${this.#bucket}: ${message}`, { cause: error });
   }
 }
 
-/** A key that is there; undefined for the marker of one that was deleted or has expired. */
+/** The entry of a key; undefined if the message marks a key as deleted or expired. */
 function entryOf(message: JsMsg, bucket: string): KeyEntry | undefined {
   const { headers } = message;
   if (headers?.has('KV-Operation') === true || headers?.has('Nats-Marker-Reason') === true) return undefined;

@@ -1,10 +1,10 @@
 /**
- * Logging in to NATS: what a connection shows and trusts, and what it means when it cannot be made.
+ * Login to NATS: the credentials and certificates of a connection, and the meaning of a failure to connect.
  *
  * Invariants:
- *  LG1 With tls://, nothing but a TLS handshake is sent to a server before TLS stands, at the first connection and at every later one: the
- *     client refuses a server that does not offer it.
- *  LG2 What is said about a failure names the servers and the settings to look at, never a secret.
+ *  LG1 With tls://, only a TLS handshake is sent to a server before TLS is established, at the first connection and at every later one. The
+ *     client refuses a server that does not offer TLS.
+ *  LG2 A message about a failure names the servers and the settings to check, never a secret.
  */
 import type { ConnectionOptions as TlsConnectOptions } from 'node:tls';
 import {
@@ -22,7 +22,7 @@ import { tlsFault, tlsOptionsOf } from '../../config/servers/tls.ts';
 import type { Settings } from '../../config/settings.ts';
 import { tlsRefusal } from './tls-probe.ts';
 
-/** The settings that say where NATS is and who logs in. */
+/** The settings with the address of NATS and the login. */
 export type NatsLogin = Pick<Settings, 'nats'> &
   Partial<
     Pick<
@@ -31,10 +31,10 @@ export type NatsLogin = Pick<Settings, 'nats'> &
     >
   >;
 
-/** No connection, in a sentence for people. */
+/** Why there is no connection, in a sentence for people. */
 export class ConnectError extends Error {
   override readonly name = 'ConnectError';
-  /** The server has refused this client, or is not to be trusted: trying again changes nothing. */
+  /** True if a retry changes nothing, because the settings are wrong, the server refuses this client or it cannot be trusted. */
   readonly final: boolean;
   constructor(message: string, final: boolean) {
     super(message);
@@ -42,17 +42,17 @@ export class ConnectError extends Error {
   }
 }
 
-/** @param at settings, or an address alone */
+/** @param at settings, or only an address */
 export function loginOf(at: NatsLogin | string): NatsLogin {
   return typeof at === 'string' ? { nats: secretAddress(at) } : at;
 }
 
-/** What the client needs of a login. */
+/** The client's options for a login. */
 export function connectionOptions(login: NatsLogin): Pick<ConnectionOptions, 'servers' | 'authenticator' | 'tls'> {
   const address = parseNatsAddress(login.nats.reveal());
   if (address === undefined) throw new ConnectError(`NATS is at ${login.nats}, but must be ${NATS_ADDRESS_RULE}`, true);
   const authenticator = authenticatorOf(login, address);
-  // Tried before the client does: of a seed that cannot be read it tries again for ever, without a pause.
+  // Sign once before the client does. With a seed that it cannot read, the client would retry forever without a pause.
   try {
     authenticator?.(TRIAL_NONCE);
   } catch (error) {
@@ -62,14 +62,14 @@ export function connectionOptions(login: NatsLogin): Pick<ConnectionOptions, 'se
   return {
     servers: [...address.servers],
     ...(authenticator === undefined ? {} : { authenticator }),
-    // LG1.
+    // With this option the client refuses a server that does not offer TLS (LG1).
     ...(address.tls ? { tls } : {}),
   };
 }
 
 function authenticatorOf(login: NatsLogin, address: NonNullable<ReturnType<typeof parseNatsAddress>>) {
   const { natsCreds, natsNkey, natsToken, natsUser, natsPassword } = login;
-  // The client finds the end of a seed by the line end behind it.
+  // The client needs a line end after the seed to find where the seed ends.
   const bytes = (secret: Secret) => Buffer.from(`${secret.reveal()}\n`);
   if (natsCreds !== undefined) return credsAuthenticator(bytes(natsCreds));
   if (natsNkey !== undefined) return nkeyAuthenticator(Buffer.from(natsNkey.reveal()));
@@ -81,7 +81,7 @@ function authenticatorOf(login: NatsLogin, address: NonNullable<ReturnType<typeo
     : usernamePasswordAuthenticator(user, address.password ?? natsPassword?.reveal());
 }
 
-/** Why a first connection could not be made. */
+/** Why a first connection failed. With TLS, the servers are asked directly as well, because the client misses some refusals. */
 export async function firstConnectFault(login: NatsLogin, error: unknown): Promise<ConnectError> {
   const fault = connectFault(login, error);
   const { servers, tls } = connectionOptions(login);
@@ -90,7 +90,7 @@ export async function firstConnectFault(login: NatsLogin, error: unknown): Promi
   return refusal === undefined ? fault : connectFault(login, refusal);
 }
 
-/** Why there is no connection, or why the one that was is lost for good. */
+/** Why there is no connection, or why it was lost for good. */
 export function connectFault(login: NatsLogin, error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
   const message = error instanceof Error ? error.message : String(error);
@@ -107,13 +107,13 @@ export function connectFault(login: NatsLogin, error: unknown): ConnectError {
   return new ConnectError(`${at} does not answer (${message}); start it, or set NATS_URL`, false);
 }
 
-/** What the client says of a seed does not repeat it (LG2). */
+/** The client's message about a seed does not repeat the seed (LG2). */
 function seedFault(error: unknown): ConnectError {
   const message = error instanceof Error ? error.message : String(error);
   return new ConnectError(`the seed in NATS_CREDS_FILE or NATS_NKEY_FILE cannot be used: ${message}`, true);
 }
 
-/** Such as a server sends for the client to sign. */
+/** Stands for the nonce that a server sends and the client signs. */
 const TRIAL_NONCE = 'trial';
 const LOGIN_ADVICE =
   'set NATS_USER and NATS_PASSWORD, NATS_TOKEN, NATS_CREDS_FILE or NATS_NKEY_FILE to what that server knows';

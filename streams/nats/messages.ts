@@ -1,9 +1,9 @@
-/** Messages and headers of the NATS client, as the rest of the program sees them. */
+/** Converts messages and headers of the NATS client to those of the broker port (streams/broker.ts). */
 import type { JsMsg } from '@nats-io/jetstream';
 import { type MsgHdrs, type NatsConnection, headers as newHeaders } from '@nats-io/transport-node';
 import type { FollowedMessage, Headers } from '../broker.ts';
 
-/** A delivered message whose details are read only when asked for. */
+/** A delivered message. Its details are parsed only on access. */
 export class Delivered implements FollowedMessage {
   readonly #message: JsMsg;
   readonly seq: number;
@@ -41,10 +41,10 @@ export function headerOf(headers: MsgHdrs | undefined, name: string): string | u
   return headers?.has(name) === true ? headers.get(name) : undefined;
 }
 
-/** Bytes that headers of our own may take of a message. */
+/** Bytes of a message that are reserved for our own headers. */
 const HEADERS_ROOM = 1_024;
 
-/** Bytes of data that one message may carry now: a server that was connected to again may take more or less. */
+/** Bytes of data that one message may carry at present. The value may change with a reconnect. */
 export function roomOf(nc: NatsConnection): number {
   return Math.max(1, (nc.info?.max_payload ?? 0) - HEADERS_ROOM);
 }

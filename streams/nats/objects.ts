@@ -1,19 +1,19 @@
 /**
- * Large values in a JetStream object store: the one file that imports its client.
+ * Large values in a JetStream object store. Only this file imports the client of object stores.
  *
  * Invariants:
- *  OB1 What is read has the digest that was stored with it, or reading rejects: never a part, never something else.
- *  OB2 A read ends: chunks that are gone make the client wait for ever, so silence is a failure here.
+ *  OB1 A read returns bytes whose digest is the stored one, or it rejects. It never returns only a part or other bytes.
+ *  OB2 Every read ends. The client waits forever for chunks that are gone, so silence counts as a failure here.
  */
 import { Objm } from '@nats-io/obj';
 
 type JetStream = ConstructorParameters<typeof Objm>[0];
 type Store = Awaited<ReturnType<Objm['create']>>;
 
-/** How long a read may wait for its next piece (OB2). */
+/** Longest wait of a read for its next piece (OB2). */
 const SILENCE_MS = 10_000;
 
-/** Of an object so much is one message, or less where the server takes less. */
+/** Bytes of an object per message, or fewer if the server takes less. */
 const CHUNK_BYTES = 128 * 1024;
 
 export class Objects {
@@ -26,7 +26,11 @@ export class Objects {
     this.#chunkBytes = chunkBytes;
   }
 
-  /** Opens a bucket, made with so many copies if it is missing. @param room bytes of data that one message may carry */
+  /**
+   * Opens a bucket, and creates it if it is missing.
+   * @param replicas number of copies of a new bucket
+   * @param room bytes of data that one message may carry
+   */
   static async open(js: JetStream, bucket: string, replicas: number, room: number): Promise<Objects> {
     return new Objects(await new Objm(js).create(bucket, { replicas }), Math.min(CHUNK_BYTES, room));
   }
@@ -35,7 +39,7 @@ export class Objects {
     await this.#store.putBlob({ name, options: { max_chunk_size: this.#chunkBytes } }, bytes);
   }
 
-  /** The bytes; undefined if there is no such object. Rejects if it is damaged or its end does not come. */
+  /** The object's bytes; undefined if there is no such object. Rejects if it is damaged or its end does not arrive. */
   async get(name: string): Promise<Buffer | undefined> {
     const found = await this.#store.get(name);
     if (found === null) return undefined;
@@ -47,7 +51,7 @@ export class Objects {
       pieces.push(value);
     }
     const wrong = await found.error;
-    // OB1.
+    // The client reports a wrong digest only here, after the last piece (OB1).
     if (wrong) throw wrong;
     return Buffer.concat(pieces);
   }
@@ -60,13 +64,13 @@ export class Objects {
     await this.#store.delete(name);
   }
 
-  /** Ids of the chunks that objects in force refer to: other chunks are what a killed writer left. */
+  /** Ids of the chunks that existing objects refer to. Other chunks are left over from a killed writer. */
   async chunkIds(): Promise<Set<string>> {
     return new Set((await this.#store.list()).map(({ nuid }) => nuid));
   }
 }
 
-/** Its chunks stand on `$O.<bucket>.C.<id>` of this stream. */
+/** The stream of a bucket. An object's chunks are on its subject `$O.<bucket>.C.<id>`. */
 export function objectStream(bucket: string): { stream: string; chunks: string } {
   return { stream: `OBJ_${bucket}`, chunks: `$O.${bucket}.C.` };
 }

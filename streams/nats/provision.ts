@@ -1,13 +1,14 @@
 /**
- * Makes the streams, or verifies those that are there. Never narrows one silently: what differs in a way that could lose or
- * misplace a fact stops the start and says what differs.
+ * Creates the streams, or verifies those that exist. It never narrows a stream silently. A difference that could lose or misplace a fact
+ * stops the start, with an error that names the difference.
  *
  * Invariants:
- *  PN1 The partition count of stored subjects never changes; it stands in the streams' metadata.
- *  PN2 No stream is ever bounded below what it holds, and room for JOURNAL is reserved first, then for PARKED: facts are refused before
+ *  PN1 The partition count of stored subjects never changes. It is kept in the streams' metadata.
+ *  PN2 No stream is ever bounded below what it holds. Room is reserved for JOURNAL first, then for PARKED, so facts are refused before
  *     anything that was acknowledged is in danger.
- *  PN3 A server without the room never stops a start: bounds are halved until they fit twice (the server measures its room anew at every
- *     start, and takes no change to any stream while more is reserved than it has), and without any the streams stay as they are.
+ *  PN3 A server without enough room never stops a start. Bounds are halved until the server has room for twice their sum. If no bounds fit,
+ *     the streams stay as they are. (The server measures its room again at every start, and accepts no change to any stream while more is
+ *     reserved than it has.)
  */
 
 import { LIMITS } from '../../config/limits.ts';
@@ -29,23 +30,23 @@ export class ProvisionError extends Error {
 }
 
 export interface Provisioned {
-  /** Identity of each stream: when it was made. */
+  /** Identity of each stream, which is its time of creation. */
   readonly created: Readonly<Record<string, string>>;
 }
 
 type Wanted = Parameters<NatsBroker['addStream']>[0];
 
-/** The most that streams may hold, bytes; undefined: no bound. */
+/** Most bytes that the streams may hold; undefined for no bound. */
 export interface StreamBounds {
   readonly journalMaxBytes?: number | undefined;
   readonly parkedMaxBytes?: number | undefined;
-  /** Of each stream of facts. */
+  /** For each stream of facts. */
   readonly factsMaxBytes?: number | undefined;
 }
 
 /**
- * Makes what is missing and verifies the rest. Several nodes may do so at once.
- * @param alone runs work while nobody else changes JOURNAL's configuration (streams/journal/metadata.ts)
+ * Creates the missing streams and verifies the others. Several nodes may do so at once.
+ * @param alone runs work while no other process changes JOURNAL's configuration (streams/journal/metadata.ts)
  */
 export async function provision(
   broker: NatsBroker,
@@ -82,10 +83,10 @@ interface Bound {
   readonly most: number;
 }
 
-/** How often bounds are halved before they are given up. */
+/** How often bounds are halved before the streams are left as they are. */
 const HALVINGS = 10;
 
-/** Sets `max_bytes` of streams, in the order that is given (PN2, PN3). */
+/** Sets `max_bytes` of the streams in the given order (PN2, PN3). */
 async function bound(
   broker: NatsBroker,
   bounds: readonly Bound[],
@@ -116,13 +117,16 @@ async function bound(
   note('the server has no room to reserve for the streams: their bounds stay as they are', {});
 }
 
-/** The bound of a stream that nearly fills it stays as it is. One that had none gets a quarter more than it holds. */
+/**
+ * The bound for a stream. A stream that holds 80 % of the wanted bound or more keeps a larger present bound. If it has no bound, it gets at
+ * least a quarter more than it holds.
+ */
 function fitting(most: number, found: NatsStreamFacts | undefined): number {
   const stored = found?.bytes ?? 0;
   return stored < 0.8 * most ? most : Math.max(most, found?.maxBytes ?? Math.ceil(1.25 * stored));
 }
 
-/** Reserves twice what is wanted for a moment, all of it in the first stream; rejects if there is not so much room. */
+/** Briefly raises the first stream's bound until twice the wanted bytes are reserved. Rejects if the server has not enough room. */
 async function refuseWithoutRoom(
   broker: NatsBroker,
   wanted: readonly Bound[],
@@ -135,13 +139,13 @@ async function refuseWithoutRoom(
   await broker.updateStream(first.name, { max_bytes: first.most });
 }
 
-/** The streams as they should be. */
+/** The configurations that the streams should have. */
 export function wantedStreams(options: { partitions: number; replicas: number }): Wanted[] {
   const base = {
     storage: 'file',
     num_replicas: options.replicas,
     retention: 'limits',
-    // A full stream refuses and devices keep their facts; discarding the old would lose them without a word.
+    // A full stream refuses new facts, and the devices keep them. To discard old facts would lose them silently.
     discard: 'new',
     duplicate_window: DUPLICATE_WINDOW_MS * 1e6,
     allow_direct: false,
@@ -152,17 +156,17 @@ export function wantedStreams(options: { partitions: number; replicas: number })
     name,
     subjects: [
       ...FACT_STREAMS[name].map((type) => `${type}.*.*`),
-      // Published by nodes alone, with the partition in them: the transform has another shape.
+      // Only nodes publish here. The subject already has the partition, because the transform matches another shape.
       ...FACT_STREAMS[name].map((type) => `again.*.${type}.*.*`),
     ],
     max_msg_size: LIMITS.storedFactBytes,
-    // Same shape as the subjects, or messages would be stored untransformed. The check of permissions stays on what was published.
+    // `src` must have the shape of the subjects, or messages are stored untransformed. Permissions apply to the published subject.
     subject_transform: {
       src: '*.*.*',
       dest: `{{wildcard(1)}}.{{partition(${options.partitions},3)}}.{{wildcard(2)}}.{{wildcard(3)}}`,
     },
   }));
-  // No deny_purge: the server never takes it back (error 10052), so a journal with it could never be trimmed. `holdfast trim` alone
+  // No deny_purge, because the server never takes it back (error 10052) and the journal could never be trimmed. Only `holdfast trim`
   // purges, by subject and below a sequence.
   const kept = { ...base, deny_delete: true };
   return [
@@ -179,7 +183,7 @@ async function reconcile(broker: NatsBroker, wanted: Wanted, found: NatsStreamFa
     );
   const partitions = found.config.metadata?.[PARTITIONS_METADATA];
   const wantedPartitions = wanted.metadata?.[PARTITIONS_METADATA];
-  // PN1.
+  // With another count, new facts of a SKU would be stored in another partition (PN1).
   if (partitions !== wantedPartitions) {
     throw differs(
       'the partition count',

@@ -1,4 +1,4 @@
-/** The NATS micro service: endpoints that answer requests of callers, with figures for `$SRV.STATS`. */
+/** The NATS micro service: endpoints that answer callers' requests, with figures for `$SRV.STATS`. */
 import { Svcm } from '@nats-io/services';
 import { type Msg, type NatsConnection, headers as newHeaders } from '@nats-io/transport-node';
 import type { MessageFault } from '../broker.ts';
@@ -15,18 +15,18 @@ export interface ServiceReply {
 export interface ServiceEndpoint {
   readonly group: string;
   readonly name: string;
-  /** @param room bytes that the body of an answer may have: more is not sent */
+  /** @param room most bytes that the body of an answer may have; a larger answer cannot be sent */
   readonly handler: (data: Uint8Array, contentType: string | undefined, room: number) => Promise<ServiceReply>;
 }
 
-/** What a service is called, as `$SRV.INFO` says. */
+/** Name, version and description of a service, as `$SRV.INFO` shows them. */
 export interface ServiceName {
   readonly name: string;
   readonly version: string;
   readonly description: string;
 }
 
-/** Registers a NATS micro service ($SRV.PING, INFO, STATS) with its endpoints `<group>.<name>`. */
+/** Registers a NATS micro service ($SRV.PING, INFO, STATS). Its endpoints are `<group>.<name>`. */
 export async function registerService(
   nc: NatsConnection,
   named: ServiceName,
@@ -57,7 +57,7 @@ async function answer(
 ): Promise<void> {
   const began = performance.now();
   const { reply } = message;
-  // A message that asks for no answer is no request.
+  // Without a reply subject that may be answered, the message is not a request.
   if (!mayBeAnswered(reply)) return;
   const said = await handler(message.data, headerOf(message.headers, 'Content-Type'), roomOf(nc));
   const headers = newHeaders();

@@ -1,31 +1,32 @@
 /**
- * Follows one fact stream from a position, for ever, whatever happens to the server.
+ * Follows one stream from a position until it is closed, across restarts of servers and lost connections. The follower keeps the
+ * position itself and makes a new consumer after it whenever the present one can no longer be trusted.
  *
  * Invariants:
- *  FO1 Messages come in stream order, none twice, none left out: a message out of delivery order makes it start anew.
- *  FO2 It starts anew behind its position when it has heard nothing for followerSilenceMs: an ordered consumer does not
- *     come back by itself when the server that hosts it is killed. So it does when the connection broke: what was on its way is lost.
- *  FO3 Without a filter, numbers are dense behind the stream's first: nats-server passes over a message that it cannot read any more
- *     without a word. A number that is left out twice is lost, and nothing behind it is delivered. (With filters the count of what is
- *     pending never comes to 0 then, so the end is not reached.)
+ *  FO1 Messages come in stream order, none twice and none left out. A gap in the delivery sequence makes the follower start again.
+ *  FO2 It starts again after its position when it has heard nothing for followerSilenceMs, because an ephemeral consumer does not recover
+ *     by itself when its server is killed. It also starts again after a broken connection, because messages in flight are lost.
+ *  FO3 Without a filter, sequences are dense after the stream's first one. nats-server silently skips a message that it can no longer read,
+ *     so a sequence that is left out twice is lost, and nothing after it is delivered. (With filters, the pending count then never
+ *     reaches 0, so the end is not reached.)
  */
 import { LIMITS } from '../../config/limits.ts';
 import { type Broker, BrokerError, type FollowedMessage, type Following } from '../broker.ts';
 import { type Clock, every } from '../clock.ts';
 
 export interface FollowerHandlers {
-  /** `later`: it was not taken, and the follower has been paused; it comes again when the follower resumes. */
+  /** Returns `later` if it has paused the follower instead of taking the message. The message comes again after resume(). */
   readonly message: (message: FollowedMessage) => 'later' | undefined;
-  /** Nothing is left to deliver as of now: everything up to this sequence of the stream has been seen. */
+  /** Nothing is left to deliver for now. Everything up to this sequence of the stream has been seen. */
   readonly caughtUp: (lastSeq: number) => void;
   readonly restarted: (why: string) => void;
-  /** Whether people have judged that these sequences, the last left out, are lost: they are passed over. */
+  /** True if a person has judged the sequences `from` up to but not including `until` as lost, so they are skipped. */
   readonly judgedLost?: (from: number, until: number) => boolean;
-  /** The stream does not give this message, and must have it. The follower has stopped. */
+  /** The stream must hold this message but does not deliver it. The follower has stopped. */
   readonly lost: (seq: number) => void;
 }
 
-/** What reading streams needs. */
+/** Dependencies of everything that reads streams. */
 export interface ReadingDeps {
   readonly broker: Broker;
   readonly clock: Clock;
@@ -43,17 +44,17 @@ export class Follower {
   #heardAt: number;
   #expected = 1;
   #pending = Number.POSITIVE_INFINITY;
-  /** Stream's first and last sequence before the present consumer was made. */
+  /** The stream's first and last sequence before the present consumer was made. */
   #firstAtBegin = 0;
   #lastAtBegin = 0;
-  /** The message that was left out last; 0: none was. */
+  /** Sequence that was left out last; 0 if none was. */
   #missing = 0;
   #closed = false;
   #starting = false;
   #paused = false;
   #unwatch: () => void = () => undefined;
 
-  /** @param position the last sequence that needs no delivery */
+  /** @param position last sequence that needs no delivery */
   constructor(
     { broker, clock }: ReadingDeps,
     stream: string,
@@ -74,17 +75,17 @@ export class Follower {
     return this.#position;
   }
 
-  /** Messages that match and have not been delivered, as far as is known; infinite before the first answer. */
+  /** Number of matching messages not delivered yet, as far as is known; infinite before the first answer. */
   get pending(): number {
     return this.#pending;
   }
 
-  /** It pulls nothing, so what waits behind its position is not known. */
+  /** True while it pulls nothing. The number of messages after its position is then unknown. */
   get paused(): boolean {
     return this.#paused;
   }
 
-  /** How long nothing has been heard of the server; 0 while it does not listen. */
+  /** Time since the server was last heard, in milliseconds; 0 while paused or closed. */
   get silentMs(): number {
     return this.#paused || this.#closed ? 0 : this.#clock.monoMs() - this.#heardAt;
   }
@@ -100,7 +101,7 @@ export class Follower {
     this.#drop();
   }
 
-  /** Stops pulling; resume starts anew behind the position. */
+  /** Stops pulling. resume() starts again after the position. */
   pause(): void {
     if (this.#paused) return;
     this.#paused = true;
@@ -122,7 +123,7 @@ export class Follower {
   #watch(): void {
     if (this.#closed || this.#paused || this.#starting) return;
     if (this.#following === undefined) this.#begin();
-    // FO2.
+    // The consumer may be gone with its server (FO2).
     // mutant: silence-for-ever
     else if (this.#clock.monoMs() - this.#heardAt > LIMITS.followerSilenceMs) this.#again('silence');
   }
@@ -133,7 +134,7 @@ export class Follower {
     this.#begin();
   }
 
-  /** What fails is tried again by the watchdog. */
+  /** The watchdog retries a start that fails. */
   #begin(): void {
     if (this.#closed || this.#paused || this.#starting) return;
     this.#starting = true;
@@ -148,7 +149,7 @@ export class Follower {
     this.#generation += 1;
     const generation = this.#generation;
     this.#expected = 1;
-    // Read before the consumer is made: what it does not deliver of these has nothing for this filter.
+    // Read before the consumer is made, so messages up to `last` that it does not deliver do not match the filter.
     const stream = await this.#broker.stream(this.#stream);
     const last = stream?.lastSeq ?? 0;
     this.#firstAtBegin = stream?.firstSeq ?? 0;
@@ -178,7 +179,7 @@ export class Follower {
 
   #take(generation: number, message: FollowedMessage): void {
     if (generation !== this.#generation) return;
-    // FO1.
+    // A message before this one was lost on its way (FO1).
     // mutant: delivery-gap-passed
     if (message.deliverySeq !== this.#expected) return this.#again('a gap in delivery');
     this.#expected += 1;
@@ -189,11 +190,14 @@ export class Follower {
       if (this.#handlers.message(message) === 'later') return;
       this.#position = message.seq;
     }
-    // Whatever the stream held when the consumer was made has been delivered, or does not match the filter.
+    // Every message that the stream held when the consumer was made has been delivered or does not match the filter.
     if (message.pending === 0) this.#reach(Math.max(message.seq, this.#lastAtBegin));
   }
 
-  /** FO3. What is trimmed while it is read is seen when it starts anew. */
+  /**
+   * True if sequences before this one are missing (FO3). The first time, the follower starts again and reads the stream's first sequence
+   * again, so messages that were trimmed in the meantime do not count as lost.
+   */
   #leavesOut(seq: number): boolean {
     const next = Math.max(this.#position + 1, this.#firstAtBegin);
     if (seq <= next || this.#handlers.judgedLost?.(next, seq) === true) return false;
@@ -214,7 +218,10 @@ export class Follower {
   }
 }
 
-/** Delivers everything up to a sequence, then ends. Rejects if the stream falls silent: the caller starts over. */
+/**
+ * Delivers the messages from one sequence up to another, then resolves. Rejects if the stream falls silent, delivers nothing new or has a
+ * gap in delivery, or if the connection breaks. The caller starts over.
+ */
 export async function readUntil(
   { broker, clock }: ReadingDeps,
   stream: string,
@@ -242,7 +249,7 @@ export async function readUntil(
     };
     const unwatch = every(clock, 250, () => {
       if (clock.monoMs() - heardAt > LIMITS.followerSilenceMs) end(unread(`${stream} fell silent while it was read`));
-      // The server lives and says that it has more, but cannot read it.
+      // The server is alive and reports more messages, but cannot read them.
       if (clock.monoMs() - readAt > LIMITS.readStallMs)
         end(unread(`stream ${stream} gives nothing behind ${reached} of ${until}`));
     });

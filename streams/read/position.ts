@@ -1,13 +1,13 @@
-/** How far something has folded the streams. */
+/** Points: how far a node or a stored copy of its state has folded the streams. */
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
 
-/** How far streams are folded. */
+/** Last folded sequence of every stream. */
 export interface Point {
   readonly positions: Readonly<Record<FactStream, number>>;
   readonly journalSeq: number;
 }
 
-/** Whether everything that the other has folded is folded here too. */
+/** True if `point` has folded everything that `other` has folded. */
 export function covers(point: Point, other: Point): boolean {
   return (
     point.journalSeq >= other.journalSeq &&
@@ -17,7 +17,7 @@ export function covers(point: Point, other: Point): boolean {
   );
 }
 
-/** A point from sequences by stream; 0 for a stream that is not named. */
+/** A point from sequences by stream. A stream that is not named is at 0. */
 export function pointOf(seqs: Readonly<Record<string, number>>): Point {
   const positions = Object.fromEntries(FACT_STREAM_NAMES.map((name) => [name, seqs[name] ?? 0]));
   return { positions: positions as Record<FactStream, number>, journalSeq: seqs[JOURNAL_STREAM] ?? 0 };

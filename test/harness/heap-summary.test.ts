@@ -7,10 +7,10 @@ import { freshFolder } from '../../harness/servers/servers.ts';
 
 /** Objects of classes that terms name: 4 MB of ids, 2,000 parts of which each holds a text and a list, and one map that knows all. */
 const PROGRAM = `
-class SeenIds { words = new Uint32Array(1_000_000).fill(1); }
+class FactIds { words = new Uint32Array(1_000_000).fill(1); }
 class ReservationPart { constructor(i) { this.id = 'part ' + i + ' of this test'; this.lines = [{ qty: i + 0.5 }]; } }
 class StockBook { parts = new Map(); }
-globalThis.ids = new SeenIds();
+globalThis.ids = new FactIds();
 globalThis.book = new StockBook();
 for (let i = 0; i < 2_000; i++) book.parts.set(i, new ReservationPart(i));
 require('node:v8').writeHeapSnapshot(process.argv[1]);

@@ -1,10 +1,11 @@
 /**
- * What detectors of one partition have open. An alarm is an anomaly before people have to do with it.
+ * The open alarms of one partition's detectors. An alarm is an anomaly as the detectors see it, without storage or people's steps.
  *
  * Invariants:
- *  AL1 One alarm per kind and cause. Its id is made of partition, kind and cause alone: the same after a restart or elsewhere.
- *  AL2 `episode` tells one occurrence of a cause from the next: it is greater for a later one, and stays while the alarm is open.
- *  AL3 `changed` names each alarm that was raised, changed or cleared since it was last taken.
+ *  AL1 There is one alarm per kind and cause. Its id derives from partition, kind and cause alone, so it is the same after a restart and on
+ *      any node.
+ *  AL2 `episode` distinguishes occurrences of a cause. A later occurrence has a greater one, and it never changes while the alarm is open.
+ *  AL3 `takeChanged` returns every alarm that was raised, changed or cleared since the last call.
  */
 import { ANOMALY_BOUNDS } from '../../../config/anomalies.ts';
 import type { AnomalyKind, Severity } from '../../../streams/contract/anomaly-kinds.ts';
@@ -15,7 +16,7 @@ export interface Alarm {
   readonly cause: string;
   readonly sku?: string;
   readonly location?: string;
-  /** When it began, by the data's own time, in microseconds since 1970. */
+  /** When it began, by the time of the data, in microseconds since 1970. */
   readonly at: number;
   readonly episode: number;
   readonly severity: Severity;
@@ -35,7 +36,7 @@ export class Alarms {
     this.partition = partition;
   }
 
-  /** Whether any of a kind is open: asked first, it spares nearly every fact the making of a cause. */
+  /** Whether any alarm of a kind is open. Callers ask this first, so that most facts need not build a cause string. */
   any(kind: AnomalyKind): boolean {
     return (this.#counts.get(kind) ?? 0) > 0;
   }
@@ -44,7 +45,7 @@ export class Alarms {
     return this.#open.get(nameOf(kind, cause));
   }
 
-  /** Opens it, or brings an open one up to date: where it began stays. Beyond the bound of its kind it is not opened. */
+  /** Opens an alarm, or updates an open one, which keeps its beginning. Beyond ANOMALY_BOUNDS.openPerKind none is opened. */
   raise(kind: AnomalyKind, cause: string, raised: Raised): void {
     const name = nameOf(kind, cause);
     const open = this.#open.get(name);
@@ -53,13 +54,13 @@ export class Alarms {
       if (count >= ANOMALY_BOUNDS.openPerKind) return;
       this.#counts.set(kind, count + 1);
     } else if (open.says === raised.says && open.severity === raised.severity) return;
-    // The episode of an open alarm stays (AL2).
+    // An open alarm keeps its episode (AL2).
     const alarm = { ...raised, kind, cause, at: open?.at ?? raised.at, episode: open?.episode ?? raised.episode };
     this.#open.set(name, alarm);
     this.#changed.set(idOf(this.partition, kind, cause), alarm);
   }
 
-  /** Its cause is gone. */
+  /** Closes the alarm, because its cause is gone. */
   clear(kind: AnomalyKind, cause: string): void {
     if (!this.#open.delete(nameOf(kind, cause))) return;
     this.#counts.set(kind, (this.#counts.get(kind) ?? 1) - 1);
@@ -70,20 +71,20 @@ export class Alarms {
     for (const alarm of this.#open.values()) yield [idOf(this.partition, alarm.kind, alarm.cause), alarm];
   }
 
-  /** Those of one kind, to be looked at again. */
+  /** The open alarms of one kind, to be judged again. */
   ofKind(kind: AnomalyKind): Alarm[] {
     if (!this.any(kind)) return [];
     return [...this.#open.values()].filter((alarm) => alarm.kind === kind);
   }
 
-  // AL3.
+  /** The changes since the last call; undefined for a cleared alarm (AL3). */
   takeChanged(): Map<string, Alarm | undefined> {
     const changed = this.#changed;
     this.#changed = new Map();
     return changed;
   }
 
-  /** As JSON. An alarm's text is made once: most of those that are open have not changed since the last snapshot. */
+  /** The open alarms as JSON. Each alarm's text is cached, because most have not changed since the last snapshot. */
   keep(): string {
     const texts: string[] = [];
     for (const alarm of this.#open.values()) {
@@ -108,7 +109,7 @@ export class Alarms {
   }
 }
 
-/** `<partition>.<kind>.<hash of the cause>`: fit for a key of a key-value bucket and for a path (AL1). */
+/** `<partition>.<kind>.<hash of the cause>`, which is valid as a key of a key-value bucket and in a URL path (AL1). */
 function idOf(partition: number, kind: AnomalyKind, cause: string): string {
   const { hi, lo } = hash64(cause);
   return `${partition}.${kind}.${hex(hi)}${hex(lo)}`;

@@ -1,15 +1,15 @@
 /**
- * transfer_overdue, transfer_short, receipt_short: what was to come, and did not, or not whole.
+ * Detects transfer_overdue, transfer_short and receipt_short: deliveries that did not arrive, or not completely, or damaged.
  *
- *  Overdue: nothing of a transfer has arrived a grace after its eta, or after the usual time of the lane where none was given, by
- *   the own time of its destination (places.ts). Any arrival, or a new date, ends it.
- *  Short: a part has arrived, and nothing more within the time in which a delivery is booked. The rest, or a person, ends it.
- *  Receipt short: units of a delivery arrived damaged. Today's facts name no ordered quantity, so of a receipt this is all that can be
- *   known; of a transfer what is missing is its own kind. It ends when no damaged unit is left at the key (they were written off or
- *   went back), or after `receiptForgetMs`.
+ *  Overdue: nothing of a transfer has arrived `overdueGraceMs` after its eta, by the own time of its destination (location-clock.ts). A
+ *   transfer without an eta is due after the usual time of a lane. Any arrival, or a later eta, ends it.
+ *  Short: a part has arrived, and the rest did not follow within `transferSettleMs`. The rest, or a person, ends it.
+ *  Receipt short: units of a delivery arrived damaged. Receipts carry no ordered quantity, so damage is the only shortage that a receipt
+ *   can show; missing units of a transfer are transfer_short. It ends when an adjustment leaves no damaged unit at the key, or after
+ *   `receiptForgetMs`.
  *
- * A transfer of many SKUs is looked at SKU by SKU, since their partitions differ: one anomaly per SKU that is missing.
- * Which transfers are open follows from the book; when a part of one arrived is kept here.
+ * Each SKU of a transfer is judged separately because SKUs are in different partitions, so each missing SKU is one anomaly.
+ * The open transfers follow from the book. Only the arrival times of their parts are kept here.
  */
 import { present } from '../../../streams/assert.ts';
 import type { Receipt, Transfer } from '../../../streams/fact/fact.ts';
@@ -27,16 +27,16 @@ export class Arrivals {
   readonly #context: DetectorContext;
   readonly #laneTime: number;
   readonly #open = new Map<string, Awaited>();
-  /** When a part arrived, by the fact, and by when that was stored; microseconds since 1970. */
+  /** When the latest part arrived, by its fact, and when the stream recorded it; microseconds since 1970. */
   readonly #parts = new Map<string, [at: number, recordedAt: number]>();
 
-  /** @param laneTimeMs usual time of a transfer without eta */
+  /** @param laneTimeMs usual time of a transfer without an eta, in milliseconds */
   constructor(context: DetectorContext, laneTimeMs: number) {
     this.#context = context;
     this.#laneTime = laneTimeMs * 1000;
   }
 
-  /** After a transfer was folded. */
+  /** Call after a transfer was folded. */
   judgeTransfer(book: StockBook, fact: Transfer, recordedAt: number): void {
     const key = present(book.findKey(fact.sku, fact.to));
     const cause = `${fact.transfer}\u0001${causeOf(key)}`;
@@ -59,17 +59,17 @@ export class Arrivals {
     if (transit.arrived === 0 && alarms.get('transfer_overdue', cause) !== undefined) this.#judgeDue(cause, recordedAt);
   }
 
-  /** After a receipt was folded. */
+  /** Call after a receipt was folded. */
   judgeReceipt(key: StockKey, fact: Receipt, recordedAt: number): void {
     this.#judgeDamage(key, fact, recordedAt);
   }
 
-  /** After anything else that may have taken damaged units away. */
+  /** Call after an adjustment was folded, because it may have removed the last damaged units. */
   judgeDamagedLeft(key: StockKey): void {
     if ((key.rare?.damaged ?? 0) <= 0) this.#context.alarms.clear('receipt_short', causeOf(key));
   }
 
-  /** What time alone makes overdue, short or history. @param wall microseconds since 1970 */
+  /** Judges what becomes overdue, short or old with time alone. @param wall wall time, in microseconds since 1970 */
   tick(wall: number): void {
     for (const cause of this.#open.keys()) this.#judgeDue(cause, wall);
     const { alarms, parameters, clocks } = this.#context;
@@ -134,7 +134,7 @@ export class Arrivals {
     return [...this.#parts];
   }
 
-  /** The book is another one: its open transfers are awaited. */
+  /** Replaces the state for a loaded book, and awaits the book's open transfers. */
   load(book: StockBook, kept: readonly unknown[]): void {
     this.#open.clear();
     this.#parts.clear();

@@ -1,15 +1,15 @@
 /**
- * negative_stock: the book says that less than nothing may be sold. shortfall: more is promised than is there.
+ * Detects negative_stock (the book's sellable units are below 0) and shortfall (more units are promised than are there).
  *
- * Both follow from the book alone: they are opened with the change that made them so and cleared with the one that ends it, so one threshold
- * does; a stock key that goes to and fro opens a new episode each time.
+ * Both follow from the book alone. The change that causes one opens it, and the change that ends it clears it, so one threshold is enough.
+ * A stock key that goes back and forth opens a new episode each time.
  */
 import type { Severity } from '../../../streams/contract/anomaly-kinds.ts';
 import { available } from '../../stock/availability.ts';
 import type { StockKey } from '../../stock/state.ts';
 import { causeOf, counted, type DetectorContext, whereOf } from './context.ts';
 
-/** Looks at a key after a change. @param at of the change, @param recordedAt when it was stored; microseconds since 1970 */
+/** Judges a key after a change. @param at when it happened @param recordedAt when it was stored; both in microseconds since 1970 */
 export function judgeBalance(context: DetectorContext, key: StockKey, at: number, recordedAt: number): void {
   judgeNegative(context, key, at, recordedAt);
   judgeShortfall(context, key, at, recordedAt);
@@ -34,7 +34,7 @@ function judgeNegative({ alarms, parameters }: DetectorContext, key: StockKey, a
 
 function judgeShortfall({ alarms, parameters }: DetectorContext, key: StockKey, at: number, recordedAt: number): void {
   const promised = key.held + key.allocated;
-  // A negative book without promises is the other kind's.
+  // Capped by the promises, because a negative book without promises is negative_stock only.
   const short = Math.min(promised, -available(key));
   if (short < parameters.shortfallUnits) {
     if (short <= 0 && alarms.any('shortfall')) alarms.clear('shortfall', causeOf(key));

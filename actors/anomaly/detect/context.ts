@@ -1,4 +1,4 @@
-/** What the detectors of one partition have in common, and how an alarm names its stock key. */
+/** The state that the detectors of one partition share, and the way an alarm names its stock key. */
 import type { AnomalyParameters } from '../../../config/anomalies.ts';
 import type { StockKey } from '../../stock/state.ts';
 import type { Alarms } from './alarms.ts';
@@ -12,7 +12,7 @@ export interface DetectorContext {
   readonly states: KeyStates;
 }
 
-/** The cause of what concerns a stock key as a whole. */
+/** The cause of an alarm about a stock key as a whole. */
 export function causeOf(key: StockKey): string {
   return `${key.sku.name}\u0001${key.location}`;
 }
@@ -26,7 +26,7 @@ export function counted(amount: number, noun: string): string {
   return `${amount} ${noun}${Math.abs(amount) === 1 ? '' : 's'}`;
 }
 
-/** Two digits that tell. */
+/** Rounded to two significant digits. */
 export function rounded(value: number): number {
   return Number(value.toPrecision(2));
 }

@@ -1,19 +1,19 @@
 /**
- * count_variance: a count differs from the book by more than counts of this location do.
+ * Detects count_variance: a count that differs from the book by more than counts at this location usually do.
  *
- * Model: each unit on the book is wrong by itself (lost, miscounted), so the variance of a difference grows with the book: z =
- * difference ÷ √(s · (book + 1)), s the location's mean of difference² ÷ (book + 1) with a prior (DeHoratius and Raman, Inventory
- * Record Inaccuracy, Management Science 54(4), 2008, find the same growth). A difference beyond the threshold enters s only up to it
- * (Huber), so that one loss does not hide the next. A later count within the lower threshold ends it.
+ * Model: each unit on the book is wrong independently (lost, miscounted), so the variance of a difference grows with the book. The score is
+ * z = difference ÷ √(s · (book + 1)), where s is the location's mean of difference² ÷ (book + 1) with a prior. DeHoratius and Raman
+ * (Inventory Record Inaccuracy, Management Science 54(4), 2008) find the same growth. A difference beyond the threshold is clipped to it
+ * before it enters s (Huber), so that one loss does not hide the next. A later count within the lower threshold ends the alarm.
  *
- * The first count of a key whose book was never above 0 opens that book: it differs from nothing.
+ * The first count of a key whose book is not above 0 opens that book, so there is nothing to differ from.
  */
 import type { Count } from '../../../streams/fact/fact.ts';
 import type { ChangeSet } from '../../stock/changes.ts';
 import type { StockKey } from '../../stock/state.ts';
 import { causeOf, counted, type DetectorContext, rounded, whereOf } from './context.ts';
 
-/** @param found what the count met; a book that said nothing, or had a later count, is not judged */
+/** @param found the book as the count found it; a new book, or one with a later count, is not judged */
 export function judgeCount(
   context: DetectorContext,
   key: StockKey,

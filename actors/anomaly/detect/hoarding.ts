@@ -1,15 +1,15 @@
 /**
- * reservation_hoarding: holds keep units from those who would buy them.
+ * Detects reservation_hoarding: holds that keep units from customers who would buy them.
  *
- * Model, per stock key, for holds that are not confirmed (allocations are orders):
- *  HD1 Concentration: holds of one channel and purpose take `hoardShare` or more of the sellable units, in `hoardHolds` or more holds and
- *     `hoardUnits` or more units. One great order is one hold, and no hoarding.
- *  HD2 Churn: holds of the SKU run out unconfirmed so often that P(so many | the partition's share of holds that run out) is below
- *     `hoardTail` (binomial, one-sided), `hoardExpired` or more of them, while holds take `hoardChurnShare` or more: what denial-of-inventory bots do
- *     (OWASP Automated Threats, OAT-021).
- *  Each has a lower threshold below which it ends. What ended is forgotten exponentially.
+ * Model, per stock key, for unconfirmed holds only, because allocations are orders:
+ *  HD1 Concentration: the holds of one channel and purpose take at least `hoardShare` of the sellable units, with at least `hoardHolds`
+ *     holds and `hoardUnits` units. One large order is one hold, so it is not hoarding.
+ *  HD2 Churn: at least `hoardExpired` holds of the SKU expired, and P(as many | share of expired holds in the rest of the partition) is at
+ *     most `hoardTail` (binomial, one-sided), while holds take at least `hoardChurnShare`. Denial-of-inventory bots do this (OWASP
+ *     Automated Threats, OAT-021).
+ *  Each ends below a lower threshold. The weight of ended holds decays exponentially.
  *
- * How much is held follows from the book; how holds ended is kept here.
+ * The units held follow from the book. Only the outcomes of ended holds are kept here.
  */
 
 import { ANOMALY_BOUNDS } from '../../../config/anomalies.ts';
@@ -24,7 +24,7 @@ interface Tally {
   holds: number;
   units: number;
 }
-/** Decayed holds of a SKU that ended. */
+/** Ended holds, decayed up to `atMs`. */
 interface Ended {
   expired: number;
   all: number;
@@ -33,10 +33,10 @@ interface Ended {
 
 export class Hoarding {
   readonly #context: DetectorContext;
-  /** Of each key with holds: by channel and purpose. */
+  /** For each key with holds, its holds by channel and purpose. */
   readonly #held = new Map<StockKey, Map<string, Tally>>();
   #ended = new Map<string, Ended>();
-  /** The whole partition's. */
+  /** Ended holds of the whole partition. */
   #whole: Ended;
 
   constructor(context: DetectorContext) {
@@ -44,7 +44,7 @@ export class Hoarding {
     this.#whole = this.#prior();
   }
 
-  /** Counts a reservation's holds as they are after a change, in place of those before it. */
+  /** Replaces the holds that a reservation had before a change by those it has after it. */
   follow(change: PartChange): void {
     this.#count(change, (index) => present(change.claimed[index]), -1);
     this.#put(change.part);
@@ -54,7 +54,7 @@ export class Hoarding {
     this.#count(part, (index) => present(part.lines[index]).claimed, 1);
   }
 
-  /** A hold has ended. */
+  /** Counts an ended reservation, once per line for the SKU and once for the partition. */
   end(part: ReservationPart, how: 'confirmed' | 'released' | 'expired', atMs: number): void {
     const expired = how === 'expired' ? 1 : 0;
     for (const line of part.lines) {
@@ -67,7 +67,7 @@ export class Hoarding {
     this.#add(this.#whole, expired, atMs);
   }
 
-  /** Looks at a key after its holds or its stock changed. Times in microseconds since 1970. */
+  /** Judges a key after its holds or its stock changed. Times are in microseconds since 1970. */
   judge(key: StockKey, at: number, recordedAt: number): void {
     const { alarms, parameters } = this.#context;
     const cause = causeOf(key);
@@ -82,7 +82,7 @@ export class Hoarding {
     const figures = { channel, purpose, holds, units, held: key.held, sellable: key.sellable, share: rounded(share) };
     const where = { ...whereOf(key), at, episode: recordedAt, severity: 'warning' as const };
     const great = holds >= parameters.hoardHolds && units >= parameters.hoardUnits;
-    // HD1.
+    // Concentration is judged first and wins over churn (HD1).
     if (great && share >= parameters.hoardShare) {
       const says = `${units} of ${key.sellable} sellable units are in ${holds} holds of channel ${channel}, purpose ${purpose}.`;
       alarms.raise('reservation_hoarding', cause, { ...where, says, figures: { ...figures, why: 'concentration' } });
@@ -102,7 +102,7 @@ export class Hoarding {
     if (over) alarms.clear('reservation_hoarding', cause);
   }
 
-  /** How the SKU's holds ended, if that is improbable (HD2). */
+  /** How the SKU's holds ended, if so many expirations are improbable (HD2). */
   #churn(key: StockKey, nowMs: number): { expired: number; all: number; probability: number } | undefined {
     const { parameters } = this.#context;
     const ended = this.#ended.get(key.sku.name);
@@ -111,7 +111,7 @@ export class Hoarding {
     const expired = Math.round(ended.expired * left);
     const all = Math.max(expired, Math.round(ended.all * left));
     if (expired < parameters.hoardExpired) return undefined;
-    // Without the SKU's own: it must not be its own measure.
+    // The SKU's own holds are excluded, because it must not be its own measure.
     const others = this.#whole.all - ended.all;
     const { hoardPriorShare: prior, hoardPriorWeight: weight } = parameters;
     const usual = (Math.max(0, this.#whole.expired - ended.expired) + prior * weight) / (Math.max(0, others) + weight);

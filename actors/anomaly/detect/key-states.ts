@@ -1,11 +1,12 @@
 /**
- * What detectors remember of each stock key that has sold: columns of typed arrays, one row a key, so that a million cost
- * little and a snapshot copies memory.
+ * The detectors' memory of each stock key that had a sale or a return. It is a table of typed-array columns with one row per key, so a
+ * million keys cost little memory and a snapshot is a copy of the arrays.
  *
  * Invariants:
- *  KS1 A row belongs to one stock key for as long as the process lives. Over a restart rows find their keys by a 64-bit hash of SKU and
- *      location; a row whose key the book does not know is dropped.
- *  KS2 The kept form is: rows (u32), then each column in the order below. Another order is another version (actors/anomaly/observer.ts).
+ *  KS1 A row belongs to one stock key until the next load. A load matches rows to keys by a 64-bit hash of SKU and location, and drops a
+ *      row whose key is not in the book.
+ *  KS2 The kept form is the number of rows (u32), then each column in the order below. Another order needs another version
+ *      (actors/anomaly/observer.ts).
  */
 import { type Hash64, hash64 } from '../../../streams/hash.ts';
 import type { StockBook } from '../../stock/book.ts';
@@ -14,35 +15,35 @@ import type { StockKey } from '../../stock/state.ts';
 const COLUMNS = {
   hashHi: Uint32Array,
   hashLo: Uint32Array,
-  /** Decayed sales, and the business time they took: the rate is their ratio. */
+  /** Decayed sales, and the decayed business time they took. Their ratio is the rate. */
   events: Float32Array,
   exposure: Float32Array,
-  /** The same, forgotten sooner: what fades sells at this. */
+  /** The same with a faster decay, for keys whose sales fade. */
   recentEvents: Float32Array,
   recentExposure: Float32Array,
-  /** Business time since when there was stock and no sale. */
+  /** Business time since which the key has had stock and no sale. */
   since: Float64Array,
-  /** Business time without a sale from which it is a phantom; infinite where it sells too seldom. */
+  /** Business time without a sale after which the stock counts as phantom; infinite if the key sells too seldom to judge. */
   patience: Float32Array,
-  /** Minute, since 1970, of the last sale, which is when the decay stands, and of the last return. */
+  /** Minute, since 1970, of the last sale, up to which the decay is applied, and of the last return. */
   soldMinute: Uint32Array,
   returnedMinute: Uint32Array,
   returns: Float32Array,
-  /** The day that the three below are of. */
+  /** The day, since 1970, that the next three columns count. */
   day: Uint16Array,
   dayEvents: Uint16Array,
   dayReturns: Uint16Array,
   dayUnits: Uint32Array,
-  /** Usual ln price and the band of what is usual, and how many sales tell. */
+  /** Mean of ln price, the band of usual ln prices, and the number of sales behind them, at most 255. */
   priceMean: Float32Array,
   priceLow: Float32Array,
   priceHigh: Float32Array,
   priceSales: Uint8Array,
-  /** Sales in a row at a usual price since one was not. */
+  /** Consecutive sales at a usual price since the last unusual one, at most 255. */
   priceUsual: Uint8Array,
   currency: Uint16Array,
   place: Uint16Array,
-  /** 1 while there was stock once and is none now: time that tells nothing. */
+  /** 1 while the stock is used up. Such time counts neither for nor against sales. */
   out: Uint8Array,
 } as const;
 type Column = keyof typeof COLUMNS;
@@ -54,7 +55,7 @@ const FIRST_ROWS = 64;
 export const ROW_BYTES = NAMES.reduce((sum, name) => sum + COLUMNS[name].BYTES_PER_ELEMENT, 0);
 
 export class KeyStates {
-  /** Read anew after `rowOf`: growing replaces them. */
+  /** Read this again after `rowOf`, because growing replaces the columns. */
   columns: Columns = made(FIRST_ROWS);
   keys: StockKey[] = [];
   readonly #rows = new Map<StockKey, number>();
@@ -68,7 +69,7 @@ export class KeyStates {
     return this.#rows.get(key);
   }
 
-  /** Its row, made if it has none. */
+  /** The row of a key, added if it has none. */
   rowOf(key: StockKey, place: number): number {
     const known = this.#rows.get(key);
     if (known !== undefined) return known;
@@ -120,7 +121,7 @@ export class KeyStates {
     this.#rows.clear();
   }
 
-  /** Takes what `keep` gave, for the keys of the book (KS1). */
+  /** Restores the state that `keep` wrote, for the keys of the book (KS1). */
   load(book: StockBook, kept: Uint8Array): void {
     this.clear();
     const rows = new DataView(kept.buffer, kept.byteOffset).getUint32(0, true);

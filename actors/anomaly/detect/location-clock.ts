@@ -1,17 +1,18 @@
 /**
- * Locations as one partition hears of them, and time by what they report.
+ * The locations that one partition hears of, and their clocks. A location's own time and its business time are derived from its facts, so
+ * detectors judge live facts and replayed ones alike.
  *
  * Invariants:
- *  PL1 A location's own time is the wall's, less the least lag at which a fact of it ever came. Live, that is the wall clock; while old
- *      facts are replayed it goes with them, and for a location that fell silent it goes on at the wall's pace. So a replay makes
- *      nothing overdue or silent, and a late fact does not set time back.
- *  PL2 Business time is the count of sale lines of the location here: nights, holidays and slow months pass in no time, and a
- *      rush of everything is no rush of one SKU.
+ *  PL1 A location's own time is wall time minus the least lag of any of its facts. Live, that is about the wall clock. During a replay it
+ *      follows the replayed facts, and for a silent location it advances at the pace of the wall. So a replay makes nothing overdue or
+ *      silent, and a late fact does not set time back.
+ *  PL2 Business time is the number of the location's sale lines in this partition. Nights, holidays and slow months take no business time,
+ *      and a rush on all SKUs does not look like a rush on one.
  */
 const DAY = 86_400_000_000;
-/** A device whose clock is ahead drags the location's time by no more than this, in microseconds. */
+/** The most by which a device with a fast clock can advance its location's time, in microseconds. */
 const AHEAD = 300_000_000;
-/** Weight of a new day in what is usual. */
+/** Weight of a new day in the length of a usual day. */
 const DAILY_WEIGHT = 0.2;
 
 export class LocationClock {
@@ -21,16 +22,16 @@ export class LocationClock {
   lag = Number.POSITIVE_INFINITY;
   /** Business time (PL2). */
   lines = 0;
-  /** The day, since 1970, that its sales have come to, and its business time when that began. */
+  /** The latest day of its sales, since 1970, and the business time at which that day began. */
   day = 0;
   linesAtDay = 0;
-  /** Business days that were seen, and the usual length of one in lines. */
+  /** Number of complete business days, and the usual length of one in sale lines. */
   days = 0;
   dailyLines = 0;
-  /** Returns and sales, from the prior on: their ratio is the location's share of returns. */
+  /** Returns and sales, starting at the prior. Their ratio is the location's share of returns. */
   returns: number;
   returnLines: number;
-  /** Sum of counts' squared differences per unit on the book, and of counts, from the prior on. */
+  /** Sum of squared count differences per unit on the book, and number of counts, both starting at the prior. */
   countSquares: number;
   counts: number;
 
@@ -47,12 +48,12 @@ export class LocationClock {
     this.counts = prior.counts;
   }
 
-  /** Business time of today so far, at least a quarter of a usual day: the first baskets of a morning tell nothing. */
+  /** Business time of today so far, at least a quarter of a usual day, because the first baskets of a morning prove nothing. */
   get today(): number {
     return Math.max(this.lines - this.linesAtDay, this.dailyLines / 4);
   }
 
-  /** A sale line of that moment; late ones move business time, but no day. */
+  /** Counts a sale line. A late one advances business time but never the day. */
   sold(at: number): void {
     const day = Math.floor(at / DAY);
     if (day > this.day) {
@@ -74,7 +75,7 @@ export class LocationClocks {
   readonly all: LocationClock[] = [];
   readonly #byName = new Map<string, LocationClock>();
   readonly #prior: { returns: number; returnLines: number; squares: number; counts: number };
-  /** Least lag of any location here: the time of one that was never heard. */
+  /** Least lag of any location here, used for a location that was never heard. */
   #lag = Number.POSITIVE_INFINITY;
 
   constructor(prior: { returns: number; returnLines: number; squares: number; counts: number }) {
@@ -92,8 +93,8 @@ export class LocationClocks {
   }
 
   /**
-   * A fact of the place came. Both in microseconds since 1970.
-   * @returns how much later it came than the place's facts can, in microseconds; never below 0
+   * Takes the times of a fact of this location, in microseconds since 1970.
+   * @returns lateness of the fact against the location's least lag, in microseconds; never below 0
    */
   heard(place: LocationClock, at: number, recordedAt: number): number {
     const lag = Math.max(-AHEAD, recordedAt - at);
@@ -102,7 +103,7 @@ export class LocationClocks {
     return lag - place.lag;
   }
 
-  /** The place's own time (PL1) at a moment of the wall, in microseconds. */
+  /** The location's own time (PL1) at a wall time, in microseconds since 1970. */
   timeOf(place: LocationClock, wall: number): number {
     const lag = place.lag === Number.POSITIVE_INFINITY ? this.#lag : place.lag;
     return lag === Number.POSITIVE_INFINITY ? wall : wall - lag;

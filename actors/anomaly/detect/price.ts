@@ -1,19 +1,19 @@
 /**
- * price_deviation: a sale at a price far from all that this stock key sells at.
+ * Detects price_deviation: a sale at a price far from all usual prices of this stock key.
  *
- * Model: a key has several usual prices (by quantity, customer, channel), so what is usual is a band of ln price, not a mean: from the least
- * to the greatest price seen, each drawn towards the exponentially weighted mean (EWMA: Roberts, Technometrics 1, 1959) by a
- * little at every sale, so that a list that is gone is forgotten. A price more than a margin outside the band is told of; the margin is wider
- * while few sales are known, since another list may not have been seen yet. Such a price widens the band by a part of the way
- * only: an outlier hardly moves it, and a lasting new price is usual after some sales, and ends what it raised.
+ * Model: a key has several usual prices (by quantity, customer, channel), so the model is a band of ln price and not a mean. The band
+ * reaches from the lowest to the highest price seen. At every sale its ends move a little towards the exponentially weighted mean (EWMA:
+ * Roberts, Technometrics 1, 1959), so that prices of a retired list are forgotten. A price outside the band by at least a margin raises an
+ * alarm. The margin is wider while few sales are known, because another price list may not have been seen yet. Such a price widens the band
+ * only part of the way, so an outlier hardly moves it. A lasting new price becomes usual after some sales and clears its own alarm.
  *
- * Sales in another currency than the key's first tell nothing; a price of 0 is no price.
+ * Sales in a currency other than the key's first are ignored, and so is a price of 0.
  */
 import type { Sale } from '../../../streams/fact/fact.ts';
 import type { StockKey } from '../../stock/state.ts';
 import { causeOf, type DetectorContext, rounded, whereOf } from './context.ts';
 
-/** @param row the key's row, which its sale has made */
+/** @param row row of the key, which judgeSale has made */
 export function judgePrice(context: DetectorContext, key: StockKey, sale: Sale, row: number, recordedAt: number): void {
   const price = Number(sale.unitPrice);
   if (sale.unitPrice === undefined || !(price > 0)) return;
@@ -62,7 +62,7 @@ export function judgePrice(context: DetectorContext, key: StockKey, sale: Sale, 
   c.priceSales[row] = Math.min(255, sales + 1);
 }
 
-/** Three letters in 15 bits; 0 for none. */
+/** A currency's three letters in 15 bits; 0 for none. */
 function currencyCode(currency: string | undefined): number {
   if (currency === undefined) return 0;
   let code = 0;

@@ -1,16 +1,16 @@
 /**
- * Tail probabilities that the detectors judge by. The one file that imports simple-statistics.
+ * Tail probabilities for the detectors. Only this file imports simple-statistics.
  *
- * Counts: the predictive of a gamma–Poisson is negative binomial (Gelman et al., Bayesian Data Analysis, 3rd ed., 2.6): with k events'
- * worth of certainty and mean μ, P(X = x) = Γ(x+k) / (Γ(k) x!) · (k/(k+μ))^k · (μ/(k+μ))^x.
+ * Counts: the predictive distribution of a gamma–Poisson model is negative binomial (Gelman et al., Bayesian Data Analysis, 3rd ed., 2.6).
+ * With a certainty worth k events and a mean μ, P(X = x) = Γ(x+k) / (Γ(k) x!) · (k/(k+μ))^k · (μ/(k+μ))^x.
  */
 import { gammaln } from 'simple-statistics';
 
-/** P(X ≥ x) of a negative binomial with mean `mean` and certainty `k`; both above 0, x a whole number. */
+/** P(X ≥ x) of a negative binomial with mean `mean` and certainty `k`. Both must be above 0, and x a whole number. */
 export function countTail(x: number, mean: number, k: number): number {
   if (x <= 0) return 1;
   const ratio = mean / (k + mean);
-  // Above the mean the terms fall by at least this ratio's pace, so the sum from x upward converges soon.
+  // Above the mean each term is smaller than the one before, so the sum from x upward converges.
   let term = Math.exp(
     gammaln(x + k) - gammaln(k) - gammaln(x + 1) + k * Math.log(k / (k + mean)) + x * Math.log(ratio),
   );
@@ -35,12 +35,12 @@ function lowerSum(x: number, mean: number, k: number): number {
   return sum;
 }
 
-/** P(X = 0) of the same: no event where `mean` were expected. */
+/** P(X = 0) of the same distribution: no event where `mean` were expected. */
 export function silenceTail(mean: number, k: number): number {
   return (k / (k + mean)) ** k;
 }
 
-/** The mean at which silence has the probability `tail`: the inverse of silenceTail. */
+/** The mean at which silence has the probability `tail`. Inverse of silenceTail. */
 export function silentMean(tail: number, k: number): number {
   return k * (tail ** (-1 / k) - 1);
 }

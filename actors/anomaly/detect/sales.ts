@@ -1,15 +1,16 @@
 /**
- * sales_spike, return_spike, phantom_stock: what a stock key sells, against its own rate.
+ * Detects sales_spike, return_spike and phantom_stock: sales and returns of a stock key, compared with its own rate.
  *
- * Model: sales of a key are events (its lines of one minute are one) of a Poisson process in the business time of its location
- * (places.ts), with a rate that is gamma distributed: `events` decayed sales in `exposure` decayed business time, never more certain than
- * `rateCertainty` events, since rates drift. Counts to come are then negative binomial (probability.ts; Gelman et al., Bayesian Data
- * Analysis, 2.6; Ehrenberg, The pattern of consumer purchases, 1959).
- *  Spike: P(X ≥ sales of today) is below `spikeTail`. It ends a day after the last day that was not below `spikeClearTail`.
- *  Phantom: there is stock on the book and P(no sale for so long), at the lesser of the rate and the recent one, is below `phantomTail` (the idea: Kang and Gershwin, Information
- *   inaccuracy in inventory systems, IIE Transactions 37, 2005; DeHoratius, Mersereau and Schrage, M&SOM 10(2), 2008). A sale, a count or
- *   the end of the stock ends it. Time without stock tells nothing and is left out.
- *  Returns: the same with the key's decayed returns, which begin as one at the location's share of returns of the key's own rate.
+ * Model: sales of a key are events of a Poisson process in the business time of its location (location-clock.ts); all lines of one minute
+ * are one event. The rate is gamma distributed, with `events` decayed sales in `exposure` decayed business time. Its certainty never
+ * exceeds `rateCertainty` events, because rates drift. Future counts are then negative binomial (probability.ts; Gelman et al., Bayesian
+ * Data Analysis, 2.6; Ehrenberg, The pattern of consumer purchases, 1959).
+ *  Spike: P(X ≥ sales of today) is at most `spikeTail`. It stays open through the next day, and after that only while today's probability
+ *   is below `spikeClearTail`.
+ *  Phantom: the book has stock, and P(no sale for as long) is below `phantomTail` at the lower of the rate and the recent rate. The idea is
+ *   from Kang and Gershwin (Information inaccuracy in inventory systems, IIE Transactions 37, 2005) and DeHoratius, Mersereau and Schrage
+ *   (M&SOM 10(2), 2008). A sale, a count or the end of the stock ends it. Time without stock is left out.
+ *  Returns: a spike of the key's decayed returns. The prior is one return, at the location's share of returns times the key's own rate.
  */
 import { present } from '../../../streams/assert.ts';
 import type { Return, Sale } from '../../../streams/fact/fact.ts';
@@ -20,10 +21,10 @@ import { countTail, silenceTail, silentMean } from './probability.ts';
 
 const MINUTE = 60_000_000;
 const DAY = 86_400_000_000;
-/** Least a rate is based on: half an event, as Jeffreys' prior of a Poisson rate. */
+/** Added to the events of every rate: the half event of Jeffreys' prior for a Poisson rate. */
 const HALF = 0.5;
 
-/** After a sale was folded. */
+/** Call after a sale was folded. Returns the key's row. */
 export function judgeSale(context: DetectorContext, key: StockKey, sale: Sale, recordedAt: number): number {
   const { states, alarms, clocks, parameters } = context;
   const place = clocks.of(sale.location);
@@ -36,7 +37,7 @@ export function judgeSale(context: DetectorContext, key: StockKey, sale: Sale, r
   newDay(context, row, day);
   if (day === c.day[row]) c.dayUnits[row] = Math.min(0xffff_ffff, (c.dayUnits[row] as number) + sale.qty);
   if (alarms.any('phantom_stock')) alarms.clear('phantom_stock', causeOf(key));
-  // Lines of one minute are one basket or several hands at one till: one event.
+  // Lines of one minute are usually one basket, so they are one event.
   if (minute === last) return row;
   decay(context, row, minute);
   if (c.out[row] === 0) {
@@ -54,7 +55,7 @@ export function judgeSale(context: DetectorContext, key: StockKey, sale: Sale, r
   return row;
 }
 
-/** After a return was folded. */
+/** Call after a return was folded. */
 export function judgeReturn(context: DetectorContext, key: StockKey, back: Return, recordedAt: number): void {
   const { states, clocks, parameters } = context;
   const place = clocks.of(back.location);
@@ -84,7 +85,7 @@ export function judgeReturn(context: DetectorContext, key: StockKey, back: Retur
   });
 }
 
-/** The key's stock was used up, or came back, or was counted: time without stock is no time without sales. */
+/** Follows a key whose stock was used up, came back or was counted. Time without stock must not count as time without sales. */
 export function judgeStock(context: DetectorContext, key: StockKey, had: boolean, isCounted: boolean): void {
   const row = context.states.find(key);
   const has = key.sellable > 0;
@@ -99,7 +100,7 @@ export function judgeStock(context: DetectorContext, key: StockKey, had: boolean
   context.alarms.clear('phantom_stock', causeOf(key));
 }
 
-/** Looks for stock that nobody has bought for too long, and ends spikes that are over. @param wall microseconds since 1970 */
+/** Looks for stock that has not sold for too long, and ends spikes that are over. @param wall wall time, in microseconds since 1970 */
 export function judgeSilenceOfKeys(context: DetectorContext, wall: number): void {
   const { states, clocks, parameters, alarms } = context;
   const c = states.columns;
@@ -164,7 +165,7 @@ function judgeSpike(
   });
 }
 
-/** An alarm's day is over when the next one is, too: until then it may go on. */
+/** Ends the spikes of one kind that are over. A spike stays open through the next day, because it may continue on that day. */
 function endSpikes(context: DetectorContext, kind: 'sales_spike' | 'return_spike', wall: number): void {
   const { alarms, clocks, states, parameters } = context;
   for (const alarm of alarms.ofKind(kind)) {
@@ -186,7 +187,7 @@ function endSpikes(context: DetectorContext, kind: 'sales_spike' | 'return_spike
 function salesTail(context: DetectorContext, row: number, place: LocationClock): { tail: number; expected: number } {
   const c = context.states.columns;
   const today = c.dayEvents[row] as number;
-  // The rate as it was before today: else a spike would be its own measure.
+  // The rate excludes today, otherwise a spike would be its own measure.
   const { mean, certainty } = rate(context, row, today, place.lines - place.linesAtDay);
   const expected = mean * place.today;
   return { tail: countTail(today, expected, certainty), expected };
@@ -207,7 +208,7 @@ function returnsTail(
   return { tail: countTail(today, expected, Math.min(before + 1, context.parameters.rateCertainty)), expected };
 }
 
-/** Sales per business time, and the events that it is as certain as; less what happened in a time that is to be judged by it. */
+/** Sales per unit of business time, and its certainty in events. The period to be judged is subtracted from both. */
 function rate(
   context: DetectorContext,
   row: number,
@@ -219,7 +220,7 @@ function rate(
   return { mean: events / exposure, certainty: Math.min(events, context.parameters.rateCertainty) };
 }
 
-/** The rate, or the recent one where that is less: what fades out is no phantom. */
+/** The lower of the rate and the recent rate, so that a key whose sales fade out is not a phantom. */
 function leastRate(context: DetectorContext, row: number, place: LocationClock): { mean: number; certainty: number } {
   const { mean, certainty } = rate(context, row, 0, 0);
   const c = context.states.columns;
@@ -228,14 +229,14 @@ function leastRate(context: DetectorContext, row: number, place: LocationClock):
   return { mean: Math.min(mean, recent), certainty };
 }
 
-/** Never less than the days the location takes to be known: a new key is compared with a week without it. */
+/** Exposure of a key, at least `learnDays` usual days of its location, so that a new key does not begin with a high rate. */
 function exposureOf(context: DetectorContext, row: number): number {
   const c = context.states.columns;
   const place = context.clocks.all[c.place[row] as number] as LocationClock;
   return Math.max(c.exposure[row] as number, place.dailyLines * context.parameters.learnDays);
 }
 
-/** Business time without a sale that has the probability `phantomTail`. */
+/** The business time without a sale whose probability is `phantomTail`. */
 function patience(context: DetectorContext, row: number, place: LocationClock): number {
   const { parameters, states } = context;
   if ((states.columns.events[row] as number) < parameters.phantomEvents) return Number.POSITIVE_INFINITY;
@@ -265,7 +266,7 @@ function decay(context: DetectorContext, row: number, minute: number): void {
   c.recentExposure[row] = (c.recentExposure[row] as number) * recent;
 }
 
-/** Business time that the key had stock in. */
+/** Adds the business time in which the key had stock. */
 function expose(context: DetectorContext, row: number, place: LocationClock): void {
   const c = context.states.columns;
   const passed = Math.max(0, place.lines - (c.since[row] as number));

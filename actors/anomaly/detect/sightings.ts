@@ -1,9 +1,9 @@
 /**
- * What one partition hears of each source (a location, or a device at one), gathered for the partition that judges the source as a whole:
- * facts of a location are spread over all partitions by their SKUs, and silence of one of them is no silence.
+ * Gathers what one partition hears of each source (a location, or a device at one) for the home partition that judges the source. Facts of
+ * a location are spread over all partitions by SKU, so silence in one partition proves nothing.
  *
- * Lateness is measured here, fact by fact, against the least lag of the source's location (places.ts, PL1): in a replay nothing is late
- * that comes in its order.
+ * Lateness is measured here, fact by fact, against the least lag of the source's location (location-clock.ts, PL1). So facts that are
+ * replayed in order are not late.
  */
 import { ANOMALY_BOUNDS } from '../../../config/anomalies.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
@@ -11,23 +11,23 @@ import type { DetectorContext } from './context.ts';
 import type { LocationClock } from './location-clock.ts';
 
 const MINUTE = 60_000_000;
-/** One late device is no late location. */
+/** Lateness of a fact that its location ignores because it names a device. A late device does not make the location late. */
 const NOT_JUDGED = -1;
-/** Minutes told of one source at once; those beyond are left out: the pattern of a week does not need them. */
+/** Most minutes reported of one source at once. The rest are dropped, because the pattern of a week does not need them. */
 const MINUTES_TOLD = 2_000;
 
-/** What was heard of a source since it was last told. */
+/** Everything heard of a source since the last report. */
 export interface Heard {
   readonly location: string;
   readonly device: string | undefined;
-  /** Facts whose lateness counts: of a location, those that name no device. */
+  /** Facts whose lateness counts. For a location these are the facts that name no device. */
   facts: number;
   late: number;
   /** Greatest lateness of a fact, in microseconds. */
   lateness: number;
-  /** Minutes since 1970, of the source's own time, in which it was heard. */
+  /** Minutes of the source's own time, since 1970, in which it was heard. */
   readonly minutes: number[];
-  /** Latest own time, and the lag that makes it from the wall's; microseconds. */
+  /** Latest own time, and the lag by which own time is behind the wall, both in microseconds. */
   at: number;
   lag: number;
   recordedAt: number;
@@ -49,7 +49,7 @@ export class Sightings {
     if (fact.device !== undefined) this.#add(fact.location, fact.device, place, lateness, recordedAt);
   }
 
-  /** `lateness` below 0: told of with the device that it came from, and of no account here. */
+  /** Adds one sighting. NOT_JUDGED as `lateness` means that the fact counts for the lateness of its device instead. */
   #add(location: string, device: string | undefined, place: LocationClock, lateness: number, recordedAt: number): void {
     const name = device === undefined ? location : `${location}\u0001${device}`;
     let heard = this.#heard.get(name);
@@ -69,7 +69,7 @@ export class Sightings {
     if (heard.minutes.at(-1) !== minute && heard.minutes.length < MINUTES_TOLD) heard.minutes.push(minute);
   }
 
-  /** What was heard since the last time. */
+  /** Returns the sightings since the last call, and starts over. */
   take(): Heard[] {
     const heard = [...this.#heard.values()];
     this.#heard = new Map();

@@ -1,4 +1,4 @@
-/** Verification of JOURNAL: every record that it holds, and what baselines know of its writers. */
+/** Verifies every record in JOURNAL, and compares each writer with what the baselines recorded. */
 import { JOURNAL_STREAM } from '../../../config/topology.ts';
 import { readUntil } from '../../../streams/read/follower.ts';
 import type { Admission } from '../../log/admission.ts';
@@ -30,7 +30,7 @@ export async function checkChains(
       if (tip.writer !== writer || tip.n !== n || tip.hash !== chain.tip(writer)?.hash)
         throw new ChainBreak(message.seq, writer, n, `is not the one that baseline ${id} knows`);
     });
-    // Trimming leaves the last record of each writer at the newest baseline; those of the one before may have gone.
+    // Trimming keeps each writer's last record at the newest baseline. It may have removed those of the older baseline.
     const gone = [...known.values()].find(({ id }) => id === baselines[0]?.id);
     if (gone !== undefined)
       throw new ChainBreak(gone.tip.seq, gone.tip.writer, gone.tip.n, `is missing, but baseline ${gone.id} knows it`);
@@ -42,7 +42,7 @@ export async function checkChains(
   return { faults, notes: notCounted(admission), records, writers: chain.state.writers.length };
 }
 
-/** What is known not to count is no fault. */
+/** Notes on records that are known not to count, which are not faults. */
 function notCounted({ aside, skips }: Admission): string[] {
   const notes = skips.list.map(
     ({ stream, seq, by, why, at }) => `${stream}.${seq} is passed over: ${by} has skipped it at ${at}: ${why}`,

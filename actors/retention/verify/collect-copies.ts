@@ -1,4 +1,4 @@
-/** The stored copies of the state that verification compares: snapshots of both generations, and baselines. */
+/** Collects the stored copies of the state that verification compares, which are snapshots of both generations and baselines. */
 
 import { present } from '../../../streams/assert.ts';
 import { covers, type Point, pointOf } from '../../../streams/read/position.ts';
@@ -11,14 +11,14 @@ import { audit } from '../../stock/invariants.ts';
 import type { State } from '../differences.ts';
 import type { Fault, Findings, StreamRanges, VerifyDeps } from './report.ts';
 
-/** One stored copy of one partition: what it says of itself, and how to load it. */
+/** One stored copy of one partition. */
 export interface Copy {
   readonly name: string;
   readonly check: 'snapshot' | 'baseline';
   readonly partition: number;
   readonly point: Point;
   readonly atMs: number;
-  /** The horizon, in milliseconds, by which it may have forgotten ids; infinite if it has forgotten none. */
+  /** The horizon, in milliseconds, by which it may have forgotten ids. Infinite if it has forgotten none. */
   readonly forgotMs: number;
   load(): Promise<State>;
 }
@@ -32,16 +32,16 @@ export interface StoredSnapshot {
 }
 
 export interface Copies extends Findings {
-  /** The oldest first. */
+  /** Copies by generation, oldest first. */
   readonly generations: readonly (readonly Copy[])[];
   readonly snapshots: number;
-  /** Snapshots that end before the replay can begin. */
+  /** Number of snapshots that end before the replay can begin. */
   readonly outdated: number;
-  /** Of the generations before the last: those that this key has not signed. */
+  /** Number of snapshots of the previous generation that are not signed with this key. */
   readonly unsigned: number;
 }
 
-/** Read at once, since nodes go on replacing them. */
+/** Reads all snapshots up front, because nodes keep replacing them. */
 export async function readSnapshots({ snapshots, keeping }: VerifyDeps): Promise<StoredSnapshot[]> {
   const stored: StoredSnapshot[] = [];
   for (let partition = 0; partition < keeping.partitions; partition++) {
@@ -50,7 +50,7 @@ export async function readSnapshots({ snapshots, keeping }: VerifyDeps): Promise
       const names = namesIn(manifest, snapshots.key);
       const blobs = await snapshots.read(partition, names);
       const inForce = await snapshots.manifests(partition);
-      // Replaced while it was read: its pages may have gone in the meantime.
+      // The snapshot was replaced while it was read, so its pages may be gone.
       if (blobs.includes(undefined) && !inForce.some((each) => each.equals(manifest))) continue;
       const byName = new Map(names.map((name, i) => [name, blobs[i]]));
       stored.push({
@@ -64,7 +64,7 @@ export async function readSnapshots({ snapshots, keeping }: VerifyDeps): Promise
   return stored;
 }
 
-/** @param start the baseline that the replay begins with, if it begins with one */
+/** @param start the baseline that the replay begins with, if any */
 export async function collectCopies(
   deps: VerifyDeps,
   held: StreamRanges,
@@ -79,7 +79,7 @@ export async function collectCopies(
     const copies = baselineCopies(deps, baseline);
     if (!covers(baseline, pointOf(held.floors)))
       notes.push(`baseline ${baseline.id} ends before what has been trimmed: it is not compared`);
-    // The one that the replay begins with: whole, and adding up, is all that can be said of it.
+    // The replay begins with this one, so it can only be checked for damage and for its own invariants.
     else if (baseline === start) for (const copy of copies) faults.push(...(await loadCopy(copy)).faults);
     else generations.push(copies);
   }
@@ -93,7 +93,7 @@ export async function collectCopies(
   return { faults, notes, generations: [...generations, older, newest], ...counts };
 }
 
-/** Its state, unless it cannot be loaded, and what is wrong with it by itself. */
+/** Loads a copy and audits it by itself. Returns no state if it cannot be loaded. */
 export async function loadCopy(copy: Copy): Promise<{ state?: State; faults: readonly Fault[] }> {
   const { check, partition, name } = copy;
   try {
@@ -130,7 +130,7 @@ function baselineCopies(deps: VerifyDeps, baseline: Baseline): Copy[] {
   }));
 }
 
-/** The copy or what is wrong with it; neither if it is not compared. */
+/** Returns the copy or its fault, or neither if it is not compared. */
 function snapshotCopy(
   { snapshots, keeping }: VerifyDeps,
   { created, end, floors }: StreamRanges,
@@ -162,7 +162,7 @@ function snapshotCopy(
     return { copy: { name, check: 'snapshot', partition, point: manifest, atMs: manifest.atMs, forgotMs, load } };
   } catch (error) {
     if (!(error instanceof UnsignedError) || generation === 0) return fault((error as Error).message);
-    // It stays for a round after the key was set or changed, and nobody uses it.
+    // After the key was set or changed, the previous generation stays for one more round. No node uses it.
     counts.unsigned += 1;
     return {};
   }

@@ -1,4 +1,4 @@
-/** A replay of the streams that stops at each stored copy of the state to compare it. */
+/** Replays the streams and stops at each stored copy of the state to compare it. */
 import { at, present } from '../../../streams/assert.ts';
 import { readParked } from '../../../streams/fact/park-marks.ts';
 import { JournalRecordError } from '../../../streams/journal/record.ts';
@@ -10,10 +10,10 @@ import { HoleError, type PartitionRebuild, Rebuild } from '../rebuild.ts';
 import { auditBook, type Copies, type Copy, loadCopy } from './collect-copies.ts';
 import type { Fault, Findings, StreamRanges, VerifyDeps } from './report.ts';
 
-/** Nodes forget at times of their own: what ended so shortly before a copy was written must still be in it. */
+/** Nodes forget ended reservations at different times. One that ended less than this before a copy was written must still be in it. */
 const FORGET_SLACK_MS = 60_000;
 
-/** The replay cannot go on. */
+/** The replay cannot continue. */
 class ReadError extends Error {
   override readonly name = 'ReadError';
 }
@@ -22,14 +22,14 @@ export interface Replayed extends Findings {
   readonly facts: number;
   readonly keys: number;
   readonly reservations: number;
-  /** Copies that end before the replay can begin. */
+  /** Number of copies that end before the replay can begin. */
   readonly outdated: number;
 }
 
 /**
- * Folds on to one generation of copies after the other, oldest first, and compares each; then to the end of the streams.
+ * Folds up to each generation of copies, oldest first, and compares its copies. Then it folds to the end of the streams.
  *
- * @param start the baseline to begin with; without one the replay begins with nothing
+ * @param start the baseline to begin with. Without one the replay begins with an empty state.
  */
 export async function replayThrough(
   deps: VerifyDeps,
@@ -41,7 +41,7 @@ export async function replayThrough(
   const { broker, clock, keeping } = deps;
   const faults: Fault[] = [];
   const notes: string[] = [];
-  /** Partitions whose replay has nothing to begin with. */
+  /** Partitions for which the baseline to begin with cannot be loaded. */
   const unknown = new Set<number>();
   let outdated = 0;
   const { marks } = await readParked(deps, end.positions);
@@ -50,7 +50,7 @@ export async function replayThrough(
     if (start === undefined) return rebuild.fresh(number);
     const rebuilt = await beginWith(start, deps, rebuild, number);
     if (rebuilt !== undefined) return rebuilt;
-    // Reported where the stored copies are loaded.
+    // `collectCopies` reports it.
     unknown.add(number);
     return emptyAt(start, rebuild, number);
   };
@@ -61,7 +61,7 @@ export async function replayThrough(
       const reachable: Copy[] = [];
       for (const copy of generation) {
         const number = copy.partition;
-        // Taken at another moment than the one before, behind it in one stream and ahead in another: begun again.
+        // A copy can be ahead of the previous generation in one stream and behind it in another. Its partition is then folded again.
         if (!covers(copy.point, at(rebuild.partitions, number).point)) rebuild.partitions[number] = await begin(number);
         if (covers(copy.point, at(rebuild.partitions, number).point)) reachable.push(copy);
         else outdated += 1;
@@ -98,13 +98,13 @@ async function advance(rebuild: Rebuild, admission: Admission, target: (partitio
   try {
     await rebuild.advance(target, (message) => admission.admit(message));
   } catch (error) {
-    // Reported where the chains were checked.
+    // `checkChains` reports it.
     if (error instanceof JournalRecordError) throw new ReadError(error.message);
     throw error;
   }
 }
 
-/** A fold that begins with the baseline, unless that cannot be loaded. */
+/** Begins a fold with the baseline. Returns undefined if the baseline cannot be loaded. */
 async function beginWith(
   start: Baseline,
   deps: VerifyDeps,
@@ -120,7 +120,7 @@ async function beginWith(
   }
 }
 
-/** An empty fold in the place of one that cannot be loaded, so that the others can go on. */
+/** An empty fold in place of one that cannot be loaded, so that the other partitions can continue. */
 function emptyAt(start: Baseline, rebuild: Rebuild, number: number): PartitionRebuild {
   const rebuilt = rebuild.fresh(number);
   Object.assign(rebuilt.partition.positions, start.positions);
@@ -128,7 +128,7 @@ function emptyAt(start: Baseline, rebuild: Rebuild, number: number): PartitionRe
   return rebuilt;
 }
 
-/** @param rebuilt what the streams say, if that is known */
+/** @param rebuilt the state that the streams give, undefined if it is unknown */
 async function compareCopy(
   copy: Copy,
   rebuilt: PartitionRebuild | undefined,

@@ -1,4 +1,4 @@
-/** What verification finds, and what it needs of the world. */
+/** The findings of verification and its dependencies. */
 
 import type { Floors } from '../../../streams/journal/floors.ts';
 import type { ReadingDeps } from '../../../streams/read/follower.ts';
@@ -7,7 +7,7 @@ import type { SnapshotStore } from '../../snapshot/snapshotter.ts';
 import type { BaselineStore } from '../baseline-store.ts';
 import type { RetentionParts } from '../make-baseline.ts';
 
-/** Where something is wrong. */
+/** Where a fault is. */
 export interface FaultPlace {
   readonly stream?: string;
   readonly seq?: number;
@@ -17,7 +17,7 @@ export interface FaultPlace {
   readonly page?: number | undefined;
 }
 export interface Fault extends FaultPlace {
-  /** Which of the checks found it. */
+  /** The check that found it. */
   readonly check: 'streams' | 'journal' | 'facts' | 'snapshot' | 'baseline' | 'replay';
   readonly what: string;
 }
@@ -36,7 +36,7 @@ export interface VerificationReport {
   };
   readonly notes: readonly string[];
 }
-/** What one step of the verification found. */
+/** Results of one step of the verification. */
 export interface Findings {
   readonly faults: readonly Fault[];
   readonly notes: readonly string[];
@@ -46,7 +46,7 @@ export interface VerifyDeps extends ReadingDeps {
   readonly baselines: BaselineStore | undefined;
   readonly keeping: RetentionParts;
 }
-/** What the streams hold while they are verified. */
+/** Ranges of the streams that are verified. */
 export interface StreamRanges {
   /** First sequence of JOURNAL. */
   readonly first: number;

@@ -1,8 +1,8 @@
 /**
- * Verification: every chain, every stored copy of the state against a replay of the streams, every invariant.
+ * Verifies every chain, every invariant, and every stored copy of the state against a replay of the streams.
  *
- * The replay begins at the oldest baseline that the streams go on from, or at nothing, and stops at each stored copy to compare. It
- * names the first bad record or page of each kind, and goes on with what can still be judged.
+ * The replay begins empty, or at the oldest baseline that the trimmed streams continue from. It stops at each stored copy to compare it.
+ * Verification names the first bad record or page of each kind, and continues with everything that can still be judged.
  */
 import { JOURNAL_STREAM } from '../../../config/topology.ts';
 import { floorsOf, readStreams } from '../../../streams/journal/floors.ts';
@@ -14,7 +14,7 @@ import { replayThrough } from './replay-through.ts';
 import type { Fault, StreamRanges, VerificationReport, VerifyDeps } from './report.ts';
 
 export async function verify(deps: VerifyDeps): Promise<VerificationReport> {
-  // Stored copies first: what they know, the streams must hold when they are looked at after that.
+  // Read stored copies first. The streams are read later, so they must hold everything that the copies know.
   const stored = await readSnapshots(deps);
   const held = await readHeld(deps);
   const { baselines, faults } = await readBaselines(deps);
@@ -35,7 +35,7 @@ export async function verify(deps: VerifyDeps): Promise<VerificationReport> {
     faults.push({ check: 'streams', stream: trimmed[0], seq: trimmed[1], what });
     return report();
   }
-  // A baseline that nothing before it is left of is a copy to begin from, and cannot be compared with the streams.
+  // If the messages before a baseline are trimmed, the replay begins with it and cannot check it.
   const start = trimmed === undefined ? undefined : base;
   if (start !== undefined)
     notes.push(`what came before baseline ${start.id} has been trimmed: the replay begins with it`);
@@ -56,7 +56,7 @@ export async function verify(deps: VerifyDeps): Promise<VerificationReport> {
 
 async function readHeld(deps: VerifyDeps): Promise<StreamRanges> {
   const streams = await readStreams(deps.broker);
-  // Read behind the streams' ends: what is added to the list from now on comes into force behind them.
+  // Read the rules after the streams' ends. An entry that is added from now on holds only after those ends.
   await deps.keeping.refresh();
   return {
     first: streams.get(JOURNAL_STREAM)?.firstSeq ?? 1,
@@ -66,7 +66,7 @@ async function readHeld(deps: VerifyDeps): Promise<StreamRanges> {
   };
 }
 
-/** Those that are whole, and what is wrong with the others. */
+/** Reads the whole baselines, and a fault for each damaged one. */
 async function readBaselines(deps: VerifyDeps): Promise<{ baselines: Baseline[]; faults: Fault[] }> {
   const baselines: Baseline[] = [];
   const faults: Fault[] = [];

@@ -1,4 +1,4 @@
-/** Numbers, moments and lengths of time, as people read them. All are total: what is not known is an en dash. */
+/** Numbers, moments and durations in a form for people. The functions are total: an unknown value is an en dash. */
 export const UNKNOWN = '–';
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
@@ -7,11 +7,11 @@ const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFraction
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const day = new Intl.DateTimeFormat('en-GB', { day: '2-digit', month: 'short' });
 
-/** With a true minus sign, so that negative stock is not read as a dash. */
+/** Uses a true minus sign, so that negative stock is not read as a dash. */
 export function units(value: number | null | undefined): string {
   return value === null || value === undefined ? UNKNOWN : whole.format(value).replace('-', '−');
 }
-/** For big figures: whole up to 99,999, then 123.4K. */
+/** For large figures: whole below 100,000, then as 123.4K. */
 export function brief(value: number | null | undefined): string {
   if (value === null || value === undefined) return UNKNOWN;
   return (Math.abs(value) < 100_000 ? whole : short).format(value).replace('-', '−');
@@ -31,7 +31,7 @@ export function millis(ms: number | null | undefined): string {
   return ms < 10 ? `${ms.toFixed(2)} ms` : ms < 1_000 ? `${tenth.format(ms)} ms` : `${tenth.format(ms / 1_000)} s`;
 }
 
-/** 14 s, 3 min, 2 h, 5 d. */
+/** A duration such as 14 s, 3 min, 2 h or 5 d. */
 export function span(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return UNKNOWN;
   const positive = Math.max(0, seconds);
@@ -43,21 +43,21 @@ export function span(seconds: number | null | undefined): string {
 export function ago(iso: string | null | undefined, nowMs: number): string {
   const at = instant(iso);
   if (at === undefined) return UNKNOWN;
-  // Clocks of devices and of this browser differ: what is a little ahead is now.
+  // Clocks of devices and of this browser differ, so a moment slightly ahead counts as now.
   return at > nowMs - 1_500 ? 'now' : `${span((nowMs - at) / 1_000)} ago`;
 }
 export function time(at: string | number | null | undefined): string {
   const ms = typeof at === 'number' ? at : instant(at);
   return ms === undefined ? UNKNOWN : clock.format(ms);
 }
-/** With the day unless it is today. */
+/** Shows the day too, unless it is today. */
 export function moment(at: string | null | undefined, nowMs: number): string {
   const ms = instant(at);
   if (ms === undefined) return UNKNOWN;
   const today = day.format(ms) === day.format(nowMs);
   return today ? clock.format(ms) : `${day.format(ms)} ${clock.format(ms)}`;
 }
-/** `negative_stock` is Negative stock. */
+/** Turns `negative_stock` into "Negative stock". */
 export function words(name: string): string {
   const spaced = name
     .replace(/([a-z])([A-Z])/g, '$1 $2')

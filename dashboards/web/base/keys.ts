@@ -2,8 +2,9 @@
  * The keyboard: one listener for the page. Views add their own keys while they are shown.
  *
  * Invariants:
- *  KB1 Keys of one character do nothing while text is written, a dialog is open, or the reader has turned them off (WCAG 2.1.4).
- *  KB2 j and k move the focus among the rows of the view (`data-row`), so that Enter is the browser's own and a screen reader follows.
+ *  KB1 Keys of one character do nothing while the reader writes text, while a dialog is open, or if the reader has turned them off
+ *     (WCAG 2.1.4).
+ *  KB2 j and k move the focus among the rows of the view (`data-row`), so Enter is the browser's own and a screen reader follows.
  */
 import { signal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
@@ -21,7 +22,7 @@ export const helpShown = signal(false);
 type Handlers = Readonly<Record<string, () => void>>;
 const layers: { readonly current: Handlers }[] = [];
 
-/** Keys of a view or part while it is shown; the newest part that knows a key gets it. */
+/** Adds the keys of a view or part while it is shown. The newest part that knows a key gets it. */
 export function useKeys(handlers: Handlers): void {
   const newest = useRef(handlers);
   newest.current = handlers;
@@ -69,19 +70,19 @@ function take(key: string): boolean {
   return true;
 }
 
-// KB1.
+// True if a key would be text in the focused element (KB1).
 function isWriting(target: EventTarget | null): boolean {
   return (
     target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
   );
 }
 
-/** The element that has, or stands nearest around, the focus in a list of rows. */
+/** The row that has the focus or contains the element that has it. */
 export function focusedRow(): HTMLElement | undefined {
   return document.activeElement?.closest<HTMLElement>('[data-row]') ?? undefined;
 }
 
-/** For lists that sort themselves anew: a browser takes the focus from an element that is moved, and this gives it back. */
+/** For lists that sort themselves again. A browser removes the focus from an element that is moved, and this restores it. */
 export function useKeptFocus(): void {
   const before = document.activeElement;
   useLayoutEffect(() => {
@@ -91,7 +92,7 @@ export function useKeptFocus(): void {
   });
 }
 
-// KB2.
+// Moves the real focus, so Enter needs no code here (KB2).
 function moveRow(step: 1 | -1): void {
   const rows = [...document.querySelectorAll<HTMLElement>('main [data-row]')];
   const current = focusedRow();

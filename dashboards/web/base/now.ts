@@ -1,4 +1,4 @@
-/** The present, once a second, for ages such as "14 s ago"; what shows an age reads this. */
+/** The current time, updated once a second. Components that show an age such as "14 s ago" read it. */
 import { signal } from '@preact/signals';
 
 export const nowMs = signal(Date.now());

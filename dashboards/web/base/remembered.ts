@@ -1,4 +1,4 @@
-/** What this browser keeps of its reader's choices. A browser that keeps nothing (private windows) gets the defaults each time. */
+/** The reader's choices that this browser keeps. A browser that keeps nothing (private windows) gets the defaults each time. */
 export function remembered(name: string): string | undefined {
   try {
     return localStorage.getItem(`holdfast.${name}`) ?? undefined;
@@ -11,6 +11,6 @@ export function remember(name: string, value: string): void {
   try {
     localStorage.setItem(`holdfast.${name}`, value);
   } catch {
-    // The choice holds until the page is closed.
+    // The choice applies until the page is closed.
   }
 }

@@ -1,12 +1,13 @@
 /**
- * Where the reader is, kept in the address behind `#`, so that every view and filter is a link and the server needs to know no view.
+ * The reader's place, kept in the address behind `#`. Every view and filter is therefore a link, and the server needs to know no
+ * view.
  *
- * Invariant RT1: the address alone says what is shown; nothing else does, so back, reload and a sent link give the same view.
+ * Invariant RT1: only the address decides what is shown, so back, reload and a shared link give the same view.
  */
 import { signal } from '@preact/signals';
 
 export interface Route {
-  /** Decoded parts: `#/sku/85123A/uk-dc` is ['sku', '85123A', 'uk-dc']; the overview is []. */
+  /** Decoded parts: `#/sku/85123A/uk-dc` is ['sku', '85123A', 'uk-dc'], and the overview is []. */
   readonly path: readonly string[];
   readonly query: Readonly<Record<string, string>>;
 }
@@ -27,14 +28,14 @@ export function go(path: readonly string[], query?: Readonly<Record<string, stri
   location.hash = href(path, query);
 }
 
-/** Changes filters without a new entry in the history. */
+/** Changes filters without adding an entry to the history. */
 export function filter(changes: Readonly<Record<string, string | undefined>>): void {
   const { path, query } = route.value;
   history.replaceState(null, '', href(path, { ...query, ...changes }));
   route.value = parse(location.hash);
 }
 
-// RT1.
+// The route is parsed from the address and nothing else (RT1).
 function parse(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split(/\?(.*)/s);
   return {
@@ -46,7 +47,7 @@ function parse(hash: string): Route {
   };
 }
 
-/** A link that somebody cut in the middle of an escape still opens. */
+/** A link that was cut in the middle of an escape still opens. */
 function decoded(part: string): string {
   try {
     return decodeURIComponent(part);

@@ -1,4 +1,4 @@
-/** Light or dark: as the system has it until the reader chooses, then as chosen. Style sheets read `data-theme` of the root element. */
+/** Light or dark, as the system is set until the reader chooses. Style sheets read `data-theme` of the root element. */
 import { computed, effect, signal } from '@preact/signals';
 import { remember, remembered } from './remembered.ts';
 

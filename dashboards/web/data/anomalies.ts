@@ -1,9 +1,9 @@
 /**
- * Every anomaly that is not resolved, kept by the live feed, and those that were resolved while the page is open.
+ * Every unresolved anomaly, kept up to date by the live feed, and those that were resolved while the page is open.
  *
  * Invariants:
- *  AN1 Of two values of one anomaly the one that was updated later holds, whichever way it came.
- *  AN2 After a reconnect the server's list decides what is still there: what was resolved meanwhile goes.
+ *  AN1 Of two values of one anomaly, the one that was updated later wins, whichever way it came.
+ *  AN2 After a reconnect the server's list decides what is still there, so anomalies resolved in between disappear.
  */
 import { computed, signal } from '@preact/signals';
 import type { Anomaly } from '../../topics.ts';
@@ -12,18 +12,18 @@ import { words } from '../base/format.ts';
 import { onOpen } from './live-socket.ts';
 import { ask } from './requests.ts';
 
-/** Resolved ones that are kept to be shown; older ones are asked of the server. */
+/** Number of resolved anomalies that are kept. Older ones are requested from the server. */
 const RESOLVED_KEPT = 200;
 const ANNOUNCE_EVERY_MS = 10_000;
 
 const all = signal<ReadonlyMap<string, Anomaly> | undefined>(undefined);
 let announcedAt = Number.NEGATIVE_INFINITY;
 
-/** Undefined until the server's list has come. Most severe first, then newest. */
+/** Undefined until the server's list or the feed has come. Unresolved first, then most severe, then newest. */
 export const anomalies = computed(() => (all.value === undefined ? undefined : sorted([...all.value.values()])));
 export const unresolved = computed(() => anomalies.value?.filter(({ state }) => state !== 'resolved'));
 
-// AN1.
+// A value older than the known one is skipped, because a request and the feed can cross (AN1).
 export function takeAnomalies(changed: readonly Anomaly[]): void {
   const next = new Map(all.value);
   for (const anomaly of changed) {
@@ -46,7 +46,7 @@ export async function actOn(
   if (answer.id === id && answer.kind !== undefined) takeAnomalies([answer as Anomaly]);
 }
 
-// AN2.
+// Keeps an unresolved anomaly only if the server still lists it (AN2).
 async function reread(): Promise<void> {
   const [open, acknowledged] = await Promise.all(
     ['open', 'acknowledged'].map((state) => ask<{ anomalies: Anomaly[] }>(`/v1/anomalies?state=${state}`)),
@@ -58,13 +58,13 @@ async function reread(): Promise<void> {
 }
 
 onOpen(() => {
-  // Without the list the feed's own first messages will do: it sends all that are not resolved.
+  // If the list fails, the feed's first messages are enough, because it sends every unresolved anomaly.
   reread().catch(() => {
     all.value ??= new Map();
   });
 });
 
-/** Only what may need somebody at once, and not more often than it can be heard out. */
+/** Announces only open critical anomalies, and no more often than a listener can hear them out. */
 function tellOf({ severity, state, kind, data }: Anomaly): void {
   const now = performance.now();
   if (severity !== 'critical' || state !== 'open' || now - announcedAt < ANNOUNCE_EVERY_MS) return;

@@ -1,8 +1,8 @@
 /**
- * What the overview's charts draw: facts by second, and latency samples, of the last minutes. The feed gives the last minute of facts at
- * once; what is older is what this page has seen itself.
+ * The data of the overview's charts: facts per second and latency samples of the last SHOWN_SECONDS. The feed sends the last minute of
+ * facts at once; anything older is what this page has received itself.
  *
- * Invariant HI1: seconds that nobody told of are gaps, not zeroes.
+ * Invariant HI1: seconds without data are gaps, not zeroes.
  */
 import { signal } from '@preact/signals';
 import type { KpiTopic, TopicMessage } from '../../topics.ts';
@@ -17,7 +17,7 @@ interface Sample {
 const facts = new Map<number, number>();
 const latency = new Map<number, Sample>();
 
-/** Columns for a chart: seconds since 1970, and a value for each or null. */
+/** Columns for a chart: seconds since 1970, then for each line a value or null per second. */
 export type Columns = [number[], ...(number | null)[][]];
 
 export const factsColumns = signal<Columns>([[], []]);
@@ -27,7 +27,7 @@ export function takeKpi({ at, data }: TopicMessage<KpiTopic>): void {
   const second = Math.floor(Date.parse(at) / 1_000);
   if (Number.isNaN(second)) return;
   const { factsBySecond, asked } = data;
-  // The last entry may still grow; it is written again with the next message.
+  // The last second may still grow; the next message writes it again.
   for (const [i, count] of factsBySecond.entries()) facts.set(second - factsBySecond.length + 1 + i, count);
   latency.set(second, { p50: asked.minute.atp.p50Ms, p99: asked.minute.atp.p99Ms });
   forget(facts, second);
@@ -46,7 +46,7 @@ function forget(kept: Map<number, unknown>, now: number): void {
   for (const second of kept.keys()) if (second <= now - SHOWN_SECONDS || second > now) kept.delete(second);
 }
 
-// HI1.
+// Includes the seconds without data, so the chart shows them as gaps (HI1).
 function range(kept: ReadonlyMap<number, unknown>, now: number): number[] {
   const first = Math.min(...kept.keys(), now);
   return Array.from({ length: now - first + 1 }, (_, i) => first + i);

@@ -1,10 +1,11 @@
 /**
- * The socket to `/v1/live`: topics that are wanted, messages that come, and whether they still do.
+ * The socket to `/v1/live`: the subscribed topics, the received messages, and whether messages still arrive.
  *
  * Invariants:
- *  SO1 What is wanted is asked again after every reconnect; the feed then sends present values first, so nothing is missed.
- *  SO2 Attempts back off up to MAX_WAIT_MS, with chance in them, so that a thousand pages do not return at one moment.
- *  SO3 An open socket that has said nothing for SILENT_MS counts as lost: a cable that was pulled closes nothing.
+ *  SO1 The page subscribes to every wanted topic again after a reconnect. The feed then sends present values first, so
+ *     nothing is missed.
+ *  SO2 Attempts back off up to MAX_WAIT_MS with jitter, so that a thousand pages do not return at the same moment.
+ *  SO3 An open socket that has been silent for SILENT_MS counts as lost, because a pulled cable closes nothing.
  */
 
 import { signal } from '@preact/signals';
@@ -13,11 +14,11 @@ import type { TopicMessage } from '../../topics.ts';
 
 export interface Link {
   readonly phase: 'connecting' | 'open' | 'lost';
-  /** When it was lost; null while it is not. */
+  /** When the link was lost; null while it is not. */
   readonly lostAt: number | null;
-  /** When the next attempt begins; null while none is due. */
+  /** When the next attempt begins; null if none is due. */
   readonly retryAt: number | null;
-  /** When the last message came; null before the first. */
+  /** When the last message came or the socket last opened; null before that. */
   readonly heardAt: number | null;
 }
 
@@ -36,7 +37,7 @@ let attempts = 0;
 let retry: ReturnType<typeof setTimeout> | undefined;
 let beganAt = 0;
 
-/** Connects for as long as the page is open. */
+/** Keeps the page connected for as long as it is open. */
 export function startLive(topics: readonly string[], onMessage: (message: TopicMessage) => void): void {
   for (const topic of topics) wanted.add(topic);
   receive = onMessage;
@@ -48,7 +49,7 @@ export function startLive(topics: readonly string[], onMessage: (message: TopicM
   });
 }
 
-/** Called after each time that the socket opens. */
+/** Calls `then` each time the socket opens. */
 export function onOpen(then: () => void): void {
   openers.push(then);
 }
@@ -69,7 +70,7 @@ export function retryNow(): void {
   connect();
 }
 
-// SO1.
+// Every opened socket subscribes to all wanted topics (SO1).
 function connect(): void {
   beganAt = Date.now();
   link.value = { ...link.value, phase: link.value.lostAt === null ? 'connecting' : 'lost', retryAt: null };
@@ -91,7 +92,7 @@ function connect(): void {
   };
 }
 
-// SO2.
+// Schedules the next attempt, with back-off and jitter (SO2).
 function lost(): void {
   socket = undefined;
   const wait = backOffMs(attempts, FIRST_WAIT_MS, MAX_WAIT_MS) * (0.5 + Math.random() / 2);
@@ -102,7 +103,7 @@ function lost(): void {
   retry = setTimeout(connect, wait);
 }
 
-// SO3.
+// Runs every second, because neither a silent nor a stuck socket raises an event (SO3).
 function watch(): void {
   const now = Date.now();
   const silent = link.value.phase === 'open' && now - (link.value.heardAt ?? now) > SILENT_MS;

@@ -1,11 +1,11 @@
-/** Requests to the node that served the page. A refusal rejects with the problem that it was answered with, in words for people. */
+/** Requests to the node that served the page. A refused request rejects with the problem in the answer, in words for people. */
 import type { ProblemBody } from '../../../streams/contract/stock.ts';
 
-/** Longer than a node waits for another before it says 503. */
+/** Longer than a node waits for another one before it answers 503. */
 const LIMIT_MS = 20_000;
 
 export class RequestRefused extends Error {
-  /** The HTTP status; 0 when no answer came. */
+  /** The HTTP status; 0 if there was no answer. */
   readonly status: number;
 
   constructor(message: string, status: number) {
@@ -14,7 +14,7 @@ export class RequestRefused extends Error {
   }
 }
 
-/** GET, or POST when there is a body, unless the method is given. Rejects with RequestRefused only. */
+/** Sends GET, or POST if there is a body, unless the method is given. Rejects only with RequestRefused. */
 export async function ask<Answer>(
   path: string,
   body?: unknown,

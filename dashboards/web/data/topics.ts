@@ -1,7 +1,8 @@
 /**
- * The newest message of each topic, as signals. Topics of the whole system are always wanted; others while a view shows them.
+ * The newest message of each topic, as signals. Topics of the whole system are always subscribed, and others while a view
+ * shows them.
  *
- * Invariant DT1: messages are applied together every APPLY_MS, the newest of a key only, so that a burst draws once.
+ * Invariant DT1: messages are conflated to the newest per key and applied together every APPLY_MS, so a burst draws once.
  */
 import { type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
@@ -11,7 +12,7 @@ import { takeKpi } from './history.ts';
 import { startLive, unwant, want } from './live-socket.ts';
 
 const APPLY_MS = 60;
-/** A view that is left and entered again soon keeps its topic. */
+/** A topic stays subscribed for this long, so a view that is soon entered again keeps it. */
 const LINGER_MS = 2_000;
 
 const topics = new Map<string, Signal<TopicMessage | undefined>>();
@@ -32,7 +33,7 @@ export function startTopics(): void {
   });
 }
 
-/** The newest value of `kind:ID` while the calling component is shown; undefined until there is one. */
+/** The newest message of `kind:ID` while the calling component is shown; undefined until there is one. */
 export function useTopic<Data>(kind: 'atp' | 'stock' | 'location', id: string): TopicMessage<Data> | undefined {
   const topic = `${kind}:${encodeURIComponent(id)}`;
   useEffect(() => {
@@ -62,7 +63,7 @@ function of<Data>(topic: string): Signal<TopicMessage<Data> | undefined> {
   return known as Signal<TopicMessage<Data> | undefined>;
 }
 
-// DT1.
+// Applies everything since the last turn in one go, so a burst draws once (DT1).
 function apply(): void {
   applying = false;
   const taken = waiting;

@@ -1,22 +1,25 @@
-/** An answer of the node as a component's state: loading, there, or failed; asked again when its path changes or the link comes back. */
+/**
+ * An answer of the node as a component's state: loading, there, or failed. It is requested again when its path changes or the link
+ * returns.
+ */
 import { useEffect, useState } from 'preact/hooks';
 import { link } from './live-socket.ts';
 import { ask, type RequestRefused } from './requests.ts';
 
 export interface Asked<Answer> {
-  /** The newest answer of this path; kept while it is asked again. */
+  /** The newest answer of this path; kept while it is requested again. */
   readonly answer: Answer | undefined;
   readonly failed: RequestRefused | undefined;
   readonly loading: boolean;
   readonly again: () => void;
 }
 
-/** @param path undefined: nothing is asked */
+/** @param path the path to request; undefined requests nothing */
 export function useAnswer<Answer>(path: string | undefined): Asked<Answer> {
   const [held, setHeld] = useState<{ path?: string | undefined; answer?: Answer; failed?: RequestRefused }>({});
   const [turn, setTurn] = useState(0);
   const open = link.value.phase === 'open';
-  // A turn and a link that is back are reasons to ask anew
+  // `turn` and `open` are dependencies because again() and a restored link cause a new request.
   useEffect(() => {
     if (path === undefined) return;
     const leaving = new AbortController();

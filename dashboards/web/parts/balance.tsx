@@ -1,4 +1,7 @@
-/** What is on hand, and whose it is, as one bar: free to promise, held, allocated, kept back, not sellable; and what lacks. */
+/**
+ * The stock on hand as one bar, by who may have it: free to promise, held, allocated, kept back, not sellable. Units short
+ * come last.
+ */
 import { bucketRow, ON_HAND_BUCKETS } from '../../../streams/buckets.ts';
 import type { StockTotals } from '../../topics.ts';
 import { units } from '../base/format.ts';
@@ -11,7 +14,7 @@ interface Part {
 
 const NOT_SELLABLE = ON_HAND_BUCKETS.filter((bucket) => bucket !== 'sellable').reverse();
 
-/** Sellable is held + allocated + kept back + free − shortfall: so kept back (safety stock and the like) is what remains. */
+/** Sellable = held + allocated + kept back + free − shortfall, so the part kept back (safety stock etc.) is the rest. */
 function partsOf({ units: sum, shortfall }: StockTotals): Part[] {
   const kept = sum.sellable - sum.held - sum.allocated - sum.atp + shortfall;
   return [

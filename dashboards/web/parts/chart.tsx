@@ -1,7 +1,7 @@
 /**
- * A chart over time (uPlot, which draws on a canvas). The canvas is a picture to a screen reader, so its caller says in words what it shows.
+ * A chart over time (uPlot, which draws on a canvas). To a screen reader the canvas is a picture, so the caller describes it in words.
  *
- * Invariant CT1: colours are the style sheet's, read again when the theme changes; the chart follows the width of its place.
+ * Invariant CT1: colours come from the style sheet and are read again when the theme changes. The chart follows the width of its container.
  */
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
@@ -10,27 +10,27 @@ import type { Columns } from '../data/history.ts';
 
 export interface Line {
   readonly label: string;
-  /** Name of a colour of the style sheet, such as `held`. */
+  /** Name of a colour in the style sheet, such as `held`. */
   readonly color: string;
-  /** Filled below, for quantities. */
+  /** Fills the area below the line, for quantities. */
   readonly area?: boolean;
   readonly stepped?: boolean;
   readonly dash?: readonly number[];
-  /** Drawn on over moments without a value: for what is measured over a longer time than lies between two points. */
+  /** Bridges moments without a value, for figures measured over a longer time than lies between two points. */
   readonly joined?: boolean;
 }
 
-/** A page that was just opened draws its few samples where they belong in a minute. */
+/** The shortest time axis, so that a page that was just opened shows its few samples in place within a minute. */
 const SHORTEST_SECONDS = 60;
 
 interface ChartProps {
   readonly columns: Columns;
   readonly lines: readonly Line[];
   readonly height: number;
-  /** What it shows, in a sentence. */
+  /** A sentence that describes the chart. */
   readonly says: string;
   readonly value: (value: number) => string;
-  /** Whether the axis begins at 0 whatever the values. */
+  /** Whether the axis starts at 0 whatever the values are. */
   readonly fromZero?: boolean;
 }
 
@@ -41,7 +41,7 @@ export function Chart({ columns, lines, height, says, value, fromZero = true }: 
   newest.current = columns;
   const shown = theme.value;
 
-  // A new theme has other colours; lines and value do not change
+  // A new theme has other colours, so the chart is made again. `lines` and `value` do not change.
   useEffect(() => {
     const element = place.current;
     if (element === null) return;
@@ -120,7 +120,7 @@ function options(
   };
 }
 
-/** The style sheet's colours as a canvas knows them: light-dark() is worked out by the browser for an element only (CT1). */
+/** The style sheet's colours in a form that a canvas understands, because the browser resolves light-dark() only for an element (CT1). */
 function paints(place: HTMLElement): (name: string, alpha?: number) => string {
   const probe = place.appendChild(document.createElement('span'));
   const known = new Map<string, string>();

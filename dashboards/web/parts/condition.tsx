@@ -1,4 +1,4 @@
-/** What a view shows when it has nothing to show yet, nothing at all, or no answer. */
+/** Placeholders for a view that is loading, is empty, or got no answer. */
 import type { ComponentChildren } from 'preact';
 import type { RequestRefused } from '../data/requests.ts';
 import { Icon, type IconName } from './icon.tsx';

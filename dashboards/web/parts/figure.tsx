@@ -1,4 +1,4 @@
-/** A number with its name. Its change is shown by a short mark, not by moving anything. */
+/** A number with its name. A short mark shows that it has changed, and nothing moves. */
 import { useRef } from 'preact/hooks';
 import { units } from '../base/format.ts';
 import { Icon, type IconName } from './icon.tsx';
@@ -11,7 +11,7 @@ interface FigureProps {
   readonly note?: string | undefined;
   readonly tone?: Tone;
   readonly href?: string | undefined;
-  /** For tests and for links to one figure. */
+  /** Identifies the figure for tests and for links to it. */
   readonly id: string;
 }
 
@@ -36,7 +36,7 @@ export function Figure({ name, value, note, tone = 'plain', href, id }: FigurePr
   );
 }
 
-/** Units of one kind in a table: 0 steps back, what is below 0 stands out. */
+/** Units of one kind in a table. 0 is faint, and a negative number stands out. */
 export function Units({ value }: { readonly value: number }) {
   return (
     <span class={value < 0 ? 'num below' : value === 0 ? 'num zero' : 'num'}>
@@ -45,7 +45,7 @@ export function Units({ value }: { readonly value: number }) {
   );
 }
 
-/** Text that is marked for a moment when it has changed; a new key makes a new element, whose animation runs. */
+/** Text that is marked briefly when it changes. A new key makes a new element, which starts the animation. */
 function Ticking({ text }: { readonly text: string }) {
   const seen = useRef({ text, changes: 0 });
   if (seen.current.text !== text) seen.current = { text, changes: seen.current.changes + 1 };

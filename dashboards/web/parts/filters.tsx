@@ -1,13 +1,13 @@
-/** A row of choices of which one holds, kept in the address. */
+/** Filters that are kept in the address: a row of choices, or a drop-down list. */
 import type { ComponentChildren } from 'preact';
 import { filter, route } from '../base/route.ts';
 
 interface ChoicesProps {
-  /** The name in the address's query. */
+  /** The parameter's name in the address's query. */
   readonly name: string;
   readonly label: string;
   readonly choices: readonly (readonly [value: string, words: ComponentChildren])[];
-  /** The value that holds when the address names none: the first, unless it is said. */
+  /** The value that applies if the address names none. Default: the first. */
   readonly initial?: string;
 }
 

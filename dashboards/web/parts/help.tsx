@@ -1,4 +1,4 @@
-/** The keys, in a dialog; and the switch that turns those of one character off. */
+/** A dialog with all keys, and the switch that turns the one-character keys off. */
 import { helpShown, keysOn, switchKeys } from '../base/keys.ts';
 import { Modal } from './modal.tsx';
 

@@ -1,4 +1,4 @@
-/** Small drawings that stand beside words or, with a label, for them. Shapes differ, so that no meaning hangs on colour alone. */
+/** Small icons that go with words or, with a label, replace them. Their shapes differ, so no meaning depends on colour alone. */
 const SHAPES = {
   good: 'M3.5 8.5l3 3 6-7',
   warning: 'M8 2.2L14.5 13.5h-13zM8 6.5v3.2M8 11.6v.2',
@@ -18,7 +18,7 @@ const SHAPES = {
 } as const;
 export type IconName = keyof typeof SHAPES;
 
-/** With a label it is a picture of its own; without one it only goes with the words beside it. */
+/** With a label, the icon is an image of its own. Without one, screen readers skip it. */
 export function Icon({ name, label }: { readonly name: IconName; readonly label?: string }) {
   return (
     <svg

@@ -1,4 +1,6 @@
-/** Whether the numbers are live, in one chip; and since when they are old, in a banner, once they are. */
+/**
+ * A chip that says whether the numbers are live, and a banner that says how old they are once the connection is lost.
+ */
 import { useEffect, useRef } from 'preact/hooks';
 import { announce } from '../base/announce.ts';
 import { span, time } from '../base/format.ts';

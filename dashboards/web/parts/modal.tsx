@@ -1,4 +1,6 @@
-/** A dialog of the browser's own: it keeps the focus inside, Esc closes it, and the focus returns to where it was. */
+/**
+ * A native dialog of the browser. It keeps the focus inside, Esc closes it, and the focus returns to where it was.
+ */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 

@@ -2,10 +2,10 @@
  * The one answer of the page: are we promising what we have? Pure.
  *
  * Invariants:
- *  VE1 "Yes" is said only of figures that are there, of partitions that all have an owner, without a unit promised beyond what is there.
- *  VE2 The worst that holds decides; each answer says its number.
- *  VE3 "No" is said of promises. A book below zero that nobody has been promised anything of lacks units too, but is no broken promise:
- *      a shortfall is one where an anomaly of that kind says that more is promised than is there.
+ *  VE1 "Yes" needs figures, no partition that is known to have no owner, and no unit that is known to be promised beyond what is there.
+ *  VE2 The worst condition that applies decides, and each answer gives its number.
+ *  VE3 "No" is about promises. A stock key below zero is short of units too, but breaks no promise while nothing of it is promised. A
+ *     promise is broken where a shortfall anomaly says that more is promised than is there.
  */
 import type { Anomaly, KpiTopic, SystemTopic } from '../../topics.ts';
 import { plural, units } from '../base/format.ts';
@@ -17,7 +17,7 @@ export interface PromiseStatus {
   readonly says: string;
 }
 
-/** The first that holds decides, so the worst is looked for first (VE1, VE2). */
+/** The first condition that applies decides, so the worst is checked first (VE1, VE2). */
 export function promiseStatus(
   kpi: KpiTopic | undefined,
   system: SystemTopic | undefined,
@@ -27,7 +27,7 @@ export function promiseStatus(
   const ownerless = system?.owners.filter((owner) => owner === null).length ?? 0;
   const { shortfall, negative, stockKeys, units: sum } = kpi;
   const promised = sum.held + sum.allocated;
-  // Promises are broken where a shortfall says so, not where a book is below zero (VE3).
+  // A shortfall means broken promises; stock below zero alone does not (VE3).
   const broken = unresolved?.filter(({ kind }) => kind === 'shortfall').length ?? 0;
   if (broken > 0) {
     return { word: 'No', tone: 'bad', says: `More is promised than is there: of ${plural(broken, 'stock key')}.` };

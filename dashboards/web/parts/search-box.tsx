@@ -1,4 +1,7 @@
-/** The search box: finds SKUs and locations while one writes; arrow keys choose, Enter opens, Esc leaves. ARIA's combobox pattern. */
+/**
+ * The search box finds SKUs and locations while the reader types. Arrow keys choose, Enter opens, Esc leaves. It follows ARIA's
+ * combobox pattern.
+ */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useKeys } from '../base/keys.ts';
 import { href } from '../base/route.ts';
@@ -26,7 +29,7 @@ export function SearchBox() {
   }, [text]);
   const query = new URLSearchParams({ q: asked, limit: String(LIMIT) });
   const { answer, failed, loading } = useAnswer<Found>(asked === '' ? undefined : `/v1/search?${query}`);
-  // What was found last stays until the next answer, so that the list does not blink at every letter.
+  // The last result stays until the next answer, so the list does not flicker at every letter.
   const newest = useRef<Found>(undefined);
   if (asked === '') newest.current = undefined;
   else if (answer !== undefined) newest.current = answer;
@@ -91,7 +94,7 @@ export function SearchBox() {
             role="option"
             tabIndex={-1}
             aria-selected={i === at}
-            // The click would come after the blur that closes the list.
+            // A click would come after the blur that closes the list, so mousedown chooses.
             onMouseDown={(event) => {
               event.preventDefault();
               take(to);

@@ -1,7 +1,8 @@
 /**
- * Why is this number what it is? The sum that makes it, and every fact and reservation behind it, newest first, with running totals.
+ * Why is this number what it is? The sum behind it, and every fact and reservation that contributed, newest first, with running
+ * totals.
  *
- * Invariant XP1: the steps are of one moment; when the number has moved since, the view says so instead of mixing two moments.
+ * Invariant XP1: all steps are of one moment. If the number has changed since, the view says so and does not mix two moments.
  */
 import { useEffect, useState } from 'preact/hooks';
 import { bucketRow, MOVED_BUCKETS } from '../../../streams/buckets.ts';
@@ -23,7 +24,7 @@ export function Explanation({ sku, location }: { readonly sku: string; readonly 
   const path = `/v1/explain/${encodeURIComponent(sku)}/${encodeURIComponent(location)}${cursor && `?cursor=${cursor}`}`;
   const { answer, failed, again } = useAnswer<Explained>(path);
   const live = useTopic<StockTopic>('stock', sku)?.data.locations.find((each) => each.location === location);
-  // XP1.
+  // The feed is newer than the steps, so a difference is reported and never mixed in (XP1).
   const moved =
     answer !== undefined && live !== undefined && MOVED_BUCKETS.some((each) => live[each] !== answer.stock[each]);
   const appeared = failed?.status === 404 && live !== undefined;
@@ -145,7 +146,7 @@ function Steps({ steps }: { readonly steps: readonly ExplainStep[] }) {
         </thead>
         <tbody>
           {newest.slice(0, shown).map(({ at, what, id, detail, change, total }, i) => (
-            // Of several steps of one id (a hold, then its end) each has its own moment and name; place tells equal ones apart.
+            // Several steps can share an id, for example a hold and its end. The position keeps equal ones apart.
             <tr key={`${id} ${what} ${steps.length - i}`} data-step={id}>
               <td class="when num" data-label="When">
                 <time dateTime={at}>{moment(at, now)}</time>

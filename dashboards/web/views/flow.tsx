@@ -1,4 +1,4 @@
-/** The overview's charts: facts by second and by type, ATP latency, and what became of reservations. */
+/** The overview's charts: facts per second and by type, ATP latency, and the outcomes of reservations. */
 import type { KpiTopic } from '../../topics.ts';
 import { millis, rate, units, words } from '../base/format.ts';
 import { factsColumns, latencyColumns } from '../data/history.ts';

@@ -1,4 +1,4 @@
-/** The nodes and how each does. */
+/** The nodes and the condition of each. */
 import type { NodeFigures } from '../../topics.ts';
 import { brief, rate, span, units } from '../base/format.ts';
 import { nowMs } from '../base/now.ts';

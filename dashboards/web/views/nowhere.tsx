@@ -1,4 +1,4 @@
-/** An address that leads to no view. */
+/** The view for an address that leads nowhere. */
 
 import { href } from '../base/route.ts';
 import { Empty } from '../parts/condition.tsx';

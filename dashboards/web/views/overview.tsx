@@ -1,4 +1,7 @@
-/** The overview: are we promising what we have? In one glance, from three metres; below it what it is made of. */
+/**
+ * The overview answers "are we promising what we have?" at one glance, readable from three metres. Below it are the
+ * figures behind the answer.
+ */
 import { useEffect, useRef } from 'preact/hooks';
 import type { KpiTopic } from '../../topics.ts';
 import { announce } from '../base/announce.ts';

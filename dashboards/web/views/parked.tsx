@@ -1,4 +1,4 @@
-/** Parked facts: why each could not be counted, its bytes, and submitting it again as it came or corrected. */
+/** Parked facts: why each could not be counted, its bytes, and how to submit it again, unchanged or corrected. */
 import { useEffect, useState } from 'preact/hooks';
 import { moment, plural, words } from '../base/format.ts';
 import { nowMs } from '../base/now.ts';
@@ -20,10 +20,10 @@ export function Parked({ count }: { readonly count: number | undefined }) {
   const query = new URLSearchParams({ limit: String(PAGE), ...(after === undefined ? {} : { after }) });
   const { answer, failed, again } = useAnswer<ParkedPage>(`/v1/parked?${query}`);
   const [chosen, setChosen] = useState<ParkedFact>();
-  /** The list has the first bytes only. */
+  /** The list has only the first bytes of a long fact, so all of it is read before it is edited. */
   const choose = async (fact: ParkedFact) =>
     setChosen(fact.cut ? await ask<ParkedFact>(`/v1/parked/${fact.seq}`) : fact);
-  // A new count is the reason to ask anew
+  // A new count means that the list has changed, so it is read again.
   useEffect(again, [count]);
   return (
     <section class="panel parked">

@@ -1,4 +1,7 @@
-/** Which node decides for which partition: a cell each, with the node's letter, so that it can be read without colours. */
+/**
+ * Shows which node decides for which partition. Each partition is a cell with its node's letter, so it can be read without
+ * colours.
+ */
 import type { SystemTopic } from '../../topics.ts';
 import { plural } from '../base/format.ts';
 

@@ -1,4 +1,7 @@
-/** The live reservations of a SKU: who claims it, where, and until when. Read again when its held or allocated units change. */
+/**
+ * The live reservations of a SKU: who claims it, where, and until when. They are read again when its held or allocated units
+ * change.
+ */
 import { useEffect } from 'preact/hooks';
 import type { StockTopic } from '../../topics.ts';
 import { plural, span, time, units } from '../base/format.ts';
@@ -19,7 +22,7 @@ interface Claim {
 }
 
 const SHOWN = 100;
-/** A SKU that is claimed many times a second is read again this often at most. */
+/** Wait before reading again after a change, so that many claims in a row cause one request. */
 const PAUSE_MS = 1_000;
 
 export function Reservations({ sku }: { readonly sku: string }) {
@@ -28,7 +31,7 @@ export function Reservations({ sku }: { readonly sku: string }) {
   );
   const stock = useTopic<StockTopic>('stock', sku)?.data.locations;
   const claimed = stock?.map(({ held, allocated }) => `${held}+${allocated}`).join();
-  // What is claimed is the reason to ask anew
+  // A change of the claimed units means that the list has changed.
   useEffect(() => {
     const pause = setTimeout(again, PAUSE_MS);
     return () => clearTimeout(pause);

@@ -1,4 +1,4 @@
-/** Submitting a parked fact again: untouched it goes as its bytes came; what was changed takes its place as JSON. */
+/** Submits a parked fact again. Unchanged, its original bytes are used; a corrected fact replaces them as JSON. */
 import { useState } from 'preact/hooks';
 import { announce } from '../base/announce.ts';
 import { words } from '../base/format.ts';
@@ -12,12 +12,12 @@ export interface ParkedFact {
   readonly message: string;
   readonly source: string;
   readonly contentType: string;
-  /** As they came, base64; of one that is cut, the first of them. */
+  /** The original bytes in base64; only the first of them if the fact is cut. */
   readonly bytes: string;
   readonly cut: boolean;
 }
 
-/** JSON as it came; other forms by their name and length. */
+/** JSON as it arrived; any other form as its content type and length. */
 export function textOf({ contentType, bytes }: ParkedFact): string {
   const raw = Uint8Array.from(atob(bytes), (char) => char.charCodeAt(0));
   if (!contentType.includes('json')) return `${contentType}, ${raw.length} bytes`;

@@ -1,4 +1,6 @@
-/** One SKU: what may be promised of it, its stock at every location, the reservations that claim it, and why a number is what it is. */
+/**
+ * One SKU: how much of it may be promised, its stock at every location, the reservations that claim it, and why a number is what it is.
+ */
 import { BUCKETS, type BucketName, bucketRow } from '../../../streams/buckets.ts';
 import type { StockAnswer } from '../../../streams/contract/stock.ts';
 import type { AtpTopic, StockTopic } from '../../topics.ts';
@@ -16,14 +18,14 @@ import { Reservations } from './reservations.tsx';
 
 interface SkuProps {
   readonly sku: string;
-  /** Whose number is explained; undefined: the only location, if there is but one. */
+  /** The location whose number is explained. If undefined, it is the SKU's only location, if there is just one. */
   readonly location: string | undefined;
 }
 
 export function Sku({ sku, location }: SkuProps) {
   const atp = useTopic<AtpTopic>('atp', sku)?.data;
   const told = useTopic<StockTopic>('stock', sku)?.data;
-  // The feed says nothing of a SKU that nothing is known of; the answer does.
+  // The feed sends nothing about an unknown SKU, so only this answer can say that it is unknown.
   const { answer, failed, again } = useAnswer<StockTopic>(`/v1/stock/${encodeURIComponent(sku)}`);
   const stock = told ?? answer;
   useKeys({ Escape: () => (location === undefined ? history.back() : go(['sku', sku])) });

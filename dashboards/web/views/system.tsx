@@ -1,4 +1,4 @@
-/** The system: nodes, who owns which partition, what a promise is worth on these servers, and facts that were parked. */
+/** The system: nodes, the owner of each partition, how durable a promise is on these servers, and parked facts. */
 
 import { plural, units } from '../base/format.ts';
 import { system } from '../data/topics.ts';

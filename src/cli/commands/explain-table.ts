@@ -1,10 +1,10 @@
-/** An explanation of a stock as a table: each step with its changes, and the running totals after it. */
+/** Prints the explanation of a stock as a table. Each step shows its changes and the running totals after it. */
 import { bucketRow, MOVED_BUCKETS, ON_HAND_BUCKETS } from '../../../streams/buckets.ts';
 import type { Explanation } from '../../../streams/contract/operator.ts';
 import { printable } from '../../../streams/names.ts';
 import { table } from '../support/table.ts';
 
-/** Buckets that nothing ever moved are left out, but sellable always shows. */
+/** Omits buckets that are 0 in all steps, except sellable. */
 export function explainTable({ sku, location, asOf, steps, stock, adds, notes, next }: Explanation): string {
   const buckets = MOVED_BUCKETS.filter(
     (bucket) =>
@@ -40,7 +40,7 @@ export function explainTable({ sku, location, asOf, steps, stock, adds, notes, n
   return out.join('');
 }
 
-/** `+9 = 12`, or the bare total of a bucket that the step left alone. */
+/** `+9 = 12`, or only the total if the step did not change the bucket. */
 function moved(change: number, total: number): string {
   if (change === 0) return String(total);
   return `${change > 0 ? '+' : ''}${change} = ${total}`;

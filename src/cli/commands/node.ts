@@ -1,4 +1,4 @@
-/** `up`, `node`, `replay`, `doctor`: running Holdfast. What each does is loaded when it is called. */
+/** The commands `up`, `node`, `replay` and `doctor`, which run Holdfast. Each loads its code only when it is called. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { loadSettings } from '../../../config/load-settings.ts';
@@ -12,7 +12,7 @@ import { table } from '../support/table.ts';
 
 export type Given = Readonly<Record<string, unknown>>;
 
-/** Nodes of one `up`: each is a process of some 100 MB, and more than cores are of no use. */
+/** Most nodes of one `up`. Each is a process of about 100 MB, and more nodes than cores bring no gain. */
 const MOST_NODES = 16;
 const NAMES = Object.keys(SETTINGS) as SettingName[];
 
@@ -87,7 +87,7 @@ function findingText({ what, state, says, remedy }: Finding): string {
   return remedy === '' ? `${line}\n` : `${line}\n         ${printable(`What to do: ${remedy}`)}\n`;
 }
 
-/** Who owns what: a row for each node, and one for what nobody owns. */
+/** The table of owners: a row for each node, and one for the partitions without an owner. */
 function ownersText(findings: readonly Finding[]): string {
   const rows = findings.flatMap(({ owner }) => {
     if (owner === undefined) return [];
@@ -115,7 +115,7 @@ function nodeCount(text: string): number {
   return count;
 }
 
-/** Settings of a command that looks at the servers: those of the running `up` where none names one. Throws a SettingError for a wrong one. */
+/** Settings of a command that connects to the servers. By default these are the servers of a running `up`. May throw a SettingError. */
 export function serverSettings(given: Given, env: CliRun['env']): Settings {
   const flags = flagsOf(given);
   const told = loadSettings(flags, env);
@@ -125,7 +125,7 @@ export function serverSettings(given: Given, env: CliRun['env']): Settings {
   return loadSettings({ ...flags, nats, redis, natsMonitor, natsMonitorFile: undefined }, env);
 }
 
-/** One option for each setting, from the table that loads them. */
+/** Adds the options of each setting, from the table that also loads the settings. */
 export function settingOptions(command: Command, names: readonly SettingName[] = NAMES): Command {
   for (const name of names) {
     const { fallback, why } = SETTINGS[name];
@@ -138,7 +138,7 @@ export function settingOptions(command: Command, names: readonly SettingName[] =
   return command.option('--config <file>', 'a JSON file of settings (HOLDFAST_CONFIG)');
 }
 
-/** Options by setting: `--lease` is the setting leaseTtl. */
+/** The given options by name of their setting. For example, `--lease` sets leaseTtl. */
 function flagsOf(given: Given): SettingFlags {
   const flags: Record<string, string> = {};
   for (const { key, flag } of [...NAMES.flatMap(optionsOf), { key: 'config', flag: '--config' }]) {

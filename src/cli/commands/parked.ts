@@ -1,4 +1,4 @@
-/** `parked list`, `parked show` and `parked resubmit`: facts that could not be counted, and what becomes of them. */
+/** The commands `parked list`, `parked show` and `parked resubmit`, for facts that could not be counted. */
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ParkedFact } from '../../../actors/ports/ports.ts';

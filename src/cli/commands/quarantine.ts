@@ -1,4 +1,4 @@
-/** `quarantine`, `quarantine show` and `quarantine skip`: what is not served, and a way on when a person has judged why. */
+/** The commands `quarantine`, `quarantine show` and `quarantine skip`. They show why partitions are not served, and let a person go on. */
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { JUDGED_STREAMS, type Judgement } from '../../../actors/log/judge.ts';
@@ -11,7 +11,7 @@ import type { CliRun } from '../support/io.ts';
 import { table } from '../support/table.ts';
 import { type Given, serverSettings, settingOptions } from './node.ts';
 
-/** Bytes of a message, and decisions of a record, that are shown. */
+/** Limits on the output: bytes of a message, and decisions of a record. */
 const SHOWN_BYTES = 48;
 const SHOWN_DECISIONS = 20;
 
@@ -53,7 +53,7 @@ export function addQuarantineCommands(program: Command, run: CliRun): void {
   });
 }
 
-/** What is shown of a place: bytes cut, names as they can be printed. */
+/** The output for a place in a stream. Long messages and records are cut. */
 interface Shown {
   readonly place: string;
   readonly stops: boolean;

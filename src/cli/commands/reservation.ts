@@ -1,4 +1,4 @@
-/** `reserve`, `confirm`, `release`: promises, typed at a desk. */
+/** The commands `reserve`, `confirm` and `release`, for reservations made by hand. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   PURPOSES,

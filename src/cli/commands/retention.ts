@@ -1,4 +1,4 @@
-/** `baseline`, `trim`, `verify`, `horizon`: keeping the streams short, looking whether all that is kept agrees, and how long ids are kept. */
+/** The commands `baseline`, `trim`, `verify` and `horizon`. They shorten streams, verify stored data, and set how long ids are kept. */
 
 import type { Command } from 'commander';
 import { horizonText, type RulesEntry } from '../../../actors/idempotency/rules.ts';

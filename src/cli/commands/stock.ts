@@ -1,4 +1,4 @@
-/** `atp`, `stock`, `explain`: what is there, what may be promised, and why. */
+/** The commands `atp`, `stock` and `explain`. They show what may be promised, what is in stock, and why. */
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { LIMITS } from '../../../config/limits.ts';
@@ -29,7 +29,7 @@ interface ExplainOptions extends DeskOptions {
   readonly all?: boolean;
 }
 
-/** Steps of an explanation that a person is shown, unless he asks for more. */
+/** Steps of an explanation that are shown by default. */
 const SHOWN_STEPS = 100;
 
 export function addStockCommands(program: Command, run: CliRun): void {
@@ -83,7 +83,7 @@ export function addStockCommands(program: Command, run: CliRun): void {
     });
 }
 
-/** As many of the newest steps, of as many pages as they take. */
+/** Reads pages, newest first, until it has `most` steps or there are no more. */
 async function explained(client: Client, ask: string, most: number): Promise<Asked<Explanation>> {
   const page = (left: number, cursor?: string) => {
     const query = new URLSearchParams({ limit: String(Math.min(left, LIMITS.explainSteps)) });

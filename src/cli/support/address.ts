@@ -1,6 +1,6 @@
 /**
- * Where a command finds a node: what it was told (flag, environment, config file), else a running `up`, else any live node
- * on NATS, else the default address.
+ * Finds the node that a command asks. It tries the configured address (flag, environment, config file), then a running `up`, then any live
+ * node on NATS, then the default address.
  */
 import { isGiven, loadSettings } from '../../../config/load-settings.ts';
 import type { Settings } from '../../../config/settings.ts';
@@ -9,13 +9,13 @@ import { discoverHttp, type RunFile, readRunFile } from '../../operate/discover.
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** NATS that does not answer must not hold a person up. */
+/** Limit for the search over NATS, so that a dead server does not keep a person waiting. */
 const DISCOVERY_MS = 3_000;
 
-/** HOST:PORT or https://HOST:PORT. */
+/** Resolves with HOST:PORT or https://HOST:PORT. */
 export async function findHttp(flag: string | undefined, env: Env): Promise<string> {
   const settings = loadSettings({ http: flag }, env);
-  // Port 0 says where a node may listen, not where it does.
+  // With port 0 the system chooses the port, so the setting does not name the node's address.
   if (isGiven('http', { http: flag }, env) && !settings.http.endsWith(':0')) return reachable(settings.http);
   const run = readRunFile(settings.data);
   if (run !== undefined) return reachable(run.http);
@@ -23,7 +23,7 @@ export async function findHttp(flag: string | undefined, env: Env): Promise<stri
   return reachable(found ?? (settings.http.endsWith(':0') ? '127.0.0.1:8080' : settings.http));
 }
 
-/** The running `up`, unless servers were named. */
+/** The running `up`; undefined if none runs, or if a setting names a server. */
 export function runningUp(
   flags: { nats?: string | undefined; redis?: string | undefined },
   env: Env,
@@ -33,7 +33,7 @@ export function runningUp(
   return readRunFile(settings.data);
 }
 
-/** A node that listens on every address is asked on this machine's own. */
+/** Replaces a wildcard address by 127.0.0.1, because a client cannot connect to all addresses. */
 function reachable(hostPort: string): string {
   return hostPort.replace(/^(https?:\/\/)?(?:0\.0\.0\.0|\[::\]):/, '$1127.0.0.1:');
 }
@@ -50,7 +50,7 @@ async function withinTime(search: Promise<string | undefined>): Promise<string |
   }
 }
 
-/** NATS that is away leaves the default; one that refuses the login is worth saying. */
+/** Ignores that NATS cannot be reached, because a default follows. Rethrows a refused login, because the user must know. */
 function refusalOnly(error: unknown): undefined {
   if (error instanceof ConnectError) throw error;
 }

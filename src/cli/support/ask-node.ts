@@ -1,4 +1,4 @@
-/** What the desk commands have in common: options, asking a node, and printing its answer or its problem. */
+/** Shared code of the desk commands: their options, the request to a node, and the output of its answer or problem. */
 import type { Command } from 'commander';
 import { printableJson } from '../../../streams/names.ts';
 import { type Asked, Client } from '../../client/client.ts';
@@ -23,7 +23,7 @@ export function deskCommand(parent: Command, name: string, description: string, 
     .option('--json', "print the node's answer as JSON");
 }
 
-/** Asks a node, and prints; a problem ends in exit code 1. */
+/** Asks a node and prints its answer. A problem sets exit code 1. */
 export async function askDesk<T>(
   run: CliRun,
   options: DeskOptions,

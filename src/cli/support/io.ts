@@ -1,4 +1,4 @@
-/** What a command gets of the world: where it writes, what it reads settings from, and the exit code that it leaves. */
+/** A command's access to the outside: its output streams, the environment, and the exit code that it sets. */
 
 export interface CliIo {
   readonly stdout: { write(text: string): unknown };
@@ -11,7 +11,7 @@ export interface CliRun extends CliIo {
   exitCode: number;
 }
 
-/** A person's or a script's mistake that the parser of options cannot see: exit code 2. */
+/** A usage error that the option parser cannot detect. Ends with exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

@@ -1,4 +1,4 @@
-/** A line of a reservation as a person types it: `SKU=QTY[@LOC,LOC…][:split]`. */
+/** Parses a reservation line as typed on the command line: `SKU=QTY[@LOC,LOC…][:split]`. */
 import { InvalidArgumentError } from 'commander';
 
 export interface TypedLine {
@@ -10,7 +10,7 @@ export interface TypedLine {
 
 export const LINE_FORM = 'SKU=QTY[@LOC,LOC][:split]';
 
-/** The first `=` that a number follows ends the SKU, so that a SKU may hold one too. */
+/** The SKU ends at the first `=` that is followed by a number, so a SKU may contain `=`. */
 const FORM = /^(.+?)=(\d{1,10})(?:@(.+?))?(:split)?$/su;
 
 export function parseLine(text: string): TypedLine {

@@ -1,4 +1,4 @@
-/** A problem as sentences for a person: what is wrong, and what to do. */
+/** Turns a problem into sentences that say what is wrong and what to do. */
 
 import type { ProblemBody } from '../../../streams/contract/stock.ts';
 import { printable } from '../../../streams/names.ts';
@@ -21,7 +21,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 export function problemText({ type, detail, errors, shortages }: ProblemBody): string {
   const lines = [sentence(detail)];
-  // The detail names the first three.
+  // The detail already names the first three errors.
   if (errors !== undefined && errors.length > 3)
     for (const { field, message } of errors) lines.push(`  ${field} ${message}`);
   for (const { sku, requested, available } of shortages ?? [])

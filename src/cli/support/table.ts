@@ -1,13 +1,13 @@
-/** Aligned columns of text for a terminal. */
+/** Formats text in aligned columns for a terminal. */
 import { printable } from '../../../streams/names.ts';
 
-/** A column: numbers go to the right. */
+/** A column. Columns of numbers should align right. */
 export interface Column {
   readonly title: string;
   readonly align?: 'left' | 'right';
 }
 
-/** Lines, each ending in a newline; the head first. */
+/** The titles and then the rows, each on a line that ends with a newline. */
 export function table(columns: readonly Column[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = rows.map((row) => columns.map((_, index) => printable(String(row[index] ?? ''))));
   const all = [columns.map(({ title }) => title), ...cells];

@@ -1,4 +1,4 @@
-/** What a person typed, held against the schema that the node will hold it against: a wrong value is wrong usage, found before anybody is asked. */
+/** Checks typed input against the node's own schema, so that a wrong value is reported as wrong usage before a node is asked. */
 import type { z } from 'zod';
 import { UsageError } from './io.ts';
 

@@ -1,4 +1,4 @@
-/** Routes of anomalies: list, acknowledge, resolve. */
+/** Routes that list, acknowledge and resolve anomalies. */
 import type { FastifyInstance } from 'fastify';
 import type { AnomalyService } from '../../../actors/anomaly/keeper.ts';
 import type { PersonStep } from '../../../actors/anomaly/lifecycle.ts';

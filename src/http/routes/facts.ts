@@ -1,4 +1,4 @@
-/** Routes of facts: taking them in, and looking at those that were parked. */
+/** Routes that take facts in, and that list, show and resubmit parked facts. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { LIMITS } from '../../../config/limits.ts';

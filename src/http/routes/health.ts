@@ -1,4 +1,4 @@
-/** Routes for those who run the node: life, readiness, metrics, the OpenAPI document, and the live page. */
+/** Routes for operators: health, readiness, metrics, the OpenAPI document and the live page. */
 import type { FastifyInstance } from 'fastify';
 import type { Readiness } from '../../../actors/ports/ports.ts';
 import { PacedWork } from '../../../streams/clock.ts';

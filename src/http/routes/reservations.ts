@@ -1,4 +1,4 @@
-/** Routes of reservations: place, confirm, release, read. */
+/** Routes that place, confirm, release and read reservations. */
 import type { FastifyInstance } from 'fastify';
 import { LIMITS } from '../../../config/limits.ts';
 import { MAX_LINES, reservationAnswer, reservationRequest, reservationStep } from '../../../streams/contract/stock.ts';

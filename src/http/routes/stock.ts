@@ -1,4 +1,4 @@
-/** Routes of reading: available to promise, stock, and the facts behind it. */
+/** Routes that read available to promise, stock, and the facts behind a stock. */
 import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
@@ -155,10 +155,10 @@ const explainStock: Operation = {
 
 export const STOCK_OPERATIONS = [atpOfSku, queryAtp, stockOfSku, stockAtLocation, explainStock];
 
-/** Locations that are written in one turn of the event loop, which takes about a millisecond. */
+/** Locations that are encoded per turn of the event loop, which takes about a millisecond. */
 const LOCATIONS_AT_ONCE = 2_000;
 
-/** An answer of ATP as JSON, piece by piece. */
+/** Encodes an ATP answer as JSON in pieces, so that a large answer does not block the event loop. */
 async function* jsonOf({ asOf, lines }: AtpAnswer): AsyncGenerator<string> {
   let [text, locations] = [`{"asOf":${JSON.stringify(asOf)},"lines":[`, 0];
   for (const [index, line] of lines.entries()) {

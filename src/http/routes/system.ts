@@ -1,4 +1,4 @@
-/** Routes about the whole system: what the live page reads, and where the live feed is. */
+/** Routes about the whole system, which the live page reads, and the operation of the live feed. */
 import type { FastifyInstance } from 'fastify';
 import { LOCATIONS_SHOWN } from '../../../dashboards/kpi/known-figures.ts';
 import { noUnits, TOTALLED_BUCKETS } from '../../../streams/buckets.ts';
@@ -205,7 +205,7 @@ const system: Operation = {
   problems: ['undecided'],
 };
 
-/** Its route is that of src/http/live-socket.ts. */
+/** src/http/live-socket.ts adds its route. */
 export const live: Operation = {
   id: 'live',
   method: 'GET',

@@ -1,4 +1,4 @@
-/** Anomalies in a node: where they are stored, who is told. src/node/node.ts starts this beside the core. */
+/** Connects the anomaly keeper of a node to its storage, its publications and its metrics. src/node/node.ts starts it beside the core. */
 import { AnomalyKeeper } from '../../../actors/anomaly/keeper.ts';
 import type { Peers } from '../../../actors/ports/ports.ts';
 import type { Settings } from '../../../config/settings.ts';
@@ -40,7 +40,7 @@ export async function anomaliesOf(deps: AnomaliesDeps): Promise<AnomalyKeeper> {
     for (const { kind } of keeper.open()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
     return (kind) => counts.get(kind) ?? 0;
   });
-  // What an alert waits for: somebody who takes it up. It has no kind beside it, since one critical anomaly is enough.
+  // For alerts that wait for a person to acknowledge. It has no label for the kind, because one critical anomaly is enough.
   metrics.family({
     name: 'anomalies_unacknowledged',
     help: 'Anomalies that are open and that nobody has acknowledged, of the partitions that this node owns.',

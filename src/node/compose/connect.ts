@@ -1,4 +1,4 @@
-/** How a node reaches its servers and the other nodes, and where it listens. Each rejects with a sentence for people. */
+/** Connects a node to NATS, waits for the lease of a namesake, and starts HTTP. The messages of errors are written for people. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Ownership } from '../../../actors/ownership/ownership.ts';
@@ -18,7 +18,7 @@ export async function connectBroker(login: NatsLogin, name: string): Promise<Nat
   }
 }
 
-/** Waits until another process of this name is surely gone; refuses if it lives. */
+/** Waits until no other process of this name is left. Rejects if one renews its lease or outlasts it. */
 export async function awaitNamesake(ownership: Ownership, settings: Settings): Promise<void> {
   const until = performance.now() + settings.leaseTtl + 1_000;
   const first = await ownership.namesake();
@@ -33,7 +33,7 @@ export async function awaitNamesake(ownership: Ownership, settings: Settings): P
   );
 }
 
-/** A scheme says what is expected of this node: it must not listen with less. */
+/** The address without its scheme. Throws for https:// without a certificate, because the node must not listen in plain text then. */
 export function listenAddress({ http, tlsCert }: Settings): string {
   if (http.startsWith('https://') && tlsCert === undefined)
     throw new Error(`HTTP cannot listen on ${http} without HOLDFAST_TLS_CERT_FILE and HOLDFAST_TLS_KEY_FILE`);

@@ -1,4 +1,4 @@
-/** The core of a node on the real world: on NATS and Redis, with what it tells to metrics and log. */
+/** Builds the core of a node on NATS and Redis, and connects its events to metrics and the log. */
 import { buildCore, type Core } from '../../../actors/engine/core.ts';
 import type { EngineEvents } from '../../../actors/engine/parts.ts';
 import type { MakeObserver } from '../../../actors/partition/observer.ts';
@@ -27,11 +27,11 @@ export interface ComposeCoreDeps {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly observer: MakeObserver;
-  /** This start of this node. */
+  /** Identifies this start of this node: the name of its journal writer. */
   readonly writer: string;
-  /** Where HTTP listens, as others are told; '' before it does. */
+  /** The HTTP address that other nodes are given; '' before HTTP listens. */
   readonly address: () => string;
-  /** The node cannot go on. */
+  /** Called when the node cannot go on. */
   readonly failed: (why: string) => void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Where the gauges of a node are read. Each is read at every scrape, so each must cost the same with a million stock keys as with one:
- * sums over partitions, never over what is in them.
+ * Defines the gauges of a node. Every scrape reads each gauge, so its cost must not grow with the number of stock keys. Gauges sum over
+ * partitions, never over their contents.
  */
 import type { Engine } from '../../../actors/engine/engine.ts';
 import type { Ownership } from '../../../actors/ownership/ownership.ts';

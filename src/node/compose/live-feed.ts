@@ -1,4 +1,4 @@
-/** The live feed on the real world: what a node knows of its engine, its process and its servers, as the feed wants it. */
+/** Connects the live feed to a running node: to its engine, its process and its servers. Also builds the KPIs for /metrics. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Core } from '../../../actors/engine/core.ts';
 import type { PartitionSet } from '../../../actors/partition/partition-set.ts';
@@ -21,13 +21,13 @@ import { VERSION } from '../../process/version.ts';
 import type { NatsPeers } from '../peers.ts';
 import { kpiOf } from './observers.ts';
 
-/** Reports over which the delay of the event loop is told. */
+/** Number of reports after which the measured delay of the event loop starts afresh. */
 const REPORTS_PER_DELAY = 10;
 const DELAY_RESOLUTION_MS = 20;
-/** For so long the number of parked facts is not asked for again. */
+/** How long the number of parked facts is cached. */
 const PARKED_MS = 2_000;
 
-/** What a node's counters and windows are made of; made before the core, which feeds them. */
+/** The counters behind a node's KPIs and request windows. They are created before the core, because the core feeds them. */
 export class LiveCounts {
   readonly counted = new KpiCounters();
   readonly asked: RequestStats;
@@ -62,9 +62,9 @@ export interface LiveSystemDeps {
   readonly metrics: Metrics;
   readonly anomalies: AnomalySource;
   readonly durability: string;
-  /** A fault of the program, which costs a topic one value. */
+  /** Called for a bug in the program, after which a topic misses one value. */
   readonly failed: (error: unknown) => void;
-  /** Where HTTP listens. */
+  /** The HTTP address that other nodes are given. */
   readonly http: () => string;
 }
 
@@ -98,7 +98,7 @@ export function buildLiveFeed(deps: LiveSystemDeps): LiveFeed {
   return feed;
 }
 
-/** How the locations of this node's partitions stand. */
+/** Sums the current figures of each location over the partitions that this node serves. */
 export function kpiExport(
   { engine }: { engine: { partitions: Pick<PartitionSet, 'values'> } },
   clock: Clock,
@@ -124,7 +124,7 @@ export function kpiExport(
   return { standing: once(standing), counted: counts.counted };
 }
 
-/** Several figures of one scrape are of one reading: what was read in this turn of the event loop is not read again. */
+/** Caches a reading for one turn of the event loop, so that all figures of a scrape come from the same reading. */
 function once(read: () => LocationTotals[]): () => LocationTotals[] {
   let held: LocationTotals[] | undefined;
   return () => {
@@ -187,7 +187,7 @@ function parkedCount(broker: NatsBroker, clock: Clock): () => Promise<number> {
     const now = clock.monoMs();
     if (now - readAt > PARKED_MS) {
       readAt = now;
-      // While NATS is away the number that was read last is shown, beside why the node is not ready.
+      // While NATS does not answer, the last number that was read is shown.
       known = await broker.count(PARKED_STREAM, PARKED_SUBJECTS).catch(() => known);
     }
     return known;

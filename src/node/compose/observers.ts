@@ -1,8 +1,9 @@
 /**
- * Who watches the partitions of a node: the KPIs, and whoever is added to `others`. One watch for the engine, which passes every fold on to
- * each and keeps what each keeps.
+ * The observers of a node's partitions: the KPIs, and those in `others`. The engine sees one observer per partition. It passes every fold
+ * to each of them and saves their states together.
  *
- * Invariant WT1: what was kept by watches of another number or order is none of these watches': then each begins anew.
+ * Invariant WT1: parts of a saved state are matched to observers by position. If their number differs, no part is used, and each observer
+ * starts afresh.
  */
 import type { MakeObserver, PartitionObserver } from '../../../actors/partition/observer.ts';
 import type { Partition } from '../../../actors/partition/partition.ts';
@@ -15,9 +16,9 @@ import type { StockDecision } from '../../../streams/journal/stock-decisions.ts'
 
 export interface ObserversDeps {
   readonly counted: KpiCounters;
-  /** Is told what each fold has changed. */
+  /** Called after each fold with its changes. */
   readonly changed: (changes: ChangeSet) => void;
-  /** Watches beside the KPIs. */
+  /** Observers besides the KPIs. */
   readonly others: readonly MakeObserver[];
 }
 
@@ -33,7 +34,7 @@ export function observing(deps: ObserversDeps): MakeObserver {
   };
 }
 
-/** The KPIs of a partition that is held here. */
+/** The KPIs of a partition that this node holds. */
 export function kpiOf(partition: Partition): KpiObserver | undefined {
   return partition.observer instanceof Observers ? partition.observer.kpi : undefined;
 }
@@ -69,7 +70,7 @@ class Observers implements PartitionObserver {
   }
 }
 
-/** How many, the length of each as 32 bits, then each (WT1). */
+/** Layout: the number of parts (1 byte), the length of each part (32 bits), then the parts (WT1). */
 function joined(parts: readonly Uint8Array[]): Buffer {
   const head = Buffer.alloc(1 + 4 * parts.length);
   head[0] = parts.length;

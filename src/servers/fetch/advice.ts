@@ -1,4 +1,7 @@
-/** The message for a machine where a server can be neither found nor fetched: what was tried, and what to install. */
+/**
+ * The message for a machine where a server can be neither found nor fetched. It says what was tried and what to
+ * install.
+ */
 import { EXECUTABLE, type ServerKind } from './kind.ts';
 import { FLOOR, showVersion } from './version.ts';
 

@@ -1,15 +1,15 @@
 /**
- * Reads the system's own apt sources, in both their forms, and writes the ones that a fetch needs.
+ * Reads the system's own apt sources, in both of their forms, and writes the ones that a fetch needs.
  *
  * Invariants:
- *  AX1 Mirrors and keyrings come from the system at run time; no address of any is written in this project.
- *  AX2 Every option that a source carries (Signed-By with a path or a key in place, Trusted, Architectures, …) is
- *     carried over, so that a fetch trusts exactly what the system trusts.
+ *  AX1 Mirrors and keyrings come from the system at run time; this project contains no address of any.
+ *  AX2 Every option of a source (Signed-By with a path or an inline key, Trusted, Architectures, …) is carried over,
+ *     so a fetch trusts exactly what the system trusts.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** One binary source: where, which suites and components, and its options by their deb822 names. */
+/** One binary source: its addresses, suites and components, and its options by their deb822 names. */
 export interface AptSource {
   readonly uris: readonly string[];
   readonly suites: readonly string[];
@@ -17,7 +17,7 @@ export interface AptSource {
   readonly options: Readonly<Record<string, string>>;
 }
 
-/** deb822 names of the options that the one-line form spells otherwise. */
+/** deb822 names of the options that the one-line form spells differently. */
 const ONE_LINE_OPTIONS: Readonly<Record<string, string>> = {
   arch: 'Architectures',
   lang: 'Languages',

@@ -1,13 +1,13 @@
 /**
- * Fetches a server from the system's Debian-like mirror, and unpacks it into the project's folder.
+ * Fetches a server from the system's Debian-like mirror and unpacks it into the project's folder.
  *
- * Works as any user and on a system whose own package lists are empty: apt gets its own lists and cache in a folder
- * of this fetch, and the packages are unpacked with dpkg-deb, not installed.
+ * This works as any user, and on a system whose own package lists are empty, because apt gets its own lists and cache in a folder of
+ * this fetch. The packages are unpacked with dpkg-deb, not installed.
  *
  * Invariants:
- *  AP1 apt reads the system's configuration (proxies, mirrors, keyrings) and writes nothing of the system's: its lists,
- *     cache and log are the fetch's, and the hooks that a system may run after an update are cleared.
- *  AP2 A tree is handed on only after its program has been run and has said a version that will do.
+ *  AP1 apt reads the system's configuration (proxies, mirrors, keyrings) and writes nothing that is the system's. Its lists, cache and
+ *     log belong to the fetch, and hooks that a system may run after an update are cleared.
+ *  AP2 A tree is handed on only after its program has been run and has reported an accepted version.
  */
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ const UPDATE_LIMIT_MS = 240_000;
 const DOWNLOAD_LIMIT_MS = 240_000;
 const UNPACK_LIMIT_MS = 60_000;
 
-/** What is downloaded by name; the shared libraries that these need, and the system lacks, come along. */
+/** Packages downloaded by name. The shared libraries that they need and the system does not have come along. */
 const PACKAGES: Readonly<Record<ServerKind, readonly string[]>> = {
   nats: ['nats-server'],
   redis: ['redis-server', 'redis-tools'],
@@ -31,7 +31,7 @@ const PACKAGES: Readonly<Record<ServerKind, readonly string[]>> = {
 export interface AptFetch {
   readonly folder: string;
   readonly report: (line: string) => void;
-  /** Where a tool is on PATH. */
+  /** The path of a tool on PATH; undefined if it is not there. */
   readonly tool: (name: string) => string | undefined;
   readonly etcApt?: string;
 }
@@ -68,8 +68,8 @@ export async function fetchFromApt(kind: ServerKind, fetch: AptFetch): Promise<T
 }
 
 /**
- * Which sources to ask, the best first. nats-server: the distribution's newest suite, since releases carry old ones,
- * then the system's own. redis-server: the system's own, whose libraries fit.
+ * Returns the sources to ask, the best first. For nats-server these are the distribution's newest suite, because releases carry old
+ * versions, and then the system's own. For redis-server only the system's own are asked, because their libraries fit.
  */
 export function candidateSources(
   kind: ServerKind,
@@ -96,7 +96,7 @@ export function candidateSources(
   return [[newest], own];
 }
 
-// AP2.
+// The program in the tree is run before the tree is settled in the folder (AP2).
 async function fetchInto(
   kind: ServerKind,
   folder: string,
@@ -115,8 +115,8 @@ async function fetchInto(
 }
 
 /**
- * Downloads packages by name, and the shared libraries that these need and the system lacks, and unpacks all into one tree.
- * @param work an empty folder; the tree is in it
+ * Downloads packages by name, with the shared libraries that they need and the system does not have, and unpacks all into one tree.
+ * @param work an empty folder, in which the tree is made
  */
 export async function unpackPackages(
   names: readonly string[],
@@ -150,7 +150,7 @@ async function unpack(work: string, tree: string, tools: AptTools): Promise<Comm
   return { ok: true, stdout: '' };
 }
 
-/** An apt configuration of this fetch alone; read after the system's, so that proxies and the like stay (AP1). */
+/** Writes an apt configuration for this fetch alone. apt reads it after the system's, so proxies and the like stay in force (AP1). */
 function writeAptConfig(work: string, sources: readonly AptSource[]): string {
   for (const name of ['lists/partial', 'cache/archives/partial', 'sources.d', 'empty', 'log']) {
     mkdirSync(join(work, name), { recursive: true });
@@ -182,8 +182,8 @@ function writeAptConfig(work: string, sources: readonly AptSource[]): string {
 }
 
 /**
- * Walks "depends --recurse" from the packages along libraries only, and leaves out what the system has, scripts for browsers, and libc
- * itself: a second libc beside the system's loader would not start.
+ * Follows the output of "depends --recurse" from the packages along libraries only. Leaves out what the system has, scripts for
+ * browsers, and libc itself, because a second libc beside the system's loader would not start.
  */
 export function neededLibraries(roots: readonly string[], depends: string, installed: ReadonlySet<string>): string[] {
   const edges = new Map<string, string[]>();
@@ -225,7 +225,7 @@ async function installedPackages(tools: AptTools): Promise<Set<string>> {
   return new Set(listed.stdout.split('\n').flatMap((line) => /^ii\S*\s+(\S+)/.exec(line)?.[1] ?? []));
 }
 
-/** The tools that a fetch needs; undefined on a system that is not Debian-like. */
+/** Finds the tools that a fetch needs; undefined on a system that is not Debian-like. */
 export function findTools(tool: AptFetch['tool']): AptTools | undefined {
   const [aptGet, aptCache] = [tool('apt-get'), tool('apt-cache')];
   const [dpkgDeb, dpkgQuery] = [tool('dpkg-deb'), tool('dpkg-query')];

@@ -1,9 +1,9 @@
 /**
- * Runs another program to its end and says how it went.
+ * Runs another program to its end and reports the outcome.
  *
  * Invariants:
- *  CM1 Every run has a time limit; at it the program gets SIGKILL.
- *  CM2 Failure is a value with the reason in words (not found, time-out, last lines of stderr), never a throw.
+ *  CM1 Every run has a time limit, at which the program gets SIGKILL.
+ *  CM2 A failure is a value with the reason in words (not found, time-out, last lines of stderr), never a throw.
  */
 import { execFile } from 'node:child_process';
 
@@ -17,8 +17,7 @@ export interface CommandOptions {
   readonly timeoutMs: number;
 }
 
-// CM1.
-// CM2.
+// execFile enforces the time limit (CM1), and every failure resolves with its reason (CM2).
 export function run(file: string, args: readonly string[], options: CommandOptions): Promise<CommandOutcome> {
   return new Promise((resolve) => {
     execFile(

@@ -1,13 +1,13 @@
 /**
  * Finds nats-server and redis-server, or gets them without touching the system.
  *
- * Order: PATH, the project's own ignored folder, packages of a Debian-like system unpacked into that folder. When none will
- * do, the error says what was tried and what to install.
+ * The order is PATH, the project's own ignored folder, then packages of a Debian-like system unpacked into that folder. If
+ * none is accepted, the error says what was tried and what to install.
  *
  * Invariants:
  *  FD1 Nothing outside the folder is written; no server program is installed into the system.
- *  FD2 Whatever is returned has been run, and said a version that will do (program.ts).
- *  FD3 Several processes may look at the same time with the same folder (unpacked.ts).
+ *  FD2 Every program that is returned has been run and has reported an accepted version (program.ts).
+ *  FD3 Several processes may search with the same folder at the same time (unpacked.ts).
  */
 
 import { join } from 'node:path';
@@ -24,11 +24,11 @@ export interface FindOptions {
   readonly folder?: string;
   /** The environment whose PATH is searched, for servers and for apt-get and dpkg-deb. Default: process.env. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Gets one line for each step that takes time. Default: silence. */
+  /** Receives one line for each step that takes time. Default: silence. */
   readonly report?: (line: string) => void;
 }
 
-// FD2.
+// Every candidate is tried by running it, wherever it comes from (FD2).
 export async function findServer(kind: ServerKind, options: FindOptions = {}): Promise<Program> {
   const env = options.env ?? process.env;
   const folder = options.folder ?? join(packageRoot(), '.servers');

@@ -1,8 +1,11 @@
-/** Where programs are: the executable files of a name on PATH, in PATH's order. */
+/** Finds the executable files of a name on PATH, in PATH's order. */
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 
-/** Debian keeps servers in sbin, which is not on every user's PATH; an empty PATH means: look nowhere. */
+/**
+ * Searches sbin too, because Debian keeps servers there and not every user's PATH has it. An empty PATH finds
+ * nothing.
+ */
 export function executables(name: string, env: NodeJS.ProcessEnv): string[] {
   const path = env.PATH ?? env.Path ?? '';
   if (path === '') return [];

@@ -1,5 +1,5 @@
 /**
- * A server program that will do: where it is, which version it said it is, and what its environment needs.
+ * An accepted server program: where it is, which version it reports, and what its environment needs.
  *
  * Invariants:
  *  PR1 A Program exists only for a version at or above FLOOR that has been run once with --version.
@@ -19,7 +19,7 @@ export interface Program {
 
 export type Trial = { readonly program: Program } | { readonly refused: string };
 
-/** Runs the file with --version and takes it, or says why not (PR1). */
+/** Runs the file with --version and accepts it, or says why not (PR1). */
 export async function tryProgram(
   kind: ServerKind,
   path: string,

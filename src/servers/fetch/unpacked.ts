@@ -2,9 +2,9 @@
  * The project's own folder of server programs: FOLDER/nats and FOLDER/redis, each the unpacked tree of its packages.
  *
  * Invariants:
- *  UP1 FOLDER/KIND appears by one rename of a tree whose program has been run already, so it is whole or absent.
- *  UP2 Two processes that fetch at once do no harm: the rename decides, and the one that lost takes the winner's tree.
- *     The lock only saves the second download; it may be broken when its owner is dead or has stopped telling.
+ *  UP1 FOLDER/KIND appears by one rename of a tree whose program has already been run, so it is whole or absent.
+ *  UP2 Two processes may fetch at once without harm, because the rename decides and the loser takes the winner's tree.
+ *     The lock only saves the second download. It may be broken if its owner is dead or no longer touches it.
  */
 
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
@@ -15,10 +15,10 @@ import { type Trial, tryProgram } from './program.ts';
 
 const LOCK_POLL_MS = 200;
 const LOCK_TOUCH_MS = 2_000;
-/** A lock whose owner has not touched it for so long is nobody's. */
+/** A lock that its owner has not touched for this long counts as abandoned. */
 const LOCK_STALE_MS = 15_000;
 
-/** The program in FOLDER/KIND, if there is one that will do. */
+/** The program in FOLDER/KIND, if there is an accepted one. */
 export async function tryUnpacked(kind: ServerKind, folder: string): Promise<Trial> {
   const tree = join(folder, kind);
   if (!existsSync(tree)) return { refused: `nothing in ${tree}` };
@@ -34,7 +34,10 @@ export async function tryTree(kind: ServerKind, tree: string): Promise<Trial> {
   return tryProgram(kind, path, libraries.length === 0 ? {} : { LD_LIBRARY_PATH: libraries.join(':') });
 }
 
-/** Moves a proven tree to its place and returns what is there then, which may be another process's equal tree (UP1). */
+/**
+ * Moves a proven tree to its place and returns the program there, which may be that of another process's equal tree
+ * (UP1).
+ */
 export async function settle(kind: ServerKind, tree: string, folder: string): Promise<Trial> {
   const place = join(folder, kind);
   for (let attempt = 0; attempt < 3; attempt += 1) {
@@ -46,7 +49,7 @@ export async function settle(kind: ServerKind, tree: string, folder: string): Pr
     }
     const there = await tryTree(kind, place);
     if ('program' in there) return there;
-    // What stands there will not do (an older floor's, or damaged): make room, out of others' way.
+    // The tree there is not accepted (below a newer floor, or damaged). Move it aside, out of the way of others.
     const aside = `${tree}.old${attempt}`;
     try {
       renameSync(place, aside);
@@ -72,7 +75,7 @@ export async function withLock<T>(folder: string, report: (line: string) => void
     try {
       utimesSync(lock, now, now);
     } catch {
-      // Broken by somebody who believed us dead; settle() keeps the result right.
+      // Another process believed us dead and broke the lock; settle() keeps the result right.
     }
   }, LOCK_TOUCH_MS);
   try {
@@ -101,7 +104,7 @@ function isStale(lock: string): boolean {
   }
 }
 
-// UP2.
+// These codes mean that another process was first (UP2).
 function isTaken(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === 'EEXIST' || code === 'ENOTEMPTY' || code === 'EPERM';

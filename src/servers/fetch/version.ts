@@ -1,11 +1,11 @@
-import type { ServerKind } from './kind.ts';
 /**
- * Versions of server programs, read from what the program itself prints.
+ * Versions of server programs, read from the output of the program itself.
  *
  * Invariants:
- *  FV1 A version is believed only when the program printed it, never from a package's name.
- *  FV2 What cannot be parsed is no version (undefined): the caller then looks further, it never guesses.
+ *  FV1 A version is believed only if the program printed it, never from a package's name.
+ *  FV2 Output that cannot be parsed gives no version (undefined). The caller then looks further and never guesses.
  */
+import type { ServerKind } from './kind.ts';
 
 export interface Version {
   readonly major: number;
@@ -14,16 +14,19 @@ export interface Version {
 }
 
 /**
- * The oldest releases that do. nats-server 2.12: the stream-level guarantees that the journal's fence and
- * `sync_interval: always` rest on. redis-server 7: functions and `set-proc-title`/ACL defaults that redis.conf uses.
+ * The oldest accepted releases. nats-server 2.12 has the stream-level guarantees on which the journal's fence and
+ * `sync_interval: always` rest. redis-server 7 has the functions and the `set-proc-title`/ACL defaults that
+ * redis.conf uses.
  */
 export const FLOOR: Readonly<Record<ServerKind, Version>> = {
   nats: { major: 2, minor: 12, patch: 0 },
   redis: { major: 7, minor: 0, patch: 0 },
 };
 
-/** Reads "nats-server: v2.15.1", "Redis server v=7.0.15 sha=…", "v2.12.0-RC.3" or a bare "8.2" (FV1). */
-// FV2.
+/**
+ * Reads "nats-server: v2.15.1", "Redis server v=7.0.15 sha=…", "v2.12.0-RC.3" or a bare "8.2" (FV1); undefined for
+ * anything else (FV2).
+ */
 export function parseVersion(printed: string): Version | undefined {
   const found = /(?:^|[\sv=:])(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?![\d.])/.exec(printed);
   if (!found) return undefined;

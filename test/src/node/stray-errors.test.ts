@@ -9,14 +9,14 @@ import { packageRoot } from '../../../src/process/package-root.ts';
 
 const PROGRAM = `
   import { Metrics } from './dist/src/metrics/metrics.js';
-  import { Seldom } from './dist/src/process/limited-log.js';
+  import { LimitedLog } from './dist/src/process/limited-log.js';
   import { catchStrayErrors } from './dist/src/node/stray-errors.js';
   import { applyFact } from './dist/actors/stock/evolve.js';
   const metrics = new Metrics();
   const lines = [];
   const log = { error: ({ err, times }, message) => lines.push([message, err.message, times]) };
   let abandoned = '';
-  catchStrayErrors({ metrics, engine: { abandon: (why) => { abandoned = why; } } }, new Seldom(log));
+  catchStrayErrors({ metrics, engine: { abandon: (why) => { abandoned = why; } } }, new LimitedLog(log));
   for (let i = 0; i < 1000; i++) Promise.reject(new Error('nobody waited'));
   setTimeout(() => { throw new Error('of a timer'); });
   setTimeout(() => {
@@ -49,7 +49,7 @@ it('are counted and logged now and then, and end the process only where state is
 });
 
 it.each([
-  ['idempotency/fact-ids', 'SeenIds.prototype.check.call(undefined)'],
+  ['idempotency/fact-ids', 'FactIds.prototype.check.call(undefined)'],
   ['ingest/intake', 'Intake.prototype.take.call(undefined)'],
   ['partition/partition-set', 'PartitionSet.prototype.drop.call(undefined)'],
   ['reservation/participant', 'notEnough(undefined)'],
@@ -75,7 +75,7 @@ it('leave state in doubt in the bundle that nodes run, too, whose stacks name no
     `import * as chunk from './dist/program/assets/${chunk}'`,
   ).replace(
     'applyFact(undefined, {})',
-    "Object.values(chunk).find(({ name }) => name === 'SeenIds').prototype.check.call(undefined)",
+    "Object.values(chunk).find(({ name }) => name === 'FactIds').prototype.check.call(undefined)",
   );
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
     cwd: packageRoot(),

@@ -1,4 +1,4 @@
-/** Anomalies: the live list, narrowed by what the address says, and the one that is open; acknowledged and resolved by keyboard. */
+/** The live list of anomalies, filtered by the address, and the one that is open. The keyboard can acknowledge and resolve them. */
 import { useState } from 'preact/hooks';
 import { ANOMALY_KINDS, type Anomaly, SEVERITIES } from '../../../topics.ts';
 import { plural, words } from '../../base/format.ts';
@@ -116,7 +116,7 @@ function narrowed({ state, kind, location, severity }: Query): boolean {
   return [state, kind, location, severity].some((each) => each !== undefined);
 }
 
-/** What the feed said of an anomaly is newer than what was asked. */
+/** An anomaly from the feed is newer than the same one from a request, so the feed's wins. */
 function merged(
   live: readonly Anomaly[] | undefined,
   asked: readonly Anomaly[] | undefined,

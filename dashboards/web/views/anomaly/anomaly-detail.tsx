@@ -1,4 +1,4 @@
-/** One anomaly: what it says, the figures behind it, what was done about it, and the ways from here. */
+/** One anomaly: its message, the figures behind it, the steps taken, and links to related views. */
 import type { Anomaly } from '../../../topics.ts';
 import { moment, units, words } from '../../base/format.ts';
 import { nowMs } from '../../base/now.ts';

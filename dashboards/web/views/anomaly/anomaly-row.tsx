@@ -1,4 +1,6 @@
-/** One anomaly as a row of a list; its link opens it in the anomalies' view, its id is there for the keys a and r. */
+/**
+ * One anomaly as a row of a list. Its link opens it in the anomalies' view, and the keys a and r find it by its id.
+ */
 import type { Anomaly } from '../../../topics.ts';
 import { ago, words } from '../../base/format.ts';
 import { nowMs } from '../../base/now.ts';

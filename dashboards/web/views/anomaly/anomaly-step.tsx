@@ -1,4 +1,7 @@
-/** Acknowledging or resolving an anomaly: by whom and why. The name is remembered in this browser. */
+/**
+ * The dialog that acknowledges or resolves an anomaly, with a name and a reason. The name is remembered in this
+ * browser.
+ */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Anomaly } from '../../../topics.ts';
 import { announce } from '../../base/announce.ts';

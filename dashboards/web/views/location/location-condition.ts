@@ -1,4 +1,4 @@
-/** How a location stands, as one word: the worst that holds. Pure. */
+/** The condition of a location as one word: the worst that applies. Pure. */
 import type { LocationBrief } from '../../../topics.ts';
 import { plural } from '../../base/format.ts';
 import type { Tone } from '../../parts/figure.tsx';

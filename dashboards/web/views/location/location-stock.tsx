@@ -1,4 +1,7 @@
-/** The stock keys of a location, a page at a time, narrowed by state; read again every few seconds, since no topic tells of a page. */
+/**
+ * The stock keys of a location, one page at a time, filtered by state. They are read again every AGAIN_MS, because no topic covers a
+ * page.
+ */
 import { useEffect } from 'preact/hooks';
 import type { StockAnswer } from '../../../../streams/contract/stock.ts';
 import { filter, href, route } from '../../base/route.ts';

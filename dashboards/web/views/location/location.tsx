@@ -1,4 +1,4 @@
-/** One location: its figures, what happened there within a window, its stock keys, and its anomalies. */
+/** One location: its figures, its activity within a window, its stock keys, and its anomalies. */
 import { type Activity, AGE_DAYS, type LocationTopic, WINDOWS, type WindowName } from '../../../topics.ts';
 import { ago, brief, percent, plural, span, units, words } from '../../base/format.ts';
 import { useKeptFocus, useKeys } from '../../base/keys.ts';

@@ -1,4 +1,4 @@
-/** All locations as a grid, each with how it stands; those that need a person come first, as the feed sorts them. */
+/** All locations as a grid, each with its condition. Those that need a person come first, as the feed sorts them. */
 import type { LocationBrief } from '../../../topics.ts';
 import { ago, brief, plural, units } from '../../base/format.ts';
 import { useKeptFocus } from '../../base/keys.ts';
