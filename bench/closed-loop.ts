@@ -1,22 +1,23 @@
 /**
- * A closed loop: so many callers, each with one request at a time. What is asked before the warm-up ends is not counted.
+ * A closed loop with a fixed number of callers, each with one request at a time. Latencies of requests that end before the warm-up does are
+ * not measured.
  *
- * A closed loop says how much a system can do, not how long callers wait at a given rate; its latencies are those of a
- * system that is full.
+ * A closed loop measures how much a system can do, not how long callers wait at a given rate. Its latencies are those of a saturated
+ * system.
  */
 export interface LoadOptions {
   readonly callers: number;
   readonly seconds: number;
   readonly warmupSeconds: number;
 }
-/** `refused`: answered with a no that is part of the contract. `failed`: no answer, or one that should not be. */
+/** `refused` is a refusal that is part of the contract. `failed` is a missing or an unexpected answer. */
 export type Outcome = 'done' | 'refused' | 'failed';
 
 export interface LoadResult {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** In all, the warm-up's too: what the system must have counted. */
+  /** Totals including the warm-up, so that they equal what the system must have counted. */
   readonly done: number;
   readonly refused: number;
   readonly failed: number;

@@ -1,4 +1,4 @@
-/** What every figure needs of the run: servers, how long to measure, and whether to profile. */
+/** The context of a run that every figure needs: servers, measuring time, and whether to profile. */
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from './processes.ts';
@@ -8,12 +8,12 @@ import { Servers } from './servers.ts';
 export class BenchContext {
   readonly servers = new Servers();
   readonly seconds: number;
-  /** Versions of the servers, as they said themselves. */
+  /** Versions that the servers report, by server. */
   readonly versions = new Map<string, string>();
   readonly #profiles: string | undefined;
   #shown = 0;
 
-  /** @param profiles the folder for CPU profiles of the node under test, undefined for none */
+  /** @param profiles folder for CPU profiles of the node under test, or undefined for none */
   constructor(seconds: number, profiles: string | undefined) {
     this.seconds = seconds;
     this.#profiles = profiles;
@@ -21,7 +21,7 @@ export class BenchContext {
     this.#shown = Date.now();
   }
 
-  /** A process for a node under test. */
+  /** Starts a process for a node under test. */
   nodeWorker(nodeArgs: readonly string[] = []): Worker {
     return new Worker({ nodeArgs: [...nodeArgs, ...this.profileArgs('node')] });
   }
@@ -31,7 +31,7 @@ export class BenchContext {
     return ['--cpu-prof', `--cpu-prof-dir=${this.#profiles}`, `--cpu-prof-name=${name}-${Date.now()}.cpuprofile`];
   }
 
-  /** Says where the time of the profiled processes went that have ended since. */
+  /** Prints the profiles written since the last call. */
   profiled(): void {
     if (this.#profiles === undefined) return;
     for (const name of readdirSync(this.#profiles).sort()) {

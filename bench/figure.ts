@@ -1,12 +1,12 @@
-/** A figure: what was measured, and each thing that it was measured beside, with the goal of design.md. */
+/** A figure: a measured value, and each value that it is compared with. */
 import type { LoadResult } from './closed-loop.ts';
 
 export interface Comparison {
   /** What it is compared with: a peer, a bare transport, or a limit. */
   readonly with: string;
-  /** The other side's value, in the figure's unit; absent where the goal is a bound on the value itself. */
+  /** The other side's value in the figure's unit. It is absent if the goal is a limit on the value itself. */
   readonly value?: number;
-  /** Value divided by the other side's. */
+  /** The value divided by the other side's value. */
   readonly ratio?: number;
   readonly goal?: string;
   readonly met?: boolean;
@@ -20,19 +20,19 @@ export interface Figure {
   readonly notes: readonly string[];
 }
 
-/** The value must be at least so many times the other side's. */
+/** The goal is a value at least `times` times the other side's. */
 export function atLeast(times: number, value: number, other: number, what: string): Comparison {
   const ratio = value / other;
   return { with: what, value: other, ratio, goal: `≥ ${times} ×`, met: ratio >= times };
 }
 
-/** The value must be at most so many times the other side's. */
+/** The goal is a value at most `times` times the other side's. */
 export function atMost(times: number, value: number, other: number, what: string): Comparison {
   const ratio = value / other;
   return { with: what, value: other, ratio, goal: `≤ ${times} ×`, met: ratio <= times };
 }
 
-/** Shown beside, without a goal. */
+/** A comparison without a goal. */
 export function beside(value: number, other: number, what: string): Comparison {
   return { with: what, value: other, ratio: value / other };
 }
@@ -58,7 +58,7 @@ export interface Raced {
 
 export const ROUNDS = 3;
 
-/** Contenders take turns, so that a machine that is busy for a while is busy for all of them. */
+/** Contenders take turns, so that a busy period of the machine affects all of them. */
 export async function race(contenders: readonly Contender[], seconds: number): Promise<Raced[]> {
   const results = contenders.map(() => [] as LoadResult[]);
   for (let round = 0; round < ROUNDS; round++) {

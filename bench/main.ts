@@ -1,4 +1,4 @@
-/** The benchmark suite: every figure of design.md beside its limit and its peers, in one run. */
+/** The benchmark suite. One run measures every figure and compares it with its limit and its peers. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Child processes of the bench: load, peers and the node under test each run in one of their own, and end with it. */
+/** Child processes of the bench. Load, peers and the node under test each run in one of their own, and end with the bench. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { JobName, Jobs } from './worker.ts';
@@ -36,7 +36,7 @@ export class Worker {
     });
   }
 
-  /** Ends the process, which may write its profile, and waits for it. */
+  /** Ends the process and waits for it. The process may write its profile first. */
   async end(): Promise<void> {
     if (this.#ended) return;
     const exited = new Promise<void>((resolve) => this.#child.once('exit', () => resolve()));

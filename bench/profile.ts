@@ -1,4 +1,4 @@
-/** A CPU profile as a short list: which functions the time was spent in. */
+/** Prints a CPU profile as a short list of the functions that took the most time. */
 import { readFileSync } from 'node:fs';
 
 const LINES = 40;

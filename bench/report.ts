@@ -1,4 +1,4 @@
-/** The result of a run: one table, with the machine it was measured on. */
+/** The result of a run as one table, with the machine it was measured on. */
 import { loadavg } from 'node:os';
 import type { Comparison, Figure } from './figure.ts';
 
@@ -18,7 +18,7 @@ export function loadNow(): number {
   return Math.round((loadavg()[0] ?? 0) * 100) / 100;
 }
 
-/** The table in Markdown, which reads well on a terminal too. */
+/** The table in Markdown, which is readable on a terminal too. */
 export function markdown(report: Report): string {
   const servers = Object.entries(report.servers).map(([name, version]) => `${name} ${version}`);
   const head = [

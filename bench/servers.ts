@@ -1,4 +1,4 @@
-/** Servers of a run, all on loopback with data in one temporary folder, which goes when the run ends. */
+/** Servers of a run, all on loopback. Their data is in one temporary folder that is removed when the run ends. */
 import { spawn, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,13 +29,13 @@ export class Servers {
     return this.#keep(await startRedis({ dataDir: join(this.#folder, name), report: console.log }));
   }
 
-  /** A PostgreSQL with its defaults (fsync on); undefined when this machine has none. */
+  /** Starts a PostgreSQL with its defaults (fsync on). Returns undefined if this machine has none. */
   async postgres(): Promise<string | undefined> {
     const bin = postgresFolder();
     if (bin === undefined) return undefined;
     const folder = join(this.#folder, 'postgres');
     mkdirSync(folder);
-    // It refuses to run as root.
+    // PostgreSQL refuses to run as root.
     const asRoot = process.getuid?.() === 0;
     const user = asRoot ? { uid: NOBODY, gid: NOBODY } : {};
     if (asRoot) {

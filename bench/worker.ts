@@ -1,4 +1,4 @@
-/** Entry of a child process of the bench: does the jobs it is sent, one message each. */
+/** Entry of a child process of the bench. It performs the jobs that it receives as messages. */
 import { serveBareHttp, serveEcho } from './jobs/bare.ts';
 import { publishFacts, readFactsBare } from './jobs/facts-stream.ts';
 import { closeReaders, openReaders, paceAtp, receiveAll } from './jobs/live.ts';
@@ -49,5 +49,5 @@ process.on('message', (message) => {
       process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
   );
 });
-// A worker without its bench has nothing to do; an orderly end lets --cpu-prof write.
+// A worker has nothing to do without its bench. An orderly exit lets --cpu-prof write its profile.
 process.on('disconnect', () => process.exit(0));

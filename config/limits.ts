@@ -109,8 +109,6 @@ export const LIMITS = {
   readStallMs: 5_000,
   /** Holds that expire per turn of the event loop. The rest follow in the next turn. */
   expiriesPerTurn: 2_000,
-  /** Partitions audited per minute. Nothing reads this bound. */
-  auditPartitionsPerMinute: 8,
   /** Pause between two rounds over the anomalies of the partitions owned here. */
   anomalyRoundMs: 1_000,
   /** Changes of anomalies stored per round. The rest wait for the next round. */

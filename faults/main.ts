@@ -1,4 +1,4 @@
-/** The fault suite's command line: chooses scenarios, performs one after the other, writes what held. */
+/** Command line of the fault suite. It performs the chosen scenarios one after the other and writes the results. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -99,7 +99,7 @@ function report(results: readonly Result[], servers: Report['servers']): Report 
   };
 }
 
-/** A run of some keeps what an earlier run found of the others. */
+/** Writes the results. Scenarios that did not run keep their earlier results. */
 function write(now: Report): void {
   const folder = join(packageRoot(), 'faults', 'results');
   const file = join(folder, 'latest.json');

@@ -1,4 +1,4 @@
-/** Performs one scenario: the result says what happened, whatever happened. */
+/** Performs one scenario. A failure of the scenario becomes a result as well. */
 import { Rig } from './rig/rig.ts';
 import type { Outcome, Scenario } from './scenario.ts';
 
@@ -7,12 +7,12 @@ export interface Result extends Outcome {
   readonly injects: string;
   readonly holds: string;
   readonly verdict: 'held' | 'FAILED' | 'skipped';
-  /** Why it was skipped. */
+  /** Reason for skipping, if it was skipped. */
   readonly reason?: string;
   readonly seconds: number;
 }
 
-/** @param trials undefined: as many as a whole run has */
+/** @param trials number of trials; undefined for those of a whole run */
 export async function perform(
   scenario: Scenario,
   options: {
@@ -34,7 +34,7 @@ export async function perform(
     const { trials = scenario.trials, first = 0, minutes, attacks = [], say } = options;
     outcome = await scenario.run({ rig, trials, first, minutes, attacks, say });
   } catch (error) {
-    // Where in the harness is for who watches; a report names no path of a machine.
+    // The stack is only for the person who watches, because a report must not contain local paths.
     options.say((error as Error).stack ?? String(error));
     outcome = { trials: 0, broken: [(error as Error).message], figures: {} };
   } finally {

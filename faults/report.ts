@@ -1,4 +1,4 @@
-/** The result of a run, for machines and for people: what was injected how often on which machine, and whether it held. */
+/** The result of a run for machines and people: the machine, the faults injected and whether everything held. */
 import type { Result } from './perform.ts';
 
 export interface Report {

@@ -1,9 +1,9 @@
 /**
- * What a fault scenario is. Every one is a file under scenarios/ and stands in catalogue.ts.
+ * A fault scenario. Each one is a file under scenarios/ and is listed in catalogue.ts.
  *
  * Invariants:
- *  FS1 A scenario judges by what clients were told and by what the program says at the end, never by its insides.
- *  FS2 What a machine cannot do is skipped with a reason, never silently.
+ *  FS1 A scenario judges by the answers that clients got and by what the program reports at the end, never by its internals.
+ *  FS2 A scenario that a machine cannot run is skipped with a reason, never silently.
  */
 import type { Rig } from './rig/rig.ts';
 
@@ -11,22 +11,22 @@ export interface Run {
   readonly rig: Rig;
   /** How often the fault is injected. */
   readonly trials: number;
-  /** Number of the first trial, which is the seed of its chance: one that went wrong can be injected again. */
+  /** Number of the first trial. A trial's number is the seed of its random choices, so a failed trial can be repeated. */
   readonly first: number;
-  /** Length of those that last a time instead of counting trials. */
+  /** Duration of scenarios that last for a time instead of counting trials. */
   readonly minutes: number;
-  /** Names of the attacks that the hostile scenario makes; all if there are none. */
+  /** Names of the attacks of the hostile scenario. An empty list means all. */
   readonly attacks: readonly string[];
-  /** Tells whoever watches how far it is. */
+  /** Reports progress to the person who watches. */
   readonly say: (line: string) => void;
 }
 
 export interface Outcome {
-  /** Faults that were injected. */
+  /** Number of faults injected. */
   readonly trials: number;
-  /** What did not hold, a sentence each; none: all held (FS1). */
+  /** Each thing that did not hold, as a sentence (FS1). */
   readonly broken: readonly string[];
-  /** What was measured, with its unit in the name. */
+  /** Measurements, with the unit in each name. */
   readonly figures: Readonly<Record<string, number | string>>;
 }
 
@@ -37,9 +37,9 @@ export interface Scenario {
   /** Trials of a whole run, and of the slice that the tests run. */
   readonly trials: number;
   readonly slice: number;
-  /** Length of a whole run, of those that last a time. */
+  /** Duration of a whole run, for scenarios that last for a time. */
   readonly minutes?: number;
-  /** Why this machine cannot do it; undefined if it can (FS2). */
+  /** Returns why this machine cannot run it, or undefined if it can (FS2). */
   readonly lacks?: () => string | undefined;
   readonly run: (run: Run) => Promise<Outcome>;
 }

@@ -1,7 +1,7 @@
-/** Chance with a seed, so that a trial that went wrong can be injected again. */
+/** Seeded random numbers, so that a failed trial can be repeated. */
 import { Random } from '../streams/random.ts';
 
-/** Numbers from 0 to below 1, the same ones for the same seed. */
+/** Returns numbers from 0 to below 1, the same ones for the same seed. */
 export function chance(seed: number): () => number {
   const random = new Random(seed);
   return () => random.next();

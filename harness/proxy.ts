@@ -1,8 +1,8 @@
 /**
- * A TCP link that can be hurt: cut, stopped in one direction or both, delayed, left half-open.
+ * A TCP link with faults. It can be cut, held in one or both directions, delayed or left half-open.
  *
- * TCP delivers in order or not at all, so within a connection nothing can be reordered, lost or doubled here: what a bad network does
- * to packets shows to a program as delay, silence and ended connections, and these are what it can inject.
+ * TCP delivers in order or not at all, so nothing can be reordered, lost or duplicated within a connection. A program sees a bad network
+ * only as delay, silence and ended connections. The proxy injects exactly these.
  */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
@@ -33,31 +33,31 @@ export class TcpProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Ends all connections and takes no new ones. */
+  /** Ends all connections and accepts no new ones. */
   cut(): void {
     this.#cut = true;
     this.#endAll();
   }
 
-  /** Bytes in that direction stand still: `up` is to the server. Connections stay open. */
+  /** Holds bytes in these directions while connections stay open. `up` is towards the server. */
   hold(...directions: Direction[]): void {
     for (const direction of directions) this.#held[direction] = true;
   }
 
-  /** The server sees all connections end, the clients see nothing. */
+  /** Ends all connections for the server, while the clients notice nothing. */
   halfOpen(): void {
     this.hold('up', 'down');
     for (const { server } of this.#pairs) server.destroy();
   }
 
-  /** Every piece of data takes so much longer in each direction. */
+  /** Delays every chunk of data by this time in each direction. */
   delay(ms: number): void {
     this.#delayMs = ms;
   }
 
   /**
-   * Everything flows again.
-   * @param kept whether connections live on and get what was held; else what was held is lost with them
+   * Lets everything flow again.
+   * @param kept whether connections stay open and get the held bytes; otherwise both are lost
    */
   heal(kept = true): void {
     this.#cut = false;
@@ -90,7 +90,7 @@ export class TcpProxy {
       server.destroy();
     });
     server.once('close', () => {
-      // A half-open link does not tell.
+      // A half-open link does not tell the client that the server is gone.
       if (this.#held.down) this.#waiting.push(() => client.destroy());
       else client.destroy();
     });
@@ -112,7 +112,7 @@ export class TcpProxy {
         to.once('drain', () => from.resume());
       }
     };
-    // Timers of one length fire in the order in which they were set, so the order of the bytes stays.
+    // Timers of equal length fire in the order in which they were set, so the bytes keep their order.
     from.on('data', (bytes) => (this.#delayMs > 0 ? setTimeout(write, this.#delayMs, bytes) : write(bytes)));
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Injected anomalies: what is done to the world, and what should be told of it. Each is one way in which a kind happens in a shop;
- * its size, place and moment come from a seed.
+ * Injected anomalies: the changes to the world, and the labels that should be detected. Each injection is one way in which an anomaly kind
+ * arises in a shop. Its size, place and time come from a seed.
  */
 import type { AnomalyKind } from '../streams/contract/anomaly-kinds.ts';
 import type { Fact, Sale } from '../streams/fact/fact.ts';
@@ -12,16 +12,16 @@ export interface Label {
   readonly sku?: string;
   readonly location: string;
   readonly device?: string;
-  /** It must be opened in this time, in microseconds since 1970. */
+  /** Interval in which the anomaly must be opened, in microseconds since 1970. */
   readonly from: number;
   readonly until: number;
 }
 
-/** The real facts, to be changed, and what is added. */
+/** The changes to the real facts, and the added events. */
 export class Injections {
   readonly labels: Label[] = [];
   readonly events: Event[] = [];
-  /** Real facts that do not happen, come later, or say something else. */
+  /** Real facts that are left out, arrive late or have other content. */
   readonly removed = new Set<Fact>();
   readonly delayed = new Map<Fact, number>();
   readonly replaced = new Map<Fact, Fact>();
@@ -32,7 +32,7 @@ export class Injections {
   readonly #used = new Set<string>();
   #count = 0;
 
-  /** @param days on which shops were open and injections may happen, since 1970 */
+  /** @param days open days on which injections may happen, in days since 1970 */
   constructor(facts: readonly Fact[], days: readonly number[], chance: Chance) {
     this.#chance = chance;
     this.#days = days;
@@ -49,7 +49,7 @@ export class Injections {
     }
   }
 
-  /** Whether nobody counts a key at a time, since what is injected would be found by it. */
+  /** Whether no cycle count may happen for a key at a time, because it would reveal an injection. */
   uncounted = (sku: string, at: number): boolean =>
     this.labels.some((label) => label.sku === sku && at >= label.from - DAY && at <= label.until);
 
@@ -89,7 +89,7 @@ export class Injections {
     }
   }
 
-  /** A delivery that nobody booked: more is sold than the book has. */
+  /** A delivery was not booked, so more is sold than the book has. */
   #negative(id: string): void {
     const { sku, at } = this.#place(1);
     const over = this.#chance.whole(1, 20);
@@ -108,7 +108,7 @@ export class Injections {
     this.#label('negative_stock', sku, at, at + HOUR);
   }
 
-  /** Units are promised, and then the stock turns out broken. */
+  /** Units are promised, and then part of the stock turns out broken. */
   #shortfall(id: string): void {
     const { sku, at } = this.#place(1);
     this.events.push(
@@ -136,7 +136,7 @@ export class Injections {
     this.#label('shortfall', sku, at, at + HOUR);
   }
 
-  /** A fifth to two thirds of the stock is gone, and a count finds out. */
+  /** A fifth to two thirds of the stock is missing, and a count reveals it. */
   #variance(id: string): void {
     const { sku, at } = this.#place(1);
     const share = this.#chance.between(0.2, 0.66);
@@ -152,7 +152,7 @@ export class Injections {
     this.#label('count_variance', sku, at, at + HOUR);
   }
 
-  /** The stock is not where the book says: nothing is sold for three weeks of a SKU that sold once a day in the four before. */
+  /** The stock is not where the book says. A SKU that sold about once a day in the last four weeks sells nothing for three weeks. */
   #phantom(): void {
     const { sku, at } = this.#place(28);
     for (const sale of this.#sales.get(sku) as Sale[])
@@ -186,7 +186,7 @@ export class Injections {
     this.#label('sales_spike', sku, at, at + 8 * HOUR);
   }
 
-  /** A bad batch: four to ten customers bring it back on one day. */
+  /** A bad batch: four to ten customers return the SKU on one day. */
   #returns(id: string): void {
     const { sku, at } = this.#place(8);
     const times = this.#chance.whole(4, 10);
@@ -200,7 +200,7 @@ export class Injections {
     this.#label('return_spike', sku, at, at + 8 * HOUR);
   }
 
-  /** A lorry that never comes, or with a tenth to two thirds missing. */
+  /** A transfer that arrives four days late, or with a tenth to two thirds missing. */
   #transfer(id: string, kind: 'transfer_overdue' | 'transfer_short'): void {
     const { sku, at } = this.#place(1);
     const eta = at + 2 * DAY;
@@ -214,7 +214,7 @@ export class Injections {
     this.#label(kind, sku, eta, eta + DAY);
   }
 
-  /** A tenth to a half arrives broken. */
+  /** A tenth to half of a receipt is damaged. */
   #receipt(id: string): void {
     const { sku, at } = this.#place(1);
     const qty = this.#chance.whole(12, 60);
@@ -223,7 +223,7 @@ export class Injections {
     this.#label('receipt_short', sku, at, at + HOUR);
   }
 
-  /** A slip of the point, or a wrong price list, for one to three sales: ten times, a tenth, five times. */
+  /** A slipped decimal point or a wrong price list affects one to three sales, with a factor of 10, 0.1, 5 or 0.2. */
   #price(): void {
     const { sku, at } = this.#place(20);
     const factor = this.#chance.pick([10, 0.1, 5, 0.2]);
@@ -236,7 +236,7 @@ export class Injections {
     this.#label('price_deviation', sku, at, last.at + HOUR);
   }
 
-  /** A till is offline from one morning to the next, and sends all at once. */
+  /** A till is offline from one morning to the next and then sends everything at once. */
   #late(): void {
     const place = this.#till(2);
     if (place === undefined) return;
@@ -247,7 +247,7 @@ export class Injections {
     this.labels.push({ kind: 'late_facts', location: DC, device: till, from: until, until: until + HOUR });
   }
 
-  /** A till is broken for a week, and what it would have sold is not sold. */
+  /** A till is broken for a week, and its sales do not happen. */
   #silent(): void {
     const place = this.#till(8);
     if (place === undefined) return;
@@ -257,7 +257,7 @@ export class Injections {
     this.labels.push({ kind: 'device_silent', location: DC, device: till, from: morning, until: morning + 7 * DAY });
   }
 
-  /** Either a dozen holds of one channel over most of the stock, or a bot that holds a third again and again and never buys. */
+  /** Either a dozen holds of one channel over most of the stock, or a bot that repeatedly holds half of it and never buys. */
   #hoard(id: string): void {
     const { sku, at } = this.#place(1);
     const bot = this.#chance.next() < 0.5;
@@ -284,7 +284,7 @@ export class Injections {
     this.labels.push({ kind, sku, location: DC, from, until });
   }
 
-  /** A SKU that nothing else is done to, with so many sale events in the 28 days before a moment of an open day. */
+  /** Picks a SKU without another injection, and a time on an open day after at least this many sale minutes in 28 days. */
   #place(events: number): { sku: string; at: number; before: number } {
     const skus = [...this.#sales.keys()];
     for (;;) {
@@ -300,7 +300,7 @@ export class Injections {
     }
   }
 
-  /** A till that nothing else is done to for so many days from an open morning on; undefined when there is none left. */
+  /** Picks a till without another injection for this many days from an open morning on, or returns undefined if there is none. */
   #till(days: number): { till: string; morning: number } | undefined {
     for (let attempt = 0; ; attempt++) {
       if (attempt > 10_000) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Precision and recall of the anomaly detectors: the real months, once as they are and once with labelled anomalies of every kind, played
- * in virtual time through the real reader, the real book and the real watch.
+ * Precision and recall of the anomaly detectors. The real months are played twice, once unchanged and once with labelled anomalies of every
+ * kind. They run in virtual time through the real reader, the real book and the real observer.
  */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,11 +18,11 @@ import { type Played, play } from './run.ts';
 import { Stops, score } from './score.ts';
 import { business, DAY, type Event, realFacts, reported } from './world.ts';
 
-/** Kinds whose facts come with orders, tasks and purchases. */
+/** Kinds that need facts of orders, tasks and purchases, which do not exist yet. */
 const LATER: ReadonlySet<AnomalyKind> = new Set(['receipt_overdue', 'pickup_overdue', 'task_overdue']);
-/** Where the README shows the table. */
+/** The place of the table in README.md. */
 const README_TABLE = /(<!-- anomalies: .*? -->)[\s\S]*?(<!-- \/anomalies -->)/;
-/** Tills are few: not more can be broken or late, one after the other. */
+/** There are few tills, so only this many can be broken or late one after the other. */
 const MOST: Partial<Record<AnomalyKind, number>> = { late_facts: 20, device_silent: 20 };
 
 const HELP = `npm run anomalies -- [--months A..B] [--from MONTH] [--seed N] [--each N] [--set name=value,…] [--show KIND]
@@ -57,13 +57,13 @@ async function main(): Promise<void> {
   const from = Date.parse(`${values.from}-01T00:00:00Z`) * 1000;
   const [seed, each] = [Number(values.seed), Number(values.each)];
   const end = (facts.at(-1) as Fact).at;
-  // Ten days at the end are left, so that what is injected has its time.
+  // Leave out the last 22 days, so that every injection has time to take effect.
   const days = [...new Set(facts.filter(({ type }) => type === 'sale').map(({ at }) => Math.floor(at / DAY)))].filter(
     (day) => day * DAY >= from + 2 * DAY && day * DAY < end - 22 * DAY,
   );
   const kinds = ANOMALY_KINDS.filter((kind) => !LATER.has(kind));
   const injections = new Injections(facts, days, new Chance(seed));
-  // Tills are few: those that are broken for a week choose first.
+  // There are few tills, so the kinds that need a till for a week choose first.
   for (const kind of [...kinds].sort())
     for (let i = 0; i < Math.min(each, MOST[kind] ?? each); i++) injections.inject(kind);
   const playing = performance.now();
@@ -107,7 +107,7 @@ function world(facts: readonly Fact[], seed: number, injections: Injections | un
     const at = injections?.delayed.get(fact) ?? event.at;
     return { at, make: injections?.replaced.get(fact) ?? fact };
   });
-  // Made of all facts, so that what goes on besides is the same in both worlds.
+  // Derived from all facts, so that the other business is the same in both worlds.
   events.push(...(business(facts, new Chance(seed + 2), injections?.uncounted ?? (() => false)) as typeof events));
   if (injections !== undefined) events.push(...(injections.events as typeof events));
   return events.sort((a, b) => a.at - b.at);

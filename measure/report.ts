@@ -1,4 +1,4 @@
-/** The result of a run: one table, with the machine and the date. */
+/** The result of a run as one table, with the machine and the date. */
 import { table } from '../bench/report.ts';
 import type { Score } from './score.ts';
 
@@ -18,7 +18,7 @@ export interface Report {
   readonly scores: readonly Score[];
 }
 
-/** The table alone, as the README shows it. */
+/** The table alone, as README.md shows it. */
 export function scoreTable({ scores }: Report): string {
   const rows = scores.map((each) => [
     `\`${each.kind}\``,
@@ -47,7 +47,7 @@ export function markdown(report: Report): string {
   ].join('\n');
 }
 
-/** What the table cannot say. */
+/** Remarks that do not fit in the table. */
 function notes({ scores }: Report): string[] {
   return scores.flatMap(({ kind, untouched, borneOut, sideEffects }) => [
     ...(borneOut === null

@@ -1,4 +1,4 @@
-/** Plays events through the real book and the real observer in virtual time, and notes what is opened. */
+/** Plays events through the real book and the real observer in virtual time, and records which alarms are opened. */
 
 import { AnomalyObserver } from '../actors/anomaly/observer.ts';
 import { foldDecision, foldFact } from '../actors/partition/fold.ts';
@@ -9,7 +9,7 @@ import type { Fact } from '../streams/fact/fact.ts';
 import type { StockDecision } from '../streams/journal/stock-decisions.ts';
 import { DAY, DC, type Event, MINUTE } from './world.ts';
 
-/** An alarm that was opened, and when; microseconds since 1970. */
+/** An alarm and the time it was opened, in microseconds since 1970. */
 export interface Opening {
   readonly kind: AnomalyKind;
   readonly sku: string | undefined;
@@ -22,17 +22,17 @@ export interface Played {
   readonly openings: readonly Opening[];
   readonly facts: number;
   readonly decisions: number;
-  /** Σ over days of the stock keys in the book. */
+  /** Sum over all days of the number of stock keys in the book. */
   readonly keyDays: number;
   readonly days: number;
   readonly bytesPerKey: number;
 }
 
 const TICK = 15 * MINUTE;
-/** A delivery comes before a sale would leave less. */
+/** A delivery is made before a sale would leave fewer units than this. */
 const LEAST = 25;
 
-/** @param from openings, and days, before are left out: the detectors learn */
+/** @param from time before which openings and days are not counted, because the detectors are still learning */
 export function play(events: readonly Event[], parameters: AnomalyParameters, from: number): Played {
   const partition = new Partition(0);
   const observer = new AnomalyObserver(0, { parameters, laneTimeMs: 3 * 86_400_000 });
@@ -83,7 +83,7 @@ function isDecision(made: Fact | StockDecision): made is StockDecision {
   return 'kind' in made;
 }
 
-/** What the data leaves out: deliveries. Nothing that an injection takes away is brought again. */
+/** Makes the deliveries that the data leaves out. Units removed by an injection are not replaced. */
 function deliver(partition: Partition, fact: Fact, at: number): void {
   const taken = fact.type === 'sale' ? fact.qty : fact.type === 'adjustment' ? -fact.delta : 0;
   if (taken <= 0 || fact.location !== DC || fact.id.startsWith('inject-')) return;

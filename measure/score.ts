@@ -1,4 +1,4 @@
-/** Openings against labels: precision, recall and delay by kind. */
+/** Compares openings with labels and computes precision, recall and delay by kind. */
 import type { AnomalyKind } from '../streams/contract/anomaly-kinds.ts';
 import type { Fact } from '../streams/fact/fact.ts';
 import type { Label } from './injections.ts';
@@ -9,22 +9,22 @@ export interface Score {
   readonly kind: AnomalyKind;
   readonly injected: number;
   readonly found: number;
-  /** Openings that no injection of the kind explains, on keys that nothing was done to. */
+  /** Openings that no injection of the kind explains, on keys without any injection. */
   readonly falseAlarms: number;
-  /** Openings of the kind on a key, or a till, to which something of another kind was done then. */
+  /** Openings of the kind on a key or a till to which another injection applied at that time. */
   readonly sideEffects: number;
   readonly precision: number | null;
   readonly recall: number | null;
   /** Median time from the cause to the opening, in hours. */
   readonly delayHours: number | null;
-  /** In the same months with nothing injected: openings, and per 1,000 stock keys a day. */
+  /** Openings in the same months without injections: their number, and per 1,000 stock keys a day. */
   readonly untouched: number;
   readonly untouchedPerKeyDay: number;
-  /** Of those, the ones that the real data bears out later: the SKU did stop selling. Known for phantoms only. */
+  /** Those openings that later data confirms, because the SKU did stop selling. Only known for `phantom_stock`. */
   readonly borneOut: number | null;
 }
 
-/** Whether a SKU sold, in the four weeks after, at most a quarter of what it sold in the four before its last sale. */
+/** Whether a SKU sold, in the four weeks after an opening, at most a quarter of its sales in the four weeks before its last sale. */
 export class Stops {
   readonly #minutes = new Map<string, number[]>();
 
@@ -64,7 +64,7 @@ export function score(
     if (hits[0] !== undefined) delays.push((hits[0].at - label.from) / HOUR);
   }
   const others = openings.filter((opening) => !explained.has(opening));
-  // What was done lasts: a week after it, the key is not as it was.
+  // The effect of an injection lasts, so openings up to a week after it count as side effects.
   const side = others.filter((opening) => labels.some((label) => touches(label, opening)));
   const falseAlarms = others.length - side.length;
   const before = untouched.openings.filter((opening) => opening.kind === kind);

@@ -1,7 +1,8 @@
 /**
- * The world that is measured in: the real sales, returns and adjustments of the months, and around them what the data leaves out and a
- * business has: deliveries before the stock runs out, transfers that arrive, cycle counts with small errors, holds that are
- * confirmed, released and expire, and six tills that report. The first is real; the rest is made by a seed, and has no anomaly in it.
+ * The world in which the detectors are measured. It has the real sales, returns and adjustments of the months. Generated events add the
+ * business that the data leaves out: transfers that arrive, cycle counts with small errors, and holds that are confirmed, released or
+ * expire. Deliveries come before the stock runs out (run.ts), and six tills report the facts. The generated part comes from a seed and has
+ * no anomaly in it.
  */
 import type { StockBook } from '../actors/stock/book.ts';
 import { readFacts } from '../src/replay/read.ts';
@@ -17,13 +18,13 @@ export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 export const TILLS = Array.from({ length: 6 }, (_, i) => `till-${i + 1}`);
 
-/** Something that the streams take at a moment, in microseconds since 1970. What depends on the stock is made when its turn comes. */
+/** An event that the streams receive at a moment, in microseconds since 1970. Content that depends on the stock is made at that moment. */
 export interface Event {
   at: number;
   readonly make: Fact | ((book: StockBook) => Fact | StockDecision | undefined);
 }
 
-/** The real facts of the files, in the order of their moments; every invoice at one till. */
+/** The real facts of the files in order of time. All facts of one invoice have the same till. */
 export async function realFacts(files: readonly string[]): Promise<Fact[]> {
   const facts: Fact[] = [];
   for (const file of files) {
@@ -43,7 +44,7 @@ export function reported(facts: readonly Fact[], chance: Chance): Event[] {
   return facts.map((fact) => ({ at: fact.at + chance.whole(1, 5) * 1_000_000, make: fact }));
 }
 
-/** What goes on every day besides. `skip`: keys that nobody counts at a time. */
+/** The other business of each day. @param skip whether a key must not be counted at a time */
 export function business(facts: readonly Fact[], chance: Chance, skip: (sku: string, at: number) => boolean): Event[] {
   const events: Event[] = [];
   const sold: string[] = [];
@@ -69,7 +70,7 @@ export function business(facts: readonly Fact[], chance: Chance, skip: (sku: str
   return events;
 }
 
-/** Counts find about one unit of fifty wrong, and mostly none. */
+/** A count with a small error, whose variance is 2 % of the stock. */
 function count(id: string, sku: string, at: number, chance: Chance, skip: (sku: string, at: number) => boolean): Event {
   const noise = chance.normal();
   return {
@@ -112,13 +113,13 @@ export function arrival(id: string, sku: string, at: number, qty: number, damage
   return { at, make };
 }
 
-/** Arrives within hours of its date, early or late. */
+/** A transfer that arrives within two hours of its date, early or late. */
 function transfer(id: string, sku: string, at: number, chance: Chance): Event[] {
   const eta = at + 2 * DAY;
   return [...shipment(id, sku, at, 24, eta), arrival(id, sku, eta + chance.whole(-120, 120) * MINUTE, 24, 0)];
 }
 
-/** One basket: half are left to expire, a fifth is given back, the rest is ordered (and leaves the book a day later). */
+/** One basket. Half of them expire and a fifth are released. The others are confirmed, and leave the book a day later. */
 function hold(id: string, sku: string, at: number, chance: Chance): Event[] {
   const end = chance.next();
   const grant = granted(id, sku, at, 'web', 'order', () => chance.whole(1, 2));
@@ -161,7 +162,7 @@ export function granted(
   };
 }
 
-/** Nothing where the grant was refused. */
+/** Makes nothing if the grant was refused. */
 export function step(id: string, kind: 'confirmed' | 'released' | 'expired', at: number): Event {
   return { at, make: (book) => (book.parts.has(id) ? { kind, id, atMs: at / 1000, parts: [[0, 1]] } : undefined) };
 }

@@ -1,6 +1,6 @@
 /**
- * Builds the live page (dashboards/web) into dist/web: hashed assets, and beside each file that gains by it its .br and .gz,
- * so that no node compresses anything while it serves. Others' code in it goes with its licence, in assets/licenses.txt.
+ * Builds the live page (dashboards/web) into dist/web with hashed assets. Each text file also gets a .br and a .gz copy, so that no node
+ * compresses while it serves. The licences of third-party code are in assets/licenses.txt.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { root } from './install.mjs';
 
 const PACKS = /\.(html|js|css|svg|txt)$/;
 
-/** What the page has in it of others; sbom.mjs lists these too. The build fails when the page has another package, or one less. */
+/** Third-party packages in the page, which sbom.mjs lists too. The build fails if the page contains other packages than these. */
 export const PAGE_PACKAGES = [
   '@fontsource-variable/archivo',
   '@preact/signals',
@@ -30,7 +30,7 @@ export async function buildWeb() {
     build: {
       outDir,
       emptyOutDir: true,
-      // The style sheet uses light-dark(), which these know.
+      // Browsers that support light-dark(), which the style sheet uses.
       target: ['chrome123', 'firefox125', 'safari17.5'],
       // A data: address would need more than default-src 'self'.
       assetsInlineLimit: 0,
@@ -45,7 +45,7 @@ export async function buildWeb() {
   compress(outDir);
 }
 
-/** Of scripts by the bundler's word. It says nothing of what a style sheet imports, so these are read. */
+/** The bundler reports the modules of scripts. It does not report the imports of style sheets, so these are parsed here. */
 function packagesIn(output) {
   const modules = output.flatMap(({ moduleIds }) => moduleIds ?? []);
   const files = modules.flatMap((id) => id.split('/node_modules/').slice(1).at(-1) ?? []);

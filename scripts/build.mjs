@@ -1,8 +1,8 @@
 /**
- * `npm run build`, also run by `npm ci` (prepare): compiles to dist with tsc, removes what an earlier build
- * left of sources that are gone, bundles the program, and builds the live page.
+ * `npm run build`, also run by `npm ci` (prepare). It compiles to dist with tsc, removes files whose sources are gone, bundles the program,
+ * and builds the live page.
  *
- * With the development packages left out (`npm ci --omit=dev`) there is no compiler: then a dist that is there will do.
+ * Without the development packages (`npm ci --omit=dev`) there is no compiler, so an existing dist is kept.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -37,8 +37,8 @@ async function build() {
 }
 
 /**
- * Bundles what is started as a process of its own, with its packages, into dist/program. From 1,200 files Node needs 1.6 s of CPU to load
- * a node, from this 0.5 s.
+ * Bundles the programs that are started as processes, with their packages, into dist/program. Loading a node takes Node.js 0.5 s of CPU
+ * from the bundle, and 1.6 s from 1,200 files.
  */
 async function bundle() {
   const { build } = await import('vite');
@@ -62,7 +62,7 @@ async function bundle() {
         output: {
           entryFileNames: '[name].js',
           codeSplitting: {
-            // Their dependencies stay outside: a fault there leaves nothing in doubt.
+            // Their dependencies stay outside the chunk, because a fault there leaves nothing in doubt.
             includeDependenciesRecursively: false,
             groups: [{ name: DECIDING_CHUNK, test: (id) => DECIDING.test(id) }],
           },

@@ -1,6 +1,6 @@
 /**
- * `npm run check`: types, lint, format, dead code, who may import whom, how large files and folders are, whether every invariant has an id of
- * its own and a line that holds it, and whether sbom.cdx.json is current. Runs all of them, then says which failed.
+ * `npm run check`: types, lint, format, dead code, import rules, sizes of files and folders, invariants and whether sbom.cdx.json is
+ * current. It runs all steps and then names those that failed.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';

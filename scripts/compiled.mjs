@@ -1,6 +1,6 @@
 /**
- * `npm run sim`, `bench`, `faults`, `anomalies` and `dashboards`: compiles a folder and what it imports into dist/<folder>, and runs its main.ts with
- * the other arguments. A build of dist during a run changes nothing under it.
+ * `npm run sim`, `bench`, `faults`, `anomalies` and `dashboards`. Compiles a folder and its imports into dist/<folder>, and runs its
+ * main.ts with the other arguments. A build of dist during a run does not affect the run.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 const child = spawn(process.execPath, [join(root, 'dist', folder, folder, 'main.js'), ...args], {
   cwd: root,
   stdio: 'inherit',
-  // Nodes that the harness starts are of this compilation, too.
+  // Nodes that the harness starts use this compilation too.
   env: { ...process.env, HOLDFAST_TEST_DIST: join('dist', folder) },
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));

@@ -1,6 +1,6 @@
 /**
- * Makes a fresh clone ready: npm packages and the compiled program, each only when it is missing or out of date.
- * Runs on bare Node.js: nothing here may import a package.
+ * Makes a fresh clone ready. Installs the npm packages and builds the program, each only when it is missing or out of date. This file runs
+ * on bare Node.js, so it must not import packages.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -9,18 +9,18 @@ import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Where the sources of dist are, and what else its contents depend on. */
+/** Sources of dist, and the other files that its contents depend on. */
 const SOURCES = ['src', 'dashboards', 'actors', 'streams', 'config', 'tsconfig.json', 'tsconfig.build.json'];
 
-/** Written by scripts/build.mjs at the end of a build: its age is the age of dist. */
+/** Written by scripts/build.mjs at the end of a build, so its age is the age of dist. */
 export const BUILD_LIST = join(root, 'dist', '.built-files');
 
-/** npm writes both files in one go, some milliseconds apart. */
+/** npm writes both files in one run, some milliseconds apart. */
 const SAME_WRITE_MS = 2_000;
 
 /**
- * Runs `npm ci` when node_modules is missing or older than package-lock.json, or when it was installed without the
- * development packages and these are needed: for tests and checks always, otherwise only to compile.
+ * Runs `npm ci` if node_modules is missing or older than package-lock.json. It also runs it if the development packages are missing but
+ * needed. Tests and checks always need them, and other commands only to compile.
  */
 export function ensureInstalled({ development = !isBuilt() } = {}) {
   const lock = mtime(join(root, 'package-lock.json'));
@@ -38,7 +38,7 @@ export function ensureInstalled({ development = !isBuilt() } = {}) {
   npm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
-/** Runs `npm run build` when dist is missing or older than a source. */
+/** Runs `npm run build` if dist is missing or older than a source. */
 export function ensureBuilt() {
   if (isBuilt()) return;
   console.log(`${existsSync(BUILD_LIST) ? 'dist is older than its sources' : 'no dist yet'}: npm run build`);
@@ -50,7 +50,7 @@ function isBuilt() {
   return built > 0 && existsSync(join(root, 'dist', 'program', 'src', 'cli', 'main.js')) && newest() <= built;
 }
 
-/** Runs npm, the one that runs this script where there is one, and ends the process when it fails. */
+/** Runs npm, preferably the one that runs this script, and ends the process if it fails. */
 function npm(args) {
   const self = process.env.npm_execpath;
   const inherited = { cwd: root, stdio: 'inherit' };

@@ -2,17 +2,17 @@
  * `node scripts/make-secrets.mjs [FOLDER]`: makes the secret files that docker-compose.yml names, in ./secrets by default.
  *
  * Invariants:
- *  MS1 A secret that is there is kept. To change one, delete its file, run this again and start the services again.
- *  MS2 Files for the servers are derived from the secrets at each run, so that they always agree with them. Redis gets hashes only.
- *  MS3 Only the folder's owner can enter it (0700). The files inside are readable (0644), because Compose mounts each as it is into
- *      containers that run under other users and without the right to pass over file modes.
+ *  MS1 An existing secret is kept. To change one, delete its file, run this script again and restart the services.
+ *  MS2 The servers' files are derived from the secrets at each run, so they always agree with them. Redis gets only hashes.
+ *  MS3 Only the folder's owner can enter it (0700). The files inside are readable (0644), because Compose mounts them unchanged into
+ *      containers that run under other users and without the right to bypass file modes.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { root } from './install.mjs';
 
-/** What a store device may do: report facts, ask, and read the answers in an inbox that nodes do not use. */
+/** A store device may report facts, send requests, and read the answers in an inbox that nodes do not use. */
 const DEVICE_PUBLISHES = [
   ...['sale', 'receipt', 'transfer', 'return', 'count', 'adjustment'].map((type) => `${type}.*.*`),
   'atp.query',
@@ -21,9 +21,9 @@ const DEVICE_PUBLISHES = [
 ];
 const DEVICE_SUBSCRIBES = ['_INBOX_device.>', 'anomaly.*'];
 
-/** What src/redis/connection.ts and src/redis/snapshot-store.ts send, and what the script there calls. */
+/** The commands that src/redis/connection.ts and src/redis/snapshot-store.ts send, and those that the Lua script there calls. */
 const NODE_COMMANDS = ['hset', 'hget', 'hmget', 'hkeys', 'hdel', 'hexists', 'eval', 'ping', 'info', 'role'];
-/** What a replica and a Sentinel send to a master, after the documentation of Redis. */
+/** The commands that a replica and a Sentinel send to a master, according to the documentation of Redis. */
 const REPLICA_COMMANDS = ['ping', 'replconf', 'psync'];
 const SENTINEL_COMMANDS = [
   ...['multi', 'exec', 'slaveof', 'ping', 'subscribe', 'publish', 'role', 'info'],
@@ -61,7 +61,7 @@ write('nats_routes.conf', [
   ']',
 ]);
 write('redis_auth.conf', [
-  // A health check needs no password; nobody without one learns or does more than that the server answers.
+  // A health check needs no password. A client without one can only learn that the server answers.
   'user default on nopass resetkeys resetchannels -@all +ping',
   user('holdfast', redis, '~holdfast:*', NODE_COMMANDS),
   user('replica', replica, 'resetkeys', REPLICA_COMMANDS),
@@ -72,7 +72,7 @@ write('redis_auth.conf', [
 write('sentinel_auth.conf', ['sentinel auth-user stock sentinel', `sentinel auth-pass stock ${sentinel}`]);
 console.log(`${folder} holds the secrets of docker-compose.yml`);
 
-// MS1.
+// An existing secret is kept (MS1).
 function secret(name) {
   const path = join(folder, name);
   if (!existsSync(path)) write(name, [randomBytes(32).toString('hex')]);
@@ -81,12 +81,12 @@ function secret(name) {
 
 function write(name, lines) {
   const path = join(folder, name);
-  // MS3.
+  // Containers run under other users, so the file must be readable (MS3).
   writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o644 });
   chmodSync(path, 0o644);
 }
 
-// MS2.
+// Redis gets the hash and never the password itself (MS2).
 function user(name, password, may, commands) {
   const hash = createHash('sha256').update(password).digest('hex');
   return `user ${name} on #${hash} resetchannels ${may} -@all ${commands.map((each) => `+${each}`).join(' ')}`;

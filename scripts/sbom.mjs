@@ -1,11 +1,10 @@
 /**
- * `npm run sbom`: writes sbom.cdx.json (CycloneDX 1.6), the packages that a Holdfast image holds: those that run, as npm installs
- * them without the development packages, and those that the live page has in it. `--check`, part of `npm run check`, fails when the
- * file is not what it would write.
+ * `npm run sbom`: writes sbom.cdx.json (CycloneDX 1.6), the packages in a Holdfast image. These are the packages that npm installs without
+ * the development packages, and those in the live page. `--check`, part of `npm run check`, fails if the file is not current.
  *
- * Made from package-lock.json alone, so that it is the same on every machine and for every npm: no time, no serial number, no address
- * of a registry. `npm sbom --omit dev` of npm 11.19 is not used: it leaves out zod, which is both a dependency and a peer of one, and
- * knows nothing of the page.
+ * The file depends only on package-lock.json, so it is the same on every machine and for every npm. It has no time, no serial number and no
+ * registry address. `npm sbom --omit dev` of npm 11.19 is not used, because it leaves out zod, which is both a dependency and a peer of
+ * one, and does not know the page.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -58,7 +57,7 @@ function componentOf(ref, at) {
     'bom-ref': ref,
     type: 'library',
     ...described(nameOf(at), packages[at]),
-    // Native parts for other systems than the image's are not installed there.
+    // Native parts for other systems are not installed in the image.
     scope: optional ? 'optional' : 'required',
     hashes: [{ alg: `SHA-${algorithm}`, content: Buffer.from(hash, 'base64').toString('hex') }],
   };
@@ -70,7 +69,7 @@ function described(name, { version, license }) {
   return { name, version, purl: `pkg:npm/${name.replace('@', '%40')}@${version}`, licenses };
 }
 
-/** The package that `name` means inside the one at `from`: the nearest node_modules upwards. None if it is not shipped. */
+/** The package that `name` resolves to from the one at `from`, in the nearest node_modules upwards. Empty if it is not shipped. */
 function found(held, from, name) {
   for (let at = from; ; at = at.slice(0, Math.max(0, at.lastIndexOf('/node_modules/')))) {
     const candidate = `${at}${at === '' ? '' : '/'}node_modules/${name}`;
@@ -87,7 +86,7 @@ function refOf(at) {
   return `${nameOf(at)}@${packages[at].version}`;
 }
 
-/** By code units, the same in every locale. */
+/** Compares code units, so the order is the same in every locale. */
 function byText(a, b) {
   return a < b ? -1 : 1;
 }

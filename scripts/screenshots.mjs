@@ -1,6 +1,6 @@
 /**
- * `npm run screenshots`: pictures of every view of the live page on the demo, light and dark, into docs/page. It starts a fresh
- * `holdfast up`, lets the demo live for a while, and takes what a person would see then.
+ * `npm run screenshots`: pictures of every view of the live page on the demo, light and dark, in docs/page. It starts a fresh `holdfast
+ * up`, lets the demo run for a while, and then takes the pictures.
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -47,7 +47,7 @@ try {
     for (const view of VIEWS) pages.push(await opened(browser, url, scheme, view, 1280, 900));
     for (const view of [VIEWS[0], VIEWS[4]]) pages.push(await opened(browser, url, scheme, view, 390, 844));
   }
-  // Charts begin when a page is opened, so all are open while the demo lives.
+  // Charts begin when a page is opened, so all pages are open while the demo runs.
   await new Promise((resolve) => setTimeout(resolve, ALIVE_MS));
   for (const { page, path, inside, name } of pages) {
     await page.bringToFront();
@@ -56,7 +56,7 @@ try {
       await page.locator('[data-anomaly]').first().click();
       await page.locator('[data-detail]').waitFor();
     }
-    // What it explained when it was opened has moved on since.
+    // The explanation is outdated by now, so request it again.
     if (name === 'sku') {
       await page.locator('.explanation header button').click();
       await page.locator('[data-step]').nth(5).waitFor();
@@ -72,7 +72,7 @@ try {
   rmSync(data, { recursive: true, force: true });
 }
 
-/** With a palette of 256 colours, which a page of few colours is drawn with as well, in a third of the bytes. */
+/** Reduces the picture to 256 colours. A page with few colours looks the same in a third of the bytes. */
 function write(path, picture) {
   const { width, height, ...decoded } = UPNG.decode(picture);
   const packed = Buffer.from(UPNG.encode(UPNG.toRGBA8({ width, height, ...decoded }), width, height, 256));

@@ -1,8 +1,8 @@
 /**
- * `npm test`: from a fresh clone to every test's result. Extra arguments go to vitest.
+ * `npm test`: from a fresh clone to the result of every test. Extra arguments go to vitest.
  *
- * The last line is `N passed, N failed`, with `, N skipped` when there are any. The exit code is 0 only if at least one
- * test ran and none failed; a file that does not load, or an error outside all tests, counts as a failure.
+ * The last line is `N passed, N failed`, with `, N skipped` if there are any. The exit code is 0 only if at least one test ran and none
+ * failed. A file that does not load, or an error outside all tests, counts as a failure.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -51,7 +51,7 @@ function vitest(args) {
   });
 }
 
-/** Counts tests; a failed file in which no test failed (it did not load, or a hook threw) is one failure. */
+/** Counts tests. A failed file without a failed test (it did not load, or a hook threw) counts as one failure. */
 function count(file) {
   let read;
   try {

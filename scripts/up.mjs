@@ -1,6 +1,6 @@
 /**
- * `npm run up`: from a fresh clone to a running system. Installs and builds what is missing, then becomes
- * `holdfast up` in this same process, so that a signal reaches the program itself.
+ * `npm run up`: from a fresh clone to a running system. It installs and builds what is missing, and then runs `holdfast up` in this
+ * process, so that signals reach the program itself.
  */
 import { join } from 'node:path';
 import { ensureBuilt, ensureInstalled, root } from './install.mjs';

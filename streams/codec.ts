@@ -1,5 +1,6 @@
 /** Bodies in JSON or MessagePack. Both mean the same. */
 import { Packr } from 'msgpackr';
+import { msgpackFault } from './msgpack-shape.ts';
 
 export const JSON_TYPE = 'application/json';
 export const MSGPACK_TYPE = 'application/msgpack';
@@ -7,13 +8,26 @@ export const MSGPACK_TYPE = 'application/msgpack';
 export const MAX_DEPTH = 64;
 const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 
+export interface DecodeOptions {
+  /** True to accept `undefined` in MessagePack, which nodes of this program write for an absent field. */
+  readonly undefinedToo?: boolean;
+  /** True to skip the check of the shape, as Holdfast 0.1 did for facts over NATS. */
+  readonly unchecked?: boolean;
+}
+
 /**
  * Decodes a body, and throws if it is malformed. Without a content type the first byte decides. JSON begins with `{`, `[`, whitespace or a
- * byte order mark.
+ * byte order mark. MessagePack from outside is decoded here only, after a check of its shape and depth.
  */
-export function decodeBody(bytes: Uint8Array, contentType: string | undefined): unknown {
-  if (isMsgpack(bytes, contentType)) return packr.unpack(bytes);
-  return JSON.parse(textOf(bytes));
+export function decodeBody(
+  bytes: Uint8Array,
+  contentType: string | undefined,
+  { undefinedToo = false, unchecked = false }: DecodeOptions = {},
+): unknown {
+  if (!isMsgpack(bytes, contentType)) return JSON.parse(textOf(bytes));
+  const fault = unchecked ? undefined : msgpackFault(bytes, MAX_DEPTH, undefinedToo);
+  if (fault !== undefined) throw new Error(fault);
+  return packr.unpack(bytes);
 }
 
 export function isMsgpack(bytes: Uint8Array, contentType: string | undefined): boolean {

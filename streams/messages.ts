@@ -9,7 +9,6 @@
  */
 import { z } from 'zod';
 import { decodeBody, encodeBody, MSGPACK_TYPE } from './codec.ts';
-import { msgpackFault } from './msgpack-shape.ts';
 
 /** Version of all forms between nodes. */
 export const MESSAGE_VERSION = 1;
@@ -19,7 +18,6 @@ export const version = z.literal(MESSAGE_VERSION).optional();
 /** A value that is read-only at every depth. */
 export type Read<T> = T extends object ? { readonly [K in keyof T]: Read<T[K]> } : T;
 
-const MAX_DEPTH = 32;
 /** Most items of a list without a bound of its own. The most bytes of an answer bound such a list earlier. */
 const MOST_ITEMS = 10_000_000;
 /** Longest reason of a Misfit, in characters. */
@@ -49,12 +47,10 @@ export function readMessage<T extends z.ZodType>(schema: T, bytes: Uint8Array): 
 
 /** Decodes bytes without a check of their form. Throws a Misfit if they are not MessagePack. */
 export function unpackMessage(bytes: Uint8Array): unknown {
-  const fault = msgpackFault(bytes, MAX_DEPTH, true);
-  if (fault !== undefined) throw new Misfit(`it is not MessagePack: ${fault}`);
   try {
-    return decodeBody(bytes, MSGPACK_TYPE);
+    return decodeBody(bytes, MSGPACK_TYPE, { undefinedToo: true });
   } catch (cause) {
-    throw new Misfit('it is not MessagePack', { cause });
+    throw new Misfit(`it is not MessagePack: ${(cause as Error).message.slice(0, 200)}`, { cause });
   }
 }
 

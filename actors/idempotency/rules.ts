@@ -74,8 +74,9 @@ export class Rules {
     return this.#entryAt(stream, seq, recordedAt);
   }
 
-  /** Returns the rule for a message that is about to be stored. */
-  next(nowMs: number): Rule {
+  /** Returns the rule for a message that is about to be stored, or undefined while the list has not been read. */
+  next(nowMs: number): Rule | undefined {
+    if (this.#entries.length === 0) return undefined;
     return this.#entryAt(present(FACT_STREAM_NAMES[0]), Number.POSITIVE_INFINITY, nowMs * 1000);
   }
 

@@ -3,11 +3,10 @@
  * fact streams uses it. Detecting duplicates is separate, because that needs the state (actors/ingest/intake.ts).
  */
 import type { StoredMessage } from '../../streams/broker.ts';
-import { decodeBody, isMsgpack, MAX_DEPTH } from '../../streams/codec.ts';
+import { decodeBody } from '../../streams/codec.ts';
 import { type Fact, type ParsedFact, parseFact } from '../../streams/fact/fact.ts';
 import type { ParkMarks } from '../../streams/fact/park-marks.ts';
 import { type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked.ts';
-import { msgpackFault } from '../../streams/msgpack-shape.ts';
 import { encodeToken, type StoredFact } from '../../streams/subjects.ts';
 import type { Rule } from './rules.ts';
 
@@ -65,11 +64,7 @@ export function readStored(
 
 /** Decodes like a body over HTTP (src/api/bodies.ts). Version 1 skips the MessagePack shape check, as Holdfast 0.1 did over NATS. */
 function decoded({ version }: Rule, message: StoredMessage): unknown {
-  const { data } = message;
-  const contentType = message.header('Content-Type');
-  const fault = version >= 2 && isMsgpack(data, contentType) ? msgpackFault(data, MAX_DEPTH) : undefined;
-  if (fault !== undefined) throw new Error(fault);
-  return decodeBody(data, contentType);
+  return decodeBody(message.data, message.header('Content-Type'), { unchecked: version < 2 });
 }
 
 function isTooOld(rule: Rule, message: StoredMessage, fact: Fact): boolean {

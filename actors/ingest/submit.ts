@@ -125,9 +125,11 @@ export class StreamFactIngress implements FactIngress {
     return outcome;
   }
 
-  /** The rule by which a fact stored now will be judged. */
+  /** The rule by which a fact stored now will be judged. Throws undecided while the node starts. */
   get #rule(): Rule {
-    return this.#deps.rules.next(this.#deps.clock.nowMs());
+    const rule = this.#deps.rules.next(this.#deps.clock.nowMs());
+    if (rule === undefined) throw undecided(UNDECIDED.starting);
+    return rule;
   }
 
   #oldest(): number {

@@ -53,6 +53,7 @@ export class Refusal extends Error {
  * answer, because they name addresses, streams and other internals of an installation.
  */
 export const UNDECIDED = {
+  starting: 'the node is starting and has not read the rules of the streams yet; ask again with the same id',
   moving: 'the partition is moving to another node; ask again with the same id',
   owner: 'the owner of the partition does not answer; ask again with the same id',
   lease: 'this node cannot confirm its lease',

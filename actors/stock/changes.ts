@@ -15,8 +15,8 @@ import {
   type CountRegister,
   NO_RARE_UNITS,
   type PartLine,
+  type RareBucket,
   ReservationPart,
-  type SeldomBucket,
   type StockKey,
 } from './state.ts';
 
@@ -30,7 +30,7 @@ export interface KeyFigures {
   allocated: number;
   inTransit: number;
   /** NO_RARE_UNITS itself for the many keys that have none, so that they can be compared by identity instead of bucket by bucket. */
-  rare: Readonly<Record<SeldomBucket, number>>;
+  rare: Readonly<Record<RareBucket, number>>;
 }
 
 export interface KeyChange {

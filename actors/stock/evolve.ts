@@ -14,14 +14,7 @@ import type { Granted, StockDecision } from '../../streams/journal/stock-decisio
 import type { StockBook } from './book.ts';
 import { move, registerCount } from './movements.ts';
 import { settle } from './reservation.ts';
-import {
-  CoordinatorEntry,
-  emptySeldom,
-  ReservationPart,
-  type SeldomState,
-  type StockKey,
-  type Transit,
-} from './state.ts';
+import { CoordinatorEntry, emptyRare, type RareState, ReservationPart, type StockKey, type Transit } from './state.ts';
 
 /** Folds a fact. The caller has checked that it was not folded already. */
 export function applyFact(book: StockBook, fact: Fact): void {
@@ -233,8 +226,8 @@ function addPart(book: StockBook, id: string): ReservationPart {
   return part;
 }
 
-function rare(key: StockKey): SeldomState {
-  key.rare ??= emptySeldom();
+function rare(key: StockKey): RareState {
+  key.rare ??= emptyRare();
   return key.rare;
 }
 

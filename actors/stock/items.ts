@@ -6,7 +6,7 @@ import type { ItemForm } from '../book/domain.ts';
 import type { StockBook } from './book.ts';
 import { sellableFromParts } from './movements.ts';
 import { settle } from './reservation.ts';
-import { CoordinatorEntry, emptySeldom, ReservationPart, SELDOM_BUCKETS, SkuEntry, type StockKey } from './state.ts';
+import { CoordinatorEntry, emptyRare, RARE_BUCKETS, ReservationPart, SkuEntry, type StockKey } from './state.ts';
 
 type Fields = readonly unknown[];
 type ShortTuple = ReturnType<typeof shortTuple>;
@@ -21,7 +21,7 @@ type KeyTuple = [
   rare: 0 | (number | TransitTuple[])[],
 ];
 
-const { first: FIRST, later: LATER } = byAge(SELDOM_BUCKETS);
+const { first: FIRST, later: LATER } = byAge(RARE_BUCKETS);
 
 function keyTuple(key: StockKey): Fields {
   const { count, rare } = key;
@@ -49,7 +49,7 @@ function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, c
   key.movements = movements;
   if (count !== 0) key.count = { at: count[0], id: count[1], counted: count[2] };
   if (rare !== 0) {
-    key.rare = emptySeldom();
+    key.rare = emptyRare();
     const transit = rare[FIRST.length] as 0 | TransitTuple[];
     if (transit !== 0) key.rare.transit = new Map(transit.map(transitEntry));
     for (const [at, bucket] of FIRST.entries()) key.rare[bucket] = rare[at] as number;

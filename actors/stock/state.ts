@@ -29,17 +29,17 @@ export interface Transit {
   eta: number | undefined;
 }
 
-export type SeldomBucket = Exclude<OnHandBucket, 'sellable'>;
-export const SELDOM_BUCKETS = ON_HAND_BUCKETS.filter((bucket) => bucket !== 'sellable');
+export type RareBucket = Exclude<OnHandBucket, 'sellable'>;
+export const RARE_BUCKETS = ON_HAND_BUCKETS.filter((bucket) => bucket !== 'sellable');
 
 /** State that few stock keys have. It is kept apart so that the other keys stay small. */
-export interface SeldomState extends Record<SeldomBucket, number> {
+export interface RareState extends Record<RareBucket, number> {
   transit: Map<string, Transit> | undefined;
 }
 
-export const NO_RARE_UNITS: Readonly<Record<SeldomBucket, number>> = noUnits(SELDOM_BUCKETS);
+export const NO_RARE_UNITS: Readonly<Record<RareBucket, number>> = noUnits(RARE_BUCKETS);
 
-export function emptySeldom(): SeldomState {
+export function emptyRare(): RareState {
   return { ...NO_RARE_UNITS, transit: undefined };
 }
 
@@ -59,7 +59,7 @@ export class StockKey {
   allocated = 0;
   /** Units granted by decisions that are not journaled yet. They are neither stored nor answered, but cannot be promised again. */
   pending = 0;
-  rare: SeldomState | undefined = undefined;
+  rare: RareState | undefined = undefined;
 
   constructor(sku: SkuEntry, location: string) {
     this.sku = sku;

@@ -1,4 +1,4 @@
-/** Facts from JetStream into memory, beside a reader that drops them. */
+/** Facts per second from JetStream into memory, compared with a reader that drops them. */
 import type { BenchContext } from '../context.ts';
 import { atLeast, beside, type Figure } from '../figure.ts';
 import { Worker } from '../processes.ts';
@@ -10,7 +10,7 @@ const PASSES = 2;
 
 export async function factsFigure(context: BenchContext): Promise<Figure> {
   const { servers } = context;
-  // Filled without a sync a message, or it would take minutes; read with the policy of production.
+  // Filled without a sync per message, which would take minutes. It is read with the sync policy of production.
   const filling = await servers.nats('nats-facts', '2m');
   const publisher = new Worker();
   await publisher.run('publishFacts', { nats: filling.url, count: COUNT, skus: SKUS, locations: LOCATIONS });

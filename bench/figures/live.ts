@@ -1,4 +1,4 @@
-/** A thousand readers of the live feed, a hundred of them slow: what they cost a node's memory, and those who ask it for ATP. */
+/** The cost of a thousand live-feed readers, a hundred of them slow, in a node's memory and in ATP latency. */
 import type { ServerHandle } from '../../src/servers/local-server.ts';
 import type { BenchContext } from '../context.ts';
 import { atMost, bound, type Figure } from '../figure.ts';
@@ -10,9 +10,9 @@ const SLOW = 100;
 const SKUS = 1_000;
 const ATP_PER_SECOND = 200;
 const FACTS_PER_SECOND = 200;
-/** Of each side, in turn: a single stall of a machine decides a p99, so that one round says little. */
+/** Rounds of each side, in turn. One stall of the machine can decide a p99, so a single round would prove little. */
 const ROUNDS = 5;
-/** A reader's connection, and what may lie in it: 64 KiB beside a message of each topic. */
+/** Limit for all connections with their buffers, which may hold 64 KiB and a message per topic each. */
 const GOAL_MIB = 128;
 
 export async function liveFigures(context: BenchContext): Promise<Figure[]> {
@@ -42,7 +42,7 @@ async function measured({ seconds }: BenchContext, { nats, redis, node, load, re
   const address = await node.run('startHoldfast', { ...deps, name: 'live' });
   await ready(address);
   const paced = { address, perSecond: ATP_PER_SECOND, factsPerSecond: FACTS_PER_SECOND, skus: SKUS };
-  // Every SKU is known, and the code is warm.
+  // Make every SKU known and warm up the code.
   await load.run('receiveAll', { address, skus: SKUS });
   await load.run('paceAtp', { ...paced, seconds: 2 });
   const [alone, watched]: [number[], number[]] = [[], []];

@@ -1,4 +1,4 @@
-/** The state machine alone, and what it keeps in memory. */
+/** Throughput of the state machine alone, and its memory use. */
 import type { BenchContext } from '../context.ts';
 import { bound, type Figure } from '../figure.ts';
 import { Worker } from '../processes.ts';

@@ -1,4 +1,4 @@
-/** Durable reservations: one hot SKU and 1,000 SKUs over NATS, the same over HTTP, ATP over HTTP, and too many callers. */
+/** Durable reservations over NATS (one hot SKU and 1,000 SKUs) and over HTTP, ATP over HTTP, and overload. */
 
 import type { BenchContext } from '../context.ts';
 import { atLeast, type Contender, type Figure, type Raced, race } from '../figure.ts';
@@ -15,14 +15,14 @@ const POSTGRES_CONNECTIONS = 32;
 
 export const RESERVATION_FIGURES = ['hot', 'spread', 'http', 'atp', 'overload'] as const;
 
-/** A node with stock, and what the figures send at it. */
+/** A node with stock, and the load that the figures send to it. */
 class Shop {
   readonly #context: BenchContext;
   readonly node: Worker;
   readonly load = new Worker();
   readonly nats: string;
   readonly http: string;
-  /** Grants that the load was told of. */
+  /** Units granted in answers to the load. */
   granted = 0;
 
   private constructor(context: BenchContext, node: Worker, nats: string, http: string) {
@@ -83,7 +83,7 @@ class Shop {
     });
   }
 
-  /** Grants told of, counted against what the book says is held; nothing may be sold twice. */
+  /** Compares the answered grants with the units held in the book, and checks that nothing is oversold. */
   async check(): Promise<string> {
     const { held, least } = await this.node.run('unitsHeld');
     if (held !== this.granted) throw new Error(`granted ${this.granted} units, but ${held} are held`);
@@ -91,7 +91,7 @@ class Shop {
     return `checked: ${held} units granted = ${held} held, nothing oversold`;
   }
 
-  /** More callers than units: exactly the units are granted. */
+  /** Sends more requests than there are units. Exactly the units must be granted. */
   async checkScarce(): Promise<string> {
     const ask = async () => {
       const response = await fetch(`http://${this.http}/v1/reservations`, {
@@ -238,7 +238,7 @@ async function spreadFigure(
   hot: Figure,
   postgres: Postgres | undefined,
 ): Promise<Figure> {
-  // Hot again, in turns with spread: a comparison of minutes ago compares machines.
+  // The hot SKU runs again, in turns with the spread load, because minutes later the machine may be in another state.
   const contenders = [
     shop.place(SKUS),
     shop.place(1),
@@ -351,7 +351,7 @@ async function openPostgres(context: BenchContext): Promise<Postgres | undefined
   };
 }
 
-/** Bytes of the answer to a reservation. */
+/** Size of the answer to a reservation, in bytes. */
 async function sampleAnswer(shop: Shop): Promise<number> {
   const response = await fetch(`http://${shop.http}/v1/reservations`, {
     method: 'POST',

@@ -1,4 +1,7 @@
-/** Restart with a million actors: loading the snapshots, beside the bare read of the same bytes; and the whole start. */
+/**
+ * Restart with a million actors. The time to load the snapshots is compared with a bare read of the same bytes. The whole start is measured
+ * too.
+ */
 import type { BenchContext } from '../context.ts';
 import { atMost, bound, type Figure } from '../figure.ts';
 import { Worker } from '../processes.ts';

@@ -1,9 +1,9 @@
-/** What a front could do at most: the transport alone, answering the same number of bytes. */
+/** The bare transports, answering the same number of bytes. A front cannot be faster than these. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect } from '@nats-io/transport-node';
 
-/** Answers requests on a subject with so many bytes. */
+/** Answers requests on a subject with a fixed number of bytes. */
 export async function serveEcho(options: { nats: string; subject: string; bytes: number }): Promise<void> {
   const nc = await connect({ servers: options.nats });
   const answer = Buffer.alloc(options.bytes, 0x61);
@@ -11,7 +11,7 @@ export async function serveEcho(options: { nats: string; subject: string; bytes:
   await nc.flush();
 }
 
-/** node:http that reads the body and answers JSON of so many bytes. Returns HOST:PORT. */
+/** A node:http server that reads the body and answers with a fixed number of bytes. Returns HOST:PORT. */
 export async function serveBareHttp(options: { bytes: number }): Promise<string> {
   const answer = Buffer.alloc(options.bytes, 0x61);
   const server = createServer((request, response) => {

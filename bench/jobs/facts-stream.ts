@@ -1,4 +1,4 @@
-/** Facts in JetStream: putting many there, and reading them as fast as the client alone can. */
+/** Facts in JetStream: publishing many of them, and reading them as fast as the client alone can. */
 import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, headers, nanos } from '@nats-io/transport-node';
 import { NatsBroker } from '../../streams/nats/broker.ts';
@@ -52,7 +52,7 @@ export async function publishFacts(options: FactsOptions): Promise<void> {
   await nc.close();
 }
 
-/** A consumer as the follower makes it, whose messages are dropped: what reading costs by itself. Messages a second. */
+/** Reads with a consumer like the follower's and drops the messages, to measure the cost of reading alone. Returns messages per second. */
 export async function readFactsBare(options: { nats: string; count: number }): Promise<number> {
   const nc = await connect({ servers: options.nats });
   const manager = await jetstreamManager(nc, { checkAPI: false });

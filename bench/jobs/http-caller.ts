@@ -1,6 +1,6 @@
 /**
- * A caller over HTTP/1.1 with keep-alive on a bare socket, so that the load costs less than what it measures. Reads answers that have a
- * Content-Length, which is all that is asked here.
+ * A caller over HTTP/1.1 with keep-alive on a bare socket, so that the load costs less than the server it measures. It only understands
+ * answers with a Content-Length, which all answers here have.
  */
 import { connect, type Socket } from 'node:net';
 
@@ -9,7 +9,7 @@ export function atpText(address: string, sku: string): string {
 }
 
 export interface Caller {
-  /** The status; 0 if the connection broke. */
+  /** Resolves with the status, or with 0 if the connection breaks. */
   ask(text: string): Promise<number>;
   close(): void;
 }

@@ -1,4 +1,4 @@
-/** Readers of the live feed, quick and slow, and callers at a fixed rate beside them. */
+/** Fast and slow readers of the live feed, and callers at a fixed rate beside them. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { atpText, type Caller, openCaller } from './http-caller.ts';
@@ -7,7 +7,7 @@ import { skuName } from './requests.ts';
 export interface LiveReaders {
   readonly address: string;
   readonly readers: number;
-  /** So many of them read nothing. */
+  /** Number of readers that read nothing. */
   readonly slow: number;
   readonly skus: number;
 }
@@ -18,7 +18,7 @@ const MOST_FACTS = 1_000;
 let sockets: WebSocket[] = [];
 let read = { messages: 0, bytes: 0, closed: 0 };
 
-/** Opens them; each reads what the page reads, and the ATP of one SKU as a storefront does. */
+/** Opens the readers. Each subscribes to the page's topics and to the ATP of one SKU, like a storefront. */
 export async function openReaders({ address, readers, slow, skus }: LiveReaders): Promise<void> {
   read = { messages: 0, bytes: 0, closed: 0 };
   const opening = Array.from({ length: readers }, (_, index) => {
@@ -59,8 +59,8 @@ export interface PacedLoad {
 }
 
 /**
- * Asks for ATP at a fixed rate while facts come in; times count from when a request was due, so that a stall delays all that were due
- * meanwhile.
+ * Asks for ATP at a fixed rate while facts arrive. Times count from when a request was due, so a stall counts for every request due during
+ * it.
  */
 export async function paceAtp(options: PacedLoad): Promise<{ p50Ms: number; p99Ms: number; asked: number }> {
   const { address, perSecond, factsPerSecond, seconds, skus } = options;
@@ -96,7 +96,7 @@ export async function paceAtp(options: PacedLoad): Promise<{ p50Ms: number; p99M
   return { p50Ms: quantile(0.5), p99Ms: quantile(0.99), asked: times.length };
 }
 
-/** So many connections as are asked on at once. */
+/** A pool that opens a connection whenever all others are in use. */
 class Callers {
   readonly #address: string;
   readonly #all: Caller[] = [];
@@ -126,7 +126,7 @@ class Callers {
 
 let sent = 0;
 
-/** A receipt for each SKU, so that every one is known. */
+/** Books a receipt of each SKU, so that every SKU is known. */
 export async function receiveAll({ address, skus }: { address: string; skus: number }): Promise<void> {
   for (let from = 0; from < skus; from += MOST_FACTS) await post(address, Math.min(MOST_FACTS, skus - from), skus);
 }

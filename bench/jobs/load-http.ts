@@ -1,4 +1,4 @@
-/** Load over HTTP/1.1 with keep-alive: a connection for each caller. */
+/** Load over HTTP/1.1 with keep-alive and one connection per caller. */
 import { closedLoop, type LoadOptions, type LoadResult, type Outcome } from '../closed-loop.ts';
 import { atpText, type Caller, openCaller } from './http-caller.ts';
 import { placeBody, skuName } from './requests.ts';

@@ -1,4 +1,4 @@
-/** Load over NATS: single requests, as a storefront sends them, over a few connections. */
+/** Load over NATS. Requests are single, like a storefront's, and share one connection. */
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { closedLoop, type LoadOptions, type LoadResult, type Outcome } from '../closed-loop.ts';
 import { placeBody, skuName } from './requests.ts';
@@ -6,7 +6,7 @@ import { placeBody, skuName } from './requests.ts';
 export interface NatsLoad extends LoadOptions {
   readonly nats: string;
   readonly subject: string;
-  /** SKUs the requests are spread over. */
+  /** Number of SKUs that the requests are spread over. */
   readonly skus: number;
 }
 

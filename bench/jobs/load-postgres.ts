@@ -1,6 +1,6 @@
 /**
- * PostgreSQL as a peer: a conditional update and the insert of the reservation in one transaction, fsync on.
- * `one`: both in one statement, one round trip, which is the best it can do; `four`: begin, update, insert, commit.
+ * PostgreSQL as a peer: a conditional update and the insert of the reservation in one transaction, with fsync on. `one` uses one statement
+ * and one round trip, which is the fastest form. `four` uses begin, update, insert and commit.
  */
 import pg from 'pg';
 import { closedLoop, type LoadOptions, type LoadResult, type Outcome } from '../closed-loop.ts';
@@ -23,7 +23,7 @@ const INSERT = {
   text: `INSERT INTO reservation (id, sku, qty, expires_at) VALUES ($1, $2, 1, now() + interval '900 s')`,
 };
 
-/** Tables with so many SKUs. */
+/** Creates the tables with stock of this many SKUs. Returns the server's version. */
 export async function preparePostgres(options: { url: string; skus: number; units: number }): Promise<string> {
   const client = new pg.Client(options.url);
   await client.connect();

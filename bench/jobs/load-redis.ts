@@ -1,4 +1,4 @@
-/** Redis as a peer: one Lua script that takes units if they are there and records the hold with its expiry. No disk. */
+/** Redis as a peer. One Lua script takes the units if they are available and records the hold with its expiry, without a disk. */
 import { createClient } from 'redis';
 import { closedLoop, type LoadOptions, type LoadResult } from '../closed-loop.ts';
 import { freshId, skuName } from './requests.ts';

@@ -1,4 +1,4 @@
-/** The state machine alone: how fast it folds, and how many bytes what it remembers takes. */
+/** The state machine alone: the throughput of its fold, and the memory of its state. */
 import { FactIds } from '../../actors/idempotency/fact-ids.ts';
 import { StockBook } from '../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
@@ -15,16 +15,16 @@ export interface Shape {
   readonly locations: number;
 }
 
-/** Facts that are read at a time before they are folded, as a follower reads them: still warm when they are folded. */
+/** Facts parsed at a time before they are folded, so that they are still in the cache when they are folded, as with a follower. */
 const BLOCK = 10_000;
 
 /**
- * Facts a second of processor time through FactIds and applyFact, with the hash of the id; reading them is left out. Time
- * of the processor, because the figure is for a core, and a busy machine gives less than one.
+ * Facts per second of processor time through FactIds and applyFact, including the hash of the id and excluding parsing. The figure is per
+ * core, and a busy machine gives less than one core, so it uses processor time.
  */
 export async function foldFacts(options: Shape & { count: number }): Promise<number> {
   let perSecond = 0;
-  // The first pass warms the compiler up; each pass folds into empty books.
+  // The first pass warms up the compiler. Each pass folds into empty books.
   for (let pass = 0; pass < 3; pass++) {
     const books = freshBooks();
     const factIds = new FactIds();
@@ -49,7 +49,7 @@ function fold(books: readonly StockBook[], factIds: FactIds, fact: Fact, content
   applyFact(books[partition] as StockBook, fact);
 }
 
-/** Facts a second of processor time from bytes to a checked fact with its hashes, as intake reads them. */
+/** Facts per second of processor time from bytes to a validated fact with its hashes, as intake parses them. */
 export async function parseFacts(options: Shape & { count: number }): Promise<number> {
   const bytes = Array.from({ length: options.count }, (_, number) => encodeBody(sale(number, options), JSON_TYPE));
   let perSecond = 0;
@@ -67,7 +67,7 @@ export interface Sizes {
   readonly bytesPerSeenId: number;
 }
 
-/** Bytes of a stock key with one movement and one count, all indexes and strings as they come off the wire. */
+/** Bytes of a stock key with one movement and one count, including all indexes and its strings as decoded from the wire. */
 export async function measureActors(options: Shape): Promise<Sizes> {
   const count = options.skus * options.locations;
   const before = used();
@@ -89,7 +89,7 @@ export async function measureActors(options: Shape): Promise<Sizes> {
   return { bytesPerActor: actors / count, bytesPerSeenId: ids / factIds.size };
 }
 
-/** Bytes of a live hold of one line, on 1,000 SKUs. */
+/** Bytes of a live hold of one line, over 1,000 SKUs. */
 export async function measureHolds(options: { count: number }): Promise<number> {
   const books = freshBooks();
   for (let number = 0; number < 1000; number++)
@@ -151,7 +151,7 @@ export function counted(number: number, shape: Shape) {
   };
 }
 
-/** Off the wire, so that strings are what a node would hold. */
+/** Encodes and decodes the value, so that its strings are those that a node would hold. */
 export function read(value: object): ParsedFact {
   const parsed = parseFact(decodeBody(encodeBody(value, JSON_TYPE), undefined));
   if (!parsed.ok) throw new Error(parsed.message);

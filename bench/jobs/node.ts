@@ -1,4 +1,4 @@
-/** The node under test: the whole program's composition root, in a process of its own. */
+/** The node under test, which is the whole program in a process of its own. */
 import { loadSettings } from '../../config/load-settings.ts';
 import { type RunningNode, startNode } from '../../src/node/node.ts';
 import { createLog } from '../../src/process/log.ts';
@@ -12,7 +12,7 @@ export interface NodeOptions {
 
 let running: RunningNode | undefined;
 
-/** Returns HOST:PORT of its HTTP. */
+/** Returns HOST:PORT of the node's HTTP server. */
 export async function startHoldfast(options: NodeOptions): Promise<string> {
   const { nats, natsMonitor, redis, name } = options;
   const snapshotKey = 'the key of the node under test, as strict asks for one';
@@ -40,7 +40,7 @@ export async function stopHoldfast(): Promise<void> {
   running = undefined;
 }
 
-/** Facts a second from the first that is folded to the last of so many; and what the book says they come to. */
+/** Waits until `count` facts are folded. Returns facts per second since the first one, and the sum of sellable units. */
 export async function awaitFacts(options: {
   count: number;
   withinMs: number;
@@ -64,7 +64,7 @@ export async function awaitFacts(options: {
   }
 }
 
-/** Units that are held, and the least that is available of any key. */
+/** Units held, and the smallest number available of any key. */
 export async function unitsHeld(): Promise<{ held: number; least: number }> {
   let held = 0;
   let least = Number.POSITIVE_INFINITY;
@@ -79,7 +79,7 @@ export async function unitsHeld(): Promise<{ held: number; least: number }> {
   return { held, least };
 }
 
-/** After a collection: heap and buffers, and what is resident, in MiB. */
+/** Heap with buffers, and resident memory, in MiB after a garbage collection. */
 export async function memoryUsed(): Promise<{ heapMiB: number; rssMiB: number }> {
   globalThis.gc?.();
   const { heapUsed, external, rss } = process.memoryUsage();

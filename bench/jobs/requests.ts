@@ -1,4 +1,4 @@
-/** The requests that the bench sends; every id is new. */
+/** The requests that the bench sends. Every id is new. */
 const HEX_TIME = Date.now().toString(36);
 let count = 0;
 
@@ -7,7 +7,7 @@ export function freshId(): string {
   return `b${process.pid.toString(36)}-${HEX_TIME}-${String(count).padStart(8, '0')}`;
 }
 
-/** `skus` 1: the hot one. */
+/** With one SKU in use, number 0 is the hot one. */
 export function skuName(number: number): string {
   return `SKU-${String(number).padStart(6, '0')}`;
 }

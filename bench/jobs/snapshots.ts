@@ -22,7 +22,7 @@ export interface SnapshotWorld {
   readonly redis: string;
 }
 
-/** Folds a sale and a count for each key and writes the snapshots of all partitions. Returns the bytes in Redis. */
+/** Folds a sale and a count for each key and writes the snapshots of all partitions. The time covers only the writing. */
 export async function writeSnapshots(options: SnapshotWorld & Shape): Promise<{ actors: number; seconds: number }> {
   const { created } = await streams(options.nats);
   const partitions = Array.from({ length: PARTITIONS }, (_, number) => new Partition(number));
@@ -55,7 +55,7 @@ export async function writeSnapshots(options: SnapshotWorld & Shape): Promise<{ 
   return { actors: partitions.reduce((sum, partition) => sum + partition.book.keyCount, 0), seconds };
 }
 
-/** Reads every field of every partition as bytes, and does nothing with them. */
+/** Reads every field of every partition as bytes and discards them. */
 export async function readSnapshotsRaw(options: SnapshotWorld): Promise<{ seconds: number; bytes: number }> {
   const client = createClient({ url: options.redis, commandOptions: { timeout: undefined as unknown as number } });
   await client.connect();
@@ -75,7 +75,7 @@ export async function readSnapshotsRaw(options: SnapshotWorld): Promise<{ second
   return { seconds, bytes };
 }
 
-/** As an engine loads them when it takes all partitions over. */
+/** Loads the snapshots as an engine does when it takes over all partitions. */
 export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: number; actors: number }> {
   const { created, lastSeqs } = await streams(options.nats);
   const store = await RedisSnapshots.open(options.redis, () => undefined);

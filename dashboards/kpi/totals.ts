@@ -6,7 +6,7 @@
  */
 import { available } from '../../actors/stock/availability.ts';
 import type { KeyFigures } from '../../actors/stock/changes.ts';
-import { NO_RARE_UNITS, SELDOM_BUCKETS } from '../../actors/stock/state.ts';
+import { NO_RARE_UNITS, RARE_BUCKETS } from '../../actors/stock/state.ts';
 import { byAge, TOTALLED_BUCKETS, type TotalledBucket } from '../../streams/buckets.ts';
 import type { StockTotals } from '../topics.ts';
 
@@ -43,7 +43,7 @@ export function addKey(sums: Float64Array, key: KeyFigures, sign: 1 | -1, hadSto
   const free = available(key);
   let onHand = sellable;
   if (rare !== NO_RARE_UNITS) {
-    for (const bucket of SELDOM_BUCKETS) {
+    for (const bucket of RARE_BUCKETS) {
       onHand += rare[bucket];
       add(sums, STANDING[bucket], sign * rare[bucket]);
     }

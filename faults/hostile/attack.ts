@@ -1,17 +1,17 @@
 /**
- * What an attack is, and the ground that it stands on. Every attack is an entry of attacks.ts.
+ * An attack of a stranger, and what it has to work with. attacks.ts lists every attack.
  *
  * Invariants:
- *  HA1 An attack uses what a stranger has: addresses of NATS, Redis and the nodes, and what the README says. Nothing of it is larger than
- *      one laptop can send.
- *  HA2 It touches SKUs, ids and locations of its own, so that honest numbers change only if the program is at fault.
- *  HA3 What goes wrong for the attacker itself (refused, cut off, too large) ends nothing: it goes on until its time is over.
+ *  HA1 An attack uses only what a stranger has: the addresses of NATS, Redis and the nodes, and the content of the README. It sends no more
+ *      than one laptop can.
+ *  HA2 An attack uses SKUs, ids and locations of its own, so honest numbers change only if the program is at fault.
+ *  HA3 The attacker's own failures (refused, disconnected, too large) end nothing. It goes on until its time is over.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 
 export interface Target {
-  /** Addresses of the nodes' HTTP. */
+  /** HTTP addresses of the nodes, which any stranger may know (HA1). */
   readonly http: readonly string[];
   readonly nats: string;
   readonly redis: string;
@@ -20,37 +20,37 @@ export interface Target {
 
 export interface Ground {
   readonly target: Target;
-  /** Reconnects for ever. */
+  /** Reconnects without limit. */
   readonly nats: NatsConnection;
   readonly maxPayload: number;
   readonly random: () => number;
-  /** A name that was not used before. */
+  /** Returns a name that was not used before. */
   readonly fresh: (what: string) => string;
   readonly isOver: () => boolean;
-  /** What the attack was answered, and must never be: a sentence (HA1). */
+  /** Reports an answer that the attack must never get, as a sentence. */
   readonly wrong: (what: string) => void;
 }
 
 export interface Attack {
   readonly name: string;
-  /** Number in the list of what was seen: 1 to 14. */
+  /** Number of the known weakness that the attack tries, from 1 to 14. */
   readonly of: number;
   readonly does: string;
-  /** Puts down what the attack needs, once. */
+  /** Prepares what the attack needs. Runs once. */
   readonly prepare?: (ground: Ground) => Promise<void>;
   readonly run: (ground: Ground) => Promise<void>;
-  /** What must be so after everything, a sentence each for what is not. */
+  /** Checks the state after everything. Returns a sentence for each thing that is wrong. */
   readonly leaves?: (url: string) => Promise<string[]>;
 }
 
-/** So often a second until the time is over, one after the other. */
+/** Calls `one` at this rate, one call after the other, until the time is over. */
 export async function paced(ground: Ground, perSecond: number, one: () => unknown): Promise<void> {
   for (let next = performance.now(); !ground.isOver(); next = Math.max(next + 1000 / perSecond, performance.now())) {
     await delay(Math.max(0, next - performance.now()));
     try {
       await one();
     } catch {
-      // HA3.
+      // A failure of one call does not end the attack (HA3).
     }
   }
 }
@@ -69,7 +69,7 @@ export function randomBytes(ground: Ground, most: number): Buffer {
   return bytes;
 }
 
-/** A fact of the attackers' own (HA2). */
+/** A fact with the attackers' own names (HA2). */
 export function fact(id: string, sku: string, location: string, more: object = {}): Record<string, unknown> {
   return { id, type: 'receipt', sku, location, qty: 1, occurredAt: new Date().toISOString(), ...more };
 }

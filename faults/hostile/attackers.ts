@@ -1,4 +1,4 @@
-/** The attackers' process, as the scenario gives it orders. */
+/** The attackers' process, which takes orders from the scenario. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ export class Attackers {
 
   static async start(): Promise<Attackers> {
     const child = fork(await program(), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    // A stranger's machine is another one: what it computes takes no time of ours.
+    // Low priority, because a stranger's machine would be another one and would take no processor time from the nodes.
     if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
     return new Attackers(child);
   }
@@ -45,7 +45,7 @@ export class Attackers {
   }
 }
 
-/** Beside this file where the suite is compiled; the tests, which run sources, have it bundled. */
+/** The compiled suite has the program beside this file. The tests run sources, so they bundle it first. */
 async function program(): Promise<string> {
   const beside = fileURLToPath(new URL('main.js', import.meta.url));
   if (import.meta.url.endsWith('.js')) return beside;

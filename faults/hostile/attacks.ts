@@ -1,4 +1,4 @@
-/** Every attack, by the numbers of the list of what was seen. */
+/** Every attack. */
 import type { Attack } from './attack.ts';
 import {
   bentMessages,

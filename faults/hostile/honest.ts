@@ -1,6 +1,6 @@
 /**
- * Honest callers beside the attackers: half of what they ask goes over HTTP, half over NATS, and of every decision it is measured how
- * long they waited for it, from the first time that they asked. A 503 is no decision; nor is a refused connection.
+ * Honest callers beside the attackers. They send half of their requests over HTTP and half over NATS. They measure how long each decision
+ * took, from the first attempt. A 503 or a refused connection is not a decision.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream';
@@ -9,9 +9,9 @@ import { type Answer, ask } from '../../harness/callers/http-caller.ts';
 import { chance } from '../../harness/chance.ts';
 import { factSubject } from '../../streams/subjects.ts';
 
-/** A person or a till does something else between two requests: together they ask for about 35 decisions a second. */
+/** Longest pause between two requests of a caller. The callers together ask for about 35 decisions per second. */
 const MOST_PAUSE_MS = 1_000;
-/** A node that is killed after ten minutes, its snapshots forged or removed, is built again from more than 1 GB of facts. */
+/** A node killed after ten minutes, with its snapshots forged or removed, is rebuilt from more than 1 GB of facts. */
 const PATIENCE_MS = 240_000;
 const AGAIN_MS = 10;
 
@@ -27,14 +27,14 @@ interface SentFact {
 }
 
 export class HonestCallers {
-  /** Of decisions: requests on reservations, and questions. */
+  /** Waiting times of decisions, which are reservation requests and queries. */
   readonly waited: Waited[] = [];
-  /** Of facts, which are recorded in the order of their stream and decide nothing. */
+  /** Waiting times of facts. They are recorded in the order of their stream and decide nothing. */
   readonly recorded: Waited[] = [];
   readonly #nats: NatsConnection;
   readonly #streams: JetStreamClient;
   readonly #random = chance(24);
-  /** When each that waits now began. */
+  /** Start of each request that waits now. */
   readonly #asking = new Set<{ readonly began: number }>();
 
   private constructor(nats: NatsConnection) {
@@ -46,7 +46,7 @@ export class HonestCallers {
     return new HonestCallers(await connect({ servers: url, maxReconnectAttempts: -1, reconnectTimeWait: 250 }));
   }
 
-  /** Whether a caller still waits for a decision that it asked for before then. */
+  /** Whether a caller still waits for a request sent before `at`. */
   waitsSince(at: number): boolean {
     for (const { began } of this.#asking) if (began < at) return true;
     return false;
@@ -56,7 +56,7 @@ export class HonestCallers {
     await this.#nats.close();
   }
 
-  /** What the auditor's callers ask by. */
+  /** How the auditor's callers ask. */
   readonly decide = async (
     url: () => string,
     method: string,
@@ -91,7 +91,7 @@ export class HonestCallers {
     }
   };
 
-  /** Undefined if NATS has no such request. */
+  /** Returns undefined if NATS has no such request. */
   async #askNats(method: string, path: string, body: unknown): Promise<Answer | undefined> {
     const [, , noun, id = '', step] = path.split('/');
     if (noun === 'facts') return this.#publish(Array.isArray(body) ? body : [body]);
@@ -110,7 +110,7 @@ export class HonestCallers {
     }
   }
 
-  /** As a till does it: durable is acknowledged; the header by which the server tells repetitions is left out. */
+  /** Publishes like a till, and counts an acknowledged fact as stored. It sends no Nats-Msg-Id header. */
   async #publish(facts: readonly SentFact[]): Promise<Answer> {
     try {
       await Promise.all(
@@ -127,7 +127,7 @@ export class HonestCallers {
 
 const NO_ANSWER: Answer = { status: 0, body: undefined, headers: new Headers() };
 
-/** The value that so large a part of all are not above; 0 of none. */
+/** The smallest value that at least this share of the values does not exceed, or 0 if there are none. */
 export function percentile(sorted: readonly number[], part: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? 0;
 }

@@ -1,4 +1,4 @@
-/** The attackers: a process of its own that comes after everybody else, as machines elsewhere would. Takes orders from its parent. */
+/** The attackers' process. It has the lowest priority, because real attackers would use other machines. It takes orders from its parent. */
 import { setPriority } from 'node:os';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { chance } from '../../harness/chance.ts';
@@ -7,7 +7,7 @@ import { ATTACKS } from './attacks.ts';
 import type { Order, Told } from './orders.ts';
 
 setPriority(19);
-/** An attacker that is cut off is no finding. */
+/** A connection error of an attacker is not a finding. */
 process.on('uncaughtException', () => undefined);
 process.on('unhandledRejection', () => undefined);
 

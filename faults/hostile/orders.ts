@@ -1,18 +1,18 @@
-/** What the scenario and its attackers, which are a process of their own, tell each other. */
+/** Messages between the scenario and the attackers' process. */
 import type { Target } from './attack.ts';
 
 export interface Order {
   readonly attack: string;
   readonly seed: number;
-  /** How long it goes on; 0: it is only prepared. */
+  /** Duration in milliseconds. 0 only prepares the attack. */
   readonly ms: number;
   readonly target: Target;
 }
 /** Sent when an attack is over. */
 export interface Told {
   readonly attack: string;
-  /** What it was answered and must not be, each once. */
+  /** Answers that the attack must never get, each once. */
   readonly wrong: readonly string[];
-  /** What went wrong for the attacker. */
+  /** Why the attacker could not go on. */
   readonly failed?: string;
 }

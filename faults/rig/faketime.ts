@@ -1,4 +1,4 @@
-/** A system clock that jumps, for one process: libfaketime, from the system or fetched by apt into the run's folder. */
+/** Lets the system clock jump for one process. It uses libfaketime, installed or fetched by apt into the run's folder. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import type { Rig } from './rig.ts';
 
 const LIBRARY = 'libfaketimeMT.so.1';
 
-/** The library's path; undefined if it cannot be had. */
+/** Path of the library, or undefined if it is unavailable. */
 export function findFaketime(rig: Rig): string | undefined {
   const installed = inFolder('/usr/lib');
   if (installed !== undefined) return installed;
@@ -25,7 +25,7 @@ export class JumpingClock {
   constructor(rig: Rig, library: string) {
     this.#file = rig.path('clock');
     this.jump(0);
-    // The monotonic clock of a machine does not jump with its wall clock.
+    // A machine's monotonic clock does not jump with its wall clock.
     this.env = {
       LD_PRELOAD: library,
       FAKETIME_TIMESTAMP_FILE: this.#file,
@@ -34,7 +34,7 @@ export class JumpingClock {
     };
   }
 
-  /** From now on the wall clock is so many seconds away from the true time. */
+  /** From now on the wall clock differs from the true time by this many seconds. */
   jump(seconds: number): void {
     writeFileSync(this.#file, `${seconds >= 0 ? '+' : ''}${seconds}\n`);
   }

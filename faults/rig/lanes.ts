@@ -1,6 +1,6 @@
-/** Trials side by side: most of a trial is waiting for processes to start, so two cores do several at once. */
+/** Runs trials in parallel. A trial mostly waits for processes to start, so two cores can run several at once. */
 
-/** Once one has failed no more are begun, and those under way come to their end before it rejects: nothing is undone under them. */
+/** After a failure no trial starts. Running trials finish before the promise rejects, so nothing is cleaned up under them. */
 export async function inLanes(
   lanes: number,
   trials: number,

@@ -1,8 +1,8 @@
 /**
- * A small disk in a file, mounted: what is on it after a power cut is what had reached the file when the power went.
+ * A small disk in a file, mounted. After a power cut it holds what had reached the file when the power failed.
  *
- * A cut copies the file while the file system is mounted and its writers stand still: what they wrote but did not sync is in the
- * kernel's cache of the inner file system, and not in the copy. The copy takes the place of the disk.
+ * A cut copies the file while it is mounted and its writers are paused. Writes that were not synced are still in the kernel's cache of the
+ * inner file system, so the copy does not have them. The copy then replaces the disk.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, renameSync } from 'node:fs';
@@ -10,7 +10,7 @@ import type { Rig } from './rig.ts';
 
 const MEBIBYTES = 96;
 
-/** Why no disk in a file can be had here. */
+/** The reason why this machine cannot mount a disk in a file, if there is one. */
 export function lacksLoopDisk(): string | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'mounting a disk needs Linux and root';
   if (spawnSync('mkfs.ext4', ['-V']).error !== undefined) return 'mkfs.ext4 is not installed';
@@ -24,7 +24,7 @@ export class LoopDisk {
 
   constructor(rig: Rig, name: string) {
     this.folder = rig.path(name);
-    // In memory, so that the speed of this machine's disk does not matter; what is lost is what the inner file system had not written.
+    // In memory, so that this machine's disk speed does not matter. A cut still loses what the inner file system had not written.
     this.#image = rig.memoryPath(`${name}.img`);
     mkdirSync(this.folder);
     execFileSync('truncate', ['-s', `${MEBIBYTES}M`, this.#image]);
@@ -44,12 +44,12 @@ export class LoopDisk {
     this.#mounted = false;
   }
 
-  /** What the disk would hold if the power went now. */
+  /** Copies what the disk would hold if the power failed now. */
   freeze(): void {
     copyFileSync(this.#image, `${this.#image}.cut`);
   }
 
-  /** The power comes back: the disk is what it was when it was frozen. Nothing may be open on it. */
+  /** Restores the disk as it was when it was frozen. No file on it may be open. */
   thaw(): void {
     this.unmount();
     renameSync(`${this.#image}.cut`, this.#image);

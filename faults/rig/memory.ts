@@ -1,7 +1,7 @@
 /** Resident memory of a process over time. */
 import { readFileSync } from 'node:fs';
 
-/** MiB; undefined if it does not run. */
+/** Resident memory in MiB, or undefined if the process does not run. */
 export function residentMib(pid: number): number | undefined {
   try {
     const kib = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
@@ -11,7 +11,7 @@ export function residentMib(pid: number): number | undefined {
   }
 }
 
-/** Samples at once, and then until it is stopped: what is asked for early has one. */
+/** Samples immediately and then periodically until it is stopped, so there is a sample from the start. */
 export class MemorySampler {
   readonly samples: { readonly atMs: number; readonly mib: number }[] = [];
   readonly #timer: NodeJS.Timeout;
@@ -33,7 +33,7 @@ export class MemorySampler {
     return Math.max(...this.samples.map(({ mib }) => mib));
   }
 
-  /** Least squares through the samples behind the first fraction, MiB an hour. */
+  /** Slope in MiB per hour, by least squares. The first `warmUp` fraction of the samples is left out. */
   slopePerHour(warmUp: number): number {
     const kept = this.samples.slice(Math.floor(this.samples.length * warmUp));
     const meanAt = kept.reduce((sum, { atMs }) => sum + atMs, 0) / kept.length;

@@ -1,6 +1,6 @@
 /**
- * Data folders of servers that have been used and were ended in a certain way, with what was true then. A trial of damage copies
- * one, hurts the copy and starts on it.
+ * Data folders of servers that were used and then ended in a certain way, with the truth at that time. A trial copies one, damages the copy
+ * and starts on it.
  */
 import { cpSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ import type { Rig } from './rig.ts';
 import { differences, type Known, type Truth, takeTruth } from './truth.ts';
 
 export interface Prepared {
-  /** How servers and node ended, and what Redis holds. */
+  /** How the servers and the node ended, and what Redis holds. */
   readonly name: string;
   readonly nats: string;
   readonly redis: string;
@@ -26,15 +26,15 @@ export interface Prepared {
 }
 
 const LOCATIONS = ['dc', 'shop'];
-/** No snapshot between those that a test asks for. */
+/** So long that only the shutdown takes snapshots. */
 const SELDOM = { HOLDFAST_SNAPSHOT_INTERVAL: '1d', HOLDFAST_LEASE: '15s' };
 
 /**
- * - `stopped`: everything ended cleanly, snapshots know all.
- * - `killed`: snapshots know the first half, the node was killed, NATS too.
- * - `killed-stopped`: the same, but NATS ended cleanly, so that it trusts its index at the next start.
- * - `flushed`: as `killed`, and Redis has nothing.
- * - `flushed-stopped`: as `killed-stopped`, and Redis has nothing.
+ * - `stopped`: everything ended cleanly, and the snapshots cover everything.
+ * - `killed`: the snapshots cover the first half. The node and NATS were killed.
+ * - `killed-stopped`: the same, but NATS ended cleanly, so it trusts its index at the next start.
+ * - `flushed`: as `killed`, and Redis is empty.
+ * - `flushed-stopped`: as `killed-stopped`, and Redis is empty.
  */
 export async function prepare(rig: Rig, seed = 1): Promise<Prepared[]> {
   const servers = await prepareServers(
@@ -80,19 +80,22 @@ export async function prepare(rig: Rig, seed = 1): Promise<Prepared[]> {
   return prepared;
 }
 
-/** Both, or none: what has started is known to the rig before anything fails. */
+/** Starts both servers. The rig knows each server that started, even if the other fails. */
 export async function prepareServers(nats: Promise<ServerHandle>, redis: Promise<ServerHandle>): Promise<Servers> {
   const [first, second] = await Promise.all([nats, redis]);
   return { nats: first, redis: second };
 }
 
-/** Ends cleanly, with a snapshot of everything; its data is in dump.rdb then. */
+/** Ends cleanly, with a snapshot of everything. */
 async function mustEnd(node: NodeProcess): Promise<void> {
   const code = await node.stop();
   if (code !== 0) throw new Error(`the node ended with ${code}: ${node.tail()}`);
 }
 
-/** Marks name the ends of all streams: what was stored since the last one may be lost unseen, with Redis empty (M3). */
+/**
+ * Waits until the high-water marks name the ends of all streams. With Redis empty, messages stored after the last mark could be lost
+ * unnoticed.
+ */
 async function marked(url: string): Promise<void> {
   const broker = await NatsBroker.connect(url, 'marked');
   try {
@@ -138,7 +141,7 @@ async function saveRedis(redis: ServerHandle): Promise<void> {
   await redisCommand(redis, 'SAVE');
 }
 
-/** Facts of every stream, conflicts that are parked, reservations at every step. */
+/** Facts of every stream, a parked conflict, and reservations at every step. */
 class Load {
   readonly known: { skus: string[]; reservations: string[] } = { skus: [], reservations: [] };
   readonly #random: () => number;
@@ -157,7 +160,7 @@ class Load {
       );
       await Promise.all(Array.from({ length: 24 }, () => this.#reserve(node)));
     }
-    // Two of one id in different streams: the first counts, the other is parked.
+    // Two facts with one id in different streams. The first one stored counts, and the other is parked.
     const broker = await NatsBroker.connect(nats, 'device');
     const twice = this.#fact('receipt');
     await broker.publish(`receipt.${twice.location}.${twice.sku}`, Buffer.from(JSON.stringify(twice)));
@@ -211,11 +214,11 @@ export type TrialResult =
   | { readonly is: 'refused'; readonly why: string }
   | { readonly is: 'wrong'; readonly why: string };
 
-/** Reasons for not being ready that pass by themselves: no refusal. */
+/** Reasons for not being ready that pass by themselves. They are not refusals. */
 const PASSING =
   /catching up|owns no partition yet|lease is not confirmed|has taken nothing|has been heard|has been folded|has not been read|have waited/;
 
-/** Whether a node that was started on damaged data serves what was true, or refuses and says why. */
+/** Whether a node started on damaged data serves the truth, or refuses and says why. */
 export async function judge(node: NodeProcess, { truth, known }: Prepared, withinMs = 120_000): Promise<TrialResult> {
   const until = performance.now() + withinMs;
   let last: string | undefined;
@@ -243,11 +246,11 @@ export async function judge(node: NodeProcess, { truth, known }: Prepared, withi
   };
 }
 
-/** A node that says that it refuses must not answer either. */
+/** A node that reports a refusal must not answer ATP queries. */
 async function refused(node: NodeProcess, known: Known, why: string): Promise<TrialResult> {
   for (const sku of known.skus.slice(0, 8)) {
     const { status } = await ask(node.url, 'GET', `/v1/atp/${sku}`);
-    // None at all within the caller's patience is no number either.
+    // No answer within the caller's patience is acceptable too.
     if (status !== 503 && status !== 0)
       return { is: 'wrong', why: `it says "${why}" and answers ATP of ${sku} with ${status}` };
   }

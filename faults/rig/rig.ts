@@ -1,6 +1,6 @@
 /**
- * What one run of a scenario has started: servers, nodes, folders, whatever else is to be undone. All of it goes at the end, the
- * newest first, also after a failure or when the run is told to end.
+ * Everything that a run of a scenario has started and must undo, such as servers, nodes and folders. All of it ends with the run, newest
+ * first, also after a failure or a signal.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import { type StartRedisOptions, startRedis } from '../../src/servers/redis.ts';
 const MEMORY = '/dev/shm';
 const open = new Set<Rig>();
 
-/** Ends what all runs have started. */
+/** Ends everything that any run has started. */
 export async function endRigs(): Promise<void> {
   await Promise.all([...open].map((rig) => rig.end()));
 }
@@ -27,12 +27,12 @@ export class Rig {
     open.add(this);
   }
 
-  /** A folder or file that does not exist yet, for a server's data or whatever else. */
+  /** A path in the run's folder that does not exist yet. */
   path(name: string): string {
     return this.#in(tmpdir(), name);
   }
 
-  /** The same in memory, where there is such a place: for trials that do not depend on a disk, and should not wait for one. */
+  /** The same in memory if the machine has such a place, for trials that do not depend on a disk and should not wait for one. */
   memoryPath(name: string): string {
     return this.#in(existsSync(MEMORY) ? MEMORY : tmpdir(), name);
   }
@@ -50,14 +50,14 @@ export class Rig {
     return { nats, redis };
   }
 
-  /** A node's place; it is not started. */
+  /** Creates a node without starting it. */
   async node(servers: Servers, options: NodeOptions = {}): Promise<NodeProcess> {
     const node = await NodeProcess.at(servers, options);
     this.defer(() => node.kill());
     return node;
   }
 
-  /** Runs at the end; what was given last runs first. */
+  /** Runs `undo` at the end. The last one deferred runs first. */
   defer(undo: () => unknown): void {
     this.#undo.push(undo);
   }

@@ -1,4 +1,4 @@
-/** Whether every partition is served, as a client sees it: one SKU of each partition answers. */
+/** Checks as a client whether every partition is served, with one SKU of each partition. */
 
 import { ask, askUntilDecided } from '../../harness/callers/http-caller.ts';
 import type { NodeProcess } from '../../harness/processes/node-process.ts';
@@ -17,7 +17,7 @@ export function probeSkus(count = PARTITIONS): string[] {
   return [...found.values()];
 }
 
-/** Something is known of every SKU, so that its ATP is 200. */
+/** Books a receipt of every SKU, so that its ATP is answered with 200. */
 export async function stockProbes(url: string, skus: readonly string[], qty = 1): Promise<void> {
   const occurredAt = new Date().toISOString();
   const facts = skus.map((sku) => ({ id: `probe-${sku}`, type: 'receipt', sku, location: 'x', occurredAt, qty }));
@@ -25,7 +25,7 @@ export async function stockProbes(url: string, skus: readonly string[], qty = 1)
   if (status !== 200 || body.rejected.length > 0) throw new Error(`probes: ${status} ${JSON.stringify(body)}`);
 }
 
-/** Milliseconds until one request for all partitions is answered, each by its owner. */
+/** Milliseconds until one request that covers all partitions is answered with 200. */
 export async function untilServed(url: string, skus: readonly string[], withinMs: number): Promise<number> {
   const began = performance.now();
   const lines = skus.map((sku) => ({ sku }));
@@ -38,7 +38,7 @@ export async function untilServed(url: string, skus: readonly string[], withinMs
   return performance.now() - began;
 }
 
-/** All nodes are ready and own all partitions among them. */
+/** Waits until all nodes are ready and together own all partitions. */
 export async function balanced(nodes: readonly NodeProcess[], withinMs = 120_000): Promise<void> {
   let last: unknown;
   await until(

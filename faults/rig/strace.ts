@@ -1,4 +1,4 @@
-/** Faults in the system calls of a running process, by strace: slow ones, and ones that fail. */
+/** Injects slow and failing system calls into a running process, with strace. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { until } from '../../harness/until.ts';
 
@@ -10,7 +10,10 @@ export function lacksStrace(): string | undefined {
     : 'strace is not installed (apt-get install strace)';
 }
 
-/** @param fault such as `fsync:delay_enter=100000` or `write,pwrite64:error=EIO`; returns what ends it */
+/**
+ * @param fault such as `fsync:delay_enter=100000` or `write,pwrite64:error=EIO`
+ * @returns a function that ends the fault
+ */
 export async function injectFault(pid: number, fault: string): Promise<() => Promise<void>> {
   const calls = fault.slice(0, fault.indexOf(':'));
   const child: ChildProcess = spawn(

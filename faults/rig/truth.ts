@@ -1,4 +1,4 @@
-/** What a node says of everything that was written to it: taken before a fault, compared after it. */
+/** A node's answers about everything that was written to it, taken before a fault and compared after it. */
 import { compareVersions } from '../../harness/callers/auditor.ts';
 import { askUntilDecided } from '../../harness/callers/http-caller.ts';
 
@@ -17,11 +17,11 @@ export interface Known {
   readonly reservations: readonly string[];
 }
 
-/** Rejects if anything has no answer. */
+/** Rejects if anything stays unanswered. */
 export async function takeTruth(url: string, known: Known): Promise<Truth> {
   const read = async (path: string) => {
     const { status, body } = await askUntilDecided(() => url, 'GET', path, undefined, 120_000);
-    // The order of locations is that of arrival, which a replay need not repeat.
+    // Locations are in order of arrival, which a replay need not repeat.
     body?.locations?.sort((a: { location: string }, b: { location: string }) => a.location.localeCompare(b.location));
     return `${status} ${JSON.stringify(body)}`;
   };
@@ -40,7 +40,7 @@ export async function takeTruth(url: string, known: Known): Promise<Truth> {
   return { stock, versions, reservations, parked };
 }
 
-/** What differs from what was said before, a sentence each; versions may have grown. */
+/** Returns each difference from the earlier answers as a sentence. Versions may have grown. */
 export function differences(before: Truth, now: Truth): string[] {
   const wrong: string[] = [];
   for (const what of ['stock', 'reservations'] as const) {

@@ -1,4 +1,4 @@
-/** Nodes under the auditor's load while something is done to them; afterwards every node must say exactly what was acknowledged. */
+/** Nodes under the auditor's load during a fault. Afterwards every node must report exactly what was acknowledged. */
 import { Auditor, type Decide, type Load, names } from '../../harness/callers/auditor.ts';
 import type { NodeProcess } from '../../harness/processes/node-process.ts';
 import { until } from '../../harness/until.ts';
@@ -9,7 +9,7 @@ export class UnderLoad {
   #turn = 0;
   #load: Load | undefined;
 
-  /** The nodes serve already. @param decide how callers ask; over HTTP if it is left out */
+  /** The nodes must already serve. @param decide how callers ask; over HTTP by default */
   constructor(nodes: readonly NodeProcess[], callers = 12, tag = 'a', decide?: Decide) {
     this.nodes = nodes;
     const shape = { callers, scarce: names('S', 8), busy: names('B', 8), locations: ['dc', 'shop'] };
@@ -25,7 +25,7 @@ export class UnderLoad {
     return this.#load?.done() ?? 0;
   }
 
-  /** So many operations more are decided. */
+  /** Waits until this many more operations are decided. */
   async more(count: number, withinMs = 120_000): Promise<void> {
     const from = this.done;
     await until(
@@ -35,7 +35,7 @@ export class UnderLoad {
     );
   }
 
-  /** Callers finish what they have begun; what differs from what they were told, of every node. */
+  /** Lets callers finish, and returns each difference between a node and their answers. */
   async findings(): Promise<string[]> {
     await this.#load?.stop();
     const found: string[] = [];
@@ -46,7 +46,7 @@ export class UnderLoad {
     return found;
   }
 
-  /** Nodes in turn; one that does not run is passed over. */
+  /** Picks running nodes in turn. */
   readonly #url = (): string => {
     const alive = this.nodes.filter((node) => node.alive);
     const from = alive.length === 0 ? this.nodes : alive;

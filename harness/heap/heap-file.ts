@@ -1,19 +1,19 @@
 /**
- * Reads a V8 heap snapshot of any length: the file is one JSON object whose text may be longer than a string can be.
+ * Reads a V8 heap snapshot of any size. The file is one JSON object, and its text may be longer than a string can be.
  *
- * Invariant HF1: lists of numbers go from bytes into typed arrays; no text of theirs is ever made.
+ * Invariant HF1: lists of numbers go from bytes directly into typed arrays. They are never turned into text.
  */
 import { createReadStream } from 'node:fs';
 
 export interface HeapFile {
   readonly nodes: number;
-  /** By node. */
+  /** Indexed by node. */
   readonly type: Uint8Array;
   readonly name: Uint32Array;
   readonly bytes: Uint32Array;
-  /** First edge of each node, and one more for the end. */
+  /** First edge of each node, and one more entry for the end. */
   readonly firstEdge: Uint32Array;
-  /** By edge: target node. */
+  /** Target node of each edge. */
   readonly target: Uint32Array;
   readonly isWeak: Uint8Array;
   readonly typeNames: readonly string[];
@@ -71,7 +71,10 @@ class Source {
     this.#chunks = createReadStream(path, { highWaterMark: 1 << 20 })[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   }
 
-  /** What stands before `end`, without `begin` at its front; both are passed over. */
+  /**
+   * Returns the text before `end`, without `begin` at its front. Reading continues after `end`. Without `begin`, the text may be
+   * incomplete.
+   */
   async textUntil(end: string, begin = ''): Promise<string> {
     const parts: Buffer[] = [];
     for (;;) {
@@ -83,7 +86,7 @@ class Source {
         this.#at = found + end.length;
         return all.toString('utf8', begin.length, found);
       }
-      // Only what may hold the beginning of `end` is kept, unless the text itself is wanted.
+      // Unless the text is wanted, keep only the bytes that may hold the beginning of `end`.
       parts.length = 0;
       parts.push(begin === '' ? all.subarray(-end.length) : all);
       this.#at = 0;
@@ -91,7 +94,7 @@ class Source {
     }
   }
 
-  /** Rows of so many numbers, to the end of the list (HF1). */
+  /** Reads rows of `width` numbers to the end of the list (HF1). */
   async rows(width: number, row: (index: number, fields: readonly number[]) => void): Promise<void> {
     const fields: number[] = Array(width).fill(0);
     let [field, value, index] = [0, 0, 0];
@@ -120,7 +123,7 @@ class Source {
     }
   }
 
-  /** Every string of the list, to its end. */
+  /** Reads every string to the end of the list. */
   async strings(): Promise<string[]> {
     const found: string[] = [];
     let parts: Buffer[] = [];

@@ -1,16 +1,19 @@
 /**
- * What a node's memory is for: a heap snapshot summed up in the program's own terms.
+ * Summarizes a heap snapshot in the program's own terms, to show what a node's memory is used for.
  *
  *   node dist/faults/harness/heap/heap-summary.js FILE.heapsnapshot
  *
+ * Each object is counted under the nearest object of a known class that dominates it. An object dominates another if every path from the
+ * root to the other passes through it.
+ *
  * Invariants:
- *  HS1 Every byte stands in exactly one term: that of the nearest object, on the way to the root through what alone holds it (its
- *      dominators), whose class has one. So the terms add up to the heap.
- *  HS2 A class that no term names is shown under its own name: what nobody thought of is seen.
+ *  HS1 Every byte belongs to exactly one term, which is that of the nearest dominator whose class has a term. So the terms add up to the
+ *      heap.
+ *  HS2 A class without a term is shown under its own name, so unexpected uses of memory are visible.
  */
 import { type HeapFile, readHeapFile } from './heap-file.ts';
 
-/** Terms of our own, by the class of the object that holds. */
+/** Our own terms, by the class of the object that holds the memory. */
 const TERMS: Readonly<Record<string, readonly string[]>> = {
   'reservations, ended ones too': ['ReservationPart', 'CoordinatorEntry', 'KeyedQueue', 'Coordinator', 'Participant'],
   'ends of holds, waiting for their time': ['Expiry', 'Due'],
@@ -55,9 +58,9 @@ const TERMS: Readonly<Record<string, readonly string[]>> = {
 const CODE = 'code and shapes of objects';
 const REST = 'Node.js, libraries, what several hold';
 const OF_THE_REST = '  of the rest: ';
-/** Node types that are the program itself, whoever holds them. */
+/** Node types that are the program itself, regardless of which object holds them. */
 const CODE_TYPES = new Set(['code', 'object shape', 'closure', 'regexp']);
-/** Classes without a term that are told. */
+/** Largest number of classes without a term to show. */
 const MOST_CLASSES = 8;
 
 export interface HeapTerm {
@@ -67,9 +70,9 @@ export interface HeapTerm {
 }
 export interface HeapSummary {
   readonly bytes: number;
-  /** Largest first; they add up to the whole (HS1). */
+  /** Largest first. Without the rows that break down the rest, they add up to the whole (HS1). */
   readonly terms: readonly HeapTerm[];
-  /** Instances by class, of the classes that terms name. */
+  /** Number of instances, by class, for the classes that have a term. */
   readonly instances: Readonly<Record<string, number>>;
 }
 
@@ -88,7 +91,7 @@ export async function summarizeHeap(path: string): Promise<HeapSummary> {
   };
   const ofClass = new Map<number, number>();
   const object = typeNames.indexOf('object');
-  // A dominator comes before what it dominates.
+  // A dominator comes before the nodes that it dominates.
   for (const node of order) {
     let term = termOf[dominator[node] as number] as number;
     if (CODE_TYPES.has(typeNames[type[node] as number] as string)) term = 1;
@@ -114,7 +117,7 @@ export async function summarizeHeap(path: string): Promise<HeapSummary> {
   return { bytes: order.reduce((sum, node) => sum + (bytes[node] as number), 0), terms, instances };
 }
 
-/** HS2: the largest parts of the rest by their own names, which the rest holds too. */
+/** The largest parts of the rest under their own names (HS2). Their bytes are included in the rest as well. */
 function restByClass(
   { type, name, bytes, typeNames, strings }: HeapFile,
   order: Uint32Array,
@@ -136,7 +139,7 @@ function restByClass(
     .map(([what, sum]) => ({ term: `${OF_THE_REST}${what.slice(0, 60)}`, ...sum }));
 }
 
-/** Nodes that the root reaches, parents before children, and the immediate dominator of each (Cooper, Harvey, Kennedy 2001). */
+/** Returns the nodes reachable from the root, in reverse postorder, and the immediate dominator of each (Cooper, Harvey, Kennedy 2001). */
 function dominators(heap: HeapFile): { order: Uint32Array; dominator: Uint32Array } {
   const { nodes } = heap;
   const order = reversePostorder(heap);
@@ -144,7 +147,7 @@ function dominators(heap: HeapFile): { order: Uint32Array; dominator: Uint32Arra
   order.forEach((node, i) => {
     rank[node] = i;
   });
-  // In ranks: the edges that lead to each.
+  // The edges into each node, in ranks.
   const [into, starts] = incoming(heap, order, rank);
   const found = new Int32Array(order.length).fill(-1);
   found[0] = 0;
@@ -226,7 +229,7 @@ function reversePostorder({ nodes, firstEdge, target, isWeak }: HeapFile): Uint3
   return order.subarray(at);
 }
 
-/** Lines for people. @param operations what was done meanwhile, for bytes an operation */
+/** Lines for people to read. @param operations number of operations performed, for bytes per operation */
 export function heapTable({ bytes, terms, instances }: HeapSummary, operations?: number): string[] {
   const mib = (count: number) => (count / 2 ** 20).toFixed(1).padStart(8);
   const each = (count: number) =>
@@ -242,7 +245,7 @@ export function heapTable({ bytes, terms, instances }: HeapSummary, operations?:
   ];
 }
 
-/** The same in one line: terms that hold at least a hundredth. */
+/** The same in one line, with the terms that hold at least 1 % of the heap. */
 export function heapLine({ bytes, terms }: HeapSummary, operations: number): string {
   const told = terms.filter((term) => term.bytes * 100 >= bytes && !term.term.startsWith(OF_THE_REST));
   const each = told.map((term) => `${term.term} ${(term.bytes / 2 ** 20).toFixed(1)} MiB`);

@@ -1,4 +1,4 @@
-/** Processes below another one, as those of `up` are: servers and nodes. */
+/** Child processes of a process, such as the servers and nodes of `up`. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { commandLine, parentOf } from '../../src/servers/process-table.ts';
@@ -12,7 +12,7 @@ export function childrenOf(parent: number | undefined): { readonly pid: number; 
   return pids.map((pid) => ({ pid, args: commandLine(pid) }));
 }
 
-/** The pid of a node below it; throws if there is none, so that nothing else is killed. */
+/** Returns the pid of a child node. Throws if there is none, so that no other process is killed. */
 export function nodeBelow(parent: number | undefined, name: string): number {
   const found = childrenOf(parent).find(({ args }) => args.includes(`--name ${name}`));
   if (found === undefined) throw new Error(`there is no node ${name} below process ${parent}`);

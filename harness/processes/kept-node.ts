@@ -1,4 +1,4 @@
-/** A node process on servers of its own, with what tests of baselines do to it: facts, reservations, commands. */
+/** A node process on servers of its own, with the operations that tests of baselines need: facts, reservations and commands. */
 
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -43,7 +43,7 @@ export class KeptNode {
     return loadSettings({}, this.env);
   }
 
-  /** A receipt of each SKU at dc, then a sale of one unit. */
+  /** Submits a receipt of each SKU at dc, and then a sale of one unit. */
   async facts(tag: string, skus: readonly string[], qty = 10): Promise<void> {
     const occurredAt = new Date().toISOString();
     const facts = skus.flatMap((sku) => [
@@ -61,12 +61,12 @@ export class KeptNode {
     return (await askUntilDecided(this.url, 'POST', '/v1/reservations', body)).status;
   }
 
-  /** Makes a writer one whose records count, as a node does when it starts. */
+  /** Enrols a writer so that its records count, as a node does when it starts. */
   async enrol(writer: string): Promise<void> {
     await (await writersOf(this.broker, this.settings)).enrol(writer, writer);
   }
 
-  /** What the node answers for all these: what must be the same after whatever happened. */
+  /** The node's answers for these SKUs, to compare before and after a change. */
   async numbers(skus: readonly string[]): Promise<unknown[]> {
     const answers = await Promise.all(
       skus.map((sku) => askUntilDecided(this.url, 'GET', `/v1/stock/${encodeURIComponent(sku)}/dc`)),
@@ -74,7 +74,7 @@ export class KeptNode {
     return answers.map(({ body }) => [body.sku, body.sellable, body.held, body.allocated, body.available]);
   }
 
-  /** Runs a command of the command line as it is, with --json; what it printed, read. */
+  /** Runs a command of the command line with --json and returns its parsed output. */
   // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of an answer
   async holdfast(...args: string[]): Promise<{ code: number; answer: any; err: string }> {
     let out = '';
@@ -85,7 +85,7 @@ export class KeptNode {
     return { code, answer: out === '' ? undefined : JSON.parse(out), err };
   }
 
-  /** The snapshots as Redis holds them: hash to field to bytes. */
+  /** The snapshots in Redis, as bytes by hash and field. */
   async snapshots(): Promise<Map<string, Record<string, Buffer>>> {
     return this.#redis(async (client) => {
       const found = new Map<string, Record<string, Buffer>>();
@@ -95,7 +95,7 @@ export class KeptNode {
     });
   }
 
-  /** Puts these in place of what Redis holds; none: as if it had never been. */
+  /** Replaces everything in Redis with these snapshots. Without an argument, Redis is emptied. */
   async setSnapshots(snapshots: ReadonlyMap<string, Record<string, Buffer>> = new Map()): Promise<void> {
     await this.#redis(async (client) => {
       await client.flushAll();
@@ -113,7 +113,7 @@ export class KeptNode {
     }
   }
 
-  /** Runs the compiled program, which dies at a failpoint; resolves with its exit code or signal. */
+  /** Runs the compiled program, which dies at a failpoint. Resolves with its exit code or signal. */
   async program(args: readonly string[], failpoint: string): Promise<number | string> {
     const bin = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
     const env = { ...process.env, ...this.env, HOLDFAST_FAILPOINT: failpoint };
@@ -121,7 +121,7 @@ export class KeptNode {
     return new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code ?? -1)));
   }
 
-  /** Messages that each stream holds. */
+  /** Number of messages in each stream. */
   async messages(): Promise<Record<'SALES' | 'RECEIPTS' | 'JOURNAL', number>> {
     const held = { SALES: 0, RECEIPTS: 0, JOURNAL: 0 };
     for (const name of ['SALES', 'RECEIPTS', 'JOURNAL'] as const)

@@ -1,6 +1,6 @@
 /**
- * Invariants and their ids. A header claims one as ` *  PS1 …` or `Invariant PS1: …`. An id belongs to one file, and a line elsewhere holds
- * it: an assertion, a comment, or a test. Says which ids are claimed twice, held nowhere, or asserted without a claim.
+ * Checks invariants and their ids. A header claims one as ` *  PS1 …` or `Invariant PS1: …`. An id belongs to one file, and another line
+ * must hold it in an assertion, a comment or a test. Reports ids that are claimed twice, held nowhere, or asserted without a claim.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { root } from '../install.mjs';
 
 const CLAIM = /^ \* {2,}([A-Z]{1,3}\d{1,2}) |^ \* Invariant ([A-Z]{1,3}\d{1,2})\b/;
-/** Ids in the comment of a line, in its strings (`assert(…, 'PS1')`, names of tests), or in a line within a longer comment. */
+/** Text that may cite ids: comments, lines within longer comments, and strings such as `assert(…, 'PS1')` or test titles. */
 const NOTE = /\/\/.*|\/\*.*|^\s*\*.*|'[^']*'|`[^`]*`/g;
 const ID = /(?<![\w#/.%:-])[A-Z]{1,3}\d{1,2}(?![\w-])/g;
 /** An assertion that names an id. */

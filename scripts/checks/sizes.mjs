@@ -1,6 +1,6 @@
 /**
- * Part of `npm run check`: a folder holds at most twelve files beside its subfolders, and a source file has at most 400 lines, so that a reader
- * takes in either at once. Data does not count, and neither does the root, where tools look for their files.
+ * Part of `npm run check`. A folder has at most twelve files beside its subfolders, and a source file at most 400 lines, so that a reader
+ * can take in either at once. Data files do not count, nor does the root, where tools look for their files.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ const MOST_LINES = 400;
 const SOURCE = ['.ts', '.tsx', '.mjs', '.js', '.css', '.lua', '.sh'];
 const DATA = ['.json', '.csv', '.svg', '.png', '.gz', '.hex', '.pem', '.key'];
 
-// What is not committed yet counts, too.
+// Files that are not committed yet count too.
 const listed = ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--deduplicate'];
 const gone = new Set(git(['ls-files', '-z', '--deleted']));
 const files = git(listed).filter((file) => !gone.has(file) && !DATA.includes(extname(file)));

@@ -22,7 +22,7 @@ class Direction {
     this.#random = random;
   }
 
-  /** What was dropped stays dropped: a connection that breaks does not come back by being held up. */
+  /** A dropped connection stays dropped, because a clog cannot bring it back. */
   worsen(weather: 'drop' | 'clog'): void {
     if (this.weather !== 'drop') this.weather = weather;
   }
@@ -48,7 +48,7 @@ class Direction {
 export class Link {
   readonly up: Direction;
   readonly down: Direction;
-  /** Told when the connection was lost and is there again. */
+  /** Called when a lost connection is restored. */
   readonly broken = new Set<() => void>();
   readonly #host: Host;
 
@@ -66,7 +66,7 @@ export class Link {
     this.down.send(() => this.#host.reach(arrive));
   }
 
-  /** Whether what was sent waits for better weather. */
+  /** Whether messages are held up in either direction. */
   get clogged(): boolean {
     return this.up.weather === 'clog' || this.down.weather === 'clog';
   }

@@ -8,7 +8,7 @@ import type { Link } from './link.ts';
 import type { ServerProcess } from './server-process.ts';
 import type { Shelves } from './store.ts';
 
-/** A node as others reach it. */
+/** A node as other nodes reach it. */
 export interface Peer {
   readonly host: Host;
   readonly link: Link;
@@ -26,10 +26,10 @@ export interface Network {
   readonly options: Options;
   readonly server: ServerProcess;
   readonly shelves: Shelves;
-  /** Every process that was started, by its mark. */
+  /** Every process that was ever started, by its writer name. */
   readonly processes: Map<string, Host>;
   isDead(process: string): boolean;
-  /** Reports something that must never be. */
+  /** Reports a violation. */
   fail(what: string): void;
   note(text: string): void;
   subscribe(node: Peer, host: Host, numbers: readonly number[]): void;

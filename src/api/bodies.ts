@@ -7,9 +7,8 @@
  *      checked with isTooDeep (streams/codec.ts) first.
  */
 import { Refusal } from '../../actors/ports/refusal.ts';
-import { decodeBody, isMsgpack, JSON_TYPE, MAX_DEPTH, MSGPACK_TYPE } from '../../streams/codec.ts';
+import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
 import type { BodyType } from '../../streams/fact/sent-body.ts';
-import { msgpackFault } from '../../streams/msgpack-shape.ts';
 
 const MSGPACK_NAMES = new Set([MSGPACK_TYPE, 'application/x-msgpack', 'application/vnd.msgpack']);
 
@@ -30,10 +29,6 @@ export function sniffedForm(bytes: Uint8Array): BodyType {
 export function readBody(bytes: Uint8Array, form: BodyType): unknown {
   if (bytes.length === 0) return undefined;
   const name = form === JSON_TYPE ? 'JSON' : 'MessagePack';
-  if (form === MSGPACK_TYPE) {
-    const fault = msgpackFault(bytes, MAX_DEPTH);
-    if (fault !== undefined) throw new Refusal('malformed', `the body is not MessagePack: ${fault}`);
-  }
   try {
     return decodeBody(bytes, form);
   } catch (error) {

@@ -10,7 +10,7 @@ export interface Report {
 }
 
 /** Set in a sibling's environment, because any other program may also start a node with an IPC channel. */
-export const CHILD_MARK = 'HOLDFAST_SIBLING';
+export const CHILD_MARK = 'HOLDFAST_CHILD';
 export const isChildNode = () => process.env[CHILD_MARK] === '1' && process.send !== undefined;
 
 const REPORT_EVERY_MS = 1_000;

@@ -8,6 +8,7 @@ import type { Quarantined } from '../../actors/ports/ports.ts';
 import type { Settings } from '../../config/settings.ts';
 import { NODES_BUCKET, SKIPS_BUCKET } from '../../config/topology.ts';
 import type { NatsBroker } from '../../streams/nats/broker.ts';
+import { baseUrl } from '../client/base-url.ts';
 import { SteadyClock } from '../process/steady-clock.ts';
 import type { LiveNode } from './ownership-view.ts';
 import { withBroker, writersOf } from './retention-commands.ts';
@@ -69,7 +70,7 @@ function skipsOf(broker: NatsBroker, { replicas }: Settings) {
 /** The partitions that a node holds in quarantine; undefined if it does not answer. */
 async function heldBy({ http }: LiveNode): Promise<readonly Quarantined[] | undefined> {
   try {
-    const answer = await fetch(`http://${http}/readyz`, { signal: AbortSignal.timeout(NODE_MS) });
+    const answer = await fetch(`${baseUrl(http)}/readyz`, { signal: AbortSignal.timeout(NODE_MS) });
     return ((await answer.json()) as { quarantined?: readonly Quarantined[] }).quarantined ?? [];
   } catch {
     return undefined;

@@ -1,4 +1,4 @@
-/** What nodes tell each other, told by somebody else: case 2, and records and keys that no node wrote. */
+/** Messages between nodes, forged by a stranger (case 2), and records that no node wrote (case 12). */
 import { type Attack, type Ground, paced, pickOf, randomBytes } from '../attack.ts';
 import { bent, overhear, pack, retold } from './overheard.ts';
 
@@ -79,7 +79,7 @@ export const garbageToOwners: Attack = {
     }),
 };
 
-/** Each of another node: whoever keeps them looks through all of them. */
+/** Each report claims another node, because a receiver that keeps reports must search all of them. */
 export const forgedReports: Attack = {
   name: 'forged-reports',
   of: 2,
@@ -95,7 +95,7 @@ export const forgedReports: Attack = {
   },
 };
 
-/** Names of whoever was overheard: bent messages speak of others, so that no honest number changes. */
+/** Fields that name things. Bent messages get other names, so that no honest number changes. */
 const NAMING = /^(id|sku|skus|location|locations|lines|topics|reader)$/;
 
 export const bentMessages: Attack = {

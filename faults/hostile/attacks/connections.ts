@@ -1,4 +1,4 @@
-/** Sockets and requests that cost more than they look, and pages of other sites: cases 5, 6 and 9. */
+/** Sockets and requests that cost more than they seem to, and pages of other sites (cases 5, 6 and 9). */
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
@@ -14,7 +14,7 @@ export const socketStorm: Attack = {
   name: 'socket-storm',
   of: 5,
   does: '2,000 changes of topics a second over one WebSocket, with 1,000 anomalies open',
-  // A sale of what the book does not have is an anomaly.
+  // A sale of a SKU that is not in stock opens an anomaly.
   prepare: (ground) =>
     submit(
       anyNode(ground),
@@ -63,7 +63,7 @@ export const parkedLists: Attack = {
     paced(ground, 1, () => Promise.all(range(2).map(() => hit(anyNode(ground), 'GET', '/v1/parked?limit=1000')))),
 };
 
-/** Keeps at most so many sockets open, each with what was written to it, and nothing more. */
+/** Keeps at most this many sockets open. Each sends what `write` wrote and nothing more. */
 async function held(ground: Ground, most: number, perSecond: number, write: (socket: Socket) => void): Promise<void> {
   const open: Socket[] = [];
   await paced(ground, perSecond, () => {
@@ -118,7 +118,7 @@ const FOREIGN: readonly Foreign[] = [
   { what: 'of a form', headers: { 'Content-Type': 'text/plain', Origin: 'https://evil.example' } },
 ];
 
-/** One place and one SKU for each way, so that what is stored tells by which way it came. */
+/** All ways use one SKU and one location, so a stored fact shows that some way was open. */
 export const foreignPages: Attack = {
   name: 'foreign-pages',
   of: 9,
@@ -133,7 +133,7 @@ export const foreignPages: Attack = {
         { path: '/v1/reservations/x/confirm', send: {} },
       ]);
       const answer = await hit(url, 'POST', body.path, JSON.stringify(body.send), headers);
-      // A status of 404 or 409 would say that it was looked into.
+      // A status such as 404 or 409 would mean that the request was processed.
       const refused = [400, 403, 415, 421, 422];
       if (answer.status !== 0 && answer.status !== 503 && !refused.includes(answer.status))
         ground.wrong(`a body ${what} to ${body.path} is answered ${answer.status}`);

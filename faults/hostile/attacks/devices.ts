@@ -1,4 +1,4 @@
-/** Messages of a till that lies: cases 4, 10 and 12. They go to the subjects of facts, which every device may write. */
+/** Messages of a lying till (cases 4, 10 and 12). They go to the subjects of facts, which every device may write. */
 import { headers as natsHeaders } from '@nats-io/transport-node';
 import { ask } from '../../../harness/callers/http-caller.ts';
 import { encodeToken } from '../../../streams/subjects.ts';
@@ -7,18 +7,18 @@ import { hit } from './hit.ts';
 
 type Fields = Readonly<Record<string, string>>;
 
-/** Publishes as a device does that waits for no acknowledgement. */
+/** Publishes like a device that does not wait for an acknowledgement. */
 function tell(ground: Ground, subject: string, data: string | Uint8Array, fields: Fields = {}): void {
   const headers = natsHeaders();
   for (const [name, value] of Object.entries(fields)) headers.set(name, value);
   ground.nats.publish(subject, data, { headers });
 }
 
-/** A till has SKUs in every partition. */
+/** Names spread over all partitions. */
 const sku = (ground: Ground, prefix: string) => `${prefix}-${Math.floor(ground.random() * 64)}`;
 const LONG_TYPE = `text/${'x'.repeat(30_000)}`;
 
-/** Largest first: the server tells an attacker what it takes. */
+/** As large as the server allows, because it announces max_payload to every client. */
 export const unreadable: Attack = {
   name: 'unreadable',
   of: 4,
@@ -62,7 +62,7 @@ export const filling: Attack = {
 
 const longAgo = () => new Date(Date.now() - 30 * 86_400_000).toISOString();
 
-/** Whatever is sent of this SKU must not count. */
+/** Checks that nothing sent for this SKU counts. */
 async function unknownStill(url: string, name: string, why: string): Promise<string[]> {
   const { status, body } = await ask(url, 'GET', `/v1/stock/${encodeURIComponent(name)}`);
   return status === 404 ? [] : [`${why}: ${name} is ${status} ${JSON.stringify(body)?.slice(0, 200)}`];
@@ -100,7 +100,7 @@ export const deepFacts: Attack = {
   leaves: (url) => unknownStill(url, 'X-DEEP', 'a fact deeper than HTTP takes has counted'),
 };
 
-/** Small ones whose decoder would take, or ask for, far more than they are. */
+/** Small messages whose decoder would use, or ask for, far more memory than their size. */
 function bomb(ground: Ground): Uint8Array {
   return pickOf(ground, [
     Buffer.alloc(60_000, 0x91),
@@ -163,7 +163,7 @@ export const headerTricks: Attack = {
     }),
 };
 
-/** Zero-width, bidi, tags, replacement, joiners: names that look like others or like nothing. */
+/** Zero-width, bidi, tag, replacement and joiner characters. Such names look like other names or like nothing. */
 const ODD = ['\u200b', '\u202e', '\u2066', '\u{e0041}', '\ufffd', '\u00ad', '\u2060', '\ufeff', '\u180e'];
 
 export const oddNames: Attack = {
@@ -196,7 +196,7 @@ export const oddNames: Attack = {
   leaves: (url) => unknownStill(url, 'X-ODD', 'a location with invisible characters counts'),
 };
 
-/** A list of what is parked must be read to its end, whatever somebody wrote there. */
+/** A list of parked facts must be readable to its end, whatever a stranger writes there. */
 export const brokenEscapes: Attack = {
   name: 'broken-escapes',
   of: 12,

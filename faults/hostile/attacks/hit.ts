@@ -1,10 +1,10 @@
-/** One HTTP request of an attacker, with whatever headers; its answer is read and thrown away. */
+/** One HTTP request of an attacker, with any headers. Only the beginning of the answer is kept. */
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
 export interface Hit {
-  /** 0: no answer. */
+  /** HTTP status, or 0 without an answer. */
   readonly status: number;
   readonly bytes: number;
   /** The beginning of the answer. */
@@ -15,7 +15,7 @@ export interface Hit {
 const NOTHING: Hit = { status: 0, bytes: 0, text: '', headers: {} };
 const JSON_HEADERS = { 'Content-Type': 'application/json' };
 
-/** @param body a string or bytes as they are, anything else as JSON */
+/** @param body a string or bytes are sent unchanged, anything else as JSON */
 export function hit(
   url: string,
   method: string,
@@ -45,7 +45,7 @@ export function hit(
   });
 }
 
-/** Facts in requests of so many; resolves when they have been answered, whatever the answer. */
+/** Submits facts, `together` in a request. Resolves when all requests are answered, whatever the answers are. */
 export async function submit(url: string, facts: readonly object[], together = 500): Promise<void> {
   for (let i = 0; i < facts.length; i += together) await hit(url, 'POST', '/v1/facts', facts.slice(i, i + together));
 }

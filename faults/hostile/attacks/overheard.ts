@@ -1,6 +1,6 @@
 /**
- * What nodes say to each other, as anybody on the same NATS hears it, and how an attacker bends it: in whatever form this version of the
- * program speaks, its own messages pass the first checks.
+ * Messages between nodes, as any client of the same NATS hears them, and changes that an attacker makes to them. They have the format of
+ * this version of the program, so they pass the first checks.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Packr } from 'msgpackr';
@@ -24,7 +24,7 @@ export async function overhear(ground: Ground, subject: string): Promise<Overhea
         const value = packr.unpack(message.data) as unknown;
         if (typeof value === 'object' && value !== null) heard.push({ subject: message.subject, value });
       } catch {
-        // Another attacker's.
+        // A message of another attacker.
       }
     },
   });
@@ -35,7 +35,7 @@ export async function overhear(ground: Ground, subject: string): Promise<Overhea
 
 export const pack = (value: unknown): Uint8Array => packr.pack(value);
 
-/** A copy with every text in it changed, by where it stands. */
+/** Returns a copy in which `tell` has replaced every string, by its key. */
 export function retold(value: unknown, tell: (text: string, key: string) => string, key = ''): unknown {
   if (typeof value === 'string') return tell(value, key);
   if (Array.isArray(value)) return value.map((each) => retold(each, tell, key));
@@ -60,7 +60,7 @@ const WRONG: readonly unknown[] = [
   Array(3_000).fill(0),
 ];
 
-/** A copy in which one value, or a whole branch, is something else. */
+/** Returns a copy in which one value or a whole branch is replaced or removed. */
 export function bent(ground: Ground, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || ground.random() < 0.15) return pickOf(ground, WRONG);
   if (Array.isArray(value)) {

@@ -1,4 +1,4 @@
-/** Snapshots in Redis, written anew by somebody else: case 11. */
+/** Snapshots in Redis, forged by a stranger (case 11). */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
@@ -21,7 +21,7 @@ function client(url: string) {
 }
 type Client = ReturnType<typeof client>;
 
-/** Puts units into every key of the page: items `[0, sku, [[location, base, …], …]]`. */
+/** Adds units to every key of the page. Its items are `[0, sku, [[location, base, …], …]]`. */
 function swollen(page: Buffer): Buffer | undefined {
   const items = packr.unpack(page) as unknown[];
   let changed = false;
@@ -36,7 +36,7 @@ function swollen(page: Buffer): Buffer | undefined {
   return changed ? Buffer.from(packr.pack(items)) : undefined;
 }
 
-/** Every sum that a manifest may hold of a page, made anew; what needs a key the attacker does not have. */
+/** Computes every checksum of a page that a manifest may hold. A keyed checksum stays wrong, because the attacker has no key. */
 function restate(ref: Ref, page: Buffer): void {
   ref.bytes = page.length;
   for (const [name, value] of Object.entries(ref)) {

@@ -1,4 +1,4 @@
-/** Answers and decisions that grow with what is asked: cases 1, 3 and 6. */
+/** Requests whose answers or decisions are far larger than they are (cases 1, 2, 3 and 6). */
 import { randomInt } from 'node:crypto';
 import { headers as natsHeaders } from '@nats-io/transport-node';
 import { type Attack, anyNode, fact, type Ground, paced, pickOf } from '../attack.ts';
@@ -7,11 +7,11 @@ import { hit, submit } from './hit.ts';
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 const STORES = 300;
-/** A SKU at many locations: each line of a question is answered with all of them. */
+/** A SKU at many locations. Each line of a query is answered with all of them. */
 const wideFacts = () => range(STORES).map((i) => fact(`x-wide-${i}`, 'X-WIDE', `xw${i}`, { qty: 3 }));
 const lines = (count: number) => ({ lines: range(count).map(() => ({ sku: 'X-WIDE' })) });
 
-/** Whether a request over NATS is decided is nothing to an attacker; it does not wait longer than this for it. */
+/** The attacker does not care about the decision and waits for it no longer than this. */
 const PATIENCE_MS = 5_000;
 
 async function request(ground: Ground, subject: string, body: unknown): Promise<void> {
@@ -26,7 +26,7 @@ export const wideQuery: Attack = {
   run: (ground) => paced(ground, 2, () => request(ground, 'atp.query', lines(pickOf(ground, [1_200, 2_500, 5_000])))),
 };
 
-/** Each below the bound of a fact; together more than the server's max_payload, which a page of `explain` must cut. */
+/** Each fact is within the size limit. Together they exceed the server's max_payload, so a page of `explain` must be cut. */
 const NOTE = 'n'.repeat(50_000);
 
 export const fatExplain: Attack = {
@@ -45,10 +45,10 @@ export const fatExplain: Attack = {
     paced(ground, 2, () => Promise.all(ground.target.http.map((url) => hit(url, 'GET', '/v1/explain/X-FAT/xf')))),
 };
 
-/** 64 characters of four bytes each: the longest name that is allowed. */
+/** The longest allowed name: 64 characters, of which 60 take four bytes. */
 const longName = (i: number) => `${'𒀀'.repeat(60)}${String(i).padStart(4, '0')}`;
 const LOCATIONS = 1_000;
-/** Bytes of one part of such a decision. */
+/** Bytes of one line of such a decision. */
 const PART_BYTES = 260;
 const splitSkus = (ground: Ground) =>
   range(Math.ceil((1.2 * ground.maxPayload) / (PART_BYTES * LOCATIONS))).map((i) => `X-SPLIT-${i}`);
@@ -132,7 +132,7 @@ export const hotExplain: Attack = {
   run: (ground) => paced(ground, 2, () => hit(anyNode(ground), 'GET', '/v1/explain/X-HOT/xh')),
 };
 
-/** Service subjects with bodies of every kind that is none. */
+/** Service subjects with bodies that are invalid in every way. */
 export const wrongRequests: Attack = {
   name: 'wrong-requests',
   of: 2,

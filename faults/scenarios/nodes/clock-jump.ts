@@ -1,4 +1,4 @@
-/** The system's clock of a running node jumps by an hour and by a day, forth and back: holds last as long as they were promised. */
+/** The system clock of a running node jumps forwards and backwards by an hour and by a day. Holds must still last as long as promised. */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ask, askUntilDecided } from '../../../harness/callers/http-caller.ts';

@@ -1,4 +1,4 @@
-/** kill -9 of any of three nodes under load, again and again. */
+/** Repeatedly kills any of three nodes under load with kill -9. */
 import { spawnSync } from 'node:child_process';
 import { Auditor, names } from '../../../harness/callers/auditor.ts';
 import { chance, pick } from '../../../harness/chance.ts';
@@ -7,9 +7,9 @@ import { balanced, median, probeSkus, stockProbes, untilServed } from '../../rig
 import type { Outcome, Run, Scenario } from '../../scenario.ts';
 
 const LEASE_MS = 3_000;
-/** What the design allows beside the lease. */
+/** Time allowed for a take-over in addition to the lease. */
 const TAKE_OVER_MS = 5_000;
-/** As if on another machine: nobody can see that it is dead, so its lease must run out. */
+/** As if on another machine. No other node can see that the process is dead, so its lease must run out. */
 const APART = ['unshare', '--pid', '--fork', '--kill-child', '--'];
 
 export const killNodes: Scenario = {
@@ -51,7 +51,7 @@ async function killOneOfThree({ rig, trials, say }: Run): Promise<Outcome> {
     );
     const victim = pick(random, nodes);
     await victim.kill();
-    // Asked of both survivors: either answers for all.
+    // Both survivors are asked, because either one answers for all partitions.
     const ms = Math.max(
       ...(await Promise.all(alive().map((node) => untilServed(node.url, skus, LEASE_MS + 4 * TAKE_OVER_MS)))),
     );

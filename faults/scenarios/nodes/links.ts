@@ -1,4 +1,4 @@
-/** The link between one of two nodes and NATS, hurt in every way that TCP lets through. */
+/** Faults of the link between one of two nodes and NATS, in every way that TCP allows. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NodeProcess } from '../../../harness/processes/node-process.ts';
 import { TcpProxy } from '../../../harness/proxy.ts';
@@ -46,7 +46,7 @@ async function hurtLinks({ rig, trials, say }: Run): Promise<Outcome> {
   return { trials, broken, figures: { 'reservations granted': load.auditor.granted, operations: load.done } };
 }
 
-/** Hurts, waits until the fault has shown, heals. */
+/** Injects the fault, waits until it shows, and heals it. */
 async function hurt(kind: (typeof KINDS)[number], proxy: TcpProxy, near: NodeProcess, load: UnderLoad): Promise<void> {
   const takenOver = () =>
     until(

@@ -1,8 +1,8 @@
 /**
- * An owner that stands still beyond its lease (SIGSTOP), is taken over, and wakes with requests in its sockets.
+ * An owner is paused beyond its lease (SIGSTOP), another node takes over, and the owner wakes with requests in its sockets.
  *
- * Stale is an ATP answer below a version that the new owner had given when the request was sent. A grant is stale when both owners
- * give units away: every trial offers the last units to both.
+ * An ATP answer is stale if its version is below one that the new owner had given when the request was sent. A grant is stale if both
+ * owners give the same units away, so every trial offers the last units to both.
  */
 import { request } from 'node:http';
 import { compareVersions } from '../../../harness/callers/auditor.ts';
@@ -25,7 +25,7 @@ export const pausedOwner: Scenario = {
   run: pauseOwners,
 };
 
-/** Units of each SKU, and how many a reservation takes: two reservations cannot both be granted. */
+/** Units of each SKU, and units per reservation, so that two reservations cannot both be granted. */
 const [UNITS, TAKEN] = [3, 2];
 const PER_PARTITION = 1;
 
@@ -60,7 +60,7 @@ async function pauseOwners({ rig, trials, say }: Run): Promise<Outcome> {
 }
 
 async function pairOf(rig: Rig): Promise<NodeProcess[]> {
-  // In memory: a shared disk that is slow for a second would end a lease of 2 s by itself.
+  // In memory, because a shared disk that is slow for a second could end a lease of 2 s.
   const servers = await prepareServers(
     rig.nats({ dataDir: rig.memoryPath('nats') }),
     rig.redis({ dataDir: rig.memoryPath('redis') }),
@@ -77,7 +77,8 @@ async function pauseOnce(paused: NodeProcess, other: NodeProcess, trial: number,
   const skus = probeSkus().flatMap((sku) => Array.from({ length: PER_PARTITION }, (_, i) => skuOf(sku, trial, i)));
   await stockProbes(other.url, skus, UNITS);
   await paused.pause();
-  // These stand in its socket before anybody else owns its partitions: whoever decides them later must know what was given away.
+  // These requests wait in its socket before another node owns its partitions. Whichever node decides them later must know what was
+  // granted.
   const grabs = skus.map((sku) =>
     waiting(paused, 'POST', '/v1/reservations', { id: `late-${sku}`, lines: [{ sku, qty: TAKEN }] }),
   );
@@ -121,12 +122,12 @@ async function checkStock(node: NodeProcess, sku: string, trial: number, counts:
     counts.twice.push(`trial ${trial}: ${sku} has ${body.held} held of ${body.sellable}`);
 }
 
-/** Spread over all partitions, since SKUs of one trial differ. */
+/** A SKU of its own for each trial. Its partition differs from the probe's. */
 function skuOf(probe: string, trial: number, index: number): string {
   return `${probe}-${trial}-${index}`;
 }
 
-/** A request on a socket of its own; status 503 if the connection ends without an answer. */
+/** Sends a request on a socket of its own. The status is 503 if the connection ends without an answer. */
 function waiting(
   node: NodeProcess,
   method: string,

@@ -1,4 +1,4 @@
-/** Mixed load for a long time, and a fault a minute; at its end a heap snapshot says what the memory is for. */
+/** Mixed load for a long time with a fault every minute. A heap snapshot at the end shows what the memory is used for. */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -26,12 +26,12 @@ export const soak: Scenario = {
 
 const FAULTS = ['kill node', 'kill NATS', 'kill Redis', 'empty Redis', 'pause node', 'pause NATS'] as const;
 const EVERY_MS = 60_000;
-/** A shorter soak has nothing to explain. */
+/** A shorter soak skips the heap snapshot. */
 const HEAP_FROM_MINUTES = 1;
 
 async function soakNodes({ rig, minutes, say }: Run): Promise<Outcome> {
   const servers = await rig.servers();
-  // This one is never killed: its memory is what is watched.
+  // This node is never killed, because its memory is measured.
   const heaps = rig.path('heaps');
   mkdirSync(heaps);
   const env = { NODE_OPTIONS: `--heapsnapshot-signal=SIGUSR2 --diagnostic-dir=${heaps}` };
@@ -76,14 +76,14 @@ async function soakNodes({ rig, minutes, say }: Run): Promise<Outcome> {
   };
 }
 
-/** Of JavaScript's heap and of buffers beside it, as the node says. */
+/** JavaScript heap and external memory in MiB, as the node reports them. */
 async function heapMib(node: NodeProcess): Promise<number> {
   const text = String((await ask(node.url, 'GET', '/metrics')).body);
   const of = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
   return Math.round((of('nodejs_heap_size_used_bytes') + of('nodejs_external_memory_bytes')) / 2 ** 20);
 }
 
-/** Stands still for it, perhaps longer than the lease: so it comes when everything else is done. */
+/** Writing a heap snapshot stops the node, possibly for longer than the lease, so it comes last. */
 async function heapOf(node: NodeProcess, folder: string): Promise<HeapSummary> {
   process.kill(node.pid, 'SIGUSR2');
   await until(

@@ -1,4 +1,4 @@
-/** The disk of NATS is full: a real one, a small tmpfs. */
+/** The disk of NATS is full. It is a real file system, a small tmpfs. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ async function fillDisk({ rig, trials, say }: Run): Promise<Outcome> {
     const load = new UnderLoad([node], 8);
     await load.start();
     await load.more(50);
-    // Facts with a field that nobody reads fill it; they are of another SKU, and whether they count is told like any other's.
+    // Facts with a padding field fill the disk. They use a SKU of their own, and acknowledged ones must count like any others.
     const padding = 'x'.repeat(60_000);
     let stored = 0;
     for (let i = 0; ; i++) {
@@ -63,7 +63,7 @@ async function fillDisk({ rig, trials, say }: Run): Promise<Outcome> {
     await load.more(50);
     broken.push(...(await load.findings()).map((what) => `disk ${trial + 1}: ${what}`));
     const { body } = await ask(node.url, 'GET', '/v1/stock/PAD/x');
-    // The last one got no answer: it may stand or not.
+    // The last fact got no acknowledgement, so it may be stored or not.
     if (body.sellable !== stored && body.sellable !== stored + 1)
       broken.push(`disk ${trial + 1}: ${body.sellable} of ${stored} acknowledged facts that filled the disk are there`);
     operations += load.done;

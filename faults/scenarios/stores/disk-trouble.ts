@@ -1,4 +1,4 @@
-/** The disk of NATS is slow, or fails: system calls delayed and refused by strace. */
+/** The disk of NATS is slow or fails. strace delays system calls or makes them fail. */
 import { ask } from '../../../harness/callers/http-caller.ts';
 import { until } from '../../../harness/until.ts';
 import { injectFault, lacksStrace } from '../../rig/strace.ts';
@@ -33,7 +33,7 @@ async function troubleDisk({ rig, trials, say }: Run): Promise<Outcome> {
       await load.more(60, 120_000);
       await end();
     } else {
-      // Until a decision is refused because of it; what was acknowledged until then is audited.
+      // Wait until a fact is not acknowledged. Everything acknowledged before is audited.
       await until(
         async () => {
           const body = { id: `probe-${trial}-${Date.now()}`, lines: [{ sku: 'NONE-SUCH', qty: 1 }] };

@@ -1,4 +1,4 @@
-/** Flipped bits and cut files in what nats-server has on disk, while nobody runs: what is wrong is refused, or is not wrong. */
+/** Flipped bits and cut files in the data of nats-server while it is stopped. A node must refuse damaged data or serve the truth. */
 import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { chance, pick } from '../../../harness/chance.ts';
@@ -23,7 +23,7 @@ async function damageFiles({ rig, trials, first, say }: Run): Promise<Outcome> {
   const states = await prepare(rig);
   const broken: string[] = [];
   const counts = { equal: 0, refused: 0, wrong: 0 };
-  /** How often a reason was given, and in which trial first. */
+  /** How often each reason was given, and the first trial that gave it. */
   const reasons = new Map<string, { count: number; first: number }>();
   await inLanes(3, trials, async (each) => {
     const trial = first + each;
@@ -78,10 +78,10 @@ async function damaged(
   }
 }
 
-/** Says what it has hurt. */
+/** Damages one file and returns a description of the damage. */
 function hurt(natsDir: string, random: () => number): string {
   const blocks = filesOf(natsDir).filter(({ path, bytes }) => path.endsWith('.blk') && bytes > 0);
-  // Most of the trials at what holds promises.
+  // More trials damage JOURNAL than its size would suggest, because it holds the promises.
   const journal = blocks.filter(({ path }) => path.includes('/JOURNAL/'));
   const { path, bytes } = pick(random, random() < 0.4 && journal.length > 0 ? journal : blocks);
   const kind = pick(random, KINDS);

@@ -1,4 +1,4 @@
-/** JOURNAL purged, deleted, restored older, full: nothing that was promised is forgotten without a word. */
+/** JOURNAL is purged, deleted, restored from an older copy or full. No promise may be forgotten silently. */
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
@@ -57,7 +57,7 @@ const refusedBy = (servers: Servers, what: string, use: (manager: JetStreamManag
     () => [],
   );
 
-/** It must say that something is lost, and answer nothing. */
+/** The node must report the loss and must not answer. */
 async function refuses(node: NodeProcess): Promise<string[]> {
   let reasons: readonly string[] = [];
   await until(
@@ -73,7 +73,7 @@ async function refuses(node: NodeProcess): Promise<string[]> {
   return status === 503 || status === 0 ? [] : [`ATP is answered with ${status}`];
 }
 
-/** Whatever callers still ask for is not decided; they are left alone. */
+/** Requests still open are not decided and are left alone. */
 async function ended(load: UnderLoad, node: NodeProcess): Promise<string[]> {
   const found = await load.findings();
   if ((await node.stop()) !== 0) found.push('it did not end cleanly');
@@ -133,7 +133,7 @@ const CHECKS: Record<string, Check> = {
   },
 };
 
-/** Reservations are 503 while JOURNAL is full, facts and ATP go on; with room all goes on. */
+/** While JOURNAL is full, reservations get 503, and facts and ATP go on. With more room everything goes on. */
 async function roomAgain(servers: Servers, load: UnderLoad, bytes: number): Promise<string[]> {
   const found: string[] = [];
   const [node] = load.nodes as [NodeProcess];
@@ -153,7 +153,7 @@ async function roomAgain(servers: Servers, load: UnderLoad, bytes: number): Prom
   if (atp.status !== 200) found.push(`ATP was answered ${atp.status}`);
   await manage(servers, (manager) => manager.streams.update('JOURNAL', { max_bytes: bytes + 100_000_000 }));
   await load.more(60);
-  // What was asked for while it was full is decided by now: the same id gets its answer.
+  // The request made while it was full is decided by now, so the same id gets its answer.
   const again = await ask(node.url, 'POST', '/v1/reservations', { id: 'while-full', lines: [{ sku: 'S1', qty: 1 }] });
   if (again.status !== 200 && again.status !== 201)
     found.push(`asked again with room, it was answered ${again.status}`);
@@ -163,7 +163,7 @@ async function roomAgain(servers: Servers, load: UnderLoad, bytes: number): Prom
 
 type All = Parameters<Check>[0];
 
-/** A copy of NATS's data as it was; more is written after it. */
+/** Copies the data of NATS, and then lets more be written. */
 async function olderCopy({ rig, servers, load }: All): Promise<string> {
   const older = rig.path('older');
   await servers.nats.stop();

@@ -1,4 +1,4 @@
-/** The power goes under load: what the disk had not been given is gone. */
+/** The power fails under load. Everything that had not reached the disk is lost. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Auditor, names } from '../../../harness/callers/auditor.ts';
@@ -77,18 +77,18 @@ async function onDisk(
   return { disk, servers, node: await rig.node(servers) };
 }
 
-/** Everything stands still, the disk is copied as it is, everything dies. The servers run again on the copy. */
+/** Pauses the servers, copies the disk, kills everything, and restarts the servers on the copy. */
 async function cut(disk: LoopDisk, { nats, redis }: Servers, node: NodeProcess): Promise<void> {
   await Promise.all([nats.pause(), redis.pause()]);
   disk.freeze();
   await Promise.all([node.kill(), nats.kill(), redis.kill()]);
   disk.thaw();
-  // One after the other, so that none is starting when the other has failed.
+  // One after the other, so that none is still starting when the other has failed.
   await nats.restart();
   await redis.restart();
 }
 
-/** The same with NATS as it comes, which acknowledges before it syncs. */
+/** The same with the default of NATS, which acknowledges before it syncs. */
 async function defaultSync(rig: Rig, broken: string[]): Promise<Record<string, number | string>> {
   const { disk, servers, node } = await onDisk(rig, '2m');
   await node.up({}, 120_000);

@@ -1,4 +1,4 @@
-/** Redis is emptied, read-only, full, gone, locked: serving goes on, and snapshots follow when it is well again. */
+/** Redis is emptied, read-only, full, killed or locked. Serving goes on, and snapshots return when Redis is healthy. */
 import type { Servers } from '../../../harness/processes/node-process.ts';
 import { until } from '../../../harness/until.ts';
 import { redisCommand } from '../../rig/prepared.ts';
@@ -39,10 +39,10 @@ const FAULTS: readonly Fault[] = [
     name: 'locked',
     hurt: async (servers) => {
       await set(servers, 'requirepass', 'other');
-      // Whoever was in stays in until its connection ends.
+      // Existing connections stay authenticated until they end, so close them.
       await redisCommand(servers.redis, 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes').catch(() => undefined);
     },
-    // Its password is known to nobody here, so it is started anew without one.
+    // A restart removes the password, which the node does not know.
     heal: ({ redis }) => redis.restart(),
   },
 ];

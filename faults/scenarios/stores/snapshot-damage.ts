@@ -1,4 +1,4 @@
-/** Damaged, torn, missing, foreign and old snapshots in Redis: none is used, and the log gives the same state. */
+/** Snapshots in Redis are damaged, torn, missing, foreign or old. None is used, and the log gives the same state. */
 import { cpSync, rmSync } from 'node:fs';
 import { chance, pick } from '../../../harness/chance.ts';
 import type { ServerHandle } from '../../../src/servers/local-server.ts';
@@ -61,14 +61,14 @@ async function damaged(
   }
 }
 
-/** Hurts one to eight partitions' snapshots in one way; says which. */
+/** Damages up to eight snapshots in one way and returns a description. */
 async function hurt(redis: ServerHandle, random: () => number): Promise<string> {
   const kind = pick(random, KINDS);
   const many = 1 + Math.floor(random() * 8);
   const done: string[] = [];
   await withRedis(redis.url, async (client) => {
     for (let i = 0; i < many; i++) {
-      // What an earlier turn has emptied or deleted cannot be hurt again.
+      // List the keys each time, because a snapshot that was deleted cannot be damaged again.
       const keys = (await client.keys('holdfast:*')).map(String).sort();
       if (keys.length === 0) return;
       const key = pick(random, keys);
@@ -91,7 +91,7 @@ async function hurt(redis: ServerHandle, random: () => number): Promise<string> 
   return `${kind}: ${done.join(', ')}`;
 }
 
-/** The generation before comes in force, as after Redis was restored from a backup. */
+/** Puts the previous generation in force, as after a restore of Redis from a backup. */
 async function older(client: Parameters<Parameters<typeof withRedis>[1]>[0], key: string): Promise<void> {
   const before = (await client.hGet(key, 'm1')) as unknown as Buffer | null;
   if (before !== null) await client.hSet(key, 'm0', before);

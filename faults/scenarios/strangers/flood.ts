@@ -1,4 +1,4 @@
-/** Requests at many times what a node can do, over NATS, where nothing slows their sender down. */
+/** Requests at many times the capacity of a node, over NATS, where nothing slows their sender. */
 import { setPriority } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, createInbox, type NatsConnection } from '@nats-io/transport-node';
@@ -20,9 +20,9 @@ export const flood: Scenario = {
 
 const [CALM_SECONDS, FLOOD_SECONDS] = [5, 10];
 const UNITS = 100_000_000;
-/** What it may take more than before: the grants of the flood, and what the collector has not come to. */
+/** Memory growth allowed in MiB, for the grants of the flood and garbage that is not collected yet. */
 const MOST_MIB = 1024;
-/** Sent in one turn, so that the sender itself is not the bound. */
+/** Requests sent per turn, so that the sender is not the bottleneck. */
 const BURST = 500;
 
 interface Tally {
@@ -67,7 +67,7 @@ async function floodNode({ rig, trials, say }: Run): Promise<Outcome> {
     const granted = calm.granted + stormy.granted;
     if (during.most > before.most + MOST_MIB)
       broken.push(`memory grew from ${Math.round(before.most)} to ${Math.round(during.most)} MiB`);
-    // Grants whose answer nobody read are held too.
+    // Grants whose answers were not read are held too.
     if (body.held < granted) broken.push(`${granted} were granted, ${body.held} are held`);
     Object.assign(figures, {
       'calm, decisions/s': Math.round(calm.perSecond),
@@ -109,7 +109,7 @@ async function openLoop(caller: NatsConnection, tag: string, perSecond: number) 
       else tally.decided += 1;
     },
   });
-  // Sender, servers and node share this machine: the flood comes after them, as one from elsewhere would.
+  // Lower the sender's priority, because a real flood would come from another machine.
   setPriority(19);
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
@@ -118,7 +118,7 @@ async function openLoop(caller: NatsConnection, tag: string, perSecond: number) 
       tally.sent += 1;
       caller.publish('reservation.place', bodyOf(`${tag}-${tally.sent}`), { reply: inbox });
     }
-    // The sender's own turn for reading answers.
+    // Gives the sender a turn to read answers.
     await new Promise((resolve) => setImmediate(resolve));
   }
   const [decided, sent] = [tally.decided, tally.sent];

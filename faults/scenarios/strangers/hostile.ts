@@ -1,11 +1,11 @@
 /**
- * Strangers who know the README, beside honest callers.
+ * Strangers who have read the README attack while honest callers work.
  *
  * Invariants:
- *  HO1 Attacks are drawn by the seed (--first) and named (--attacks): a finding can be had again alone.
- *  HO2 A whole run makes each attack alone first, so that it is known which one did it, then all of them at once until the time is over.
- *      A slice makes all at once.
- *  HO3 After each, every node is asked from the outside whether it serves. What does not serve within the lease ends the run.
+ *  HO1 The seed (--first) and the names (--attacks) determine the attacks, so a finding can be reproduced alone.
+ *  HO2 A whole run first makes each attack alone, to show which one did the damage. Then it makes all of them at once until the time is
+ *      over. A slice only makes all of them at once.
+ *  HO3 After each attack, every node is checked from outside. A node that does not serve within the lease ends the run.
  */
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -39,19 +39,21 @@ export const hostile: Scenario = {
 };
 
 const CALLERS = 24;
-/** What is shorter is a slice: it has too few decisions for a p99.9, and runs beside other tests, on a machine that may be five times slower. */
-// HO2.
+/**
+ * A run shorter than this is a slice (HO2). It has too few decisions for a p99.9, and runs beside other tests on a machine that may be five
+ * times slower.
+ */
 const SLICE_MINUTES = 1;
 
-/** Told of each strike. */
+/** Decisions slower than this are reported for each strike. */
 const SLOW_MS = 1_000;
 
 const MOST_WAIT_FOR_ATTACKS_MS = 90_000;
 
-/** Half of it before a node is killed, half behind it. */
+/** Half of this time passes before a node is killed, and half after. */
 const FORGING_MS = 3_000;
 
-/** A partition that has changed gets its snapshot so often, which is no matter of serving. */
+/** Interval of snapshots of a changed partition. It does not affect serving. */
 const SNAPSHOT_MS = 3_000;
 
 const LENGTHS = {
@@ -66,7 +68,7 @@ const LENGTHS = {
   slice: { leaseMs: 15_000, withinMs: 30_000, mostWaitMs: 30_000, calmMs: 1_000, aloneMs: 0, roundMs: 6_000 },
 };
 
-// HO1.
+// Every random choice depends only on the seed (HO1).
 async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Outcome> {
   const isSlice = minutes < SLICE_MINUTES;
   const random = chance(first + 1);
@@ -122,14 +124,16 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
   const broken: string[] = [];
   const recovered: number[] = [];
   let made = 0;
-  /** False if it is over: what does not serve is not attacked again. Attacks are prepared first, for which `ms` is 0. */
+  /**
+   * Makes the attacks and judges the nodes. False ends the run, because nodes that do not serve are not attacked again. `ms` 0 prepares.
+   */
   const strike = async (names: readonly string[], ms: number): Promise<boolean> => {
     const seed = first * 1_000 + made;
     const logged = nodes.map((node) => node.log.length);
     const waitedBefore = honest.waited.length;
     const told = await Promise.race([
       Promise.all(names.map((attack) => attackers.attack({ attack, seed, ms, target }))),
-      // An attack that hangs is no reason to wait for ever, and one that has ended a process is over.
+      // Do not wait without limit for an attack that hangs, and stop waiting when a node's process ends.
       delay(ms + MOST_WAIT_FOR_ATTACKS_MS, [] as Told[], { ref: false }),
       ended(site).then(() => [] as Told[]),
     ]);
@@ -154,7 +158,7 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
     return wrong.length === 0;
   };
 
-  // A slice is over behind its first round.
+  // A slice ends after its first round.
   const end = performance.now() + (isSlice ? 0 : minutes * 60_000);
   const all = chosen.map(({ name }) => name);
   let goesOn = await strike(all, 0);
@@ -209,7 +213,7 @@ interface Site {
   readonly probes: readonly string[];
   readonly readers: readonly LiveReader[];
   readonly honest: HonestCallers;
-  /** The lease, and what a busy machine adds. */
+  /** The lease, and an allowance for a busy machine. */
   readonly withinMs: number;
 }
 
@@ -218,7 +222,7 @@ async function ended({ nodes }: Site): Promise<void> {
   await Promise.race(nodes.map((node) => node.ended()));
 }
 
-/** One node is killed and started again, snapshots and records being forged meanwhile: nothing of that is taken over. Then all is counted. */
+/** Kills and restarts a node while snapshots and records are being forged, and then audits everything. Nothing forged may count. */
 async function after(
   { nodes }: Site,
   load: UnderLoad,
@@ -243,7 +247,10 @@ async function after(
 
 const SNAPSHOTS_TAKEN = 'every partition gets a snapshot';
 
-/** Within the lease every process runs, every node is ready and has every partition decide, and readers of the live feed hear; then every partition gets a snapshot (HO3). */
+/**
+ * Checks that within the lease every process runs, every node is ready and decides for every partition, and the live feed sends. Then every
+ * partition must get a snapshot (HO3).
+ */
 async function judged(site: Site): Promise<{ tookMs: number; wrong: string[] }> {
   const { servers, nodes, probes, readers, honest, withinMs } = site;
   const began = performance.now();
@@ -293,7 +300,7 @@ async function judged(site: Site): Promise<{ tookMs: number; wrong: string[] }> 
 
 let judgements = 0;
 
-/** What a node answers to a reservation in one of the partitions, or to facts of all of them, that is no decision. */
+/** A node's first answer to probe reservations and facts that is not a decision, or undefined if all are decided. */
 async function undecidedBy(node: NodeProcess, probes: readonly string[]): Promise<string | undefined> {
   const id = `judge-${++judgements}`;
   const placed = await Promise.all(
@@ -310,13 +317,13 @@ async function undecidedBy(node: NodeProcess, probes: readonly string[]): Promis
   return `facts: ${told.status} ${JSON.stringify(told.body)?.slice(0, 200)}`;
 }
 
-/** Of the oldest of a partition that has changed, and under load all do; one that is never taken again grows older. */
+/** Age of the oldest snapshot among changed partitions, which are all of them under load. It grows if snapshots stop. */
 async function snapshotAgeMs(node: NodeProcess): Promise<number> {
   const { body } = await ask(node.url, 'GET', '/metrics');
   return 1_000 * Number(/^holdfast_snapshot_age_seconds (\S+)$/m.exec(String(body))?.[1]);
 }
 
-/** What a node warned of since then, each sentence once with how often. */
+/** A node's warnings since then, each once with its count. */
 function warnings(node: NodeProcess, from: number): string[] {
   const counts = new Map<string, number>();
   for (const { level, msg, ...rest } of node.log.slice(from)) {
@@ -327,7 +334,7 @@ function warnings(node: NodeProcess, from: number): string[] {
   return [...counts].slice(0, 12).map(([what, count]) => `${node.name} warned ${count} ×: ${what}`);
 }
 
-/** Of one strike: how long the slowest decisions took, and of what they were. */
+/** How many decisions of one strike were slow, and which one was the slowest. */
 function longest(waited: readonly Waited[]): string {
   const slow = waited.filter(({ ms }) => ms > SLOW_MS).length;
   const most = waited.reduce((longer, each) => (each.ms > longer.ms ? each : longer), { ms: 0, what: 'none' });

@@ -1,4 +1,4 @@
-/** Clients of NATS and of HTTP that ask and never read. */
+/** Clients of NATS and HTTP that send requests and never read. */
 import { connect, type Socket } from 'node:net';
 import { until } from '../../../harness/until.ts';
 import { NatsBroker } from '../../../streams/nats/broker.ts';
@@ -50,7 +50,7 @@ async function slowlyRead({ rig, trials, say }: Run): Promise<Outcome> {
     subscriber.stop();
     await broker.close();
     await load.more(150);
-    // What a closed connection had pending is gone with it: the server holds no more than its bound for each.
+    // The server holds a bounded amount per connection, and frees it when the connection closes.
     await until(
       async () => (await slowConsumers(servers.nats.monitorUrl)) >= NATS_READERS,
       120_000,
@@ -70,7 +70,7 @@ async function slowlyRead({ rig, trials, say }: Run): Promise<Outcome> {
   };
 }
 
-/** Sends, and reads nothing. */
+/** Opens a socket that sends and never reads. */
 function deaf(rig: Rig, port: number, text: string): Socket {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => undefined).pause();

@@ -200,7 +200,7 @@ describe('the list', () => {
     ]);
     // A stream that it does not name, such as one that came later, counts from 1.
     expect(at('COUNTS', 1)).toBe(2_000);
-    expect(rules.next(0).horizonMs).toBe(2_000);
+    expect(rules.next(0)?.horizonMs).toBe(2_000);
     expect([rules.changedBy(copy(10), 1), rules.changedBy(copy(11), 1), rules.changedBy(copy(11), 2)]).toEqual([
       false,
       true,

@@ -28,13 +28,14 @@ beforeAll(async () => {
 });
 
 /** A front that holds these partitions, and whose intake gets what it is given. */
-function frontOf(partitions: Map<number, Partition>) {
-  const rules = new Rules([{ from: {}, horizonMs: null, slackMs: 0, version: RULES_VERSION }]);
+const RULES = [{ from: {}, horizonMs: null, slackMs: 0, version: RULES_VERSION }];
+function frontOf(partitions: Map<number, Partition>, entries: ConstructorParameters<typeof Rules>[0] = RULES) {
+  const rules = new Rules(entries);
   const events = { applied: none, duplicate: none, parked: none, inDoubt: none };
   const clock = new SteadyClock();
   const stored = { marks: new ParkMarks(), partitions: PARTITIONS };
   const intake = new Intake(clock, partitions, new FactIds(), async () => undefined, events, rules, stored);
-  const router = new StreamFactIngress({
+  const ingress = new StreamFactIngress({
     broker,
     intake,
     peers: new NatsPeers(broker),
@@ -48,7 +49,7 @@ function frontOf(partitions: Map<number, Partition>) {
     rules,
     knows: async () => false,
   });
-  return { intake, submit: (...facts: object[]) => router.submit(facts.map(sentAsJson)) };
+  return { intake, submit: (...facts: object[]) => ingress.submit(facts.map(sentAsJson)), ingress };
 }
 const receipt = (id: string, sku: string, qty = 1) => ({
   id,
@@ -59,6 +60,15 @@ const receipt = (id: string, sku: string, qty = 1) => ({
   qty,
 });
 const stored = async () => (await broker.stream('RECEIPTS'))?.lastSeq ?? 0;
+
+it('stores nothing and is undecided until the node has read the rules', async () => {
+  const { submit, ingress } = frontOf(new Map(), []);
+  const before = await stored();
+  const starting = { kind: 'undecided', message: expect.stringContaining('the node is starting') };
+  await expect(submit(receipt('early', 'A'))).rejects.toMatchObject(starting);
+  await expect(ingress.resubmit(1, sentAsJson(receipt('early', 'A')))).rejects.toMatchObject(starting);
+  expect(await stored()).toBe(before);
+});
 
 it('waits for the owner that comes; without one it is undecided, and all may be sent again', async () => {
   const front = frontOf(new Map());
