@@ -2,7 +2,7 @@
 import type { LoadResult } from './closed-loop.ts';
 
 export interface Comparison {
-  /** What it is compared with: a peer, a bare transport, or a limit. */
+  /** A peer, a bare transport or a limit. */
   readonly with: string;
   /** The other side's value in the figure's unit. It is absent if the goal is a limit on the value itself. */
   readonly value?: number;

@@ -33,7 +33,7 @@ export interface Ground {
 
 export interface Attack {
   readonly name: string;
-  /** Number of the known weakness that the attack tries, from 1 to 14. */
+  /** Case number of the attack, from 1 to 14. */
   readonly of: number;
   readonly does: string;
   /** Prepares what the attack needs. Runs once. */

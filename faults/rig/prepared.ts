@@ -26,7 +26,7 @@ export interface Prepared {
 }
 
 const LOCATIONS = ['dc', 'shop'];
-/** So long that only the shutdown takes snapshots. */
+/** No periodic snapshot comes between those that a clean end takes. */
 const SELDOM = { HOLDFAST_SNAPSHOT_INTERVAL: '1d', HOLDFAST_LEASE: '15s' };
 
 /**
@@ -93,8 +93,8 @@ async function mustEnd(node: NodeProcess): Promise<void> {
 }
 
 /**
- * Waits until the high-water marks name the ends of all streams. With Redis empty, messages stored after the last mark could be lost
- * unnoticed.
+ * Waits until the high-water marks name the ends of all streams. With Redis empty, messages after the last mark could be lost unnoticed
+ * (HW3).
  */
 async function marked(url: string): Promise<void> {
   const broker = await NatsBroker.connect(url, 'marked');

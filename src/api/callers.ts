@@ -7,7 +7,7 @@
  *  CA2 Origin checks rely on the headers that browsers set. A caller that is not a browser sends neither Origin nor Sec-Fetch-Site.
  */
 import { at } from '../../streams/assert.ts';
-import type { ProblemKind } from '../problems.ts';
+import type { ProblemKind } from '../error-status.ts';
 
 export interface Callers {
   /** Allowed names in `Host`, in lower case and without a port; `*` allows any. */

@@ -38,9 +38,9 @@ import {
 import { parseFact } from '../../streams/fact/fact.ts';
 import { elementsOf, type SentBody } from '../../streams/fact/sent-body.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
+import { problemOf } from '../error-status.ts';
 import type { MeasuredOperation, ReservationOutcome } from '../metrics/families.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { problemOf } from '../problems.ts';
 
 /** Most wrong fields that one problem names. */
 const ERRORS_NAMED = 20;

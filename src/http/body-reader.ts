@@ -10,7 +10,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LIMITS } from '../../config/limits.ts';
-import { FrontProblem } from '../problems.ts';
+import { FrontProblem } from '../error-status.ts';
 
 /** Approximate overhead of a chunk in bytes. It counts too, because a body may arrive byte by byte. */
 const CHUNK_BYTES = 256;

@@ -13,8 +13,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { LIMITS } from '../../config/limits.ts';
 import type { Hub, Reader, Sink } from '../../dashboards/feed/hub.ts';
 import { parseTopic, parseTopics, TOPIC_RULE } from '../../dashboards/feed/topic-name.ts';
+import { FrontProblem } from '../error-status.ts';
 import type { LiveEnding } from '../metrics/families.ts';
-import { FrontProblem } from '../problems.ts';
 import { addRoute } from './operation.ts';
 import { live } from './routes/system.ts';
 

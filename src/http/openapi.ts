@@ -10,7 +10,7 @@ import {
 } from 'zod-openapi';
 import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { problemBody } from '../../streams/contract/stock.ts';
-import { PROBLEM_TYPE, PROBLEMS, type ProblemKind, problem } from '../problems.ts';
+import { PROBLEM_TYPE, PROBLEMS, type ProblemKind, problem } from '../error-status.ts';
 import type { Operation } from './operation.ts';
 
 const EXAMPLE_DETAILS: Partial<Record<ProblemKind, string>> = {

@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import { z } from 'zod';
 import { encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { headerOf } from '../api/callers.ts';
-import type { ProblemKind } from '../problems.ts';
+import type { ProblemKind } from '../error-status.ts';
 
 /** An operation that takes a body states how large the body may be. */
 export type Operation = Described &

@@ -21,7 +21,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Log } from '../process/log.ts';
 import { BodyReader, UnreadBody } from './body-reader.ts';
 import type { LiveFront } from './live-socket.ts';
-import { answerProblems, clientProblem, endOffer, frameworkProblem } from './problems.ts';
+import { answerProblems, clientProblem, endOffer, frameworkProblem } from './problem-replies.ts';
 import { addAnomalyRoutes } from './routes/anomalies.ts';
 import { addFactRoutes } from './routes/facts.ts';
 import { addOperationsRoutes, OPERATIONS } from './routes/health.ts';

@@ -12,8 +12,8 @@ import type { ProblemBody } from '../../streams/contract/stock.ts';
 import type { ServiceEndpoint, ServiceReply } from '../../streams/nats/service.ts';
 import { formOf, readBody, sniffedForm } from '../api/bodies.ts';
 import type { Answers } from '../api/stock-api.ts';
+import { FrontProblem, type ProblemKind, problemOf } from '../error-status.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { FrontProblem, type ProblemKind, problemOf } from '../problems.ts';
 import { LimitedLog, logProblem } from '../process/limited-log.ts';
 import type { Log } from '../process/log.ts';
 

@@ -1,23 +1,23 @@
-/** The channel from a node that `up --nodes N` started (a sibling) to its parent process (src/up/child-nodes.ts). */
+/** The channel from a node that `up --nodes N` started (a child node) to its parent process (src/up/child-nodes.ts). */
 import { FACT_STREAM_NAMES } from '../../config/topology.ts';
 import type { RunningNode } from './node.ts';
 
-/** A sibling's report to its parent: where it listens, and how many messages it has yet to fold. */
+/** A child node's report to its parent: where it listens, and how many messages it has yet to fold. */
 export interface Report {
   readonly http: string;
   readonly address: string;
   readonly lagMessages: number;
 }
 
-/** Set in a sibling's environment, because any other program may also start a node with an IPC channel. */
+/** Set in a child node's environment, because any other program may also start a node with an IPC channel. */
 export const CHILD_MARK = 'HOLDFAST_CHILD';
 export const isChildNode = () => process.env[CHILD_MARK] === '1' && process.send !== undefined;
 
 const REPORT_EVERY_MS = 1_000;
-/** Limit for a sibling's stop after its parent is gone. The servers may be gone too, and then the hand-back cannot finish. */
+/** Limit for a child node's stop after its parent is gone. The servers may be gone too, and then the hand-back cannot finish. */
 const ORPHAN_STOPS_WITHIN_MS = 20_000;
 
-/** Reports from a sibling to its parent periodically. Does nothing in any other process. Returns a function that ends the reports. */
+/** Reports from a child node to its parent periodically. Does nothing in any other process. Returns a function that ends the reports. */
 export function reportToParent(node: RunningNode): () => void {
   if (!isChildNode()) return () => undefined;
   const report = () => {
@@ -32,7 +32,7 @@ export function reportToParent(node: RunningNode): () => void {
   return () => clearInterval(timer);
 }
 
-/** Resolves in a sibling when its parent is gone (CD1). Never resolves in any other process. */
+/** Resolves in a child node when its parent is gone (CD1). Never resolves in any other process. */
 export function parentGone(): Promise<void> {
   return new Promise((resolve) => {
     if (!isChildNode()) return;

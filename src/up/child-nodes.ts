@@ -3,9 +3,9 @@
  * runs.
  *
  * Invariants:
- *  CD1 A sibling ends with its parent, however the parent ends: its channel to the parent closes, and it stops by itself.
- *  CD2 A sibling has a process group of its own. Ctrl-C reaches it only through its parent, once, and then it stops cleanly.
- *  CD3 A sibling that ends by itself is reported and does not end the others, which take over its partitions.
+ *  CD1 A child node ends with its parent, however the parent ends: its channel to the parent closes, and it stops by itself.
+ *  CD2 A child node has a process group of its own. Ctrl-C reaches it only through its parent, once, and then it stops cleanly.
+ *  CD3 A child node that ends by itself is reported and does not end the others, which take over its partitions.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
@@ -44,6 +44,7 @@ export async function startChildNode(
 ): Promise<ChildNode> {
   const child = fork(join(packageRoot(), 'bin', 'holdfast.js'), ['node', SETTINGS.name.flag, name], {
     env: { ...environmentOf(flags, env), [CHILD_MARK]: '1' },
+    // A process group of its own, so Ctrl-C does not reach it (CD2).
     detached: true,
     // Its log goes to the parent's stderr, because stdout is for people.
     stdio: ['ignore', 2, 2, 'ipc'],

@@ -146,7 +146,7 @@ async function startServers(
   return { nats, natsMonitor, redis };
 }
 
-/** The addresses for siblings, with logins. They travel in the environment. */
+/** The addresses for child nodes, with logins. They travel in the environment. */
 function revealed({ nats, natsMonitor, redis }: Addresses): SettingFlags {
   return { nats: nats.reveal(), natsMonitor: natsMonitor.reveal(), redis: redis.reveal() };
 }

@@ -1,4 +1,4 @@
-/** What docker-compose.yml mounts into NATS and Valkey, tried on real servers: who gets in, and what each may do. */
+/** The files that docker-compose.yml mounts into NATS and Valkey, tested on real servers: who can log in, and what each login may do. */
 import { chmodSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient } from 'redis';
@@ -57,7 +57,7 @@ describe('NATS with config/nats/compose.conf', () => {
     server = await composeNats(secrets);
   });
 
-  /** What the server answers to these lines after a login; undefined if it closes without an answer. */
+  /** The server's answer to these lines after a login, or undefined if it closes without one. */
   const said = (login: object, lines: string[], last: RegExp) => {
     const say = [`CONNECT ${JSON.stringify({ verbose: false, ...login })}`, ...lines, 'PING', ''].join('\r\n');
     return firstAnswer(server.port, say, (text) => last.test(text));
@@ -215,7 +215,7 @@ describe('Valkey with config/redis/compose.conf', () => {
     const sentinel = await composeSentinel(secrets, master);
     const asked = command(sentinel, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'stock');
     expect(await asked).toEqual(['127.0.0.1', String(master.port)]);
-    // It sees the replica only through what the master told it, and so after its own login there.
+    // The Sentinel learns of the replica only from the master, and so only after its own login there.
     const seen = async () => String(await command(sentinel, 'INFO', 'sentinel'));
     await expect.poll(seen, { timeout: 20_000 }).toMatch(/status=ok,address=127\.0\.0\.1:\d+,slaves=1/);
     for (const words of [
@@ -253,7 +253,7 @@ it('a node with the settings of docker-compose.yml starts strict on these server
   expect(await firstAnswer(nats.port, lines.join('\r\n'), (text) => /-ERR|PONG/.test(text))).toMatch(/PONG\r\n$/);
   const stock = async () => (await fetch(`${node.url}/v1/stock/85123A/store-12`)).json();
   await expect.poll(stock, { timeout: 20_000 }).toMatchObject({ onHand: 5 });
-  // Its snapshots are in Valkey, under the user that may do no more than that.
+  // Its snapshots are in Valkey, under the user that has only these permissions.
   const store = await RedisSnapshots.open(
     `redis://holdfast:${secretOf(secrets, 'redis_password')}@127.0.0.1:${redis.port}`,
     () => undefined,

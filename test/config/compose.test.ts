@@ -1,7 +1,6 @@
 /**
- * docker-compose.yml against the Compose specification's own JSON schema (shipped by dclint), and against the rules of
- * this house. No Docker engine is needed, and none is used: what is proven is the file. What it mounts runs on real servers in
- * compose-servers.test.ts.
+ * Checks docker-compose.yml against the Compose specification's JSON schema (shipped by dclint) and against our own rules. No Docker engine
+ * is used, so only the file is proven. compose-servers.test.ts runs the mounted files on real servers.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
@@ -45,7 +44,7 @@ const text = readFileSync(join(root, 'docker-compose.yml'), 'utf8');
 const compose = parse(text, { merge: true }) as Compose;
 const services = Object.entries(compose.services);
 
-/** What a service of this file does that none may do. */
+/** Rules that a service of this file breaks. */
 function faults({ networks }: Pick<Compose, 'networks'>, service: Service): string[] {
   const found: string[] = [];
   const must = (good: boolean, fault: string) => {
@@ -87,7 +86,7 @@ function faults({ networks }: Pick<Compose, 'networks'>, service: Service): stri
 function composeSchema(): AnySchemaObject {
   const dclint = dirname(createRequire(import.meta.url).resolve('dclint/package.json'));
   const schema = JSON.parse(readFileSync(join(dclint, 'schemas', 'compose.schema.json'), 'utf8')) as AnySchemaObject;
-  // It names draft-07 by an address that ajv does not know; its keywords are common to that draft and 2020-12.
+  // The schema names draft-07 by an address that ajv does not know. Its keywords are common to that draft and 2020-12.
   const { $schema: _, ...rest } = schema;
   return rest;
 }

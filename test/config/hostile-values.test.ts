@@ -1,4 +1,4 @@
-/** Values of settings that somebody else has a hand in: files that do not end, that are huge, or that are no text. */
+/** Setting values that others may influence: files that are endless, huge or not text. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

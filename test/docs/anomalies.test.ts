@@ -1,4 +1,4 @@
-/** The README's table of anomalies is the one that the last measurement wrote, and that one is of the detectors as they are. */
+/** The README's table of anomalies is the one that the last measurement wrote, and that measurement used the current detectors. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

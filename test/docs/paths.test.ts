@@ -1,4 +1,4 @@
-/** Documents name source files. Each of them is there. */
+/** Every source file that the documents name exists. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

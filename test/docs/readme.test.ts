@@ -1,4 +1,4 @@
-/** The README's examples, typed against a running node, and its table of problems, held against the code's. */
+/** The README's examples, run against a running node, and its table of problems, compared with the code's. */
 
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -64,7 +64,7 @@ it('names only files that are there', () => {
   for (const [, path] of named) expect(existsSync(join(packageRoot(), path as string)), path).toBe(true);
 });
 
-/** `…` stands for any string. */
+/** `…` matches any string. */
 function matcher(value: unknown): unknown {
   if (value === '…') return expect.any(String);
   if (Array.isArray(value)) return value.map(matcher);

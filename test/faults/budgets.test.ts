@@ -1,6 +1,6 @@
 /**
- * What small requests may cost, on a real node process: while each of them is worked on, a reservation is decided and /healthz answers
- * within a second, and what comes back is bounded.
+ * The cost that small requests may cause, on a real node process. While each is processed, a reservation is decided and /healthz answers
+ * within a second, and the answers are bounded in size.
  */
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -30,7 +30,7 @@ const each = (count: number, make: (i: number) => object) => Array.from({ length
 
 beforeAll(async () => {
   const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
-  // What is measured here is the node, not how soon a lease runs out on a busy machine.
+  // A long lease, because this measures the node and not the expiry of leases on a busy machine.
   node = await NodeProcess.at({ nats, redis }, { env: { HOLDFAST_LEASE: '30s' } });
   await node.up();
   caller = await connect({ servers: nats.url });
@@ -40,7 +40,7 @@ beforeAll(async () => {
     { ...fact, id: 'honest', sku: 'honest', location: 'x', qty: 1_000_000 },
     ...each(LOCATIONS, (i) => ({ ...fact, id: `wide-${i}`, sku: 'wide', location: `store-${i}` })),
     ...each(ANOMALIES, (i) => ({ ...fact, id: `sold-${i}`, type: 'sale', sku: `sold-${i}`, location: 'x' })),
-    // Newest first, with what an explanation must not repeat whole.
+    // Newest first, with content that an explanation must not repeat in full.
     ...each(EXPLAINED, (i) => ({
       ...fact,
       id: `long-${i}`,
@@ -54,11 +54,11 @@ beforeAll(async () => {
   for (let i = 0; i < 5; i++) within = Math.max(within, 1_000 + 10 * (await waitsDuring(Promise.resolve())));
 });
 
-/** A second, beside what this machine makes every request wait while other tests run. */
+/** One second, plus the delay that this machine adds to every request while other tests run. */
 let within = 1_000;
 
 let carts = 0;
-/** Asks as honest callers do until the work has ended; returns the longest time that one of them waited. */
+/** Asks like honest callers until the work has ended. Returns the longest wait in milliseconds. */
 async function waitsDuring(work: Promise<unknown>): Promise<number> {
   let [longest, ended] = [0, false];
   const end = () => {
@@ -82,7 +82,7 @@ async function waitsDuring(work: Promise<unknown>): Promise<number> {
   return longest;
 }
 
-/** Asks; what comes back is read as text, so that this process does not stand still meanwhile. */
+/** Sends a request. The answer is read as text, so that this process is not blocked by parsing. */
 async function post(path: string, body: unknown): Promise<{ status: number; text: string }> {
   const response = await fetch(`${node.url}${path}`, {
     method: 'POST',
@@ -121,7 +121,7 @@ describe('the live feed', () => {
     expect(seen.messages.length).toBeLessThan(2 * ANOMALIES);
     seen.close();
     const [encoded, sent] = [await metric('live_encoded_total'), await metric('live_messages_total')];
-    // Within its budget: 150 pairs in one burst, then it reads on.
+    // Within its budget: 150 pairs in one burst, and then it continues to read.
     const polite = await new LiveReader(node.url).opened();
     let bytes = 0;
     polite.socket.on('message', (data: Buffer) => {
@@ -142,11 +142,11 @@ describe('the live feed', () => {
     };
     expect(await waitsDuring(whole())).toBeLessThan(within);
     expect(polite.closed).toBeUndefined();
-    // Each was encoded once or so, however often it was asked for, and sent a few times at most.
+    // Each anomaly was encoded about once, however often it was requested, and sent a few times at most.
     expect((await metric('live_encoded_total')) - encoded).toBeLessThan(1.5 * ANOMALIES);
     expect((await metric('live_messages_total')) - sent).toBeLessThan(3 * ANOMALIES);
     expect(bytes).toBeLessThan(3_000_000);
-    // Beyond it: 104 kB without a pause.
+    // Beyond its budget: 104 kB without a pause.
     const flood = await new LiveReader(node.url).opened();
     const flooded = async () => {
       for (let i = 0; i < 2_000; i++) {
@@ -160,7 +160,7 @@ describe('the live feed', () => {
       );
     };
     expect(await waitsDuring(flooded())).toBeLessThan(within);
-    // 1008 with the reason, or 1006 if it was cut while it still sent.
+    // 1008 with the reason, or 1006 if it was disconnected while it was still sending.
     expect([1008, 1006]).toContain(flood.closed?.code);
     expect(await metric('live_closed_total{reason="misused"}')).toBe(1);
     expect(flood.messages.length).toBeLessThan(2 * ANOMALIES);
@@ -263,7 +263,7 @@ describe('an explanation', () => {
     const explained = () => ask(node.url, 'GET', '/v1/explain/long/x', undefined, 60_000);
     const answers = await Promise.all(each(all + 5, () => ({})).map(explained));
     const refused = answers.filter(({ status }) => status === 503);
-    // The place may still rest after the explanation before.
+    // The place may still be resting after the previous explanation.
     expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(LIMITS.explainsWaiting);
     expect(refused.length).toBeGreaterThan(0);
     for (const { body, headers } of refused) expect([body.type, headers.get('retry-after')]).toEqual(['busy', '1']);

@@ -1,4 +1,4 @@
-/** Messages and streams at their bounds: what one device sends stops neither the intake of others nor a reservation. */
+/** Messages and streams at their limits. A device's messages stop neither the intake of others nor a reservation. */
 
 import { createClient, RESP_TYPES } from 'redis';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -41,7 +41,7 @@ describe('a till whose messages have as many bytes as the server takes, and head
   const TOGETHER = 258;
   const bytes = () => Buffer.alloc(broker.server.maxPayload - 30_100, 0xc1);
   const headers = { 'Content-Type': 'x'.repeat(30_000) };
-  /** All pages behind a sequence. */
+  /** All pages after a sequence. */
   async function list(from: number): Promise<Shown[]> {
     const all: Shown[] = [];
     for (let after: number | null = from; after !== null; ) {
@@ -61,7 +61,7 @@ describe('a till whose messages have as many bytes as the server takes, and head
     const room = Buffer.alloc(broker.server.maxPayload, 0xc1);
     await broker.publish('sale.x.A', room);
     await Promise.all(Array.from({ length: TOGETHER - 1 }, () => broker.publish('sale.x.A', bytes(), { headers })));
-    // A server that gives little room, so that few bytes fill it.
+    // A server with a low max_payload, so that few bytes fill it.
     const env = { HOLDFAST_TEST_LIMITS: JSON.stringify({ leastMaxPayload: 1 }) };
     node = await NodeProcess.at(servers, { env });
     await node.up();
@@ -171,7 +171,7 @@ describe('a stream that has no room left', () => {
   it('gets facts a 503 that says so, while reservations go on; with room again it takes them', async () => {
     const { body: before } = await ask(node.url, 'GET', '/v1/stock/R/x');
     expect(before.sellable).toBe(100);
-    // Sales that are counted, so that only SALES is full.
+    // Sales that count, so that only SALES is full.
     const note = 'n'.repeat(60_000);
     for (let i = 0; ; i++) {
       const { status, body } = await ask(node.url, 'POST', '/v1/facts', fact('sale', `fill-${i}`, 'F', { note }));

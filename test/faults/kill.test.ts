@@ -1,4 +1,4 @@
-/** The node is killed as by kill -9 at every failpoint, under load, and started again: nothing acknowledged is lost, nothing is doubled. */
+/** The node is killed with kill -9 at every failpoint under load, and restarted. Nothing acknowledged is lost or counted twice. */
 import { beforeAll, expect, it } from 'vitest';
 import type { Failpoint } from '../../config/failpoints.ts';
 import { Auditor, names } from '../../harness/callers/auditor.ts';

@@ -1,4 +1,4 @@
-/** NATS and Redis killed under load, Redis emptied, a snapshot damaged: what was acknowledged stays, counted once. */
+/** NATS and Redis are killed under load, Redis is emptied, and a snapshot is damaged. Everything acknowledged stays and counts once. */
 import { cpSync, rmSync } from 'node:fs';
 import { createClient } from 'redis';
 import { beforeEach, expect, it } from 'vitest';
@@ -15,7 +15,7 @@ beforeEach(async () => {
   await node.up();
 });
 
-/** Writes until told to stop; returns what was acknowledged. */
+/** Writes until it is stopped. Returns what was acknowledged. */
 function load(callers = 8) {
   let stopped = false;
   const acknowledged = { units: 0, granted: [] as string[] };
@@ -97,7 +97,7 @@ it('NATS paused while appends are in flight: what timed out is settled by what t
   await progress(writing, 50);
   await servers.nats.pause();
   const seen = writing.acknowledged.granted.length;
-  // Longer than a publish waits, so that outcomes are unknown.
+  // Longer than a publish waits, so that its outcome is unknown.
   await expect
     .poll(async () => (await node.readiness())?.reasons, { timeout: 20_000 })
     .toContainEqual(expect.stringMatching(/lease/));

@@ -1,4 +1,4 @@
-/** Three nats-servers under two nodes and callers: killed, paused and started again, they lose and double nothing. */
+/** Three nats-servers under two nodes and callers. They are killed, paused and restarted, and nothing is lost or counted twice. */
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { JOURNAL_STREAM } from '../../config/topology.ts';
 import { Auditor, type Load, names } from '../../harness/callers/auditor.ts';
@@ -21,7 +21,7 @@ beforeAll(async () => {
     HOLDFAST_REPLICAS: '3',
     HOLDFAST_DURABILITY: 'strict',
     HOLDFAST_SNAPSHOT_KEY: 'a key of these nodes, of 32 bytes or more',
-    // Longer than an election and than the time in which a client gives up a server that does not answer.
+    // Longer than an election, and than the time after which a client abandons a silent server.
     HOLDFAST_LEASE: '15s',
   };
   nodes = [
@@ -68,7 +68,7 @@ it('keeps what is promised while its leader dies, another server is paused, and 
   const load = auditor.load(urls);
   await more(load, 100);
 
-  // The leader of the journal dies under load; the two others elect another, and the lease outlives the election.
+  // The journal's leader dies under load. The two others elect a new one, and the lease outlives the election.
   const leader = await cluster.leaderOf(JOURNAL_STREAM);
   await leader.kill();
   await more(load, 100);
@@ -76,7 +76,7 @@ it('keeps what is promised while its leader dies, another server is paused, and 
   await cluster.healthy();
   await more(load, 50);
 
-  // The one that leads now stops answering without a closed connection, which only time tells.
+  // The current leader stops answering without closing connections, so only a time-out reveals it.
   const second = await cluster.leaderOf(JOURNAL_STREAM);
   await second.pause();
   await more(load, 100);
@@ -84,7 +84,7 @@ it('keeps what is promised while its leader dies, another server is paused, and 
   await cluster.healthy();
   await more(load, 50);
 
-  // Two at once: nobody can decide; what callers are told then is "undecided", and afterwards it goes on.
+  // With two servers down, no decision is possible. Callers get "undecided", and work resumes afterwards.
   const third = await cluster.leaderOf(JOURNAL_STREAM);
   const [other] = cluster.others(third);
   await Promise.all([third.kill(), other?.pause()]);
@@ -100,7 +100,7 @@ it('keeps what is promised while its leader dies, another server is paused, and 
   await auditor.audit(two.url);
   expect(auditor.granted).toBeGreaterThan(100);
 
-  // What is in memory is what the log says.
+  // The state in memory must equal the state in the log.
   for (const node of nodes) await node.kill();
   for (const node of nodes) node.start();
   await expect.poll(allOwned, { timeout: 60_000 }).toBe(32);

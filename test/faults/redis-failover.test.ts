@@ -1,4 +1,4 @@
-/** Redis with replicas and shards under a node: what a failover loses of snapshots costs time, never state. */
+/** Redis with replicas and shards under a node. Snapshots lost in a failover cost time, never state. */
 import { expect, it } from 'vitest';
 import { Auditor, type Load, names } from '../../harness/callers/auditor.ts';
 import { ask } from '../../harness/callers/http-caller.ts';
@@ -23,7 +23,7 @@ async function more(load: Load, count: number): Promise<void> {
   await expect.poll(load.done, { timeout: 30_000 }).toBeGreaterThan(from + count);
 }
 
-/** The manifest in force of each partition that has one there. */
+/** The current manifest of each partition that has one on this server. */
 async function manifests(server: ServerHandle): Promise<Map<string, string>> {
   const keys = (await command(server, 'KEYS', 'holdfast:*')) as string[];
   return new Map(
@@ -31,7 +31,7 @@ async function manifests(server: ServerHandle): Promise<Map<string, string>> {
   );
 }
 
-/** Partitions whose manifest is another one than then. */
+/** Number of partitions whose manifest differs from `then`. */
 async function renewed(server: ServerHandle, then: ReadonlyMap<string, string>): Promise<number> {
   return [...(await manifests(server))].filter(([key, manifest]) => then.get(key) !== manifest).length;
 }
@@ -43,7 +43,7 @@ it('a master dies with snapshots that were not copied: serving goes on, whole on
   const { node, auditor, load } = await loaded(set.first, set.url);
   await expect.poll(async () => (await manifests(set.second)).size, { timeout: 20_000 }).toBeGreaterThan(15);
   await more(load, 50);
-  // The replica no longer hears its master, and so gets nothing of what is acknowledged from here on.
+  // The replica no longer follows its master, so it misses everything acknowledged from here on.
   await command(set.second, 'REPLICAOF', '127.0.0.1', '1');
   const copied = await manifests(set.second);
   await expect.poll(() => renewed(set.first, copied)).toBeGreaterThan(3);
@@ -55,7 +55,7 @@ it('a master dies with snapshots that were not copied: serving goes on, whole on
   await expect.poll(() => renewed(set.second, copied), { timeout: 30_000 }).toBeGreaterThan(15);
   await load.stop();
   await auditor.audit(node.url);
-  // All that changed is in force there, and none of it names what was lost.
+  // Everything that changed is in force there, and nothing refers to what was lost.
   const unwritten = async () =>
     /^holdfast_snapshot_age_seconds (.*)$/m.exec((await ask(node.url, 'GET', '/metrics')).body)?.[1];
   await expect.poll(unwritten, { timeout: 20_000 }).toBe('0');
@@ -65,7 +65,7 @@ it('a master dies with snapshots that were not copied: serving goes on, whole on
   expect(node.logged('a snapshot is not used').length).toBe(before);
   expect(served(node)?.decisions).toBeLessThan(auditor.granted);
   await auditor.audit(node.url);
-  // And without any Redis the log alone gives the same.
+  // Without any Redis the log alone gives the same state.
   await node.kill();
   await Promise.all([set.second, ...set.sentinels].map((server) => server.kill()));
   await node.up();
@@ -86,7 +86,7 @@ it('a master of a Cluster dies: partitions of the others are snapshotted on, and
   const then = await Promise.all(others.map(manifests));
   await more(load, 200);
   for (const [i, master] of others.entries()) {
-    // Of about a third of 32 partitions each: most of those that the load changes.
+    // Each master has about a third of 32 partitions. More than five of them must be renewed by the load.
     await expect.poll(() => renewed(master, then[i] as Map<string, string>), { timeout: 20_000 }).toBeGreaterThan(5);
   }
   await load.stop();

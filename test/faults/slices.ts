@@ -1,11 +1,14 @@
-/** A short slice of fault scenarios of `npm run faults` as tests; how often and how long each is injected there: faults/. */
+/** A short slice of the fault scenarios of `npm run faults`, as tests. The scenarios themselves are in faults/. */
 import { describe, expect, it } from 'vitest';
 import { CATALOGUE } from '../../faults/catalogue.ts';
 import { perform } from '../../faults/perform.ts';
 
-/** Length of the soak here: one fault. */
+/** Length of the soak here, enough for one fault. */
 const MINUTES = 0.2;
-/** What is done to files and servers, and by strangers; the rest is done to processes and their links. A test file each, side by side. */
+/**
+ * Faults of files and servers, and attacks by strangers. All other scenarios concern processes and their links. Each group is a test file,
+ * so they run in parallel.
+ */
 const OF = {
   stores: ['power-cut', 'journal-damage', 'snapshot-damage', 'journal-lost', 'disk-full', 'disk-trouble', 'redis'],
   strangers: ['hostile'],

@@ -1,10 +1,10 @@
-/** The order of test files: the longest first, so that neither lane ends with one while the other has nothing left to do. */
+/** Orders test files longest first, so that no lane is idle while another runs a long file at the end. */
 import { relative, sep } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * About in the order of their times; CI prints the slowest at its end (scripts/slowest-files.mjs). Others follow by their times in the
- * last run, or by size where there was none.
+ * Approximately in the order of their durations. CI prints the slowest files at its end (scripts/slowest-files.mjs). Other files follow by
+ * their time in the last run, or by size if there was none.
  */
 const LONGEST: readonly string[] = [
   'test/faults/slices-stores.test.ts',

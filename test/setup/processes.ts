@@ -1,4 +1,4 @@
-/** After a test file's last test: the nodes and servers that it started are ended, and their folders removed. */
+/** Ends the nodes and servers that a test file started, and removes their folders, after its last test. */
 import { afterAll } from 'vitest';
 import { endNodes } from '../../harness/processes/node-process.ts';
 import { endPrometheus } from '../../harness/servers/prometheus.ts';

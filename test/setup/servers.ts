@@ -1,4 +1,4 @@
-/** Before all tests: nats-server, redis-server and Chromium are found or fetched once, so that no test file waits for a download. */
+/** Finds or fetches nats-server, redis-server and Chromium once before all tests, so that no test file waits for a download. */
 import { findServer } from '../../src/servers/fetch/find.ts';
 import { findChromium } from '../dashboards/web/chromium-program.ts';
 
@@ -12,7 +12,7 @@ export default async function setup(): Promise<void> {
     try {
       await find();
     } catch (error) {
-      // Tests of pure code need none of them; those that do fail with this same message.
+      // Tests of pure code need none of these programs. Tests that need one fail with the same message.
       console.warn(error instanceof Error ? error.message : error);
     }
   }

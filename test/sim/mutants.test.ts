@@ -1,4 +1,4 @@
-/** Seeded bugs are edits of the program's text, put where it has markers: each must still change it, or it proves nothing. */
+/** Seeded bugs are edits of the program's text at its markers. Each must still change the text, because otherwise it proves nothing. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

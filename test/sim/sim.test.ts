@@ -1,8 +1,8 @@
-/** A slice of the simulation: the whole of it is `npm run sim`. */
+/** A slice of the simulation. `npm run sim` runs all of it. */
 import { describe, expect, it } from 'vitest';
 import { runSeed } from '../../sim/run.ts';
 
-/** Seeds that failed once, with what they found. They hold while nothing before them in a run draws more or less chance. */
+/** Seeds that once failed, with what they found. They reproduce it only while a run draws the same random numbers before that point. */
 const KEPT = [
   [4, 'a stopping node took its unfinished parkings for done, and its snapshot was past them'],
   [2007, 'an attempt that came late was granted behind a later one'],

@@ -1,4 +1,4 @@
-/** What every broker and every bucket does: the one on NATS, the one in memory, and the one of the simulation. */
+/** Behaviour of every broker and every bucket: on NATS, in memory and in the simulation. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freshNats } from '../../harness/servers/servers.ts';
 import { until } from '../../harness/until.ts';
@@ -45,7 +45,7 @@ async function inMemory(): Promise<Opened> {
   };
 }
 
-/** Virtual time passes as fast as the machine goes. */
+/** Virtual time passes as fast as the machine allows. */
 async function simulated(): Promise<Opened> {
   const random = new Random(1);
   const scheduler = new Scheduler(random.fork('order'));

@@ -1,8 +1,9 @@
 /**
- * Wire forms frozen: bytes that an earlier version wrote must be read for ever, and what is written now must be those bytes.
+ * Frozen wire formats. Bytes that an earlier version wrote must stay readable in every later version, and this version must write the same
+ * bytes.
  *
- * A file here changes only together with a new version of its form and code that still reads the old one. Hex files hold
- * bytes, 32 a line; content hashes stand in snapshots and tell a resend from a conflict, so they are frozen too.
+ * A file here changes only together with a new version of its format and code that still reads the old one. Hex files hold bytes, 32 a
+ * line. Content hashes are frozen too, because snapshots hold them and they distinguish a resend from a conflict.
  */
 
 import { readdirSync, readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** Instants of every kind, and their text by means of Date. */
+/** Instants of every kind, and their text computed with Date. */
 import fc from 'fast-check';
 
 export const FIRST = Date.UTC(1900, 0, 2) * 1000;
@@ -9,7 +9,7 @@ export const instantOf = fc.oneof(
 );
 export const offsetOf = fc.integer({ min: -(23 * 60 + 59), max: 23 * 60 + 59 });
 
-/** The instant as text in an offset of so many minutes, by means of Date. */
+/** The instant as text in an offset of this many minutes, computed with Date. */
 export function textOf(micros: number, offset: number): string {
   const ms = Math.floor(micros / 1000);
   const local = new Date(ms + offset * 60_000).toISOString().slice(0, -1);

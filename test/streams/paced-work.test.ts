@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { type Clock, PacedWork } from '../../streams/clock.ts';
 
-/** Time that goes on only when it is told to. */
+/** Time that passes only when it is moved. */
 class ManualClock implements Clock {
   ms = 0;
   #timers: { at: number; call: () => void }[] = [];
@@ -25,7 +25,7 @@ class ManualClock implements Clock {
 }
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** Work that takes 10 ms, and counts its runs. */
+/** Work that takes 10 ms and counts its runs. */
 function countedWork() {
   const clock = new ManualClock();
   const began: number[] = [];
@@ -66,9 +66,11 @@ it('does not let a lone question wait', async () => {
   await end();
   await first;
   await clock.pass(5_000);
-  void work.result();
+  const second = work.result();
   await settled();
   expect(began).toEqual([0, 5_010]);
+  await end();
+  expect(await second).toBe(2);
 });
 
 it('rejects as the work does, and goes on', async () => {

@@ -1,4 +1,4 @@
-/** Tokens of subjects: every name has one, and it is read back as that name. */
+/** Subject tokens: every name has one, and it is decoded to the same name. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeToken, encodeToken, factSubject, partitionOfToken } from '../../streams/subjects.ts';

@@ -68,7 +68,7 @@ const LENGTHS = {
   slice: { leaseMs: 15_000, withinMs: 30_000, mostWaitMs: 30_000, calmMs: 1_000, aloneMs: 0, roundMs: 6_000 },
 };
 
-// Every random choice depends only on the seed (HO1).
+// The choices of a run depend only on the seed (HO1).
 async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Outcome> {
   const isSlice = minutes < SLICE_MINUTES;
   const random = chance(first + 1);

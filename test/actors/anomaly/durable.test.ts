@@ -1,6 +1,6 @@
 /**
- * Anomalies of a running system: one that a fact causes appears, is acknowledged, stays so over a kill and a take-over, and resolves by
- * itself; what a person resolved stays resolved until its cause comes again.
+ * Anomalies of a running system. One that a fact causes appears, is acknowledged, stays so through a kill and a take-over, and resolves by
+ * itself. One that a person resolved stays resolved until its cause comes again.
  */
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -40,7 +40,7 @@ async function anomalies(url: string, query: string): Promise<Anomaly[]> {
   return answer.status === 200 ? answer.body.anomalies : [];
 }
 
-/** The one anomaly that fits, when there is one for which `holds`. */
+/** Waits for the one anomaly that fits and for which `holds` is true. */
 async function waitFor(
   url: string,
   query: string,
@@ -138,7 +138,7 @@ it('leaves what a person resolved until its cause has gone and come again', asyn
   expect(done).toMatchObject({ status: 200, body: { state: 'resolved', resolved: { by: 'maria' } } });
   expect((await step(one.url, opened.id, 'resolve', { by: 'tom', why: 'again' })).body).toEqual(done.body);
 
-  // A later change of another key of the same rounds is seen, so rounds went by in which this one was looked at.
+  // A later change of another key in the same rounds is visible, so this key was examined too.
   await fact({ type: 'sale', sku: 'cup', qty: 1 });
   await fact({ type: 'sale', sku: 'cup2', qty: 1 });
   await waitFor(one.url, 'kind=negative_stock&sku=cup2');

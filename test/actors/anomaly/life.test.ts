@@ -1,4 +1,4 @@
-/** The durable life of an anomaly, as a table: what is stored, what the detectors or a person say, what is stored then. */
+/** The durable life of an anomaly as a table: the stored state, what the detectors or a person report, and the new stored state. */
 import { describe, expect, it } from 'vitest';
 import type { Alarm } from '../../../actors/anomaly/detect/alarms.ts';
 import { reconciled, type StoredAnomaly, stepped } from '../../../actors/anomaly/lifecycle.ts';

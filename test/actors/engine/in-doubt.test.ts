@@ -1,6 +1,6 @@
 /**
- * A fault of the program while a fact or a decision is folded: the book may hold half of it. Its partition is built again from the log,
- * or stays in quarantine with what cannot be folded; the others go on.
+ * A program fault during the fold of a fact or a decision, so that the book may hold half of it. The partition is rebuilt from the log, or
+ * stays in quarantine while it cannot be folded. Other partitions go on.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PartitionObserver } from '../../../actors/partition/observer.ts';
@@ -13,7 +13,7 @@ import { freshEngine, type TestEngine } from './test-engine.ts';
 
 const PARTITIONS = 4;
 let node: TestEngine;
-/** What the program cannot fold, as long as it is asked to. */
+/** Selects the ids that the program cannot fold. */
 let poison: (id: string) => boolean = () => false;
 let thrown = 0;
 
@@ -23,7 +23,7 @@ const bite = (id: string) => {
   thrown += 1;
   throw new TypeError(`cannot read properties of ${id}`);
 };
-/** Throws in the middle of a fold: the book has been changed by then. */
+/** Throws in the middle of a fold, after the book has changed. */
 const observer = (): PartitionObserver => ({
   factFolded: (_, fact) => bite(fact.id),
   decisionFolded: (_, decision) => bite(decision.id),
@@ -82,11 +82,11 @@ it('keeps a partition in quarantine, with the fact in the reason, where it can n
   poison = (id) => id === 'never';
   thrown = 0;
   await node.broker.publish(`receipt.x.${skuIn(1)}`, Buffer.from(JSON.stringify(receipt('never', skuIn(1)))));
-  // Once when it came, and once when it was built again; after that at the pace of quarantine.
+  // The fold fails when the fact arrives and again during the rebuild. Further attempts follow at the pace of quarantine.
   await until(() => thrown === 2 && !serves(1), 30_000, reasons);
   const { lastSeq } = (await node.broker.stream('RECEIPTS')) ?? { lastSeq: 0 };
   expect(reasons()).toContain(`fact RECEIPTS.${lastSeq} cannot be folded: cannot read properties of never`);
-  // The others go on, behind it too.
+  // The other partitions go on, also with later messages of the same stream.
   expect(await node.facts.submit([receipt('behind', skuIn(2))])).toMatchObject({ accepted: 1 });
   expect((await place(idIn(2, 'next'), skuIn(2))).reservation.status).toBe('held');
   expect(thrown).toBe(2);
@@ -113,7 +113,7 @@ it('quarantines a partition whose fold breaks an assertion, counts it, and answe
   };
   expect(await failures()).toBe(0);
   await node.broker.publish(`receipt.x.${skuIn(2)}`, Buffer.from(JSON.stringify(receipt('broken', skuIn(2)))));
-  // It fails when the fact comes, and again when the partition is built from its log.
+  // The fold fails when the fact arrives, and again when the partition is rebuilt from its log.
   await until(async () => (await failures()) === 2 && !serves(2), 30_000, reasons);
   expect(reasons()).toMatch(/fact RECEIPTS\.\d+ cannot be folded: TEST does not hold/);
   expect(await node.facts.submit([receipt('beside', skuIn(0))])).toMatchObject({ accepted: 1 });

@@ -1,4 +1,4 @@
-/** A core on real servers, without the fronts. */
+/** A core on real servers, without fronts. */
 
 import { buildCore } from '../../../actors/engine/core.ts';
 import type { MakeObserver } from '../../../actors/partition/observer.ts';

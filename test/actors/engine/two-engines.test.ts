@@ -97,7 +97,7 @@ it('holds a basket across owners whole or not at all, and steps it as one', asyn
   expect((await (two as TestEngine).router.confirm('across-1')).status).toBe('allocated');
   expect(await node.router.stock(far, 'x')).toMatchObject({ held: 0, allocated: 3 });
   expect((await node.router.release('across-1')).status).toBe('released');
-  // What a refusal elsewhere undid can be asked for anew under the same id.
+  // A request that was undone because another owner refused can be made again under the same id.
   expect((await node.router.place(short)).reservation.status).toBe('held');
   expect((await node.router.release('across-2')).status).toBe('released');
 });
@@ -111,7 +111,7 @@ it('takes what an earlier attempt was granted over, and the earlier attempt can 
   const coordinatingPartition = partitionOf(wanted.id, PARTITIONS);
   const coordinator = nodes().findIndex((node) => node.engine.partitions.has(coordinatingPartition));
   const part = partitionOf(coordinator === 0 ? far : near, PARTITIONS);
-  // What the home asked another owner in an attempt that it did not survive, and what it still says later.
+  // The request that the coordinator sent to another owner before its attempt failed, to be sent again later.
   const asked: { ask?: PeerRequest<'grantPart'> } = {};
   const peers = (nodes()[coordinator] as TestEngine).peers;
   const ask = peers.ask.bind(peers);
@@ -196,7 +196,7 @@ it('works on one reservation of many lines at a time, lets small ones pass, and 
     going -= 1;
     return { fresh: true, reservation: { id: asked.id, status: 'held', expiresAt: null, lines: [] } };
   });
-  // Of ids whose home is here.
+  // Ids whose coordinator is this node.
   const ids = Array.from({ length: 1_000 }, (_, i) => `wide-${i}`).filter((id) => ownerOf(id) === 0);
   const lines = Array.from({ length: LIMITS.wideLines + 1 }, () => ({ sku: skuOf(0), qty: 1 }));
   const wide = () => router.place(request(ids.pop() as string, lines, true));

@@ -1,4 +1,4 @@
-/** Fact ids seen: every answer as a Map of id → content would give it, at a fraction of the memory. */
+/** Remembered fact ids give every answer that a Map of id → content would give, with a fraction of the memory. */
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -10,12 +10,12 @@ import { type Hash64, hash64 } from '../../../streams/hash.ts';
 const one: Hash64 = { hi: 1, lo: 2 };
 const other: Hash64 = { hi: 1, lo: 3 };
 
-// First in its file, so that nothing of other tests is in the measure.
+// The first test of its file, so that no other test affects the measurement.
 describe('a million ids', () => {
   it('cost less than 32 bytes each, and forgetting them gives the memory of their chunks back', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
-    // Buffers are freed by a thread of their own after a collection: the second one waits for the first one's.
+    // A separate thread frees buffers after a collection, so the second collection waits for the first one's.
     const bytes = async () => {
       for (let i = 0; i < 2; i++) {
         collect();
@@ -30,7 +30,7 @@ describe('a million ids', () => {
       factIds.add(n & 31, { hi: Math.imul(n, 0x9e3779b1) >>> 0, lo: Math.imul(n, 0x85ebca6b) >>> 0 }, one, 1);
     const each = ((await bytes()) - before) / ids;
     expect(each).toBeLessThan(32);
-    // They are there, in array buffers and nowhere else: 16 bytes of hashes at the least.
+    // All memory is in array buffers, and the hashes alone take at least 16 bytes.
     expect(each).toBeGreaterThan(16);
     expect(factIds.size).toBe(ids);
     expect(factIds.check({ hi: Math.imul(77, 0x9e3779b1) >>> 0, lo: Math.imul(77, 0x85ebca6b) >>> 0 }, one)).toBe(
@@ -97,7 +97,7 @@ describe('an id', () => {
   });
 });
 
-/** Ids whose hashes crowd into few slots of few shards, so that probing and closing gaps are put to work. */
+/** Ids whose hashes crowd into few slots of few shards, to exercise probing and the closing of gaps. */
 const crowded = (n: number): Hash64 => ({ hi: ((n * 7) % 61) | ((n % 5) << 12), lo: ((n >>> 2) << 8) | (n & 3) });
 const spread = (n: number): Hash64 => hash64(`fact-${n}`, 1);
 const contentOf = (n: number): Hash64 => hash64(`content-${n}`);
@@ -121,7 +121,7 @@ const command = fc.oneof(
   { weight: 1, arbitrary: fc.record({ does: fc.constant('drop' as const), partition: partitionOf }) },
   { weight: 2, arbitrary: fc.record({ does: fc.constant('reload' as const), partition: partitionOf }) },
 );
-/** As expect, but cheap enough for every id. */
+/** Like expect, but cheap enough to call for every id. */
 function demand(holds: boolean, n: number): void {
   if (!holds) throw new Error(`id ${n} is not known as the map knows it`);
 }

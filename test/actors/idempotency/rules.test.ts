@@ -1,4 +1,4 @@
-/** Rules change: the idempotency horizon, what can be read. What became of stored facts does not. */
+/** Rules change, such as the idempotency horizon and what can be read. The verdicts on stored facts do not. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CHUNK_IDS } from '../../../actors/idempotency/fact-ids.ts';
 import { Rules } from '../../../actors/idempotency/rules.ts';
@@ -36,7 +36,7 @@ const fact = (id: string, ageMs: number, more: object = {}) => ({
 });
 const engineWith = (horizonMs: number | null | undefined) =>
   freshEngine(nats, redis, 'one', { partitions: 1, horizonMs });
-/** As `holdfast horizon` does. */
+/** Sets the horizon as `holdfast horizon` does. */
 async function horizon(ms: number | null, live: { name: string }[] = []) {
   const broker = await NatsBroker.connect(nats, 'operator');
   try {
@@ -67,7 +67,7 @@ async function history(engine: TestEngine) {
   }
   return old;
 }
-/** Waits until movements of long ago are summed up, and a snapshot says so. Ids are remembered from when they were stored, which is now. */
+/** Waits until old movements are summed up and a snapshot records it. Ids are remembered from the time they were stored, which is now. */
 async function forgotten(engine: TestEngine) {
   const partition = engine.engine.partitions.get(0);
   await expect.poll(() => partition?.remembersMs, { timeout: 20_000 }).toBeLessThan(Number.POSITIVE_INFINITY);
@@ -82,7 +82,7 @@ describe('the horizon', () => {
     await history(off);
     await off.stop();
     await horizon(HOUR_MS / 60);
-    // With its snapshots, and from the log alone.
+    // Once with snapshots, and once from the log alone.
     for (const snapshots of [true, false]) {
       if (!snapshots) redis = (await freshRedis()).url;
       const narrow = await engineWith(undefined);
@@ -119,7 +119,7 @@ describe('the horizon', () => {
     });
     expect(await sellable(wide)).toBe(FACTS + 1);
     await wide.stop();
-    // Nothing is forgotten now: the next start goes on from the snapshot.
+    // No ids are dropped now, so the next start continues from the snapshot.
     const again = await engineWith(undefined);
     expect(again.notes.filter((note) => note.includes('not used'))).toEqual([]);
     expect(await sellable(again)).toBe(FACTS + 1);
@@ -164,7 +164,7 @@ describe('an entry that comes while a node runs', () => {
   }, 60_000);
 
   it('behind which it has judged already: that is judged again, and a start from the log says the same', async () => {
-    // No renewal of the lease comes in between.
+    // The lease is not renewed in between.
     const one = await freshEngine(nats, redis, 'one', { partitions: 1, horizonMs: null, leaseTtlMs: 6_000 });
     expect(await one.facts.submit([fact('before', 3 * HOUR_MS)])).toMatchObject({ accepted: 1 });
     await new RulesList(await listDeps(one.broker)).add(HOUR_MS);
@@ -198,7 +198,7 @@ describe('the list', () => {
     expect([at('RECEIPTS', 10), at('RECEIPTS', 11), at('SALES', 4), at('SALES', 5)]).toEqual([
       1_000, 2_000, 1_000, 2_000,
     ]);
-    // A stream that it does not name, such as one that came later, counts from 1.
+    // An entry counts from sequence 1 for a stream that it does not name, such as one added later.
     expect(at('COUNTS', 1)).toBe(2_000);
     expect(rules.next(0)?.horizonMs).toBe(2_000);
     expect([rules.changedBy(copy(10), 1), rules.changedBy(copy(11), 1), rules.changedBy(copy(11), 2)]).toEqual([
@@ -263,7 +263,7 @@ describe('the list', () => {
 
 describe('beside programs of 0.1', () => {
   const receipt = (id: string, ageMs: number) => encodeBody(fact(id, ageMs), JSON_TYPE);
-  /** What a node of 0.1 does at its start, and its key, which says nothing of rules. */
+  /** Does what a 0.1 node does at its start, and returns its key, which does not mention rules. */
   async function oldNode(broker: NatsBroker, horizonMs: number) {
     const nodes = await broker.keys(NODES_BUCKET, { ttlMs: 3_000, replicas: 1 });
     const horizons = new OldHorizons(await broker.keys(HORIZONS_BUCKET, { replicas: 1 }), horizonMs);
@@ -294,9 +294,9 @@ describe('beside programs of 0.1', () => {
     const two = await engineWith(undefined);
     await expect.poll(() => sellable(two).catch(() => undefined)).toBe(2);
     expect((await broker.stream(JOURNAL_STREAM))?.metadata?.[RULES_METADATA]).toBeUndefined();
-    // A front lets in what 0.1 would count.
+    // A front accepts what 0.1 would count.
     expect(await two.facts.submit([fact('unseen', 0, { location: 'x\u200b' })])).toMatchObject({ accepted: 1 });
-    // Renewing its lease, the old one finds its list as it left it.
+    // When the old node renews its lease, it finds its list unchanged.
     expect(await old.horizons.refresh()).toBe('same');
     await old.end();
     await expect
@@ -311,7 +311,7 @@ describe('beside programs of 0.1', () => {
         [HOUR_MS, 1],
         [HOUR_MS, 2],
       ]);
-    // At a take-over and a renewal, and at a start.
+    // This happens at a take-over, at a renewal and at a start.
     await expect(old.horizons.refresh()).rejects.toThrow(/"needs holdfast 0.2" is not valid JSON/);
     await expect(oldNode(broker, HOUR_MS)).rejects.toThrow(/"needs holdfast 0.2" is not valid JSON/);
     expect((await two.facts.submit([fact('unseen-2', 0, { location: 'x\u200b' })])).rejected).toMatchObject([
@@ -339,13 +339,13 @@ describe('beside programs of 0.1', () => {
     let asked = 0;
     const started = [{ name: 'old', writer: 'old-1', http: '', process: undefined }];
     const deps = await listDeps(broker);
-    // Not there when it is looked for first, there when the list is locked.
+    // The node is missing at the first look and present when the list is locked.
     const list = new RulesList({ ...deps, live: async () => (asked++ === 0 ? [] : started) });
     expect((await list.current()).map(({ version }) => version)).toEqual([1]);
     expect((await keys.get('list'))?.value).toBe(written);
     expect(await old.horizons.refresh()).toBe('same');
     await old.end();
-    // Killed after it has overwritten the list, before it has written the new one.
+    // The process is killed after it has overwritten the old list and before it writes the new one.
     await keys.put('list-0.1', written as string);
     await keys.put('list', 'needs holdfast 0.2');
     expect((await new RulesList(deps).read()).map(({ horizonMs, version }) => [horizonMs, version])).toEqual([

@@ -1,4 +1,4 @@
-/** What a stored message says, by the version of rules of its sequence, and how long its id is remembered. */
+/** The verdict on a stored message, by the rules that apply to its sequence, and how long its id is remembered. */
 
 import { describe, expect, it } from 'vitest';
 import { CHUNK_IDS, FactIds } from '../../../actors/idempotency/fact-ids.ts';
@@ -88,7 +88,7 @@ describe('a stored message counts by version 1, and by version 2', () => {
       'counts',
       expect.stringMatching(/^invalid: to must be/),
     ]);
-    // A count may put right what stored facts have brought in.
+    // A count may correct what stored facts have caused.
     const count = { ...receipt({ sku: name, counted: 0 }), type: 'count' };
     expect([reason(1, stored(count)), reason(2, stored(count))]).toEqual(['counts', 'counts']);
   });

@@ -1,6 +1,6 @@
 /**
- * Streams that 0.1 wrote (test/streams/golden/streams-0.1): whatever is read or judged otherwise since, what is stored there keeps its verdict. A
- * change of rules or forms adds here what of 0.1 it would read otherwise.
+ * Streams that 0.1 wrote (test/streams/golden/streams-0.1). Later changes to reading or judging must not change the verdicts on stored
+ * messages. A change of rules or formats adds here the messages of 0.1 that it would read differently.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ beforeAll(async () => {
 }, 120_000);
 
 const ask = async (path: string) => (await askUntilDecided(kept.url, 'GET', path)).body;
-/** Locations stand in the order in which their facts came, which is nobody's between streams. */
+/** Sorts locations, because their order follows the arrival of facts, which is not defined across streams. */
 const byLocation = (rows: { location: string }[]) => [...rows].sort((a, b) => (a.location < b.location ? -1 : 1));
 async function expectServed() {
   for (const [sku, rows] of Object.entries(served.stock as Record<string, { location: string }[]>)) {
@@ -57,7 +57,7 @@ it('are served as 0.1 served them, from the log, a snapshot and a baseline, and 
       expect([sku, location, explained.adds]).toEqual([sku, location, true]);
     }
   }
-  // The moments of 0.1 have become sequences; what is stored from here on is judged by this version.
+  // The times of 0.1 have become sequences. Messages stored from here on are judged by this version.
   const entries = await rules();
   expect(entries.map(({ horizonMs, version }) => [horizonMs, version])).toEqual([
     ...served.horizons.map(({ horizonMs }: RulesEntry) => [horizonMs, 1]),
@@ -66,7 +66,7 @@ it('are served as 0.1 served them, from the log, a snapshot and a baseline, and 
   await command('baseline');
   await command('trim');
   await command('verify');
-  // Names that nothing new may have: what is stored under them can be read, reserved and counted.
+  // New names must not look like these, but names already stored can be read, reserved and counted.
   const [zeroWidth, shop] = [Object.keys(served.stock).find((sku) => sku.includes('\u200b')) as string, 'shop\u2060'];
   const fact = (id: string, more: object) => ({
     id,

@@ -1,4 +1,4 @@
-/** What devices must not send, in every stream: parked once with its reason and its bytes, and what stands behind it is counted. */
+/** Invalid messages of devices in every stream. Each is parked once with its reason and its bytes, and later messages are counted. */
 import { Packr } from 'msgpackr';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../../../config/topology.ts';
@@ -21,7 +21,7 @@ beforeAll(async () => {
 const now = () => new Date().toISOString();
 const packr = new Packr({ useRecords: false });
 
-/** A good fact of a type, of its own SKU. */
+/** A valid fact of a type, for a SKU of its own. */
 function good(type: string, sku: string, more: object = {}): Record<string, unknown> {
   const fields: Record<string, object> = {
     sale: { qty: 1 },
@@ -108,7 +108,7 @@ describe.each(FACT_STREAM_NAMES)('in %s', (stream: FactStream) => {
       const seq = await broker.publish(subject, bytes);
       await broker.publish(`${type}.x.${encoded}`, json(good(type, sku)));
       await expect.poll(() => sellable(sku), { timeout: 10_000, message: what }).toBe(type === 'sale' ? -1 : 1);
-      // The fact behind it does not wait until it stands in PARKED; a snapshot would.
+      // The next fact does not wait for the PARKED entry. A snapshot would.
       const mine = async () => (await parked()).filter((each) => each.source === `${stream}.${seq}`);
       await expect
         .poll(async () => (await mine()).map((each) => each.reason), { timeout: 10_000, message: what })
@@ -206,14 +206,14 @@ it('what comes over HTTP is stored and parked as it was sent, and submitted agai
   });
   const last = (await broker.stream('RECEIPTS'))?.lastSeq ?? 0;
   expect(Buffer.from((await broker.message('RECEIPTS', last))?.data ?? []).toString()).toBe(texts[0]);
-  // A single body goes as it is, its byte order mark too; MessagePack stays MessagePack.
+  // A single body is kept unchanged, including its byte order mark. MessagePack stays MessagePack.
   expect(await post('application/json', `\ufeff ${text('bytes-4', now(), '100')}`)).toMatchObject({ accepted: 1 });
   const packed = packr.pack({ ...good('receipt', 'bytes'), id: 'bytes-5', occurredAt: old, qty: 1_000 });
   expect(await post('application/msgpack', packed)).toMatchObject({ rejected: [{ code: 'too-old' }] });
   expect(await post('application/msgpack', packr.pack([packr.unpack(packed)]))).toMatchObject({
     rejected: [{ code: 'too-old' }],
   });
-  // A device that says nothing of its MessagePack.
+  // A device that sends MessagePack without declaring it.
   const silent = packr.pack({ ...good('receipt', 'bytes'), id: 'bytes-6', occurredAt: old, qty: 10_000 });
   const source = `RECEIPTS.${await broker.publish('receipt.x.bytes', silent)}`;
   await expect.poll(async () => (await parked()).some((each) => each.source === source)).toBe(true);
@@ -251,7 +251,7 @@ it('facts past the horizon come to the same in whatever order they are submitted
       answers[index] = status;
       if (status === 422) {
         expect(body.detail).toContain('send a newer count, or an adjustment');
-        // Nor when a device or an older node publishes it so.
+        // The header has no effect either when a device or an older node publishes it.
         const headers = { 'Holdfast-Resubmit': 'yes' };
         const source = `COUNTS.${await broker.publish(`count.x.${sku}`, json(old[index]), { headers })}`;
         await expect.poll(async () => (await parked()).find((each) => each.source === source)?.reason).toBe('too-old');

@@ -1,5 +1,5 @@
 /**
- * What a replay must honour of parked facts: that some never count, and that a person has submitted some again. Nobody but a node can say
+ * A replay must honour two things about parked facts: some never count, and a person has submitted some again. Only a node can establish
  * either, and every start finds the same.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -32,7 +32,7 @@ describe('a fact that is submitted again', () => {
     if (!subjects.includes(`parked.${source}`)) return undefined;
     return (await kept.broker.lastOn('PARKED', `parked.${source}`))?.header('Holdfast-Reason');
   };
-  /** It is parked, and not counted. */
+  /** Expects the fact to be parked and not counted. */
   const isParked = async (seq: number, reason: string) =>
     expect.poll(() => reasonOf(`RECEIPTS.${seq}`), { timeout: 10_000 }).toBe(reason);
   async function park(id: string, sku: string, qty: number): Promise<number> {
@@ -75,7 +75,7 @@ describe('a fact that is submitted again', () => {
       { 'Holdfast-Mark': 'x.y' },
       { 'Holdfast-Mark': `${last + 2}.guess` },
       { 'Holdfast-Mark': '999999999999999.guess' },
-      // A mark that there is, of other bytes.
+      // The mark exists, but for other bytes.
       { 'Holdfast-Mark': `${markSeq}.${nonce}` },
       { 'Holdfast-Mark': `${markSeq}.guess` },
     ];
@@ -89,7 +89,7 @@ describe('a fact that is submitted again', () => {
     for (const claim of [String((right + 1) % 32), '32', '99999', `0${right}`, '-1', 'x', '1e1'])
       await isParked(await kept.broker.publish(`again.${claim}.receipt.dc.C`, fresh), 'subject-mismatch');
     expect(await sellable('C')).toBe(undefined);
-    // Young enough to count without anybody's word.
+    // Recent enough to count without a resubmission.
     await kept.broker.publish(again('C'), fresh);
     await expect.poll(() => sellable('C')).toBe(9);
   }, 60_000);
@@ -137,7 +137,7 @@ describe('a conflict that version 0.1 parked', () => {
     await makeFirstStreams(broker);
     await broker.publish('receipt.dc.A', json(receipt('one', 'A', 5)));
     const conflict = await broker.publish('receipt.dc.B', json(receipt('one', 'B', 70)));
-    // Only the node of that time knew that the id had been used, in another partition.
+    // Only the earlier node knew that the id had been used in another partition.
     await broker.publish(`parked.RECEIPTS.${conflict}`, json(receipt('one', 'B', 70)), {
       headers: { 'Holdfast-Reason': 'id-conflict', 'Holdfast-Message': 'used', 'Holdfast-Subject': 'receipt' },
     });
@@ -152,7 +152,7 @@ describe('a conflict that version 0.1 parked', () => {
     expect(await broker.subjects('PARKED', 'mark.conflict.')).toEqual([`mark.conflict.RECEIPTS.${conflict}`]);
     const converted = Buffer.from((await broker.lastOn('PARKED', 'mark.converted'))?.data ?? []).toString();
     expect(Number(converted)).toBe(3);
-    // Its entry is gone, as after a trim of PARKED that says what it takes: the mark is enough.
+    // The entry is gone, as after a trim of PARKED. The mark alone is enough.
     expect(await node.stop()).toBe(0);
     const parked = await broker.stream('PARKED');
     await broker.updateStream('PARKED', { metadata: { ...parked?.metadata, 'holdfast-removed': '3' } });

@@ -1,4 +1,4 @@
-/** The answer to facts over HTTP: the verdict of their owner, waited for while there is one to come, and never guessed. */
+/** The answer to facts over HTTP is their owner's verdict. The front waits for a verdict that can still come, and never guesses one. */
 import { beforeAll, expect, it } from 'vitest';
 import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
 import { Rules } from '../../../actors/idempotency/rules.ts';
@@ -27,8 +27,8 @@ beforeAll(async () => {
   await provision(broker, { partitions: PARTITIONS, replicas: 1 });
 });
 
-/** A front that holds these partitions, and whose intake gets what it is given. */
 const RULES = [{ from: {}, horizonMs: null, slackMs: 0, version: RULES_VERSION }];
+/** A front that owns these partitions, with an intake that receives the given messages. */
 function frontOf(partitions: Map<number, Partition>, entries: ConstructorParameters<typeof Rules>[0] = RULES) {
   const rules = new Rules(entries);
   const events = { applied: none, duplicate: none, parked: none, inDoubt: none };
@@ -84,7 +84,7 @@ it('waits for the owner that comes; without one it is undecided, and all may be 
   expect(await again).toEqual({ accepted: 0, duplicates: 1, rejected: [] });
   expect(await other).toEqual({ accepted: 1, duplicates: 0, rejected: [] });
   await owner.stop();
-  // What an owner before this one has said, this one does not know: it does not guess.
+  // This owner does not know its predecessor's verdicts and does not guess them.
   const next = await freshEngine(nats, redis, 'one');
   const number = [...next.engine.partitions.values()].find((each) => each.loadedPositions.RECEIPTS >= 2)?.number ?? -1;
   expect(await next.engine.intake.outcome('RECEIPTS', 2, number, 1_000)).toBe('unknown');

@@ -1,4 +1,4 @@
-/** What strangers write to JOURNAL, on real processes: it does not count and stops nobody, or a person judges it. */
+/** Records that strangers write to JOURNAL, on real processes. They do not count and stop no writer, or a person judges them. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { JOURNAL_STREAM, NODES_BUCKET } from '../../../config/topology.ts';
 import { names } from '../../../harness/callers/auditor.ts';
@@ -25,7 +25,7 @@ const writerOf = async () => {
 const metric = async (name: string) =>
   new RegExp(`^holdfast_${name} (\\S+)$`, 'm').exec(await (await fetch(`${kept.url()}/metrics`)).text())?.[1];
 
-/** A hold of all that is there, as an owner of the partition would write it. */
+/** A hold of all available units, as an owner of the partition would write it. */
 function grantOf(sku: string, writer: string): Uint8Array {
   const partition = partitionOf(sku, 32);
   const parts = [[partition, 1_000_000]] as const;
@@ -52,7 +52,7 @@ it('records of a writer that never owned anything do not count, and all partitio
   const first = await forge('journal.attacker', Buffer.from('hello'));
   await forge('journal.attacker', grantOf(skus[0] as string, 'attacker'));
   await forge('journal.stranger', grantOf(skus[1] as string, 'stranger'));
-  // In the name of one who may write, on a subject of another.
+  // The record names an enrolled writer but is on another writer's subject.
   await forge('journal.stranger', grantOf(skus[2] as string, await writerOf()));
   await kept.node.kill();
   await kept.setSnapshots();
@@ -83,13 +83,13 @@ it('records of a writer that never owned anything do not count, and all partitio
 it('bytes on the subject of a live writer: quarantine explains them, a person skips them, and all is served again', async () => {
   const numbers = await kept.numbers(skus);
   const forged = await forge(journalSubject(await writerOf()), Buffer.from('hello \u001b[31m'));
-  // Its next append finds what it cannot explain.
+  // The writer's next append meets a record that it cannot explain.
   void fetch(`${kept.url()}/v1/reservations/f-${skus[0]}/confirm`, { method: 'POST' }).catch(() => undefined);
   expect(await kept.node.ended()).toBe(1);
   expect(kept.node.logged('this node cannot go on')[0]?.why).toBe(
     `the message at JOURNAL.${forged} in our name is no record`,
   );
-  // The log alone must give it back.
+  // The log alone must restore it.
   await kept.setSnapshots();
   kept.node.start();
   const held = async () => (await kept.holdfast('quarantine')).answer.quarantined as { place: string }[];

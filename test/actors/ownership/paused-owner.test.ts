@@ -1,4 +1,6 @@
-/** A node paused beyond its lease, taken over, and woken: what it then says must not be older than what its successor said. */
+/**
+ * A node is paused beyond its lease, another takes over, and the first wakes. Its answers must not be older than those of its successor.
+ */
 import { request } from 'node:http';
 import { beforeAll, expect, it } from 'vitest';
 import { ask, askUntilDecided } from '../../../harness/callers/http-caller.ts';
@@ -33,7 +35,7 @@ it('grants nothing and answers nothing old when it wakes', async () => {
   expect((await askUntilDecided(() => one.url, 'POST', '/v1/facts', facts)).body.accepted).toBe(skus.length);
 
   await one.pause();
-  // Requests that stand in its socket when it wakes: to read, and to take the last units.
+  // Requests that wait in its socket when it wakes: reads, and attempts to take the last units.
   const reads = skus.map((sku) => waiting(one, 'GET', `/v1/atp/${sku}`));
   const grabs = skus.map((sku) =>
     waiting(one, 'POST', '/v1/reservations', { id: `late-${sku}`, lines: [{ sku, qty: 2 }] }),
@@ -55,12 +57,12 @@ it('grants nothing and answers nothing old when it wakes', async () => {
   for (const [i, answer] of answers.entries()) {
     const sku = skus[i] as string;
     expect([200, 503], sku).toContain(answer.status);
-    // Its first answer after a refusal is held to the same.
+    // Its first answer after a refusal must meet the same condition.
     const { body } = answer.status === 200 ? answer : await askUntilDecided(() => one.url, 'GET', `/v1/atp/${sku}`);
     expect(body.atp, `${sku} ${body.version}`).toBe(1);
     expect(older(body.version, versions.get(sku) as string), `${sku} ${body.version}`).toBe(false);
   }
-  // Two units of one that is left: whoever decides them now must refuse.
+  // Two units of the one that is left. Whichever node decides now must refuse.
   for (const { status } of await Promise.all(grabs)) expect([409, 503]).toContain(status);
   await one.serves();
   for (const node of [one, two]) {
@@ -82,7 +84,7 @@ it('grants nothing and answers nothing old when it wakes', async () => {
   expect(await one.stop()).toBe(0);
 }, 90_000);
 
-/** A request on a socket of its own; status 0 if the connection ends without an answer. */
+/** Sends a request on a socket of its own. The status is 0 if the connection ends without an answer. */
 function waiting(
   node: NodeProcess,
   method: string,

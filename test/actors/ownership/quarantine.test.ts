@@ -1,4 +1,4 @@
-/** A partition that fails alone is not served alone: the others of the same node go on. */
+/** Only the failed partition stops being served. The other partitions of the node go on. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { auditAll } from '../../../actors/engine/self-audit.ts';
 import { Quarantine } from '../../../actors/partition/quarantine.ts';
@@ -22,11 +22,11 @@ describe('a chain that breaks', () => {
   afterAll(() => kept.close());
 
   it('stops the partitions that have not folded what stands behind the break, and no others', async () => {
-    // Every partition has a snapshot of before the break.
+    // Wait until every partition has a snapshot from before the break.
     const age = async () =>
       /^holdfast_snapshot_age_seconds (\S+)$/m.exec(await (await fetch(`${kept.url()}/metrics`)).text())?.[1];
     await expect.poll(age, { timeout: 20_000 }).toBe('0');
-    // A writer of whom nothing was read before cannot be judged: this one begins well.
+    // A writer without earlier records cannot be judged, so this one begins with a valid record.
     await kept.enrol('nobody');
     const good = { writer: 'nobody', n: 1, before: '', decisions: [] };
     await kept.broker.publish(journalSubject('nobody'), encodeRecord(good));
@@ -38,7 +38,7 @@ describe('a chain that breaks', () => {
     expect(await kept.node.stop()).toBe(0);
     kept.node.start();
     const safe = new Set(after.map((sku) => partitionOf(sku, 32)));
-    // Reservation ids have homes of their own, whose partitions have folded on too.
+    // Reservation ids have coordinators, whose partitions have folded later decisions too.
     for (const sku of after) safe.add(partitionOf(`b-${sku}`, 32));
     await expect.poll(async () => (await kept.node.readiness())?.owned, { timeout: 20_000 }).toBeGreaterThan(0);
     const ready = await kept.node.readiness();
@@ -57,7 +57,7 @@ describe('a chain that breaks', () => {
     expect(await kept.numbers(after)).toEqual(numbers);
     const lost = skus.find((sku) => said.includes(partitionOf(sku, 32))) as string;
     expect((await fetch(`${kept.url()}/v1/stock/${lost}/dc`)).status).toBe(503);
-    // Those that are served take reservations.
+    // Served partitions accept reservations.
     const id = names('c', 500).find((each) => safe.has(partitionOf(each, 32))) as string;
     expect(await kept.reserve(id, after[0] as string, 1)).toBe(201);
     expect((await kept.holdfast('verify')).answer.faults[0]).toMatchObject({ seq: broken, writer: 'nobody', n: 7 });
@@ -99,7 +99,7 @@ describe('a book that does not add up', () => {
       movements: readonly number[];
       sellable: number;
     };
-    // Out of order: a snapshot keeps movements as they are, so it takes the fault along.
+    // Out of order. A snapshot keeps movements unchanged, so it contains the fault too.
     const at = Date.now() * 1000;
     key.movements = [at + 9, 2, at + 3, 3];
     key.sellable = 5;

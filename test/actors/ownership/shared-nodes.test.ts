@@ -1,4 +1,4 @@
-/** Partitions that move from node to node while callers write: nothing acknowledged is lost, nobody waits for long. */
+/** Partitions move between nodes while callers write. Nothing acknowledged is lost, and no caller waits for long. */
 import { beforeEach, expect, it } from 'vitest';
 import { Auditor, names } from '../../../harness/callers/auditor.ts';
 import { NodeProcess, type Servers } from '../../../harness/processes/node-process.ts';
@@ -41,7 +41,7 @@ it('a node joins and leaves under load, again and again, and one is killed: call
   }
   await load.stop();
   await auditor.audit(first.url);
-  // What the survivor has in memory is what the log says.
+  // The survivor's memory must equal the state in the log.
   await first.kill();
   await first.up();
   await auditor.audit(first.url);

@@ -1,4 +1,4 @@
-/** A lease that ran out, on servers so slow that writing all owner keys anew takes longer than a lease lasts. */
+/** A lease expires on servers so slow that rewriting all owner keys takes longer than a lease. */
 import { expect, it } from 'vitest';
 import { Ownership } from '../../../actors/ownership/ownership.ts';
 import { NODES_BUCKET, OWNERS_BUCKET } from '../../../config/topology.ts';
@@ -8,7 +8,7 @@ import { MemoryLog } from '../../../streams/memory/log.ts';
 const TTL_MS = 3_000;
 const LEASE_MS = (TTL_MS * 2) / 3;
 
-/** Time that passes only by what is done: every confirmation takes a fifth of a lease. */
+/** Time passes only through work. Every confirmation takes a fifth of a lease. */
 async function lapsed(perPartitionMs: number) {
   let now = 0;
   const log = new MemoryLog(8, () => 0);

@@ -1,6 +1,6 @@
 /**
- * A second domain beside stock, as small as one can be: notes that people stick to a partition. It proves that a domain brings all that it
- * needs along: its book, its decisions in the journal, its items in the snapshot, its audit.
+ * A second domain beside stock, as small as possible: notes attached to a partition. It proves that a domain brings everything it needs:
+ * its book, its decisions in the journal, its items in the snapshot and its audit.
  */
 import { expect, it } from 'vitest';
 import type { Book, Domain } from '../../../actors/book/domain.ts';
@@ -98,7 +98,7 @@ const receipt = {
   damaged: 0,
 } as const;
 
-/** Both domains, with a note in the journal and a fact folded. */
+/** Both domains, with a note in the journal and a folded fact. */
 function filled(): Partition {
   const partition = new Partition(0, 0, [STOCK, NOTES]);
   const bytes = encodeRecord({ writer: 'w', n: 1, before: '', decisions: [noted('fragile'), noted('fragile')] }, forms);

@@ -1,4 +1,4 @@
-/** What a node finds when it starts: a journal that is another one, holds whose time ran out meanwhile, quiet partitions far behind. */
+/** Difficult states that a node may find at its start: a different journal, holds that have expired, and quiet partitions far behind. */
 
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
@@ -87,7 +87,7 @@ it('keeps the replay at a start short: the snapshot of a partition where nothing
 
 it('parks what cannot even be quoted, and as much as a stream takes', async () => {
   const broker = await NatsBroker.connect(servers.nats.url, 'device');
-  // The message of the parser ends in half of a surrogate pair.
+  // The parser's error message ends in half of a surrogate pair.
   await broker.publish('sale.x.A', Buffer.from('{"id":😀}'), { headers: { 'Content-Type': 'application/json' } });
   await broker.publish('sale.x.A', Buffer.alloc(LIMITS.storedFactBytes - 200, 0x20));
   await askUntilDecided(url, 'POST', '/v1/facts', receipt('behind', 'A', 3));

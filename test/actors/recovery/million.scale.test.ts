@@ -1,4 +1,4 @@
-/** A million actors and a million holds in one process: what they cost, and how long a restart takes, printed and bounded. */
+/** A million actors and a million holds in one process. Prints and bounds their cost and the duration of a restart. */
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -27,7 +27,7 @@ const MILLION = 1_000_000;
 const PARTITIONS = 32;
 const SKUS = 10_000;
 const CREATED = { SALES: 'a', RECEIPTS: 'b', TRANSFERS: 'c', RETURNS: 'd', COUNTS: 'e', JOURNAL: 'f' };
-/** Twice the goal of the design for actors; what a hold may cost is no goal there. */
+/** Twice the design goal for actors. There is no goal for holds. */
 const BYTES_PER_ACTOR = 600;
 const BYTES_PER_HOLD = 1_500;
 const RESTART_SECONDS = 60;

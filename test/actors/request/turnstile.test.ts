@@ -1,9 +1,9 @@
-/** Costly work: how much of it goes on, how much waits, and how long a place rests. */
+/** Costly work: how much runs at once, how much waits, and how long a place rests. */
 import { expect, it } from 'vitest';
 import { Turnstile } from '../../../actors/request/turnstile.ts';
 import type { Clock } from '../../../streams/clock.ts';
 
-/** A clock that stands still until it is moved. */
+/** A clock that moves only when told to. */
 class HandClock implements Clock {
   #now = 0;
   #calls: { at: number; call: () => void }[] = [];
@@ -33,7 +33,7 @@ function started() {
   const clock = new HandClock();
   const turnstile = new Turnstile(clock, { atOnce: 1, waiting: 1, restMs: 100 }, 'tests');
   const begun: string[] = [];
-  /** Work that takes so long by the clock. */
+  /** Work that takes this long on the clock. */
   const work = (name: string, ms: number) =>
     turnstile.pass(() => {
       begun.push(name);

@@ -1,4 +1,4 @@
-/** The contract's sentences on facts, ATP and reservations, over HTTP against a running node. */
+/** The contract's rules for facts, ATP and reservations, over HTTP against a running node. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ask as askAt } from '../../../harness/callers/http-caller.ts';
 import { NodeProcess, type Servers } from '../../../harness/processes/node-process.ts';
@@ -16,7 +16,7 @@ beforeAll(async () => {
 const ask = (method: string, path: string, body?: unknown) => askAt(node.url, method, path, body);
 const now = (offsetMs = 0) => new Date(Date.now() + offsetMs).toISOString();
 let serial = 0;
-/** Stocks a SKU of the test's own at locations. */
+/** Stocks a new SKU at locations. */
 async function stocked(units: Record<string, number>): Promise<string> {
   serial += 1;
   const sku = `sku ${serial}/ü`;

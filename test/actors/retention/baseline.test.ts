@@ -1,4 +1,4 @@
-/** Baselines, trimming and what recovery makes of them, on real servers. */
+/** Baselines, trimming and recovery from them, on real servers. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BaselineStore, SupersededError } from '../../../actors/retention/baseline-store.ts';
 import type { Baseline } from '../../../actors/snapshot/baseline-format.ts';
@@ -19,7 +19,7 @@ describe('a baseline, and the streams trimmed to it', () => {
     kept = await KeptNode.up();
     await kept.facts('a', skus);
     for (const [i, sku] of skus.slice(0, 10).entries()) expect(await kept.reserve(`r${i}`, sku, 3)).toBe(201);
-    // What Redis holds now ends before the baseline.
+    // The snapshots in Redis now end before the baseline.
     expect(await kept.node.stop()).toBe(0);
     before = await kept.snapshots();
     await kept.node.up();
@@ -47,7 +47,7 @@ describe('a baseline, and the streams trimmed to it', () => {
     });
     const left = await kept.messages();
     expect([left.SALES, left.RECEIPTS]).toEqual([40, 40]);
-    // Two writers until the baseline; each keeps its last record there.
+    // There are two writers up to the baseline, and each keeps its last record.
     expect(stood.JOURNAL - answer.removed.JOURNAL).toBe(left.JOURNAL);
     expect(answer.removed.JOURNAL).toBe(answer.floors.JOURNAL - 2);
     expect(await kept.numbers(skus)).toEqual(numbers);
@@ -75,7 +75,7 @@ describe('a baseline, and the streams trimmed to it', () => {
     await kept.node.stop();
     const logged = kept.node.log.length;
     await kept.node.up();
-    // A partition in which nothing has happened since may stand behind the baseline still.
+    // A partition without later changes may start from a snapshot that is older than the baseline.
     const fromBaseline = kept.node.log.slice(logged).filter(({ msg }) => msg === 'a partition starts from a baseline');
     const busy = new Set(skus.map(of));
     expect(fromBaseline.filter(({ partition }) => busy.has(partition as number))).toEqual([]);
@@ -90,7 +90,7 @@ describe('a baseline, and the streams trimmed to it', () => {
     const since = kept.node.log.slice(logged);
     expect(since.filter(({ msg }) => msg === 'a partition starts from a baseline')).toHaveLength(32);
     expect(await kept.numbers(skus)).toEqual(numbers);
-    // Facts from before the baseline still count once, grants from before it are still known.
+    // Facts from before the baseline still count once, and grants from before it are still known.
     const again = {
       id: `a-r-${skus[0]}`,
       type: 'receipt',
@@ -161,7 +161,7 @@ describe('a baseline, and the streams trimmed to it', () => {
     const report = await kept.holdfast('verify');
     expect(report.code).toBe(1);
     expect(JSON.stringify(report.answer)).toContain(`/p${of(broken)} is damaged`);
-    // The object comes back from a copy: so does the partition, by itself.
+    // The object is restored from a copy, and the partition recovers by itself.
     await objects.put(name, whole);
     await kept.node.serves(40_000);
     expect(await kept.numbers(skus)).toEqual(numbers);

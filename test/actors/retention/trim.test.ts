@@ -1,4 +1,4 @@
-/** Trimming beside nodes that work, die, lag and are gone: nothing that anybody still has to read is removed. */
+/** Trimming beside nodes that work, die, lag or are gone. Nothing is removed that a node still has to read. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { JOURNAL_STREAM } from '../../../config/topology.ts';
 import { Auditor, names } from '../../../harness/callers/auditor.ts';
@@ -95,7 +95,7 @@ describe('refuses and removes nothing', () => {
     kept = await KeptNode.up();
     await kept.facts('a', skus);
     expect((await kept.holdfast('baseline')).code).toBe(0);
-    // Paused it still owns its partitions, and may wake and read on.
+    // A paused node still owns its partitions, and may wake and continue to read.
     await kept.node.pause();
     await expect(runTrim(kept.settings, { older: false, patienceMs: 500 })).rejects.toThrow(
       /nothing is removed: .*does not answer/,
@@ -105,7 +105,7 @@ describe('refuses and removes nothing', () => {
     await kept.node.serves();
     expect((await kept.holdfast('trim')).answer.removed.SALES).toBe(10);
     const numbers = await kept.numbers(skus);
-    // Handed back by a clean stop, a partition has no reader that would have to answer.
+    // A partition handed back by a clean stop has no reader that would have to answer.
     expect((await kept.holdfast('baseline')).code).toBe(0);
     expect(await kept.node.stop()).toBe(0);
     await expect(runTrim(kept.settings, { older: false, patienceMs: 500 })).resolves.toMatchObject({ notes: [] });
@@ -125,7 +125,7 @@ describe('refuses and removes nothing', () => {
 it('keeps what a late fence is measured against: a writer that woke up cannot append', async () => {
   kept = await KeptNode.up();
   await kept.facts('a', skus);
-  // A writer that owned something once and never wrote: its only record is the fence that somebody else appended.
+  // A writer that once owned a partition and never wrote. Its only record is the fence that another writer appended.
   await kept.enrol('asleep');
   await fenceWriter({ broker: kept.broker, clock: new SteadyClock() }, 'asleep', 'another', [[3, 1]]);
   expect(await kept.reserve('r', skus[0] as string, 2)).toBe(201);
@@ -184,12 +184,12 @@ describe('what could not be counted', () => {
     await kept.node.up();
     expect(await kept.numbers(skus)).toEqual(numbers);
     const { body } = await askUntilDecided(kept.url, 'GET', '/v1/parked');
-    // A conflict gets its mark first, so its entry may come behind those of later messages.
+    // A conflict gets its mark first, so its entry may come after those of later messages.
     const entries = body.parked as { reason: string; bytes: string }[];
     expect(new Set(entries.map(({ reason }) => reason))).toEqual(new Set(['id-conflict', 'unreadable', 'too-old']));
     const unreadable = entries.find(({ reason }) => reason === 'unreadable');
     expect(Buffer.from(unreadable?.bytes ?? '', 'base64').toString()).toBe('{nonsense');
-    // The id whose other content was parked is remembered with the content that counted.
+    // The id is remembered with the content that counted, not with the parked content.
     await stored(JSON.stringify(fact(`a-r-${skus[0]}`, 78)));
     await expect.poll(parked).toBe(4);
     expect(await kept.holdfast('verify')).toMatchObject({ code: 0, answer: { faults: [] } });
@@ -224,17 +224,17 @@ describe('the idempotency horizon', () => {
     expect(await kept.holdfast('horizon', horizon)).toMatchObject({ code: 0, err: '' });
     await kept.node.up();
   }
-  /** A node whose horizon was off and is one hour since, and a baseline that has forgotten by that. */
+  /** A node whose horizon was off and is now one hour, and a baseline that has dropped ids by it. */
   async function narrowed() {
     kept = await KeptNode.up({ env: { HOLDFAST_HORIZON: 'off' } });
     await kept.facts('a', skus);
     expect(await send(old('o1'))).toMatchObject({ accepted: 1 });
     await changed('1h');
     expect((await send(old('o2'))).rejected).toMatchObject([{ code: 'too-old' }]);
-    // A baseline forgets by the stamps of what is stored: one that stands behind the change.
+    // A baseline forgets by the stamps of stored messages, so store one after the change.
     const now = { ...old('n1'), sku: skus[1], occurredAt: new Date().toISOString() };
     expect(await send(now)).toMatchObject({ accepted: 1 });
-    // The list of the nodes counts, whatever the command was told.
+    // The nodes' list of rules decides, not the option of the command.
     const { code, answer } = await kept.holdfast('baseline', '--horizon', '7d');
     expect([code, answer.baseline.horizonMs]).toEqual([0, 3_600_000]);
   }

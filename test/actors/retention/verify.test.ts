@@ -1,4 +1,4 @@
-/** `holdfast verify` finds what was damaged, and names where. Damage is done on real servers, as a disk or a stranger would. */
+/** `holdfast verify` finds damage and names its place. The damage is done on real servers, as a disk or a stranger would do it. */
 
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 afterEach(() => kept.close());
 
-/** Appends a record to the subject of the only writer, as none of its chain would be. */
+/** Appends a record that does not fit its chain to the only writer's subject. */
 async function append(change: { n?: number; before?: string; decisions?: readonly Decision[] }) {
   const last = await kept.broker.message(JOURNAL_STREAM, (await kept.broker.stream(JOURNAL_STREAM))?.lastSeq ?? 0);
   if (last === undefined) throw new Error('JOURNAL is empty');
@@ -37,7 +37,7 @@ async function append(change: { n?: number; before?: string; decisions?: readonl
   return { seq, writer: tail.writer, n: record.n };
 }
 
-/** Rewrites Redis' snapshot of a partition. */
+/** Rewrites a partition's snapshot in Redis. */
 async function tamper(change: (fields: Record<string, Buffer>) => void) {
   const snapshots = await kept.snapshots();
   change(snapshots.get(`holdfast:{p${partition}}`) as Record<string, Buffer>);

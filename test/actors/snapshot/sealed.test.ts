@@ -1,4 +1,7 @@
-/** Whoever can write to Redis cannot write the stock: real nodes start on snapshots that somebody else has rewritten, with right checksums. */
+/**
+ * Write access to Redis does not allow changes to the stock. Real nodes start on snapshots that a stranger has rewritten with correct
+ * checksums.
+ */
 import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { beforeAll, expect, it } from 'vitest';
@@ -16,7 +19,7 @@ const KEY = 'the same on all nodes, and 32 bytes or more';
 const OTHER = 'of somebody else, and just as long as it must be';
 const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 const [signed, foreign] = [KEY, OTHER].map((text) => snapshotKey(new Secret(text)));
-/** One of each of seven partitions. */
+/** One SKU of each of seven partitions. */
 const skus = [...new Map(names('K', 40).map((sku) => [partitionOf(sku, 32), sku])).values()].slice(0, 7);
 type Fields = Record<string, Buffer>;
 let kept: KeptNode;
@@ -32,7 +35,7 @@ beforeAll(async () => {
   before = await kept.snapshots();
 });
 
-/** Its units become 777,005: the page, rewritten, and the manifest that names it, not yet encoded. */
+/** Sets its units to 777,005. Returns the rewritten page and the manifest that names it, not yet encoded. */
 function forged(fields: Fields, sku: string): { manifest: Manifest; name: string; bytes: Buffer } {
   const manifest = decodeManifest(fields.m0 as Buffer);
   for (const ref of manifest.pages) {
@@ -44,7 +47,7 @@ function forged(fields: Fields, sku: string): { manifest: Manifest; name: string
   throw new Error(`no page holds ${sku}`);
 }
 
-/** As Holdfast 0.1 wrote it. */
+/** The manifest as Holdfast 0.1 wrote it. */
 function firstVersion(manifest: Manifest, blobs: Fields): Buffer {
   const old = (ref: Manifest['pages'][number] | Manifest['ids'][number]) => ({
     ...ref,
@@ -65,7 +68,7 @@ function firstVersion(manifest: Manifest, blobs: Fields): Buffer {
 
 const keyOf = (sku: string) => `holdfast:{p${partitionOf(sku, 32)}}`;
 
-/** Both generations of each partition are forged, in another way each. */
+/** Forges both generations of each partition, each in a different way. */
 async function forgeAll(ways: readonly ((fields: Fields, sku: string) => Buffer)[]): Promise<void> {
   const snapshots = new Map([...(await kept.snapshots())].map(([name, fields]) => [name, { ...fields }]));
   for (const [i, way] of ways.entries()) {
@@ -111,7 +114,7 @@ it('what was written without the key is not used, however well it fits, and the 
     expect(notes).toContainEqual({ partition, why: expect.stringMatching(said) });
   }
   expect(await kept.node.stop()).toBe(0);
-  // The new ones are whole; what they stand on is what was forged.
+  // The new generations are intact. The previous ones are the forged ones.
   for (const { what } of (await verify(KEY)).answer.faults) expect(what).toMatch(/^snapshot before the last/);
 });
 

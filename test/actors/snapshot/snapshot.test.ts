@@ -20,7 +20,7 @@ const CREATED = { SALES: 'a', RECEIPTS: 'b', TRANSFERS: 'c', RETURNS: 'd', COUNT
 const SKUS = ['A', 'B', 'Ü'];
 const LOCATIONS = ['x', 'y'];
 
-/** Gives others a turn after each blob. */
+/** Yields to other work after each blob. */
 class SlowStore extends MemorySnapshots {
   override async write(partition: number, blobs: readonly { name: string; bytes: Buffer }[]): Promise<void> {
     for (const blob of blobs) {
@@ -38,7 +38,7 @@ class SlowStore extends MemorySnapshots {
   }
 }
 
-/** As if the horizon had always been off, and nothing ever forgotten. */
+/** As if the horizon had always been off and no id had ever been dropped. */
 const NO_HORIZON = { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY };
 
 type Input = { readonly fact: Fact } | { readonly decision: StockDecision };
@@ -118,7 +118,7 @@ function inputOf(
   }
 }
 
-/** A grant of an id that stands is never journaled: the id's owner answers with the one that stands. */
+/** A second grant of a live id is never journaled, because the id's owner answers with the first one. */
 function feed(partition: Partition, factIds: FactIds, input: Input): void {
   if ('fact' in input) {
     factIds.add(0, hash64(input.fact.id, 1), hash64(input.fact.id, 2), input.fact.at);
@@ -196,10 +196,10 @@ describe('a snapshot', () => {
     await fc.assert(
       fc.asyncProperty(inputs, inputs, inputs, async (before, during, after) => {
         const [store, factIds, partition] = [new SlowStore(), new FactIds(), new Partition(0)];
-        // Every item on a page of its own, and a turn for others after each: pages change while they wait to be written.
+        // One item per page and a yield after each, so pages change while they wait to be written.
         partition.books.pages.itemsPerPage = 1;
         const snapshotter = snapshotterOf(partition, factIds, store);
-        // A first generation, so that the second writes changed pages only.
+        // Write a first generation, so that the second writes only changed pages.
         for (const input of before.slice(0, before.length / 2)) feed(partition, factIds, input);
         await snapshotter.take();
         for (const input of before.slice(before.length / 2)) feed(partition, factIds, input);

@@ -1,4 +1,4 @@
-/** What every store of snapshots does: the one in Redis, the one in memory, and the one of the simulation. */
+/** Behaviour of every snapshot store: the one in Redis, the one in memory and the one of the simulation. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MemorySnapshots } from '../../../actors/snapshot/memory-store.ts';
 import type { SnapshotStore } from '../../../actors/snapshot/snapshotter.ts';

@@ -1,13 +1,13 @@
 /**
- * The stock of partition 0 by definition: what the contract says that facts and decisions come to, every figure from all
- * of them anew. Slow on purpose, and none of it taken from the code that it is the measure of.
+ * The stock of partition 0 by definition, which is what facts and decisions add up to according to the contract. It computes every figure
+ * from scratch, slowly on purpose, and shares no code with the implementation that it checks.
  */
 
 import type { Fact } from '../../../streams/fact/fact.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
 import { order, viewOf } from './given.ts';
 
-/** What the contract says these facts and decisions come to. Not how the code does it: every figure from all facts anew. */
+/** The contract's result for these facts and decisions, with every figure computed from all facts. */
 export function expectedOf(facts: readonly Fact[], decisions: readonly (Granted | Stepped)[]) {
   const steps = decisions.filter((each): each is Stepped => each.kind !== 'granted');
   const has = (id: string, kind: string) => steps.some((each) => each.id === id && each.kind === kind);
@@ -66,7 +66,7 @@ export function expectedOf(facts: readonly Fact[], decisions: readonly (Granted 
   return { views, reservations: reservations.map(({ id, status, fulfilled }) => ({ id, status, fulfilled })) };
 }
 
-/** Sales at a line's own location first; what is over fulfils what other lines of the SKU lack, in their order. */
+/** Sales count first for a line at their own location. The excess fulfils the SKU's other lines, in order. */
 function fulfilledOf(
   lines: readonly { sku: string; location: string; qty: number }[],
   sales: readonly Fact[],
@@ -120,7 +120,7 @@ function inspectionBy(fact: Fact): number {
   return fact.type === 'adjustment' && fact.bucket === 'inspection' ? fact.delta : 0;
 }
 
-/** Σ max(0, shipped − received − damaged) over the transfers to here. */
+/** Σ max(0, shipped − received − damaged) over the transfers to this location. */
 function inTransitOf(facts: readonly Fact[], to: string): number {
   const legs = facts.filter((fact) => fact.type === 'transfer').filter((fact) => fact.to === to);
   return total([...new Set(legs.map((leg) => leg.transfer))], (id) => {

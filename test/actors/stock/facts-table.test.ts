@@ -1,6 +1,6 @@
 /**
- * The stock machine's fold of facts, as a table: facts in → views of all keys out. Every row holds in every order of its
- * facts. Figures that are not named are 0, and onHand, available and atp follow by the contract's formulas.
+ * The stock machine's fold of facts, as a table from facts to the views of all keys. Every row holds for every order of its facts. Figures
+ * not named are 0, and onHand, available and atp follow by the contract's formulas.
  */
 import { describe, expect, it } from 'vitest';
 import {
@@ -22,7 +22,7 @@ import {
   viewsOf,
 } from './given.ts';
 
-/** Places are locations of the SKU mug, or SKU/location. */
+/** A place is a location of the SKU mug, or SKU/location. */
 type Row = readonly [does: string, inputs: readonly Input[], stands: Readonly<Record<string, Figures>>];
 
 const HIGH = '\u{10000}';

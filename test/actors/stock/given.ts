@@ -1,4 +1,4 @@
-/** Given: facts, decisions and books in few words, for the tables of the stock machine. Times are of one day, in UTC. */
+/** Short notation for facts, decisions and books, for the tables of the stock machine. All times are on one day, in UTC. */
 import { stockView } from '../../../actors/stock/availability.ts';
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
@@ -13,7 +13,7 @@ type More = Readonly<Record<string, unknown>>;
 
 let facts = 0;
 
-/** A fact as a device sends it, parsed. `at` is a time of the day, or a whole instant. */
+/** A fact as a device sends it, parsed. `at` is a time of day or a full instant. */
 export function fact(type: string, at: string, fields: More): Fact {
   facts += 1;
   const parsed = parseFact({
@@ -38,7 +38,7 @@ export const adjustment = (at: string, delta: number, more: More = {}) =>
 /** Leaves dc for shop. */
 export const shipped = (at: string, qty: number, more: More = {}) =>
   fact('transfer', at, { phase: 'shipped', transfer: 't1', from: 'dc', to: 'shop', qty, ...more });
-/** Comes from dc to shop. */
+/** Arrives at shop from dc. */
 export const received = (at: string, qty: number, more: More = {}) =>
   fact('transfer', at, { phase: 'received', transfer: 't1', from: 'dc', to: 'shop', location: 'shop', qty, ...more });
 
@@ -94,7 +94,7 @@ export function foldChecked(book: StockBook, input: Input): void {
   if (breaches.length > 0) throw new Error(`${JSON.stringify(input)} broke ${JSON.stringify(breaches)}`);
 }
 
-/** What a view's other figures follow from. */
+/** The figures from which a view's other figures follow. */
 export interface Figures {
   readonly sellable?: number;
   readonly damaged?: number;
@@ -104,7 +104,7 @@ export interface Figures {
   readonly inTransit?: number;
 }
 
-/** The whole view by the contract's formulas; what is not named is 0. */
+/** The whole view by the contract's formulas. Figures not named are 0. */
 export function viewOf(sku: string, location: string, figures: Figures): StockAnswer {
   const all = { sellable: 0, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0, ...figures };
   const available = all.sellable - all.held - all.allocated;
@@ -122,7 +122,7 @@ export function order(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Every order of up to six things; of more, each rotation, forwards and backwards. */
+/** Every order of up to six things. For more, every rotation in both directions. */
 export function ordersOf<T>(things: readonly T[]): T[][] {
   if (things.length > 6) {
     const queue = things.map((_, i) => [...things.slice(i), ...things.slice(0, i)]);

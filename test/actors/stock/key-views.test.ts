@@ -1,4 +1,4 @@
-/** Views of one key: what it has, what it promises, and what it was at an earlier moment. */
+/** Views of one key: its stock, what it promises, and its state at an earlier moment. */
 import { describe, expect, it } from 'vitest';
 import { atp, inboundBy } from '../../../actors/stock/availability.ts';
 import { bookAsOf } from '../../../actors/stock/movements.ts';

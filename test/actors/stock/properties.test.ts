@@ -1,6 +1,6 @@
 /**
- * Properties of the stock machine, against models written here from the contract's words alone:
- *  facts commute, decisions never grant what is not there, compaction changes no answer.
+ * Properties of the stock machine, checked against models written here only from the contract. Facts commute, decisions never grant units
+ * that are not there, and compaction changes no answer.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -90,7 +90,7 @@ function lifeOf(id: string): fc.Arbitrary<(Granted | Stepped)[]> {
   });
 }
 
-/** As the partition folds: a fact once, by its id and content; after every step all invariants hold. */
+/** Folds as the partition does, each fact once by id and content. All invariants must hold after every step. */
 function foldedOf(inputs: readonly (Fact | Granted | Stepped)[]): StockBook {
   const book = new StockBook(0);
   const factIds = new FactIds();
@@ -119,7 +119,7 @@ function shownOf(book: StockBook) {
   };
 }
 
-/** What no answer shows yet and must not depend on the order either. */
+/** State that no answer shows yet, and that must not depend on the order either. */
 function deepOf(book: StockBook) {
   const horizons: PromiseWindow[] = [2, 5, 9].map((by) => ({ now: 0, by, laneTime: 4 }));
   const keys = [...book.skus.values()].flatMap((entry) => entry.keys);
@@ -183,7 +183,7 @@ describe('facts and decisions', () => {
 describe('compaction', () => {
   interface Arrival {
     readonly fact: Fact;
-    /** The oldest moment of which anything can still come is raised to this before the fact arrives. */
+    /** The oldest moment that can still receive facts is raised to this before the fact arrives. */
     readonly raise: number;
   }
   const arrivals: fc.Arbitrary<Arrival[]> = fc
@@ -214,7 +214,7 @@ describe('compaction', () => {
     );
   });
 
-  /** From the last count on, the book as of a moment is the same too. */
+  /** From the last count on, the book as of any moment is the same too. */
   function checkBooksAsOf(whole: StockBook, cut: StockBook, oldest: number): void {
     for (const location of PLACES) {
       const [one, other] = [whole.findKey('mug', location), cut.findKey('mug', location)];

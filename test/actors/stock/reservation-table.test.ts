@@ -1,4 +1,4 @@
-/** The life of a reservation, as a table: what was granted, and what each step or sale makes of it. */
+/** The life of a reservation as a table: what was granted, and the effect of each step or sale. */
 import { describe, expect, it } from 'vitest';
 import { confirmRefusal, needsStep } from '../../../actors/stock/decide.ts';
 import { endedAtMs, statusOf } from '../../../actors/stock/reservation.ts';
@@ -27,9 +27,9 @@ interface LifeRow {
   readonly does: string;
   readonly inputs: readonly Input[];
   readonly status: string;
-  /** Answer to a confirmation just before the hold's end, and at it. */
+  /** Answers to a confirmation just before the hold expires, and at its expiry. */
   readonly confirm: readonly [string | undefined, string | undefined];
-  /** Which steps would be journaled. */
+  /** Steps that would be journaled. */
   readonly needs: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** Properties of plans, against sheets of stock and of promises as a shopkeeper would keep them. */
+/** Properties of plans, checked against simple sheets of stock and promises. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StockBook } from '../../../actors/stock/book.ts';
@@ -14,7 +14,7 @@ const PLACES = ['a', 'b', 'c'];
 const placeOf = fc.constantFrom(...PLACES);
 const hereOf = fc.constantFrom('mug', 'pan');
 
-/** Reservations as a shopkeeper would keep them: a sheet of stock, a sheet of promises, and some on their way. */
+/** Reservations as a shopkeeper would record them: a sheet of stock, a sheet of promises, and promises in progress. */
 interface Promised {
   readonly id: string;
   readonly lines: readonly { place: string; qty: number }[];
@@ -63,7 +63,7 @@ type Asked = typeof anyRequest extends fc.Arbitrary<infer T> ? T : never;
 
 const nameOf = (sku: string, location: string) => `${sku}/${location}`;
 
-/** Units by place that nobody has: on the stock sheet, not promised, not on their way to being promised. */
+/** Free units by place: stock minus promises and promises in progress. */
 function leftOn(stock: Sheet, promises: readonly Promised[]): Sheet {
   const left = new Map(stock);
   for (const { lines, state } of promises) {
@@ -73,7 +73,7 @@ function leftOn(stock: Sheet, promises: readonly Promised[]): Sheet {
   return left;
 }
 
-/** Whether all lines can be had whole at once: every placing of the undivided, and Hall's condition for the split. */
+/** Whether all lines fit whole at the same time. Tries every placement of undivided lines, and Hall's condition for split lines. */
 function fits(lines: readonly WantedLine[], left: Sheet): boolean {
   const placesOf = (line: WantedLine) =>
     PLACES.filter((each) => line.locations?.includes(each) ?? true).map((each) => nameOf(line.sku, each));
@@ -95,7 +95,7 @@ function subsets<T>(things: readonly T[]): T[][] {
   return things.reduce<T[][]>((all, thing) => all.flatMap((some) => [some, [...some, thing]]), [[]]);
 }
 
-/** Everything that must be true of a plan, from what was left when it was made. */
+/** Everything that must be true of a plan, given the units left when it was made. */
 function checkPlan(
   wanted: readonly WantedLine[],
   sourced: readonly SourcedLine[],
@@ -139,7 +139,7 @@ function checkPlan(
   }
 }
 
-/** A line alone in its SKU: exactly what it gets, by the contract. */
+/** A line that is alone in its SKU gets exactly what the contract says. */
 function checkAlone(
   line: WantedLine,
   sourced: readonly SourcedLine[],

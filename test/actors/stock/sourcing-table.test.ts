@@ -1,4 +1,4 @@
-/** The stock machine's decisions, as tables: stock and request in → what is taken and what is short. */
+/** The stock machine's decisions as tables: from stock and request to units taken and units short. */
 import { describe, expect, it } from 'vitest';
 import type { StockBook } from '../../../actors/stock/book.ts';
 import { sourceLines, type WantedLine } from '../../../actors/stock/sourcing.ts';
@@ -31,7 +31,7 @@ function bookWith(row: PlanRow): StockBook {
       Object.entries(at).map(([location, qty]) => ({ sku, location, qty })),
     );
   const inputs: Input[] = each(row.stock).flatMap(({ sku, location, qty }) => [
-    // A key may stand at 0 or below: what comes in is sold again.
+    // A key may be at 0 or below, so a receipt is followed by a sale.
     receipt('09:00', 1_000, { sku, location }),
     sale('09:01', 1_000 - qty, { sku, location }),
   ]);
@@ -359,7 +359,7 @@ table('lines of one SKU', [
   },
 ]);
 
-/** Many lines that cannot fit: the search ends, and the answer is a shortage. */
+/** Many lines that cannot fit. The search ends, and the answer is a shortage. */
 describe('a hopeless combination', () => {
   it('is given up, since trying all of them would outlast the test', () => {
     const stock = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`l${i}`, 10]));

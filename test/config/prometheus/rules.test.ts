@@ -1,4 +1,4 @@
-/** Alert rules and Prometheus' configuration, by promtool; each alert is tested and has its section in the runbook. */
+/** Alert rules and Prometheus' configuration, checked by promtool. Each alert is tested and has a section in the runbook. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
@@ -29,7 +29,7 @@ const rules = (parse(readFileSync(RULES, 'utf8')) as { groups: { rules: Rule[] }
 );
 const tests = (parse(readFileSync(TESTS, 'utf8')) as { tests: RuleTest[] }).tests;
 
-// It may have to be fetched.
+// Prometheus may have to be fetched.
 beforeAll(async () => void (await findPrometheus()), 300_000);
 
 it('promtool finds nothing in the rules', async () => {

@@ -1,4 +1,4 @@
-/** The live feed on real servers: values come over any node, soon after what changes them. */
+/** The live feed on real servers. Values arrive over any node, soon after their cause. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { AtpTopic, KpiTopic, LocationTopic, StockTopic, SystemTopic } from '../../../dashboards/topics.ts';
 import { ask } from '../../../harness/callers/http-caller.ts';
@@ -20,7 +20,7 @@ afterAll(async () => {
   await Promise.all(nodes.map((node) => node.stop()));
 });
 
-/** Twelve SKUs: over two nodes with four partitions each some belong to either. */
+/** Twelve SKUs, so that each of two nodes with four partitions owns some. */
 const SKUS = Array.from({ length: 12 }, (_, index) => `sku-${index}`);
 
 it('tells a new ATP within a second of the fact that changes it, over either node, with a version that grows', async () => {
@@ -65,7 +65,7 @@ it('says what GET says, and a hold changes it', async () => {
   const { body: shown } = await ask(two.url, 'GET', `/v1/stock/${encodeURIComponent(sku)}`);
   expect(reader.latest<StockTopic>(stock)).toEqual(shown);
   expect(isAtLeast(atp.version, placed.body.lines[0].version)).toBe(true);
-  // Who comes now does not get what is behind the version of an answer before.
+  // A new reader never gets a value older than the version of an earlier answer.
   await send(one.url, fact('receipt', sku, 'store-1', { qty: 1 }));
   const { body: later } = await ask(one.url, 'GET', `/v1/atp/${encodeURIComponent(sku)}`);
   const second = new LiveReader(two.url, topic);

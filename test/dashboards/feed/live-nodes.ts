@@ -34,7 +34,7 @@ export async function liveNode(
   return { ...node, url: `http://${node.http}` };
 }
 
-/** Waits until the nodes share all partitions, each some. */
+/** Waits until the nodes share all partitions and each owns some. */
 export async function shared(...nodes: readonly LiveNode[]): Promise<void> {
   await until(
     () => {
@@ -49,7 +49,7 @@ export async function shared(...nodes: readonly LiveNode[]): Promise<void> {
 }
 
 let count = 0;
-/** A fact of now; ids never repeat. */
+/** A fact that happens now. Ids never repeat. */
 export function fact(type: string, sku: string, location: string, fields: Readonly<Record<string, unknown>>) {
   count += 1;
   return { id: `live:${process.pid}:${count}`, type, sku, location, occurredAt: new Date().toISOString(), ...fields };

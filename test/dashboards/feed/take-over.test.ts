@@ -1,4 +1,4 @@
-/** The live feed while nodes die, come back and hand over: figures neither vanish nor count twice, windows survive, readers go on. */
+/** The live feed while nodes die, return and hand over. Figures neither vanish nor count twice, windows survive, and readers continue. */
 import { createClient } from 'redis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { AtpTopic, KpiTopic, SystemTopic } from '../../../dashboards/topics.ts';
@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(endReaders);
 
-/** What does not change by itself while nothing happens. */
+/** The figures that do not change while nothing happens. */
 function steady(kpi: KpiTopic) {
   const { facts, unitsSold, unitsReturned, returnReasons, holds, transfers, counts } = kpi.windows.all;
   const { unitsSold: soldInHour, facts: factsInHour } = kpi.windows.hour;
@@ -70,7 +70,7 @@ it('keeps windows and figures over a stop, a kill, and the loss of all snapshots
   await one.kill();
   await flush(servers.redis.url);
   await one.up();
-  // From the log alone: what a count differed by depends on what was folded before it, and streams have no order among them.
+  // From the log alone. A count's variance depends on what was folded before it, and streams have no order among them.
   const { counts: _counts, ...rest } = before;
   expect(steady(await kpiOf(one))).toMatchObject(rest);
 });
@@ -96,7 +96,7 @@ it('shows the same figures over either node while the other one dies, and its re
     60_000,
     () => `one has taken all over\n${one.tail()}`,
   );
-  // Two more values after that: of all that came meanwhile none has lost a partition or counted one twice.
+  // After two more values, none received in between has lost a partition or counted one twice.
   const come = reader.of('kpi').length;
   await reader.sees('kpi', () => reader.of('kpi').length >= come + 2);
   const kpis = reader.messages.slice(seenFrom).filter(({ message }) => message.topic === 'kpi');
@@ -117,7 +117,7 @@ it('shows the same figures over either node while the other one dies, and its re
   }
   expect(steady(await kpiOf(one))).toEqual(steady(await kpiOf(two)));
 
-  // A clean stop tells its readers, who find what they read at the other node.
+  // A clean stop notifies its readers, who find the same topics at the other node.
   const moving = new LiveReader(two.url, 'kpi,atp:sku-1');
   await moving.sees('atp:sku-1', () => true);
   await two.stop();

@@ -1,4 +1,4 @@
-/** The dashboards as files: what is committed is what the TypeScript says, and Grafana would show it whole. */
+/** The dashboards as files. The committed files equal the output of the TypeScript, and Grafana can show them completely. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dashboard, Panel, RowPanel } from '@grafana/grafana-foundation-sdk/dashboard';

@@ -1,6 +1,6 @@
 /**
- * A real Prometheus scrapes a running node: what it reads has no fault, every query of every dashboard finds data, every series that an
- * alert speaks of is there, and alerts are raised by what they are for.
+ * A real Prometheus scrapes a running node. The scrape has no errors, every query of every dashboard finds data, every series in an alert
+ * exists, and each alert fires for its cause.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { expressionsOf, selectorsIn, substituted, variablesOf } from './panels.t
 import { ShopDay } from './shop-day.ts';
 
 const SCRAPE = '500ms';
-/** Many scrapes long, so that a slow machine does not leave one out. */
+/** Many scrapes long, so that a slow machine misses none of them. */
 const TIMES = { rateInterval: '20s', range: '1m' };
 const WITHIN_MS = 60_000;
 
@@ -32,7 +32,7 @@ beforeAll(async () => {
   const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
   node = await NodeProcess.at({ nats, redis }, { name: 'one', env: { HOLDFAST_PARTITIONS: '4' } });
   await node.up();
-  // The configuration that compose mounts, with other addresses and in a hurry.
+  // The configuration that Compose mounts, with other addresses and shorter intervals.
   const file = parse(readFileSync(join(config, 'prometheus.yml'), 'utf8'));
   const jobs = file.scrape_configs.filter((job: { job_name: string }) => job.job_name === 'holdfast');
   prometheus = await PrometheusServer.start({
@@ -79,7 +79,7 @@ describe.each(boards)('$name', ({ board }) => {
       () => `${query} finds a number; found: ${JSON.stringify(found)}\n${node.tail(3)}`,
       200,
     );
-    // A query may say 0 of what is not there.
+    // A query may return 0 for a series that is missing.
     for (const selector of selectorsIn(query)) {
       const there = async () => (await prometheus.query(selector)).length > 0;
       await until(there, WITHIN_MS, () => `${selector} finds series`, 200);

@@ -1,4 +1,4 @@
-/** The queries of a dashboard, and what Grafana makes of them. */
+/** The queries of a dashboard, as Grafana runs them. */
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 
 export interface PanelQuery {
@@ -17,7 +17,7 @@ export function expressionsOf(board: Dashboard): PanelQuery[] {
   });
 }
 
-/** As Grafana asks for all values of the variables. */
+/** The query as Grafana sends it with all values of the variables. */
 export function substituted(expr: string, times: { readonly rateInterval: string; readonly range: string }): string {
   return expr
     .replaceAll('$node', '.*')
@@ -34,7 +34,7 @@ export function variablesOf(board: Dashboard): { readonly selector: string; read
   });
 }
 
-/** The series that an expression speaks of, each with its labels; not ALERTS, which are there only while one fires. */
+/** The series in an expression, each with its labels. ALERTS is left out, because it exists only while an alert fires. */
 export function selectorsIn(expr: string): string[] {
   const found = expr.matchAll(/\b(?:holdfast|nodejs|process|scrape)_\w+(?:\{[^}]*\})?|\bup\{[^}]*\}/g);
   return [...new Set([...found].map(([selector]) => selector))];

@@ -1,11 +1,11 @@
 /**
- * Everything that a system meets in a day, in a loop: facts of every type, one that comes again, some that are parked, ATP, reservations
- * that are held, confirmed, released, left to expire and refused, and requests that are wrong. Enough for every figure to move.
+ * Everything that a system meets in a day, in a loop, so that every figure moves. It sends facts of every type, duplicates, facts that are
+ * parked, ATP queries and invalid requests. Its reservations are held, confirmed, released, refused or left to expire.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Answer, ask } from '../../../harness/callers/http-caller.ts';
 
-/** Between two rounds, so that a busy machine is left alone. */
+/** Pause between two rounds, to spare a busy machine. */
 const PAUSE_MS = 100;
 const DAY_MS = 86_400_000;
 
@@ -15,15 +15,15 @@ export class ShopDay {
   #open = true;
   readonly #ended: Promise<void>;
 
-  /** @param url a node's address */
+  /** @param url address of a node */
   constructor(url: string) {
     this.#url = url;
     this.#ended = this.#run();
-    // Told by close(); until then it is nobody's.
+    // close() reports the error. Until then it must not count as unhandled.
     this.#ended.catch(() => undefined);
   }
 
-  /** Rejects with what went wrong in the loop. */
+  /** Rejects with the loop's error, if there was one. */
   async close(): Promise<void> {
     this.#open = false;
     await this.#ended;
@@ -52,7 +52,7 @@ export class ShopDay {
       { id: `b${round}`, type: 'return', ...shop, qty: 1, disposition: 'restock', reason: 'too small' },
       { id: `a${round}`, type: 'adjustment', ...shop, delta: -1, reason: 'breakage' },
       { id: `c${round}`, type: 'count', sku: 'bowl', location: 'shop', occurredAt: at(), counted: round % 2 },
-      // More sold than was ever there: a negative stock key, and an anomaly.
+      // Sells more than was ever in stock, which causes a negative stock key and an anomaly.
       { id: `n${round}`, type: 'sale', sku: 'plate', location: 'shop', occurredAt: at(), qty: 5 },
     ]);
     const rejected = counted.status === 200 ? counted.body.rejected : [];

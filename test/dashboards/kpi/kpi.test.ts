@@ -1,4 +1,4 @@
-/** KPIs as folds: they equal what the book says, whatever happens, and go on from what was kept as if nothing had been. */
+/** KPIs as folds. They always equal the book, and continue from their stored state as if nothing had happened. */
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -37,7 +37,7 @@ const nameOf = fc.constantFrom('mug', 'pan', 'jug');
 const placeOf = fc.constantFrom('a', 'b', 'c');
 const idOf = fc.constantFrom('r0', 'r1', 'r2', 'r3');
 const qtyOf = fc.integer({ min: 1, max: 9 });
-/** Up to 200 days before now. */
+/** Up to 200 days ago. */
 const agoOf = fc.integer({ min: 0, max: 200 * 24 }).map((hours) => hours * 3_600_000);
 
 const factOf: fc.Arbitrary<(id: string) => Op> = fc
@@ -83,7 +83,7 @@ const opsOf = fc
   .array(fc.oneof({ weight: 3, arbitrary: factOf }, { weight: 2, arbitrary: decisionOf }), { maxLength: 60 })
   .map((makes) => makes.map((make, index) => make(`f${index}`)));
 
-/** The last day on which each stock key got any units, by the words of the contract alone. */
+/** The last day on which each stock key received units, by the contract's definition alone. */
 function inboundOf(ops: readonly Op[]): Map<string, number> {
   const came = new Map<string, number>();
   const found = new Map<string, number>();
@@ -153,7 +153,7 @@ it('goes on from what was kept with a snapshot at any point as if there had been
       const first = partition();
       for (const op of ops) fold(whole, op);
       for (const op of ops.slice(0, cut)) {
-        // An earlier snapshot leaves nothing behind in a later one.
+        // An earlier snapshot must not affect a later one.
         first.observer.keep();
         fold(first, op);
       }
@@ -172,7 +172,7 @@ it('goes on from what was kept with a snapshot at any point as if there had been
 it('tells the same windows whatever the order in which streams are read', () => {
   fc.assert(
     fc.property(opsOf, fc.infiniteStream(fc.nat()), (ops, chances) => {
-      // What happened to a hold or a count depends on the book at the time; how much was sold, and when, does not.
+      // The effect of a hold or a count depends on the book at the time. Units sold and their times do not.
       const facts = ops.filter((op) => 'fact' in op && op.fact.type !== 'count');
       const shuffled = facts
         .map((op) => [chances.next().value as number, op] as const)
@@ -214,10 +214,10 @@ it('gives newcomers all and others what changed, and both add up to the same whi
       for (const asker of known) {
         ask(asker, nowMs);
         expect(asker.topic(ASKED, NOTHING_OPEN, nowMs)).toEqual(shownOf(made, nowMs));
-        // What an owner before says, or the same owner said earlier, changes nothing.
+        // Figures of an earlier owner, or earlier ones of the same owner, change nothing.
         asker.take({ ...partitionFigures(partition().observer, 0, 6, nowMs), full: true });
         expect(asker.topic(ASKED, NOTHING_OPEN, nowMs)).toEqual(shownOf(made, nowMs));
-        // A later owner that knows nothing is believed.
+        // A later owner is believed even if it knows nothing.
         asker.take({ ...partitionFigures(partition().observer, 0, 8, nowMs), full: true });
         expect(asker.topic(ASKED, NOTHING_OPEN, nowMs)).toEqual(shownOf(partition(), nowMs));
       }
@@ -257,7 +257,7 @@ it('keeps a day of a thousand locations in few bytes, which is what its time goe
     }
   }
   const bytes = made.observer.keep().length;
-  // What is kept of a bucket are the figures that are not zero: dense ones took five times the bytes and thirty times the time.
+  // Only the non-zero figures of a bucket are stored. Dense ones took five times the bytes and thirty times the time.
   expect(bytes).toBeLessThan(700_000);
 });
 

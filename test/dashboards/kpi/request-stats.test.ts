@@ -1,4 +1,4 @@
-/** What was asked of nodes: windows, percentiles, and their sum over nodes. */
+/** Statistics of requests to nodes: windows, percentiles, and their sum over nodes. */
 import { expect, it } from 'vitest';
 import { mergeRequestStats, RequestStats } from '../../../dashboards/kpi/request-stats.ts';
 

@@ -1,8 +1,8 @@
 /**
- * The Chromium that tests use: the one on PATH, or else the system's own package, unpacked beside the servers in the project's ignored
- * folder, with the libraries that the system lacks and a font, and never installed.
+ * The Chromium that tests use. It is the one on PATH, or otherwise the distribution's own package. The package is unpacked in the project's
+ * ignored folder, with a font and the libraries that the system is missing. It is never installed.
  *
- * Invariant CP1: FOLDER/chromium appears by one rename of a tree whose program has been run, so it is whole or absent.
+ * Invariant CP1: FOLDER/chromium appears by one rename of a tree whose program has been run, so it is complete or absent.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ export interface ChromiumProgram {
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const PACKAGES = ['chromium', 'chromium-common', 'fonts-dejavu-core'];
 
-/** Rejects with what was tried where there is none and none can be fetched. */
+/** Rejects with every attempt made if Chromium is missing and cannot be fetched. */
 export async function findChromium(folder = join(packageRoot(), '.servers')): Promise<ChromiumProgram> {
   const onPath = NAMES.flatMap((name) => executables(name, process.env))[0];
   if (onPath !== undefined) return { path: onPath, env: {} };
@@ -31,10 +31,10 @@ export async function findChromium(folder = join(packageRoot(), '.servers')): Pr
   return withLock(folder, console.log, async () => (existsSync(place) ? programOf(place) : fetchInto(folder, place)));
 }
 
-// CP1.
+// The folder appears by one rename, after the program has run (CP1).
 async function fetchInto(folder: string, place: string): Promise<ChromiumProgram> {
   const tools = findTools((name) => executables(name, process.env)[0]);
-  // The system's own suites, as for redis-server: its libraries fit.
+  // Uses the system's own suites, as for redis-server, so that the libraries fit.
   const sources = candidateSources('redis', readAptSources(), osRelease())[0];
   if (tools === undefined || sources === undefined) {
     throw new Error('no Chromium on PATH, and no Debian-like system to fetch it from: install chromium');
@@ -54,7 +54,9 @@ async function fetchInto(folder: string, place: string): Promise<ChromiumProgram
   return programOf(place);
 }
 
-/** Debian's /usr/bin/chromium is a script for the installed one; this is the program behind it, told where its libraries and fonts are. */
+/**
+ * Debian's /usr/bin/chromium is a script for the installed program. This is the program itself, with the paths of its libraries and fonts.
+ */
 function programOf(tree: string): ChromiumProgram {
   const libraries = ['usr/lib', 'lib'].flatMap((base) => {
     const folder = join(tree, base);

@@ -1,11 +1,12 @@
 /**
- * A headless Chromium for tests: one process a test file, ended after its last test. Pages come with what they reported as errors.
+ * A headless Chromium for tests. Each test file has one process, which ends after its last test. Every page comes with the errors that it
+ * reported.
  */
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll } from 'vitest';
 import { findChromium } from './chromium-program.ts';
 
-/** Without these a browser looks for its maker's hosts at every start, and needs a sandbox that root may not have. */
+/** Without these flags a browser contacts its vendor's hosts at every start, and needs a sandbox that root may not have. */
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -40,11 +41,11 @@ export interface View {
 export interface Opened {
   readonly page: Page;
   readonly context: BrowserContext;
-  /** Errors of the console and of the page's code, and requests to other hosts, in order. */
+  /** Console errors, page errors and requests to other hosts, in order. */
   readonly errors: string[];
 }
 
-/** A fresh profile with one page, at an address of the live page: `${url}/#/…`. */
+/** Opens an address of the live page, `${url}/#/…`, in a fresh profile. */
 export async function open(address: string, view: View = {}): Promise<Opened> {
   browser ??= launched();
   const context = await (await browser).newContext({
@@ -68,7 +69,7 @@ export async function open(address: string, view: View = {}): Promise<Opened> {
   return { page, context, errors };
 }
 
-/** Waits until the page says that its numbers are live. */
+/** Waits until the page reports that its numbers are live. */
 export async function live(page: Page): Promise<void> {
   await page.locator('[data-link=open]').waitFor({ timeout: 30_000 });
 }

@@ -1,4 +1,4 @@
-/** What the live page shows follows what happens: facts, anomalies, parked facts, a socket that is cut, a node that is restarted. */
+/** The live page follows events: facts, anomalies, parked facts, a cut socket and a restarted node. */
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { NodeProcess } from '../../../harness/processes/node-process.ts';
@@ -61,7 +61,7 @@ describe('in a browser', () => {
     }
     took.sort((a, b) => a - b);
     console.log(`from sending the fact to seeing its number: ${took.map((ms) => Math.round(ms)).join(', ')} ms`);
-    // The middle one: a machine that does other things too may stop for a second.
+    // The median, because a machine that does other work may stop for a second.
     expect(took[3]).toBeLessThan(1_000);
     expect(errors).toEqual([]);
     await context.close();

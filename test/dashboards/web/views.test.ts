@@ -1,6 +1,6 @@
 /**
- * The live page on the demo, in a real browser: every view, light and dark, at both widths, without an error in the console, a
- * violation that axe-core knows of, or a page that scrolls sideways.
+ * The live page on the demo in a real browser. Every view, light and dark and at both widths, is free of console errors and of violations
+ * that axe-core finds, and does not scroll sideways.
  */
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
@@ -10,10 +10,10 @@ import { freshFolder } from '../../../harness/servers/servers.ts';
 import { until } from '../../../harness/until.ts';
 import { live, open } from './chromium.ts';
 
-/** Rules of WCAG 2.2 A and AA, and those that axe calls best practice. */
+/** Rules of WCAG 2.2 A and AA, and axe's best practices. */
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-/** Each view, and what stands in it once it has its numbers. */
+/** Each view, and an element that appears once it has its numbers. */
 const VIEWS = [
   ['overview', '#/', '[data-figure=atp]'],
   ['locations', '#/locations', '.tile'],
@@ -29,7 +29,7 @@ beforeAll(async () => {
   const data = freshFolder('page');
   up = new UpProcess(data, { command: ['up', '--data', data, '--http', '127.0.0.1:0'] });
   await up.says('Holdfast is up.', 120_000);
-  // The demo opens with stock at every location; its real sales follow.
+  // The demo opens with stock at every location, and its real sales follow.
   await until(
     async () => (await fetch(`${up.url}/v1/stock/85123A/uk-dc`)).ok,
     60_000,

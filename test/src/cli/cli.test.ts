@@ -1,4 +1,4 @@
-/** The command line: usage errors, exit codes, what a person reads and what a script reads. */
+/** The command line: usage errors, exit codes, and output for people and for scripts. */
 import { PassThrough } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** No secret is ever printed: every program is run with secrets in all settings that hold one, and all that comes out is searched. */
+/** No secret is ever printed. Every program runs with secrets in all settings that hold one, and all its output is searched. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ let nats: AskingNats;
 let redis: AskingRedis;
 let operator: AskingNats;
 let nkey: AskingNats;
-/** Texts that must not be found. */
+/** Texts that must not be in the output. */
 const needles = [SECRET];
 
 beforeAll(async () => {
@@ -59,7 +59,7 @@ const user = (scheme: string, ...hosts: string[]) =>
   hosts.map((host) => `${scheme}://user:${SECRET}@${host}`).join(',');
 const monitor = { NATS_MONITOR_URL: user('http', '127.0.0.1:1', '127.0.0.1:2') };
 
-/** Each holds a secret in every setting that can be given with the others. */
+/** Each world holds a secret in every setting that can be combined with the others. */
 const worlds: Record<string, () => Env> = {
   'servers that are away': () => ({
     ...monitor,
@@ -105,7 +105,7 @@ const COMMANDS = [
   ['parked', 'resubmit', '1'],
 ];
 
-/** All that a command writes, with its exit code. */
+/** The whole output of a command, with its exit code. */
 async function run(args: readonly string[], env: Env): Promise<{ code: number; output: string }> {
   let output = '';
   const write = (text: string) => {
@@ -119,7 +119,7 @@ async function run(args: readonly string[], env: Env): Promise<{ code: number; o
 describe.concurrent('nothing that is printed holds a secret', () => {
   it.each(Object.keys(worlds))('by any command, with %s', async (name) => {
     const deps = { ...common(), ...worlds[name]?.() };
-    // A node that somebody runs at the usual address is none of the test's business.
+    // An address without a node, so that the test does not reach one running at the usual address.
     const env = { ...deps, HOLDFAST_HTTP: '127.0.0.1:1' };
     const facts = join(freshFolder('facts'), 'facts.json');
     writeFileSync(facts, '');
@@ -130,7 +130,7 @@ describe.concurrent('nothing that is printed holds a secret', () => {
         if (args[0] !== 'replay') expect(code, `${args.join(' ')}: ${output}`).toBe(1);
       }),
     );
-    // This one looks for a node on NATS first.
+    // This command first looks for a node on NATS.
     searched((await run(['atp', 'A'], deps)).output, `atp A, with ${name}`);
   });
 

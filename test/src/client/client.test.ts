@@ -1,4 +1,4 @@
-/** The client against real sockets: nodes that are gone, that break a connection, and that come back. */
+/** The client against real sockets: nodes that are gone, that break a connection, and that return. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
@@ -10,7 +10,7 @@ afterEach(async () => {
   await Promise.all([...servers].map(stop));
 });
 
-/** Listens on the port, or on a free one; its address. */
+/** Listens on the port, or on a free one. Returns its address. */
 async function listen(listener: RequestListener, port = 0): Promise<{ server: Server; address: string; port: number }> {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));

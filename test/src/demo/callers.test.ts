@@ -18,7 +18,7 @@ import { scripted } from './scripted.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-/** No cycle counts: their timer would let a leaping clock run away while the month is read. */
+/** No cycle counts, because their timer would let a leaping clock run ahead while the month is read. */
 const UNCOUNTED = { ...DEMO, countEveryMs: 1e9 } as unknown as typeof DEMO;
 const NOW = Date.parse('2026-11-24T09:00:00Z');
 const refused = (status: number): Asked => ({
@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 
 describe('the retailer', () => {
-  /** Plays until so many facts were asked for, then stops as Ctrl-C or (`crash`) as a power cut does. */
+  /** Plays until this many facts were requested, then stops as by Ctrl-C or, with `crash`, as by a power cut. */
   async function play(server: MemoryServer, clock: FakeClock, facts: number, stateFile: string, crash = false) {
     const stop = new AbortController();
     let asked = 0;

@@ -1,4 +1,7 @@
-/** One of three nodes is killed under the demo's callers: they go on at the others, and fail only while its partitions have no owner. */
+/**
+ * One of three nodes is killed under the demo's callers. They continue at the others, and fail only while the node's partitions have no
+ * owner.
+ */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { DEMO } from '../../../config/demo/demo.ts';
@@ -15,14 +18,14 @@ import { httpSender } from '../../../src/replay/http-sender.ts';
 import { SHIPPED_MONTH } from '../replay/data-folder.ts';
 
 const LOOKS_AFTERWARDS = 500;
-/** A machine that does other work too has enough of this. */
+/** A low rate, which is enough for a machine that does other work too. */
 const QUIET = {
   ...DEMO,
   storefront: { ...DEMO.storefront, atpPerSecond: 60, reservationsPerSecond: 12 },
 } as unknown as typeof DEMO;
 /**
- * Requests that fail in all. The dead node's third of the partitions is undecided for some seconds, and each of the 16 callers pauses for
- * 500 ms after a failure. 16 failed when this was written, and 335 of callers that keep asking the dead node.
+ * Most requests that may fail. The dead node's third of the partitions is undecided for some seconds, and each of the 16 callers pauses for
+ * 500 ms after a failure. 16 failed when this was written, and 335 with callers that keep asking the dead node.
  */
 const FAILED_AT_MOST = 150;
 

@@ -1,4 +1,4 @@
-/** The plan of the demo's month, folded into a book: what the page will say of it, without servers. */
+/** The plan of the demo's month, folded into a book without servers, to check what the page will show. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyFact } from '../../../actors/stock/evolve.ts';

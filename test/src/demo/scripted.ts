@@ -1,4 +1,4 @@
-/** The facts of one run of the demo's month, all of them. */
+/** All facts of one run of the demo's month. */
 import { DEMO } from '../../../config/demo/demo.ts';
 import type { Month } from '../../../src/demo/month.ts';
 import { script } from '../../../src/demo/plan.ts';

@@ -1,4 +1,7 @@
-/** Bodies that come slowly, not at all, or too many at once, over real sockets: each is ended in time, and others are answered beside them. */
+/**
+ * Bodies that arrive slowly, not at all, or too many at once, over real sockets. Each is ended in time, and other requests are answered
+ * beside them.
+ */
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { LIMITS } from '../../../config/limits.ts';
@@ -14,7 +17,7 @@ afterEach(async () => {
   await open?.app.close();
 });
 
-/** Begins a body of 8 MiB and sends some of it; what is heard is the answer. */
+/** Begins a body of 8 MiB and sends part of it. `heard` returns the answer. */
 function begin(url: string, sent: number): { heard: () => string; closed: () => boolean; socket: Socket } {
   let [text, closed] = ['', false];
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
@@ -44,7 +47,7 @@ it('holds what has come of unfinished bodies, refuses the next one at the bound 
   const { app } = open;
   const it_ = open;
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
-  // 60 that only announce 8 MiB, which is more than the bound, are in nobody's way.
+  // 60 requests that only announce 8 MiB each exceed the limit together, but block no other request.
   const announced = Array.from({ length: 60 }, () => begin(url, 1));
   const facts = (count: number) =>
     fetch(`${url}/v1/facts`, {
@@ -65,7 +68,7 @@ it('holds what has come of unfinished bodies, refuses the next one at the bound 
   expect(refused[0]?.heard().toLowerCase()).toContain('\r\nretry-after: 1\r\n');
   expect(refused.length).toBeLessThan(4);
   expect(await held(it_)).toBeLessThanOrEqual(LIMITS.bodiesBytes);
-  // Beside them the node answers.
+  // The node still answers beside them.
   expect((await fetch(`${url}/v1/atp/85123A`)).status).toBe(200);
   expect(await held(it_)).toBeGreaterThan(0);
   for (const { socket } of [...announced, ...bodies]) socket.destroy();

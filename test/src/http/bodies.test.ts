@@ -1,4 +1,4 @@
-/** Bodies of every kind, and hostile ones: each ends in an answer or a problem, and the server lives on. */
+/** Valid and hostile bodies of every kind. Each gets an answer or a problem, and the server keeps running. */
 
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';

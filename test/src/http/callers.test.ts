@@ -1,4 +1,6 @@
-/** Who may ask over HTTP: what browsers say of the page that asks, under which name the node is asked, and what answers carry. */
+/**
+ * Who may ask over HTTP: what browsers report about the requesting page, the host names accepted for the node, and the headers of answers.
+ */
 import { describe, expect, it } from 'vitest';
 import { namesOf, refusalOfCaller } from '../../../src/api/callers.ts';
 import { OPERATIONS } from '../../../src/http/routes/health.ts';

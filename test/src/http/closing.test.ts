@@ -1,4 +1,4 @@
-/** A server that closes answers what it has taken, and then keeps no connection for later. */
+/** A closing server answers the requests that it has accepted, and then keeps no connection open. */
 import { expect, it, vi } from 'vitest';
 import { closeHttp } from '../../../src/http/server.ts';
 import { front } from './front.ts';
@@ -26,7 +26,7 @@ it('closes a connection whose request was being answered when closing began, as 
   answer();
   expect((await asked).status).toBe(200);
   await closed;
-  // Its connection fell idle and was closed as such, not because the wait for late answers was over.
+  // The connection became idle and was closed for that reason, not because the wait for late answers ended.
   expect(all).not.toHaveBeenCalled();
 });
 

@@ -21,7 +21,7 @@ export interface Front {
   readonly live: LiveFront;
   /** How connections of the live feed ended. */
   readonly ended: LiveEnding[];
-  /** Messages of what was logged as an error. */
+  /** Messages logged as errors. */
   readonly logged: string[];
   ready: Readiness;
 }

@@ -1,4 +1,4 @@
-/** The front of the live feed on a server of its own: what is refused, how connections end, and what slow and many readers cost. */
+/** The front of the live feed on a server of its own: refusals, how connections end, and the cost of slow and many readers. */
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
@@ -159,7 +159,7 @@ it('sends what a topic holds over many turns, newest values and each once, and m
   );
   [sent, encoded, turns] = [0, 0, 0];
   const second = await new LiveReader(url, 'anomaly').opened();
-  // Between its turns: one that it may have had, one that is new, one that is gone.
+  // Published between its turns: a key that it may already have received, a new one, and one that is gone.
   publish(500, 'new');
   publish(1_000, 'new');
   hub.publish({ topic: 'anomaly', at: '', data: { n: 700, text: 'gone' } }, { key: '700', gone: true });
@@ -245,10 +245,10 @@ it('gives a slow reader fewer, newer values, and the last one when it reads agai
     hub.publish({ topic: 'kpi', at: '', data: { n, filler } });
     now += 10;
     hub.drain(now);
-    // What lies in the process for the slow one: its socket holds more, outside of it.
+    // Memory held in the process for the slow reader. Its socket buffers more outside the process.
     most = Math.max(most, process.memoryUsage().external + process.memoryUsage().arrayBuffers);
     await new Promise((resolve) => setImmediate(resolve));
-    // A quick reader keeps up; where this process is too busy to let it, it is waited for.
+    // A fast reader keeps up. Wait for it when this process is too busy.
     if (n % 20 === 0) await quick.sees<{ n: number }>('kpi', (data) => data.n === n);
   }
   expect(quick.of('kpi').length).toBeGreaterThan(last / 20);
@@ -275,7 +275,7 @@ it('closes a reader that takes nothing for half a minute', async () => {
   reader.socket.pause();
   const filler = 'x'.repeat(200_000);
   let now = 1_000;
-  // The hub's time is given to it: half a minute passes in as many turns as it takes to fill the socket.
+  // The hub's clock is controlled by the test, so half a minute passes in as many turns as it takes to fill the socket.
   await until(
     () => {
       hub.publish({ topic: 'kpi', at: '', data: filler });

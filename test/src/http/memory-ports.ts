@@ -1,6 +1,6 @@
 /**
- * The ports of the HTTP and NATS fronts in memory: small, exact enough to tell the fronts' own behaviour, with switches for
- * every refusal. What stock does is tested elsewhere.
+ * The ports of the HTTP and NATS fronts in memory. They are small, exact enough to show the fronts' own behaviour, and can produce every
+ * refusal. Other tests cover the stock itself.
  */
 
 import type { AnomalyService } from '../../../actors/anomaly/keeper.ts';
@@ -25,7 +25,7 @@ export class MemoryStockService implements StockService {
   /** Sellable units by SKU and location. */
   readonly units = new Map<string, Map<string, number>>();
   readonly asked: AtpRequest[] = [];
-  /** Set: every call is refused with it. */
+  /** If set, every call is refused with it. */
   failure: Error | undefined;
   readonly #reservations = new Map<string, { content: string; answer: ReservationAnswer }>();
 
@@ -129,7 +129,7 @@ export class MemoryStockService implements StockService {
 
 export class MemoryFacts implements FactIngress, ParkedFacts {
   readonly taken: unknown[] = [];
-  /** The bytes of each, as text. */
+  /** The bytes of each fact, as text. */
   readonly takenBytes: string[] = [];
   readonly parked: ParkedFact[] = [];
   readonly resubmitted: { seq: number; corrected: unknown }[] = [];

@@ -1,4 +1,4 @@
-/** Bodies beyond the limit, over real sockets: their senders get the answer, not a broken pipe. */
+/** Bodies beyond the limit, over real sockets. Their senders get the answer and not a broken pipe. */
 import { execFile } from 'node:child_process';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => it_.app.close());
 
-/** Ten times 9 MB from another process, which does not wait for this one between two writes: what each of them got. */
+/** Sends 9 MB ten times from another process, which does not wait for this one between writes. Returns the result of each. */
 async function sendFrom(body: string): Promise<string[]> {
   const script = `
     const bytes = Buffer.alloc(9_000_000, 0x20);

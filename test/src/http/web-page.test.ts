@@ -1,4 +1,4 @@
-/** How the live page's files are served. What they do in a browser is tested in test/dashboards/web. */
+/** How the live page's files are served. test/dashboards/web tests them in a browser. */
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';

@@ -1,4 +1,4 @@
-/** /metrics with a million actors at more locations than have a label of their own: what one scrape costs, printed and bounded. */
+/** /metrics with a million actors, at more locations than get a label of their own. Prints and bounds the cost of a scrape. */
 
 import { expect, it } from 'vitest';
 import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
@@ -17,7 +17,7 @@ const PARTITIONS = 32;
 /** 250 locations. */
 const SKUS = 4_000;
 const SCRAPES = 100;
-/** The bound, for the median: of processor time, so that a busy machine does not fail it; one that is idle takes as long by the clock. */
+/** Bound of the median in processor time, so that a busy machine does not fail it. On an idle machine the wall time is the same. */
 const MEDIAN_MS = 60;
 
 it('a scrape takes less than 60 ms, on a machine that may be three times slower than usual', async () => {
@@ -73,7 +73,7 @@ it('a scrape takes less than 60 ms, on a machine that may be three times slower 
     const { user, system } = process.cpuUsage(before);
     took.push(performance.now() - start);
     worked.push((user + system) / 1000);
-    // As between scrapes, other turns of the loop come.
+    // Other turns of the event loop run between scrapes.
     await new Promise(setImmediate);
   }
   const shown = (what: string, all: number[]) =>

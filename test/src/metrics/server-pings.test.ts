@@ -1,4 +1,4 @@
-/** How servers look from a node: answered, refused, and hanging pings. */
+/** How servers look from a node: pings that are answered, refused or hang. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { pingServers } from '../../../src/metrics/server-pings.ts';

@@ -1,4 +1,4 @@
-/** The contract's sentences on NATS: facts that devices publish, the service's requests, and where subjects are stored. */
+/** The contract's rules for NATS: facts that devices publish, the service's requests, and the streams that store each subject. */
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
 import { Packr } from 'msgpackr';
 import { afterAll, beforeAll, expect, it } from 'vitest';

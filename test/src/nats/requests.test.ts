@@ -1,4 +1,4 @@
-/** The NATS front's endpoints, without NATS: bodies in the caller's form, refusals with code and problem. */
+/** The NATS front's endpoints without NATS: answers in the caller's format, and refusals with code and problem. */
 import { Packr } from 'msgpackr';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Answers } from '../../../src/api/stock-api.ts';

@@ -1,6 +1,6 @@
 /**
- * What nodes tell each other and their callers over NATS, on a server that takes small messages: answers of twice its limit from every
- * operation and endpoint there is, and whatever bytes on every internal subject. Afterwards both nodes live, own what they owned, and decide.
+ * Messages between nodes and to their callers over NATS, on a server with a low max_payload. Every operation and endpoint must give answers
+ * of twice that limit, and every internal subject gets arbitrary bytes. Afterwards both nodes live, own what they owned, and decide.
  */
 import { connect, createInbox, headers, type NatsConnection } from '@nats-io/transport-node';
 import { Packr } from 'msgpackr';
@@ -66,7 +66,7 @@ beforeAll(async () => {
   const env = {
     HOLDFAST_PARTITIONS: String(PARTITIONS),
     HOLDFAST_LEASE: '15s',
-    // A server that gives little room makes many answers too large for it.
+    // A low max_payload makes many answers too large for one message.
     HOLDFAST_TEST_LIMITS: JSON.stringify({ leastMaxPayload: 1 }),
   };
   nodes = [
@@ -85,7 +85,7 @@ beforeAll(async () => {
     ...MANY.map((sku) => receipt(sku, SHELF)),
     ...Array.from({ length: 300 }, () => receipt(OFTEN, 'x', 1, { note: 'n'.repeat(190) })),
   ]);
-  // Three reservations of a hundred places each, and one over the partitions of both nodes.
+  // Three reservations of a hundred places each, and one across the partitions of both nodes.
   for (let i = 0; i < 3; i++) {
     const id = `big-${i}`.padEnd(128, '-');
     const big = { id, lines: [{ sku: BIG, qty: 100, split: true }] };
@@ -103,7 +103,7 @@ async function shared(): Promise<boolean> {
   return one?.ready === true && two?.ready === true && one.owned > 0 && one.owned + two.owned === PARTITIONS;
 }
 
-/** Both nodes live, and decide for callers of either within a second, on a machine that others may keep busy for a while. */
+/** Expects both nodes to live and to decide for callers of either one within a second, or later on a busy machine. */
 async function serves(what: string): Promise<void> {
   for (const node of nodes) {
     expect([node.name, node.alive, what]).toEqual([node.name, true, what]);
@@ -120,7 +120,7 @@ async function serves(what: string): Promise<void> {
   }
 }
 
-/** Asks again while it is not decided, as every caller does. */
+/** Repeats an undecided request, as every caller does. */
 async function decided<T>(question: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -177,13 +177,13 @@ describe('an answer of twice the limit', () => {
       expect([path, one?.status, two?.status]).toEqual([path, 200, 200]);
       expect({ ...one?.body, asOf: '' }).toEqual({ ...two?.body, asOf: '' });
     }
-    // Here the question is too large for one message: its lines are asked for in halves.
+    // This request is too large for one message, so its lines are asked for in halves.
     const lines = Array.from({ length: 9 }, (_, i) => ({ sku: BIG, locations: PLACES.slice(i * 75, i * 75 + 300) }));
     const [one, two] = await Promise.all(nodes.map((node) => ask(node.url, 'POST', '/v1/atp', { lines }, 20_000)));
     expect([one?.status, two?.status], JSON.stringify([one?.body, two?.body]).slice(0, 500)).toEqual([200, 200]);
     expect([one?.status, one?.body.lines.length, one?.body.lines[8].locations.length]).toEqual([200, 9, 300]);
     expect(one?.body.lines).toEqual(two?.body.lines);
-    // And here a single line is.
+    // Here even a single line is too large.
     const line = { sku: BIG, locations: PLACES.slice(0, 1_000) };
     const answers = await Promise.all(nodes.map((node) => ask(node.url, 'POST', '/v1/atp', { lines: [line] })));
     expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 413]);
@@ -247,13 +247,13 @@ describe('whatever comes on an internal subject', () => {
           return changed;
         }
         case 4:
-          // A length that no byte stands behind.
+          // A length without any bytes after it.
           return Uint8Array.of(pick([0xdd, 0xdf, 0xdb, 0xc6]), 0xff, 0xff, 0xff, 0xff);
         default:
           return packr.pack(Array.from({ length: 10_000 }, () => pick([0, null, [], 'a'])));
       }
     };
-    // First the one byte that cut nodes off, everywhere.
+    // First send the one byte that once disconnected nodes, to every subject.
     for (const subject of subjects) nc.publish(subject, Uint8Array.of(0xc0));
     const inbox = createInbox();
     const strange = headers();
@@ -266,13 +266,13 @@ describe('whatever comes on an internal subject', () => {
       nc.publish(subject, bytes(), below(20) === 0 ? { ...options, headers: strange } : options);
       if (i % 200 === 0) await nc.flush();
     }
-    // Reports of strangers, and of a node that lives, over what it says itself.
+    // Reports of strangers, and forged reports of a live node, beside its own.
     for (let i = 0; i < 1_000; i++) {
       const writer = pick(['evil', ...writers]);
       nc.publish(NODE_REPORTS_SUBJECT, packr.pack({ writer, figures: { name: `evil-${i}` }, owns: 7, asked: [] }));
     }
     await nc.flush();
-    // What was sent has been taken by both, in the order in which it was sent.
+    // Both nodes have received all messages, in the order in which they were sent.
     await until(
       async () =>
         (await questions.all((partition) => questions.ownerOf(partition).catch(() => ''))).every(
@@ -289,7 +289,7 @@ describe('whatever comes on an internal subject', () => {
       const system = await ask(node.url, 'GET', '/v1/system');
       expect(system.body.nodes.map(({ name }: { name: string }) => name).sort()).toEqual(['one', 'two']);
       expect((await ask(node.url, 'GET', '/v1/search?q=big')).body.skus).toContain(BIG);
-      // Reports in a node's own name are not read by it.
+      // A node ignores reports in its own name.
       const metrics = String((await ask(node.url, 'GET', '/metrics')).body);
       expect(sum(metrics, /^holdfast_messages_dropped_total\{about="nodes",why="misfit"\} (\d+)/gm)).toBeGreaterThan(
         500,
@@ -297,7 +297,7 @@ describe('whatever comes on an internal subject', () => {
       expect(sum(metrics, /^holdfast_messages_dropped_total\{about="owner",why="misfit"\} (\d+)/gm)).toBeGreaterThan(0);
       expect(metrics.match(/^holdfast_messages_dropped_total\{.*why="fault"\} [1-9].*$/gm)).toBeNull();
       expect(metrics.match(/^holdfast_unhandled_errors_total.* [1-9].*$/gm)).toBeNull();
-      // At most a line a second of each kind.
+      // At most one line per second of each kind.
       const lines = node.logged('has not the form');
       expect(lines.length).toBeGreaterThan(0);
       for (const kind of new Set(lines.map(({ about }) => about))) {
@@ -337,7 +337,7 @@ function sum(text: string, line: RegExp): number {
   return [...text.matchAll(line)].reduce((total, [, value]) => total + Number(value), 0);
 }
 
-/** Messages as nodes really send them: reports, and questions of every operation. */
+/** Real messages of nodes: reports, and requests of every operation. */
 async function overheard(): Promise<Uint8Array[]> {
   const real: Uint8Array[] = [
     packRequest('atp', { lines: [{ sku: BIG, locations: ['x'] }], channel: 'web' }),

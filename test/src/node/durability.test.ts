@@ -1,4 +1,4 @@
-/** What the promise is worth is read from every server of a cluster. */
+/** The durability of the promise is read from every server of a cluster. */
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadSettings } from '../../../config/load-settings.ts';

@@ -1,6 +1,4 @@
-/**
- * Questions of every operation between nodes whose answers are as large as they can be, and the stock that makes them so.
- */
+/** Requests of every operation between nodes whose answers are as large as possible, and the stock that makes them so. */
 import { expect } from 'vitest';
 import { inHalves } from '../../../actors/ports/halves.ts';
 import type { PeerOperationName } from '../../../actors/ports/peer-operations.ts';
@@ -16,14 +14,14 @@ export const BIG = wide('big');
 export const OFTEN = 'often';
 export const SHELF = wide('shelf');
 export const PLACES = Array.from({ length: 1_000 }, (_, i) => wide(`place-${i}`));
-/** Two of each partition: of one partition they are one decision, which one record must hold. */
+/** Two SKUs of each partition. A partition's lines are one decision, which must fit in one record. */
 export const BASKET = Array.from({ length: 2 * PARTITIONS }, (_, i) =>
   Array.from({ length: 500 }, (__, n) => wide(`basket-${i}-${n}`)).find((sku) => at(sku) === i % PARTITIONS),
 ) as string[];
 export const WHOLE = 'whole'.padEnd(128, '-');
 
 export const basket = { id: WHOLE, lines: BASKET.map((sku) => ({ sku, qty: 50, split: true })), ttlSeconds: 3_600 };
-/** What a request of the schema looks like after it has been read. */
+/** A request after the schema has parsed it. */
 export const read = { ...basket, channel: 'web', purpose: 'order' as const, partial: false };
 
 const gathers: Record<GatherOperation, unknown> = {
@@ -35,7 +33,7 @@ const gathers: Record<GatherOperation, unknown> = {
 };
 export const SMALL = 'small';
 
-/** Asks over the peers of a caller. */
+/** Asks over a caller's peers. */
 export function questionsOver(peers: NatsPeers) {
   const all = <T>(of: (partition: number) => Promise<T>) =>
     Promise.all(Array.from({ length: PARTITIONS }, (_, partition) => of(partition)));
@@ -55,7 +53,10 @@ export function questionsOver(peers: NatsPeers) {
     return (await peers.ask(partition, 'point', {})).writer;
   }
 
-  /** Asks for twice the limit and returns what came; SMALL where no answer can be so large, after the largest one was asked for. */
+  /**
+   * Asks for twice the limit and returns the answer. Returns SMALL, after the largest request, for operations whose answers cannot be so
+   * large.
+   */
   const cases: Record<PeerOperationName, () => Promise<unknown>> = {
     atp: () => peers.ask(at(BIG), 'atp', { lines: [{ sku: BIG }] }),
     stock: async () => (await peers.ask(at(BIG), 'stock', { sku: BIG, location: PLACES[0] as string })) && SMALL,
@@ -73,7 +74,7 @@ export function questionsOver(peers: NatsPeers) {
       return peers.ask(spread[0] as number, 'stepPart', { id: WHOLE, step: 'released', spread });
     },
     release: () => peers.ask(at(WHOLE), 'release', { id: WHOLE }),
-    // Its parts are one decision, which one record of the journal holds.
+    // Its parts are one decision, which one journal record holds.
     grantPart: async () => {
       const sku = BASKET[0] as string;
       const answer = await peers.ask(at(sku), 'grantPart', {

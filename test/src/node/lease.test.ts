@@ -1,4 +1,4 @@
-/** Every node must mean the same by a lease: the bucket's keys last as long for all, and a longer one would outlive them. */
+/** All nodes must use the same lease. The bucket's keys last equally long for all, and a longer lease would outlive them. */
 import { expect, it } from 'vitest';
 import { NODES_BUCKET } from '../../../config/topology.ts';
 import { NodeProcess } from '../../../harness/processes/node-process.ts';

@@ -1,4 +1,4 @@
-/** A node on real servers that ask who comes, in each of their ways; and what it says when it is not let in. */
+/** A node on real servers that require logins of every kind, and its messages when a login is refused. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

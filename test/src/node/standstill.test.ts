@@ -1,4 +1,7 @@
-/** What one caller can make too large, and what /readyz says when nothing moves: a node, and a server at its default max_payload. */
+/**
+ * Requests that one caller can make too large, and the report of /readyz when nothing moves, on a node and a server with the default
+ * max_payload.
+ */
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadSettings } from '../../../config/load-settings.ts';
@@ -18,7 +21,7 @@ let broker: NatsBroker;
 
 beforeAll(async () => {
   const [nats, redis] = await Promise.all([freshNats({ config: { maxPayload: '1MB' } }), freshRedis()]);
-  // A lease that a busy machine does not lose.
+  // A lease that does not expire on a busy machine.
   node = await NodeProcess.at({ nats, redis }, { env: { HOLDFAST_LEASE: '15s' } });
   await node.up();
   broker = await NatsBroker.connect(nats.url, 'test');
@@ -59,7 +62,7 @@ it('a reservation whose decision would be too large is refused before anything i
     errors: [{ field: 'lines', message: expect.stringMatching(/4000 lines at their locations and \d{7} bytes/) }],
   });
   expect(await free()).toEqual([1, 1000, 1000, 999]);
-  // Each within the bound, together above what one record may have.
+  // Each is within its limit, and together they exceed the limit of one record.
   const together = await Promise.all(
     [1, 2, 3].map((i) => reserve(`wide-${i}`, [{ sku: skus[i], qty: 990, split: true }])),
   );
@@ -78,7 +81,7 @@ it('a journal and a parking that get nothing stored make the node unready, with 
     /^stream SALES has not been read for \d+ s, until facts that cannot be counted are parked$/,
     /^facts that cannot be counted have waited \d+ s to be stored in PARKED$/,
   ].map((text) => expect.stringMatching(text));
-  // That these streams are full is said beside it.
+  // /readyz reports the full streams as well.
   await expect.poll(reasons, { timeout: 20_000 }).toEqual(expect.arrayContaining(expected));
   expect((await waiting).status).toBe(503);
   const metrics = await (await fetch(`${node.url}/metrics`)).text();

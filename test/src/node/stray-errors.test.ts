@@ -1,4 +1,4 @@
-/** Errors that nothing has caught, in a process of its own: it goes on, unless they come out of code that folds or decides. */
+/** Uncaught errors, in a process of its own. The process goes on, unless an error comes from code that folds or decides. */
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** What `holdfast doctor` and /readyz say of who owns what, with real nodes that come, die and are replaced. */
+/** The reports of `holdfast doctor` and /readyz on ownership, with real nodes that join, die and are replaced. */
 import { PassThrough } from 'node:stream';
 import { beforeAll, expect, it } from 'vitest';
 import { NodeProcess, type Servers } from '../../../harness/processes/node-process.ts';
@@ -13,7 +13,7 @@ let [one, two]: NodeProcess[] = [];
 beforeAll(async () => {
   const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
   servers = { nats, redis };
-  // Long beside the test: a killed node's key is still there when it is looked at.
+  // Longer than the test, so that a killed node's key still exists when it is examined.
   const env = { HOLDFAST_LEASE: '30s' };
   one = await NodeProcess.at(servers, { name: 'one', env });
   two = await NodeProcess.at(servers, { name: 'two', env });
@@ -74,7 +74,7 @@ it('every partition is served by one node, which says so with its epoch', async 
 it('a killed node is shown as one that does not answer, beside who replaced it; what the last one leaves is nobody’s', async () => {
   const lost = (await ready(two)).owns.map(({ partition }) => partition);
   await two?.kill();
-  // On this machine a killed process is known to be dead at once; its key stays until the lease ends.
+  // On one machine a killed process is known to be dead immediately, but its key stays until the lease ends.
   await expect.poll(async () => (await ready(one)).owns.length, { timeout: 20_000 }).toBe(32);
   const { code, out } = await doctor();
   expect(out).toMatch(/^one .* 32 +0–31 /m);

@@ -1,4 +1,4 @@
-/** Writes of one turn of the event loop leave together, in their order, and nothing stays behind. */
+/** All writes of one turn of the event loop leave together and in order, and none is left behind. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { expect, it, onTestFinished, vi } from 'vitest';

@@ -1,4 +1,4 @@
-/** Snapshots in Redis of every kind: one server, a master under Sentinels that fails over, a Cluster that loses a master. */
+/** Snapshots in every kind of Redis: one server, a master under Sentinels that fails over, and a Cluster that loses a master. */
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadSettings } from '../../../config/load-settings.ts';
@@ -129,7 +129,7 @@ describe('a master under Sentinels', () => {
   });
 
   it('is followed to its replica when it dies; commands reject meanwhile, and what was not copied yet is noticed', async () => {
-    // A replica that no longer hears its master: what is written from here on is acknowledged and lost.
+    // A replica that no longer follows its master, so everything written from here on is acknowledged and lost.
     await command(set.second, 'REPLICAOF', '127.0.0.1', '1');
     await store.write(1, [blob('p0.9')]);
     expect(await store.swap(1, 5, Buffer.from('acknowledged'), [], true)).toBe('swapped');
@@ -189,7 +189,7 @@ describe('a Cluster of three masters', () => {
     };
     await expect.poll(readable, { timeout: 20_000 }).toBe(12 - (counts[0] as number));
     await gone?.restart();
-    // It comes back empty: without disk. Then all is written anew.
+    // It has no disk, so it returns empty, and everything is written again.
     const rewritten = async () => {
       for (let partition = 0; partition < 12; partition++)
         await store.swap(partition, 6, Buffer.from('anew'), [], false);

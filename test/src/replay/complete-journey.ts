@@ -1,17 +1,17 @@
 /**
- * Facts from the complete-journey sample, for tests: 293 grocery stores whose lines are not in time order. Every line with a
- * quantity above 0 is a sale; a line of 0 is no fact.
+ * Facts of the complete-journey sample, for tests: 293 grocery stores whose lines are not in order of time. Every line with a quantity
+ * above 0 is a sale. Lines with quantity 0 are skipped.
  */
 import { createReadStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { createGunzip, gunzipSync } from 'node:zlib';
 
 export interface DerivedFacts extends AsyncIterable<object> {
-  /** Lines of quantity 0 passed so far. */
+  /** Number of lines with quantity 0 so far. */
   readonly skipped: number;
 }
 
-/** The sales in file order; ids are basket:product:row, row 1 the first below the header. */
+/** The sales in file order. Ids are basket:product:row, and row 1 is the first line below the header. */
 export function deriveFacts(path: string): DerivedFacts {
   let skipped = 0;
   async function* facts(): AsyncGenerator<object> {
@@ -48,7 +48,7 @@ export interface ExpectedStock {
   readonly skipped: number;
 }
 
-/** The sums, on a way of its own: all text at once, columns by their heading. */
+/** Computes the sums independently, from all text at once with columns by their heading. */
 export function expectedStock(path: string): ExpectedStock {
   const text = gunzipSync(readFileSync(path)).toString('latin1');
   const headings = text.slice(0, text.indexOf('\n')).trim().split(',');

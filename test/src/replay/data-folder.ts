@@ -1,14 +1,14 @@
-/** Finds the folder with all the real data, which is not part of the repository; the shipped month is. */
+/** Finds the folder with all the real data, which is not part of the repository. Only one month is shipped. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../../src/process/package-root.ts';
 
-/** The month that is always there. */
+/** The shipped month. */
 export const SHIPPED_MONTH = join(packageRoot(), 'config', 'demo', 'online-retail-2010-12.csv.gz');
 
 /**
- * The folder, from HOLDFAST_DATA or beside the repository, or undefined. HOLDFAST_DATA is also where `up` keeps its servers'
- * data, so a folder counts only if it holds the data set.
+ * The folder named by HOLDFAST_DATA or beside the repository, or undefined. `up` also keeps its servers' data in HOLDFAST_DATA, so a folder
+ * counts only if it holds the data set.
  */
 export function dataFolder(): string | undefined {
   const candidates = [process.env.HOLDFAST_DATA, join(packageRoot(), '..', 'shared', 'data')];

@@ -1,4 +1,4 @@
-/** A clock that stands still until it is told to go on, or that leaps to the next timer whenever somebody waits. */
+/** A clock that stands still until it is moved, or that leaps to the next timer whenever code waits. */
 import type { Clock } from '../../../streams/clock.ts';
 
 interface Timer {
@@ -6,7 +6,7 @@ interface Timer {
   readonly call: () => void;
 }
 
-/** Timers at least this far off are never leaped to. */
+/** The clock never leaps to timers at least this far away. */
 const NEVER_MS = 100_000_000;
 
 export class FakeClock implements Clock {
@@ -44,7 +44,7 @@ export class FakeClock implements Clock {
     setImmediate(call);
   }
 
-  /** Goes on to a moment, ringing what is due on the way. */
+  /** Moves to a time and fires the timers due on the way. */
   advanceTo(nowMs: number): void {
     for (let next = this.#next(); next !== undefined && next.atMs <= nowMs; next = this.#next()) this.#ring(next);
     this.#nowMs = nowMs;

@@ -1,6 +1,6 @@
 /**
- * A second reader of the format online-retail, written from the contract's words alone and in another manner: it shares no
- * line with src/replay, loads all of the file, cuts cells with a regular expression, and keeps sums instead of facts.
+ * A second reader of the online-retail format, written only from the contract and in a different way. It shares no code with src/replay,
+ * loads the whole file, splits cells with a regular expression, and keeps sums instead of facts.
  */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
@@ -20,7 +20,7 @@ export interface MonthTable {
 export interface IndependentReading {
   readonly table: MonthTable;
   readonly sellable: Map<string, number>;
-  /** Id → what the fact says, as one string. */
+  /** The content of each fact as one string, by id. */
   readonly facts: Map<string, string>;
 }
 

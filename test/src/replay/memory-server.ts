@@ -1,4 +1,4 @@
-/** POST /v1/facts in memory: stores by id, tells duplicates and conflicts, and fails when told to. */
+/** POST /v1/facts in memory. It stores by id, detects duplicates and conflicts, and fails when told to. */
 
 import type { SentFact } from '../../../src/replay/entry.ts';
 import type { Send, SendError } from '../../../src/replay/send.ts';
@@ -9,7 +9,7 @@ export class MemoryServer {
   readonly batches: number[] = [];
   /** Facts that happened before this are too old. */
   oldest = '';
-  /** Thrown by the next calls, one each; `after` stores the batch first, as when the answer was lost. */
+  /** Errors that the next calls throw, one each. `after` stores the batch first, as when the answer was lost. */
   readonly failures: { readonly error: SendError; readonly after?: boolean }[] = [];
 
   readonly send: Send = async (facts) => {

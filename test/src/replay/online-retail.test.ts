@@ -8,7 +8,7 @@ import { type MonthTable, readIndependently } from './independent-reader.ts';
 
 const HEADER = 'InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country'.split(',');
 
-/** The table of the published data, to the cell. */
+/** The published table of the data, cell by cell. */
 const MONTHS: readonly [string, ...number[]][] = [
   ['2010-12', 42_481, 41_318, 358_764, 698, 16_009, 270, -984, 195, 2_752, -343_739],
   ['2011-01', 35_147, 34_151, 387_473, 679, 79_784, 136, -23, 181, 2_597, -307_712],
@@ -71,7 +71,7 @@ async function readMonth(file: string) {
   return { table, sellable, facts };
 }
 
-/** What the independent reader keeps of a fact. */
+/** The parts of a fact that the independent reader keeps. */
 function says(fact: SentFact): string {
   const head = `${fact.sku} ${Date.parse(String(fact.occurredAt))} ${fact.type}`;
   if (fact.type === 'return') return `${head} ${fact.qty} ${fact.disposition}`;

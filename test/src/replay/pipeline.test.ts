@@ -1,4 +1,4 @@
-/** Real sales through the whole program: files → HTTP → JetStream → books, against readers that share no line with it. */
+/** Real sales through the whole program (files → HTTP → JetStream → books), compared with readers that share no code with it. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import { deriveFacts, expectedStock } from './complete-journey.ts';
 import { journeyFile, monthFile } from './data-folder.ts';
 import { readIndependently } from './independent-reader.ts';
 
-/** A month of each quarter; with all, since a month goes twice through the whole program, that would be five minutes more. */
+/** A sample of three months. All of them would take five minutes longer, because each month passes through the whole program twice. */
 const MONTHS = ['2010-12', '2011-04', '2011-09'];
 const files = MONTHS.map((month) => [month, monthFile(month)] as const).filter(([, file]) => file !== undefined);
 if (files.length < MONTHS.length)
@@ -70,7 +70,7 @@ describe.runIf(journeyFile() !== undefined)('replay of complete-journey', () => 
   }, 180_000);
 });
 
-/** A node on servers of its own. What is tested is the sum, not the disk: syncing every message would take minutes. */
+/** A node on servers of its own. Syncing every message would take minutes, and this test checks the sum and not the disk. */
 async function withNode(use: (node: RunningNode) => Promise<void>): Promise<void> {
   const [nats, redis] = await Promise.all([freshNats({ config: { syncInterval: '2m' } }), freshRedis()]);
   const settings = loadSettings(
@@ -95,7 +95,7 @@ async function replayed(node: RunningNode, file: string): Promise<{ code: number
   return { code, summary: JSON.parse(printed) as ReplaySummary };
 }
 
-/** SKU to sellable over its locations. */
+/** Sellable units by SKU, over all locations. */
 function sellableOf(node: RunningNode): Map<string, number> {
   const sums = new Map<string, number>();
   for (const { book } of node.engine.partitions.values()) {
@@ -108,7 +108,7 @@ function sellableOf(node: RunningNode): Map<string, number> {
   return sums;
 }
 
-/** `location sku` to sellable. */
+/** Sellable units by `location sku`. */
 function stockKeysOf(node: RunningNode): Map<string, number> {
   const keys = new Map<string, number>();
   for (const { book } of node.engine.partitions.values()) {

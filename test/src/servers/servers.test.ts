@@ -44,7 +44,7 @@ describe('versions', () => {
 });
 
 describe('where a server is looked for', () => {
-  /** A folder with a program that prints this as its version. */
+  /** A folder with a program that prints this text as its version. */
   function pathWith(printed: string): string {
     const folder = freshFolder('path');
     writeFileSync(join(folder, 'nats-server'), `#!/bin/sh\necho '${printed}'\n`);
@@ -299,7 +299,7 @@ describe.skipIf(process.platform === 'win32')('when the process that started a s
     if (!existsSync(built)) throw new Error(`${built} is missing: run npm run build`);
   });
 
-  /** Starts NATS in another process, kills that process, and returns the server's pid and port. */
+  /** Starts NATS in another process and kills that process. Returns the server's pid and port. */
   async function orphaned(dataDir: string, tethered: boolean): Promise<{ pid: number; port: number }> {
     const script = `const { startNats } = await import(${JSON.stringify(pathToFileURL(built).href)});
       const nats = await startNats(${JSON.stringify({ dataDir, tethered })});

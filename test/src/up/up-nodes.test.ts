@@ -1,4 +1,4 @@
-/** `holdfast up --nodes 3`: one command, three nodes that share the partitions, and one end for all of it. */
+/** `holdfast up --nodes 3`: one command starts three nodes that share the partitions, and one signal ends all of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -14,7 +14,7 @@ const data = freshFolder('up');
 let up: ChildProcess | undefined;
 let said = '';
 let exit: Promise<number | string> = Promise.resolve('never started');
-/** Every process that an `up` of this file has started. */
+/** Every process started by an `up` of this file. */
 const started = new Set<number>();
 
 afterAll(() => {
@@ -22,7 +22,7 @@ afterAll(() => {
   for (const pid of started) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
 });
 
-/** Starts it with three nodes; their base URLs as it prints them. */
+/** Starts three nodes. Returns their base URLs as printed. */
 async function start(...more: string[]): Promise<string[]> {
   said = '';
   const args = ['up', '--nodes', '3', '--http', '127.0.0.1:0', '--data', data, ...more];
@@ -43,14 +43,14 @@ async function start(...more: string[]): Promise<string[]> {
   return urls;
 }
 
-/** How many partitions are served by all of them together, and whether all are ready. */
+/** Total number of partitions served, and whether all nodes are ready. */
 async function shares(urls: readonly string[]): Promise<[number, boolean]> {
   const answers = await Promise.all(urls.map((url) => ask(url, 'GET', '/readyz')));
   const owned = answers.reduce((sum, { body }) => sum + (body?.owned ?? 0), 0);
   return [owned, answers.every(({ status }) => status === 200)];
 }
 
-/** Processes below `up`: servers and nodes. */
+/** Child processes of `up`: servers and nodes. */
 const family = () => childrenOf(up?.pid);
 
 const alive = () => [...started].filter(isRunning);

@@ -1,4 +1,4 @@
-/** `holdfast up` as a person runs it: when it says that it is up, what a second run starts from, and how a signal ends it. */
+/** `holdfast up` as a person runs it: when it reports that it is up, where a second run starts from, and how a signal ends it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
@@ -79,7 +79,7 @@ describe('a signal in its first second', () => {
     async (ms) => {
       const up = new UpProcess(freshFolder('up'));
       await up.begun();
-      // The moment is what is tested: whatever it is doing then.
+      // The test is about the moment of the signal, whatever the program is doing then.
       await delay(ms);
       expect(await up.stop()).toEqual({ code: 0, signal: null });
     },

@@ -1,4 +1,4 @@
-/** Money: one canonical form for each amount, so that a resend in another spelling is the same fact. */
+/** Money: each amount has one canonical form, so that a resend in another spelling is the same fact. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { amount, parseFact } from '../../../streams/fact/fact.ts';
@@ -28,7 +28,7 @@ it.each([
   expect(amount(value)).toBe(canonical);
 });
 
-/** Digits before and after the point, without zeros that say nothing. */
+/** Digits before and after the point, without redundant zeros. */
 const decimal = fc.record({
   negative: fc.boolean(),
   whole: fc.integer({ min: 0, max: 999_999_999_999 }).map(String),
@@ -56,7 +56,7 @@ it('of a number gives a decimal that reads as that very number', () => {
       expect(canonical).toMatch(/^(0|-?(0|[1-9]\d*)(\.\d*[1-9])?)$/);
       expect(canonical).not.toBe('-0');
       expect(Number(canonical)).toBe(value === 0 ? 0 : value);
-      // And of its own spelling gives itself, where a fact may spell it so.
+      // The canonical spelling maps to itself, wherever a fact may use it.
       expect(amount(canonical)).toBe(canonical);
     }),
     { numRuns: 2_000 },
@@ -70,7 +70,7 @@ it.each([
   [19.9, '19.900'],
 ])('%j and %j are the same fact, whichever way they are read', (one, other) => {
   const hashes = [one, other].flatMap((unitPrice) =>
-    // A name that is not plain goes through the schema, a plain one does not.
+    // A name that is not plain goes through the schema, and a plain one does not.
     ['till', 'till é'].map((transaction) => {
       const sale = { id: 'a', type: 'sale', sku: 'S', location: 'x', occurredAt: '2026-11-24T09:15:00Z', qty: 1 };
       const parsed = parseFact({ ...sale, unitPrice, transaction });

@@ -1,4 +1,4 @@
-/** Cutting a JSON array into the bytes of its elements: whatever a parser reads of the whole, it reads of the slices. */
+/** Cutting a JSON array into the bytes of its elements. A parser must read the same from the slices as from the whole. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { jsonElements } from '../../../streams/fact/json-elements.ts';
@@ -9,7 +9,7 @@ const text = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.constantFrom('"', '\\', '\\"', '],[', '}{', '\\u005d', 'é', '\u{1F9E6}'),
 );
-/** Values as JSON in many spellings: with blanks, with characters escaped that need not be. */
+/** Values as JSON in many spellings, with whitespace and with unnecessary escapes. */
 const spelled = fc.letrec<{ value: string; list: string; object: string }>((tie) => ({
   value: fc.oneof(
     { depthSize: 'small' },
@@ -43,13 +43,13 @@ it('gives each element just as it was written', () => {
       const whole = `[${items.map((item) => item.join('')).join()}]`;
       const slices = jsonElements(Buffer.from(`${before}${whole}${after}`)).map((each) => Buffer.from(each).toString());
       expect(slices).toEqual(items.map(([, value]) => value));
-      // And what is written there is what a parser reads of the whole.
+      // A parser reads the same from the slices as from the whole.
       expect(slices.map((each) => JSON.parse(each))).toEqual(JSON.parse(whole));
       nested += items.filter(([, value]) => /^[[{]./.test(value) && value.includes('\\')).length;
     }),
     { numRuns: 3_000 },
   );
-  // A scanner that knew neither depth nor escapes would pass without these.
+  // Without these, a scanner that ignored depth and escapes would pass.
   expect(nested).toBeGreaterThan(100);
 });
 

@@ -1,4 +1,4 @@
-/** Wire forms of facts, instants and names: what is read back is what was written, and equal content is told by its hash. */
+/** Wire formats of facts, instants and names. Reading returns what was written, and equal content has equal hashes. */
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
@@ -302,7 +302,7 @@ describe('what is no fact', () => {
     return Object.defineProperty({ ...wire }, field, { value, enumerable: true, configurable: true, writable: true });
   });
 
-  /** A reading that may refuse, and says why, but never throws. */
+  /** A parse that may refuse and say why, but never throws. */
   function check(value: unknown): void {
     const parsed = parseFact(value);
     if (parsed.ok) expect(parsed.fact.id).toBe((value as Wire).id);

@@ -1,4 +1,4 @@
-/** The journal on one server and on three copies in a cluster: fences, order, unknown outcomes, and what a reader makes of a chain. */
+/** The journal on one server and on a cluster of three: fences, order, unknown outcomes, and how a reader interprets a chain. */
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Admission } from '../../../actors/log/admission.ts';
@@ -45,7 +45,7 @@ function journalOf(writer: string) {
   return { journal, events, tips, append };
 }
 
-/** Everything in the stream by this writer, in order: ids of decisions, and `fence`. Dense and chained, or it throws. */
+/** Everything that this writer has in the stream, in order, as ids of decisions and `fence`. Throws unless it is dense and chained. */
 async function recordsOf(writer: string): Promise<string[]> {
   const until = (await broker.lastOn(JOURNAL_STREAM, journalSubject(writer)))?.seq ?? 0;
   const found: string[] = [];
@@ -59,7 +59,7 @@ async function recordsOf(writer: string): Promise<string[]> {
   return found;
 }
 
-/** Callers that append one decision after the other until told to stop; what each was told. */
+/** Callers that append one decision after another until they are stopped. Returns the outcome of each. */
 function appending(append: (each: Stepped) => Promise<string>, part: [number, number], callers = 16) {
   const told = new Map<string, string>();
   let stopped = false;
@@ -69,7 +69,7 @@ function appending(append: (each: Stepped) => Promise<string>, part: [number, nu
         const id = `${caller}-${round}`;
         const how = await append(decision(id, part));
         told.set(id, how);
-        // An owner that is told of a fence asks nothing more for that epoch.
+        // An owner that learns of a fence asks nothing more in that epoch.
         if (how === 'dropped') return;
       }
     }),
@@ -123,7 +123,7 @@ describe.each(KINDS)('on %s', (_, copies) => {
       'dropped',
       'stored',
     ]);
-    // What others wrote is not read.
+    // Records of other writers are not read.
     expect(followed.mock.calls.map(([, { filters }]) => filters)).toEqual([[journalSubject('idle')]]);
     followed.mockRestore();
   });
@@ -222,14 +222,14 @@ describe.each(KINDS)('on %s', (_, copies) => {
     await more();
     const first = await leader();
     await first.kill();
-    // On three copies the other two go on; one alone must come back.
+    // In a cluster the other two servers go on. A single server must come back first.
     if (copies > 1) await more();
     await first.restart();
     await more();
     const second = await leader();
     await second.pause();
     if (copies > 1) await more();
-    // So long that publishes too have had no answer, and have an unknown outcome.
+    // Long enough that publishes have timed out too, so their outcome is unknown.
     else await expect(broker.lastOn(JOURNAL_STREAM, journalSubject('unknown'))).rejects.toThrow();
     second.resume();
     await more();

@@ -1,10 +1,13 @@
-/** A detector's table: what happens, and whether the kind is open after it; each also with a restart before every step. */
+/**
+ * Runs a detector's table. A row is a step, and whether the anomaly kind is open after it. Every table also runs with a restart before each
+ * step.
+ */
 import { expect, it } from 'vitest';
 import type { AnomalyKind } from '../../../../streams/contract/anomaly-kinds.ts';
 import type { Shop } from './shop.ts';
 
 type Step = (shop: Shop) => unknown;
-/** What happens, and whether the kind is open after it. */
+/** One step, and whether the kind is open after it. */
 type Row = readonly [what: string, step: Step, open: boolean];
 
 export function table(kind: AnomalyKind, shop: () => Shop, rows: readonly Row[]): void {

@@ -1,4 +1,6 @@
-/** The detectors as tables: what raises each kind, what does not, and what ends it; each also with a restart before every step. */
+/**
+ * The detectors as tables: what raises each kind, what does not, and what ends it. Every table also runs with a restart before each step.
+ */
 import { describe, expect, it } from 'vitest';
 import { table } from './detector-table.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, Shop } from './shop.ts';
@@ -140,7 +142,7 @@ describe('receipt_short', () => {
 });
 
 const MUGS = [30, 150, 290, 410, 555];
-/** Four weeks of business in which the mug is sold five times a day, with stock. */
+/** Four weeks of business in which the mug is in stock and sells five times a day. */
 const known =
   (mugs: readonly number[] = MUGS, more = {}) =>
   () =>
@@ -271,7 +273,7 @@ describe('late_facts', () => {
   it('takes nothing for late that comes in order while an old file is replayed', () => {
     const shop = new Shop();
     const behind = 5 * 365 * DAY_MS;
-    // The wall stands still: each fact is stored in the very moment, five years later.
+    // The wall clock is stopped. Each fact is stored at the same moment, five years later.
     for (let day = 0; day < 30; day++) {
       const left = behind - day * DAY_MS;
       shop.fact('sale', { qty: 1 }, left).wait(DAY_MS);
@@ -305,7 +307,7 @@ describe('device_silent', () => {
   });
   it('says nothing while an old file is replayed, and nothing for as long as the file was silent', () => {
     const shop = new Shop();
-    // Three weeks within a minute of the wall, two years later; then a gap of a week in the file.
+    // Three weeks of facts are stored within a minute, two years later. Then the file has a gap of a week.
     const wall = shop.nowMs + 730 * DAY_MS;
     const begin = shop.nowMs;
     for (let i = 0; i < 21 * 24; i++) {

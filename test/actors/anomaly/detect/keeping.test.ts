@@ -1,4 +1,7 @@
-/** What the detectors keep: after loading it at any point they go on as if nothing had happened; it is small, and quickly made. */
+/**
+ * The stored state of the detectors. After a restart at any point they continue as if nothing had happened. The state is small and quick to
+ * write.
+ */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ROW_BYTES } from '../../../../actors/anomaly/detect/key-states.ts';
@@ -90,7 +93,7 @@ const stepOf: fc.Arbitrary<(shop: Shop) => unknown> = fc.oneof(
   fc.constant((shop: Shop) => shop.look()),
 );
 
-/** Alarms and what was heard, in an order that does not depend on how they came into memory. */
+/** The alarms and the heard state, in an order that does not depend on arrival. */
 function told(observer: AnomalyObserver): unknown {
   const open = [...observer.open()].sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.parse(JSON.stringify({ open, heard: observer.takeHeard() }));
@@ -118,7 +121,7 @@ it('goes on after a restart at any point as if nothing had happened', () => {
       };
       for (const step of after) {
         step(shop);
-        // shop.look() looks at the first one only.
+        // shop.look() applies only to the first observer.
         restarted.hear(restarted.takeHeard());
         observer.hear(observer.takeHeard());
         for (const each of both) each.tick(shop.nowMs + 1000);
@@ -128,7 +131,7 @@ it('goes on after a restart at any point as if nothing had happened', () => {
     }),
     { numRuns: 300 },
   );
-  // Phantoms and silence take weeks: the tables of the detectors restart in these.
+  // Phantom stock and silence take weeks, so only the detectors' tables cover restarts in them.
   expect([...factIds].sort()).toEqual(
     expect.arrayContaining([
       'count_variance',

@@ -1,4 +1,4 @@
-/** Tail probabilities, against sums written from their definitions and against known values. */
+/** Tail probabilities, compared with sums written from their definitions and with known values. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { countTail, shareTail, silenceTail, silentMean } from '../../../../actors/anomaly/detect/probability.ts';

@@ -1,4 +1,4 @@
-/** A shop for the tables of the detectors: a real book with a real watch, facts and decisions in few words, and a wall clock to set. */
+/** A shop for the detectors' tables: a real book with a real observer, facts and decisions in few words, and a wall clock to set. */
 
 import type { Alarm } from '../../../../actors/anomaly/detect/alarms.ts';
 import { AnomalyObserver } from '../../../../actors/anomaly/observer.ts';
@@ -19,7 +19,7 @@ export class Shop {
   readonly partition = new Partition(7);
   observer: AnomalyObserver;
   readonly #parameters: AnomalyParameters;
-  /** Milliseconds since 1970; facts happen then, and are stored a second later. */
+  /** Milliseconds since 1970. Facts happen at this time and are stored a second later. */
   nowMs = BEGIN;
   #count = 0;
 
@@ -33,7 +33,7 @@ export class Shop {
     return new AnomalyObserver(7, { parameters: this.#parameters, laneTimeMs: 3 * DAY_MS });
   }
 
-  /** Another watch goes on from what this one keeps. */
+  /** Replaces the observer with one that continues from its stored state. */
   restart(): this {
     const next = this.#made();
     next.load(this.book, this.observer.keep());
@@ -46,7 +46,7 @@ export class Shop {
     return this.partition.book;
   }
 
-  /** Of SKU mug at the shop now, unless the fields say otherwise. @param lateMs how much later than usual it comes */
+  /** A fact about the SKU mug at the shop now, unless the fields say otherwise. @param lateMs additional delay until the fact is stored */
   fact(type: string, fields: Record<string, unknown> = {}, lateMs = 0): this {
     this.#count += 1;
     const occurredAt = new Date(this.nowMs).toISOString();
@@ -87,7 +87,7 @@ export class Shop {
     return this;
   }
 
-  /** Looks at what time has brought, as the keeper does every second. */
+  /** Lets the observer process the passage of time, as the keeper does every second. */
   look(): this {
     this.observer.hear(this.observer.takeHeard());
     this.observer.tick(this.nowMs + 1000);
@@ -95,8 +95,8 @@ export class Shop {
   }
 
   /**
-   * Days of business from 8 to 18 o'clock, Sundays closed: every ten minutes one of ten other SKUs is sold, and the mug at these minutes
-   * after eight. Ends at midnight.
+   * Plays days of business from 8 to 18 o'clock, closed on Sundays. Every ten minutes one of ten other SKUs is sold, and the mug at these
+   * minutes after eight. Ends at midnight.
    */
   business(days: number, mugAt: readonly number[], more: Record<string, unknown> = {}): this {
     const morning = this.nowMs;
@@ -119,7 +119,7 @@ export class Shop {
     return [...this.observer.open()].map(([, alarm]) => alarm).filter((alarm) => alarm.kind === kind);
   }
 
-  /** Kinds that are open, each once, in order. */
+  /** Open kinds, each once, in order. */
   get kinds(): AnomalyKind[] {
     return [...new Set([...this.observer.open()].map(([, { kind }]) => kind))].sort();
   }

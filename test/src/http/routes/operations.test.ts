@@ -2,8 +2,8 @@
 import { connect } from 'node:net';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
+import { PROBLEMS } from '../../../../src/error-status.ts';
 import { OPERATIONS } from '../../../../src/http/routes/health.ts';
-import { PROBLEMS } from '../../../../src/problems.ts';
 import { front } from '../front.ts';
 
 it('says that it lives', async () => {
@@ -156,7 +156,7 @@ it('answers bytes that are no HTTP with a problem, over a real socket, and serve
       duplex: 'half',
     } as RequestInit).then(
       ({ status }) => status,
-      // The server closes while the client still sends; it may not read the answer then.
+      // The server closes while the client is still sending, so the client may be unable to read the answer.
       () => 413,
     );
     expect(chunked).toBe(413);

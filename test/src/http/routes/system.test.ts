@@ -1,4 +1,4 @@
-/** Routes about the whole system: what is checked, and how answers are written. */
+/** Routes about the whole system: their checks and the format of their answers. */
 import { expect, it } from 'vitest';
 import { front } from '../front.ts';
 

@@ -1,12 +1,13 @@
 /**
- * Writes this folder's recording anew: what a built 0.1 (commit 6ab9670) stores and serves. It was run once; later versions must start from it.
+ * Recreates this folder's recording of what a built 0.1 (commit 6ab9670) stores and serves. It was run once, and later versions must start
+ * from its result.
  *
  *     node test/streams/golden/streams-0.1/record.mjs FOLDER_OF_0.1
  *
- * `store.tar.gz` is the data folder of the nats-server after a clean stop, `served.json` what the last node of 0.1 answered. In it:
- * counts with `bucket`, sales with `reservation: null`, a SKU with a zero-width space, a field that is 20,000 deep, facts of a month ago
- * under three horizons (off, 7 days, 6 days), facts that were parked for every reason and some that were submitted again, a baseline, a
- * trim, writers that were killed and fenced, and messages behind all that.
+ * `store.tar.gz` is the data folder of the nats-server after a clean stop, and `served.json` holds the answers of the last node of 0.1. The
+ * recording has counts with `bucket`, sales with `reservation: null`, a SKU with a zero-width space and a field that is 20,000 levels deep.
+ * It has facts of a month ago under three horizons (off, 7 days, 6 days), facts that were parked for every reason, and some that were
+ * submitted again. It also has a baseline, a trim, writers that were killed and fenced, and messages after all that.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -94,7 +95,7 @@ async function reserve(id, sku, qty, more = {}) {
   const { status, body } = await ask('POST', '/v1/reservations', { id, lines: [{ sku, qty }], ...more });
   if (status !== 201) throw new Error(JSON.stringify(body));
 }
-/** What devices of 0.1 sent that later versions read otherwise. */
+/** Messages of 0.1 devices that later versions read differently. */
 async function oddities(tag) {
   await http(
     fact(`${tag}-count`, 'count', 'COUNTED', { counted: 40, bucket: 'damaged' }),
@@ -159,7 +160,7 @@ try {
   holdfast('trim');
   await oddities('b');
   await http(between('between-7d'));
-  // Copies of what has been trimmed, and of what was submitted again.
+  // Copies of trimmed facts, and of facts that were submitted again.
   await http(fact('r-A', 'receipt', 'A', { qty: 100, occurredAt: FIRST }));
   await publish(month('again'), { 'Holdfast-Resubmit': 'yes' });
   await publish(month('again-2'));
