@@ -84,10 +84,9 @@ export class Journal {
   #running = false;
   #scheduled = false;
   #stopped: string | undefined;
-  /** Number of decisions appended, and number of those whose outcome is known. */
-  #appended = 0;
-  #settled = 0;
-  #drains: { readonly until: number; readonly resolve: () => void }[] = [];
+  /** Decisions whose outcome is not known or not folded yet. */
+  readonly #unsettled = new Set<Waiting>();
+  #drains: { readonly pending: Set<Waiting>; readonly resolve: () => void }[] = [];
   /** Number of decisions at the front of the queue that go one per record, because a record of several was refused. */
   #alone = 0;
   /** Since when nothing has been stored although there was something to store. */
@@ -123,10 +122,11 @@ export class Journal {
   /** @param bytes the encoded decision (encodeDecision), if the caller already has it */
   append(decision: Decision, stored: () => void, dropped: Dropped, bytes = encodeDecision(decision)): void {
     if (this.#stopped !== undefined) return dropped(this.#stopped);
-    this.#appended += 1;
     if (this.#stillSince === undefined || (this.inFlight === 0 && !this.#refusedLately))
       this.#stillSince = this.#clock.monoMs();
-    this.#waiting.push({ decision, bytes, stored, dropped });
+    const waiting = { decision, bytes, stored, dropped };
+    this.#unsettled.add(waiting);
+    this.#waiting.push(waiting);
     if (this.#running || this.#scheduled) return;
     // Wait for the end of this turn, so that its other requests join the batch.
     this.#scheduled = true;
@@ -136,21 +136,20 @@ export class Journal {
     });
   }
 
-  /**
-   * Resolves when as many outcomes are known as decisions were appended before the call. Later appends do not delay it. Outcomes are
-   * counted, so a later decision that a fence drops counts in place of an earlier one.
-   */
+  /** Resolves when every decision that was appended before the call is stored and folded, or dropped. Later appends do not delay it. */
   async drained(): Promise<void> {
-    if (this.#settled === this.#appended) return;
-    await new Promise<void>((resolve) => this.#drains.push({ until: this.#appended, resolve }));
+    if (this.#unsettled.size === 0) return;
+    await new Promise<void>((resolve) => this.#drains.push({ pending: new Set(this.#unsettled), resolve }));
   }
 
-  #settle(count: number): void {
-    this.#settled += count;
-    assert(this.#settled <= this.#appended, 'J3');
+  #settle(settled: readonly Waiting[]): void {
+    for (const each of settled) assert(this.#unsettled.delete(each), 'J3');
     if (this.#drains.length === 0) return;
-    for (const { until, resolve } of this.#drains) if (until <= this.#settled) resolve();
-    this.#drains = this.#drains.filter(({ until }) => until > this.#settled);
+    for (const { pending, resolve } of this.#drains) {
+      for (const each of settled) pending.delete(each);
+      if (pending.size === 0) resolve();
+    }
+    this.#drains = this.#drains.filter(({ pending }) => pending.size > 0);
   }
 
   async #run(): Promise<void> {
@@ -182,7 +181,7 @@ export class Journal {
       this.#events.stored(seq, batch.length, (this.#clock.monoMs() - began) / 1000);
       // The calls run in the order of the appends (J3).
       for (const each of batch) each.stored();
-      this.#settle(batch.length);
+      this.#settle(batch);
       failpoint('decision-folded');
     }
   }
@@ -222,7 +221,7 @@ export class Journal {
         dropped(`its decision has ${bytes.length} bytes, which the journal's server does not take`, 'too-large');
       else dropped('the server of the journal refuses it');
     }
-    this.#settle(batch.length);
+    this.#settle(batch);
   }
 
   #moved(): void {
@@ -360,7 +359,7 @@ export class Journal {
     const keep = (each: Waiting) => {
       if (!each.decision.parts.some(([partition, epoch]) => epoch < (lost.get(partition) ?? 0))) return true;
       each.dropped('its partition has another owner now');
-      this.#settle(1);
+      this.#settle([each]);
       return false;
     };
     this.#batch = this.#batch.filter(keep);
@@ -383,7 +382,7 @@ export class Journal {
   #dropAll(why: string): void {
     const all = [...this.#batch.splice(0), ...this.#waiting.splice(0)];
     for (const each of all) each.dropped(why);
-    this.#settle(all.length);
+    this.#settle(all);
   }
 }
 

@@ -141,6 +141,19 @@ describe.each(KINDS)('on %s', (_, copies) => {
     await callers;
   });
 
+  it('is not drained by a later decision that a fence drops', async () => {
+    await fenceWriter(deps(), 'drops-later', 'other', [[3, 10]]);
+    const { journal, append } = journalOf('drops-later');
+    let outcome = 'none';
+    const earlier = append(decision('a', [4, 5])).then((said) => {
+      outcome = said;
+    });
+    const drained = journal.drained().then(() => outcome);
+    expect(await append(decision('b', [3, 5]))).toBe('dropped');
+    expect(await drained).toBe('stored');
+    await earlier;
+  });
+
   it('a record that is too large goes again decision by decision: the one at fault is refused, the others are stored', async () => {
     const { append, events, journal } = journalOf('large');
     await broker.updateStream(JOURNAL_STREAM, { max_msg_size: 4_000 });
