@@ -4,6 +4,9 @@
  * That moment is synchronous: changed pages are marked as awaited, and positions and ids are copied. Pages are then encoded a few at
  * a time. A page that is about to change is encoded first (copy on write, see Pages.touch). The store swaps the manifest in only after
  * every blob is stored.
+ *
+ * Invariant SH1: a partition that was dropped is not copied any more. Its node may have forgotten its ids, or may hold those of a new
+ * take-over under the same number. A snapshot without its ids would count facts twice.
  */
 
 import { failpoint } from '../../config/failpoints.ts';
@@ -121,6 +124,9 @@ export class Snapshotter {
   }
 
   async #take(): Promise<boolean> {
+    // It may have been dropped while the store answered, or while the round took the snapshots of others (SH1).
+    // mutant: dropped-is-copied
+    if (this.#partition.state === 'dropped') return false;
     const { book, books } = this.#partition;
     const { pages: all } = books;
     this.#count += 1;

@@ -9,7 +9,7 @@ export const LOG: readonly Mutant[] = [
       `if ((error as BrokerError).kind === 'unknown') {
   for (const each of this.#batch.splice(0)) {
     each.dropped('timed out');
-    this.#settle(1);
+    this.#settle([each]);
   }
   return undefined;
 }
@@ -38,6 +38,10 @@ void this.#fence(claims).catch(() => undefined);`,
 const claims = await this.#fenced(won);`,
     ),
     put('end-read-before-fence', 'const deps = early;'),
+  ),
+  rare(
+    ['pause', 'store-empty', 'store-older', 'store-damage'],
+    mutant('a partition that was dropped is copied, without its ids', put('dropped-is-copied', '')),
   ),
   mutant('a fence drops no decision', put('fence-drops-none', '')),
   mutant('a fence takes no partition', put('fence-takes-none', '')),

@@ -13,6 +13,7 @@ const KEPT = [
   [20699, 'pages of a snapshot that a newer epoch refused counted as written'],
   [30817, 'a deposed coordinator that woke up took over what the new one had granted'],
   [37312, 'who lived was read before who owned, and an owner that had claimed between was taken for dead'],
+  [200230, 'a partition that was dropped was copied without its ids, and facts counted twice after a start from it'],
   [200047, 'a fact that was submitted to a node that had not read the rules yet was a bug, not undecided'],
 ] as const;
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
 import { type LoadingDeps, LostLogError, loadSnapshot } from '../../../actors/recovery/recovery.ts';
@@ -190,6 +190,28 @@ describe('a snapshot', () => {
       snapshotter: snapshotterOf(again, new FactIds(), store),
     });
     expect(stateOf(again.book)).toEqual(stateOf(partition.book));
+  });
+
+  it('is not taken of a partition that is dropped while the store answers, because its ids are forgotten', async () => {
+    const [factIds, partition] = [new FactIds(), new Partition(0)];
+    class LosingStore extends MemorySnapshots {
+      override async swap(): Promise<'lost'> {
+        partition.state = 'dropped';
+        factIds.drop(0);
+        await new Promise((resolve) => setImmediate(resolve));
+        return 'lost';
+      }
+    }
+    const store = new LosingStore();
+    const written = vi.spyOn(store, 'write');
+    const snapshotter = snapshotterOf(partition, factIds, store);
+    feed(partition, factIds, {
+      fact: { id: 'A', sku: 'A', location: 'x', at: 1, type: 'receipt', qty: 1, damaged: 0 },
+    });
+    expect(await snapshotter.take()).toBe(false);
+    const writes = written.mock.calls.length;
+    expect(await snapshotter.take()).toBe(false);
+    expect(written.mock.calls.length).toBe(writes);
   });
 
   it('holds one moment while the partition goes on, and with the rest gives the same state', async () => {
