@@ -58,30 +58,42 @@ export class Injections {
     const id = `inject-${this.#count}`;
     switch (kind) {
       case 'negative_stock':
-        return this.#negative(id);
+        this.#negative(id);
+        return;
       case 'shortfall':
-        return this.#shortfall(id);
+        this.#shortfall(id);
+        return;
       case 'count_variance':
-        return this.#variance(id);
+        this.#variance(id);
+        return;
       case 'phantom_stock':
-        return this.#phantom();
+        this.#phantom();
+        return;
       case 'sales_spike':
-        return this.#spike(id);
+        this.#spike(id);
+        return;
       case 'return_spike':
-        return this.#returns(id);
+        this.#returns(id);
+        return;
       case 'transfer_overdue':
       case 'transfer_short':
-        return this.#transfer(id, kind);
+        this.#transfer(id, kind);
+        return;
       case 'receipt_short':
-        return this.#receipt(id);
+        this.#receipt(id);
+        return;
       case 'price_deviation':
-        return this.#price();
+        this.#price();
+        return;
       case 'late_facts':
-        return this.#late();
+        this.#late();
+        return;
       case 'device_silent':
-        return this.#silent();
+        this.#silent();
+        return;
       case 'reservation_hoarding':
-        return this.#hoard(id);
+        this.#hoard(id);
+        return;
       case 'receipt_overdue':
       case 'pickup_overdue':
       case 'task_overdue':
@@ -208,7 +220,8 @@ export class Injections {
     this.events.push(...shipment(id, sku, at, qty, eta));
     if (kind === 'transfer_overdue') {
       this.events.push(arrival(id, sku, eta + 4 * DAY, qty, 0));
-      return this.#label(kind, sku, eta, eta + DAY);
+      this.#label(kind, sku, eta, eta + DAY);
+      return;
     }
     this.events.push(arrival(id, sku, eta, Math.floor(qty * (1 - this.#chance.between(0.1, 0.66))), 0));
     this.#label(kind, sku, eta, eta + DAY);

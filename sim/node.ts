@@ -144,7 +144,10 @@ export class SimNode {
   serve(partition: number, bytes: Uint8Array, answer: (bytes: Uint8Array) => void): void {
     const { core } = this;
     if (core === undefined) return;
-    if (!core.serves(partition)) return answer(packRefusal(undecided(UNDECIDED.moving)));
+    if (!core.serves(partition)) {
+      answer(packRefusal(undecided(UNDECIDED.moving)));
+      return;
+    }
     answerRequest(core.handlers, partition, bytes, (misfit) =>
       this.#world.fail(`${this.name} cannot read what it is asked: ${misfit.message}`),
     ).then(answer, (error: Error) => this.#world.fail(`${this.name} failed to answer: ${error.stack}`));

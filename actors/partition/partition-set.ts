@@ -96,7 +96,10 @@ export class PartitionSet implements Partitions {
     if (this.#closing || this.#held.get(number) !== partition) return;
     // A suspect must prove its rebuilt book before it is served (PS3).
     const breach = this.quarantine.suspects.has(number) ? partition.books.audit()[0] : undefined;
-    if (breach !== undefined) return this.suspect(number, breach);
+    if (breach !== undefined) {
+      this.suspect(number, breach);
+      return;
+    }
     assert(partition.state === 'catching-up', 'PS1');
     this.quarantine.release(number);
     partition.state = 'serving';

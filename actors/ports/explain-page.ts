@@ -62,7 +62,10 @@ export class Newest<T extends Placed> {
   }
 
   add(entry: T): void {
-    if (!this.mayKeep(entry.place)) return this.#older(entry);
+    if (!this.mayKeep(entry.place)) {
+      this.#older(entry);
+      return;
+    }
     this.#kept.push(entry);
     // Cutting at twice the page bounds the memory, and sorts only once per page (EP2).
     if (this.#kept.length >= 2 * this.#limit) this.#cut(this.#limit);

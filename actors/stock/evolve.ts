@@ -24,19 +24,24 @@ export function applyFact(book: StockBook, fact: Fact): void {
   book.change(key);
   switch (fact.type) {
     case 'sale':
-      return applySale(book, key, fact);
+      applySale(book, key, fact);
+      return;
     case 'receipt':
-      return applyReceipt(key, fact);
+      applyReceipt(key, fact);
+      return;
     case 'transfer':
-      return applyTransfer(book, key, fact);
+      applyTransfer(book, key, fact);
+      return;
     case 'return':
-      return applyReturn(key, fact);
+      applyReturn(key, fact);
+      return;
     case 'count':
       book.changes.noteCount(key, fact.at);
       registerCount(key, { at: fact.at, id: fact.id, counted: fact.counted });
       return;
     case 'adjustment':
-      return applyAdjustment(key, fact);
+      applyAdjustment(key, fact);
+      return;
   }
 }
 
@@ -45,7 +50,8 @@ export function applyDecision(book: StockBook, decision: StockDecision): void {
   begin(book);
   switch (decision.kind) {
     case 'granted':
-      return applyGrant(book, decision);
+      applyGrant(book, decision);
+      return;
     case 'confirmed':
     case 'released':
     case 'expired': {
@@ -107,7 +113,8 @@ function applyTransfer(book: StockBook, key: StockKey, transfer: Transfer): void
 function applyReturn(key: StockKey, back: Return): void {
   switch (back.disposition) {
     case 'restock':
-      return move(key, back.at, back.qty);
+      move(key, back.at, back.qty);
+      return;
     case 'inspect':
       rare(key).inspection += back.qty;
       return;

@@ -104,7 +104,10 @@ function sourceLine(
     return;
   }
   const whole = keys.find((key) => room(key) >= line.qty);
-  if (whole !== undefined) return take(whole, line.qty);
+  if (whole !== undefined) {
+    take(whole, line.qty);
+    return;
+  }
   const best = keys.reduce<StockKey | undefined>(
     (most, key) => (most !== undefined && room(most) >= room(key) ? most : key),
     undefined,

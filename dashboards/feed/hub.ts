@@ -232,7 +232,10 @@ export class Hub {
   // A value that cannot be sent now replaces the waiting one under its key (HB3).
   #offer(reader: Reader, key: string, value: Value): void {
     const room = reader.sink.buffered <= BUFFERED_BYTES;
-    if (reader.isServed && room && this.#room > 0) return this.#send(reader, value);
+    if (reader.isServed && room && this.#room > 0) {
+      this.#send(reader, value);
+      return;
+    }
     if (reader.waiting.delete(key)) this.#events.skipped();
     reader.waiting.set(key, value);
     if (room) this.#pace(reader);

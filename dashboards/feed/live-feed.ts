@@ -203,18 +203,22 @@ export class LiveFeed {
     const name = parseTopic(topic);
     switch (name?.kind) {
       case 'kpi':
-        return this.#sendKpi();
+        this.#sendKpi();
+        return;
       case 'system':
-        return this.#sendSystem();
+        this.#sendSystem();
+        return;
       case 'anomaly':
         for (const anomaly of this.#deps.anomalies.open()) this.#publishAnomaly(anomaly);
         return;
       case 'location':
         this.#locations.set(topic, { id: name.id, parts: new Map() });
-        return this.#sendLocations([topic]);
+        this.#sendLocations([topic]);
+        return;
       case 'atp':
       case 'stock':
-        return this.#skus.open(name.kind, name.id);
+        this.#skus.open(name.kind, name.id);
+        return;
       case undefined:
         return;
     }
@@ -316,7 +320,10 @@ export class LiveFeed {
   #sendChanges(reader: string, values: readonly SkuValue[]): void {
     const { wire } = this.#deps;
     const message = packMessage(values);
-    if (message.length <= wire.room || values.length < 2) return wire.send(changesSubject(reader), message);
+    if (message.length <= wire.room || values.length < 2) {
+      wire.send(changesSubject(reader), message);
+      return;
+    }
     const middle = values.length >> 1;
     this.#sendChanges(reader, values.slice(0, middle));
     this.#sendChanges(reader, values.slice(middle));

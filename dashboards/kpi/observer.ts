@@ -217,12 +217,14 @@ export class KpiObserver implements PartitionObserver {
         });
         return;
       case 'return':
-        return this.#tellReturn(at, fact, atMs, counted);
+        this.#tellReturn(at, fact, atMs, counted);
+        return;
       case 'transfer':
         if (fact.phase === 'received') this.#tellArrival(at, changes.at(0).key, fact, atMs, counted);
         return;
       case 'count':
-        return this.#tellCount(at, fact.counted, changes.counted?.book, atMs, counted);
+        this.#tellCount(at, fact.counted, changes.counted?.book, atMs, counted);
+        return;
       case 'receipt':
       case 'adjustment':
         return;

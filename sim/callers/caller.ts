@@ -221,8 +221,10 @@ export class Caller {
   /** Every answer must be in the journal (I3). */
   #holdAgainst(id: string, answer: ReservationAnswer, allowed: readonly Status[]): void {
     const journaled = this.#world.witness.reservation(id);
-    if (journaled === undefined)
-      return this.#world.fail(`${id} is answered ${answer.status} and is not in the journal (I3)`);
+    if (journaled === undefined) {
+      this.#world.fail(`${id} is answered ${answer.status} and is not in the journal (I3)`);
+      return;
+    }
     if (!allowed.includes(answer.status as Status))
       this.#world.fail(`${id} is answered ${answer.status}, expected ${allowed.join(' or ')}`);
     for (const line of answer.lines) {

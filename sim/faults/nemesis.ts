@@ -110,9 +110,11 @@ export class Nemesis {
         if (node.running) node.stop();
         return;
       case 'pause':
-        return this.#pause(node);
+        this.#pause(node);
+        return;
       case 'cut':
-        return this.#cut(node);
+        this.#cut(node);
+        return;
       case 'slow-link':
         node.link.up.slowMs = random.pick([20, 300]);
         node.link.down.slowMs = random.pick([0, 20, 300]);

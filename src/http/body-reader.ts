@@ -75,7 +75,10 @@ export class BodyReader {
    * @param done callback, called once with a FrontProblem or with the whole body
    */
   read(body: IncomingMessage, response: ServerResponse, limit: number, done: Read): void {
-    if (Number(body.headers['content-length']) > limit) return done(tooLarge(limit), NOTHING);
+    if (Number(body.headers['content-length']) > limit) {
+      done(tooLarge(limit), NOTHING);
+      return;
+    }
     const coming = new Incoming(this.#nowMs(), (error, bytes) => {
       this.#coming.delete(coming);
       if (error !== null) release();

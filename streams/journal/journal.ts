@@ -121,7 +121,10 @@ export class Journal {
 
   /** @param bytes the encoded decision (encodeDecision), if the caller already has it */
   append(decision: Decision, stored: () => void, dropped: Dropped, bytes = encodeDecision(decision)): void {
-    if (this.#stopped !== undefined) return dropped(this.#stopped);
+    if (this.#stopped !== undefined) {
+      dropped(this.#stopped);
+      return;
+    }
     if (this.#stillSince === undefined || (this.inFlight === 0 && !this.#refusedLately))
       this.#stillSince = this.#clock.monoMs();
     const waiting = { decision, bytes, stored, dropped };

@@ -122,11 +122,17 @@ export class Exchange {
 
   #answer(reply: string, answer: Uint8Array, server: Server): void {
     const room = roomOf(this.#nc);
-    if (answer.length <= room) return this.#respond(reply, answer);
+    if (answer.length <= room) {
+      this.#respond(reply, answer);
+      return;
+    }
     // An asker that cannot join parts gets one message at most (NX3).
     const most = TAKES_PARTS.test(reply) ? LIMITS.peerAnswerBytes : room;
     // The refusal ends the caller's wait (NX1).
-    if (answer.length > most) return this.#respond(reply, server.tooLarge(answer.length, most));
+    if (answer.length > most) {
+      this.#respond(reply, server.tooLarge(answer.length, most));
+      return;
+    }
     const count = Math.ceil(answer.length / room);
     for (let part = 0; part < count; part++) {
       const headers = newHeaders();
@@ -155,13 +161,21 @@ export class Exchange {
     const asked = this.#asked.get(message.subject.slice(message.subject.lastIndexOf('.') + 1));
     if (asked === undefined) return;
     const { headers, data } = message;
-    if (headers === undefined) return asked.done(data);
-    if (headers.code === 503) return asked.done(new BrokerError('unknown', 'nobody serves it'));
+    if (headers === undefined) {
+      asked.done(data);
+      return;
+    }
+    if (headers.code === 503) {
+      asked.done(new BrokerError('unknown', 'nobody serves it'));
+      return;
+    }
     const [, part, count] = PART.exec(headerOf(headers, PART_HEADER) ?? '') ?? [];
     asked.bytes += data.length;
     // Parts arrive in order. Any part but the next one means that two servers answered, so neither answer can be completed.
-    if (Number(part) !== asked.parts.length || asked.bytes > LIMITS.peerAnswerBytes)
-      return asked.done(new BrokerError('unknown', 'its parts do not fit together'));
+    if (Number(part) !== asked.parts.length || asked.bytes > LIMITS.peerAnswerBytes) {
+      asked.done(new BrokerError('unknown', 'its parts do not fit together'));
+      return;
+    }
     asked.parts.push(data);
     if (asked.parts.length === Number(count)) asked.done(Buffer.concat(asked.parts));
   }

@@ -181,7 +181,10 @@ export class Follower {
     if (generation !== this.#generation) return;
     // A message before this one was lost on its way (FO1).
     // mutant: delivery-gap-passed
-    if (message.deliverySeq !== this.#expected) return this.#again('a gap in delivery');
+    if (message.deliverySeq !== this.#expected) {
+      this.#again('a gap in delivery');
+      return;
+    }
     this.#expected += 1;
     this.#heardAt = this.#clock.monoMs();
     this.#pending = message.pending;

@@ -90,7 +90,10 @@ export class Arrivals {
       return;
     }
     const due = transit.eta ?? transit.shippedAt + this.#laneTime;
-    if (now < due + parameters.overdueGraceMs * 1000) return alarms.clear('transfer_overdue', cause);
+    if (now < due + parameters.overdueGraceMs * 1000) {
+      alarms.clear('transfer_overdue', cause);
+      return;
+    }
     if (alarms.get('transfer_overdue', cause) !== undefined) return;
     alarms.raise('transfer_overdue', cause, {
       ...whereOf(key),

@@ -73,7 +73,10 @@ export class Hoarding {
     const cause = causeOf(key);
     const tallies = this.#held.get(key);
     const open = alarms.get('reservation_hoarding', cause);
-    if (tallies === undefined) return open === undefined ? undefined : alarms.clear('reservation_hoarding', cause);
+    if (tallies === undefined) {
+      open === undefined ? undefined : alarms.clear('reservation_hoarding', cause);
+      return;
+    }
     const [most, { units, holds }] = greatest(tallies);
     const stock = Math.max(1, key.sellable);
     const share = units / stock;
