@@ -74,7 +74,7 @@ export class Hoarding {
     const tallies = this.#held.get(key);
     const open = alarms.get('reservation_hoarding', cause);
     if (tallies === undefined) {
-      open === undefined ? undefined : alarms.clear('reservation_hoarding', cause);
+      if (open !== undefined) alarms.clear('reservation_hoarding', cause);
       return;
     }
     const [most, { units, holds }] = greatest(tallies);

@@ -1,9 +1,8 @@
 /** A number with its name. A short mark shows that it has changed, and nothing moves. */
 import { useRef } from 'preact/hooks';
 import { units } from '../base/format.ts';
+import type { Tone } from '../base/tone.ts';
 import { Icon, type IconName } from './icon.tsx';
-
-export type Tone = 'plain' | 'good' | 'warn' | 'bad';
 
 interface FigureProps {
   readonly name: string;

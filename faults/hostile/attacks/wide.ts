@@ -1,5 +1,4 @@
 /** Requests whose answers or decisions are far larger than they are (cases 1, 2, 3 and 6). */
-import { randomInt } from 'node:crypto';
 import { headers as natsHeaders } from '@nats-io/transport-node';
 import { type Attack, anyNode, fact, type Ground, paced, pickOf } from '../attack.ts';
 import { hit, submit } from './hit.ts';
@@ -151,7 +150,10 @@ export const wrongRequests: Attack = {
       const headers = natsHeaders();
       headers.set('Content-Type', pickOf(ground, ['application/json', 'application/msgpack', 'text/html', '']));
       const shapes = ['', '{', 'null', '[]', '{"id":7}', '{"lines":{}}', '\u00c0', `[${'['.repeat(5_000)}`];
-      const body = ground.random() < 0.3 ? Buffer.from(range(200).map(() => randomInt(256))) : pickOf(ground, shapes);
+      const body =
+        ground.random() < 0.3
+          ? Buffer.from(range(200).map(() => Math.floor(ground.random() * 256)))
+          : pickOf(ground, shapes);
       ground.nats.publish(subject, body, { headers, reply: ground.fresh('_INBOX.x') });
     }),
 };

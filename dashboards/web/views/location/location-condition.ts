@@ -1,7 +1,7 @@
 /** The condition of a location as one word: the worst that applies. Pure. */
 import type { LocationBrief } from '../../../topics.ts';
 import { plural } from '../../base/format.ts';
-import type { Tone } from '../../parts/figure.tsx';
+import type { Tone } from '../../base/tone.ts';
 import type { IconName } from '../../parts/icon.tsx';
 
 export interface LocationCondition {
