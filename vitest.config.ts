@@ -1,7 +1,7 @@
 /**
  * Tests: pure ones and ones against real servers side by side. Files that start servers get their own through harness/servers.
  *
- * Files run in two lanes, since most of them wait for servers, timers and leases; vitest's own choice on a machine of two cores is one
+ * Files run in three lanes, since most of them wait for servers, timers and leases; vitest's own choice on a machine of two cores is one
  * lane. Those that measure the machine run after all others, in one lane.
  */
 import { defineConfig } from 'vitest/config';
@@ -25,7 +25,7 @@ export default defineConfig({
           name: 'side by side',
           include: ['test/**/*.test.ts'],
           exclude: MEASURING,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },
