@@ -91,10 +91,11 @@ export class Windows {
   }
 
   keep(): Uint8Array {
-    this.#kept ??= encodeBody(
-      this.#rings.map((ring) => ring.keep()),
-      MSGPACK_TYPE,
-    );
+    if (this.#kept === undefined) {
+      const rings = this.#rings.map((ring) => ring.keep());
+      // A copy, because what the encoder returns is a part of a buffer that many messages share and that would stay as long as this does.
+      this.#kept = new Uint8Array(encodeBody(rings, MSGPACK_TYPE));
+    }
     return this.#kept;
   }
 
