@@ -89,7 +89,7 @@ export class Books {
   /** Empties all books, for example after loading a snapshot that cannot be used. */
   clear(): void {
     for (const { domain, book } of this.#all) domain.clear(book);
-    this.pages.list.length = 0;
+    this.pages.clear();
   }
 }
 

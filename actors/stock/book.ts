@@ -1,6 +1,6 @@
 /** The book of stock: every stock key and reservation of one partition. */
 import type { Book } from '../book/domain.ts';
-import { Pages } from '../book/pages.ts';
+import { LARGE_ITEM, Pages } from '../book/pages.ts';
 import { ChangeSet } from './changes.ts';
 import { type CoordinatorEntry, type ReservationPart, SkuEntry, StockKey } from './state.ts';
 
@@ -77,6 +77,7 @@ export class StockBook implements Book {
     if (known !== undefined) return known;
     this.pages.touch(entry);
     const key = this.addKey(entry, location);
+    if (entry.keys.length === LARGE_ITEM) this.pages.isolate(entry);
     this.changes.note(key, true);
     return key;
   }

@@ -11,6 +11,7 @@
 import { at } from '../../streams/assert.ts';
 import type { Adjustment, Fact, Receipt, Return, Sale, Transfer } from '../../streams/fact/fact.ts';
 import type { Granted, StockDecision } from '../../streams/journal/stock-decisions.ts';
+import { LARGE_ITEM } from '../book/pages.ts';
 import type { StockBook } from './book.ts';
 import { move, registerCount } from './movements.ts';
 import { settle } from './reservation.ts';
@@ -155,6 +156,7 @@ function applyGrant(book: StockBook, granted: Granted): void {
       return { index: line.index, key, qty: line.qty, fulfilled: 0, claimed: 0 };
     });
     settle(part);
+    if (here.length + granted.shortages.length >= LARGE_ITEM) book.pages.isolate(part);
     book.onHold?.(part);
   }
   if (
@@ -171,6 +173,7 @@ function applyGrant(book: StockBook, granted: Granted): void {
     );
     book.coordinatorEntries.set(granted.id, coordinator);
     book.pages.place(coordinator);
+    if (granted.shortages.length >= LARGE_ITEM) book.pages.isolate(coordinator);
   }
 }
 
