@@ -95,18 +95,21 @@ export class ReportingSources {
       const minutes = Math.max(0, expected(source, source.at, now) - source.excused);
       const tail = silenceTail(minutes, parameters.silentCertainty);
       if (tail > parameters.silentTail) continue;
+      const lastHeard = source.at;
       alarms.raise('device_silent', name, {
         location: source.location,
         at: source.at,
         episode: source.recordedAt,
         severity: source.device === undefined ? 'critical' : 'warning',
-        says: `Nothing heard of ${spoken(source)}, where facts in ${Math.round(minutes)} minutes were to be expected since.`,
-        figures: {
-          ...deviceOf(source),
-          lastHeard: source.at,
-          expectedMinutes: Math.round(minutes),
-          probability: rounded(tail),
-        },
+        tell: () => ({
+          says: `Nothing heard of ${spoken(source)}, where facts in ${Math.round(minutes)} minutes were to be expected since.`,
+          figures: {
+            ...deviceOf(source),
+            lastHeard,
+            expectedMinutes: Math.round(minutes),
+            probability: rounded(tail),
+          },
+        }),
       });
     }
   }
@@ -196,13 +199,16 @@ export class ReportingSources {
     const name = nameOf(source);
     if (source.lateShare >= parameters.lateShare) {
       const hours = rounded(source.lateness / HOUR);
+      const share = rounded(source.lateShare);
       alarms.raise('late_facts', name, {
         location: source.location,
         at,
         episode: recordedAt,
         severity: 'info',
-        says: `Facts of ${spoken(source)} come up to ${hours} hours after they happened.`,
-        figures: { ...deviceOf(source), share: rounded(source.lateShare), hours },
+        tell: () => ({
+          says: `Facts of ${spoken(source)} come up to ${hours} hours after they happened.`,
+          figures: { ...deviceOf(source), share, hours },
+        }),
       });
     } else if (source.lateShare <= parameters.lateClearShare) alarms.clear('late_facts', name);
   }

@@ -95,26 +95,32 @@ export class Arrivals {
       return;
     }
     if (alarms.get('transfer_overdue', cause) !== undefined) return;
+    const { shipped, eta } = transit;
     alarms.raise('transfer_overdue', cause, {
       ...whereOf(key),
       at: due,
       episode: due,
       severity: 'warning',
-      says: `${counted(transit.shipped, 'unit')} of transfer ${transfer} should have arrived and did not.`,
-      figures: { transfer, shipped: transit.shipped, due, hasEta: transit.eta === undefined ? 'no' : 'yes' },
+      tell: () => ({
+        says: `${counted(shipped, 'unit')} of transfer ${transfer} should have arrived and did not.`,
+        figures: { transfer, shipped, due, hasEta: eta === undefined ? 'no' : 'yes' },
+      }),
     });
   }
 
   #tellShort(cause: string, key: StockKey, transfer: string, transit: Transit): void {
     const [at, recordedAt] = this.#parts.get(cause) as [number, number];
-    const missing = transit.shipped - transit.arrived;
+    const { shipped, arrived } = transit;
+    const missing = shipped - arrived;
     this.#context.alarms.raise('transfer_short', cause, {
       ...whereOf(key),
       at,
       episode: recordedAt,
       severity: 'warning',
-      says: `${missing} of ${counted(transit.shipped, 'unit')} of transfer ${transfer} did not arrive.`,
-      figures: { transfer, shipped: transit.shipped, arrived: transit.arrived, missing },
+      tell: () => ({
+        says: `${missing} of ${counted(shipped, 'unit')} of transfer ${transfer} did not arrive.`,
+        figures: { transfer, shipped, arrived, missing },
+      }),
     });
   }
 
@@ -128,8 +134,10 @@ export class Arrivals {
       at: fact.at,
       episode: recordedAt,
       severity: 'warning',
-      says: `${fact.damaged} of ${counted(fact.qty + fact.damaged, 'unit')} of ${of} arrived damaged.`,
-      figures: { fact: fact.id, damaged: fact.damaged, delivered: fact.qty + fact.damaged, share: rounded(share) },
+      tell: () => ({
+        says: `${fact.damaged} of ${counted(fact.qty + fact.damaged, 'unit')} of ${of} arrived damaged.`,
+        figures: { fact: fact.id, damaged: fact.damaged, delivered: fact.qty + fact.damaged, share: rounded(share) },
+      }),
     });
   }
 

@@ -21,14 +21,18 @@ function judgeNegative({ alarms, parameters }: DetectorContext, key: StockKey, a
     if (below <= 0 && alarms.any('negative_stock')) alarms.clear('negative_stock', causeOf(key));
     return;
   }
+  const { sellable } = key;
   const severity: Severity = below >= parameters.negativeCriticalUnits ? 'critical' : 'warning';
   alarms.raise('negative_stock', causeOf(key), {
-    ...whereOf(key),
+    sku: key.sku.name,
+    location: key.location,
     at,
     episode: recordedAt,
     severity,
-    says: `The book says ${-below} sellable: something came that was not booked, or was sold that is not there.`,
-    figures: { sellable: key.sellable },
+    tell: () => ({
+      says: `The book says ${sellable} sellable: something came that was not booked, or was sold that is not there.`,
+      figures: { sellable },
+    }),
   });
 }
 
@@ -40,12 +44,15 @@ function judgeShortfall({ alarms, parameters }: DetectorContext, key: StockKey, 
     if (short <= 0 && alarms.any('shortfall')) alarms.clear('shortfall', causeOf(key));
     return;
   }
+  const { held, allocated, sellable } = key;
   alarms.raise('shortfall', causeOf(key), {
     ...whereOf(key),
     at,
     episode: recordedAt,
     severity: 'critical',
-    says: `${counted(promised, 'unit')} promised, ${counted(Math.max(0, key.sellable), 'unit')} there: ${short} too many.`,
-    figures: { short, held: key.held, allocated: key.allocated, sellable: key.sellable },
+    tell: () => ({
+      says: `${counted(promised, 'unit')} promised, ${counted(Math.max(0, sellable), 'unit')} there: ${short} too many.`,
+      figures: { short, held, allocated, sellable },
+    }),
   });
 }

@@ -39,8 +39,10 @@ export function judgeCount(
       at: count.at,
       episode: recordedAt,
       severity: 'warning',
-      says: `Counted ${count.counted} where the book had ${book}: ${counted(difference, 'unit')}, ${rounded(z)} times what counts here differ by.`,
-      figures: { counted: count.counted, book, variance: difference, z: rounded(z) },
+      tell: () => ({
+        says: `Counted ${count.counted} where the book had ${book}: ${counted(difference, 'unit')}, ${rounded(z)} times what counts here differ by.`,
+        figures: { counted: count.counted, book, variance: difference, z: rounded(z) },
+      }),
     });
   } else if (z <= parameters.countClearZ || Math.abs(difference) < parameters.countUnits) {
     alarms.clear('count_variance', causeOf(key));

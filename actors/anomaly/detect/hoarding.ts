@@ -88,13 +88,15 @@ export class Hoarding {
     // Concentration is judged first and wins over churn (HD1).
     if (great && share >= parameters.hoardShare) {
       const says = `${units} of ${key.sellable} sellable units are in ${holds} holds of channel ${channel}, purpose ${purpose}.`;
-      alarms.raise('reservation_hoarding', cause, { ...where, says, figures: { ...figures, why: 'concentration' } });
+      const tell = () => ({ says, figures: { ...figures, why: 'concentration' } });
+      alarms.raise('reservation_hoarding', cause, { ...where, tell });
       return;
     }
     const churn = this.#churn(key, at / 1000);
     if (churn !== undefined && heldShare >= parameters.hoardChurnShare) {
       const says = `${churn.expired} of ${churn.all} holds ran out unconfirmed, and ${key.held} of ${key.sellable} sellable units are held again.`;
-      alarms.raise('reservation_hoarding', cause, { ...where, says, figures: { ...figures, ...churn, why: 'churn' } });
+      const tell = () => ({ says, figures: { ...figures, ...churn, why: 'churn' } });
+      alarms.raise('reservation_hoarding', cause, { ...where, tell });
       return;
     }
     if (open === undefined) return;

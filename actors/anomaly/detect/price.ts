@@ -42,8 +42,10 @@ export function judgePrice(context: DetectorContext, key: StockKey, sale: Sale, 
       at: sale.at,
       episode: recordedAt,
       severity: 'warning',
-      says: `Sold at ${price} where ${from === to ? from : `${from} to ${to}`} is usual.`,
-      figures: { price, from, to, times: rounded(Math.exp(outside)), fact: sale.id },
+      tell: () => ({
+        says: `Sold at ${price} where ${from === to ? from : `${from} to ${to}`} is usual.`,
+        figures: { price, from, to, times: rounded(Math.exp(outside)), fact: sale.id },
+      }),
     });
   } else if (outside < margin / 2) {
     const inARow = Math.min(255, (c.priceUsual[row] as number) + 1);

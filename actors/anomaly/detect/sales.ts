@@ -80,8 +80,10 @@ export function judgeReturn(context: DetectorContext, key: StockKey, back: Retur
     at: back.at,
     episode: recordedAt,
     severity: 'warning',
-    says: `${today} returns today where about ${rounded(expected)} are usual.`,
-    figures: { returns: today, expected: rounded(expected), probability: rounded(tail), day },
+    tell: () => ({
+      says: `${today} returns today where about ${rounded(expected)} are usual.`,
+      figures: { returns: today, expected: rounded(expected), probability: rounded(tail), day },
+    }),
   });
 }
 
@@ -121,18 +123,21 @@ function tellPhantom(context: DetectorContext, key: StockKey, row: number, place
   const c = context.states.columns;
   const { mean, certainty } = leastRate(context, row, place);
   const expected = mean * (place.lines - (c.since[row] as number));
+  const { sellable } = key;
   context.alarms.raise('phantom_stock', causeOf(key), {
     ...whereOf(key),
     at: sold,
     episode: sold,
     severity: 'warning',
-    says: `${counted(key.sellable, 'unit')} on the book, and no sale where about ${rounded(expected)} were to be expected.`,
-    figures: {
-      sellable: key.sellable,
-      expected: rounded(expected),
-      probability: rounded(silenceTail(expected, certainty)),
-      lastSale: sold,
-    },
+    tell: () => ({
+      says: `${counted(sellable, 'unit')} on the book, and no sale where about ${rounded(expected)} were to be expected.`,
+      figures: {
+        sellable,
+        expected: rounded(expected),
+        probability: rounded(silenceTail(expected, certainty)),
+        lastSale: sold,
+      },
+    }),
   });
 }
 
@@ -149,19 +154,23 @@ function judgeSpike(
   if (today < parameters.spikeEvents) return;
   const { tail, expected } = salesTail(context, row, place);
   if (tail > parameters.spikeTail) return;
+  const units = states.columns.dayUnits[row] as number;
+  const day = states.columns.day[row] as number;
   alarms.raise('sales_spike', causeOf(key), {
     ...whereOf(key),
     at,
     episode: recordedAt,
     severity: 'info',
-    says: `${today} sales today where about ${rounded(expected)} are usual.`,
-    figures: {
-      sales: today,
-      units: states.columns.dayUnits[row] as number,
-      expected: rounded(expected),
-      probability: rounded(tail),
-      day: states.columns.day[row] as number,
-    },
+    tell: () => ({
+      says: `${today} sales today where about ${rounded(expected)} are usual.`,
+      figures: {
+        sales: today,
+        units,
+        expected: rounded(expected),
+        probability: rounded(tail),
+        day,
+      },
+    }),
   });
 }
 
