@@ -187,7 +187,7 @@ describe('the list', () => {
     from,
     horizonMs,
     slackMs: 0,
-    version: 2,
+    version: RULES_VERSION,
   });
   const copy = (RECEIPTS: number) => ({ positions: { RECEIPTS, SALES: 0 }, atMs: 0 });
 
@@ -256,7 +256,7 @@ describe('the list', () => {
     });
     await one.stop();
     await expect(engineWith(undefined)).rejects.toThrow(
-      /rules version 3, and this program knows 2: run the newer program/,
+      `rules version ${RULES_VERSION + 1}, and this program knows ${RULES_VERSION}: run the newer program`,
     );
   }, 30_000);
 });
@@ -309,7 +309,7 @@ describe('beside programs of 0.1', () => {
       .toEqual([
         [2 * HOUR_MS, 1],
         [HOUR_MS, 1],
-        [HOUR_MS, 2],
+        [HOUR_MS, RULES_VERSION],
       ]);
     // This happens at a take-over, at a renewal and at a start.
     await expect(old.horizons.refresh()).rejects.toThrow(/"needs holdfast 0.2" is not valid JSON/);
@@ -354,7 +354,7 @@ describe('beside programs of 0.1', () => {
     const one = await engineWith(undefined);
     expect((await new RulesList(deps).read()).map(({ horizonMs, version }) => [horizonMs, version])).toEqual([
       [HOUR_MS, 1],
-      [HOUR_MS, 2],
+      [HOUR_MS, RULES_VERSION],
     ]);
     await one.stop();
     await broker.close();
