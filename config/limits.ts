@@ -57,13 +57,12 @@ export const LIMITS = {
   factsPerRequest: 1000,
   /** Bytes of one fact over HTTP. A larger fact is rejected as too-large, and is neither stored nor parked. */
   factBytes: 64 * 1024,
-  /** Bytes of a stored fact with its subject and headers. NATS refuses larger ones. */
+  /** Bytes of a stored fact with its subject and headers. A bundle may always have as many. */
   storedFactBytes: 80 * 1024,
-  /**
-   * Facts being published to JetStream at once; more wait their turn. All acknowledgements that arrive between two turns of the event
-   * loop are handled in one turn. 512 delayed decisions by half a second, and 64 store facts just as fast.
-   */
-  factPublishesInFlight: 64,
+  /** Facts in a bundle (streams/fact/bundle.ts). A follower folds a bundle in one turn, about 15 ms at most. */
+  bundleFacts: 256,
+  /** Time that the messages of one following take in one turn of the event loop. Timers and sockets get their turn in between. */
+  deliveryTurnMs: 5,
   /** Decisions in one journal record. Further decisions wait for the next record. */
   decisionsPerRecord: 1024,
   /** Bytes of one encoded decision; a reservation that would need more: 413, and nothing is held. */

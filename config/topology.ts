@@ -48,6 +48,14 @@ export const PARTITIONS_METADATA = 'holdfast-partitions';
  */
 export const DUPLICATE_WINDOW_MS = 100;
 
+/**
+ * Lanes of the bundles of each type (streams/fact/bundle.ts). A node has one bundle in flight per type and lane, so more lanes store more
+ * bundles at once, with fewer facts each. The lane of a fact is its partition modulo this number, which is recorded with the streams.
+ */
+export const BUNDLE_LANES = 4;
+/** Stream metadata with the number of lanes. */
+export const LANES_METADATA = 'holdfast-lanes';
+
 /** The fact stream that takes a type; undefined if none does. */
 export function streamOf(type: string): FactStream | undefined {
   return FACT_STREAM_NAMES.find((stream) => (FACT_STREAMS[stream] as readonly string[]).includes(type));

@@ -33,14 +33,19 @@ export function decodeToken(token: string): string | undefined {
   }
 }
 
-/** The partition, 0 to partitions − 1, that holds this token's SKU at all locations (SJ2). */
-export function partitionOfToken(token: string, partitions: number): number {
+/** The hash of a SKU's token, whose remainder by the number of partitions is the SKU's partition (SJ2). */
+export function hashOfToken(token: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < token.length; i++) {
     hash ^= token.charCodeAt(i);
     hash = Math.imul(hash, 0x01000193);
   }
-  return (hash >>> 0) % partitions;
+  return hash >>> 0;
+}
+
+/** The partition, 0 to partitions − 1, that holds this token's SKU at all locations (SJ2). */
+export function partitionOfToken(token: string, partitions: number): number {
+  return hashOfToken(token) % partitions;
 }
 
 /** The partition of a SKU, or the home partition of a reservation id, which remembers the id. */
@@ -67,31 +72,61 @@ export function againSubject(type: FactType, partition: number, location: string
   return `again.${storedFactSubject(type, partition, location, sku).replace(/^([^.]*)\.([^.]*)/, '$2.$1')}`;
 }
 
+const BUNDLE = 'bundle.';
+
+/** Subject on which a node publishes a bundle of facts. The stream's transform adds a token that means nothing. */
+export function bundleSubject(type: FactType, lane: number): string {
+  return `${BUNDLE}${type}.${lane}`;
+}
+
+/** The subject of bundles as it is stored. `*` stands for any lane. */
+export function storedBundleSubject(type: FactType, lane: number | '*'): string {
+  return `${BUNDLE}*.${type}.${lane}`;
+}
+
+/** The type and lane of a stored bundle; undefined if the subject is not one of bundles. */
+export function storedBundle(subject: string): { readonly type: string; readonly lane: number } | undefined {
+  if (!subject.startsWith(BUNDLE)) return undefined;
+  const [, , type = '', lane = ''] = subject.split('.');
+  // NaN is no lane, so no bundle opens.
+  return { type, lane: /^\d$/.test(lane) ? Number(lane) : Number.NaN };
+}
+
 /** What the subject of a message in a fact stream says: its partition and its fact. */
 export interface StoredFact {
   /** Partition whose owner judges the message; 0 if the subject names none. */
   readonly partition: number;
-  /** Encoded tokens; undefined if the subject is not one of a fact. */
-  readonly fact: { readonly type: string; readonly location: string; readonly sku: string } | undefined;
+  /** Encoded tokens, or the hash of the SKU's token for a fact in a bundle; undefined if the subject is not one of a fact. */
+  readonly fact: NamedFact | undefined;
   /** True if the subject is one of resubmissions. */
   readonly again: boolean;
+  /** Its index in the bundle; undefined for a message of its own. */
+  readonly place: number | undefined;
+}
+type NamedFact =
+  | { readonly type: string; readonly location: string; readonly sku: string }
+  | { readonly type: string; readonly hash: number };
+
+/** Where a fact is stored, `STREAM.seq` or `STREAM.seq.place`. It identifies the fact for ever. */
+export function factSource(stream: string, seq: number, place: number | undefined): string {
+  return place === undefined ? `${stream}.${seq}` : `${stream}.${seq}.${place}`;
 }
 
 export function storedFact(subject: string, partitions: number): StoredFact {
   const tokens = subject.split('.');
-  if (tokens.length === 4) {
+  if (tokens.length === 4 && tokens[0] !== 'bundle') {
     const [type, partition, location, sku] = tokens as [string, string, string, string];
-    return { partition: Number(partition), fact: { type, location, sku }, again: false };
+    return { partition: Number(partition), fact: { type, location, sku }, again: false, place: undefined };
   }
   const [, token, type, location, sku] = tokens as [string, string, string, string, string];
   const partition = Number(token);
   // The stream did not compute this partition, so it is only a claim and must fit the SKU.
   if (tokens.length === 5 && partition >= 0 && partition < partitions && String(partition) === token) {
     const fits = partitionOfToken(sku, partitions) === partition;
-    return { partition, fact: fits ? { type, location, sku } : undefined, again: true };
+    return { partition, fact: fits ? { type, location, sku } : undefined, again: true, place: undefined };
   }
   // A token is a literal `*`, which no transform touches, or the partition does not exist.
-  return { partition: 0, fact: undefined, again: false };
+  return { partition: 0, fact: undefined, again: false, place: undefined };
 }
 
 /** The journal subject of one start of one node. */
@@ -116,7 +151,7 @@ export function mayBeAnswered(reply: string | undefined): reply is string {
 }
 
 const OWN_SUBJECTS =
-  /^(\$|holdfast\.|journal\.|parked\.|anomaly\.|event\.|order\.|sale\.|receipt\.|purchase\.|transfer\.|return\.|count\.|adjustment\.|item\.|again\.|atp\.|stock\.|reservation\.)/;
+  /^(\$|holdfast\.|journal\.|parked\.|anomaly\.|event\.|order\.|sale\.|receipt\.|purchase\.|transfer\.|return\.|count\.|adjustment\.|item\.|again\.|bundle\.|mark\.|fact\.|atp\.|stock\.|reservation\.)/;
 
 const OWNERS = 'holdfast.owner.';
 const CHANGES = 'holdfast.live.changes.';

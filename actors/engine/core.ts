@@ -144,9 +144,11 @@ export function buildCore(deps: CoreDeps): Core {
     ...router.handlers,
     ...engine.coordinator.handlers,
     point: async (partition) => pointOfOwner(engine, partition, settings),
-    verdict: async (partition, { stream, seq }) => ({
-      verdict: await engine.intake.outcome(stream, seq, partition, LIMITS.verdictMs),
-    }),
+    verdict: async (partition, { stream, seq, places }) => {
+      const found = await engine.intake.outcomes(stream, seq, places ?? [undefined], partition, LIMITS.verdictMs);
+      // A node of an older version asks for the one fact of a message.
+      return places === undefined ? { verdict: found?.[0] } : { verdicts: found };
+    },
   };
   return { ownership, engine, router, facts, handlers, serves };
 }

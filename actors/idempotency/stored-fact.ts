@@ -2,12 +2,13 @@
  * Reads one stored message by the rule of its sequence and returns its fact, or the reason why it cannot be counted. Every reader of the
  * fact streams uses it. Detecting duplicates is separate, because that needs the state (actors/ingest/intake.ts).
  */
+import { LIMITS } from '../../config/limits.ts';
 import type { StoredMessage } from '../../streams/broker.ts';
 import { decodeBody } from '../../streams/codec.ts';
 import { type Fact, type ParsedFact, parseFact } from '../../streams/fact/fact.ts';
 import type { ParkMarks } from '../../streams/fact/park-marks.ts';
 import { type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked.ts';
-import { encodeToken, type StoredFact } from '../../streams/subjects.ts';
+import { encodeToken, hashOfToken, type StoredFact, storedBundle } from '../../streams/subjects.ts';
 import type { Rule } from './rules.ts';
 
 /**
@@ -29,7 +30,8 @@ export interface Uncounted {
 }
 
 /**
- * @param place type, location and SKU from the subject (see `storedFact`)
+ * @param message the fact, which in a bundle is a message of its own (streams/fact/bundle.ts)
+ * @param place what the subject or the bundle says of it
  * @param marks marks of parked facts, read far enough to cover the message (MK2)
  */
 export function readStored(
@@ -39,8 +41,11 @@ export function readStored(
   marks: Pick<ParkMarks, 'allows'>,
 ): Readable | Uncounted {
   // Holdfast 0.1 did not accept subjects of resubmissions, so rules version 1 must not either.
+  if (storedBundle(message.subject) !== undefined && place.fact === undefined)
+    return uncounted('unreadable', 'the message is not a bundle of facts as nodes write them');
   if (place.fact === undefined || (place.again && rule.version === 1))
     return uncounted('subject-mismatch', 'the subject is not <type>.<location>.<sku> of encoded tokens');
+  if (rule.version >= 3 && message.data.length > LIMITS.factBytes) return uncounted('invalid', tooLarge(message.data));
   let value: unknown;
   try {
     value = decoded(rule, message);
@@ -50,8 +55,7 @@ export function readStored(
   const parsed = parseFact(value, rule.version);
   if (!parsed.ok) return uncounted('invalid', parsed.message);
   const { fact } = parsed;
-  const { type, location, sku } = place.fact;
-  if (fact.type !== type || encodeToken(fact.location) !== location || encodeToken(fact.sku) !== sku) {
+  if (!agrees(place.fact, fact)) {
     return uncounted(
       'subject-mismatch',
       `the body says ${fact.type} of ${fact.sku} at ${fact.location}, the subject something else`,
@@ -60,6 +64,18 @@ export function readStored(
   if (isTooOld(rule, message, fact) && !isResubmitted(rule, message, place, marks, fact))
     return { ...uncounted('too-old', 'occurredAt is older than the idempotency horizon'), fact };
   return { ok: true, fact, content: parsed.content, value };
+}
+
+function agrees(named: NonNullable<StoredFact['fact']>, fact: Fact): boolean {
+  if (named.type !== fact.type) return false;
+  const sku = encodeToken(fact.sku);
+  if ('hash' in named) return named.hash === hashOfToken(sku);
+  return encodeToken(fact.location) === named.location && sku === named.sku;
+}
+
+/** Why a fact of these bytes is not taken. */
+export function tooLarge({ length }: Uint8Array): string {
+  return `the fact has ${length} bytes; at most ${LIMITS.factBytes} are taken`;
 }
 
 /** Decodes like a body over HTTP (src/api/bodies.ts). Version 1 skips the MessagePack shape check, as Holdfast 0.1 did over NATS. */

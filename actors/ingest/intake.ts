@@ -3,8 +3,8 @@
  * parked.
  *
  * Invariants:
- *  IT1 Every message gets one verdict: applied, duplicate, or parked with a reason. received = applied + duplicates + parked.
- *  IT2 A verdict depends only on the message, the ids seen, the stream's own arrival stamp and the rule of its sequence. So a replay gives
+ *  IT1 Every fact gets one verdict: applied, duplicate, or parked with a reason. received = applied + duplicates + parked.
+ *  IT2 A verdict depends only on the message, the ids seen, the moment at which it was stored and the rule of its sequence. So a replay gives
  *     the same verdict, even if settings or programs have changed.
  *  IT3 A position moves past a parked message at once. But no snapshot is taken until PARKED holds the message, and also its mark if it was
  *     parked for its id.
@@ -14,13 +14,14 @@
 import { failpoint } from '../../config/failpoints.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { FactStream } from '../../config/topology.ts';
-import type { FollowedMessage } from '../../streams/broker.ts';
+import type { StoredMessage } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
+import { type Bundle, bundleIn } from '../../streams/fact/bundle.ts';
 import type { ParkMarks } from '../../streams/fact/park-marks.ts';
 import type { Parking, ParkReason } from '../../streams/fact/parked.ts';
 import { hash64 } from '../../streams/hash.ts';
 import type { FactType } from '../../streams/subjects.ts';
-import { type StoredFact, storedFact } from '../../streams/subjects.ts';
+import { factSource, type StoredFact, storedFact } from '../../streams/subjects.ts';
 import type { FactIds } from '../idempotency/fact-ids.ts';
 import type { Rule, Rules } from '../idempotency/rules.ts';
 import { horizonMicros, readStored } from '../idempotency/stored-fact.ts';
@@ -42,11 +43,11 @@ export class Intake {
   readonly #clock: Clock;
   readonly #partitions: Partitions;
   readonly #factIds: FactIds;
-  readonly #park: (parking: Parking) => Promise<unknown>;
+  readonly #parking: (parking: Parking) => Promise<unknown>;
   readonly #events: IntakeEvents;
   readonly #rules: Pick<Rules, 'at'>;
   readonly #exceptions = new Map<string, FactOutcome>();
-  readonly #waiters = new Map<string, Set<(outcome: FactOutcome | undefined) => void>>();
+  readonly #waiters = new Map<string, Set<(passed: boolean) => void>>();
   readonly #stored: { readonly marks: ParkMarks; readonly partitions: number };
   parkingInFlight = 0;
 
@@ -62,7 +63,7 @@ export class Intake {
     this.#clock = clock;
     this.#partitions = partitions;
     this.#factIds = factIds;
-    this.#park = park;
+    this.#parking = park;
     this.#events = events;
     this.#rules = rules;
     this.#stored = stored;
@@ -73,29 +74,58 @@ export class Intake {
     return this.#stored.marks;
   }
 
-  /** `STREAM.seq` of messages that were parked for their ids and never count (IT2). */
+  /** Sources of facts that were parked for their ids and never count (IT2). */
   get conflicts(): Set<string> {
     return this.#stored.marks.conflicts;
   }
 
   /** Judges a message and folds it if it counts. The marks read so far must cover the message (MK2). */
-  take(stream: FactStream, message: FollowedMessage): void {
-    const { seq } = message;
-    const place = storedFact(message.subject, this.#stored.partitions);
-    const partition = this.#partitions.get(place.partition);
-    if (partition === undefined || seq <= partition.positions[stream]) return;
-    failpoint('fact-received');
-    let outcome: FactOutcome;
-    try {
-      outcome = this.#judge(stream, message, place, partition);
-    } catch (error) {
-      this.#events.inDoubt(partition.number, `fact ${stream}.${seq}`, error);
+  take(stream: FactStream, message: StoredMessage): void {
+    const { partitions } = this.#stored;
+    const bundle = bundleIn(message, partitions);
+    if (bundle !== undefined) {
+      this.#takeBundle(stream, message, bundle);
       return;
     }
+    const stored = storedFact(message.subject, partitions);
+    const partition = this.#partitions.get(stored.partition);
+    if (partition === undefined || message.seq <= partition.positions[stream]) return;
+    if (this.#takeFact(stream, message, stored, this.#rules.at(stream, message), partition))
+      this.#passed(stream, message.seq, partition);
+  }
+
+  #takeBundle(stream: FactStream, whole: StoredMessage, bundle: Bundle): void {
+    const rule = this.#rules.at(stream, whole);
+    const taken = new Set<Partition>();
+    while (bundle.next()) {
+      const partition = this.#partitions.get(bundle.partition);
+      if (partition === undefined || whole.seq <= partition.positions[stream]) continue;
+      taken.add(partition);
+      const message = bundle.message(whole, rule.slackMs * 1000);
+      if (!this.#takeFact(stream, message, bundle.stored, rule, partition)) taken.delete(partition);
+    }
+    // A position moves only past a whole message, so a partition folds all of its facts or, after an error, none (IT4).
+    for (const partition of taken) this.#passed(stream, whole.seq, partition);
+  }
+
+  /** False if the fact could not be folded, and the partition is dropped. */
+  #takeFact(stream: FactStream, message: StoredMessage, stored: StoredFact, rule: Rule, partition: Partition): boolean {
+    failpoint('fact-received');
+    const source = () => factSource(stream, message.seq, stored.place);
+    try {
+      const outcome = this.#judge(stream, message, stored, rule, partition);
+      if (outcome !== 'applied') this.#except(source(), outcome);
+    } catch (error) {
+      this.#events.inDoubt(partition.number, `fact ${source()}`, error);
+      return false;
+    }
     failpoint('fact-applied');
+    return true;
+  }
+
+  #passed(stream: FactStream, seq: number, partition: Partition): void {
     partition.positions[stream] = seq;
-    if (outcome !== 'applied') this.#except(stream, seq, outcome);
-    if (this.#waiters.size > 0) this.#tell(`${stream}.${seq}`, outcome);
+    if (this.#waiters.size > 0) this.#tell(waiterOf(stream, seq, partition.number));
   }
 
   /** Whether this node holds a partition, serving or catching up. */
@@ -104,31 +134,38 @@ export class Intake {
   }
 
   /**
-   * Returns the verdict on a stored fact of a partition that is held here; `unknown` if an earlier owner gave it.
+   * Returns the verdicts on stored facts of one message and of a partition that is held here; `unknown` if an earlier owner gave it.
+   * @param places of the facts in a bundle; [undefined] for a message that is one fact
    * @param withinMs longest wait in milliseconds, after which the result is undefined
    */
-  async outcome(
+  async outcomes(
     stream: FactStream,
     seq: number,
+    places: readonly (number | undefined)[],
     partition: number,
     withinMs: number,
-  ): Promise<FactOutcome | 'unknown' | undefined> {
-    const key = `${stream}.${seq}`;
+  ): Promise<(FactOutcome | 'unknown')[] | undefined> {
     const held = this.#partitions.get(partition);
     if (held === undefined) return undefined;
-    if (seq <= held.loadedPositions[stream]) return this.#exceptions.get(key) ?? 'unknown';
-    if (held.positions[stream] >= seq) return this.#exceptions.get(key) ?? 'applied';
+    if (held.positions[stream] < seq && !(await this.#pass(waiterOf(stream, seq, partition), withinMs)))
+      return undefined;
+    const usual = seq <= held.loadedPositions[stream] ? 'unknown' : 'applied';
+    return places.map((place) => this.#exceptions.get(factSource(stream, seq, place)) ?? usual);
+  }
+
+  /** Waits until a partition has folded a message; false if it does not in time. */
+  #pass(key: string, withinMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const waiting = this.#waiters.get(key) ?? new Set();
       this.#waiters.set(key, waiting);
-      const tell = (outcome: FactOutcome | undefined) => {
+      const tell = (passed: boolean) => {
         cancel();
-        resolve(outcome);
+        resolve(passed);
       };
       const cancel = this.#clock.after(withinMs, () => {
         waiting.delete(tell);
         if (waiting.size === 0) this.#waiters.delete(key);
-        resolve(undefined);
+        resolve(false);
       });
       waiting.add(tell);
     });
@@ -136,15 +173,21 @@ export class Intake {
 
   /** Called when no more messages will be taken. Everyone who waits for a verdict gets undefined. */
   giveUp(): void {
-    for (const waiting of this.#waiters.values()) for (const tell of waiting) tell(undefined);
+    for (const waiting of this.#waiters.values()) for (const tell of waiting) tell(false);
     this.#waiters.clear();
   }
 
-  #judge(stream: FactStream, message: FollowedMessage, place: StoredFact, partition: Partition): FactOutcome {
-    const rule = this.#rules.at(stream, message);
-    const put = (parked: ParkReason, why: string) => this.#parkMessage(stream, message, partition, parked, why);
+  #judge(
+    stream: FactStream,
+    message: StoredMessage,
+    stored: StoredFact,
+    rule: Rule,
+    partition: Partition,
+  ): FactOutcome {
+    const source = () => factSource(stream, message.seq, stored.place);
+    const put = (parked: ParkReason, why: string) => this.#park(source(), message, partition, parked, why);
     // Each return below is exactly one verdict (IT1).
-    const read = readStored(rule, message, place, this.marks);
+    const read = readStored(rule, message, stored, this.marks);
     if (!read.ok) return put(read.reason, read.message);
     const { fact, content } = read;
     const id = hash64(fact.id, 1);
@@ -155,8 +198,8 @@ export class Intake {
       return 'duplicate';
     }
     // mutant: conflicts-count
-    if (known === 'conflict' || this.conflicts.has(`${stream}.${message.seq}`)) {
-      this.conflicts.add(`${stream}.${message.seq}`);
+    if (known === 'conflict' || (this.conflicts.size > 0 && this.conflicts.has(source()))) {
+      this.conflicts.add(source());
       return put('id-conflict', `the id ${fact.id} was used before with other content`);
     }
     const { recordedAt } = message;
@@ -166,17 +209,11 @@ export class Intake {
     return 'applied';
   }
 
-  #parkMessage(
-    stream: FactStream,
-    message: FollowedMessage,
-    partition: Partition,
-    reason: ParkReason,
-    why: string,
-  ): FactOutcome {
+  #park(source: string, message: StoredMessage, partition: Partition, reason: ParkReason, why: string): FactOutcome {
     this.#events.parked(reason);
     this.parkingInFlight += 1;
-    const done = this.#park({
-      source: `${stream}.${message.seq}`,
+    const done = this.#parking({
+      source,
       subject: message.subject,
       reason,
       message: why,
@@ -192,8 +229,8 @@ export class Intake {
     return { parked: reason, message: why };
   }
 
-  #except(stream: FactStream, seq: number, outcome: FactOutcome): void {
-    this.#exceptions.set(`${stream}.${seq}`, outcome);
+  #except(source: string, outcome: FactOutcome): void {
+    this.#exceptions.set(source, outcome);
     if (this.#exceptions.size <= LIMITS.verdictsKept) return;
     for (const oldest of this.#exceptions.keys()) {
       this.#exceptions.delete(oldest);
@@ -201,10 +238,14 @@ export class Intake {
     }
   }
 
-  #tell(key: string, outcome: FactOutcome): void {
-    for (const tell of this.#waiters.get(key) ?? []) tell(outcome);
+  #tell(key: string): void {
+    for (const tell of this.#waiters.get(key) ?? []) tell(true);
     this.#waiters.delete(key);
   }
+}
+
+function waiterOf(stream: FactStream, seq: number, partition: number): string {
+  return `${stream}.${seq}.${partition}`;
 }
 
 /**

@@ -1,5 +1,6 @@
 /**
- * Fact ingress over HTTP. A fact is stored in its stream, and the sender gets the verdict of the partition's owner.
+ * Fact ingress over HTTP and NATS requests. Facts are stored in their stream, in bundles, and the sender gets the verdict of each
+ * partition's owner.
  *
  * Invariants:
  *  SU1 Facts are stored and parked as exactly the bytes that were sent.
@@ -19,11 +20,12 @@ import { type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked.ts';
 import { type SentBody, typeHeaders } from '../../streams/fact/sent-body.ts';
 import { hash64 } from '../../streams/hash.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
-import { againSubject, factSubject, partitionOf } from '../../streams/subjects.ts';
+import { againSubject, encodeToken, factSubject, hashOfToken, partitionOf } from '../../streams/subjects.ts';
 import type { Rule, Rules } from '../idempotency/rules.ts';
-import { horizonMicros } from '../idempotency/stored-fact.ts';
+import { horizonMicros, tooLarge } from '../idempotency/stored-fact.ts';
 import type { FactIngress, Peers } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
+import { type AskVerdicts, Bundler } from './bundler.ts';
 import type { FactOutcome, Intake } from './intake.ts';
 import type { FactParking } from './parking.ts';
 
@@ -50,22 +52,33 @@ interface Rejection {
   readonly code: string;
   readonly message: string;
 }
+/** What the facts of one request share. */
+interface Request {
+  readonly rule: Rule;
+  /** Microseconds since 1970. */
+  readonly acceptedAt: number;
+  /** Outcome of the last fact of each id so far (SU2). */
+  readonly before: Map<string, Promise<Outcome>>;
+}
 type Outcome = 'accepted' | 'duplicate' | { code: string; message: string };
 
 export class StreamFactIngress implements FactIngress {
   readonly #deps: FactIngressDeps;
-  #inFlight = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #bundler: Bundler;
 
   constructor(deps: FactIngressDeps) {
     this.#deps = deps;
+    const { broker, partitions } = deps;
+    const verdicts: AskVerdicts = (...asked) => this.#verdicts(...asked);
+    this.#bundler = new Bundler({ broker, partitions, verdicts });
   }
 
   async submit(facts: readonly SentBody[]): Promise<{ accepted: number; duplicates: number; rejected: Rejection[] }> {
     const { stalled } = this.#deps.parking;
     if (stalled !== undefined) throw undecided(UNDECIDED.full, stalled);
-    const before = new Map<string, Promise<Outcome>>();
-    const outcomes = await Promise.all(facts.map((sent) => this.#submit(sent, before)));
+    const rule = this.#rule;
+    const request = { rule, acceptedAt: Math.floor(this.#deps.clock.nowMs() * 1000), before: new Map() };
+    const outcomes = await Promise.all(facts.map((sent) => this.#submit(sent, request)));
     const rejected = outcomes.flatMap((outcome, index) => (typeof outcome === 'object' ? [{ index, ...outcome }] : []));
     const count = (wanted: Outcome) => outcomes.filter((outcome) => outcome === wanted).length;
     return { accepted: count('accepted'), duplicates: count('duplicate'), rejected };
@@ -77,7 +90,7 @@ export class StreamFactIngress implements FactIngress {
    * @param seq sequence of the parked fact in PARKED
    */
   async resubmit(seq: number, sent: SentBody): Promise<void> {
-    if (sent.bytes.length > LIMITS.factBytes) throw new Refusal('too-large', tooLarge(sent));
+    if (sent.bytes.length > LIMITS.factBytes) throw new Refusal('too-large', tooLarge(sent.bytes));
     const parsed = parseFact(sent.value, this.#rule.version);
     if (!parsed.ok) throw new Error(parsed.message);
     const { fact } = parsed;
@@ -107,19 +120,21 @@ export class StreamFactIngress implements FactIngress {
     }
   }
 
-  /** @param before outcome of the last fact of each id in this request so far (SU2) */
-  #submit(sent: SentBody, before: Map<string, Promise<Outcome>>): Promise<Outcome> {
+  #submit(sent: SentBody, request: Request): Promise<Outcome> {
     // Only the sender can make it smaller, so it is not even parked (SU4).
-    if (sent.bytes.length > LIMITS.factBytes) return Promise.resolve({ code: 'too-large', message: tooLarge(sent) });
-    const { version } = this.#rule;
+    if (sent.bytes.length > LIMITS.factBytes)
+      return Promise.resolve({ code: 'too-large', message: tooLarge(sent.bytes) });
+    const { rule, before } = request;
+    const { version } = rule;
     const parsed = parseFact(sent.value, version);
     if (!parsed.ok) return this.#reject(sent, 'invalid', parsed.message);
     const { fact } = parsed;
-    if (fact.at < this.#oldest()) {
+    if (fact.at < request.acceptedAt - horizonMicros(rule)) {
       return this.#reject(sent, 'too-old', 'occurredAt is older than the idempotency horizon');
     }
     const earlier = before.get(fact.id);
-    const store = () => (version === 1 || isNamed(fact) ? this.#store(sent, fact) : this.#storeIfKnown(sent, fact));
+    const store = () =>
+      version === 1 || isNamed(fact) ? this.#store(sent, fact, request) : this.#storeIfKnown(sent, fact, request);
     const outcome = earlier === undefined ? store() : earlier.then(store);
     before.set(fact.id, outcome);
     return outcome;
@@ -137,48 +152,69 @@ export class StreamFactIngress implements FactIngress {
   }
 
   /** Stores a count under a name that new keys may not have, if the key already exists. Otherwise the count is parked as invalid. */
-  async #storeIfKnown(sent: SentBody, fact: Fact): Promise<Outcome> {
-    if (await this.#deps.knows(fact.sku, fact.location)) return this.#store(sent, fact);
+  async #storeIfKnown(sent: SentBody, fact: Fact, request: Request): Promise<Outcome> {
+    if (await this.#deps.knows(fact.sku, fact.location)) return this.#store(sent, fact, request);
     return this.#reject(sent, 'invalid', `sku and location must be ${NAME_RULE}`);
   }
 
-  async #store(sent: SentBody, fact: Fact): Promise<Outcome> {
-    const stream = present(streamOf(fact.type));
-    const seq = await this.#publish(factSubject(fact.type, fact.location, fact.sku), sent);
-    const outcome = await this.#outcome(stream, seq, partitionOf(fact.sku, this.#deps.partitions));
+  async #store(sent: SentBody, fact: Fact, { rule, acceptedAt }: Request): Promise<Outcome> {
+    // The bytes are stored as they were sent (SU1).
+    const { bytes, type } = sent;
+    const outcome = await (rule.version >= 3
+      ? this.#bundler.store(fact.type, { bytes, type, acceptedAt, hash: hashOfToken(encodeToken(fact.sku)) })
+      : this.#storeAlone(sent, fact)
+    ).catch((error: unknown) => Promise.reject(unstored(error, UNDECIDED.stored)));
     if (outcome === 'applied') return 'accepted';
     if (outcome === 'duplicate') return 'duplicate';
     return { code: outcome.parked, message: outcome.message };
   }
 
-  /** Waits for the verdict. It comes from intake if this node holds the partition, and otherwise from the owner, which is polled. */
-  async #outcome(stream: FactStream, seq: number, partition: number): Promise<FactOutcome> {
+  /** Stores a fact as a message of its own, for nodes of an older version that live beside this one. */
+  async #storeAlone(sent: SentBody, fact: Fact): Promise<FactOutcome> {
+    const { broker, partitions } = this.#deps;
+    const subject = factSubject(fact.type, fact.location, fact.sku);
+    const seq = await broker.publish(subject, sent.bytes, { headers: typeHeaders(sent) });
+    const stream = present(streamOf(fact.type));
+    return present((await this.#verdicts(stream, seq, [undefined], partitionOf(fact.sku, partitions)))[0]);
+  }
+
+  /** Waits for verdicts. They come from intake if this node holds the partition, and otherwise from the owner, which is polled. */
+  async #verdicts(
+    stream: FactStream,
+    seq: number,
+    places: readonly (number | undefined)[],
+    partition: number,
+  ): Promise<FactOutcome[]> {
     const { intake, clock, stopping } = this.#deps;
     const until = clock.monoMs() + LIMITS.verdictMs;
     for (;;) {
       const leftMs = until - clock.monoMs();
       if (leftMs <= 0 || stopping()) break;
-      const outcome = intake.holds(partition)
-        ? await intake.outcome(stream, seq, partition, leftMs)
-        : await this.#ask(stream, seq, partition, leftMs);
-      if (outcome === 'unknown') break;
-      if (outcome !== undefined) return outcome;
+      const outcomes = intake.holds(partition)
+        ? await intake.outcomes(stream, seq, places, partition, leftMs)
+        : await this.#ask(stream, seq, places, partition, leftMs);
+      if (outcomes?.every((outcome) => outcome !== 'unknown') === true) return outcomes as FactOutcome[];
+      if (outcomes !== undefined) break;
       await delay(clock, Math.min(LIMITS.verdictAgainMs, leftMs));
     }
-    // The fact is stored, but whether it counted is not known here (SU3).
+    // The facts are stored, but whether they counted is not known here (SU3).
     throw undecided(UNDECIDED.verdict);
   }
 
   async #ask(
     stream: FactStream,
     seq: number,
+    places: readonly (number | undefined)[],
     partition: number,
     withinMs: number,
-  ): Promise<FactOutcome | 'unknown' | undefined> {
-    const asked = this.#deps.peers.ask(partition, 'verdict', { stream, seq }).then(
-      ({ verdict }) => verdict ?? undefined,
-      () => undefined,
-    );
+  ): Promise<(FactOutcome | 'unknown')[] | undefined> {
+    const bundled = places.filter((place) => place !== undefined);
+    const asked = this.#deps.peers
+      .ask(partition, 'verdict', bundled.length === 0 ? { stream, seq } : { stream, seq, places: bundled })
+      .then(
+        ({ verdict, verdicts }) => verdicts ?? (verdict == null ? undefined : [verdict]),
+        () => undefined,
+      );
     return inTime(this.#deps.clock, withinMs, asked);
   }
 
@@ -191,25 +227,6 @@ export class StreamFactIngress implements FactIngress {
     if ((await inTime(this.#deps.clock, LIMITS.verdictMs, done)) === undefined) throw undecided(UNDECIDED.parking);
     return { code: reason, message };
   }
-
-  async #publish(subject: string, sent: SentBody): Promise<number> {
-    while (this.#inFlight >= LIMITS.factPublishesInFlight)
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#inFlight += 1;
-    try {
-      // The bytes are stored as they were sent (SU1).
-      return await this.#deps.broker.publish(subject, sent.bytes, { headers: typeHeaders(sent) });
-    } catch (error) {
-      throw unstored(error, UNDECIDED.stored);
-    } finally {
-      this.#inFlight -= 1;
-      this.#waiting.shift()?.();
-    }
-  }
-}
-
-function tooLarge({ bytes }: SentBody): string {
-  return `the fact has ${bytes.length} bytes; at most ${LIMITS.factBytes} are taken`;
 }
 
 function unstored(error: unknown, unknown: (typeof UNDECIDED)[keyof typeof UNDECIDED]): unknown {

@@ -152,10 +152,14 @@ export const PEER_OPERATIONS = {
       reservationMemoryMs: natural,
     }),
   },
-  /** The outcome of a stored fact. */
+  /** The outcome of a fact that is a message of its own, or those of the facts at places of a bundle. */
   verdict: {
-    request: z.object({ stream: z.enum(FACT_STREAM_NAMES), seq: z.int().min(1) }),
-    answer: z.object({ verdict: verdict.nullish() }),
+    request: z.object({
+      stream: z.enum(FACT_STREAM_NAMES),
+      seq: z.int().min(1),
+      places: listOf(natural, LIMITS.bundleFacts, 1).optional(),
+    }),
+    answer: z.object({ verdict: verdict.nullish(), verdicts: listOf(verdict, LIMITS.bundleFacts).optional() }),
   },
   'anomaly.heard': { request: listOf(heard, 10_000), answer: z.object({}) },
   'anomaly.step': {

@@ -12,11 +12,18 @@
  */
 
 import { LIMITS } from '../../config/limits.ts';
-import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
-import type { FollowedMessage } from '../../streams/broker.ts';
+import {
+  BUNDLE_LANES,
+  FACT_STREAM_NAMES,
+  FACT_STREAMS,
+  type FactStream,
+  JOURNAL_STREAM,
+} from '../../config/topology.ts';
+import type { FollowedMessage, StoredMessage } from '../../streams/broker.ts';
 import { MOVED_BUCKETS, type MovedBucket } from '../../streams/buckets.ts';
 import { Turns } from '../../streams/clock.ts';
 import type { ExplainStep } from '../../streams/contract/operator.ts';
+import { bundleIn } from '../../streams/fact/bundle.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { ParkMarks } from '../../streams/fact/park-marks.ts';
 import { hash64 } from '../../streams/hash.ts';
@@ -25,9 +32,18 @@ import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import { type ReadingDeps, readUntil } from '../../streams/read/follower.ts';
 import { covers, type Point, pointOf } from '../../streams/read/position.ts';
 import type { FactType } from '../../streams/subjects.ts';
-import { againSubject, storedFact, storedFactSubject } from '../../streams/subjects.ts';
+import {
+  againSubject,
+  encodeToken,
+  factSource,
+  hashOfToken,
+  type StoredFact,
+  storedBundleSubject,
+  storedFact,
+  storedFactSubject,
+} from '../../streams/subjects.ts';
 import { FactIds } from '../idempotency/fact-ids.ts';
-import type { Rules } from '../idempotency/rules.ts';
+import type { Rule, Rules } from '../idempotency/rules.ts';
 import { readStored } from '../idempotency/stored-fact.ts';
 import { Partition } from '../partition/partition.ts';
 import { type ExplainedKey, type ExplainPage, Newest, type Place, type Placed } from '../ports/explain-page.ts';
@@ -241,15 +257,22 @@ async function readFacts(
   const counts = new Set<number>();
   const notes: string[] = [];
   const { marks, partitions } = deps;
+  const hash = hashOfToken(encodeToken(sku));
   let parked = 0;
   for (const stream of FACT_STREAM_NAMES) {
-    const take = (message: FollowedMessage) => {
-      const place = storedFact(message.subject, partitions);
+    const take = (whole: FollowedMessage) => {
+      const rule = deps.rules.at(stream, whole);
+      const bundle = bundleIn(whole, partitions);
+      if (bundle === undefined) takeFact(rule, whole, storedFact(whole.subject, partitions));
+      while (bundle?.next() === true)
+        if (bundle.hash === hash) takeFact(rule, bundle.message(whole, rule.slackMs * 1000), bundle.stored);
+    };
+    const takeFact = (rule: Rule, message: StoredMessage, stored: StoredFact) => {
       // A fact on a subject of another partition is judged and explained there.
-      if (place.partition !== deps.partition.number) return;
-      const read = readStored(deps.rules.at(stream, message), message, place, marks);
+      if (stored.partition !== deps.partition.number) return;
+      const read = readStored(rule, message, stored, marks);
       if (read.fact !== undefined && !concerns(read.fact, sku, location)) return;
-      if (!read.ok || marks.conflicts.has(`${stream}.${message.seq}`)) {
+      if (!read.ok || marks.conflicts.has(factSource(stream, message.seq, stored.place))) {
         parked += 1;
         return;
       }
@@ -265,7 +288,8 @@ async function readFacts(
     // A shipment to this location is stored under the location that it left.
     const filters = types.flatMap((type) => {
       const key = [type, deps.partition.number, type === 'transfer' ? '*' : location, sku] as const;
-      return [storedFactSubject(...key), againSubject(...key)];
+      const lane = deps.partition.number % BUNDLE_LANES;
+      return [storedFactSubject(...key), againSubject(...key), storedBundleSubject(type, lane)];
     });
     const last = (await deps.broker.stream(stream))?.lastSeq ?? 0;
     const from = (opening?.positions[stream] ?? 0) + 1;

@@ -9,6 +9,7 @@
 
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
 import { at } from '../../streams/assert.ts';
+import { partitionsOf } from '../../streams/fact/bundle.ts';
 import type { ParkMarks } from '../../streams/fact/park-marks.ts';
 import type { Parking } from '../../streams/fact/parked.ts';
 import type { Hash64 } from '../../streams/hash.ts';
@@ -16,7 +17,6 @@ import { isFence } from '../../streams/journal/decision.ts';
 import type { JournalRecord } from '../../streams/journal/record.ts';
 import { type ReadingDeps, readUntil } from '../../streams/read/follower.ts';
 import type { Point } from '../../streams/read/position.ts';
-import { storedFact } from '../../streams/subjects.ts';
 import { FactIds } from '../idempotency/fact-ids.ts';
 import type { Rules } from '../idempotency/rules.ts';
 import { Intake } from '../ingest/intake.ts';
@@ -133,11 +133,12 @@ export class Rebuild {
       // A gap is a loss unless a person has skipped it (RF2).
       if (!this.#deps.skips.lost(stream, before + 1, message.seq)) throw new HoleError(stream, before + 1);
       before = message.seq;
-      const number = storedFact(message.subject, this.#deps.partitions).partition;
-      const rebuilt = this.partitions[number];
-      if (rebuilt === undefined || message.seq > at(targets, number).positions[stream]) return;
-      this.atMs = Math.max(this.atMs, Math.floor(message.recordedAt / 1000));
-      rebuilt.intake.take(stream, message);
+      for (const number of partitionsOf(message, this.#deps.partitions)) {
+        const rebuilt = this.partitions[number];
+        if (rebuilt === undefined || message.seq > at(targets, number).positions[stream]) continue;
+        this.atMs = Math.max(this.atMs, Math.floor(message.recordedAt / 1000));
+        rebuilt.intake.take(stream, message);
+      }
     });
     if (!this.#deps.skips.lost(stream, before + 1, until + 1)) throw new HoleError(stream, before + 1);
     for (const [number, rebuilt] of this.partitions.entries())

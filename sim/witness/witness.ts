@@ -47,6 +47,19 @@ function isOld({ occurredAt }: SentFact, nowMs: number): boolean {
   return EPOCH_MS + nowMs - Date.parse(occurredAt) >= OLD_MS;
 }
 
+/** The facts of a message: one, or those of a bundle, whose entries of 16 bytes end in the length of a fact. */
+function factsIn({ subject, data }: Message): SentFact[] {
+  if (!subject.startsWith('bundle.')) return [JSON.parse(String(data)) as SentFact];
+  const bytes = Buffer.from(data);
+  const count = bytes.readUInt16LE(2);
+  let at = 4 + 16 * count;
+  return Array.from({ length: count }, (_, place) => {
+    const length = bytes.readUInt32LE(4 + 16 * place + 12);
+    at += length;
+    return JSON.parse(String(bytes.subarray(at - length, at))) as SentFact;
+  });
+}
+
 export class Witness {
   /** By reservation id, then by partition. */
   readonly parts = new Map<string, Map<number, Part>>();
@@ -82,10 +95,11 @@ export class Witness {
     if (stream === JOURNAL_STREAM) this.#record(message);
     else if (stream === PARKED_STREAM) this.#aside(message);
     else {
-      const fact = JSON.parse(String(message.data)) as SentFact;
-      if (isOld(fact, this.#nowMs()) && !this.#isMarked(message)) this.tooOld.push(fact.id);
-      else this.ledger.take(fact);
-      this.onChange(fact.sku);
+      for (const fact of factsIn(message)) {
+        if (isOld(fact, this.#nowMs()) && !this.#isMarked(message)) this.tooOld.push(fact.id);
+        else this.ledger.take(fact);
+        this.onChange(fact.sku);
+      }
     }
   }
 

@@ -9,6 +9,7 @@ import { Refusal, UNDECIDED, undecided } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { encodeBody, JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
 import type { ProblemBody } from '../../streams/contract/stock.ts';
+import type { SentBody } from '../../streams/fact/sent-body.ts';
 import type { ServiceEndpoint, ServiceReply } from '../../streams/nats/service.ts';
 import { formOf, readBody, sniffedForm } from '../api/bodies.ts';
 import type { Answers } from '../api/stock-api.ts';
@@ -28,7 +29,11 @@ export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): 
     return problem;
   };
   let inFlight = 0;
-  const endpoint = (group: string, name: string, ask: (body: unknown) => Promise<unknown>): ServiceEndpoint => ({
+  const endpoint = (
+    group: string,
+    name: string,
+    ask: (body: unknown, sent: SentBody) => Promise<unknown>,
+  ): ServiceEndpoint => ({
     group,
     name,
     handler: async (data, contentType, room) => {
@@ -48,6 +53,7 @@ export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): 
     },
   });
   return [
+    endpoint('fact', 'submit', (_, sent) => answers.submitFacts(sent.bytes.length === 0 ? undefined : sent)),
     endpoint('atp', 'query', (body) => answers.atp(body)),
     endpoint('reservation', 'place', async (body) => (await answers.place(body)).reservation),
     endpoint('reservation', 'confirm', (body) => answers.confirm(body)),
@@ -81,7 +87,7 @@ async function reply(
   data: Uint8Array,
   contentType: string | undefined,
   room: number,
-  ask: (body: unknown) => Promise<unknown>,
+  ask: (body: unknown, sent: SentBody) => Promise<unknown>,
   told: (error: unknown) => ProblemBody,
 ): Promise<ServiceReply> {
   const form = contentType === undefined || contentType === '' ? sniffedForm(data) : formOf(contentType);
@@ -92,7 +98,8 @@ async function reply(
         `Content-Type is ${contentType}; application/json or application/msgpack is read`,
       );
     }
-    const body = encodeBody(await ask(readBody(data, form)), form);
+    const value = readBody(data, form);
+    const body = encodeBody(await ask(value, { value, bytes: data, type: form }), form);
     if (body.length > room) throw tooLarge(body.length, room);
     return { body, contentType: form };
   } catch (error) {

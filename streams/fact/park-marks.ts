@@ -2,7 +2,7 @@
  * Marks record what every replay must honour about parked facts. Each is a small message of PARKED, so a start reads the marks without
  * reading the parked bytes.
  *
- *   mark.conflict.<STREAM>.<seq>            that message was parked for its id and never counts
+ *   mark.conflict.<source>                  that fact (STREAM.seq or STREAM.seq.place) was parked for its id and never counts
  *   mark.again.<seq>.<sha256>.<nonce>       the fact parked at <seq> was submitted again, in bytes with that hash
  *   mark.converted                          its body is the sequence up to which entries that 0.1 wrote without marks now have theirs
  *
@@ -23,7 +23,7 @@ import { type ReadingDeps, readUntil } from '../read/follower.ts';
 export const MARK_HEADER = 'Holdfast-Mark';
 
 const QUOTED = /^([1-9]\d{0,15})\.([A-Za-z0-9_-]{1,64})$/;
-const CONFLICT = new RegExp(`^(?:${FACT_STREAM_NAMES.join('|')})\\.[1-9]\\d{0,15}$`);
+const CONFLICT = new RegExp(`^(?:${FACT_STREAM_NAMES.join('|')})\\.[1-9]\\d{0,15}(?:\\.\\d{1,5})?$`);
 const CONVERTED = 'mark.converted';
 const NOTHING = new Uint8Array();
 
@@ -42,7 +42,7 @@ export async function markAgain(broker: Broker, seq: number, bytes: Uint8Array, 
 }
 
 export class ParkMarks {
-  /** `STREAM.seq` of each message that was parked for its id. */
+  /** Source of each fact that was parked for its id. */
   readonly conflicts = new Set<string>();
   /** Hash and nonce of each marked resubmission, by the mark's sequence. */
   readonly #again = new Map<number, string>();

@@ -2,7 +2,7 @@
  * PARKED holds facts that could not be counted, with their reason and their bytes, so that people can inspect and resubmit them.
  *
  * Invariants:
- *  PK1 A stream message is parked at most once, because the entry's subject names its source and must be new.
+ *  PK1 A stored fact is parked at most once, because the entry's subject names its source and must be new.
  *  PK2 No sender can cause an entry that cannot be stored. The content type is one of two words, headers are bounded, and bytes that do
  *     not fit are cut. All bytes remain at the source that the entry names.
  *  PK3 A fact that is parked for its id gets its mark (streams/fact/park-marks.ts) before its entry.
@@ -10,6 +10,7 @@
 import { FACT_STREAM_NAMES, PARKED_STREAM } from '../../config/topology.ts';
 import { type Broker, BrokerError, type StoredMessage } from '../broker.ts';
 import { isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../codec.ts';
+import { bytesAt } from './bundle.ts';
 import { markConflict } from './park-marks.ts';
 import type { BodyType } from './sent-body.ts';
 
@@ -20,7 +21,7 @@ export type ParkReason = (typeof PARK_REASONS)[number];
 export const RESUBMIT_HEADER = 'Holdfast-Resubmit';
 
 export interface Parking {
-  /** Where the fact came from: `STREAM.seq`, or `http.<hash>`. */
+  /** Where the fact came from: `STREAM.seq`, `STREAM.seq.place` in a bundle, or `http.<hash>`. */
   readonly source: string;
   readonly subject: string;
   readonly reason: ParkReason;
@@ -134,13 +135,16 @@ function unquoted(text: string): string {
   }
 }
 
+const SOURCE = new RegExp(`^(${FACT_STREAM_NAMES.join('|')})\\.([1-9]\\d{0,15})(?:\\.(\\d{1,5}))?$`);
+
 /** The entry at a sequence with all its bytes. Those of a cut entry come from the source message, if that still exists. */
 export async function wholeEntry(broker: Broker, seq: number): Promise<ParkedEntry | undefined> {
   const message = await broker.message(PARKED_STREAM, seq);
   const entry = message === undefined ? undefined : parkedEntry(message);
   if (entry === undefined || entry.bytes.length === entry.length) return entry;
-  const [stream = '', at = ''] = entry.source.split('.');
-  if (!(FACT_STREAM_NAMES as string[]).includes(stream) || !/^[1-9]\d{0,15}$/.test(at)) return entry;
+  const [, stream, at, place] = SOURCE.exec(entry.source) ?? [];
+  if (stream === undefined) return entry;
   const origin = await broker.message(stream, Number(at));
-  return origin?.data.length === entry.length ? { ...entry, bytes: origin.data } : entry;
+  const bytes = origin === undefined || place === undefined ? origin?.data : bytesAt(origin.data, Number(place));
+  return bytes?.length === entry.length ? { ...entry, bytes } : entry;
 }

@@ -75,8 +75,9 @@ export class MemoryLog {
     if (tokens[0] === 'journal') return { stream: JOURNAL_STREAM, stored: subject };
     if (tokens[0] === 'parked' || tokens[0] === 'mark') return { stream: PARKED_STREAM, stored: subject };
     const again = tokens[0] === 'again' && tokens.length === 5;
+    const bundle = tokens[0] === 'bundle';
     const stream = FACT_STREAM_NAMES.find((name) =>
-      (FACT_STREAMS[name] as readonly string[]).includes(tokens[again ? 2 : 0] ?? ''),
+      (FACT_STREAMS[name] as readonly string[]).includes(tokens[again ? 2 : bundle ? 1 : 0] ?? ''),
     );
     if (stream !== undefined && again) return { stream, stored: subject };
     if (stream === undefined || tokens.length !== 3) throw new BrokerError('unknown', `no stream takes ${subject}`);

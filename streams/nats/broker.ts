@@ -20,6 +20,7 @@ import {
 } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { connect, type NatsConnection, nanos, nuid } from '@nats-io/transport-node';
+import { LIMITS } from '../../config/limits.ts';
 import { JOURNAL_STREAM, PARKED_STREAM } from '../../config/topology.ts';
 import { at } from '../assert.ts';
 import type {
@@ -280,8 +281,10 @@ export class NatsBroker implements Broker {
         expires: 3_000,
         idle_heartbeat: 500,
         bind: true,
-        callback: (message: JsMsg) => guarded(() => handlers.message(new Delivered(message))),
       });
+      this.#deliver(ms, (message) => guarded(() => handlers.message(new Delivered(message)))).catch((error) =>
+        this.onFault(kind, error),
+      );
       // Only heartbeats come from the server. A `next` status says only that the client has asked again.
       const statuses = ms.status();
       (async () => {
@@ -300,6 +303,20 @@ export class NatsBroker implements Broker {
     } catch (error) {
       ms?.close().catch(() => undefined);
       throw sorted(error);
+    }
+  }
+
+  /**
+   * Passes the messages on, in turns. With a callback the client would pass a whole pull on in one turn. The client pulls more only when
+   * the messages of the last pull have been passed on.
+   */
+  async #deliver(messages: ConsumerMessages, take: (message: JsMsg) => void): Promise<void> {
+    let began = performance.now();
+    for await (const message of messages) {
+      take(message);
+      if (performance.now() - began < LIMITS.deliveryTurnMs) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      began = performance.now();
     }
   }
 

@@ -11,17 +11,19 @@
  *     reserved than it has.)
  */
 
-import { LIMITS } from '../../config/limits.ts';
 import {
+  BUNDLE_LANES,
   DUPLICATE_WINDOW_MS,
   FACT_STREAM_NAMES,
   FACT_STREAMS,
   JOURNAL_STREAM,
+  LANES_METADATA,
   PARKED_STREAM,
   PARTITIONS_METADATA,
 } from '../../config/topology.ts';
 import { present } from '../assert.ts';
 import { BrokerError } from '../broker.ts';
+import { bundleBytes } from '../fact/bundle.ts';
 import type { NatsBroker, NatsStreamFacts } from './broker.ts';
 import { made } from './errors.ts';
 
@@ -55,7 +57,7 @@ export async function provision(
   alone: (work: () => Promise<void>) => Promise<void> = (work) => work(),
 ): Promise<Provisioned> {
   const created: Record<string, string> = {};
-  for (const wanted of wantedStreams(options)) {
+  for (const wanted of wantedStreams({ ...options, maxPayload: broker.server.maxPayload })) {
     const found = await made(() => madeStream(broker, wanted));
     await reconcile(broker, wanted, found);
     created[wanted.name] = found.created;
@@ -140,7 +142,7 @@ async function refuseWithoutRoom(
 }
 
 /** The configurations that the streams should have. */
-export function wantedStreams(options: { partitions: number; replicas: number }): Wanted[] {
+export function wantedStreams(options: { partitions: number; replicas: number; maxPayload: number }): Wanted[] {
   const base = {
     storage: 'file',
     num_replicas: options.replicas,
@@ -158,8 +160,10 @@ export function wantedStreams(options: { partitions: number; replicas: number })
       ...FACT_STREAMS[name].map((type) => `${type}.*.*`),
       // Only nodes publish here. The subject already has the partition, because the transform matches another shape.
       ...FACT_STREAMS[name].map((type) => `again.*.${type}.*.*`),
+      ...FACT_STREAMS[name].map((type) => `bundle.${type}.*`),
     ],
-    max_msg_size: LIMITS.storedFactBytes,
+    metadata: { ...base.metadata, [LANES_METADATA]: String(BUNDLE_LANES) },
+    max_msg_size: bundleBytes(options.maxPayload),
     // `src` must have the shape of the subjects, or messages are stored untransformed. Permissions apply to the published subject.
     subject_transform: {
       src: '*.*.*',
@@ -192,6 +196,10 @@ async function reconcile(broker: NatsBroker, wanted: Wanted, found: NatsStreamFa
       'set HOLDFAST_PARTITIONS to what the streams were made with',
     );
   }
+  const lanes = found.config.metadata?.[LANES_METADATA];
+  const wantedLanes = wanted.metadata?.[LANES_METADATA];
+  if (lanes !== undefined && lanes !== wantedLanes)
+    throw differs('the number of lanes of bundles', lanes, wantedLanes, 'another program made this stream');
   if (found.config.subject_transform?.dest !== wanted.subject_transform?.dest) {
     throw differs(
       'the subject transform',
@@ -214,9 +222,10 @@ async function reconcile(broker: NatsBroker, wanted: Wanted, found: NatsStreamFa
   }
   const missing = (wanted.subjects ?? []).filter((subject) => found.config.subjects?.includes(subject) !== true);
   const size = wanted.max_msg_size ?? -1;
-  if (missing.length > 0 || (found.config.max_msg_size ?? -1) !== size)
+  if (missing.length > 0 || lanes !== wantedLanes || (found.config.max_msg_size ?? -1) !== size)
     await broker.updateStream(wanted.name, {
       subjects: [...(found.config.subjects ?? []), ...missing],
+      ...(lanes === wantedLanes ? {} : { metadata: { ...found.config.metadata, ...wanted.metadata } }),
       max_msg_size: size,
     });
 }

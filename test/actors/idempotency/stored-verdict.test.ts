@@ -165,7 +165,7 @@ describe('an id', () => {
     expect(factIds.size).toBe(CHUNK_IDS);
     send(CHUNK_IDS + 1);
     expect(partition.book.findKey('A', 'x')?.sellable).toBe(CHUNK_IDS);
-    expect(await intake.outcome('RECEIPTS', CHUNK_IDS + 1, 0, 0)).toBe('duplicate');
+    expect(await intake.outcomes('RECEIPTS', CHUNK_IDS + 1, [undefined], 0, 0)).toEqual(['duplicate']);
     forget(factIds, partition, NOW_MS + 3 * HOUR_MS);
     expect(factIds.size).toBe(0);
   });
