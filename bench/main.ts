@@ -9,13 +9,14 @@ import { RedisSnapshots } from '../src/redis/snapshot-store.ts';
 import { BenchContext } from './context.ts';
 import type { Figure } from './figure.ts';
 import { factsFigure } from './figures/facts.ts';
+import { ingressFigures } from './figures/ingress.ts';
 import { liveFigures } from './figures/live.ts';
 import { machineFigure, memoryFigures } from './figures/machine.ts';
 import { RESERVATION_FIGURES, reservationFigures } from './figures/reservations.ts';
 import { restartFigures } from './figures/restart.ts';
 import { loadNow, markdown, type Report } from './report.ts';
 
-const NAMES = [...RESERVATION_FIGURES, 'facts', 'machine', 'memory', 'restart', 'live'] as const;
+const NAMES = [...RESERVATION_FIGURES, 'facts', 'ingress', 'machine', 'memory', 'restart', 'live'] as const;
 const DEFAULT_SECONDS = 6;
 const HELP = `npm run bench -- [--only NAME]… [--seconds N] [--json FILE] [--cpu-prof]
 
@@ -68,6 +69,7 @@ async function main(): Promise<number> {
     if (RESERVATION_FIGURES.some((name) => wanted.has(name)))
       await measure('reservations', () => reservationFigures(context, wanted));
     if (wanted.has('facts')) await measure('facts', () => factsFigure(context));
+    if (wanted.has('ingress')) await measure('ingress', () => ingressFigures(context));
     if (wanted.has('machine')) await measure('machine', () => machineFigure(context));
     if (wanted.has('memory')) await measure('memory', memoryFigures);
     if (wanted.has('live')) await measure('live', () => liveFigures(context));

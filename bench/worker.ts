@@ -1,5 +1,6 @@
 /** Entry of a child process of the bench. It performs the jobs that it receives as messages. */
 import { serveBareHttp, serveEcho } from './jobs/bare.ts';
+import { loadFacts, publishAlone } from './jobs/facts-ingress.ts';
 import { publishFacts, readFactsBare } from './jobs/facts-stream.ts';
 import { closeReaders, openReaders, paceAtp, receiveAll } from './jobs/live.ts';
 import { loadHttp } from './jobs/load-http.ts';
@@ -7,13 +8,15 @@ import { loadNats } from './jobs/load-nats.ts';
 import { loadPostgres, preparePostgres } from './jobs/load-postgres.ts';
 import { loadRedisLua } from './jobs/load-redis.ts';
 import { foldFacts, measureActors, measureHolds, parseFacts } from './jobs/machine.ts';
-import { awaitFacts, memoryUsed, startHoldfast, stopHoldfast, unitsHeld } from './jobs/node.ts';
+import { awaitFacts, cpuMicros, memoryUsed, startHoldfast, stopHoldfast, unitsHeld } from './jobs/node.ts';
 import { loadSnapshots, readSnapshotsRaw, writeSnapshots } from './jobs/snapshots.ts';
 
 const jobs = {
   awaitFacts,
   closeReaders,
+  cpuMicros,
   foldFacts,
+  loadFacts,
   loadHttp,
   loadNats,
   loadPostgres,
@@ -26,6 +29,7 @@ const jobs = {
   paceAtp,
   parseFacts,
   preparePostgres,
+  publishAlone,
   publishFacts,
   readFactsBare,
   readSnapshotsRaw,

@@ -79,6 +79,12 @@ export async function unitsHeld(): Promise<{ held: number; least: number }> {
   return { held, least };
 }
 
+/** CPU time that the process has used, in microseconds. */
+export async function cpuMicros(): Promise<number> {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
 /** Heap with buffers, and resident memory, in MiB after a garbage collection. */
 export async function memoryUsed(): Promise<{ heapMiB: number; rssMiB: number }> {
   globalThis.gc?.();
