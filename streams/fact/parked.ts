@@ -7,6 +7,7 @@
  *     not fit are cut. All bytes remain at the source that the entry names.
  *  PK3 A fact that is parked for its id gets its mark (streams/fact/park-marks.ts) before its entry.
  */
+import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES, PARKED_STREAM } from '../../config/topology.ts';
 import { type Broker, BrokerError, type StoredMessage } from '../broker.ts';
 import { isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../codec.ts';
@@ -36,7 +37,7 @@ const MESSAGE_BYTES = 3_072;
 const SUBJECT_BYTES = 4_096;
 /** Room for all headers of one message, beside its bytes. */
 const HEADER_BYTES = 16_384;
-/** Bytes kept of an entry that was refused for its size, tried in turn. */
+/** Bytes kept of a message that is larger than a fact may be, or of an entry that was refused for its size, tried in turn. */
 const STUB_BYTES = [4_096, 0];
 
 const PREFIX = 'parked.';
@@ -48,7 +49,9 @@ export async function park(broker: Broker, parking: Parking): Promise<boolean> {
   // The mark comes before the entry, so no replay can count the fact (PK3).
   if (parking.reason === 'id-conflict') await markConflict(broker, parking.source);
   const most = Math.max(0, broker.server.maxPayload - HEADER_BYTES);
-  for (const size of [most, ...STUB_BYTES]) {
+  // A message that is larger than any fact is kept once, at its source.
+  const sizes = parking.bytes.length > LIMITS.factBytes ? STUB_BYTES : [most, ...STUB_BYTES];
+  for (const size of sizes) {
     try {
       await store(broker, parking, Math.min(size, parking.bytes.length));
       return true;

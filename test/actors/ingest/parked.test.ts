@@ -5,6 +5,7 @@ import { FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../../../confi
 import { ask, askUntilDecided } from '../../../harness/callers/http-caller.ts';
 import { NodeProcess, type Servers } from '../../../harness/processes/node-process.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
+import { bytesAt } from '../../../streams/fact/bundle.ts';
 import { NatsBroker } from '../../../streams/nats/broker.ts';
 
 let servers: Servers;
@@ -73,8 +74,9 @@ const POISONS: Record<string, Poison> = {
     reason: 'too-old',
     body: (type, sku) => json(good(type, sku, { occurredAt: new Date(Date.now() - 8 * 86_400_000).toISOString() })),
   },
-  'as much noise as is taken': { reason: 'unreadable', body: () => Buffer.alloc(81_000, 0xc1) },
-  'depth without end': { reason: 'unreadable', body: () => Buffer.from('['.repeat(80_000)) },
+  'more than a fact may have': { reason: 'invalid', body: () => Buffer.alloc(300_000, 0x20) },
+  'as much noise as is taken': { reason: 'unreadable', body: () => Buffer.alloc(65_536, 0xc1) },
+  'depth without end': { reason: 'unreadable', body: () => Buffer.from('['.repeat(65_000)) },
 };
 
 interface Parked {
@@ -205,7 +207,8 @@ it('what comes over HTTP is stored and parked as it was sent, and submitted agai
     ],
   });
   const last = (await broker.stream('RECEIPTS'))?.lastSeq ?? 0;
-  expect(Buffer.from((await broker.message('RECEIPTS', last))?.data ?? []).toString()).toBe(texts[0]);
+  const bundle = (await broker.message('RECEIPTS', last))?.data ?? new Uint8Array();
+  expect(Buffer.from(bytesAt(bundle, 0) ?? []).toString()).toBe(texts[0]);
   // A single body is kept unchanged, including its byte order mark. MessagePack stays MessagePack.
   expect(await post('application/json', `\ufeff ${text('bytes-4', now(), '100')}`)).toMatchObject({ accepted: 1 });
   const packed = packr.pack({ ...good('receipt', 'bytes'), id: 'bytes-5', occurredAt: old, qty: 1_000 });
