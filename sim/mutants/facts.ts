@@ -36,7 +36,11 @@ export const FACTS: readonly Mutant[] = [
     ),
   ),
   mutant('copies of a fact count', put('duplicates-count', `if (String(known) === 'never') {`, { head: true })),
-  mutant('ids are not in the snapshot', put('ids-not-loaded', '')),
+  mutant(
+    'ids are not in the snapshot',
+    // A chunk without ids, because a manifest without its chunks is refused.
+    put('ids-not-loaded', 'factIds.load(manifest.partition, new Uint32Array(), ref.latest);'),
+  ),
   mutant(
     'another fact under a used id counts',
     put('conflicts-count', 'if (this.conflicts.has(`${stream}.${message.seq}`)) {', { head: true }),
