@@ -5,6 +5,8 @@
  *  AW1 The kept state begins with a version. State of another version is not read, and the detectors start empty (PV3).
  *  AW2 State that follows from the book (negative stock, shortfalls, open transfers, held units) is derived from it when a book is loaded.
  *      The detectors' models and the open alarms, with their beginnings, are kept.
+ *  AW3 Alarms that are functions of the book are judged when somebody looks, at most once for each key that changed since the last look.
+ *      So the same facts in any order leave the same ones open, and a key below zero costs a fact no more than another key.
  */
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
@@ -41,6 +43,8 @@ export class AnomalyObserver implements PartitionObserver {
   readonly #sightings: Sightings;
   readonly #sources: ReportingSources;
   readonly #hoarding: Hoarding;
+  /** Keys that changed since the last look, with the moment of the first change and the moment at which it was stored (AW3). */
+  readonly #changed = new Map<StockKey, readonly [at: number, recordedAt: number]>();
 
   constructor(partition: number, { parameters = ANOMALY_DEFAULTS, laneTimeMs }: AnomalyWatchOptions) {
     const { returnPriorShare, returnPriorWeight, countPriorVariance, countPriorWeight } = parameters;
@@ -63,11 +67,13 @@ export class AnomalyObserver implements PartitionObserver {
   }
 
   open(): Iterable<[id: string, alarm: Alarm]> {
+    this.#judgeChanged();
     return this.#context.alarms.open();
   }
 
   /** Alarms raised or changed since the last call, by id; undefined if cleared. */
   takeChanged(): Map<string, Alarm | undefined> {
+    this.#judgeChanged();
     return this.#context.alarms.takeChanged();
   }
 
@@ -81,8 +87,9 @@ export class AnomalyObserver implements PartitionObserver {
     for (const each of heard) this.#sources.hear(each);
   }
 
-  /** Judges anomalies that arise or end with time alone. @param nowMs wall time, in milliseconds since 1970 */
+  /** Judges what changed, and anomalies that arise or end with time alone. @param nowMs wall time, in milliseconds since 1970 */
   tick(nowMs: number): void {
+    this.#judgeChanged();
     const wall = nowMs * 1000;
     judgeSilenceOfKeys(this.#context, wall);
     this.#arrivals.tick(wall);
@@ -115,7 +122,7 @@ export class AnomalyObserver implements PartitionObserver {
         break;
     }
     judgeStock(context, key, before.sellable > 0, fact.type === 'count');
-    judgeBalance(context, key, fact.at, recordedAt);
+    this.#note(key, fact.at, recordedAt);
     if (changes.part !== undefined) {
       this.#hoarding.follow(changes.part);
       this.#judgeLines(changes.part.part.lines, fact.at, recordedAt);
@@ -137,12 +144,22 @@ export class AnomalyObserver implements PartitionObserver {
 
   #judgeLines(lines: readonly PartLine[], at: number, recordedAt: number): void {
     for (const { key } of lines) {
-      judgeBalance(this.#context, key, at, recordedAt);
+      this.#note(key, at, recordedAt);
       this.#hoarding.judge(key, at, recordedAt);
     }
   }
 
+  #note(key: StockKey, at: number, recordedAt: number): void {
+    if (!this.#changed.has(key)) this.#changed.set(key, [at, recordedAt]);
+  }
+
+  #judgeChanged(): void {
+    for (const [key, [at, recordedAt]] of this.#changed) judgeBalance(this.#context, key, at, recordedAt);
+    this.#changed.clear();
+  }
+
   keep(): Uint8Array {
+    this.#judgeChanged();
     const { alarms, clocks, states } = this.#context;
     const others = JSON.stringify({
       places: clocks.keep(),
@@ -162,6 +179,7 @@ export class AnomalyObserver implements PartitionObserver {
   }
 
   load(book: StockBook, kept: Uint8Array | undefined): void {
+    this.#changed.clear();
     // Unreadable state is dropped, and the detectors start empty (AW1).
     if (kept === undefined || kept[0] !== VERSION || !this.#read(book, kept)) this.#beginAnew(book);
     // Balance alarms follow from the book, so every key that may need one is judged (AW2).

@@ -1,9 +1,8 @@
 /**
- * Detects negative_stock (the book's sellable units are below 0) and shortfall (more units are promised than are there).
- *
- * Both follow from the book alone. The change that causes one opens it, and the change that ends it clears it, so one threshold is enough.
- * A stock key that goes back and forth opens a new episode each time.
+ * Detects negative_stock (a bucket of the book is below 0) and shortfall (more units are promised than are there). Both are functions of
+ * the book, so one threshold is enough. A key that goes back and forth between two looks has not changed.
  */
+import { ON_HAND_BUCKETS, type OnHandBucket } from '../../../streams/buckets.ts';
 import type { Severity } from '../../../streams/contract/anomaly-kinds.ts';
 import { available } from '../../stock/availability.ts';
 import type { StockKey } from '../../stock/state.ts';
@@ -15,23 +14,33 @@ export function judgeBalance(context: DetectorContext, key: StockKey, at: number
   judgeShortfall(context, key, at, recordedAt);
 }
 
-function judgeNegative({ alarms, parameters }: DetectorContext, key: StockKey, at: number, recordedAt: number): void {
-  const below = -key.sellable;
-  if (below < parameters.negativeUnits) {
-    if (below <= 0 && alarms.any('negative_stock')) alarms.clear('negative_stock', causeOf(key));
+function judgeNegative(context: DetectorContext, key: StockKey, at: number, recordedAt: number): void {
+  for (const bucket of ON_HAND_BUCKETS) judgeBucket(context, key, bucket, at, recordedAt);
+}
+
+function judgeBucket(
+  { alarms, parameters }: DetectorContext,
+  key: StockKey,
+  bucket: OnHandBucket,
+  at: number,
+  recordedAt: number,
+): void {
+  const units = bucket === 'sellable' ? key.sellable : (key.rare?.[bucket] ?? 0);
+  // Each bucket is a cause of its own. That of sellable is as it was before there were others.
+  const cause = () => (bucket === 'sellable' ? causeOf(key) : `${causeOf(key)}\u0001${bucket}`);
+  if (-units < parameters.negativeUnits) {
+    if (units >= 0 && alarms.any('negative_stock')) alarms.clear('negative_stock', cause());
     return;
   }
-  const { sellable } = key;
-  const severity: Severity = below >= parameters.negativeCriticalUnits ? 'critical' : 'warning';
-  alarms.raise('negative_stock', causeOf(key), {
-    sku: key.sku.name,
-    location: key.location,
+  const severity: Severity = -units >= parameters.negativeCriticalUnits ? 'critical' : 'warning';
+  alarms.raise('negative_stock', cause(), {
+    ...whereOf(key),
     at,
     episode: recordedAt,
     severity,
     tell: () => ({
-      says: `The book says ${sellable} sellable: something came that was not booked, or was sold that is not there.`,
-      figures: { sellable },
+      says: `The book says ${units} ${bucket}: more has left than the book knew of.`,
+      figures: { [bucket]: units },
     }),
   });
 }

@@ -45,7 +45,7 @@ const bundled = (sku: string, value: object, hash = hashOfToken(encodeToken(sku)
   hash,
   acceptedAt: Date.now() * 1000,
   bytes: Buffer.from(JSON.stringify(value)),
-  type: JSON_TYPE,
+  type: JSON_TYPE as typeof JSON_TYPE,
 });
 
 it('stores the facts of a request in as many messages as it has lanes, and gives a verdict on each', async () => {

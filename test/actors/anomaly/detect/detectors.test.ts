@@ -26,10 +26,19 @@ describe('negative_stock', () => {
       figures: { sellable: -11 },
     });
   });
+  it.each(['damaged', 'inspection'] as const)('is an anomaly of its own for the bucket %s', (bucket) => {
+    const shop = stocked(1)().fact('adjustment', { delta: -2, reason: 'binned', bucket });
+    expect(shop.open('negative_stock')).toMatchObject([{ figures: { [bucket]: -2 } }]);
+    shop.fact('sale', { qty: 3 });
+    expect(shop.open('negative_stock')).toHaveLength(2);
+    shop.fact('adjustment', { delta: 2, reason: 'found', bucket });
+    expect(shop.open('negative_stock')).toMatchObject([{ figures: { sellable: -2 } }]);
+  });
+
   it('has another episode, and the same id, when it comes again', () => {
     const shop = stocked(1)().fact('sale', { qty: 3 });
     const [[id, first] = []] = [...shop.observer.open()];
-    shop.fact('receipt', { qty: 5 }).wait(HOUR_MS).fact('sale', { qty: 9 });
+    shop.fact('receipt', { qty: 5 }).look().wait(HOUR_MS).fact('sale', { qty: 9 });
     const [[again, second] = []] = [...shop.observer.open()];
     expect(again).toBe(id);
     expect(second?.episode).toBeGreaterThan(first?.episode ?? Number.POSITIVE_INFINITY);
