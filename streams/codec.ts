@@ -1,7 +1,7 @@
 /** Bodies in JSON or MessagePack. Both mean the same. */
 import { Packr } from 'msgpackr';
 import { msgpackFault } from './msgpack-shape.ts';
-import { utf8Text } from './utf8.ts';
+import { unmarked, utf8Text } from './utf8.ts';
 
 export const JSON_TYPE = 'application/json';
 export const MSGPACK_TYPE = 'application/msgpack';
@@ -26,7 +26,7 @@ export function decodeBody(
   contentType: string | undefined,
   { undefinedToo = false, unchecked = false }: DecodeOptions = {},
 ): unknown {
-  if (!isMsgpack(bytes, contentType)) return JSON.parse(utf8Text(bytes));
+  if (!isMsgpack(bytes, contentType)) return JSON.parse(unmarked(utf8Text(bytes)));
   const fault = unchecked ? undefined : msgpackFault(bytes, MAX_DEPTH, undefinedToo);
   if (fault !== undefined) throw new Error(fault);
   return packr.unpack(bytes);

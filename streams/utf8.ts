@@ -16,13 +16,13 @@ export class NotUtf8 extends Error {
   }
 }
 
-/** Decodes the bytes, without a byte order mark at their beginning. Throws NotUtf8. */
+/** Decodes the bytes; a byte order mark stays in the text. Throws NotUtf8. */
 export function utf8Text(bytes: Uint8Array): string {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   // A replacement character shows that the decoder has met a wrong byte, or that the text holds one of its own.
   const wrong = text.includes('\ufffd') ? wrongByteOf(bytes) : undefined;
   if (wrong !== undefined) throw new NotUtf8(bytes, wrong);
-  return text.startsWith('\ufeff') ? text.slice(1) : text;
+  return text;
 }
 
 /** Offset of the first byte in a range that is not UTF-8; undefined if all of it is. */
@@ -44,6 +44,11 @@ export function unfinishedBytes(bytes: Uint8Array): number {
     if ((byte & CONTINUATION_MASK) !== CONTINUATION) return wantedLength(byte) > back ? back : 0;
   }
   return 0;
+}
+
+/** Text without a byte order mark at its beginning. */
+export function unmarked(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text;
 }
 
 export function hexOf(byte: number | undefined): string {
