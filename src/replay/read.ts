@@ -58,9 +58,9 @@ export async function* readFacts(path: string, options: ReadOptions = {}): Async
 async function* readSource({ name, bytes }: Source, options: ReadOptions): AsyncGenerator<Entry> {
   const text = await begin(decoded(bytes, options.encoding));
   if (text.first.trim() === '') throw new FileFault('is empty');
-  const note = (what: string) => options.note?.(`${name}: ${what}`);
+  const note = (what: string) => options.note?.(`${name} ${what}`);
   const start = tableStart(text.first, COLUMNS, options.delimiter);
-  const format = options.format ?? detect(text.first, start);
+  const format = options.format ?? detect(text.first, start, options);
   if (format === 'facts' && (options.delimiter !== undefined || options.date !== undefined))
     throw new FileFault('holds facts in JSON, to which --delimiter and --date-format do not apply');
   const entries =
@@ -103,10 +103,10 @@ function checked(entry: Entry, { location, asIs }: ReadOptions): Entry {
   return { ...entry, fact: { ...entry.fact, location } };
 }
 
-function detect(first: string, { known, cells }: TableStart): Format {
+function detect(first: string, { known, cells }: TableStart, { delimiter }: ReadOptions): Format {
   if (/^\s*[{[]/.test(first)) return 'facts';
   // A table with another header is shown beside the right one.
-  if (known > 0 || cells > 1) return 'online-retail';
+  if (known > 0 || cells > 1 || delimiter !== undefined) return 'online-retail';
   const [line = ''] = first.trim().split(/[\r\n]/, 1);
   throw new FileFault(
     `is neither online-retail (its first line would be InvoiceNo,StockCode,…) nor facts (it would begin with { or [). Its first line is "${line.slice(0, 80)}"`,

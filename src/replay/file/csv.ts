@@ -31,7 +31,10 @@ export async function* readRows(pieces: AsyncIterable<string>, delimiter: string
   } catch (error) {
     const { code } = error as CsvError;
     if (code !== 'CSV_QUOTE_NOT_CLOSED' && code !== 'CSV_MAX_RECORD_SIZE') throw error;
-    const long = code === 'CSV_MAX_RECORD_SIZE' ? `is longer than ${MAX_ROW_CHARS} characters` : 'is the last';
-    throw new FileFault(`has a quote that is never closed: row ${rows + 1}, where it opens, ${long}`);
+    if (code === 'CSV_QUOTE_NOT_CLOSED') throw new FileFault(`has a quote in row ${rows + 1} that is never closed`);
+    const long = `is longer than ${MAX_ROW_CHARS} characters`;
+    throw new FileFault(
+      `cannot be read from row ${rows + 1} on, which ${long}. A quote in it is probably never closed`,
+    );
   }
 }

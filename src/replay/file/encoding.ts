@@ -6,12 +6,14 @@
  *  EN2 A byte that the encoding does not have ends the reading with its line and offset. It is never replaced.
  */
 import { TextDecoder } from 'node:util';
-import { hexOf, NotUtf8, unfinishedBytes, unmarked, utf8Text } from '../../../streams/utf8.ts';
+import { hexOf, NotUtf8, unfinishedBytes, unmarked, utf8Text, wrongByteOf } from '../../../streams/utf8.ts';
 import { FileFault } from './errors.ts';
 import { peeked } from './sources.ts';
 
 export const ENCODING_RULE = 'a name of the Encoding Standard, such as utf-8, windows-1252, shift_jis or utf-16le';
 const HINT = 'Save it as UTF-8, or name its encoding, such as --encoding windows-1252';
+
+const SINGLE_BYTE = /^(windows-125|iso-8859|koi8|ibm|macintosh|x-mac)/;
 
 /** Windows-1252 from 0x80 to 0x9f. Some releases of Node.js decode these bytes as control characters. */
 const WINDOWS_1252 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ';
@@ -35,8 +37,15 @@ export async function* decoded(bytes: AsyncGenerator<Uint8Array>, label?: string
   const decoder = encoding === 'utf-8' ? new Utf8() : new Other(encoding);
   const lines = new Lines();
   let first = true;
+  // Text of these encodings is never UTF-8 by chance.
+  let unproven = label !== undefined && SINGLE_BYTE.test(encoding);
   try {
     for await (const chunk of all) {
+      if (unproven && chunk.some((byte) => byte >= 0x80)) {
+        unproven = false;
+        if (wrongByteOf(chunk, 0, chunk.length - unfinishedBytes(chunk)) === undefined)
+          throw new FileFault(`is UTF-8, although --encoding says ${label}. Leave the option out`);
+      }
       const text = decoder.text(chunk);
       lines.add(text);
       if (text === '') continue;
@@ -46,20 +55,29 @@ export async function* decoded(bytes: AsyncGenerator<Uint8Array>, label?: string
     decoder.end();
   } catch (error) {
     if (!(error instanceof WrongByte)) throw error;
-    lines.add(error.before);
-    throw new FileFault(`is not ${encoding.toUpperCase()}: ${error.message} in line ${lines.current}. ${HINT}`);
+    const { byte, offset, before } = error;
+    lines.add(before);
+    const place = `in line ${lines.current}, at offset ${offset}`;
+    const what =
+      byte === undefined
+        ? `it ends in the middle of a character ${place}`
+        : `the byte ${hexOf(byte)} ${place}, is wrong`;
+    throw new FileFault(`is not ${encoding.toUpperCase()}: ${what}. ${HINT}`);
   }
 }
 
 /** Where decoding ended (EN2). */
 class WrongByte extends Error {
+  readonly offset: number;
+  /** Undefined if the file ends in the middle of a character. */
+  readonly byte: number | undefined;
   /** The text of the piece before it. */
   readonly before: string;
 
-  /** @param byte undefined if the end of the file is in the middle of a character */
   constructor(offset: number, byte: number | undefined, before = '') {
-    const end = 'it ends in the middle of a character';
-    super(byte === undefined ? end : `the byte ${hexOf(byte)} at offset ${offset} is wrong,`);
+    super();
+    this.offset = offset;
+    this.byte = byte;
     this.before = before;
   }
 }

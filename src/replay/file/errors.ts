@@ -5,8 +5,9 @@ export class ReadError extends Error {
   override readonly name = 'ReadError';
 }
 
-/** Says what is wrong with a file, so that the message begins with its name. */
+/** Says what is wrong with a file, so that the message begins with its name. Throws an error that is a bug of this program. */
 export function readError(file: string, error: unknown): ReadError {
+  if (!(error instanceof FileFault) && (error as NodeJS.ErrnoException).code === undefined) throw error;
   return new ReadError(`${file} ${saying(error)}`, { cause: error });
 }
 

@@ -62,7 +62,7 @@ export function onlineRetailReader(
     if (together && line > 1 && invoice !== invoiceBefore) {
       together = false;
       note?.(
-        `from row ${place} on, rows of one invoice are not together. Ids number them in the order of the file, so the rows of a file that was sorted again have other ids`,
+        `has rows of one invoice that are not together, from row ${place} on. Ids number the rows of an invoice in the order of the file, so a file that was sorted again has other ids`,
       );
     }
     invoiceBefore = invoice;
@@ -89,7 +89,7 @@ export function onlineRetailReader(
 
 function wrongDate(written: string, date: ReadDate): string {
   if (date !== isoDate) return `InvoiceDate is "${written}", which is not as --date-format says`;
-  return `InvoiceDate is "${written}", but must be like 2010-12-01 08:26:00. --date-format names another form`;
+  return `InvoiceDate is "${written}", but must be like 2010-12-01 08:26:00. Give another form with --date-format`;
 }
 
 interface Common {
