@@ -20,7 +20,7 @@ const ROOMS = {
     'ownership stock',
     'book',
   ],
-  streams: ['contract', 'fact journal', 'memory nats read', '.'],
+  streams: ['contract', 'fact journal', 'memory nats read', '.', 'bytes'],
 };
 
 /** Each third-party client stands behind one door. */

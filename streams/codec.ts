@@ -1,7 +1,7 @@
 /** Bodies in JSON or MessagePack. Both mean the same. */
 import { Packr } from 'msgpackr';
-import { msgpackFault } from './msgpack-shape.ts';
-import { unmarked, utf8Text } from './utf8.ts';
+import { msgpackFault } from './bytes/msgpack-shape.ts';
+import { unmarked, utf8Text } from './bytes/utf8.ts';
 
 export const JSON_TYPE = 'application/json';
 export const MSGPACK_TYPE = 'application/msgpack';

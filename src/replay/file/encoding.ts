@@ -6,7 +6,7 @@
  *  EN2 A byte that the encoding does not have ends the reading with its line and offset. It is never replaced.
  */
 import { TextDecoder } from 'node:util';
-import { hexOf, NotUtf8, unfinishedBytes, unmarked, utf8Text, wrongByteOf } from '../../../streams/utf8.ts';
+import { hexOf, NotUtf8, unfinishedBytes, unmarked, utf8Text, wrongByteOf } from '../../../streams/bytes/utf8.ts';
 import { FileFault } from './errors.ts';
 import { peeked } from './sources.ts';
 

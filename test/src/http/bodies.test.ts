@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { msgpackFault } from '../../../streams/msgpack-shape.ts';
+import { msgpackFault } from '../../../streams/bytes/msgpack-shape.ts';
 import { type Front, front, SALE } from './front.ts';
 
 const packr = new Packr({ useRecords: false });

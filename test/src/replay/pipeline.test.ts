@@ -51,7 +51,10 @@ describe('replay of real months', () => {
 describe('replay to a node whose horizon is a week', () => {
   it('ends before it has filled PARKED, and moves the stamps if it is asked to', async () => {
     await withNode(async (node) => {
-      const parked = async () => (await (await fetch(`http://${node.http}/v1/parked?limit=1`)).json()).parked.length;
+      const parked = async () => {
+        const answer = (await (await fetch(`http://${node.http}/v1/parked?limit=1`)).json()) as { parked: unknown[] };
+        return answer.parked.length;
+      };
       const { code, summary } = await replayed(node, SHIPPED_MONTH);
       expect([code, summary.published, summary.unsent, await parked()]).toEqual([1, 0, 100, 0]);
       expect(summary.stopped).toMatch(/^the first 100 facts would all be refused, so nothing was sent \(100 too-old\)/);

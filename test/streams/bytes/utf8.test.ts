@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { unfinishedBytes, utf8Text, wrongByteOf } from '../../streams/utf8.ts';
+import { unfinishedBytes, utf8Text, wrongByteOf } from '../../../streams/bytes/utf8.ts';
 
 /** Bytes that are mostly text, with a few of any kind among them. */
 const bytes = fc
