@@ -20,7 +20,7 @@ const ROOMS = {
     'ownership stock',
     'book',
   ],
-  streams: ['contract', 'fact journal', 'memory nats read', '.'],
+  streams: ['contract', 'fact journal', 'memory nats read', '.', 'bytes'],
 };
 
 /** Each third-party client stands behind one door. */
@@ -36,6 +36,8 @@ const DOORS = [
   ['pino', 'src/process/log.ts'],
   ['commander', 'src/cli/'],
   ['cli-progress', 'src/replay/command.ts'],
+  ['csv-parse', 'src/replay/file/csv.ts'],
+  ['yauzl', 'src/replay/file/zip.ts'],
   ['simple-statistics', 'actors/anomaly/detect/probability.ts'],
   ['uplot', 'dashboards/web/parts/chart.tsx'],
   ['preact|@preact/[^/]+', 'dashboards/web/'],

@@ -28,7 +28,7 @@ export interface Event {
 export async function realFacts(files: readonly string[]): Promise<Fact[]> {
   const facts: Fact[] = [];
   for (const file of files) {
-    for await (const entry of readFacts(file, { format: 'online-retail' })) {
+    for await (const { entry } of readFacts(file, { format: 'online-retail' })) {
       if (entry.kind !== 'fact') continue;
       const invoice = String(entry.fact.id).split(':')[0] as string;
       const device = TILLS[hash64(invoice).lo % TILLS.length];

@@ -1,6 +1,7 @@
 /** Bodies in JSON or MessagePack. Both mean the same. */
 import { Packr } from 'msgpackr';
-import { msgpackFault } from './msgpack-shape.ts';
+import { msgpackFault } from './bytes/msgpack-shape.ts';
+import { unmarked, utf8Text } from './bytes/utf8.ts';
 
 export const JSON_TYPE = 'application/json';
 export const MSGPACK_TYPE = 'application/msgpack';
@@ -17,14 +18,15 @@ export interface DecodeOptions {
 
 /**
  * Decodes a body, and throws if it is malformed. Without a content type the first byte decides. JSON begins with `{`, `[`, whitespace or a
- * byte order mark. MessagePack from outside is decoded here only, after a check of its shape and depth.
+ * byte order mark. MessagePack from outside is decoded here only, after a check of its shape and depth. Text is UTF-8 in both; the error
+ * names the first byte that is not.
  */
 export function decodeBody(
   bytes: Uint8Array,
   contentType: string | undefined,
   { undefinedToo = false, unchecked = false }: DecodeOptions = {},
 ): unknown {
-  if (!isMsgpack(bytes, contentType)) return JSON.parse(textOf(bytes));
+  if (!isMsgpack(bytes, contentType)) return JSON.parse(unmarked(utf8Text(bytes)));
   const fault = unchecked ? undefined : msgpackFault(bytes, MAX_DEPTH, undefinedToo);
   if (fault !== undefined) throw new Error(fault);
   return packr.unpack(bytes);
@@ -65,15 +67,4 @@ export function encodeBody(value: unknown, contentType: string): Uint8Array {
   return contentType === MSGPACK_TYPE ? packr.pack(value) : Buffer.from(JSON.stringify(value));
 }
 
-/**
- * Decodes UTF-8 strictly. The strict decoder is slow on short bodies, so it runs only if a fast decoder shows a replacement character or
- * the text may begin with a byte order mark.
- */
-function textOf(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-  return bytes[0] === BYTE_ORDER_MARK || text.includes(REPLACEMENT) ? decoder.decode(bytes) : text;
-}
-
 const BYTE_ORDER_MARK = 0xef;
-const REPLACEMENT = '\ufffd';
-const decoder = new TextDecoder('utf-8', { fatal: true });

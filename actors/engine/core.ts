@@ -63,6 +63,7 @@ export interface Core {
   readonly facts: StreamFactIngress;
   /** Answers to other nodes about partitions that they believe to be owned here. */
   readonly handlers: PeerHandlers<CoreOperation>;
+  readonly rules: Pick<Rules, 'next'>;
   /** Whether requests from other nodes for a partition are answered here. */
   readonly serves: (partition: number) => boolean;
 }
@@ -150,7 +151,7 @@ export function buildCore(deps: CoreDeps): Core {
       return places === undefined ? { verdict: found?.[0] } : { verdicts: found };
     },
   };
-  return { ownership, engine, router, facts, handlers, serves };
+  return { ownership, engine, router, facts, handlers, rules, serves };
 }
 
 /** How far this owner has come, for commands that read the streams. */

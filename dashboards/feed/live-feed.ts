@@ -59,7 +59,7 @@ export interface LiveDeps {
   readonly outcomes: readonly string[];
   readonly anomalies: AnomalySource;
   /** The fields of `system` beside nodes and owners. */
-  readonly system: () => Promise<Pick<SystemTopic, 'parked' | 'durability' | 'version'>>;
+  readonly system: () => Promise<Pick<SystemTopic, 'parked' | 'durability' | 'horizonSeconds' | 'version'>>;
   readonly sent: () => void;
   readonly encoded: () => void;
   readonly skipped: () => void;

@@ -32,11 +32,7 @@ export function readBody(bytes: Uint8Array, form: BodyType): unknown {
   try {
     return decodeBody(bytes, form);
   } catch (error) {
-    throw new Refusal('malformed', `the body is not ${name}: ${reason(error)}`);
+    const reason = error instanceof Error ? error.message.slice(0, 200) : 'it cannot be read';
+    throw new Refusal('malformed', `the body is not ${name}: ${reason}`);
   }
-}
-
-function reason(error: unknown): string {
-  if (!(error instanceof Error)) return 'it cannot be read';
-  return error instanceof TypeError ? 'it is not UTF-8' : error.message.slice(0, 200);
 }

@@ -24,7 +24,7 @@ const RETURNS = [
 export async function* movements(path: string, demo: Demo, prefix: string): AsyncGenerator<SentFact> {
   const staged = new Set<string>(demo.staged.map(({ sku }) => sku));
   const due = new Due();
-  for await (const entry of readFacts(path, { format: 'online-retail', location: demo.warehouse })) {
+  for await (const { entry } of readFacts(path, { format: 'online-retail', location: demo.warehouse })) {
     if (entry.kind !== 'fact') continue;
     const sale = entry.fact as unknown as RealFact;
     yield* due.upTo(parseInstant(sale.occurredAt) ?? 0);

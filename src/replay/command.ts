@@ -3,16 +3,21 @@
  * cli-progress.
  */
 import { statSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
 import progress from 'cli-progress';
 import type { Clock } from '../../streams/clock.ts';
-import { isName, NAME_RULE } from '../../streams/names.ts';
+import { isName, NAME_RULE, printable, printableJson } from '../../streams/names.ts';
 import { Client } from '../client/client.ts';
 import { SteadyClock } from '../process/steady-clock.ts';
-import { httpSender } from './http-sender.ts';
+import { DATE_FORMAT_RULE, dateReader } from './file/date-format.ts';
+import { ENCODING_RULE, isEncoding } from './file/encoding.ts';
+import { DELIMITER_RULE, parseDelimiter } from './file/table.ts';
+import { httpHorizonMs, httpSender } from './http-sender.ts';
 import { parseSpeed, SPEED_RULE } from './pace.ts';
 import { FORMATS, type Format } from './read.ts';
 import { exitCodeOf, type ReplayProgress, type ReplaySummary, replay } from './replay.ts';
 import type { Send } from './send.ts';
+import { adviceOn } from './trial.ts';
 
 /** Options as typed. Their text is checked here. */
 export interface ReplayArgs {
@@ -23,15 +28,22 @@ export interface ReplayArgs {
   readonly speed?: string | undefined;
   readonly location?: string | undefined;
   readonly fromNow?: boolean | undefined;
+  readonly encoding?: string | undefined;
+  readonly delimiter?: string | undefined;
+  readonly dateFormat?: string | undefined;
+  readonly asIs?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
 export interface ReplayIo {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  /** A person is asked only if this and stderr are a terminal. */
+  readonly stdin?: (NodeJS.ReadableStream & { readonly isTTY?: boolean }) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly clock?: Clock | undefined;
   /** Used instead of HTTP. */
   readonly send?: Send | undefined;
+  readonly horizonMs?: (() => Promise<number | undefined>) | undefined;
 }
 
 const LINE_EVERY_MS = 2_000;
@@ -53,19 +65,31 @@ export async function runReplay(args: ReplayArgs, io: ReplayIo): Promise<number>
   const clock = io.clock ?? new SteadyClock();
   const totalBytes = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
   const show = io.stderr.isTTY === true ? bar(io.stderr, totalBytes) : lines(io.stderr, totalBytes, clock);
+  const client = new Client([args.http]);
   const summary = await replay({
     files: args.files,
-    format: args.format as Format | undefined,
+    reading: {
+      format: args.format as Format | undefined,
+      location: args.location,
+      encoding: args.encoding,
+      delimiter: args.delimiter === undefined ? undefined : parseDelimiter(args.delimiter),
+      date: args.dateFormat === undefined ? undefined : dateReader(args.dateFormat),
+      asIs: args.asIs,
+    },
     speed: args.speed === undefined ? 'max' : parseSpeed(args.speed),
-    location: args.location,
     fromNow: args.fromNow,
-    send: io.send ?? httpSender(new Client([args.http])),
+    send: io.send ?? httpSender(client),
+    horizonMs: io.send === undefined ? () => httpHorizonMs(client) : io.horizonMs,
+    goOn: (doubt) => {
+      show.end();
+      return asked(doubt, io);
+    },
     clock,
     signal: io.signal,
     progress: show.progress,
   });
   show.end();
-  io.stdout.write(args.json === true ? `${JSON.stringify(summary)}\n` : describe(summary));
+  io.stdout.write(args.json === true ? printableJson(`${JSON.stringify(summary)}\n`) : describe(summary));
   return exitCodeOf(summary);
 }
 
@@ -80,32 +104,22 @@ export function describe(summary: ReplaySummary): string {
     `accepted    ${number(accepted)}`,
     `duplicates  ${number(duplicates)}`,
     `refused     ${number(refused)}${codes.length > 0 ? ` (${codes.join(', ')})` : ''}`,
-    `skipped     ${number(skipped)}${skipped > 0 ? ' (rows that are no stock, such as postage and fees)' : ''}`,
+    `skipped     ${number(skipped)}${skipped > 0 ? ' (rows that are no stock, such as postage, fees and repeated headers)' : ''}`,
   ];
   if (unsent > 0) out.push(`unsent      ${number(unsent)}`);
   for (const { file, place, id, code, message } of summary.refusals) {
     out.push(`  ${file}:${place}${id === undefined ? '' : ` ${id}`} ${code}: ${message}`);
   }
   if (refused > summary.refusals.length) out.push(`  and ${number(refused - summary.refusals.length)} more`);
-  out.push(...advice(summary));
-  if (stopped !== null)
-    out.push(`Not finished: ${stopped}. What was stored counts once: replay the same files again to go on.`);
-  return `${out.join('\n')}\n`;
-}
-
-function advice({ refusedByCode }: ReplaySummary): string[] {
-  const out: string[] = [];
-  if ((refusedByCode['too-old'] ?? 0) > 0) {
-    out.push(
-      'too-old: they happened before the idempotency horizon and are parked. Give the first node HOLDFAST_HORIZON=off, or later end all nodes and run holdfast horizon off, or use --from-now.',
-    );
-  }
-  if ((refusedByCode['id-conflict'] ?? 0) > 0) {
-    out.push(
-      'id-conflict: these ids were stored with other content before (other stamps, by --from-now, are other content) and are parked.',
-    );
-  }
-  return out;
+  out.push(...adviceOn(summary.refusedByCode).filter((advice) => stopped?.includes(advice) !== true));
+  for (const note of summary.notes) out.push(`Note: ${note}.`);
+  if (stopped !== null) out.push(`Not finished: ${stopped}`);
+  if (stopped !== null && accepted + duplicates > 0)
+    out.push('What was stored counts once, so the same files can be replayed again.');
+  return `${out
+    .flatMap((text) => text.split('\n'))
+    .map(printable)
+    .join('\n')}\n`;
 }
 
 function wrongUsage(args: ReplayArgs): string | undefined {
@@ -119,6 +133,15 @@ function wrongUsage(args: ReplayArgs): string | undefined {
   if (args.location !== undefined && !isName(args.location)) {
     return `--location is "${args.location}", but must be ${NAME_RULE}`;
   }
+  if (args.encoding !== undefined && !isEncoding(args.encoding)) {
+    return `--encoding is "${args.encoding}", but must be ${ENCODING_RULE}`;
+  }
+  if (args.delimiter !== undefined && parseDelimiter(args.delimiter) === undefined) {
+    return `--delimiter is "${args.delimiter}", but must be ${DELIMITER_RULE}`;
+  }
+  if (args.dateFormat !== undefined && dateReader(args.dateFormat) === undefined) {
+    return `--date-format is "${args.dateFormat}", but must be ${DATE_FORMAT_RULE}`;
+  }
   return undefined;
 }
 
@@ -126,8 +149,25 @@ function sizeOf(file: string): number | undefined {
   return statSync(file, { throwIfNoEntry: false })?.size;
 }
 
+/** Asks a person whether to go on. Without a terminal the answer is no. */
+async function asked(doubt: string, { stdin, stderr, signal }: ReplayIo): Promise<boolean> {
+  if (stdin?.isTTY !== true || stderr.isTTY !== true) return false;
+  const lines = createInterface({ input: stdin, output: stderr, terminal: false });
+  try {
+    const question = `${doubt.split('\n').map(printable).join('\n')}\nSend the facts all the same? [y/N] `;
+    const answer = await lines.question(question, signal === undefined ? {} : { signal });
+    return /^y(es)?$/i.test(answer.trim());
+  } catch {
+    // Stopped at the question.
+    return false;
+  } finally {
+    lines.close();
+  }
+}
+
 interface Show {
   readonly progress: (progress: ReplayProgress) => void;
+  /** What comes after it is shown again. */
   readonly end: () => void;
 }
 
@@ -144,9 +184,11 @@ function bar(stream: NodeJS.WritableStream, totalBytes: number): Show {
     barCompleteChar: '█',
     barIncompleteChar: '░',
   });
-  single.start(totalBytes, 0, { published: 0, refused: 0 });
   return {
-    progress: (progress) => single.update(progress.bytes, progress),
+    progress: (progress) => {
+      if (!single.isActive) single.start(totalBytes, 0, progress);
+      single.update(progress.bytes, progress);
+    },
     end: () => single.stop(),
   };
 }

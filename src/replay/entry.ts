@@ -8,3 +8,14 @@ export type Entry =
   | { readonly kind: 'fact'; readonly place: number; readonly fact: SentFact }
   | { readonly kind: 'skipped'; readonly place: number; readonly why: string }
   | { readonly kind: 'refused'; readonly place: number; readonly message: string };
+
+/** A fact or a row that is not stored, and where it stands. */
+export interface Refusal {
+  readonly file: string;
+  /** Row or line, from 1. */
+  readonly place: number;
+  readonly id?: string;
+  /** `unreadable` if it never left this program, otherwise the server's code. */
+  readonly code: string;
+  readonly message: string;
+}

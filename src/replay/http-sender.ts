@@ -25,6 +25,13 @@ export function httpSender(client: Client): Send {
   };
 }
 
+/** The server's idempotency horizon; undefined if it is off, or if the server does not say it. */
+export async function httpHorizonMs(client: Client): Promise<number | undefined> {
+  const asked = await client.ask<{ readonly horizonSeconds?: unknown }>('GET', '/v1/system');
+  const seconds = asked.ok ? asked.body.horizonSeconds : undefined;
+  return typeof seconds === 'number' ? seconds * 1000 : undefined;
+}
+
 function refusal({ problem, base, retryAfterMs }: Refused): SendError {
   const { status, detail } = problem;
   if (status === NO_ANSWER) return new SendError(`${detail}: ${START_ADVICE}`, 'again');

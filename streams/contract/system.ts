@@ -183,6 +183,8 @@ export const systemAnswer = growing({
   parked: z.int(),
   /** How durable an answer is on these servers, as reported at start. */
   durability: z.string(),
+  /** Facts that happened longer ago are parked. Null if the horizon is off, or while the node starts. */
+  horizonSeconds: z.number().nullable(),
   version: z.string(),
 }).meta({ id: 'System' });
 

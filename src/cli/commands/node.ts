@@ -21,6 +21,10 @@ interface ReplayOptions {
   readonly speed?: string;
   readonly location?: string;
   readonly fromNow?: boolean;
+  readonly encoding?: string;
+  readonly delimiter?: string;
+  readonly dateFormat?: string;
+  readonly asIs?: boolean;
   readonly http?: string;
   readonly json?: boolean;
 }
@@ -44,22 +48,27 @@ export function addNodeCommands(program: Command, run: CliRun): void {
   });
   program
     .command('replay')
-    .description('publish facts from files, .gz too; exit code 0 only if all were stored')
+    .description('publish facts from files, gzip and zip too; exit code 0 only if all were stored')
     .argument('<file...>', 'files of facts')
     .option('--format <format>', 'online-retail or facts; without it the file tells')
     .option('--speed <n>', '60 plays an hour in a minute; max (default) does not wait')
     .option('--location <id>', 'where the facts of a file without locations happened')
     .option('--from-now', 'move the stamps so that the first fact happens now')
+    .option('--encoding <name>', 'of files that are not UTF-8 and have no byte order mark, such as windows-1252')
+    .option('--delimiter <name>', 'comma, semicolon, tab or pipe; without it the header tells')
+    .option('--date-format <form>', 'of InvoiceDate, such as "D/M/YYYY H:mm"; without it 2010-12-01 08:26:00')
+    .option('--as-is', 'take SKUs that a spreadsheet seems to have spoiled, such as 6.93217E+12')
     .option('--http <host:port>', 'the node to send to (HOLDFAST_HTTP)')
     .option('--json', 'print the counts as JSON')
-    .action(async (files: string[], { format, speed, location, fromNow, http, json }: ReplayOptions) => {
+    .action(async (files: string[], { http, ...options }: ReplayOptions) => {
       const { runReplay } = await import('../../replay/command.ts');
       const stop = new AbortController();
       const interrupt = () => stop.abort();
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt);
       const address = await findHttp(http, run.env);
-      const args = { files, http: address, format, speed, location, fromNow, json };
-      run.exitCode = await runReplay(args, { stdout: run.stdout, stderr: run.stderr, signal: stop.signal });
+      const { stdout, stderr } = run;
+      const io = { stdout, stderr, stdin: process.stdin, signal: stop.signal };
+      run.exitCode = await runReplay({ ...options, files, http: address }, io);
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, interrupt);
     });
   const doctor = program

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ParkedFact } from '../../../actors/ports/ports.ts';
-import { JSON_TYPE } from '../../../streams/codec.ts';
+import { decodeBody, JSON_TYPE } from '../../../streams/codec.ts';
 import type { ParkedAnswer } from '../../../streams/contract/operator.ts';
 import { path } from '../../client/client.ts';
 import { askDesk, type DeskOptions, deskCommand } from '../support/ask-node.ts';
@@ -78,7 +78,7 @@ function parkedText({ seq, parkedAt, reason, source, message, contentType, bytes
 
 function readFact(file: string): unknown {
   try {
-    return JSON.parse(readFileSync(file, 'utf8'));
+    return decodeBody(readFileSync(file), JSON_TYPE);
   } catch (error) {
     throw new UsageError(`${file} cannot be read as JSON: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -198,6 +198,7 @@ const system: Operation = {
         owners: [{ node: 'node-1', epoch: 41 }, null],
         parked: 0,
         durability: 'durability: every answer is on disk (one copy, sync always)',
+        horizonSeconds: 604_800,
         version: '0.2.0',
       },
     },

@@ -56,7 +56,7 @@ export interface LiveSystemDeps {
   readonly clock: Clock;
   readonly broker: NatsBroker;
   readonly peers: NatsPeers;
-  readonly core: Pick<Core, 'engine' | 'serves' | 'ownership'>;
+  readonly core: Pick<Core, 'engine' | 'serves' | 'ownership' | 'rules'>;
   readonly counts: LiveCounts;
   readonly interest: SkuInterests;
   readonly metrics: Metrics;
@@ -86,7 +86,11 @@ export function buildLiveFeed(deps: LiveSystemDeps): LiveFeed {
     report: reporter(deps, () => feed.hub.size),
     outcomes: RESERVATION_OUTCOMES,
     anomalies,
-    system: async () => ({ parked: await parked(), durability: deps.durability, version: VERSION }),
+    system: async () => {
+      const horizonMs = core.rules.next(clock.nowMs())?.horizonMs ?? null;
+      const horizonSeconds = horizonMs === null ? null : horizonMs / 1000;
+      return { parked: await parked(), durability: deps.durability, horizonSeconds, version: VERSION };
+    },
     sent: () => metrics.count('live_messages_total'),
     encoded: () => metrics.count('live_encoded_total'),
     skipped: () => metrics.count('live_skipped_total'),

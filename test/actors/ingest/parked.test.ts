@@ -36,6 +36,7 @@ function good(type: string, sku: string, more: object = {}): Record<string, unkn
 }
 interface Poison {
   readonly reason: string;
+  readonly message?: RegExp;
   readonly body: (type: string, sku: string) => Uint8Array;
   readonly subject?: (type: string, sku: string) => string;
 }
@@ -46,6 +47,7 @@ const POISONS: Record<string, Poison> = {
   'broken MessagePack': { reason: 'unreadable', body: () => Buffer.from([0xc7, 0xff, 0x01]) },
   'invalid UTF-8': {
     reason: 'unreadable',
+    message: /: the byte 0xFF at offset \d+ is not UTF-8$/,
     body: (type, sku) =>
       Buffer.concat([json(good(type, sku)).subarray(0, -1), Buffer.from(',"note":"\xff\xfe"}', 'latin1')]),
   },
@@ -118,7 +120,7 @@ describe.each(FACT_STREAM_NAMES)('in %s', (stream: FactStream) => {
       const found = await mine();
       const { body } = await ask(node.url, 'GET', `/v1/parked/${found[0]?.seq}`);
       expect(Buffer.from(body.bytes, 'base64').equals(bytes), what).toBe(true);
-      expect(found[0]?.message).not.toBe('');
+      expect(found[0]?.message).toMatch(poison.message ?? /./);
     }
   }, 60_000);
 

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { msgpackFault } from '../../../streams/msgpack-shape.ts';
+import { msgpackFault } from '../../../streams/bytes/msgpack-shape.ts';
 import { type Front, front, SALE } from './front.ts';
 
 const packr = new Packr({ useRecords: false });
@@ -90,6 +90,11 @@ describe('MessagePack', () => {
     }
   });
 
+  it('names the first byte that is not UTF-8', async () => {
+    const answer = await post('/v1/atp', Buffer.from([0x81, 0xa1, 0x61, 0xa3, 0x62, 0xc3, 0x28]), PACKED);
+    expect(answer.json().detail).toBe('the body is not MessagePack: the byte 0xC3 at offset 5 is not UTF-8');
+  });
+
   it('finds no fault in what an encoder makes, and survives any bytes', async () => {
     fc.assert(fc.property(fc.jsonValue({ maxDepth: 8 }), (value) => msgpackFault(packr.pack(value), 64) === undefined));
     await fc.assert(
@@ -127,10 +132,15 @@ describe('JSON', () => {
     expect((await post('/v1/facts', nested(100_000), PLAIN)).statusCode).toBe(400);
   });
 
-  it('refuses what is not UTF-8', async () => {
-    const latin1 = Buffer.from(JSON.stringify({ lines: [{ sku: 'café' }] }), 'latin1');
-    const answer = await post('/v1/atp', latin1, PLAIN);
-    expect([answer.statusCode, answer.json().detail]).toEqual([400, 'the body is not JSON: it is not UTF-8']);
+  it('refuses what is not UTF-8, and names the first wrong byte', async () => {
+    for (const url of ['/v1/facts', '/v1/atp', '/v1/reservations']) {
+      const latin1 = Buffer.from(JSON.stringify({ lines: [{ sku: 'café' }] }), 'latin1');
+      const answer = await post(url, latin1, PLAIN);
+      expect([answer.statusCode, answer.json().detail]).toEqual([
+        400,
+        'the body is not JSON: the byte 0xE9 at offset 21 is not UTF-8',
+      ]);
+    }
   });
 
   it('keeps a field called __proto__ away from objects', async () => {

@@ -45,7 +45,8 @@ export class MemorySystem implements SystemView {
   };
 
   async system() {
-    return { nodes: [], partitions: 32, owners: [], parked: 0, durability: 'durability: none', version: '0.1.0' };
+    const said = { durability: 'durability: none', horizonSeconds: null, version: '0.1.0' };
+    return { nodes: [], partitions: 32, owners: [], parked: 0, ...said };
   }
 
   #all(names: readonly string[]): readonly string[] {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { SentFact } from '../../../src/replay/entry.ts';
-import { onlineRetailReader } from '../../../src/replay/online-retail.ts';
+import { onlineRetailReader } from '../../../src/replay/file/online-retail.ts';
 import { readFacts } from '../../../src/replay/read.ts';
 import { parseFact } from '../../../streams/fact/fact.ts';
 import { dataFolder, monthFile } from './data-folder.ts';
@@ -39,7 +39,7 @@ async function readMonth(file: string) {
   };
   const sellable = new Map<string, number>();
   const facts = new Map<string, SentFact>();
-  for await (const entry of readFacts(file)) {
+  for await (const { entry } of readFacts(file)) {
     table.rows++;
     if (entry.kind === 'refused') throw new Error(`row ${entry.place} ${entry.message}`);
     if (entry.kind === 'skipped') {
@@ -192,7 +192,8 @@ describe('a row', () => {
     ['an adjustment of 0', ['1', '22423', 'x', '0', AT, '0', '', 'UK'], 'delta must be'],
     ['a broken quantity', ['1', '22423', 'x', '1.5', AT, '1', '1', 'UK'], 'Quantity is "1.5"'],
     ['no date', ['1', '22423', 'x', '1', '2010-02-30 08:00', '1', '1', 'UK'], 'InvoiceDate is'],
-    ['no code', ['1', ' ', 'x', '1', AT, '1', '1', 'UK'], 'sku must be'],
+    ['no code', ['1', ' ', 'x', '1', AT, '1', '1', 'UK'], 'StockCode is empty'],
+    ['a price with a comma', ['1', '22423', 'x', '1', AT, '2,55', '1', 'UK'], 'UnitPrice is "2,55"'],
     ['no invoice', ['', '22423', 'x', '1', AT, '1', '1', 'UK'], 'InvoiceNo is empty'],
     ['too few cells', ['1', '22423', 'x', '1'], '4 columns'],
   ])('is refused with its number if it is %s', (_, row, message) => {
@@ -200,7 +201,7 @@ describe('a row', () => {
   });
 
   test('is numbered within its invoice in file order, with what is skipped or refused counted too', () => {
-    const next = onlineRetailReader(HEADER, 'store-1');
+    const next = onlineRetailReader(HEADER, { location: 'store-1' });
     const row = (invoice: string, code: string, qty: string) => [invoice, code, 'x', qty, AT, '1', '1', 'UK'];
     const rows = [
       row('1', 'A', '1'),
@@ -217,7 +218,7 @@ describe('a row', () => {
   });
 
   test('needs its columns, in any order', () => {
-    expect(() => onlineRetailReader(['InvoiceNo', 'StockCode'])).toThrow('missing: Description, Quantity');
+    expect(() => onlineRetailReader(['InvoiceNo', 'StockCode'])).toThrow('without Description, Quantity');
     const shuffled = onlineRetailReader(HEADER.toReversed());
     expect(shuffled(['UK', '1', '2.5', AT, '6', 'x', '22423', '9'], 2)).toMatchObject({
       kind: 'fact',

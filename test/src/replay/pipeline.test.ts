@@ -12,7 +12,7 @@ import { createLog } from '../../../src/process/log.ts';
 import { runReplay } from '../../../src/replay/command.ts';
 import type { ReplaySummary } from '../../../src/replay/replay.ts';
 import { deriveFacts, expectedStock } from './complete-journey.ts';
-import { journeyFile, monthFile } from './data-folder.ts';
+import { journeyFile, monthFile, SHIPPED_MONTH } from './data-folder.ts';
 import { readIndependently } from './independent-reader.ts';
 
 /** A sample of three months. All of them would take five minutes longer, because each month passes through the whole program twice. */
@@ -48,6 +48,27 @@ describe('replay of real months', () => {
   );
 });
 
+describe('replay to a node whose horizon is a week', () => {
+  it('ends before it has filled PARKED, and moves the stamps if it is asked to', async () => {
+    await withNode(async (node) => {
+      const parked = async () => {
+        const answer = (await (await fetch(`http://${node.http}/v1/parked?limit=1`)).json()) as { parked: unknown[] };
+        return answer.parked.length;
+      };
+      const { code, summary } = await replayed(node, SHIPPED_MONTH);
+      expect([code, summary.published, summary.unsent, await parked()]).toEqual([1, 0, 100, 0]);
+      expect(summary.stopped).toMatch(/^the first 100 facts would all be refused, so nothing was sent \(100 too-old\)/);
+      const small = join(mkdtempSync(join(tmpdir(), 'holdfast-old-')), 'old.ndjson');
+      const fact = { id: 'old', type: 'sale', sku: 'A', location: 'x', occurredAt: '2010-12-01T08:26:00Z', qty: 1 };
+      writeFileSync(small, JSON.stringify(fact));
+      const one = await replayed(node, small);
+      expect([one.code, one.summary.refusedByCode, await parked()]).toEqual([1, { 'too-old': 1 }, 1]);
+      const moved = await replayed(node, small, true);
+      expect([moved.code, moved.summary.accepted]).toEqual([0, 1]);
+    }, '7d');
+  }, 60_000);
+});
+
 describe.runIf(journeyFile() !== undefined)('replay of complete-journey', () => {
   it('as a facts file, lines not in time order, ends in an independent sum for each of its store-products', async () => {
     const path = journeyFile() as string;
@@ -71,10 +92,10 @@ describe.runIf(journeyFile() !== undefined)('replay of complete-journey', () => 
 });
 
 /** A node on servers of its own. Syncing every message would take minutes, and this test checks the sum and not the disk. */
-async function withNode(use: (node: RunningNode) => Promise<void>): Promise<void> {
+async function withNode(use: (node: RunningNode) => Promise<void>, horizon = 'off'): Promise<void> {
   const [nats, redis] = await Promise.all([freshNats({ config: { syncInterval: '2m' } }), freshRedis()]);
   const settings = loadSettings(
-    { nats: nats.url, redis: redis.url, http: '127.0.0.1:0', horizon: 'off', logLevel: 'silent' },
+    { nats: nats.url, redis: redis.url, http: '127.0.0.1:0', horizon, logLevel: 'silent' },
     {},
   );
   const node = await startNode(settings, createLog({ level: 'silent', name: 'replay' }));
@@ -87,11 +108,15 @@ async function withNode(use: (node: RunningNode) => Promise<void>): Promise<void
   }
 }
 
-async function replayed(node: RunningNode, file: string): Promise<{ code: number; summary: ReplaySummary }> {
+async function replayed(
+  node: RunningNode,
+  file: string,
+  fromNow = false,
+): Promise<{ code: number; summary: ReplaySummary }> {
   let printed = '';
   const stdout = { write: (text: string) => (printed += text) };
   const stderr = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const code = await runReplay({ files: [file], http: node.http, json: true }, { stdout, stderr });
+  const code = await runReplay({ files: [file], http: node.http, json: true, fromNow }, { stdout, stderr });
   return { code, summary: JSON.parse(printed) as ReplaySummary };
 }
 

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Entry } from '../../../src/replay/entry.ts';
-import { readFactsText } from '../../../src/replay/facts-file.ts';
+import { readFactsText } from '../../../src/replay/file/facts-file.ts';
 import { type ReadOptions, readFacts } from '../../../src/replay/read.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-read-'));
@@ -22,7 +22,12 @@ async function all(entries: AsyncIterable<Entry>): Promise<Entry[]> {
   for await (const entry of entries) out.push(entry);
   return out;
 }
-const read = (content: string | Uint8Array, options?: ReadOptions) => all(readFacts(file(content), options));
+const read = (content: string | Uint8Array, options?: ReadOptions) => entriesOf(file(content), options);
+async function entriesOf(path: string, options?: ReadOptions): Promise<Entry[]> {
+  const out: Entry[] = [];
+  for await (const { entry } of readFacts(path, options)) out.push(entry);
+  return out;
+}
 const short = (entries: Entry[]) =>
   entries.map((entry) => (entry.kind === 'fact' ? `${entry.place} ${entry.fact.id}` : `${entry.place} ${entry.kind}`));
 
@@ -45,8 +50,6 @@ describe('the format facts', () => {
     ['[{"id":"a"}', ['1 refused']],
     ['[{"id":"a"},', ['1 a', '1 refused']],
     ['[{"id":"a"}]\nmore {}', ['1 a', '2 refused']],
-    ['', []],
-    ['  \n ', []],
   ])('reads %j as %j', async (text, expected) => {
     expect(short(await read(text))).toEqual(expected);
   });
@@ -101,17 +104,19 @@ describe('a file', () => {
     ['hello', 'is neither online-retail'],
     [gzipSync(CSV).subarray(0, 60), 'is damaged or cut short'],
     ['InvoiceNo,Code\n1,2\n', 'has another header'],
+    ['', 'is empty'],
+    ['  \n ', 'is empty'],
   ])('that cannot be read says so: %#', async (content, message) => {
     await expect(read(content)).rejects.toThrow(message);
   });
 
   test('that is not there says so', async () => {
-    await expect(all(readFacts(join(folder, 'absent')))).rejects.toThrow(/absent does not exist$/);
+    await expect(entriesOf(join(folder, 'absent'))).rejects.toThrow(/absent does not exist$/);
   });
 
   test('is taken as the format that was asked for', async () => {
     expect(short(await read(CSV, { format: 'facts' }))).toEqual(['1 refused', '2 refused', '4 refused']);
-    await expect(read('{"id":"a"}', { format: 'online-retail' })).rejects.toThrow('missing: InvoiceNo');
+    await expect(read('{"id":"a"}', { format: 'online-retail' })).rejects.toThrow('without InvoiceNo');
   });
 
   test('is not read further than its facts are taken', async () => {

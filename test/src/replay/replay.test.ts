@@ -233,6 +233,9 @@ describe('the command', () => {
     [{ files: ['x'], speed: 'fast' }, '--speed is "fast", but must be a number above 0'],
     [{ files: ['x'], format: 'xml' }, '--format is "xml", but must be online-retail or facts'],
     [{ files: ['x'], location: ' x' }, '--location is " x"'],
+    [{ files: ['x'], encoding: 'ebcdic' }, '--encoding is "ebcdic", but must be a name of the Encoding Standard'],
+    [{ files: ['x'], delimiter: 'x' }, '--delimiter is "x", but must be comma, semicolon, tab or pipe'],
+    [{ files: ['x'], dateFormat: 'dd/mm/yy' }, '--date-format is "dd/mm/yy", but must be made of YYYY or YY'],
   ])('refuses wrong usage with 2: %j', async (args, message) => {
     expect(await run(args)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(message) });
   });

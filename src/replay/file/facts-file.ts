@@ -4,8 +4,8 @@
  * Anything that is not a JSON object becomes a refusal with the line in which it begins. A JSON object goes to the server
  * unchanged. The server judges it and parks what it cannot read.
  */
-import { LIMITS } from '../../config/limits.ts';
-import type { Entry, SentFact } from './entry.ts';
+import { LIMITS } from '../../../config/limits.ts';
+import type { Entry, SentFact } from '../entry.ts';
 
 /** The longest line or element, in characters. A longer one is refused without being kept. */
 const MAX_CHARS = LIMITS.bodyBytes;

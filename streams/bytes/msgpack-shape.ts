@@ -5,7 +5,7 @@
  * Invariant: bytes without a fault hold exactly one value of nil, booleans, numbers, well-formed strings, binaries, arrays, maps and
  * timestamps. It is nested no deeper than asked, and every length is covered by bytes that are there.
  */
-import { isUtf8 } from 'node:buffer';
+import { NotUtf8, wrongByteOf } from './utf8.ts';
 
 const TIMESTAMP = 0xff;
 /** An extension of one byte. With type 0 it encodes `undefined`. */
@@ -57,7 +57,8 @@ export function msgpackFault(bytes: Uint8Array, maxDepth: number, undefinedToo =
       at += 1;
     }
     if (at + length > end) return 'it ends too early';
-    if (head.kind === 'text' && !isText(bytes, at, length)) return 'it holds a string that is not UTF-8';
+    const wrong = head.kind === 'text' ? wrongByteOf(bytes, at, at + length) : undefined;
+    if (wrong !== undefined) return new NotUtf8(bytes, wrong).message;
     at += length;
   }
 }
@@ -131,11 +132,4 @@ function sized(kind: Head['kind'], power: number): Head {
 function readLength(view: DataView, at: number, lengthBytes: number): number {
   if (lengthBytes === 1) return view.getUint8(at);
   return lengthBytes === 2 ? view.getUint16(at) : view.getUint32(at);
-}
-
-function isText(bytes: Uint8Array, at: number, length: number): boolean {
-  for (let i = at; i < at + length; i++) {
-    if ((bytes[i] as number) >= 0x80) return isUtf8(bytes.subarray(at, at + length));
-  }
-  return true;
 }

@@ -5,13 +5,14 @@
  *  OR2 The id is `InvoiceNo:N`, where N is the row's number within its invoice in this file, whatever becomes of the
  *     row. So two rows that are equal in every column are two facts, and the same file always gives the same ids.
  *  OR3 A row that cannot be a fact (a quantity of 0, no date) is refused with its number. It is never dropped and never
- *     altered.
+ *     altered. The header itself may come again, as it does in files that were joined.
  */
-import { parseFact } from '../../streams/fact/fact.ts';
-import { parseInstant } from '../../streams/instant.ts';
-import type { Entry, SentFact } from './entry.ts';
+import { parseFact } from '../../../streams/fact/fact.ts';
+import type { Entry, SentFact } from '../entry.ts';
+import { isoDate, type ReadDate } from './date-format.ts';
+import { columnPlaces } from './table.ts';
 
-const COLUMNS = [
+export const COLUMNS = [
   'InvoiceNo',
   'StockCode',
   'Description',
@@ -26,35 +27,45 @@ const NO_STOCK = new Set(['POST', 'DOT', 'M', 'D', 'S', 'C2', 'B', 'CRUK', 'BANK
 const VOUCHER = /^GIFT_/;
 const WHOLE = /^[+-]?\d{1,15}(?:\.0+)?$/;
 const ZERO = /^[+-]?(?:0+\.?0*|\.0+)$/;
-const STAMP = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(?::(\d{2}))?Z?$/;
+const PRICE = /^-?\d{1,15}(?:\.\d{1,9})?$/;
 
 export const ONLINE_RETAIL_LOCATION = 'uk-dc';
 
-/** True if a file of this format begins with these characters. */
-export function looksLikeOnlineRetail(text: string): boolean {
-  return /^"?InvoiceNo"?\s*,/.test(text);
-}
-
-export class HeaderError extends Error {
-  override readonly name = 'HeaderError';
+export interface RetailOptions {
+  readonly location?: string | undefined;
+  /** The form of InvoiceDate; ISO 8601 in UTC if it is not given. */
+  readonly date?: ReadDate | undefined;
+  /** Called with what a person should know about the file. */
+  readonly note?: ((text: string) => void) | undefined;
 }
 
 /**
  * Makes the reader of one file.
- * @param header names of the columns; throws a HeaderError that names the missing ones
+ * @param header names of the columns; throws a FileFault that shows them beside the expected ones if they differ
  * @returns a function that reads the next row; rows must come in file order (OR2)
  */
 export function onlineRetailReader(
   header: readonly string[],
-  location: string = ONLINE_RETAIL_LOCATION,
+  { location = ONLINE_RETAIL_LOCATION, date = isoDate, note }: RetailOptions = {},
 ): (row: readonly string[], place: number) => Entry {
-  const at = columnPlaces(header);
+  const at = columnPlaces(header, COLUMNS);
   const rowsOfInvoice = new Map<string, number>();
+  let invoiceBefore: string | undefined;
+  let together = true;
   return (row, place) => {
     const cell = (column: Column) => row[at[column]] ?? '';
+    if (cell('InvoiceNo').trim() === 'InvoiceNo' && row.every((each, i) => each.trim() === header[i]?.trim()))
+      return { kind: 'skipped', place, why: 'the header again' };
     const invoice = cell('InvoiceNo');
     const line = (rowsOfInvoice.get(invoice) ?? 0) + 1;
     rowsOfInvoice.set(invoice, line);
+    if (together && line > 1 && invoice !== invoiceBefore) {
+      together = false;
+      note?.(
+        `has rows of one invoice that are not together, from row ${place} on. Ids number the rows of an invoice in the order of the file, so a file that was sorted again has other ids`,
+      );
+    }
+    invoiceBefore = invoice;
     if (row.length !== header.length) {
       return refused(place, `has ${row.length} columns where the header has ${header.length}`);
     }
@@ -63,15 +74,22 @@ export function onlineRetailReader(
     if (invoice === '') return refused(place, 'InvoiceNo is empty');
     const written = cell('Quantity').trim();
     if (!WHOLE.test(written)) return refused(place, `Quantity is "${written}", but must be a whole number`);
-    const occurredAt = utc(cell('InvoiceDate').trim());
-    if (occurredAt === undefined) {
-      return refused(place, `InvoiceDate is "${cell('InvoiceDate')}", but must be like 2010-12-01 08:26:00`);
-    }
+    if (sku === '') return refused(place, 'StockCode is empty');
+    const occurredAt = date(cell('InvoiceDate').trim());
+    if (occurredAt === undefined) return refused(place, wrongDate(cell('InvoiceDate').trim(), date));
+    const price = cell('UnitPrice').trim();
+    if (price !== '' && !PRICE.test(price))
+      return refused(place, `UnitPrice is "${price}", but must be a number such as 2.55`);
     const common = { id: `${invoice}:${line}`, sku, location, occurredAt };
     const fact = decide(common, invoice, Number(written), cell);
     const parsed = parseFact(fact);
     return parsed.ok ? { kind: 'fact', place, fact } : refused(place, parsed.message);
   };
+}
+
+function wrongDate(written: string, date: ReadDate): string {
+  if (date !== isoDate) return `InvoiceDate is "${written}", which is not as --date-format says`;
+  return `InvoiceDate is "${written}", but must be like 2010-12-01 08:26:00. Give another form with --date-format`;
 }
 
 interface Common {
@@ -92,24 +110,6 @@ function decide(common: Common, invoice: string, quantity: number, cell: (column
   }
   const sale = { ...common, type: 'sale', qty: quantity, channel: 'web', transaction: invoice };
   return unitPrice === '' ? sale : { ...sale, unitPrice, currency: 'GBP' };
-}
-
-function utc(text: string): string | undefined {
-  const match = STAMP.exec(text);
-  if (match === null) return undefined;
-  const instant = `${match[1]}T${match[2]}:${match[3] ?? '00'}Z`;
-  return parseInstant(instant) === undefined ? undefined : instant;
-}
-
-function columnPlaces(header: readonly string[]): Record<Column, number> {
-  const names = header.map((name) => name.trim());
-  const missing = COLUMNS.filter((column) => !names.includes(column));
-  if (missing.length > 0) {
-    throw new HeaderError(
-      `the format online-retail needs the columns ${COLUMNS.join(', ')}; missing: ${missing.join(', ')}`,
-    );
-  }
-  return Object.fromEntries(COLUMNS.map((column) => [column, names.indexOf(column)])) as Record<Column, number>;
 }
 
 // The row number lets a person find the refused row (OR3).
