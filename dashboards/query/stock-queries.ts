@@ -10,6 +10,7 @@
 import { stockView } from '../../actors/stock/availability.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
 import { hasEnded, statusOf } from '../../actors/stock/reservation.ts';
+import { negativeUnits } from '../../streams/buckets.ts';
 import type { StockAnswer } from '../../streams/contract/stock.ts';
 import type { StockState } from '../../streams/contract/system.ts';
 
@@ -79,13 +80,13 @@ function matching(names: Iterable<string>, text: string, limit: number): string[
   return [...begins.sort(byText), ...holds.sort(byText)].slice(0, limit);
 }
 
-/** The stock keys of a location in order of need: promised in excess, negative, out of stock, held, the rest; each by SKU. */
+/** The stock keys of a location in order of need: oversold, below zero, out of stock, held, the rest; each by SKU. */
 export function findStock(book: StockBook, { location, state, after, limit }: StockQuery): StockAnswer[] {
   const found: StockAnswer[] = [];
   for (const entry of book.skus.values()) {
     for (const key of entry.keys) {
       if (key.location !== location) continue;
-      const view = stockView(key);
+      const view = stockView(key, book.version);
       if (isIn(view, state) && placeOf(view) > after) found.push(view);
     }
   }
@@ -137,11 +138,11 @@ function isIn(view: StockAnswer, state: StockState): boolean {
     case 'all':
       return true;
     case 'negative':
-      return view.sellable < 0;
+      return negativeUnits(view) > 0;
     case 'out':
       return view.sellable <= 0;
-    case 'shortfall':
-      return view.available < 0;
+    case 'oversold':
+      return view.oversold > 0;
     case 'held':
       return view.held > 0 || view.allocated > 0;
   }
@@ -150,9 +151,9 @@ function isIn(view: StockAnswer, state: StockState): boolean {
 /** The place of a stock key in the order of need: a rank, then its SKU. */
 function placeOf(view: StockAnswer): string {
   const rank =
-    view.available < 0 && view.held + view.allocated > 0
+    view.oversold > 0
       ? 0
-      : view.sellable < 0
+      : negativeUnits(view) > 0
         ? 1
         : view.sellable === 0
           ? 2

@@ -1,11 +1,11 @@
 /**
- * Detects negative_stock (the book's sellable units are below 0) and shortfall (more units are promised than are there).
+ * Detects negative_stock (the book's sellable units are below 0) and shortfall (promised units are not there: the key is oversold).
  *
  * Both follow from the book alone. The change that causes one opens it, and the change that ends it clears it, so one threshold is enough.
  * A stock key that goes back and forth opens a new episode each time.
  */
+import { oversoldUnits } from '../../../streams/buckets.ts';
 import type { Severity } from '../../../streams/contract/anomaly-kinds.ts';
-import { available } from '../../stock/availability.ts';
 import type { StockKey } from '../../stock/state.ts';
 import { causeOf, counted, type DetectorContext, whereOf } from './context.ts';
 
@@ -37,14 +37,14 @@ function judgeNegative({ alarms, parameters }: DetectorContext, key: StockKey, a
 }
 
 function judgeShortfall({ alarms, parameters }: DetectorContext, key: StockKey, at: number, recordedAt: number): void {
-  const promised = key.held + key.allocated;
-  // Capped by the promises, because a negative book without promises is negative_stock only.
-  const short = Math.min(promised, -available(key));
+  // A negative book without promises is not oversold, so it is negative_stock only.
+  const short = oversoldUnits(key);
   if (short < parameters.shortfallUnits) {
-    if (short <= 0 && alarms.any('shortfall')) alarms.clear('shortfall', causeOf(key));
+    if (short === 0 && alarms.any('shortfall')) alarms.clear('shortfall', causeOf(key));
     return;
   }
   const { held, allocated, sellable } = key;
+  const promised = held + allocated;
   alarms.raise('shortfall', causeOf(key), {
     ...whereOf(key),
     at,
