@@ -1,6 +1,13 @@
 /** The live feed on real servers. Values arrive over any node, soon after their cause. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { AtpTopic, KpiTopic, LocationTopic, StockTopic, SystemTopic } from '../../../dashboards/topics.ts';
+import type {
+  AnomalyTopic,
+  AtpTopic,
+  KpiTopic,
+  LocationTopic,
+  StockTopic,
+  SystemTopic,
+} from '../../../dashboards/topics.ts';
 import { ask } from '../../../harness/callers/http-caller.ts';
 import { endReaders, LiveReader } from '../../../harness/callers/live-reader.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
@@ -216,7 +223,7 @@ it('tells oversold units from a book below zero, and sums of the same parts, ove
     expect(await skus('negative')).toEqual(['broken', 'never came']);
     expect(await skus('all')).toEqual(['promised', 'broken', 'never came']);
     expect((await ask(node.url, 'GET', '/v1/locations/store-8/stock?state=shortfall')).status).toBe(422);
-    const reader = new LiveReader(node.url, 'location:store-8');
+    const reader = new LiveReader(node.url, 'location:store-8,anomaly');
     await reader.sees<LocationTopic>('location:store-8', ({ oversold }) => oversold === 2);
     const figures = reader.latest<LocationTopic>('location:store-8');
     expect(figures).toMatchObject({
@@ -224,6 +231,8 @@ it('tells oversold units from a book below zero, and sums of the same parts, ove
       ...{ oversold: 2, negative: 2, negativeUnits: 8 },
     });
     expect(figures).not.toHaveProperty('shortfall');
+    await reader.sees<AnomalyTopic>('anomaly', ({ kind, sku }) => kind === 'shortfall' && sku === 'promised');
+    await reader.sees<AnomalyTopic>('anomaly', ({ kind, sku }) => kind === 'negative_stock' && sku === 'never came');
     const { body: open } = await ask(node.url, 'GET', '/v1/anomalies?kind=shortfall&location=store-8');
     expect(open.anomalies.map(({ sku }: { sku: string }) => sku)).toEqual(['promised']);
   }
