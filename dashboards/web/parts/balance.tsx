@@ -30,7 +30,7 @@ function partsOf({ units: sum, oversold }: StockTotals): Part[] {
       const { alone, label } = bucketRow(bucket);
       return { name: alone ?? label, kind: bucket, value: sum[bucket] };
     }),
-    { name: 'Oversold, of these', kind: 'lacking', value: oversold },
+    { name: 'Oversold (promised, not there)', kind: 'lacking', value: oversold },
   ];
 }
 

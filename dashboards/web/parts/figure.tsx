@@ -69,7 +69,7 @@ export function BelowZero({ units: below, keys, href }: BelowZeroProps) {
   const [note, tone] =
     keys === 0
       ? (['no stock key', 'good'] as const)
-      : ([`at ${plural(keys, 'stock key')}, not taken off on hand`, 'warn'] as const);
+      : ([`at ${plural(keys, 'stock key')}, apart from on hand`, 'warn'] as const);
   return <Figure id="negative" name="Below zero" value={brief(below)} note={note} tone={tone} href={href} />;
 }
 
