@@ -11,6 +11,7 @@ import { locationPart, locationTopic, partitionFigures } from '../../../dashboar
 import { KnownFigures } from '../../../dashboards/kpi/known-figures.ts';
 import { KpiObserver } from '../../../dashboards/kpi/observer.ts';
 import { mergeRequestStats } from '../../../dashboards/kpi/request-stats.ts';
+import { STANDING } from '../../../dashboards/kpi/totals.ts';
 import { type StockSums, sumOf } from '../../../streams/buckets.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
@@ -271,6 +272,19 @@ it('keeps a day of a thousand locations in few bytes, which is what its time goe
   const bytes = made.observer.keep().length;
   // Only the non-zero figures of a bucket are stored. Dense ones took five times the bytes and thirty times the time.
   expect(bytes).toBeLessThan(700_000);
+});
+
+it('reads sums of a node on 0.1, whose shortfall says nothing of oversold units', () => {
+  expect(Object.keys(STANDING)).toEqual([
+    ...['onHand', 'sellable', 'damaged', 'inspection', 'held', 'allocated', 'atp', 'inTransit', 'onOrder'],
+    ...['stockKeys', 'stockOuts', 'negative', 'shortfall', 'oversold', 'negativeUnits'],
+  ]);
+  const known = new KnownFigures();
+  const old = [10, 10, 0, 0, 1, 2, 7, 0, 0, 3, 0, 1, 5];
+  known.take({ ...partitionFigures(partition().observer, 0, 7, NOW), locations: [['a', old, NOW, 0]] });
+  const { units, oversold, negative, negativeUnits } = known.topic(ASKED, NOTHING_OPEN, NOW);
+  expect(units).toMatchObject({ onHand: 10, held: 1, allocated: 2, atp: 7 });
+  expect({ oversold, negative, negativeUnits }).toEqual({ oversold: 0, negative: 1, negativeUnits: 0 });
 });
 
 it('begins anew from what it cannot read', () => {
