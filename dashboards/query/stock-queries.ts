@@ -90,12 +90,12 @@ export function findStock(book: StockBook, { location, state, after, limit }: St
       if (isIn(view, state) && placeOf(view) > after) found.push(view);
     }
   }
-  return found.sort(byPlace).slice(0, limit);
+  return inOrder(found).slice(0, limit);
 }
 
 /** One page from the results of partitions, each of which was asked for `limit` (RD1). */
 export function mergeStock(parts: readonly (readonly StockAnswer[])[], limit: number): StockPage {
-  const all = parts.flat().sort(byPlace);
+  const all = inOrder(parts.flat());
   const stock = all.slice(0, limit);
   const last = stock[stock.length - 1];
   // A partition that returned a full page may have more.
@@ -163,8 +163,10 @@ function placeOf(view: StockAnswer): string {
   return `${rank}${view.sku}`;
 }
 
-function byPlace(a: StockAnswer, b: StockAnswer): number {
-  return byText(placeOf(a), placeOf(b));
+/** Makes each place once, because a sort compares it many times. */
+function inOrder(views: readonly StockAnswer[]): StockAnswer[] {
+  const placed = views.map((view) => ({ place: placeOf(view), view }));
+  return placed.sort((a, b) => byText(a.place, b.place)).map(({ view }) => view);
 }
 
 function byText(a: string, b: string): number {
