@@ -34,7 +34,10 @@ export type KpiTopic = KpiAnswer;
 export const WINDOWS = ['minute', 'hour', 'day', 'all'] as const;
 export type WindowName = keyof KpiTopic['windows'];
 /** The present state of stock keys, in totals. */
-export type StockTotals = Pick<KpiTopic, 'units' | 'stockKeys' | 'stockOuts' | 'negative' | 'shortfall'>;
+export type StockTotals = Pick<
+  KpiTopic,
+  'units' | 'stockKeys' | 'stockOuts' | 'oversold' | 'negative' | 'negativeUnits'
+>;
 
 /** Upper bounds of the age buckets of units on hand, in days. Age is the time since the stock key last received units. */
 export const AGE_DAYS = [30, 60, 90, 180] as const;

@@ -6,6 +6,8 @@
  *  SB1 Answers, tables and metrics list buckets in the order of the rows.
  *  SB2 Positional forms, in snapshots and between nodes, have the buckets of the first form first. Later buckets are appended in the order
  *      of `since`. A form that ends before a bucket has 0 units of it.
+ *  SB3 In a sum over stock keys, a bucket below 0 counts as 0, so that one wrong book takes nothing from other keys. What is below 0 has a
+ *      sum of its own. So ATP ≤ sellable ≤ on hand holds for sums too, and on hand less what is below 0 is the net book.
  */
 
 interface StockBucket {
@@ -40,8 +42,10 @@ const STOCK_BUCKETS = {
   },
   held: { label: 'Held', description: 'units that holds claim until they expire', moved: true, totalled: true },
   allocated: { label: 'Allocated', description: 'units that confirmed orders claim', moved: true, totalled: true },
+  promised: { label: 'Promised later', description: 'units that dated reservations take from later supply', since: 3 },
   safetyStock: { label: 'Safety', description: 'units that policy withholds from promise' },
-  available: { label: 'Available', description: 'sellable less all claims; below 0, more is promised than is there' },
+  available: { label: 'Available', description: 'sellable less all claims and safety stock; it may be below 0' },
+  oversold: { label: 'Oversold', description: 'held and allocated units that are not there; never below 0', since: 3 },
   atp: { label: 'ATP', description: 'units that may be promised now; never below 0', totalled: true },
   inTransit: { label: 'In transit', description: 'units on their way to the location', moved: true, totalled: true },
   onOrder: { label: 'On order', description: 'units ordered for the location', totalled: true },
@@ -57,6 +61,8 @@ export type OnHandBucket = NamesWith<'onHand'>;
 export type AdjustableBucket = NamesWith<'adjustable'>;
 export type MovedBucket = NamesWith<'moved'>;
 export type TotalledBucket = NamesWith<'totalled'>;
+
+export type UnitsOf<Name extends BucketName> = Readonly<Record<Name, number>>;
 
 /** All buckets in the order of the rows (SB1). */
 export const BUCKETS = Object.keys(STOCK_BUCKETS) as readonly BucketName[];
@@ -74,6 +80,45 @@ export function bucketRow(name: BucketName): StockBucket {
 
 export function noUnits<Name extends BucketName>(names: readonly Name[]): Record<Name, number> {
   return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
+}
+
+/** Units of a bucket that are there: none if the book is below 0 (SB3). */
+export function unitsThere(units: number): number {
+  return Math.max(0, units);
+}
+
+/** How far a bucket is below 0. */
+export function unitsBelowZero(units: number): number {
+  return Math.max(0, -units);
+}
+
+/** Promised units of a stock key that are not there. */
+export function oversoldUnits({ sellable, held, allocated }: UnitsOf<'sellable' | 'held' | 'allocated'>): number {
+  return Math.max(0, held + allocated - unitsThere(sellable));
+}
+
+/** How far the buckets of a stock key are below 0, together. */
+export function negativeUnits(units: UnitsOf<OnHandBucket>): number {
+  return ON_HAND_BUCKETS.reduce((sum, bucket) => sum + unitsBelowZero(units[bucket]), 0);
+}
+
+/** Sums over stock keys, all made of the same parts (SB3). */
+export interface StockSums {
+  readonly units: UnitsOf<TotalledBucket>;
+  readonly oversold: number;
+  readonly negativeUnits: number;
+}
+
+export function sumOf(keys: readonly UnitsOf<BucketName>[]): StockSums {
+  const sums = { units: noUnits(TOTALLED_BUCKETS), oversold: 0, negativeUnits: 0 };
+  for (const key of keys) {
+    const below = negativeUnits(key);
+    for (const bucket of TOTALLED_BUCKETS)
+      sums.units[bucket] += bucket === 'onHand' ? key.onHand + below : unitsThere(key[bucket]);
+    sums.oversold += oversoldUnits(key);
+    sums.negativeUnits += below;
+  }
+  return sums;
 }
 
 /** Splits buckets for positional forms into those of the first form and later ones, by `since` (SB2). */

@@ -116,7 +116,7 @@ export class RequestRouter implements StockService {
     if (partition === undefined) return this.#deps.peers.ask(number, 'stock', { sku, location });
     const key = partition.book.findKey(sku, location);
     if (key === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku} at location ${location}`);
-    return stockView(key);
+    return stockView(key, partition.book.version);
   }
 
   async skuStock(sku: string): Promise<SkuStockAnswer> {
@@ -130,7 +130,8 @@ export class RequestRouter implements StockService {
         'too-large',
         `SKU ${sku} is known at ${entry.keys.length} locations; at most ${LIMITS.stockRows} are answered at once: ask for one location, /v1/stock/{sku}/{location}`,
       );
-    return { sku, locations: entry.keys.map(stockView) };
+    const { version } = partition.book;
+    return { sku, locations: entry.keys.map((key) => stockView(key, version)) };
   }
 
   async explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
@@ -215,8 +216,7 @@ export class RequestRouter implements StockService {
     const { book } = partition;
     const { atp, locations } = skuAtp(book.skus.get(sku), only, horizon);
     // Computed and stamped in the same turn, so the version belongs to these numbers (RR2).
-    // mutant: version-without-epoch
-    return { sku, atp, version: `${book.epoch}.${book.seq}`, locations };
+    return { sku, atp, version: book.version, locations };
   }
 
   async #atpAway(

@@ -1,13 +1,14 @@
 /**
  * Availability: how many units of a stock key may be promised.
  *
- *   available = sellable − held − allocated − safety stock        (below 0, more is promised than is there)
+ *   available = sellable − held − allocated − safety stock        (may be below 0)
+ *   oversold  = max(0, held + allocated − max(0, sellable))       (promised units that are not there: streams/buckets.ts)
  *   ATP       = max(0, available)                                 (what may be promised now)
  *   ATP by d  = max(0, available + inbound promised by d)         (inbound covers a deficit first)
  *
  * Sources: ASCM Dictionary, "available-to-promise"; the contract's section "Available to promise".
  */
-import { noUnits, ON_HAND_BUCKETS, type OnHandBucket } from '../../streams/buckets.ts';
+import { noUnits, ON_HAND_BUCKETS, type OnHandBucket, oversoldUnits } from '../../streams/buckets.ts';
 import type { StockAnswer } from '../../streams/contract/stock.ts';
 import type { SkuEntry, StockKey, Transit } from './state.ts';
 
@@ -100,8 +101,10 @@ function isAmong(wanted: readonly string[] | ReadonlySet<string>, location: stri
   return 'has' in wanted ? wanted.has(location) : wanted.includes(location);
 }
 
-/** One stock key as `GET /v1/stock` returns it. */
-export function stockView(key: StockKey): StockAnswer {
+export type StockUnits = Omit<StockAnswer, 'version'>;
+
+/** The units of a stock key, by bucket. */
+export function stockUnits(key: StockKey): StockUnits {
   return {
     sku: key.sku.name,
     location: key.location,
@@ -109,13 +112,21 @@ export function stockView(key: StockKey): StockAnswer {
     ...unitsOnHand(key),
     held: key.held,
     allocated: key.allocated,
+    // No reservation has a date yet.
+    promised: 0,
     safetyStock: SAFETY_STOCK,
     available: available(key),
+    oversold: oversoldUnits(key),
     atp: atp(key),
     inTransit: inTransit(key),
     // No fact records a purchase order yet.
     onOrder: 0,
   };
+}
+
+/** One stock key as `GET /v1/stock` returns it. @param version of the book, in this turn of the event loop */
+export function stockView(key: StockKey, version: string): StockAnswer {
+  return { ...stockUnits(key), version };
 }
 
 function open(transit: Transit): number {

@@ -11,7 +11,7 @@ const INDEX_FROM = 12;
 
 export class StockBook implements Book {
   readonly partition: number;
-  /** The owner's epoch and its number of changes are the version of every answer. */
+  /** The owner's epoch and its number of changes, which make the version of every answer. */
   epoch = 0;
   seq = 0;
   readonly skus = new Map<string, SkuEntry>();
@@ -35,6 +35,11 @@ export class StockBook implements Book {
     this.parts.clear();
     this.coordinatorEntries.clear();
     this.keyCount = 0;
+  }
+
+  get version(): string {
+    // mutant: version-without-epoch
+    return `${this.epoch}.${this.seq}`;
   }
 
   /** Must be called before a key changes. */

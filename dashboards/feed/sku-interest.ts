@@ -115,11 +115,11 @@ function skuValue(book: StockBook, kind: SkuTopicKind, sku: string, nowMs: numbe
   const entry = book.skus.get(sku);
   const told = { v: MESSAGE_VERSION, sku, atMs: nowMs, version: [book.epoch, book.seq] } as const;
   if (kind === 'atp') return { ...told, kind, data: atpOf(book, sku, entry, nowMs) };
-  return { ...told, kind, data: { sku, locations: (entry?.keys ?? []).map(stockView) } };
+  return { ...told, kind, data: { sku, locations: (entry?.keys ?? []).map((key) => stockView(key, book.version)) } };
 }
 
 /** The answer of GET /v1/atp/{sku}. An unknown SKU has 0 and no locations. */
 function atpOf(book: StockBook, sku: string, entry: SkuEntry | undefined, nowMs: number): AtpTopic {
   const { atp, locations } = skuAtp(entry, undefined);
-  return { asOf: new Date(nowMs).toISOString(), sku, atp, version: `${book.epoch}.${book.seq}`, locations };
+  return { asOf: new Date(nowMs).toISOString(), sku, atp, version: book.version, locations };
 }

@@ -63,12 +63,13 @@ export const OVERVIEW: Board = {
         },
         {
           kind: 'now',
-          title: 'Shortfall',
-          description: 'Units promised beyond what is there. Anything above 0 is a customer who will be disappointed.',
+          title: 'Oversold',
+          description:
+            'Held and allocated units that are not there. Anything above 0 is a customer who will be disappointed.',
           unit: 'suffix: units',
           width: 4,
           limits: { warning: 1, critical: 20 },
-          queries: [{ expr: sum('shortfall_units'), legend: 'shortfall' }],
+          queries: [{ expr: sum('oversold_units'), legend: 'oversold' }],
         },
         {
           kind: 'now',

@@ -10,6 +10,9 @@ const moved = (name: string, window = '$__rate_interval') =>
 const over = (name: string, ...matchers: string[]) =>
   `sum(increase(holdfast_${name}{${[NODE, ...matchers].join(', ')}}[$__range]))`;
 
+/** How sums over stock keys treat a book below 0 (SB3). */
+const PARTS = 'A bucket below 0 counts as 0 here and has a panel of its own, "Below zero".';
+
 export const STOCK: Board = {
   uid: 'stock',
   title: 'Holdfast: stock and anomalies',
@@ -22,7 +25,7 @@ export const STOCK: Board = {
         {
           kind: 'now',
           title: 'On hand',
-          description: 'Units that are physically there, in any condition.',
+          description: `Units that are physically there, in any condition. ${PARTS}`,
           unit: 'suffix: units',
           width: 4,
           queries: [{ expr: located('units', '', 'bucket="on_hand"'), legend: 'on hand' }],
@@ -30,7 +33,7 @@ export const STOCK: Board = {
         {
           kind: 'now',
           title: 'Available to promise',
-          description: 'Units that may be promised now.',
+          description: 'Units that may be promised now. They are part of the units on hand.',
           unit: 'suffix: units',
           width: 4,
           queries: [{ expr: located('units', '', 'bucket="atp"'), legend: 'available to promise' }],
@@ -53,21 +56,22 @@ export const STOCK: Board = {
         },
         {
           kind: 'now',
-          title: 'Negative stock keys',
-          description: 'Stock keys whose sellable is below 0: something was sold that no receipt explains. Count them.',
-          unit: 'none',
+          title: 'Below zero',
+          description:
+            'How far books are below 0: units went that no receipt or count explains. Count these stock keys.',
+          unit: 'suffix: units',
           width: 4,
-          limits: { warning: 1, critical: 50 },
-          queries: [{ expr: located('negative_stock_keys'), legend: 'negative' }],
+          limits: { warning: 1 },
+          queries: [{ expr: located('negative_units'), legend: 'below zero' }],
         },
         {
           kind: 'now',
-          title: 'Shortfall',
-          description: 'Units promised beyond what is there.',
+          title: 'Oversold',
+          description: 'Held and allocated units that are not there.',
           unit: 'suffix: units',
           width: 4,
           limits: { warning: 1, critical: 20 },
-          queries: [{ expr: located('shortfall_units'), legend: 'shortfall' }],
+          queries: [{ expr: located('oversold_units'), legend: 'oversold' }],
         },
       ],
     },
@@ -111,7 +115,7 @@ export const STOCK: Board = {
         {
           kind: 'time',
           title: 'Units by bucket',
-          description: `On hand is ${ON_HAND_SUM}. Available to promise is what of the sellable is neither held nor allocated.`,
+          description: `On hand is ${ON_HAND_SUM}. Available to promise is what of the sellable is neither held nor allocated. ${PARTS}`,
           unit: 'suffix: units',
           width: 12,
           queries: [{ expr: located('units', 'bucket'), legend: '{{bucket}}' }],
@@ -130,7 +134,7 @@ export const STOCK: Board = {
           title: 'Available to promise by location',
           description: 'The 20 locations with most. Locations beyond the first 200 by name count as other.',
           unit: 'suffix: units',
-          width: 8,
+          width: 6,
           opens: { view: 'locations/', label: 'location' },
           queries: [{ expr: `topk(20, ${located('units', 'location', 'bucket="atp"')})`, legend: '{{location}}' }],
         },
@@ -139,19 +143,29 @@ export const STOCK: Board = {
           title: 'Stock-outs by location',
           description: 'The 20 locations with most stock keys that have nothing sellable.',
           unit: 'none',
-          width: 8,
+          width: 6,
           opens: { view: 'locations/', label: 'location' },
           queries: [{ expr: `topk(20, ${located('stock_outs', 'location')})`, legend: '{{location}}' }],
         },
         {
           kind: 'bars',
           title: 'Negative stock keys by location',
-          description: 'The 20 locations with most stock keys below 0: where to count first.',
+          description: 'The 20 locations with most stock keys that have a bucket below 0: where to count first.',
           unit: 'none',
-          width: 8,
+          width: 6,
           opens: { view: 'locations/', label: 'location' },
           limits: { warning: 1 },
           queries: [{ expr: `topk(20, ${located('negative_stock_keys', 'location')})`, legend: '{{location}}' }],
+        },
+        {
+          kind: 'bars',
+          title: 'Oversold units by location',
+          description: 'The 20 locations with most held and allocated units that are not there.',
+          unit: 'suffix: units',
+          width: 6,
+          opens: { view: 'locations/', label: 'location' },
+          limits: { warning: 1 },
+          queries: [{ expr: `topk(20, ${located('oversold_units', 'location')})`, legend: '{{location}}' }],
         },
       ],
     },

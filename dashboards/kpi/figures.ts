@@ -161,7 +161,7 @@ function happened({ sums, reasons }: Sums, seconds: number, onHand: number): Act
       accuracy: ratio(at('exact'), at('counted')),
       varianceUnits: at('varianceUnits'),
     },
-    sellThrough: ratio(sold, sold + Math.max(0, onHand)),
+    sellThrough: ratio(sold, sold + onHand),
   };
 }
 

@@ -10,6 +10,7 @@
 import { stockView } from '../../actors/stock/availability.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
 import { hasEnded, statusOf } from '../../actors/stock/reservation.ts';
+import { negativeUnits } from '../../streams/buckets.ts';
 import type { StockAnswer } from '../../streams/contract/stock.ts';
 import type { StockState } from '../../streams/contract/system.ts';
 
@@ -79,22 +80,22 @@ function matching(names: Iterable<string>, text: string, limit: number): string[
   return [...begins.sort(byText), ...holds.sort(byText)].slice(0, limit);
 }
 
-/** The stock keys of a location in order of need: promised in excess, negative, out of stock, held, the rest; each by SKU. */
+/** The stock keys of a location in order of need: oversold, below zero, out of stock, held, the rest; each by SKU. */
 export function findStock(book: StockBook, { location, state, after, limit }: StockQuery): StockAnswer[] {
   const found: StockAnswer[] = [];
   for (const entry of book.skus.values()) {
     for (const key of entry.keys) {
       if (key.location !== location) continue;
-      const view = stockView(key);
+      const view = stockView(key, book.version);
       if (isIn(view, state) && placeOf(view) > after) found.push(view);
     }
   }
-  return found.sort(byPlace).slice(0, limit);
+  return inOrder(found).slice(0, limit);
 }
 
 /** One page from the results of partitions, each of which was asked for `limit` (RD1). */
 export function mergeStock(parts: readonly (readonly StockAnswer[])[], limit: number): StockPage {
-  const all = parts.flat().sort(byPlace);
+  const all = inOrder(parts.flat());
   const stock = all.slice(0, limit);
   const last = stock[stock.length - 1];
   // A partition that returned a full page may have more.
@@ -137,11 +138,11 @@ function isIn(view: StockAnswer, state: StockState): boolean {
     case 'all':
       return true;
     case 'negative':
-      return view.sellable < 0;
+      return negativeUnits(view) > 0;
     case 'out':
       return view.sellable <= 0;
-    case 'shortfall':
-      return view.available < 0;
+    case 'oversold':
+      return view.oversold > 0;
     case 'held':
       return view.held > 0 || view.allocated > 0;
   }
@@ -150,9 +151,9 @@ function isIn(view: StockAnswer, state: StockState): boolean {
 /** The place of a stock key in the order of need: a rank, then its SKU. */
 function placeOf(view: StockAnswer): string {
   const rank =
-    view.available < 0 && view.held + view.allocated > 0
+    view.oversold > 0
       ? 0
-      : view.sellable < 0
+      : negativeUnits(view) > 0
         ? 1
         : view.sellable === 0
           ? 2
@@ -162,8 +163,10 @@ function placeOf(view: StockAnswer): string {
   return `${rank}${view.sku}`;
 }
 
-function byPlace(a: StockAnswer, b: StockAnswer): number {
-  return byText(placeOf(a), placeOf(b));
+/** Makes each place once, because a sort compares it many times. */
+function inOrder(views: readonly StockAnswer[]): StockAnswer[] {
+  const placed = views.map((view) => ({ place: placeOf(view), view }));
+  return placed.sort((a, b) => byText(a.place, b.place)).map(({ view }) => view);
 }
 
 function byText(a: string, b: string): number {

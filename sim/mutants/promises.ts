@@ -82,9 +82,6 @@ export const PROMISES: readonly Mutant[] = [
   mutant('other content under an id gets the grant of the first', put('conflicting-request-granted', '')),
   mutant('a released line is still claimed', put('released-still-claimed', '')),
   mutant('the last count to arrive holds', put('last-arrived-count', 'if (count.at !== than.at) return true;')),
-  mutant(
-    'a version has no epoch',
-    put('version-without-epoch', 'return { sku, atp, version: `1.${book.seq}`, locations };'),
-  ),
+  mutant('a version has no epoch', put('version-without-epoch', 'return `1.${this.seq}`;')),
   mutant('an ended hold can be confirmed', put('ended-hold-confirmed', 'const refusal = undefined;')),
 ];

@@ -47,18 +47,22 @@ export function exportKpi(metrics: Metrics, kpi: KpiExport): void {
       value: at(sums, STANDING[field]),
     }));
 
-  gauge('units', `Units by bucket: on_hand is ${ON_HAND_SUM}, atp what may be promised now.`, () =>
-    named(kpi.standing()).flatMap(({ location, sums }) =>
-      BUCKET_LABELS.map(([bucket, label]) => ({
-        labels: { location, bucket: label },
-        value: at(sums, STANDING[bucket]),
-      })),
-    ),
+  gauge(
+    'units',
+    `Units by bucket: on_hand is ${ON_HAND_SUM}, atp what may be promised now. A bucket below 0 counts as 0.`,
+    () =>
+      named(kpi.standing()).flatMap(({ location, sums }) =>
+        BUCKET_LABELS.map(([bucket, label]) => ({
+          labels: { location, bucket: label },
+          value: at(sums, STANDING[bucket]),
+        })),
+      ),
   );
   gauge('stock_keys', 'Stock keys (SKU at location).', located('stockKeys'));
   gauge('stock_outs', 'Stock keys that had stock once and have nothing sellable now.', located('stockOuts'));
-  gauge('negative_stock_keys', 'Stock keys whose sellable is below 0.', located('negative'));
-  gauge('shortfall_units', 'Units promised beyond what is there.', located('shortfall'));
+  gauge('oversold_units', 'Held and allocated units that are not there.', located('oversold'));
+  gauge('negative_stock_keys', 'Stock keys with a bucket below 0.', located('negative'));
+  gauge('negative_units', 'How far the buckets below 0 are below it, together.', located('negativeUnits'));
   gauge('aged_units', 'Units on hand by how long ago their stock key last got any.', () =>
     named(kpi.standing()).flatMap(({ location, aged }) =>
       AGES.map((age, index) => ({ labels: { location, age }, value: at(aged, index) })),

@@ -68,13 +68,12 @@ export function allUnitsBy<Name extends BucketName>(names: readonly Name[]): Rec
   return { ...shape, ...Object.fromEntries(later) };
 }
 
+const VERSION = 'epoch.sequence of what this was computed from; never goes back for a SKU';
 export const atpLine = z
   .object({
     sku: z.string(),
     atp: units,
-    version: z
-      .string()
-      .meta({ description: 'epoch.sequence of what this was computed from; never goes back for a SKU' }),
+    version: z.string().meta({ description: VERSION }),
     locations: z.array(z.object({ location: z.string(), atp: units })),
   })
   .meta({ id: 'AtpLine' });
@@ -87,6 +86,8 @@ export const stockAnswer = z
     sku: z.string(),
     location: z.string(),
     ...allUnitsBy(BUCKETS),
+    // A node on 0.1 sends none. The lowest version promises that the answer includes nothing.
+    version: z.string().default('0.0').meta({ description: VERSION }),
   })
   .meta({ id: 'Stock' });
 export const skuStockAnswer = z.object({ sku: z.string(), locations: z.array(stockAnswer) }).meta({ id: 'SkuStock' });

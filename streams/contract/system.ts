@@ -10,7 +10,7 @@ import type { FactType } from '../subjects.ts';
 import { cursorOf, limit, nextCursor } from './pages.ts';
 import { atpParams, stockAnswer, stockRequest, unitsBy } from './stock.ts';
 
-export const STOCK_STATES = ['all', 'negative', 'out', 'shortfall', 'held'] as const;
+export const STOCK_STATES = ['all', 'oversold', 'negative', 'out', 'held'] as const;
 export type StockState = (typeof STOCK_STATES)[number];
 
 export const locationsQuery = z.object({ limit: limit(1_000, 1_000), cursor: cursorOf(z.tuple([z.string()])) });
@@ -83,13 +83,17 @@ function byName<Name extends string = string>(): z.ZodRecord<z.ZodType<Name, Nam
 }
 
 const units = z.int();
+const SUMS =
+  'sums over stock keys; a bucket below 0 counts as 0, so ATP ≤ sellable ≤ on hand, and on hand less `negativeUnits` is the net book';
 const standing = {
-  /** `atp` is the sum of max(0, available) over stock keys. */
-  units: growing(unitsBy(TOTALLED_BUCKETS)),
+  units: growing(unitsBy(TOTALLED_BUCKETS)).meta({ description: SUMS }),
   stockKeys: z.int(),
   stockOuts: z.int().meta({ description: 'stock keys that had stock once and have nothing sellable now' }),
-  negative: z.int().meta({ description: 'stock keys whose sellable is below 0' }),
-  shortfall: units.meta({ description: 'units promised beyond what is there' }),
+  oversold: units.meta({ description: 'held and allocated units that are not there' }),
+  negative: z.int().meta({ description: 'stock keys with a bucket below 0' }),
+  negativeUnits: units.meta({
+    description: 'how far the buckets below 0 are below it, together; not subtracted in `units`',
+  }),
 };
 /** Sums over a window of everything in the journal and the streams. They survive a restart. */
 const happened = growing({

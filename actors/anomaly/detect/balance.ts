@@ -2,9 +2,8 @@
  * Detects negative_stock (a bucket of the book is below 0) and shortfall (more units are promised than are there). Both are functions of
  * the book, so one threshold is enough. A key that goes back and forth between two looks has not changed.
  */
-import { ON_HAND_BUCKETS, type OnHandBucket } from '../../../streams/buckets.ts';
+import { ON_HAND_BUCKETS, type OnHandBucket, oversoldUnits } from '../../../streams/buckets.ts';
 import type { Severity } from '../../../streams/contract/anomaly-kinds.ts';
-import { available } from '../../stock/availability.ts';
 import type { StockKey } from '../../stock/state.ts';
 import { causeOf, counted, type DetectorContext, whereOf } from './context.ts';
 
@@ -46,14 +45,14 @@ function judgeBucket(
 }
 
 function judgeShortfall({ alarms, parameters }: DetectorContext, key: StockKey, at: number, recordedAt: number): void {
-  const promised = key.held + key.allocated;
-  // Capped by the promises, because a negative book without promises is negative_stock only.
-  const short = Math.min(promised, -available(key));
+  // A negative book without promises is not oversold, so it is negative_stock only.
+  const short = oversoldUnits(key);
   if (short < parameters.shortfallUnits) {
-    if (short <= 0 && alarms.any('shortfall')) alarms.clear('shortfall', causeOf(key));
+    if (short === 0 && alarms.any('shortfall')) alarms.clear('shortfall', causeOf(key));
     return;
   }
   const { held, allocated, sellable } = key;
+  const promised = held + allocated;
   alarms.raise('shortfall', causeOf(key), {
     ...whereOf(key),
     at,

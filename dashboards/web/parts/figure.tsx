@@ -1,6 +1,6 @@
 /** A number with its name. A short mark shows that it has changed, and nothing moves. */
 import { useRef } from 'preact/hooks';
-import { units } from '../base/format.ts';
+import { brief, plural, units } from '../base/format.ts';
 import type { Tone } from '../base/tone.ts';
 import { Icon, type IconName } from './icon.tsx';
 
@@ -33,6 +33,44 @@ export function Figure({ name, value, note, tone = 'plain', href, id }: FigurePr
       </dd>
     </div>
   );
+}
+
+interface PromisedProps {
+  readonly held: number;
+  readonly allocated: number;
+}
+
+export function Promised({ held, allocated }: PromisedProps) {
+  const note = `${brief(held)} held, ${brief(allocated)} allocated`;
+  return <Figure id="promised" name="Promised" value={brief(held + allocated)} note={note} />;
+}
+
+interface OversoldProps {
+  readonly units: number;
+  readonly href?: string;
+}
+
+/** Promised units that are not there. */
+export function Oversold({ units: oversold, href }: OversoldProps) {
+  const [note, tone] =
+    oversold === 0 ? (['all promised are there', 'good'] as const) : (['promised, not there', 'bad'] as const);
+  return <Figure id="oversold" name="Oversold" value={brief(oversold)} note={note} tone={tone} href={href} />;
+}
+
+interface BelowZeroProps {
+  readonly units: number;
+  /** Number of stock keys that are below zero. */
+  readonly keys: number;
+  readonly href?: string;
+}
+
+/** How far books are below zero. The note says that the sum on hand is another part of the stock. */
+export function BelowZero({ units: below, keys, href }: BelowZeroProps) {
+  const [note, tone] =
+    keys === 0
+      ? (['no stock key', 'good'] as const)
+      : ([`at ${plural(keys, 'stock key')}, apart from on hand`, 'warn'] as const);
+  return <Figure id="negative" name="Below zero" value={brief(below)} note={note} tone={tone} href={href} />;
 }
 
 /** Units of one kind in a table. 0 is faint, and a negative number stands out. */

@@ -2,11 +2,11 @@
  * The one answer of the page: are we promising what we have? Pure.
  *
  * Invariants:
- *  VE1 There is no answer before figures, owners and anomalies have all arrived. "Yes" needs an owner for every partition, and no unit that
- *     is promised beyond what is there.
+ *  VE1 There is no answer before figures, owners and anomalies have all arrived. "Yes" needs an owner for every partition, and every
+ *     promised unit to be there.
  *  VE2 The worst condition that applies decides, and each answer gives its number.
- *  VE3 "No" is about promises. A stock key below zero is short of units too, but breaks no promise while nothing of it is promised. A
- *     promise is broken where a shortfall anomaly says that more is promised than is there.
+ *  VE3 "No" is about promises: oversold units, which are promised and not there. A book below zero breaks no promise while nothing of it
+ *     is promised.
  */
 import type { Anomaly, KpiTopic, SystemTopic } from '../../topics.ts';
 import { plural, units } from '../base/format.ts';
@@ -27,12 +27,12 @@ export function promiseStatus(
   if (kpi === undefined || system === undefined || unresolved === undefined)
     return { word: '…', tone: 'plain', says: 'Waiting for the first numbers.' };
   const ownerless = system.owners.filter((owner) => owner === null).length;
-  const { shortfall, negative, stockKeys, units: sum } = kpi;
+  const { oversold, negative, negativeUnits, stockKeys, units: sum } = kpi;
   const promised = sum.held + sum.allocated;
-  // A shortfall means broken promises; stock below zero alone does not (VE3).
-  const broken = unresolved.filter(({ kind }) => kind === 'shortfall').length;
-  if (broken > 0) {
-    return { word: 'No', tone: 'bad', says: `More is promised than is there: of ${plural(broken, 'stock key')}.` };
+  // Oversold units are broken promises; a book below zero alone is none (VE3).
+  if (oversold > 0) {
+    const missing = `${units(oversold)} of ${plural(promised, 'promised unit')} ${oversold === 1 ? 'is' : 'are'} not there`;
+    return { word: 'No', tone: 'bad', says: `${missing}${placesOf(unresolved)}. Count the shelf or move the order.` };
   }
   if (ownerless > 0) {
     const of = `${ownerless} of ${plural(system.partitions, 'partition')}`;
@@ -40,9 +40,10 @@ export function promiseStatus(
   }
   if (stockKeys === 0)
     return { word: 'No stock', tone: 'plain', says: 'No fact has come yet: nothing is known to promise.' };
-  if (negative > 0 || shortfall > 0) {
-    const below = `${plural(negative, 'stock key')} ${negative === 1 ? 'is' : 'are'} below zero, ${plural(shortfall, 'unit')} short`;
-    return { word: 'Yes, but', tone: 'warn', says: `No promise is broken, yet ${below}: book and shelf disagree.` };
+  if (negative > 0) {
+    const below = `${plural(negative, 'stock key')} ${negative === 1 ? 'is' : 'are'} below zero, by ${plural(negativeUnits, 'unit')}`;
+    const says = `All promised units are there, but ${below}. Book the missing receipt or count the shelf.`;
+    return { word: 'Yes, but', tone: 'warn', says };
   }
   const critical = unresolved.filter(({ severity, state }) => severity === 'critical' && state === 'open').length;
   if (critical > 0) {
@@ -55,4 +56,12 @@ export function promiseStatus(
     says:
       promised === 0 ? 'Nothing is promised beyond what is there.' : `All ${units(promised)} promised units are there.`,
   };
+}
+
+/** Names the first oversold stock key. Its anomaly may arrive a moment after the figures. */
+function placesOf(unresolved: readonly Anomaly[]): string {
+  const [first, ...others] = unresolved.filter(({ kind }) => kind === 'shortfall');
+  if (first === undefined) return '';
+  const more = others.length === 0 ? '' : ` and ${plural(others.length, 'other stock key')}`;
+  return `: ${first.sku} at ${first.location}${more}`;
 }

@@ -13,7 +13,7 @@ import { unresolved } from '../data/anomalies.ts';
 import { kpi, system } from '../data/topics.ts';
 import { Balance } from '../parts/balance.tsx';
 import { Empty, Loading } from '../parts/condition.tsx';
-import { Figure } from '../parts/figure.tsx';
+import { BelowZero, Figure, Oversold } from '../parts/figure.tsx';
 import { Icon, type IconName } from '../parts/icon.tsx';
 import { promiseStatus } from '../parts/promise-status.ts';
 import { AnomalyRow } from './anomaly/anomaly-row.tsx';
@@ -49,8 +49,7 @@ export function Overview() {
 }
 
 function Numbers({ kpi: known }: { readonly kpi: KpiTopic }) {
-  const { units: sum, shortfall, negative } = known;
-  const broken = unresolved.value?.some(({ kind }) => kind === 'shortfall') ?? false;
+  const { units: sum } = known;
   const open = Object.values(known.openAnomalies).reduce((total, count) => total + count, 0);
   return (
     <>
@@ -58,20 +57,10 @@ function Numbers({ kpi: known }: { readonly kpi: KpiTopic }) {
         <Figure id="atp" name="Available to promise" value={brief(sum.atp)} note={`of ${brief(sum.onHand)} on hand`} />
         <Figure id="held" name="Held" value={brief(sum.held)} note="until confirmed or expired" />
         <Figure id="allocated" name="Allocated" value={brief(sum.allocated)} note="promised, not yet gone" />
-        <Figure
-          id="shortfall"
-          name="Shortfall"
-          value={brief(shortfall)}
-          note={shortfall === 0 ? 'no shortfall' : 'units short'}
-          tone={broken ? 'bad' : shortfall > 0 ? 'warn' : 'good'}
-          href={href(['anomalies'], { kind: broken ? 'shortfall' : 'negative_stock' })}
-        />
-        <Figure
-          id="negative"
-          name="Negative stock keys"
-          value={brief(negative)}
-          note={`of ${brief(known.stockKeys)}`}
-          tone={negative > 0 ? 'warn' : 'good'}
+        <Oversold units={known.oversold} href={href(['anomalies'], { kind: 'shortfall' })} />
+        <BelowZero
+          units={known.negativeUnits}
+          keys={known.negative}
           href={href(['anomalies'], { kind: 'negative_stock' })}
         />
         <Figure

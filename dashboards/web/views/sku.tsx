@@ -1,7 +1,7 @@
 /**
  * One SKU: how much of it may be promised, its stock at every location, the reservations that claim it, and why a number is what it is.
  */
-import { BUCKETS, type BucketName, bucketRow } from '../../../streams/buckets.ts';
+import { BUCKETS, bucketRow, negativeUnits, sumOf } from '../../../streams/buckets.ts';
 import type { StockAnswer } from '../../../streams/contract/stock.ts';
 import type { AtpTopic, StockTopic } from '../../topics.ts';
 import { plural, time, units } from '../base/format.ts';
@@ -11,7 +11,7 @@ import { unresolved } from '../data/anomalies.ts';
 import { useTopic } from '../data/topics.ts';
 import { useAnswer } from '../data/use-answer.ts';
 import { Empty, Failed, Loading } from '../parts/condition.tsx';
-import { Figure, Units } from '../parts/figure.tsx';
+import { BelowZero, Figure, Oversold, Promised, Units } from '../parts/figure.tsx';
 import { AnomalyRow } from './anomaly/anomaly-row.tsx';
 import { Explanation } from './explanation.tsx';
 import { Reservations } from './reservations.tsx';
@@ -50,7 +50,7 @@ export function Sku({ sku, location }: SkuProps) {
         )
       ) : (
         <>
-          <Totals stock={stock.locations} atp={atp?.atp} />
+          <Totals stock={stock.locations} />
           <section class="panel">
             <header>
               <h2>Where it is</h2>
@@ -89,17 +89,17 @@ export function Sku({ sku, location }: SkuProps) {
   );
 }
 
-function Totals({ stock, atp }: { readonly stock: readonly StockAnswer[]; readonly atp: number | undefined }) {
-  const sum = (field: BucketName) => stock.reduce((total, each) => total + each[field], 0);
-  const short = stock.reduce((total, { available }) => total + Math.max(0, -available), 0);
+/** All from one answer, because ATP of another moment could exceed what is on hand. */
+function Totals({ stock }: { readonly stock: readonly StockAnswer[] }) {
+  const { units: sum, oversold, negativeUnits: below } = sumOf(stock);
   return (
     <dl class="figures" aria-label="Figures of the SKU">
-      <Figure id="atp" name="Available to promise" value={units(atp ?? sum('atp'))} />
-      <Figure id="onHand" name="On hand" value={units(sum('onHand'))} />
-      <Figure id="held" name="Held" value={units(sum('held'))} />
-      <Figure id="allocated" name="Allocated" value={units(sum('allocated'))} />
-      <Figure id="inTransit" name="In transit" value={units(sum('inTransit'))} />
-      <Figure id="shortfall" name="Shortfall" value={units(short)} tone={short > 0 ? 'bad' : 'good'} />
+      <Figure id="atp" name="Available to promise" value={units(sum.atp)} />
+      <Figure id="onHand" name="On hand" value={units(sum.onHand)} />
+      <Promised held={sum.held} allocated={sum.allocated} />
+      <Oversold units={oversold} />
+      <BelowZero units={below} keys={stock.filter((each) => negativeUnits(each) > 0).length} />
+      <Figure id="inTransit" name="In transit" value={units(sum.inTransit)} />
     </dl>
   );
 }

@@ -44,6 +44,7 @@ export const STOCK: StockAnswer = {
   available: 5,
   atp: 5,
   inTransit: 6,
+  version: LINE.version,
 };
 const stockKey = stockRequest.required();
 
@@ -109,7 +110,7 @@ const stockAtLocation: Operation = {
   path: '/v1/stock/{sku}/{location}',
   tag: 'stock',
   summary: 'Stock of a SKU at one location',
-  description: `onHand is what is physically there: ${ON_HAND_SUM}. available can be negative: then more is promised than there is.`,
+  description: `onHand is what is physically there: ${ON_HAND_SUM}. available can be negative. oversold is how many held and allocated units are not there.`,
   params: stockKey,
   answers: { 200: { description: 'The stock', schema: stockAnswer, example: STOCK } },
   problems: ['invalid-request', 'not-found', 'undecided'],

@@ -34,8 +34,9 @@ const STANDING = {
   },
   stockKeys: 1,
   stockOuts: 0,
+  oversold: 0,
   negative: 0,
-  shortfall: 0,
+  negativeUnits: 0,
 };
 const BRIEF = { location: 'store-12', ...STANDING, openAnomalies: 0, heardAt: AT, factsPerMinute: 12 };
 const HAPPENED = {
@@ -101,7 +102,7 @@ const locationStock: Operation = {
   tag: 'live',
   summary: 'Stock keys of a location, those that need a person first',
   description:
-    'Promised in excess, negative, out of stock, held, the rest; each by SKU. `state`: `negative` (sellable below 0), `out` (nothing sellable), `shortfall` (available below 0), `held` (held or allocated).',
+    'Oversold, below zero, out of stock, held, the rest; each by SKU. `state`: `oversold` (promised units are not there), `negative` (a bucket is below 0), `out` (nothing sellable), `held` (held or allocated).',
   params: locationParams,
   query: locationStockQuery,
   answers: {

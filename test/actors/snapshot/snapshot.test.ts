@@ -6,7 +6,7 @@ import { type LoadingDeps, LostLogError, loadSnapshot } from '../../../actors/re
 import { decodeManifest, encodeManifest, type Manifest } from '../../../actors/snapshot/format.ts';
 import { MemorySnapshots } from '../../../actors/snapshot/memory-store.ts';
 import { type SnapshotStore, Snapshotter } from '../../../actors/snapshot/snapshotter.ts';
-import { stockView } from '../../../actors/stock/availability.ts';
+import { stockUnits } from '../../../actors/stock/availability.ts';
 import type { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
@@ -132,7 +132,7 @@ function feed(partition: Partition, factIds: FactIds, input: Input): void {
 
 function stateOf(book: StockBook): unknown {
   const keys = [...book.skus.values()]
-    .flatMap((entry) => entry.keys.map((key) => [stockView(key), [...key.movements], key.count] as const))
+    .flatMap((entry) => entry.keys.map((key) => [stockUnits(key), [...key.movements], key.count] as const))
     .sort((a, b) => (`${a[0].sku} ${a[0].location}` < `${b[0].sku} ${b[0].location}` ? -1 : 1));
   const parts = [...book.parts.values()].map((part) => [
     part.id,

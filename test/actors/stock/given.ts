@@ -1,9 +1,8 @@
 /** Short notation for facts, decisions and books, for the tables of the stock machine. All times are on one day, in UTC. */
-import { stockView } from '../../../actors/stock/availability.ts';
+import { type StockUnits, stockUnits } from '../../../actors/stock/availability.ts';
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
-import type { StockAnswer } from '../../../streams/contract/stock.ts';
 import { type Fact, parseFact } from '../../../streams/fact/fact.ts';
 import { parseInstant } from '../../../streams/instant.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
@@ -105,16 +104,18 @@ export interface Figures {
 }
 
 /** The whole view by the contract's formulas. Figures not named are 0. */
-export function viewOf(sku: string, location: string, figures: Figures): StockAnswer {
+export function viewOf(sku: string, location: string, figures: Figures): StockUnits {
   const all = { sellable: 0, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0, ...figures };
   const available = all.sellable - all.held - all.allocated;
   const onHand = all.sellable + all.damaged + all.inspection;
-  return { sku, location, ...all, onHand, safetyStock: 0, available, atp: Math.max(available, 0), onOrder: 0 };
+  const oversold = Math.max(0, all.held + all.allocated - Math.max(0, all.sellable));
+  const derived = { onHand, available, oversold, atp: Math.max(available, 0) };
+  return { sku, location, ...all, ...derived, promised: 0, safetyStock: 0, onOrder: 0 };
 }
 
 /** Every view of a book, by SKU and location. */
-export function viewsOf(book: StockBook): StockAnswer[] {
-  const views = [...book.skus.values()].flatMap((entry) => entry.keys.map(stockView));
+export function viewsOf(book: StockBook): StockUnits[] {
+  const views = [...book.skus.values()].flatMap((entry) => entry.keys.map(stockUnits));
   return views.sort((a, b) => order(`${a.sku}/${a.location}`, `${b.sku}/${b.location}`));
 }
 

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
-import { inboundBy, type PromiseWindow, stockView } from '../../../actors/stock/availability.ts';
+import { inboundBy, type PromiseWindow, stockUnits } from '../../../actors/stock/availability.ts';
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
@@ -109,7 +109,7 @@ function foldedOf(inputs: readonly (Fact | Granted | Stepped)[]): StockBook {
 }
 
 function shownOf(book: StockBook) {
-  const views = [...book.skus.values()].flatMap((entry) => entry.keys.map(stockView));
+  const views = [...book.skus.values()].flatMap((entry) => entry.keys.map(stockUnits));
   const reservations = [...book.parts.values()]
     .filter((part) => part.granted)
     .map((part) => ({ id: part.id, status: statusOf([part]), fulfilled: part.lines.map((line) => line.fulfilled) }));

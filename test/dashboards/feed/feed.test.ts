@@ -1,6 +1,13 @@
 /** The live feed on real servers. Values arrive over any node, soon after their cause. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { AtpTopic, KpiTopic, LocationTopic, StockTopic, SystemTopic } from '../../../dashboards/topics.ts';
+import type {
+  AnomalyTopic,
+  AtpTopic,
+  KpiTopic,
+  LocationTopic,
+  StockTopic,
+  SystemTopic,
+} from '../../../dashboards/topics.ts';
 import { ask } from '../../../harness/callers/http-caller.ts';
 import { endReaders, LiveReader } from '../../../harness/callers/live-reader.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
@@ -164,6 +171,73 @@ it('finds names, stock by need, and live reservations, over either node', async 
   }
 });
 
+it('tells oversold units from a book below zero, and sums of the same parts, over either node', async () => {
+  const [one, two] = nodes as [LiveNode, LiveNode];
+  await send(
+    one.url,
+    fact('receipt', 'promised', 'store-8', { qty: 5 }),
+    fact('sale', 'never came', 'store-8', { qty: 6 }),
+    fact('receipt', 'broken', 'store-8', { qty: 10 }),
+    fact('adjustment', 'broken', 'store-8', { bucket: 'damaged', delta: -2, reason: 'thrown away' }),
+  );
+  const held = await ask(one.url, 'POST', '/v1/reservations', { id: 'hold-8', lines: [{ sku: 'promised', qty: 4 }] });
+  expect(held.status).toBe(201);
+  await send(two.url, fact('sale', 'promised', 'store-8', { qty: 3 }));
+  for (const node of [one, two]) {
+    const { body: row } = await ask(node.url, 'GET', '/v1/stock/promised/store-8');
+    // The whole row, in the contract's order.
+    expect(Object.entries(row)).toEqual([
+      ...[
+        ['sku', 'promised'],
+        ['location', 'store-8'],
+        ['onHand', 2],
+        ['sellable', 2],
+        ['damaged', 0],
+      ],
+      ...[
+        ['inspection', 0],
+        ['held', 4],
+        ['allocated', 0],
+        ['promised', 0],
+        ['safetyStock', 0],
+        ['available', -2],
+      ],
+      ...[
+        ['oversold', 2],
+        ['atp', 0],
+        ['inTransit', 0],
+        ['onOrder', 0],
+        ['version', expect.stringMatching(/^\d+\.\d+$/)],
+      ],
+    ]);
+    expect(isAtLeast(row.version, held.body.lines[0].version)).toBe(true);
+    expect((await ask(node.url, 'GET', '/v1/stock/promised')).body.locations).toEqual([row]);
+    expect((await ask(node.url, 'GET', '/v1/stock/never%20came/store-8')).body).toMatchObject({
+      ...{ onHand: -6, available: -6, oversold: 0, atp: 0 },
+    });
+    const skus = async (state: string) => {
+      const { body } = await ask(node.url, 'GET', `/v1/locations/store-8/stock?state=${state}`);
+      return body.stock.map(({ sku }: { sku: string }) => sku);
+    };
+    expect(await skus('oversold')).toEqual(['promised']);
+    expect(await skus('negative')).toEqual(['broken', 'never came']);
+    expect(await skus('all')).toEqual(['promised', 'broken', 'never came']);
+    expect((await ask(node.url, 'GET', '/v1/locations/store-8/stock?state=shortfall')).status).toBe(422);
+    const reader = new LiveReader(node.url, 'location:store-8,anomaly');
+    await reader.sees<LocationTopic>('location:store-8', ({ oversold }) => oversold === 2);
+    const figures = reader.latest<LocationTopic>('location:store-8');
+    expect(figures).toMatchObject({
+      units: { onHand: 12, sellable: 12, damaged: 0, held: 4, atp: 10 },
+      ...{ oversold: 2, negative: 2, negativeUnits: 8 },
+    });
+    expect(figures).not.toHaveProperty('shortfall');
+    await reader.sees<AnomalyTopic>('anomaly', ({ kind, sku }) => kind === 'shortfall' && sku === 'promised');
+    await reader.sees<AnomalyTopic>('anomaly', ({ kind, sku }) => kind === 'negative_stock' && sku === 'never came');
+    const { body: open } = await ask(node.url, 'GET', '/v1/anomalies?kind=shortfall&location=store-8');
+    expect(open.anomalies.map(({ sku }: { sku: string }) => sku)).toEqual(['promised']);
+  }
+});
+
 it('exports figures that add up over the nodes', async () => {
   const metrics = await Promise.all(nodes.map(async (node) => (await ask(node.url, 'GET', '/metrics')).body as string));
   const sum = (series: string) =>
@@ -179,7 +253,11 @@ it('exports figures that add up over the nodes', async () => {
   expect(sum('aged_units{location="store-9",age="30d"}')).toBe(
     SKUS.reduce((units, _, index) => units + index + 1, 0) - 4 - 5,
   );
-  expect(sum('holds_total{outcome="granted"}')).toBe(2);
+  expect(sum('units{location="store-8",bucket="on_hand"}')).toBe(12);
+  expect(sum('units{location="store-8",bucket="atp"}')).toBe(10);
+  expect(sum('oversold_units{location="store-8"}')).toBe(2);
+  expect(sum('negative_units{location="store-8"}')).toBe(8);
+  expect(sum('holds_total{outcome="granted"}')).toBe(3);
   expect(sum('live_clients')).toBeGreaterThan(0);
 });
 

@@ -27,8 +27,8 @@ afterAll(endReaders);
 function steady(kpi: KpiTopic) {
   const { facts, unitsSold, unitsReturned, returnReasons, holds, transfers, counts } = kpi.windows.all;
   const { unitsSold: soldInHour, facts: factsInHour } = kpi.windows.hour;
-  const { units, stockKeys, stockOuts, negative, shortfall, ageing, locationCount } = kpi;
-  const standing = { units, stockKeys, stockOuts, negative, shortfall, ageing, locationCount };
+  const { units, stockKeys, stockOuts, oversold, negative, negativeUnits, ageing, locationCount } = kpi;
+  const standing = { units, stockKeys, stockOuts, oversold, negative, negativeUnits, ageing, locationCount };
   const happened = { facts, unitsSold, unitsReturned, returnReasons, holds, transfers, counts };
   return { ...standing, ...happened, soldInHour, factsInHour };
 }
@@ -60,6 +60,7 @@ it('keeps windows and figures over a stop, a kill, and the loss of all snapshots
     holds: { granted: 1, confirmed: 1, conversion: 1 },
     counts: { counted: 1, varianceUnits: 1 },
     negative: 1,
+    negativeUnits: 3,
   });
   await one.stop();
   await one.up();

@@ -5,12 +5,14 @@ import { expect, it } from 'vitest';
 import { foldDecision, foldFact } from '../../../actors/partition/fold.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
 import { encodePage, loadPages } from '../../../actors/snapshot/format.ts';
-import { stockView } from '../../../actors/stock/availability.ts';
+import { stockUnits } from '../../../actors/stock/availability.ts';
 import { KpiCounters } from '../../../dashboards/kpi/counters.ts';
 import { locationPart, locationTopic, partitionFigures } from '../../../dashboards/kpi/figures.ts';
 import { KnownFigures } from '../../../dashboards/kpi/known-figures.ts';
 import { KpiObserver } from '../../../dashboards/kpi/observer.ts';
 import { mergeRequestStats } from '../../../dashboards/kpi/request-stats.ts';
+import { STANDING } from '../../../dashboards/kpi/totals.ts';
+import { type StockSums, sumOf } from '../../../streams/buckets.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
 import { granted, step } from '../../actors/stock/given.ts';
@@ -83,6 +85,10 @@ const opsOf = fc
   .array(fc.oneof({ weight: 3, arbitrary: factOf }, { weight: 2, arbitrary: decisionOf }), { maxLength: 60 })
   .map((makes) => makes.map((make, index) => make(`f${index}`)));
 
+function pick({ units, oversold, negativeUnits }: StockSums): StockSums {
+  return { units, oversold, negativeUnits };
+}
+
 /** The last day on which each stock key received units, by the contract's definition alone. */
 function inboundOf(ops: readonly Op[]): Map<string, number> {
   const came = new Map<string, number>();
@@ -109,17 +115,21 @@ it('equals a scan of the book after any facts and decisions', () => {
       const made = partition();
       for (const op of ops) fold(made, op);
       const inbound = inboundOf(ops);
-      const views = [...made.book.skus.values()].flatMap(({ keys }) => keys.map(stockView));
+      const views = [...made.book.skus.values()].flatMap(({ keys }) => keys.map(stockUnits));
       for (const location of ['a', 'b', 'c']) {
         const here = views.filter((view) => view.location === location);
         const part = locationPart(made.observer, location, NOW);
         const shown = locationTopic(location, part === undefined ? [] : [part], 0, NOW);
         const sum = (of: (view: (typeof here)[number]) => number) => here.reduce((total, view) => total + of(view), 0);
+        const buckets = ['sellable', 'damaged', 'inspection'] as const;
+        const there = (view: (typeof here)[number]) => buckets.map((bucket) => Math.max(0, view[bucket]));
+        const onHand = (view: (typeof here)[number]) => there(view).reduce((total, units) => total + units, 0);
+        const isBelow = (view: (typeof here)[number]) => buckets.some((bucket) => view[bucket] < 0);
         expect(shown.units).toEqual({
-          onHand: sum((view) => view.onHand),
-          sellable: sum((view) => view.sellable),
-          damaged: sum((view) => view.damaged),
-          inspection: sum((view) => view.inspection),
+          onHand: sum(onHand),
+          sellable: sum((view) => Math.max(0, view.sellable)),
+          damaged: sum((view) => Math.max(0, view.damaged)),
+          inspection: sum((view) => Math.max(0, view.inspection)),
           held: sum((view) => view.held),
           allocated: sum((view) => view.allocated),
           atp: sum((view) => view.atp),
@@ -129,15 +139,18 @@ it('equals a scan of the book after any facts and decisions', () => {
         expect(shown).toMatchObject({
           stockKeys: here.length,
           stockOuts: here.filter((view) => view.sellable <= 0 && inbound.has(`${view.sku} ${location}`)).length,
-          negative: here.filter((view) => view.sellable < 0).length,
-          shortfall: sum((view) => Math.max(0, -view.available)),
+          oversold: sum((view) => Math.max(0, view.held + view.allocated - Math.max(0, view.sellable))),
+          negative: here.filter(isBelow).length,
+          negativeUnits: sum((view) => onHand(view) - view.onHand),
         });
+        // The page adds up the same parts from rows.
+        expect(sumOf(here)).toEqual(pick(shown));
         const aged = [0, 0, 0, 0, 0];
         for (const view of here) {
           const day = inbound.get(`${view.sku} ${location}`);
           const age = day === undefined ? Number.POSITIVE_INFINITY : Math.floor(NOW / DAY_MS) - day;
           const index = [30, 60, 90, 180].findIndex((days) => age <= days);
-          (aged[index < 0 ? 4 : index] as number) += Math.max(0, view.onHand);
+          (aged[index < 0 ? 4 : index] as number) += onHand(view);
         }
         expect(shown.ageing).toEqual(aged);
       }
@@ -259,6 +272,19 @@ it('keeps a day of a thousand locations in few bytes, which is what its time goe
   const bytes = made.observer.keep().length;
   // Only the non-zero figures of a bucket are stored. Dense ones took five times the bytes and thirty times the time.
   expect(bytes).toBeLessThan(700_000);
+});
+
+it('reads sums of a node on 0.1, whose shortfall says nothing of oversold units', () => {
+  expect(Object.keys(STANDING)).toEqual([
+    ...['onHand', 'sellable', 'damaged', 'inspection', 'held', 'allocated', 'atp', 'inTransit', 'onOrder'],
+    ...['stockKeys', 'stockOuts', 'negative', 'shortfall', 'oversold', 'negativeUnits'],
+  ]);
+  const known = new KnownFigures();
+  const old = [10, 10, 0, 0, 1, 2, 7, 0, 0, 3, 0, 1, 5];
+  known.take({ ...partitionFigures(partition().observer, 0, 7, NOW), locations: [['a', old, NOW, 0]] });
+  const { units, oversold, negative, negativeUnits } = known.topic(ASKED, NOTHING_OPEN, NOW);
+  expect(units).toMatchObject({ onHand: 10, held: 1, allocated: 2, atp: 7 });
+  expect({ oversold, negative, negativeUnits }).toEqual({ oversold: 0, negative: 1, negativeUnits: 0 });
 });
 
 it('begins anew from what it cannot read', () => {

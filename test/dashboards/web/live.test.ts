@@ -1,6 +1,7 @@
 /** The live page follows events: facts, anomalies, parked facts, a cut socket and a restarted node. */
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ask } from '../../../harness/callers/http-caller.ts';
 import { NodeProcess } from '../../../harness/processes/node-process.ts';
 import { TcpProxy } from '../../../harness/proxy.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
@@ -187,6 +188,51 @@ describe('in a browser', () => {
     await page.keyboard.press('j');
     await page.keyboard.press('Enter');
     await page.locator('h1', { hasText: 'never-came' }).waitFor();
+    await context.close();
+  });
+
+  it('tells oversold units from a book below zero, and its sums are made of the same parts', async () => {
+    await report({ type: 'receipt', sku: 'cart', qty: 4 });
+    await report({ type: 'receipt', sku: 'bowl', qty: 20, damaged: 3 });
+    await report({ type: 'sale', sku: 'cart', location: 'elsewhere', qty: 7 });
+    const hold = { id: 'hold-cart', lines: [{ sku: 'cart', qty: 3, locations: [SHOP] }] };
+    const { status } = await ask(node.url, 'POST', '/v1/reservations', hold);
+    expect(status).toBe(201);
+    await report({ type: 'sale', sku: 'cart', qty: 2 });
+    const { page, context, errors } = await open(`${node.url}/`);
+    await live(page);
+    await shows(
+      page,
+      '.verdict .says',
+      `1 of 3 promised units is not there: cart at ${SHOP}. Count the shelf or move the order.`,
+    );
+    expect(await page.locator('.verdict .word').innerText()).toBe('No');
+    expect(await figure(page, 'oversold').innerText()).toBe('1');
+    const { body: kpi } = await ask(node.url, 'GET', '/v1/kpi');
+    // never-came is below zero too.
+    expect(await figure(page, 'negative').innerText()).toBe('12');
+    const parts = await page.locator('.balance dl > div').allInnerTexts();
+    const onHand = parts.reduce((sum, part) => {
+      const [name = '', count = ''] = part.split('\n');
+      return sum + Number(count.replaceAll(',', '')) * (name.startsWith('Oversold') ? -1 : 1);
+    }, 0);
+    expect(onHand).toBe(kpi.units.onHand);
+    expect(await page.locator('[data-figure=atp]').innerText()).toContain(
+      `of ${kpi.units.onHand.toLocaleString('en')} on hand`,
+    );
+    await page.goto(`${node.url}/#/sku/cart`);
+    await shows(page, '[data-figure=onHand] .value', '2');
+    const sku = { atp: '0', promised: '3', oversold: '1', negative: '7' };
+    for (const [name, value] of Object.entries(sku)) expect(await figure(page, name).innerText()).toBe(value);
+    await page.goto(`${node.url}/#/locations/${SHOP}`);
+    await page.getByRole('button', { name: 'Oversold' }).click();
+    await until(
+      async () => (await page.locator('tbody tr').allInnerTexts()).join().startsWith('cart'),
+      10_000,
+      () => 'only what is oversold is listed',
+    );
+    expect(await page.locator('tbody tr').count()).toBe(1);
+    expect(errors).toEqual([]);
     await context.close();
   });
 

@@ -74,7 +74,7 @@ describe('in a browser', () => {
     await live(page);
     await page.locator('[data-figure=atp]').waitFor();
     expect(await page.locator('.verdict .word').innerText()).toMatch(/^(Yes|Yes, but|Partly|No)$/);
-    for (const name of ['atp', 'held', 'allocated', 'shortfall', 'negative', 'anomalies']) {
+    for (const name of ['atp', 'held', 'allocated', 'oversold', 'negative', 'anomalies']) {
       expect(await page.locator(`[data-figure=${name}] .value`).innerText()).toMatch(/^−?[\d,.]+[KM]?$/);
     }
     const size = await page.evaluate("parseFloat(getComputedStyle(document.querySelector('.verdict .word')).fontSize)");

@@ -182,11 +182,14 @@ function stockOf(sku: string, location: string, units: number): StockAnswer {
     inspection: 0,
     held: 0,
     allocated: 0,
+    promised: 0,
     safetyStock: 0,
     available: units,
+    oversold: 0,
     atp: Math.max(0, units),
     inTransit: 0,
     onOrder: 0,
+    version: '1.1',
   };
 }
 

@@ -123,14 +123,10 @@ it.each(['json', 'msgpack'] as const)(
       code: '409',
       body: { type: 'already-released' },
     });
-    expect(await request('stock.get', { sku, location: 'x' }, form)).toMatchObject({
-      code: '',
-      body: { sku, sellable: 5 },
-    });
-    expect(await request('stock.get', { sku }, form)).toMatchObject({
-      code: '',
-      body: { sku, locations: [{ location: 'x' }] },
-    });
+    const { body: row } = await request('stock.get', { sku, location: 'x' }, form);
+    expect(row).toMatchObject({ sku, sellable: 5, promised: 0, oversold: 0 });
+    expect(row).toEqual((await ask(node.url, 'GET', `/v1/stock/${sku}/x`)).body);
+    expect(await request('stock.get', { sku }, form)).toMatchObject({ code: '', body: { sku, locations: [row] } });
     expect(await request('stock.get', { sku: 'never-heard-of' }, form)).toMatchObject({ code: '404' });
     expect(await request('reservation.place', { id: 'y', lines: [{ sku, qty: -1 }] }, form)).toMatchObject({
       code: '422',

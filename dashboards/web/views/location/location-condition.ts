@@ -5,18 +5,18 @@ import type { Tone } from '../../base/tone.ts';
 import type { IconName } from '../../parts/icon.tsx';
 
 export interface LocationCondition {
-  readonly state: 'short' | 'negative' | 'anomalies' | 'stock-outs' | 'fine';
+  readonly state: 'oversold' | 'negative' | 'anomalies' | 'stock-outs' | 'fine';
   readonly tone: Tone;
   readonly icon: IconName;
   readonly words: string;
 }
 
 export function conditionOf(
-  brief: Pick<LocationBrief, 'shortfall' | 'negative' | 'openAnomalies' | 'stockOuts'>,
+  brief: Pick<LocationBrief, 'oversold' | 'negative' | 'openAnomalies' | 'stockOuts'>,
 ): LocationCondition {
-  const { shortfall, negative, openAnomalies, stockOuts } = brief;
-  if (shortfall > 0) {
-    return { state: 'short', tone: 'warn', icon: 'warning', words: `${plural(shortfall, 'unit')} short` };
+  const { oversold, negative, openAnomalies, stockOuts } = brief;
+  if (oversold > 0) {
+    return { state: 'oversold', tone: 'bad', icon: 'critical', words: `${plural(oversold, 'unit')} oversold` };
   }
   if (negative > 0) {
     return { state: 'negative', tone: 'warn', icon: 'warning', words: `${plural(negative, 'key')} below zero` };

@@ -24,6 +24,7 @@ const COLUMNS = [
   ['Held', 'held'],
   ['Allocated', 'allocated'],
   ['Available', 'available'],
+  ['Oversold', 'oversold'],
   ['ATP', 'atp'],
   ['In transit', 'inTransit'],
 ] as const;
@@ -47,8 +48,8 @@ export function LocationStock({ id }: { readonly id: string }) {
           label="State of stock keys"
           choices={[
             ['', 'All'],
+            ['oversold', 'Oversold'],
             ['negative', 'Below zero'],
-            ['shortfall', 'Short'],
             ['out', 'Stock-out'],
             ['held', 'Promised'],
           ]}

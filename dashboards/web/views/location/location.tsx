@@ -8,7 +8,7 @@ import { unresolved } from '../../data/anomalies.ts';
 import { useTopic } from '../../data/topics.ts';
 import { Balance } from '../../parts/balance.tsx';
 import { Empty, Loading } from '../../parts/condition.tsx';
-import { Figure } from '../../parts/figure.tsx';
+import { BelowZero, Figure, Oversold, Promised } from '../../parts/figure.tsx';
 import { Choices } from '../../parts/filters.tsx';
 import { Icon } from '../../parts/icon.tsx';
 import { AnomalyRow } from '../anomaly/anomaly-row.tsx';
@@ -46,24 +46,22 @@ function Standing({ figures }: { readonly figures: LocationTopic }) {
 }
 
 function Figures({ figures }: { readonly figures: LocationTopic }) {
-  const { units: sum, shortfall, negative, stockOuts, stockKeys, windows } = figures;
+  const { units: sum, stockOuts, stockKeys, windows } = figures;
   const asked = route.value.query.window;
   const window: WindowName = WINDOWS.find((each) => each === asked) ?? 'hour';
   return (
     <>
       <dl class="figures" aria-label="Figures of the location">
         <Figure id="atp" name="Available to promise" value={brief(sum.atp)} note={`of ${brief(sum.onHand)} on hand`} />
-        <Figure id="held" name="Held" value={brief(sum.held)} />
-        <Figure id="allocated" name="Allocated" value={brief(sum.allocated)} />
+        <Promised held={sum.held} allocated={sum.allocated} />
+        <Oversold units={figures.oversold} href={href(['locations', figures.location], { state: 'oversold' })} />
+        <BelowZero
+          units={figures.negativeUnits}
+          keys={figures.negative}
+          href={href(['locations', figures.location], { state: 'negative' })}
+        />
         <Figure id="inTransit" name="In transit to here" value={brief(sum.inTransit)} />
         <Figure id="stockOuts" name="Stock-outs" value={brief(stockOuts)} note={`of ${plural(stockKeys, 'key')}`} />
-        <Figure
-          id="negative"
-          name="Below zero"
-          value={brief(negative)}
-          note={shortfall > 0 ? `${plural(shortfall, 'unit')} short` : 'no shortfall'}
-          tone={shortfall > 0 || negative > 0 ? 'warn' : 'good'}
-        />
       </dl>
       <section class="panel">
         <header>
