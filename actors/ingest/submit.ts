@@ -78,7 +78,7 @@ export class StreamFactIngress implements FactIngress {
    */
   async resubmit(seq: number, sent: SentBody): Promise<void> {
     if (sent.bytes.length > LIMITS.factBytes) throw new Refusal('too-large', tooLarge(sent));
-    const parsed = parseFact(sent.value, this.#rule.version);
+    const parsed = parseFact(sent.value, this.#rule);
     if (!parsed.ok) throw new Error(parsed.message);
     const { fact } = parsed;
     if (fact.type === 'count' && fact.at < this.#oldest()) {
@@ -111,15 +111,16 @@ export class StreamFactIngress implements FactIngress {
   #submit(sent: SentBody, before: Map<string, Promise<Outcome>>): Promise<Outcome> {
     // Only the sender can make it smaller, so it is not even parked (SU4).
     if (sent.bytes.length > LIMITS.factBytes) return Promise.resolve({ code: 'too-large', message: tooLarge(sent) });
-    const { version } = this.#rule;
-    const parsed = parseFact(sent.value, version);
+    const rule = this.#rule;
+    const parsed = parseFact(sent.value, rule);
     if (!parsed.ok) return this.#reject(sent, 'invalid', parsed.message);
     const { fact } = parsed;
     if (fact.at < this.#oldest()) {
       return this.#reject(sent, 'too-old', 'occurredAt is older than the idempotency horizon');
     }
     const earlier = before.get(fact.id);
-    const store = () => (version === 1 || isNamed(fact) ? this.#store(sent, fact) : this.#storeIfKnown(sent, fact));
+    const store = () =>
+      rule.version === 1 || isNamed(fact) ? this.#store(sent, fact) : this.#storeIfKnown(sent, fact);
     const outcome = earlier === undefined ? store() : earlier.then(store);
     before.set(fact.id, outcome);
     return outcome;

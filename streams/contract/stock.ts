@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { BUCKETS, type BucketName, bucketRow, byAge } from '../buckets.ts';
-import { MAX_QTY } from '../fact/fact.ts';
+import { MAX_QTY } from '../fact/fields.ts';
 import { parseDateOrInstant } from '../instant.ts';
 import { isStoredName, NAME_RULE } from '../names.ts';
 

@@ -304,7 +304,7 @@ describe('a fact', () => {
       expect(json.ok && { fact: json.fact, content: hashText(json.content) }).toEqual({ fact, content });
       expect(msgpack).toEqual(json);
       for (let version = 1; version <= RULES_VERSION; version++)
-        expect(parseFact(decodeBody(Buffer.from(textOf(`fact-${name}.json`)), JSON_TYPE), version)).toEqual(json);
+        expect(parseFact(decodeBody(Buffer.from(textOf(`fact-${name}.json`)), JSON_TYPE), { version })).toEqual(json);
     },
   );
 
