@@ -13,7 +13,7 @@ import { type FactStream, streamOf } from '../../config/topology.ts';
 import { present } from '../../streams/assert.ts';
 import { type Broker, BrokerError } from '../../streams/broker.ts';
 import { type Clock, delay, inTime } from '../../streams/clock.ts';
-import { type Fact, parseFact } from '../../streams/fact/fact.ts';
+import { type Fact, parseFact, type UnreadableFact } from '../../streams/fact/fact.ts';
 import { MARK_HEADER, markAgain } from '../../streams/fact/park-marks.ts';
 import { type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked.ts';
 import { type SentBody, typeHeaders } from '../../streams/fact/sent-body.ts';
@@ -44,6 +44,17 @@ export interface FactIngressDeps {
   readonly rules: Pick<Rules, 'next'>;
   /** Whether a stored fact has already created a stock key. Rejects with undecided if its owner does not answer. */
   readonly knows: (sku: string, location: string) => Promise<boolean>;
+}
+/** The fact cannot be read by the rule in force. */
+export class UnreadableError extends Error {
+  override readonly name = 'UnreadableError';
+  /** The wrong field; '' if the fact as a whole is wrong. */
+  readonly field: string;
+
+  constructor({ field, message }: UnreadableFact) {
+    super(message);
+    this.field = field;
+  }
 }
 interface Rejection {
   readonly index: number;
@@ -79,7 +90,7 @@ export class StreamFactIngress implements FactIngress {
   async resubmit(seq: number, sent: SentBody): Promise<void> {
     if (sent.bytes.length > LIMITS.factBytes) throw new Refusal('too-large', tooLarge(sent));
     const parsed = parseFact(sent.value, this.#rule);
-    if (!parsed.ok) throw new Error(parsed.message);
+    if (!parsed.ok) throw new UnreadableError(parsed);
     const { fact } = parsed;
     if (fact.type === 'count' && fact.at < this.#oldest()) {
       throw new Refusal(
