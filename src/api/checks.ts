@@ -13,7 +13,7 @@ const ERRORS_NAMED = 20;
 /** Characters that are shown of a name that is not known. */
 const NAME_SHOWN = 64;
 
-/** Returns the value as its schema types it. Throws a refusal that names the wrong fields if it does not match. */
+/** Returns the value as its schema types it. Throws a refusal that names the wrong fields if it does not match (SA1 of stock-api.ts). */
 export function valid<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const unknown = unknownNames(schema, value);
   const result = schema.safeParse(value);

@@ -46,6 +46,7 @@ const submitFacts: Operation = {
   description:
     `One fact or an array of up to ${LIMITS.factsPerRequest}. Each counts once, however often it is sent; of several with one id in one request the first holds. The answer comes after every accepted fact is durable and its owner has said what became of it. ` +
     `One above ${LIMITS.factBytes / 1024} KiB is rejected as too-large, and not kept. One that cannot be read, is older than the idempotency horizon (too-old) or comes under an id that was used with other content (id-conflict) is parked, with its bytes as they were sent, and named in \`rejected\`; it never refuses the rest. ` +
+    'A field that is null or empty is absent, and unknown fields are kept. A field that would change what is counted is refused as `invalid` on a type that does not define it. ' +
     '503: what became of one is not known; send all of them again, which is harmless.',
   query: factsQuery,
   bound: `At most ${LIMITS.factsPerRequest} are taken, and named in the answer.`,
