@@ -18,3 +18,9 @@ export const DEFAULT_HORIZON_MS = 7 * 86_400_000;
 
 /** How far a device's clock may be ahead, in milliseconds. Every entry records it, but nothing is judged by it yet. */
 export const CLOCK_SLACK_MS = 300_000;
+
+/**
+ * What `uom`, `unit` and `pack` of a fact may say, in lower case, unless an entry of the rules has other words. It never changes, because
+ * entries without words stand for these.
+ */
+export const ONE_PIECE: readonly string[] = ['ea', 'each', 'pc', 'pcs', 'unit', '1'];

@@ -79,6 +79,22 @@ export function parseHorizon(text: string): number | null {
   throw new SettingError(`the horizon is "${text}", but must be ${HORIZON_RULE}`);
 }
 
+const PIECES_RULE = 'up to 12 words of 1 to 16 characters, with commas, such as EA,each,pc';
+/** Words that say one piece, in lower case. They are few and short, because each change of the rules keeps them. */
+export const piecesSchema = z
+  .string()
+  .transform((text) => text.split(',').map((each) => each.trim().toLowerCase()))
+  .refine((words) => words.length <= 12 && words.every((each) => /^[^\p{Cc}]{1,16}$/u.test(each)), {
+    error: PIECES_RULE,
+  });
+
+/** Throws a SettingError. */
+export function parsePieces(text: string): readonly string[] {
+  const result = piecesSchema.safeParse(text);
+  if (result.success) return result.data;
+  throw new SettingError(`one piece is "${text}", but must be ${PIECES_RULE}`);
+}
+
 const UNIT_BYTES = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;
 const SIZE_RULE = 'a size from 1MiB such as 512MiB, 4GiB or 1TiB, or off for no bound';
 /** Bytes; undefined for `off`. */

@@ -20,6 +20,7 @@ import {
   monitors,
   parseParameters,
   pemKey,
+  piecesSchema,
   privateKey,
   secret,
   size,
@@ -232,6 +233,13 @@ export const SETTINGS = {
     z.union([z.literal('recorded').transform(() => undefined), horizonSchema], { error: `recorded, ${HORIZON_RULE}` }),
     'recorded',
     'idempotency horizon: how long ids are remembered; facts that happened longer ago are parked; off for replaying history. It is recorded with the streams by the first node (7d if it is not set); `holdfast horizon` changes it',
+  ),
+  onePiece: setting(
+    'HOLDFAST_ONE_PIECE',
+    '--one-piece',
+    z.union([z.literal('recorded').transform(() => undefined), piecesSchema]),
+    'recorded',
+    'what uom, unit and pack of a fact may say, in any case, because quantities are in single pieces; other facts are refused as invalid. It is recorded with the streams by the first node (EA,each,pc,pcs,unit,1 if it is not set); `holdfast one-piece` changes it',
   ),
   durability: setting(
     'HOLDFAST_DURABILITY',

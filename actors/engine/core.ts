@@ -81,6 +81,7 @@ export function buildCore(deps: CoreDeps): Core {
     keys: deps.horizons,
     live: () => ownership.live(),
     firstHorizonMs: settings.horizonMs,
+    firstPieces: settings.pieces,
   });
   const writers = new Writers(deps);
   const engine = new Engine({

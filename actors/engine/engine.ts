@@ -56,7 +56,7 @@ export class Engine {
   async start(): Promise<void> {
     const { ownership, settings, clock, events } = this.#deps;
     const { ruleChanges, snapshots, progress, partitions } = this.#parts;
-    await ruleChanges.begin(settings.horizonMs);
+    await ruleChanges.begin(settings);
     // mutant: append-before-enrolled
     await this.writers.enrol(this.journal.writer, ownership.name);
     await this.#foundRegistry();

@@ -29,6 +29,8 @@ export interface EngineSettings {
   readonly partitions: number;
   /** Horizon to record if the streams have none yet. null turns it off, undefined takes the default. A recorded horizon always wins. */
   readonly horizonMs: number | null | undefined;
+  /** What a unit may say, to record if the streams have nothing yet. A recorded list always wins. */
+  readonly pieces?: readonly string[] | undefined;
   readonly leaseTtlMs: number;
   readonly snapshotIntervalMs: number;
   readonly reservationMemoryMs: number;

@@ -14,13 +14,14 @@
  *      many entries it knows keeps its meaning.
  */
 import { LIMITS } from '../../config/limits.ts';
-import { CLOCK_SLACK_MS, DEFAULT_HORIZON_MS, RULES_VERSION } from '../../config/rules.ts';
+import { CLOCK_SLACK_MS, DEFAULT_HORIZON_MS, ONE_PIECE, RULES_VERSION } from '../../config/rules.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, RULES_METADATA } from '../../config/topology.ts';
+import { present } from '../../streams/assert.ts';
 import { type Broker, BrokerError, type KeyEntry, type StreamFacts } from '../../streams/broker.ts';
 import { readStreams } from '../../streams/journal/floors.ts';
 import { changeMetadata, type Metadata, type MetadataDeps } from '../../streams/journal/metadata.ts';
 import type { NodeInfo } from '../ownership/ownership.ts';
-import type { RulesEntry } from './rules.ts';
+import type { ChangedRule, RulesEntry } from './rules.ts';
 
 /** Keys of the bucket in which 0.1 kept its list. */
 const LIST = 'list';
@@ -33,6 +34,8 @@ export interface RulesDeps extends MetadataDeps {
   readonly live: () => Promise<readonly NodeInfo[]>;
   /** Horizon of the first entry. Null means off, undefined means the default. */
   readonly firstHorizonMs: number | null | undefined;
+  /** What a unit may say from the first entry of version 3 on; undefined means ONE_PIECE. */
+  readonly firstPieces: readonly string[] | undefined;
 }
 
 export class RulesList {
@@ -68,8 +71,9 @@ export class RulesList {
         return undefined;
       }
       const last = entries.at(-1);
-      const { firstHorizonMs = DEFAULT_HORIZON_MS } = this.#deps;
-      entries = await this.#added(entries, last === undefined ? firstHorizonMs : last.horizonMs);
+      const { firstHorizonMs = DEFAULT_HORIZON_MS, firstPieces } = this.#deps;
+      const horizonMs = last === undefined ? firstHorizonMs : last.horizonMs;
+      entries = await this.#added(entries, horizonMs, (last?.version ?? 0) < 3 ? firstPieces : last?.pieces);
       return written(entries);
     });
     if (entries.length === 0)
@@ -77,14 +81,17 @@ export class RulesList {
     return entries;
   }
 
-  /** Adds an entry with another horizon, which holds from the next stored message on. Call it only while no node is alive. */
-  async add(horizonMs: number | null): Promise<readonly RulesEntry[]> {
+  /** Adds an entry with the change, which holds from the next stored message on. Call it only while no node is alive. */
+  async add(change: ChangedRule): Promise<readonly RulesEntry[]> {
     await this.current();
     let entries: readonly RulesEntry[] = [];
     await changeMetadata(this.#deps, async (metadata) => {
       entries = recorded(metadata) ?? [];
-      if (entries.at(-1)?.horizonMs === horizonMs) return undefined;
-      entries = await this.#added(entries, horizonMs);
+      const last = present(entries.at(-1));
+      const { horizonMs, pieces } = { ...last, ...change };
+      if (last.horizonMs === horizonMs && String(last.pieces ?? ONE_PIECE) === String(pieces ?? ONE_PIECE))
+        return undefined;
+      entries = await this.#added(entries, horizonMs, pieces);
       return written(entries);
     });
     return entries;
@@ -94,7 +101,12 @@ export class RulesList {
     return (await this.#deps.live()).filter(({ rules }) => (rules ?? 1) < RULES_VERSION);
   }
 
-  async #added(entries: readonly RulesEntry[], horizonMs: number | null): Promise<readonly RulesEntry[]> {
+  /** @param pieces an entry is kept small, so it names them only if they are not ONE_PIECE */
+  async #added(
+    entries: readonly RulesEntry[],
+    horizonMs: number | null,
+    pieces: readonly string[] = ONE_PIECE,
+  ): Promise<readonly RulesEntry[]> {
     if (entries.length >= LIMITS.rulesEntries)
       throw new Error(`the list of rules has ${entries.length} entries, and no more fit into the metadata of JOURNAL`);
     const streams = await readStreams(this.#deps.broker);
@@ -106,7 +118,8 @@ export class RulesList {
       before.push(typeof from === 'number' ? { ...entry, from: await this.#sequencesFrom(from, streams) } : entry);
     }
     const from = entries.length === 0 ? {} : ends;
-    return [...before, { from, horizonMs, slackMs: CLOCK_SLACK_MS, version: RULES_VERSION }];
+    const own = String(pieces) === String(ONE_PIECE) ? {} : { pieces };
+    return [...before, { from, horizonMs, slackMs: CLOCK_SLACK_MS, version: RULES_VERSION, ...own }];
   }
 
   /** The first sequence of each fact stream that was stored at a moment or later. Trimmed messages are never judged again. */

@@ -12,14 +12,18 @@
 
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
 import { present } from '../../streams/assert.ts';
+import type { ReadingRule } from '../../streams/fact/fact.ts';
 
-export interface Rule {
+export interface Rule extends ReadingRule {
   /** Idempotency horizon in milliseconds, null if off. */
   readonly horizonMs: number | null;
   /** How far ahead a device's clock may be, in milliseconds. */
   readonly slackMs: number;
-  /** Version of the rules; config/rules.ts describes each. */
-  readonly version: number;
+}
+/** What an operator may change. An absent one stays as it is. */
+export interface ChangedRule {
+  readonly horizonMs?: number | null;
+  readonly pieces?: readonly string[];
 }
 export interface RulesEntry extends Rule {
   /**

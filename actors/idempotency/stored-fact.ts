@@ -52,7 +52,7 @@ export function readStored(
   } catch (error) {
     return uncounted('unreadable', `the body is neither JSON nor MessagePack: ${(error as Error).message}`);
   }
-  const parsed = parseFact(value, rule.version);
+  const parsed = parseFact(value, rule);
   if (!parsed.ok) return uncounted('invalid', parsed.message);
   const { fact } = parsed;
   if (!agrees(place.fact, fact)) {

@@ -14,7 +14,7 @@ import { type FactStream, streamOf } from '../../config/topology.ts';
 import { present } from '../../streams/assert.ts';
 import { type Broker, BrokerError } from '../../streams/broker.ts';
 import { type Clock, delay, inTime } from '../../streams/clock.ts';
-import { type Fact, parseFact } from '../../streams/fact/fact.ts';
+import { type Fact, parseFact, type UnreadableFact } from '../../streams/fact/fact.ts';
 import { MARK_HEADER, markAgain } from '../../streams/fact/park-marks.ts';
 import { type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked.ts';
 import { type SentBody, typeHeaders } from '../../streams/fact/sent-body.ts';
@@ -46,6 +46,17 @@ export interface FactIngressDeps {
   readonly rules: Pick<Rules, 'next'>;
   /** Whether a stored fact has already created a stock key. Rejects with undecided if its owner does not answer. */
   readonly knows: (sku: string, location: string) => Promise<boolean>;
+}
+/** The fact cannot be read by the rule in force. */
+export class UnreadableError extends Error {
+  override readonly name = 'UnreadableError';
+  /** The wrong field; '' if the fact as a whole is wrong. */
+  readonly field: string;
+
+  constructor({ field, message }: UnreadableFact) {
+    super(message);
+    this.field = field;
+  }
 }
 interface Rejection {
   readonly index: number;
@@ -91,8 +102,8 @@ export class StreamFactIngress implements FactIngress {
    */
   async resubmit(seq: number, sent: SentBody): Promise<void> {
     if (sent.bytes.length > LIMITS.factBytes) throw new Refusal('too-large', tooLarge(sent.bytes));
-    const parsed = parseFact(sent.value, this.#rule.version);
-    if (!parsed.ok) throw new Error(parsed.message);
+    const parsed = parseFact(sent.value, this.#rule);
+    if (!parsed.ok) throw new UnreadableError(parsed);
     const { fact } = parsed;
     if (fact.type === 'count' && fact.at < this.#oldest()) {
       throw new Refusal(
@@ -125,8 +136,7 @@ export class StreamFactIngress implements FactIngress {
     if (sent.bytes.length > LIMITS.factBytes)
       return Promise.resolve({ code: 'too-large', message: tooLarge(sent.bytes) });
     const { rule, before } = request;
-    const { version } = rule;
-    const parsed = parseFact(sent.value, version);
+    const parsed = parseFact(sent.value, rule);
     if (!parsed.ok) return this.#reject(sent, 'invalid', parsed.message);
     const { fact } = parsed;
     if (fact.at < request.acceptedAt - horizonMicros(rule)) {
@@ -134,7 +144,7 @@ export class StreamFactIngress implements FactIngress {
     }
     const earlier = before.get(fact.id);
     const store = () =>
-      version === 1 || isNamed(fact) ? this.#store(sent, fact, request) : this.#storeIfKnown(sent, fact, request);
+      rule.version === 1 || isNamed(fact) ? this.#store(sent, fact, request) : this.#storeIfKnown(sent, fact, request);
     const outcome = earlier === undefined ? store() : earlier.then(store);
     before.set(fact.id, outcome);
     return outcome;

@@ -23,7 +23,7 @@ import {
   stockAnswer,
 } from '../../streams/contract/stock.ts';
 import { anomaly } from '../../streams/contract/stored-anomaly.ts';
-import { MAX_QTY } from '../../streams/fact/fact.ts';
+import { MAX_QTY } from '../../streams/fact/fields.ts';
 import { PARK_REASONS } from '../../streams/fact/parked.ts';
 import { listOf, type Read } from '../../streams/messages.ts';
 

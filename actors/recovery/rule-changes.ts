@@ -2,6 +2,7 @@
  * Follows changes of the rules while a node runs. A partition is rebuilt from the log if facts were judged without the new rules, or if it
  * has already dropped ids that they need.
  */
+import { ONE_PIECE } from '../../config/rules.ts';
 import type { Clock } from '../../streams/clock.ts';
 import { horizonText, type Rules } from '../idempotency/rules.ts';
 import type { RulesList } from '../idempotency/rules-list.ts';
@@ -17,6 +18,12 @@ export interface RuleChangesDeps {
   readonly note: (level: 'info' | 'warn', message: string, detail: Record<string, unknown>) => void;
 }
 
+/** What a node's settings say; what is undefined is not set. */
+interface SetRules {
+  readonly horizonMs: number | null | undefined;
+  readonly pieces?: readonly string[] | undefined;
+}
+
 export class RuleChanges {
   readonly #deps: RuleChangesDeps;
 
@@ -26,18 +33,24 @@ export class RuleChanges {
 
   /**
    * Adopts the recorded rules at the start of a node, before it holds any partition.
-   * @param set horizon from the node's settings
+   * @param set the node's settings
    */
-  async begin(set: number | null | undefined): Promise<void> {
+  async begin(set: SetRules): Promise<void> {
     const { rules, rulesList, note } = this.#deps;
     rules.adopt(await rulesList.current());
-    const { horizonMs } = rules.newest;
-    if (set === undefined || set === horizonMs) return;
-    note(
-      'warn',
-      'the horizon that is recorded with the streams counts, not HOLDFAST_HORIZON; to change it, end all nodes and run: holdfast horizon DURATION',
-      { recorded: horizonText(horizonMs), setting: horizonText(set) },
-    );
+    const { horizonMs, pieces = ONE_PIECE } = rules.newest;
+    if (set.horizonMs !== undefined && set.horizonMs !== horizonMs)
+      note(
+        'warn',
+        'the horizon that is recorded with the streams counts, not HOLDFAST_HORIZON; to change it, end all nodes and run: holdfast horizon DURATION',
+        { recorded: horizonText(horizonMs), setting: horizonText(set.horizonMs) },
+      );
+    if (set.pieces !== undefined && String(set.pieces) !== String(pieces))
+      note(
+        'warn',
+        'the words for one piece that are recorded with the streams count, not HOLDFAST_ONE_PIECE; to change them, end all nodes and run: holdfast one-piece WORDS',
+        { recorded: String(pieces), setting: String(set.pieces) },
+      );
   }
 
   /**

@@ -3,7 +3,7 @@
  *
  * Invariant: no entry can break the list, whatever it holds. Entries are untrusted, because any publisher may have written them.
  */
-import type { StreamFactIngress } from '../../actors/ingest/submit.ts';
+import { type StreamFactIngress, UnreadableError } from '../../actors/ingest/submit.ts';
 import type { ParkedFact, ParkedFacts } from '../../actors/ports/ports.ts';
 import { Refusal } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
@@ -12,6 +12,7 @@ import type { Broker } from '../../streams/broker.ts';
 import { decodeBody } from '../../streams/codec.ts';
 import { type ParkedEntry, parkedEntry, wholeEntry } from '../../streams/fact/parked.ts';
 import type { SentBody } from '../../streams/fact/sent-body.ts';
+import { invalid } from './checks.ts';
 
 /** Entries read at once. Kept low, because an entry that version 0.1 wrote may have 8 MB. */
 const READ_AT_ONCE = 4;
@@ -36,6 +37,7 @@ export function parkedFacts(broker: Broker, facts: Pick<StreamFactIngress, 'resu
         await facts.resubmit(seq, corrected ?? sentOf(entry));
       } catch (error) {
         if (error instanceof Refusal) throw error;
+        if (error instanceof UnreadableError && corrected !== undefined) throw wrongField(error);
         throw new Refusal(
           'invalid-request',
           `the parked fact cannot be submitted as it is: ${(error as Error).message}; send a corrected one`,
@@ -43,6 +45,13 @@ export function parkedFacts(broker: Broker, facts: Pick<StreamFactIngress, 'resu
       }
     },
   };
+}
+
+/** Without the field's name, which the message begins with and the problem shows by itself. */
+function wrongField({ field, message }: UnreadableError): Refusal {
+  const prefix = field === '' ? 'the fact ' : `${field} `;
+  const rule = message.startsWith(prefix) ? message.slice(prefix.length) : message;
+  return invalid([{ field: field === '' ? 'body' : field, message: rule }]);
 }
 
 async function listParked(broker: Broker, after: number, limit: number): ReturnType<ParkedFacts['list']> {

@@ -3,14 +3,14 @@
  * are checked, measured and counted in one place.
  *
  * Invariants:
- *  SA1 A request that goes on to the desks has passed its schema. A refusal made here names the field.
+ *  SA1 A request that goes on to the desks has passed its schema, and says nothing that the schema does not know. A refusal made here
+ *     names the field (src/api/checks.ts).
  *  SA2 Every request is counted once, and a request about a reservation with its outcome. 503 and 500 count as faults of the system, all
  *      other statuses as answers.
  */
 
-import type { z } from 'zod';
 import type { FactIngress, ParkedFact, ParkedFacts, StockService } from '../../actors/ports/ports.ts';
-import { type FieldError, Refusal } from '../../actors/ports/refusal.ts';
+import { Refusal } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { isTooDeep } from '../../streams/codec.ts';
 import {
@@ -28,6 +28,7 @@ import {
   atpQuerystring,
   atpRequest,
   type FactsAnswer,
+  factsQuery,
   type ReservationAnswer,
   reservationRequest,
   reservationStep,
@@ -35,15 +36,12 @@ import {
   type StockAnswer,
   stockRequest,
 } from '../../streams/contract/stock.ts';
-import { parseFact } from '../../streams/fact/fact.ts';
 import { elementsOf, type SentBody } from '../../streams/fact/sent-body.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
 import { problemOf } from '../error-status.ts';
 import type { MeasuredOperation, ReservationOutcome } from '../metrics/families.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-
-/** Most wrong fields that one problem names. */
-const ERRORS_NAMED = 20;
+import { invalid, present, valid, validQuery } from './checks.ts';
 
 const stockKey = stockRequest.required();
 
@@ -68,15 +66,29 @@ export class Answers {
   }
 
   /** Submits one fact or a list of facts. Each is judged on its own. */
-  async submitFacts(body: SentBody | undefined): Promise<FactsAnswer> {
+  async submitFacts(body: SentBody | undefined, query: unknown): Promise<FactsAnswer> {
+    const { versions } = validQuery(factsQuery, query);
     const sent = sentBody(body);
     const count = Array.isArray(sent.value) ? sent.value.length : 1;
     if (count > LIMITS.factsPerRequest) {
       throw new Refusal('too-large', `${count} facts in one request; at most ${LIMITS.factsPerRequest} are taken`);
     }
-    if (count === 0) return { accepted: 0, duplicates: 0, rejected: [] };
+    if (count === 0) return { accepted: 0, duplicates: 0, rejected: [], ...(versions && { versions: {} }) };
     refuseDepth(sent.value);
-    return this.#timed('facts', () => this.#facts.submit(Array.isArray(sent.value) ? elementsOf(sent) : [sent]));
+    const facts = Array.isArray(sent.value) ? elementsOf(sent) : [sent];
+    return this.#timed('facts', async () => {
+      const answer = await this.#facts.submit(facts);
+      return versions === undefined ? answer : { ...answer, versions: await this.#versionsOf(facts, answer) };
+    });
+  }
+
+  /** The versions by SKU after the owners have judged the facts. The line of a SKU names no location, because only its version is wanted. */
+  async #versionsOf(facts: readonly SentBody[], { rejected }: FactsAnswer): Promise<Record<string, string>> {
+    const without = new Set(rejected.map(({ index }) => index));
+    const skus = new Set(facts.filter((_, index) => !without.has(index)).map(skuOf));
+    if (skus.size === 0) return {};
+    const { lines } = await this.#stock.atp({ lines: [...skus].map((sku) => ({ sku, locations: [] })) });
+    return Object.fromEntries(lines.map(({ sku, version }) => [sku, version]));
   }
 
   async atp(body: unknown): Promise<AtpAnswer> {
@@ -92,15 +104,16 @@ export class Answers {
   async atpOfSku(params: unknown, query: unknown): Promise<{ asOf: string } & AtpLine> {
     return this.#timed('atp', async () => {
       const { sku } = valid(atpParams, params);
-      const { location, channel, by } = valid(atpQuerystring, onceEach(query));
+      const { location, ...asked } = validQuery(atpQuerystring, query);
       const line = lineOf(sku, location);
       await this.#namesKnown([line]);
-      const answer = await this.#stock.atp({ lines: [line], channel, by });
+      const answer = await this.#stock.atp({ lines: [line], ...asked });
       const found = onlyLine(answer);
       // No locations may only mean that the filters excluded all. Not-found is for a SKU of which nothing is known.
       if (
         found.locations.length === 0 &&
-        ((line.locations === undefined && channel === undefined) || (await this.#isUnknown(sku)))
+        ((line.locations === undefined && asked.channel === undefined && asked.purpose === undefined) ||
+          (await this.#isUnknown(sku)))
       ) {
         throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
       }
@@ -127,7 +140,7 @@ export class Answers {
 
   async explain(params: unknown, query: unknown): Promise<Explanation> {
     const key = valid(stockKey, params);
-    const { limit, cursor } = valid(explainQuery, onceEach(query));
+    const { limit, cursor } = validQuery(explainQuery, query);
     return this.#blamed('stock', async () => {
       await this.#namesKnown([lineOf(key.sku, key.location)]);
       const answer = await this.#stock.explain(key, { limit, before: cursor });
@@ -169,7 +182,7 @@ export class Answers {
   }
 
   async listParked(query: unknown): Promise<ParkedAnswer> {
-    const { after, limit } = valid(parkedQuery, onceEach(query));
+    const { after, limit } = validQuery(parkedQuery, query);
     const { parked, next } = await this.#parked.list(after, limit);
     return { parked: [...parked], next };
   }
@@ -182,14 +195,7 @@ export class Answers {
   async resubmit(params: unknown, body: SentBody | undefined): Promise<{ seq: number; resubmitted: true }> {
     const { seq } = valid(parkedParams, params);
     const corrected = body?.value === undefined ? undefined : body;
-    if (corrected !== undefined) {
-      refuseDepth(corrected.value);
-      const fact = parseFact(corrected.value);
-      if (!fact.ok)
-        throw invalid([
-          { field: fact.field === '' ? 'body' : fact.field, message: withoutField(fact.message, fact.field) },
-        ]);
-    }
+    if (corrected !== undefined) refuseDepth(corrected.value);
     await this.#parked.resubmit(seq, corrected);
     return { seq, resubmitted: true };
   }
@@ -285,42 +291,14 @@ function outcomeOfRefusal({ kind }: Refusal): ReservationOutcome {
   return kind === 'id-conflict' ? 'conflict' : 'refused';
 }
 
-/** Returns the value as its schema types it. Throws a refusal that names the wrong fields if it does not match (SA1). */
-export function valid<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw invalid(result.error.issues.map(({ path, message }) => ({ field: fieldName(path), message })));
-}
-
-function invalid(found: readonly FieldError[]): Refusal {
-  const errors = found
-    .filter(({ field }, index) => found.findIndex((other) => other.field === field) === index)
-    .slice(0, ERRORS_NAMED);
-  const named = errors.slice(0, 3).map(({ field, message }) => `${field === 'body' ? 'the body' : field} ${message}`);
-  const more = errors.length > named.length ? '; and more, see errors' : '';
-  return new Refusal('invalid-request', named.join('; ') + more, { errors });
-}
-
-/** The name of a field, such as `lines[0].qty`; `body` for the whole body. */
-function fieldName(path: readonly PropertyKey[]): string {
-  let name = '';
-  for (const step of path) name += typeof step === 'number' ? `[${step}]` : `${name === '' ? '' : '.'}${String(step)}`;
-  return name === '' ? 'body' : name;
-}
-
-function withoutField(message: string, field: string): string {
-  const prefix = field === '' ? 'the fact ' : `${field} `;
-  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
+/** The SKU of a fact that was read. */
+function skuOf({ value }: SentBody): string {
+  return (value as { readonly sku: string }).sku;
 }
 
 function sentBody(body: SentBody | undefined): SentBody {
   present(body?.value);
   return body as SentBody;
-}
-
-export function present(body: unknown): unknown {
-  if (body === undefined) throw new Refusal('malformed', 'the body is empty; JSON or MessagePack is expected');
-  return body;
 }
 
 /** Refuses a request that names too many locations, before the schema spends time on each of them. */
@@ -342,15 +320,6 @@ function refuseLocations(body: unknown, most: number): void {
 /** Refuses deep nesting, because facts are passed on as sent, including fields that no schema has checked (BO2). */
 function refuseDepth(body: unknown): void {
   if (isTooDeep(body)) throw new Refusal('malformed', 'the body is nested too deep');
-}
-
-/** Refuses a query parameter that is given twice. It would parse as a list, and the schema's message would mislead. */
-export function onceEach(query: unknown): unknown {
-  for (const name in query as Record<string, unknown>) {
-    if (Array.isArray((query as Record<string, unknown>)[name]))
-      throw invalid([{ field: name, message: 'must be given once only' }]);
-  }
-  return query;
 }
 
 function onlyLine(answer: AtpAnswer): AtpLine {

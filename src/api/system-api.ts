@@ -19,7 +19,7 @@ import {
   searchQuery,
 } from '../../streams/contract/system.ts';
 import { formatInstant } from '../../streams/instant.ts';
-import { onceEach, valid } from './stock-api.ts';
+import { valid, validQuery } from './checks.ts';
 
 /** Reads the state of the whole system through the live feed. A read rejects with a Refusal if it needs a node that does not answer. */
 export interface SystemView {
@@ -43,13 +43,13 @@ export class SystemAnswers {
   }
 
   async search(query: unknown): Promise<FoundNames> {
-    const { q, limit } = valid(searchQuery, onceEach(query));
+    const { q, limit } = validQuery(searchQuery, query);
     return this.#view.reads.search(q, limit);
   }
 
   /** Locations, sorted by name. */
   async locations(query: unknown): Promise<{ locations: readonly LocationBrief[]; next: string | null }> {
-    const { limit, cursor: [after] = [''] } = valid(locationsQuery, onceEach(query));
+    const { limit, cursor: [after] = [''] } = validQuery(locationsQuery, query);
     const behind = (await this.#view.figures.locations()).filter(({ location }) => location > after);
     const locations = behind.slice(0, limit);
     return { locations, next: behind.length > limit ? cursorText([locations.at(-1)?.location ?? '']) : null };
@@ -58,7 +58,7 @@ export class SystemAnswers {
   /** Rejects with not-found if nothing is known of the location. */
   async locationStock(params: unknown, query: unknown): Promise<LocationStockAnswer> {
     const { id: location } = valid(locationParams, params);
-    const { state, after, limit } = valid(locationStockQuery, onceEach(query));
+    const { state, after, limit } = validQuery(locationStockQuery, query);
     const { stock, next } = await this.#view.reads.stockOf({ location, state, after, limit });
     if (stock.length === 0 && after === '' && !(await this.#isKnown(location)))
       throw new Refusal('not-found', `nothing is known of location ${location}`);
@@ -66,7 +66,7 @@ export class SystemAnswers {
   }
 
   async reservations(query: unknown): Promise<ReservationsAnswer> {
-    const { sku, location, limit, cursor } = valid(reservationsQuery, onceEach(query));
+    const { sku, location, limit, cursor } = validQuery(reservationsQuery, query);
     const lines = await this.#view.reads.reservationsOf({ sku, location, limit, after: cursor });
     const last = lines.at(-1);
     return {

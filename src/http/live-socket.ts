@@ -13,6 +13,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { LIMITS } from '../../config/limits.ts';
 import type { Hub, Reader, Sink } from '../../dashboards/feed/hub.ts';
 import { parseTopic, parseTopics, TOPIC_RULE } from '../../dashboards/feed/topic-name.ts';
+import { liveQuery } from '../../streams/contract/system.ts';
+import { refuseUnknown } from '../api/checks.ts';
 import { FrontProblem } from '../error-status.ts';
 import type { LiveEnding } from '../metrics/families.ts';
 import { addRoute } from './operation.ts';
@@ -81,6 +83,7 @@ export class LiveFront {
 
   #admit(request: FastifyRequest): void {
     if (this.#stopping) throw new FrontProblem('not-ready', 'the node is stopping');
+    refuseUnknown(liveQuery, request.query);
     const raw = rawTopics(request);
     const parsed = raw === '' ? { topics: [] } : parseTopics(raw);
     if ('wrong' in parsed)
@@ -225,8 +228,9 @@ class TopicChanges {
 
 function readAsked(data: Buffer): { subscribe: readonly string[]; unsubscribe: readonly string[] } | undefined {
   try {
-    const { subscribe = [], unsubscribe = [] } = JSON.parse(data.toString()) as Record<string, unknown>;
-    return isTexts(subscribe) && isTexts(unsubscribe) ? { subscribe, unsubscribe } : undefined;
+    const { subscribe = [], unsubscribe = [], ...unknown } = JSON.parse(data.toString()) as Record<string, unknown>;
+    if (!isTexts(subscribe) || !isTexts(unsubscribe) || Object.keys(unknown).length > 0) return undefined;
+    return { subscribe, unsubscribe };
   } catch {
     return undefined;
   }

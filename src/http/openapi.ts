@@ -2,6 +2,7 @@
  * Generates the OpenAPI 3.1 document from the operations and from the zod schemas that check their requests. Answers may gain fields, so
  * their objects are described as open.
  */
+import { z } from 'zod';
 import {
   createDocument,
   type ZodOpenApiOperationObject,
@@ -80,6 +81,8 @@ function openApiDocument(operations: readonly Operation[]): object {
       override: ({ zodSchema, jsonSchema, io }) => {
         if (zodSchema._zod.def.type === 'custom') jsonSchema.type = ['number', 'string'];
         if (io === 'output' && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+        // Requests are strict (src/api/checks.ts), and only facts keep what they do not define.
+        if (io === 'input' && zodSchema instanceof z.ZodObject) jsonSchema.additionalProperties ??= false;
       },
     },
   );
@@ -140,6 +143,8 @@ function problemsOf(operation: Operation): Map<string, ProblemKind[]> {
     for (const kind of ['malformed', 'too-large', 'unsupported-media-type', 'too-slow', 'busy'] as const)
       kinds.add(kind);
   if (operation.tag !== 'operations') for (const kind of ['bad-request', 'internal-error'] as const) kinds.add(kind);
+  // The page ignores its query, because links to it may carry one.
+  if (operation.path !== '/') kinds.add('invalid-request');
   if (operation.path !== '/healthz') for (const kind of ['foreign-origin', 'unknown-host'] as const) kinds.add(kind);
   const byStatus = new Map<string, ProblemKind[]>();
   for (const kind of kinds) {

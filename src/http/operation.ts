@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import { z } from 'zod';
 import { encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { headerOf } from '../api/callers.ts';
+import { refuseUnknown, valid } from '../api/checks.ts';
 import type { ProblemKind } from '../error-status.ts';
 
 /** An operation that takes a body states how large the body may be. */
@@ -45,6 +46,9 @@ interface Answer {
 /** Limit for the body of a request whose operation takes none, in bytes. */
 const UNREAD_BODY_BYTES = 16 * 1024;
 
+/** The query, or the body, of an operation that describes none. */
+const NOTHING = z.object({}, { error: 'must be an object' });
+
 export type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 /**
@@ -58,6 +62,7 @@ export function addRoute(
   handler: Handler,
   more: Partial<RouteOptions> = {},
 ): void {
+  const { query, body } = operation;
   const response: Record<string, unknown> = {};
   for (const [status, { schema, contentType }] of Object.entries(operation.answers)) {
     if (schema !== undefined && contentType === undefined) response[status] = serialized(schema);
@@ -69,6 +74,9 @@ export function addRoute(
     bodyLimit: 'bodyBytes' in operation ? operation.bodyBytes : UNREAD_BODY_BYTES,
     schema: { response },
     handler: (request, reply) => {
+      // The handlers check the queries and bodies that their operations describe.
+      if (query === undefined) refuseUnknown(NOTHING, request.query);
+      if (body === undefined && (request.body ?? undefined) !== undefined) valid(NOTHING, request.body);
       const answer = handler(request, reply);
       return prefersMsgpack(request.raw.rawHeaders) ? packed(reply, answer) : answer;
     },

@@ -53,7 +53,7 @@ export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): 
     },
   });
   return [
-    endpoint('fact', 'submit', (_, sent) => answers.submitFacts(sent.bytes.length === 0 ? undefined : sent)),
+    endpoint('fact', 'submit', (_, sent) => answers.submitFacts(sent.bytes.length === 0 ? undefined : sent, {})),
     endpoint('atp', 'query', (body) => answers.atp(body)),
     endpoint('reservation', 'place', async (body) => (await answers.place(body)).reservation),
     endpoint('reservation', 'confirm', (body) => answers.confirm(body)),

@@ -1,15 +1,15 @@
 /**
- * `holdfast baseline`, `trim`, `verify` and `horizon` maintain the streams and the stored copies of the state. Each connects, does its
- * work and disconnects.
+ * `holdfast baseline`, `trim`, `verify`, `horizon` and `one-piece` maintain the streams and the stored copies of the state. Each connects,
+ * does its work and disconnects.
  */
 
-import { Rules, type RulesEntry } from '../../actors/idempotency/rules.ts';
+import { type ChangedRule, Rules, type RulesEntry } from '../../actors/idempotency/rules.ts';
 import { RulesList } from '../../actors/idempotency/rules-list.ts';
 import { Writers } from '../../actors/log/writers.ts';
 import { liveNodes } from '../../actors/ownership/ownership.ts';
 import type { Owners } from '../../actors/ports/owner-progress.ts';
 import { BaselineStore, baselineSources } from '../../actors/retention/baseline-store.ts';
-import { changeHorizon } from '../../actors/retention/change-horizon.ts';
+import { changeRules } from '../../actors/retention/change-rules.ts';
 import { type MadeBaseline, makeBaseline, type RetentionParts } from '../../actors/retention/make-baseline.ts';
 import { type Trimmed, trim } from '../../actors/retention/trim.ts';
 import type { VerificationReport } from '../../actors/retention/verify/report.ts';
@@ -98,8 +98,8 @@ export async function writersOf(broker: NatsBroker, { replicas }: Settings): Pro
   return new Writers({ broker, clock, writers, skips: await broker.keys(SKIPS_BUCKET, { replicas }) });
 }
 
-/** Changes the horizon. Rejects with a message for people if it cannot be changed now. */
-export async function runHorizon(settings: Settings, horizonMs: number | null): Promise<RulesEntry> {
+/** Changes the rules. Rejects with a message for people if they cannot be changed now. */
+export async function runChangeRules(settings: Settings, change: ChangedRule): Promise<RulesEntry> {
   return withBroker(settings, async (broker) => {
     const { leaseTtl: ttlMs, replicas } = settings;
     const nodes = await broker.keys(NODES_BUCKET, { ttlMs, replicas });
@@ -110,7 +110,7 @@ export async function runHorizon(settings: Settings, horizonMs: number | null): 
       live: () => liveNodes(nodes, isDead),
       baselines: (note: Parameters<typeof baselineSources>[1]) => baselineSources(broker, note),
     };
-    return changeHorizon(deps, horizonMs);
+    return changeRules(deps, change);
   });
 }
 
@@ -121,7 +121,14 @@ function lockKeys(broker: NatsBroker, { replicas }: Settings): Promise<Keys> {
 /** Reads the rules that the nodes use. A command with other rules would judge facts differently and get other numbers. */
 async function rulesOf(broker: NatsBroker, settings: Settings): Promise<Pick<RetentionParts, 'rules' | 'refresh'>> {
   const keys = await lockKeys(broker, settings);
-  const list = new RulesList({ broker, clock, keys, live: async () => [], firstHorizonMs: undefined });
+  const list = new RulesList({
+    broker,
+    clock,
+    keys,
+    live: async () => [],
+    firstHorizonMs: undefined,
+    firstPieces: undefined,
+  });
   const rules = new Rules();
   const refresh = async () => void rules.adopt(await list.read());
   await refresh();

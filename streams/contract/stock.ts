@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { BUCKETS, type BucketName, bucketRow, byAge } from '../buckets.ts';
-import { MAX_QTY } from '../fact/fact.ts';
+import { MAX_QTY } from '../fact/fields.ts';
 import { parseDateOrInstant } from '../instant.ts';
 import { isStoredName, NAME_RULE } from '../names.ts';
 
@@ -24,6 +24,7 @@ export const reservationId = z
   .meta({ minLength: 1, maxLength: 128 });
 const CHANNEL_RULE = 'must be a string of 1 to 64 characters';
 const channel = z.string({ error: CHANNEL_RULE }).min(1, { error: CHANNEL_RULE }).max(64, { error: CHANNEL_RULE });
+const purpose = z.enum(PURPOSES, { error: `must be one of ${PURPOSES.join(', ')}` });
 const BY_RULE = 'must be a date such as 2026-12-01, or a date and time with offset';
 const by = z.string({ error: BY_RULE }).refine((text) => parseDateOrInstant(text) !== undefined, { error: BY_RULE });
 const flag = z.boolean({ error: 'must be true or false' });
@@ -39,7 +40,9 @@ function list<T extends z.ZodType>(item: T, min: number, max: number) {
 }
 
 export const atpParams = z.object({ sku: name });
-export const atpQuerystring = z.object({ location: name.optional(), channel: channel.optional(), by: by.optional() });
+/** For whom units are asked. Without policies, channel and purpose change nothing in an ATP answer. */
+const asked = { channel: channel.optional(), purpose: purpose.optional(), by: by.optional() };
+export const atpQuerystring = z.object({ location: name.optional(), ...asked });
 export const atpRequest = z
   .object(
     {
@@ -48,8 +51,7 @@ export const atpRequest = z
         1,
         MAX_ATP_LINES,
       ),
-      channel: channel.optional(),
-      by: by.optional(),
+      ...asked,
     },
     { error: 'must be an object' },
   )
@@ -97,7 +99,7 @@ export const reservationRequest = z
     {
       id: reservationId,
       channel: channel.default('web'),
-      purpose: z.enum(PURPOSES, { error: `must be one of ${PURPOSES.join(', ')}` }).default('order'),
+      purpose: purpose.default('order'),
       ttlSeconds: whole(1, MAX_TTL_SECONDS).default(DEFAULT_TTL_SECONDS),
       partial: flag.default(false),
       lines: list(
@@ -131,11 +133,21 @@ export const reservationAnswer = z
   })
   .meta({ id: 'Reservation' });
 
+export const factsQuery = z.object({
+  versions: z
+    .literal('1', { error: 'must be 1' })
+    .optional()
+    .meta({ description: '1 to be told, for each SKU, from which version on an answer includes the facts' }),
+});
 export const factsAnswer = z
   .object({
     accepted: units,
     duplicates: units,
     rejected: z.array(z.object({ index: units, code: z.string(), message: z.string() })),
+    versions: z.record(z.string(), z.string()).optional().meta({
+      description:
+        'by SKU of the facts that were not rejected, if `versions=1`: an ATP or stock answer with at least this version includes them',
+    }),
   })
   .meta({ id: 'FactsAnswer' });
 

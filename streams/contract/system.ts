@@ -13,6 +13,10 @@ import { atpParams, stockAnswer, stockRequest, unitsBy } from './stock.ts';
 export const STOCK_STATES = ['all', 'oversold', 'negative', 'out', 'held'] as const;
 export type StockState = (typeof STOCK_STATES)[number];
 
+/** The front splits the topics before it decodes them (src/http/live-socket.ts). */
+export const liveQuery = z.object({
+  topics: z.string().optional().meta({ description: 'topics with commas, such as kpi,anomaly,atp:SKU' }),
+});
 export const locationsQuery = z.object({ limit: limit(1_000, 1_000), cursor: cursorOf(z.tuple([z.string()])) });
 
 const TEXT_RULE = 'must be a text of 1 to 64 characters';

@@ -6,7 +6,9 @@
  *  FA1 JSON and MessagePack of the same fact parse to the same Fact and the same content hash.
  *  FA2 A fact is refused only because it cannot be read, never for business reasons.
  *  FA3 The content hash covers every field that Holdfast knows. Unknown fields stay in the stream but are not content, so a device that
- *     adds "attempt": 2 to a resend has sent the same fact.
+ *     adds "attempt": 2 to a resend has sent the same fact. A field that is null or '' is absent, and hashed as absent.
+ *  FA4 A fact is read as the version of its rule did. Rules from before version 3 know no reservation of a return and no quantity of 0, and
+ *     read null and '' as they stand.
  */
 
 import { z } from 'zod';
@@ -14,65 +16,29 @@ import { RULES_VERSION } from '../../config/rules.ts';
 import { ADJUSTABLE_BUCKETS, type AdjustableBucket, bucketRow } from '../buckets.ts';
 import { isTooDeep } from '../codec.ts';
 import { type Hash64, hash64 } from '../hash.ts';
-import { INSTANT_RULE, parseDateOrInstant, parseInstant } from '../instant.ts';
-import { isName, isStoredName, NAME_RULE } from '../names.ts';
+import { parseDateOrInstant, parseInstant } from '../instant.ts';
+import { isName, NAME_RULE } from '../names.ts';
 import { FACT_TYPES } from '../subjects.ts';
+import { amount } from './amount.ts';
+import { misplacedField, withoutAbsent } from './counting-fields.ts';
+import {
+  ARRIVED_RULE,
+  arrived,
+  channel,
+  currency,
+  damaged,
+  dateOrInstant,
+  instant,
+  MAX_QTY,
+  money,
+  name,
+  QTY_RULE,
+  qty,
+  reference,
+  text,
+  whole,
+} from './fields.ts';
 import { isPlainFact } from './plain-fact.ts';
-
-export const MAX_QTY = 1_000_000_000;
-
-function name(what: string) {
-  return z
-    .string({ error: `must be a string: ${NAME_RULE}` })
-    .refine(isStoredName, { error: `must be ${NAME_RULE}` })
-    .meta({ description: `${what}: ${NAME_RULE}`, minLength: 1, maxLength: 64 });
-}
-
-function text(max: number, what: string) {
-  const rule = `must be a string of 1 to ${max} characters`;
-  return z
-    .string({ error: rule })
-    .refine(
-      (value) => value.length > 0 && value.length <= max * 2 && value.isWellFormed() && [...value].length <= max,
-      {
-        error: rule,
-      },
-    )
-    .meta({ description: what, minLength: 1, maxLength: max });
-}
-
-function whole(min: number, max: number, what: string) {
-  const rule = `must be a whole number from ${min} to ${max}`;
-  return z.int({ error: rule }).min(min, { error: rule }).max(max, { error: rule }).meta({ description: what });
-}
-
-const instant = z
-  .string({ error: `must be ${INSTANT_RULE}` })
-  .refine((value) => parseInstant(value) !== undefined, { error: `must be ${INSTANT_RULE}` })
-  .meta({ description: INSTANT_RULE, format: 'date-time' });
-
-const dateOrInstant = z
-  .string({ error: `must be a date or ${INSTANT_RULE}` })
-  .refine((value) => parseDateOrInstant(value) !== undefined, { error: `must be a date or ${INSTANT_RULE}` })
-  .meta({ description: `a date, which means the end of that day in UTC, or ${INSTANT_RULE}` });
-
-const MONEY_RULE = 'must be a number or a decimal string such as "12.50"';
-const money = z
-  .custom<string | number>(
-    (value) =>
-      (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && DECIMAL.test(value)),
-    { error: MONEY_RULE },
-  )
-  .meta({ description: 'a decimal string, or a number, in the currency of the field `currency`' });
-const DECIMAL = /^-?\d{1,15}(\.\d{1,9})?$/;
-const currency = z
-  .string({ error: 'must be an ISO 4217 code such as GBP' })
-  .regex(/^[A-Z]{3}$/, { error: 'must be an ISO 4217 code such as GBP' });
-
-const qty = whole(1, MAX_QTY, 'whole base units');
-const damaged = whole(0, MAX_QTY, 'whole base units that arrived damaged, beside qty');
-const channel = text(64, 'sales channel');
-const reference = (what: string) => text(128, what);
 
 const common = {
   id: text(128, "unique for ever: the device's own transaction number and line"),
@@ -95,7 +61,7 @@ export const saleSchema = z.looseObject({
 export const receiptSchema = z.looseObject({
   ...common,
   type: z.literal('receipt'),
-  qty,
+  qty: arrived,
   damaged: damaged.optional(),
   purchaseOrder: reference('purchase order').optional(),
   unitCost: money.optional(),
@@ -105,7 +71,7 @@ export const transferSchema = z.looseObject({
   type: z.literal('transfer'),
   phase: z.enum(['shipped', 'received'], { error: 'must be shipped or received' }),
   transfer: reference("the transfer's id"),
-  qty,
+  qty: arrived,
   from: name('origin'),
   to: name('destination'),
   damaged: damaged.optional(),
@@ -119,6 +85,7 @@ export const returnSchema = z.looseObject({
   disposition: z.enum(DISPOSITIONS, { error: `must be one of ${DISPOSITIONS.join(', ')}` }),
   reason: text(1000, 'why it came back').optional(),
   transaction: reference('transaction of the sale or the return').optional(),
+  reservation: reference('the reservation whose parcel comes back').optional(),
 });
 export const countSchema = z.looseObject({
   ...common,
@@ -186,6 +153,7 @@ export interface Return extends Common {
   readonly disposition: (typeof DISPOSITIONS)[number];
   /** Why it came back, if the device reports it. */
   readonly reason?: string | undefined;
+  readonly reservation?: string | undefined;
 }
 export interface Count extends Common {
   readonly type: 'count';
@@ -213,12 +181,35 @@ export interface UnreadableFact {
   readonly message: string;
 }
 
-/**
- * Reads a decoded JSON or MessagePack value as a fact.
- * @param version of the rules (config/rules.ts). A stored fact is read by the rules in force at its sequence
- */
-export function parseFact(value: unknown, version: number = RULES_VERSION): ParsedFact | UnreadableFact {
+/** The part of a rule (actors/idempotency/rules.ts) by which a fact is read. */
+export interface ReadingRule {
+  /** Version of the rules (config/rules.ts). */
+  readonly version: number;
+  /** What `uom`, `unit` and `pack` may say, in lower case; ONE_PIECE if absent. */
+  readonly pieces?: readonly string[] | undefined;
+}
+const NEWEST: ReadingRule = { version: RULES_VERSION };
+
+/** Reads a decoded JSON or MessagePack value as a fact. A stored fact is read by the rule in force at its sequence. */
+export function parseFact(value: unknown, rule: ReadingRule = NEWEST): ParsedFact | UnreadableFact {
+  const { version } = rule;
   if (version >= 2 && isTooDeep(value)) return { ok: false, field: '', message: 'the fact is nested too deep' };
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return checked(value, version);
+  const sent = value as Readonly<Record<string, unknown>>;
+  if (version < 3) return checked(withoutLater(sent), version);
+  const misplaced = misplacedField(sent, rule.pieces);
+  if (misplaced !== undefined) return wrongField(misplaced.field, misplaced.rule);
+  return isPlainFact(sent) ? parsed(sent as SentFact) : checked(withoutAbsent(sent), version);
+}
+
+/** The fact as rules before version 3 read it (FA4). */
+function withoutLater(sent: Readonly<Record<string, unknown>>): unknown {
+  if (sent.type !== 'return' || sent.reservation === undefined) return sent;
+  const { reservation: _, ...rest } = sent;
+  return rest;
+}
+
+function checked(value: unknown, version: number): ParsedFact | UnreadableFact {
   if (isPlainFact(value)) return parsed(value as SentFact);
   // These checks refuse only facts that cannot be read (FA2).
   const result = factSchema.safeParse(value);
@@ -227,8 +218,20 @@ export function parseFact(value: unknown, version: number = RULES_VERSION): Pars
   const wrong =
     (version >= 2 ? unseenName(sent) : undefined) ??
     (sent.type === 'transfer' ? misplacedTransfer(sent) : undefined) ??
-    (sent.type === 'adjustment' ? laterBucket(sent, version) : undefined);
+    (sent.type === 'adjustment' ? laterBucket(sent, version) : undefined) ??
+    ('qty' in sent && sent.qty === 0 ? nothingMoved(sent, version) : undefined);
   return wrong ?? parsed(sent);
+}
+
+/** Only what arrives may have no sellable unit, because all of it may be damaged. */
+function nothingMoved(sent: SentFact, version: number): UnreadableFact | undefined {
+  const arrives = sent.type === 'receipt' || (sent.type === 'transfer' && sent.phase === 'received');
+  if (version >= 3 && arrives && (sent.damaged ?? 0) > 0) return undefined;
+  return wrongField('qty', arrives ? ARRIVED_RULE : QTY_RULE);
+}
+
+function wrongField(field: string, rule: string): UnreadableFact {
+  return { ok: false, field, message: `${field} ${rule}` };
 }
 
 /**
@@ -239,7 +242,7 @@ function unseenName(sent: SentFact): UnreadableFact | undefined {
   if (sent.type === 'count') return undefined;
   const names = sent.type === 'transfer' ? NAMES_OF_TRANSFER : NAMES;
   const field = names.find((each) => !isName((sent as z.infer<typeof transferSchema>)[each]));
-  return field === undefined ? undefined : { ok: false, field, message: `${field} must be ${NAME_RULE}` };
+  return field === undefined ? undefined : wrongField(field, `must be ${NAME_RULE}`);
 }
 const NAMES = ['sku', 'location'] as const;
 const NAMES_OF_TRANSFER = [...NAMES, 'from', 'to'] as const;
@@ -260,7 +263,7 @@ function unreadable(issue: z.core.$ZodIssue | undefined): UnreadableFact {
 function misplacedTransfer(sent: z.infer<typeof transferSchema>): UnreadableFact | undefined {
   const end = sent.phase === 'shipped' ? 'from' : 'to';
   if (sent.location === sent[end]) return undefined;
-  return { ok: false, field: 'location', message: `location must equal ${end} when phase is ${sent.phase}` };
+  return wrongField('location', `must equal ${end} when phase is ${sent.phase}`);
 }
 
 /** Rules from before a bucket cannot read a fact that names it, so a stored fact keeps its verdict. */
@@ -268,7 +271,7 @@ function laterBucket({ bucket }: z.infer<typeof adjustmentSchema>, version: numb
   const since = (name: AdjustableBucket) => bucketRow(name).since ?? 0;
   if (bucket === undefined || since(bucket) <= version) return undefined;
   const known = ADJUSTABLE_BUCKETS.filter((name) => since(name) <= version);
-  return { ok: false, field: 'bucket', message: `bucket must be one of ${known.join(', ')}` };
+  return wrongField('bucket', `must be one of ${known.join(', ')}`);
 }
 
 function flatten(sent: SentFact): Fact {
@@ -320,6 +323,7 @@ function flatten(sent: SentFact): Fact {
         qty: sent.qty,
         disposition: sent.disposition,
         reason: sent.reason,
+        reservation: sent.reservation,
       };
     case 'count':
       return { type: 'count', id, sku, location, at, device, counted: sent.counted };
@@ -348,7 +352,7 @@ function canonical(sent: SentFact): string {
     case 'transfer':
       return `${head}\u0001${sent.phase}\u0001${free(sent.transfer)}\u0001${sent.qty}\u0001${sent.damaged ?? 0}\u0001${sent.from}\u0001${sent.to}\u0001${sent.eta === undefined ? '' : parseDateOrInstant(sent.eta)}`;
     case 'return':
-      return `${head}\u0001${sent.qty}\u0001${sent.disposition}\u0001${free(sent.reason)}\u0001${free(sent.transaction)}`;
+      return `${head}\u0001${sent.qty}\u0001${sent.disposition}\u0001${free(sent.reason)}\u0001${free(sent.transaction)}${later(sent.reservation)}`;
     case 'count':
       return `${head}\u0001${sent.counted}`;
     case 'adjustment':
@@ -356,26 +360,11 @@ function canonical(sent: SentFact): string {
   }
 }
 
+/** A field that an older version does not know. It is hashed only if it is there, so that all other facts keep their hash. */
+function later(value: string | undefined): string {
+  return value === undefined ? '' : `\u0001${free(value)}`;
+}
+
 function free(value: string | undefined): string {
   return value === undefined ? '' : `${value.length}:${value}`;
 }
-
-/** The canonical form of an amount, without exponent, redundant zeros or negative zero. */
-export function amount(value: string | number | undefined): string {
-  if (value === undefined) return '';
-  if (Number.isSafeInteger(value)) return String(value);
-  const written = String(value);
-  if (CANONICAL.test(written)) return written;
-  const [, sign, whole = '', fraction = '', exponent = '0'] = AMOUNT.exec(written) ?? [];
-  const digits = whole + fraction;
-  const point = whole.length + Number(exponent);
-  const units = digits.slice(0, Math.max(0, point)).padEnd(point, '0').replace(/^0+/, '');
-  const rest = `${'0'.repeat(Math.max(0, -point))}${digits.slice(Math.max(0, point))}`.replace(/0+$/, '');
-  const plain = `${units === '' ? '0' : units}${rest === '' ? '' : `.${rest}`}`;
-  return plain === '0' ? plain : `${sign}${plain}`;
-}
-
-/** Amounts that are already canonical, as nearly every price is. */
-const CANONICAL = /^(?:0|[1-9]\d*)(?:\.\d*[1-9])?$/;
-/** A decimal string, or a number as JavaScript writes it. */
-const AMOUNT = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/;

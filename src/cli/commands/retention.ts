@@ -1,4 +1,4 @@
-/** The commands `baseline`, `trim`, `verify` and `horizon`. They shorten streams, verify stored data, and set how long ids are kept. */
+/** The commands `baseline`, `trim`, `verify`, `horizon` and `one-piece`. They shorten streams, verify stored data, and change the rules. */
 
 import type { Command } from 'commander';
 import { horizonText, type RulesEntry } from '../../../actors/idempotency/rules.ts';
@@ -6,7 +6,8 @@ import type { MadeBaseline } from '../../../actors/retention/make-baseline.ts';
 import type { Trimmed } from '../../../actors/retention/trim.ts';
 import type { Fault, VerificationReport } from '../../../actors/retention/verify/report.ts';
 import { armFailpoint } from '../../../config/failpoints.ts';
-import { parseHorizon } from '../../../config/setting-forms.ts';
+import { ONE_PIECE } from '../../../config/rules.ts';
+import { parseHorizon, parsePieces } from '../../../config/setting-forms.ts';
 import { printable, printableJson } from '../../../streams/names.ts';
 import type { CliRun } from '../support/io.ts';
 import { table } from '../support/table.ts';
@@ -55,15 +56,28 @@ export function addInspectionCommands(program: Command, run: CliRun): void {
     .option('--json', 'print the entry that holds as JSON');
   settingOptions(horizon).action(async (duration: string, given: Given) => {
     const horizonMs = parseHorizon(duration);
-    const { runHorizon } = await import('../../operate/retention-commands.ts');
-    print(run, given, await runHorizon(serverSettings(given, run.env), horizonMs), entryText);
+    const { runChangeRules } = await import('../../operate/retention-commands.ts');
+    const entry = await runChangeRules(serverSettings(given, run.env), { horizonMs });
+    print(run, given, entry, () => changedText(`The horizon is ${horizonText(entry.horizonMs)}`, entry));
+  });
+  const onePiece = program
+    .command('one-piece')
+    .description(
+      'change what uom, unit and pack of a fact may say, which is recorded with the streams, for facts that are stored from then on; only while no node runs',
+    )
+    .argument('<words>', `such as ${ONE_PIECE.join(',')}; in any case`)
+    .option('--json', 'print the entry that holds as JSON');
+  settingOptions(onePiece).action(async (words: string, given: Given) => {
+    const pieces = parsePieces(words);
+    const { runChangeRules } = await import('../../operate/retention-commands.ts');
+    const entry = await runChangeRules(serverSettings(given, run.env), { pieces });
+    print(run, given, entry, () => changedText(`One piece is ${pieces.join(', ')}`, entry));
   });
 }
 
-function entryText({ horizonMs, from }: RulesEntry): string {
+function changedText(what: string, { from }: RulesEntry): string {
   const since = Object.entries(from).map(([stream, seq]) => `${stream} ${seq}`);
-  const where = since.length === 0 ? 'the beginning' : since.join(', ');
-  return `The horizon is ${horizonText(horizonMs)} from ${where} on. Facts stored before keep their verdict.\n`;
+  return `${what} from ${since.length === 0 ? 'the beginning' : since.join(', ')} on. Facts stored before keep their verdict.\n`;
 }
 
 function print<T>({ stdout }: CliRun, given: Given, answer: T, text: (answer: T) => string): void {

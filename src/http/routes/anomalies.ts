@@ -11,7 +11,7 @@ import {
   anomalyStep,
 } from '../../../streams/contract/anomaly.ts';
 import { cursorText } from '../../../streams/contract/pages.ts';
-import { onceEach, present, valid } from '../../api/stock-api.ts';
+import { present, valid, validQuery } from '../../api/checks.ts';
 import { addRoute, type Operation } from '../operation.ts';
 
 const OPEN = {
@@ -89,7 +89,7 @@ export const ANOMALY_OPERATIONS = [listAnomalies, acknowledgeAnomaly, resolveAno
 
 export function addAnomalyRoutes(app: FastifyInstance, anomalies: AnomalyService): void {
   addRoute(app, listAnomalies, async (request) => {
-    const { cursor, limit, ...query } = valid(anomaliesQuery, onceEach(request.query));
+    const { cursor, limit, ...query } = validQuery(anomaliesQuery, request.query);
     const found = await anomalies.list({ ...query, limit: limit + 1, after: cursor });
     const page = found.slice(0, limit);
     const last = page.at(-1);

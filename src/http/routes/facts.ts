@@ -9,7 +9,7 @@ import {
   parkedQuery,
   resubmittedAnswer,
 } from '../../../streams/contract/operator.ts';
-import { factsAnswer } from '../../../streams/contract/stock.ts';
+import { factsAnswer, factsQuery } from '../../../streams/contract/stock.ts';
 import { factSchema } from '../../../streams/fact/fact.ts';
 import type { Answers } from '../../api/stock-api.ts';
 import { addRoute, type Operation } from '../operation.ts';
@@ -46,7 +46,9 @@ const submitFacts: Operation = {
   description:
     `One fact or an array of up to ${LIMITS.factsPerRequest}. Each counts once, however often it is sent; of several with one id in one request the first holds. The answer comes after every accepted fact is durable and its owner has said what became of it. ` +
     `One above ${LIMITS.factBytes / 1024} KiB is rejected as too-large, and not kept. One that cannot be read, is older than the idempotency horizon (too-old) or comes under an id that was used with other content (id-conflict) is parked, with its bytes as they were sent, and named in \`rejected\`; it never refuses the rest. ` +
+    'A field that is null or empty is absent, and unknown fields are kept. A field that would change what is counted is refused as `invalid` on a type that does not define it. ' +
     '503: what became of one is not known; send all of them again, which is harmless.',
+  query: factsQuery,
   bound: `At most ${LIMITS.factsPerRequest} are taken, and named in the answer.`,
   body: {
     schema: z.union([factSchema, z.array(factSchema).max(LIMITS.factsPerRequest)]),
@@ -135,7 +137,7 @@ const resubmitParked: Operation = {
 export const FACT_OPERATIONS = [submitFacts, listParked, readParked, resubmitParked];
 
 export function addFactRoutes(app: FastifyInstance, answers: Answers): void {
-  addRoute(app, submitFacts, (request) => answers.submitFacts(request.sent));
+  addRoute(app, submitFacts, (request) => answers.submitFacts(request.sent, request.query));
   addRoute(app, listParked, (request) => answers.listParked(request.query));
   addRoute(app, readParked, (request) => answers.parkedFact(request.params));
   addRoute(app, resubmitParked, (request) => answers.resubmit(request.params, request.sent));

@@ -61,7 +61,7 @@ const confirmReservation: Operation = {
   path: '/v1/reservations/{id}/confirm',
   tag: 'reservations',
   summary: 'Held becomes allocated and no longer expires',
-  description: 'Repeating it is harmless. A body is not needed and not read.',
+  description: 'Repeating it is harmless. A body is not needed.',
   params: reservationStep,
   bound: RESERVATION_BOUND,
   answers: {

@@ -5,6 +5,7 @@ import { noUnits, TOTALLED_BUCKETS } from '../../../streams/buckets.ts';
 import {
   type KpiAnswer,
   kpiAnswer,
+  liveQuery,
   locationParams,
   locationStockAnswer,
   locationStockQuery,
@@ -216,6 +217,7 @@ export const live: Operation = {
   summary: 'The live feed, a WebSocket',
   description:
     'Topics stand in the query, `topics=kpi,anomaly,system,atp:SKU,stock:SKU,location:ID` (ids percent-encoded), or are asked for on the open socket with `{"subscribe":["…"]}` and `{"unsubscribe":["…"]}`. Messages are `{"topic","at","data"}`: the present value first, then changes. Who reads slowly gets fewer, newer values. Close codes: 1001 the node stops, 1008 misused or silent, 1009 a message is too long, 1013 it took nothing for 30 s. Pages of other origins are refused unless HOLDFAST_ORIGINS names them.',
+  query: liveQuery,
   answers: { 101: { description: 'The connection is a WebSocket now', contentType: 'application/json' } },
   problems: ['invalid-request', 'foreign-origin', 'upgrade-required', 'too-many-readers'],
 };

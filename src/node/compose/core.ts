@@ -60,6 +60,7 @@ export async function composeCore(deps: ComposeCoreDeps): Promise<Core> {
     settings: {
       partitions: settings.partitions,
       horizonMs: settings.horizon,
+      pieces: settings.onePiece,
       leaseTtlMs: settings.leaseTtl,
       snapshotIntervalMs: settings.snapshotInterval,
       reservationMemoryMs: settings.reservationMemory,

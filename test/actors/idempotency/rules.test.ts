@@ -4,7 +4,7 @@ import { CHUNK_IDS } from '../../../actors/idempotency/fact-ids.ts';
 import { Rules } from '../../../actors/idempotency/rules.ts';
 import { RulesList } from '../../../actors/idempotency/rules-list.ts';
 import { baselineSources } from '../../../actors/retention/baseline-store.ts';
-import { changeHorizon } from '../../../actors/retention/change-horizon.ts';
+import { changeRules } from '../../../actors/retention/change-rules.ts';
 import { RULES_VERSION } from '../../../config/rules.ts';
 import { HORIZONS_BUCKET, JOURNAL_STREAM, NODES_BUCKET, RULES_METADATA } from '../../../config/topology.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
@@ -40,7 +40,7 @@ const engineWith = (horizonMs: number | null | undefined) =>
 async function horizon(ms: number | null, live: { name: string }[] = []) {
   const broker = await NatsBroker.connect(nats, 'operator');
   try {
-    return await changeHorizon({ ...(await listDeps(broker)), live: async () => live as never }, ms);
+    return await changeRules({ ...(await listDeps(broker)), live: async () => live as never }, { horizonMs: ms });
   } finally {
     await broker.close();
   }
@@ -53,6 +53,7 @@ async function listDeps(broker: NatsBroker) {
     live: async () => [],
     baselines: (note: Parameters<typeof baselineSources>[1]) => baselineSources(broker, note),
     firstHorizonMs: undefined,
+    firstPieces: undefined,
   };
 }
 const sellable = async (engine: TestEngine) => (await engine.router.stock('A', 'x')).sellable;
@@ -152,7 +153,7 @@ describe('an entry that comes while a node runs', () => {
     await horizon(HOUR_MS / 60);
     const narrow = await engineWith(undefined);
     await forgotten(narrow);
-    await new RulesList(await listDeps(narrow.broker)).add(null);
+    await new RulesList(await listDeps(narrow.broker)).add({ horizonMs: null });
     await expect
       .poll(() => narrow.notes.filter((note) => note.includes('not used')), { timeout: 20_000 })
       .not.toEqual([]);
@@ -167,7 +168,7 @@ describe('an entry that comes while a node runs', () => {
     // The lease is not renewed in between.
     const one = await freshEngine(nats, redis, 'one', { partitions: 1, horizonMs: null, leaseTtlMs: 6_000 });
     expect(await one.facts.submit([fact('before', 3 * HOUR_MS)])).toMatchObject({ accepted: 1 });
-    await new RulesList(await listDeps(one.broker)).add(HOUR_MS);
+    await new RulesList(await listDeps(one.broker)).add({ horizonMs: HOUR_MS });
     expect(await one.facts.submit([fact('behind', 3 * HOUR_MS)])).toMatchObject({ accepted: 1 });
     await expect
       .poll(() => one.notes.filter((note) => note.includes('"late":true')), { timeout: 20_000 })
@@ -237,7 +238,7 @@ describe('the list', () => {
     const broker = await NatsBroker.connect(nats, 'many');
     const many = { ...deps, broker, keys: await broker.keys(HORIZONS_BUCKET, { replicas: 1 }) };
     const floors = Array.from({ length: 4 }, (_, i) => announceFloors(many, { SALES: i }));
-    const added = [2_000_000, 3_000_000, null].map((ms) => new RulesList(many).add(ms));
+    const added = [2_000_000, 3_000_000, null].map((ms) => new RulesList(many).add({ horizonMs: ms }));
     await Promise.all([...floors, ...added]);
     const entries = await new RulesList(many).read();
     expect(entries[0]).toMatchObject({ from: {}, horizonMs: 1_000_000 });

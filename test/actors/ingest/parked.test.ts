@@ -65,7 +65,7 @@ const POISONS: Record<string, Poison> = {
   'another SKU than its subject': { reason: 'subject-mismatch', body: (type, sku) => json(good(type, `${sku}-other`)) },
   'another location than its subject': {
     reason: 'subject-mismatch',
-    body: (type, sku) => json({ ...good(type, sku, { to: 'z' }), location: 'z' }),
+    body: (type, sku) => json({ ...good(type, sku, type === 'transfer' ? { to: 'z' } : {}), location: 'z' }),
   },
   'a literal star for a SKU': {
     reason: 'subject-mismatch',

@@ -52,6 +52,13 @@ it.each([
   expect(await refusalOf(new LiveReader(url, topics))).toEqual({ status, type: 'invalid-request' });
 });
 
+it('refuses a query parameter that it does not take, before the upgrade', async () => {
+  const { url } = await served();
+  const reader = new LiveReader(url, 'kpi&topic=anomaly');
+  expect(await refusalOf(reader)).toEqual({ status: 422, type: 'invalid-request' });
+  expect(JSON.parse(reader.refused?.body ?? '{}').detail).toBe('topic is not known; did you mean topics?');
+});
+
 it('refuses more topics than a reader may have, and one too many on the open socket', async () => {
   const { url, hub, ended } = await served();
   const names = Array.from({ length: LIMITS.liveTopics }, (_, index) => `atp:sku-${index}`);
@@ -96,6 +103,7 @@ it.each([
   ['no list', '{"subscribe":"kpi"}', 1008],
   ['no texts', '{"subscribe":[1]}', 1008],
   ['no topic', '{"subscribe":["nothing"]}', 1008],
+  ['more than is known', '{"subscribe":["kpi"],"topics":["anomaly"]}', 1008],
   ['too much', `{"subscribe":["${'x'.repeat(70_000)}"]}`, 1009],
   ['a name that is too long to be repeated', `{"subscribe":["atp:${'\u{1F9E6}'.repeat(200)}"]}`, 1008],
 ])('closes a reader that sends %s', async (_what, message, code) => {

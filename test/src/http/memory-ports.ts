@@ -166,6 +166,8 @@ export class MemoryFacts implements FactIngress, ParkedFacts {
 
   async resubmit(seq: number, corrected: SentBody | undefined): Promise<void> {
     if (!this.parked.some((fact) => fact.seq === seq)) throw new Refusal('not-found', `there is no parked fact ${seq}`);
+    const parsed = corrected === undefined ? undefined : parseFact(corrected.value);
+    if (parsed?.ok === false) throw new Refusal('invalid-request', parsed.message);
     this.resubmitted.push({ seq, corrected: corrected?.value });
   }
 }

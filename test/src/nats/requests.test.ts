@@ -86,6 +86,24 @@ it.each([
   expect((await ask('atp.query', data, contentType)).errorCode).toBe(code);
 });
 
+it.each([
+  ['reservation.place', { id: 'a', ttl: 900, lines: [{ sku: '85123A', qty: 1 }] }, 'ttl'],
+  ['reservation.place', { id: 'a', lines: [{ sku: '85123A', qty: 1, location: 'x' }] }, 'lines[0].location'],
+  ['reservation.confirm', { id: 'a', lines: [] }, 'lines'],
+  ['reservation.release', { id: 'a', line: '1' }, 'line'],
+  ['stock.get', { sku: '85123A', locations: ['store-12'] }, 'locations'],
+  ['atp.query', { lines: [{ sku: '85123A' }], chanel: 'web' }, 'chanel'],
+])('%s refuses %j, and names what it does not know', async (subject, body, field) => {
+  for (const [encode, contentType] of [
+    [json, undefined],
+    [(value: unknown) => packr.pack(value), 'application/msgpack'],
+  ] as const) {
+    const reply = await ask(subject, encode(body), contentType);
+    expect([reply.errorCode, read(reply).errors[0].field]).toEqual([422, field]);
+  }
+  expect(memory.asked).toEqual([]);
+});
+
 it('says 503 when it is not decided, and 500 without the inside of a fault', async () => {
   memory.failure = NOT_DECIDED;
   expect((await ask('stock.get', json({ sku: 'a' }))).errorCode).toBe(503);

@@ -3,7 +3,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ADJUSTABLE_BUCKETS } from '../../../streams/buckets.ts';
-import { DISPOSITIONS, factSchema, MAX_QTY } from '../../../streams/fact/fact.ts';
+import { DISPOSITIONS, factSchema } from '../../../streams/fact/fact.ts';
+import { MAX_QTY } from '../../../streams/fact/fields.ts';
 import { isPlainFact } from '../../../streams/fact/plain-fact.ts';
 import { FACT_TYPES } from '../../../streams/subjects.ts';
 

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { decodeBody, encodeBody, JSON_TYPE, MSGPACK_TYPE } from '../../../streams/codec.ts';
-import { DISPOSITIONS, type Fact, MAX_QTY, parseFact } from '../../../streams/fact/fact.ts';
+import { DISPOSITIONS, type Fact, parseFact } from '../../../streams/fact/fact.ts';
+import { MAX_QTY } from '../../../streams/fact/fields.ts';
 import type { Hash64 } from '../../../streams/hash.ts';
 import { parseInstant } from '../../../streams/instant.ts';
 import { isName } from '../../../streams/names.ts';
@@ -44,7 +45,7 @@ const wires: Record<string, fc.Arbitrary<Wire>> = {
   return: record(
     'return',
     { qty: qtyOf, disposition: fc.constantFrom(...DISPOSITIONS) },
-    { reason: textFor, transaction: textFor },
+    { reason: textFor, transaction: textFor, reservation: textFor },
   ),
   count: record('count', { counted: fc.nat(MAX_QTY) }, {}),
   adjustment: record(
@@ -293,6 +294,8 @@ describe('what is no fact', () => {
     'delta',
     'bucket',
     'reason',
+    'uom',
+    'components',
     'reservation',
     'unitPrice',
     'currency',

@@ -32,7 +32,7 @@ it('holds with 201, and answers the same grant again with 200', async () => {
 
 it('fills in what a request leaves out, equal for a caller who writes it out', async () => {
   await place(CART);
-  const full = { channel: 'web', purpose: 'order', ttlSeconds: 900, partial: false, extra: 'ignored' };
+  const full = { channel: 'web', purpose: 'order', ttlSeconds: 900, partial: false };
   expect((await place({ ...CART, ...full, lines: [{ ...CART.lines[0], split: false }] })).statusCode).toBe(200);
 });
 
