@@ -16,7 +16,7 @@ import { LIMITS } from '../../config/limits.ts';
 import type { FactStream } from '../../config/topology.ts';
 import type { FollowedMessage } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
-import type { ParkMarks } from '../../streams/fact/park-marks.ts';
+import { MARK_HEADER, type ParkMarks } from '../../streams/fact/park-marks.ts';
 import type { Parking, ParkReason } from '../../streams/fact/parked.ts';
 import { hash64 } from '../../streams/hash.ts';
 import type { FactType } from '../../streams/subjects.ts';
@@ -182,6 +182,8 @@ export class Intake {
       message: why,
       contentType: message.header('Content-Type'),
       bytes: message.data,
+      // A quotation that no node has written proves nothing.
+      mark: this.marks.allows(message) ? message.header(MARK_HEADER) : undefined,
     }).then(() => {
       this.parkingInFlight -= 1;
       partition.parking.delete(done);

@@ -9,17 +9,11 @@
  */
 
 import type { z } from 'zod';
-import type { FactIngress, ParkedFact, ParkedFacts, StockService } from '../../actors/ports/ports.ts';
+import type { FactIngress, StockService } from '../../actors/ports/ports.ts';
 import { type FieldError, Refusal } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { isTooDeep } from '../../streams/codec.ts';
-import {
-  type Explanation,
-  explainQuery,
-  type ParkedAnswer,
-  parkedParams,
-  parkedQuery,
-} from '../../streams/contract/operator.ts';
+import { type Explanation, explainQuery } from '../../streams/contract/operator.ts';
 import { cursorText } from '../../streams/contract/pages.ts';
 import {
   type AtpAnswer,
@@ -35,7 +29,6 @@ import {
   type StockAnswer,
   stockRequest,
 } from '../../streams/contract/stock.ts';
-import { parseFact } from '../../streams/fact/fact.ts';
 import { elementsOf, type SentBody } from '../../streams/fact/sent-body.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
 import { problemOf } from '../error-status.ts';
@@ -50,20 +43,17 @@ const stockKey = stockRequest.required();
 export interface AnswersDeps {
   readonly stock: StockService;
   readonly facts: FactIngress;
-  readonly parked: ParkedFacts;
   readonly metrics: Metrics;
 }
 
 export class Answers {
   readonly #stock: StockService;
   readonly #facts: FactIngress;
-  readonly #parked: ParkedFacts;
   readonly #metrics: Metrics;
 
   constructor(deps: AnswersDeps) {
     this.#stock = deps.stock;
     this.#facts = deps.facts;
-    this.#parked = deps.parked;
     this.#metrics = deps.metrics;
   }
 
@@ -168,32 +158,6 @@ export class Answers {
     return this.#blamed('reservation', () => this.#stock.reservation(valid(reservationStep, params).id));
   }
 
-  async listParked(query: unknown): Promise<ParkedAnswer> {
-    const { after, limit } = valid(parkedQuery, onceEach(query));
-    const { parked, next } = await this.#parked.list(after, limit);
-    return { parked: [...parked], next };
-  }
-
-  async parkedFact(params: unknown): Promise<ParkedFact> {
-    return this.#parked.get(valid(parkedParams, params).seq);
-  }
-
-  /** @param body a fact that replaces the parked one, or undefined to resubmit it unchanged */
-  async resubmit(params: unknown, body: SentBody | undefined): Promise<{ seq: number; resubmitted: true }> {
-    const { seq } = valid(parkedParams, params);
-    const corrected = body?.value === undefined ? undefined : body;
-    if (corrected !== undefined) {
-      refuseDepth(corrected.value);
-      const fact = parseFact(corrected.value);
-      if (!fact.ok)
-        throw invalid([
-          { field: fact.field === '' ? 'body' : fact.field, message: withoutField(fact.message, fact.field) },
-        ]);
-    }
-    await this.#parked.resubmit(seq, corrected);
-    return { seq, resubmitted: true };
-  }
-
   /** Refuses names that break NAME_RULE, unless stored facts already use them. @param list the request's field that holds the lines */
   #namesKnown(lines: readonly NamedLine[], list?: string): Promise<void> | undefined {
     return lines.every(isNamed) ? undefined : this.#refuseNewNames(lines, list);
@@ -292,7 +256,7 @@ export function valid<T extends z.ZodType>(schema: T, value: unknown): z.output<
   throw invalid(result.error.issues.map(({ path, message }) => ({ field: fieldName(path), message })));
 }
 
-function invalid(found: readonly FieldError[]): Refusal {
+export function invalid(found: readonly FieldError[]): Refusal {
   const errors = found
     .filter(({ field }, index) => found.findIndex((other) => other.field === field) === index)
     .slice(0, ERRORS_NAMED);
@@ -306,11 +270,6 @@ function fieldName(path: readonly PropertyKey[]): string {
   let name = '';
   for (const step of path) name += typeof step === 'number' ? `[${step}]` : `${name === '' ? '' : '.'}${String(step)}`;
   return name === '' ? 'body' : name;
-}
-
-function withoutField(message: string, field: string): string {
-  const prefix = field === '' ? 'the fact ' : `${field} `;
-  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
 }
 
 function sentBody(body: SentBody | undefined): SentBody {
@@ -340,7 +299,7 @@ function refuseLocations(body: unknown, most: number): void {
 }
 
 /** Refuses deep nesting, because facts are passed on as sent, including fields that no schema has checked (BO2). */
-function refuseDepth(body: unknown): void {
+export function refuseDepth(body: unknown): void {
   if (isTooDeep(body)) throw new Refusal('malformed', 'the body is nested too deep');
 }
 

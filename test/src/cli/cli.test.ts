@@ -15,6 +15,7 @@ beforeAll(async () => {
     parkedAt: '2026-11-24T09:15:00.123Z',
     reason: 'too-old',
     message: 'old \u001b[31m',
+    state: 'waiting',
     source: 'SALES.1',
     contentType: 'application/json',
     bytes: 'e30=',
