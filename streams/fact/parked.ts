@@ -46,8 +46,6 @@ const STUB_BYTES = [4_096, 0];
 
 const PREFIX = 'parked.';
 const IDENTITY_HEADER = 'Holdfast-Fact';
-/** Subjects of the entries, as opposed to marks. */
-export const PARKED_SUBJECTS = 'parked.>';
 
 /** Parks a fact; true if it was not already parked. If this rejects, the fact may not be stored and parking must be retried. */
 export async function park(broker: Broker, parking: Parking): Promise<boolean> {
