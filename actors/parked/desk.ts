@@ -56,8 +56,12 @@ export class ParkedDesk implements ParkedFacts {
   async look(): Promise<void> {
     await this.index.refresh();
     // Any node may, so one is chosen.
-    for (const [mark, fact] of [...this.index.table.unfinished])
-      if (this.#isLeft(fact) && this.#deps.serves(mark % this.#deps.partitions)) await this.#resending.finish(mark);
+    for (const [mark, fact] of [...this.index.table.unfinished]) {
+      // Any node may, so one is chosen.
+      if (!this.#isLeft(fact) || !this.#deps.serves(mark % this.#deps.partitions)) continue;
+      // mutant: resubmission-left
+      await this.#resending.finish(mark);
+    }
   }
 
   async list(filter: ParkedFilter, after: number, limit: number): Promise<ParkedAnswer> {

@@ -76,7 +76,13 @@ export class Device {
     const seq = witness.parkedAt.get(old.pick([...witness.parkedAt.keys(), fact.id]));
     if (caller === undefined || seq === undefined || old.chance(0.5)) return;
     const decider = { by: this.#name, why: 'it was late' };
-    await caller.decide((core) => core.parked.resubmit({ seqs: [seq] }, decider));
+    // Sometimes two people decide at once.
+    const steps = old.pick([['resubmit'], ['resubmit'], ['dismiss'], ['resubmit', 'dismiss'], ['dismiss', 'resubmit']]);
+    await Promise.all(
+      (steps as ('resubmit' | 'dismiss')[]).map((step) =>
+        caller.decide((core) => core.parked[step]({ seqs: [seq] }, decider)),
+      ),
+    );
   }
 
   async #publish(fact: SentFact): Promise<void> {
