@@ -5,7 +5,7 @@
  *  PI2 Copies with the same id and content are one fact with one state. A fact without a readable id has no copies.
  *  PI3 A fact that is submitted again waits until its message is known to be stored. It waits again if it is parked again from that message.
  *  PI4 Each id is submitted again as it came by one fact only. Another fact under the same id waits on.
- *  PI5 The index holds numbers, and each text once: about 120 bytes a fact. HOLDFAST_PARKED_MAX_BYTES bounds the facts.
+ *  PI5 The index holds numbers, and each text once: about 100 bytes a fact. HOLDFAST_PARKED_MAX_BYTES bounds the facts.
  */
 
 import { at, present } from '../../streams/assert.ts';
