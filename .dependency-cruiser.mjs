@@ -14,7 +14,7 @@ const ROOMS = {
     'engine',
     'recovery request retention',
     'snapshot',
-    'anomaly ingest log reservation',
+    'anomaly ingest log parked reservation',
     'partition',
     'anomaly/detect idempotency ports',
     'ownership stock',

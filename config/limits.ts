@@ -98,6 +98,20 @@ export const LIMITS = {
   /** Bytes of a list of parked facts, and time to build it. At either bound the page ends early, with `next`. */
   parkedListBytes: 8 * 1024 * 1024,
   parkedListMs: 2_000,
+  /** How long a request about parked facts waits until all of them are read; then 503. Only a node that has just started has them to read. */
+  parkedReadMs: 5_000,
+  /** Entries looked at per turn of the event loop. */
+  parkedPerTurn: 20_000,
+  /** Sequences that one request names; more: 422. */
+  parkedSeqs: 5_000,
+  /** How long one request resubmits or dismisses facts. Then it answers with `next`, and the caller asks again. */
+  parkedWorkMs: 8_000,
+  /** Facts being submitted again at once. */
+  parkedSends: 64,
+  /** Age at which a resubmission without its message is finished by another node than the one that began it. */
+  parkedFinishMs: 10_000,
+  /** How often a node reads new parked facts and looks for resubmissions to finish. */
+  parkedEveryMs: 1_000,
   /** Facts that a follower pulls from the server at once. Other work runs between two pulls. */
   factsPerPull: 64,
   /** A follower that hears nothing for this long starts again after its position. */
@@ -118,7 +132,7 @@ export const LIMITS = {
   anomalySweepMs: 60_000,
   /** How long a list of stored anomalies is reused for further requests. */
   anomalyListMs: 500,
-  /** How long a stopping node waits for anomalies that are being stored. */
+  /** How long a stopping node waits for anomalies that are being stored, and for a resubmission that it finishes. */
   anomalyStopMs: 2_000,
   /** Attempts to store a change of an anomaly when other writers change it first; then 503. */
   anomalyAttempts: 4,

@@ -118,6 +118,7 @@ export class SimNode {
       this.core = core;
       every(host.clock, 60_000, () => host.clock.follow());
       await core.engine.start();
+      await core.parked.run(new AbortController().signal);
     })().catch((error: Error) => this.#end(host, error.message));
   }
 

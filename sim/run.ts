@@ -144,6 +144,7 @@ async function audit(world: World, callers: readonly Caller[], devices: readonly
   const wrong: string[] = [];
   void (async () => {
     wrong.push(...auditFacts(world, devices));
+    wrong.push(...(await auditParked(world, callers[0] as Caller)));
     for (const caller of callers) wrong.push(...(await auditCaller(world, caller)));
     wrong.push(...(await auditStock(world, callers[0] as Caller)));
     done = true;
@@ -164,6 +165,20 @@ function auditFacts(world: World, devices: readonly Device[]): string[] {
   if (JSON.stringify(expected) !== JSON.stringify(found))
     wrong.push(`parked are ${found.join()}, should be ${expected.join()} (I14)`);
   return wrong;
+}
+
+/** A parked fact counts if, and only if, a person had it sent again. Nothing that was begun is left. */
+async function auditParked(world: World, caller: Caller): Promise<string[]> {
+  const outcome = await caller.decide((core) => core.parked.list({ reason: 'too-old' }, 0, 1_000));
+  if ('refusal' in outcome) return [`parked facts are ${outcome.refusal.kind}`];
+  const { facts } = world.witness.ledger;
+  const left = world.nodes.filter(({ core }) => (core?.parked.index.table.unfinished.size ?? 0) > 0);
+  return [
+    ...outcome.value.parked
+      .filter(({ id, state }) => facts.has(id ?? '') !== (state === 'resubmitted'))
+      .map(({ id, state }) => `the parked fact ${id} is ${state} and ${facts.has(id ?? '') ? 'counts' : 'does not count'} (PD1)`),
+    ...left.map(({ name }) => `${name} knows of a resubmission that nobody has finished (RS2)`),
+  ];
 }
 
 async function auditCaller(world: World, caller: Caller): Promise<string[]> {

@@ -107,11 +107,6 @@ type NamedFact =
   | { readonly type: string; readonly location: string; readonly sku: string }
   | { readonly type: string; readonly hash: number };
 
-/** Where a fact is stored, `STREAM.seq` or `STREAM.seq.place`. It identifies the fact for ever. */
-export function factSource(stream: string, seq: number, place: number | undefined): string {
-  return place === undefined ? `${stream}.${seq}` : `${stream}.${seq}.${place}`;
-}
-
 export function storedFact(subject: string, partitions: number): StoredFact {
   const tokens = subject.split('.');
   if (tokens.length === 4 && tokens[0] !== 'bundle') {

@@ -22,6 +22,7 @@ import { partitionOf } from '../../streams/subjects.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partition-set.ts';
 import { inHalves } from '../ports/halves.ts';
+import type { ParkedCauses } from '../ports/parked.ts';
 import type { PeerHandlers } from '../ports/peer-operations.ts';
 import type { Lease, Peers } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
@@ -73,6 +74,7 @@ export interface AnomalyKeeperDeps {
 export interface OwnedPartitions {
   readonly partitions: Partitions;
   readonly lease: Lease;
+  readonly parked: ParkedCauses;
 }
 
 interface Entry {
@@ -185,7 +187,7 @@ export class AnomalyKeeper implements AnomalyService {
 
   /** Looks once at every partition served here. */
   async round(): Promise<void> {
-    const { partitions } = present(this.#owned);
+    const { partitions, parked } = present(this.#owned);
     const served = [...partitions.values()].filter((partition) => this.#serves(partition));
     for (const number of this.#kept.keys()) {
       if (!served.some((each) => each.number === number)) this.#kept.delete(number);
@@ -195,6 +197,7 @@ export class AnomalyKeeper implements AnomalyService {
     const heard: Heard[] = [];
     for (const { observer } of this.#kept.values()) {
       observer.tick(nowMs);
+      observer.judgeParked(parked);
       heard.push(...observer.takeHeard());
     }
     await this.#tell(heard);

@@ -12,6 +12,7 @@ import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { PartitionObserver } from '../partition/observer.ts';
+import type { ParkedCauses } from '../ports/parked.ts';
 import type { StockBook } from '../stock/book.ts';
 import type { PartLine, StockKey } from '../stock/state.ts';
 import { type Alarm, Alarms } from './detect/alarms.ts';
@@ -25,6 +26,7 @@ import { LocationClocks } from './detect/location-clock.ts';
 import { judgePrice } from './detect/price.ts';
 import { judgeReturn, judgeSale, judgeSilenceOfKeys, judgeStock } from './detect/sales.ts';
 import { type Heard, Sightings } from './detect/sightings.ts';
+import { judgeParked } from './parked-facts.ts';
 import { ReportingSources } from './sources.ts';
 
 const VERSION = 1;
@@ -45,6 +47,7 @@ export class AnomalyObserver implements PartitionObserver {
   readonly #hoarding: Hoarding;
   /** Keys that changed since the last look, with the moment of the first change and the moment at which it was stored (AW3). */
   readonly #changed = new Map<StockKey, readonly [at: number, recordedAt: number]>();
+  #parkedSeen = -1;
 
   constructor(partition: number, { parameters = ANOMALY_DEFAULTS, laneTimeMs }: AnomalyWatchOptions) {
     const { returnPriorShare, returnPriorWeight, countPriorVariance, countPriorWeight } = parameters;
@@ -85,6 +88,11 @@ export class AnomalyObserver implements PartitionObserver {
   /** Takes sightings, from any partition, of a location whose home is this partition. */
   hear(heard: readonly Heard[]): void {
     for (const each of heard) this.#sources.hear(each);
+  }
+
+  /** Judges the parked facts of locations whose home is this partition. */
+  judgeParked(parked: ParkedCauses): void {
+    this.#parkedSeen = judgeParked(this.#context.alarms, parked, this.#parkedSeen);
   }
 
   /** Judges what changed, and anomalies that arise or end with time alone. @param nowMs wall time, in milliseconds since 1970 */
@@ -180,6 +188,7 @@ export class AnomalyObserver implements PartitionObserver {
 
   load(book: StockBook, kept: Uint8Array | undefined): void {
     this.#changed.clear();
+    this.#parkedSeen = -1;
     // Unreadable state is dropped, and the detectors start empty (AW1).
     if (kept === undefined || kept[0] !== VERSION || !this.#read(book, kept)) this.#beginAnew(book);
     // Balance alarms follow from the book, so every key that may need one is judged (AW2).

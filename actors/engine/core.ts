@@ -10,6 +10,7 @@ import { RulesList } from '../idempotency/rules-list.ts';
 import { StreamFactIngress } from '../ingest/submit.ts';
 import { Writers } from '../log/writers.ts';
 import { type NodeInfo, Ownership } from '../ownership/ownership.ts';
+import { ParkedDesk } from '../parked/desk.ts';
 import type { MakeObserver } from '../partition/observer.ts';
 import type { OwnerPoint } from '../ports/owner-progress.ts';
 import type { CoreOperation, PeerHandlers } from '../ports/peer-operations.ts';
@@ -61,6 +62,7 @@ export interface Core {
   readonly engine: Engine;
   readonly router: RequestRouter;
   readonly facts: StreamFactIngress;
+  readonly parked: ParkedDesk;
   /** Answers to other nodes about partitions that they believe to be owned here. */
   readonly handlers: PeerHandlers<CoreOperation>;
   readonly rules: Pick<Rules, 'next'>;
@@ -126,9 +128,6 @@ export function buildCore(deps: CoreDeps): Core {
     peers,
     parking: engine.parking,
     stopping: () => engine.stopping,
-    nonce: deps.nonce,
-    // A node of 0.1 may live as long as its rules are the newest, and it recognizes resubmissions by the header alone.
-    resubmitsByHeader: () => rules.newest.version === 1,
     parked: deps.events.parked,
     clock,
     partitions,
@@ -142,6 +141,18 @@ export function buildCore(deps: CoreDeps): Core {
         },
       ),
   });
+  const parked = new ParkedDesk({
+    broker,
+    clock,
+    partitions,
+    rules,
+    nonce: deps.nonce,
+    // A node of 0.1 may live as long as its rules are the newest, and it recognizes resubmissions by the header alone.
+    resubmitsByHeader: () => rules.newest.version === 1,
+    serves,
+    trouble: (why) =>
+      deps.events.note('warn', 'parked facts cannot be read or finished now; it is tried again', { why }),
+  });
   const handlers: PeerHandlers<CoreOperation> = {
     ...router.handlers,
     ...engine.coordinator.handlers,
@@ -152,7 +163,7 @@ export function buildCore(deps: CoreDeps): Core {
       return places === undefined ? { verdict: found?.[0] } : { verdicts: found };
     },
   };
-  return { ownership, engine, router, facts, handlers, rules, serves };
+  return { ownership, engine, router, facts, parked, handlers, rules, serves };
 }
 
 /** How far this owner has come, for commands that read the streams. */

@@ -205,7 +205,7 @@ export class FactIds {
 }
 
 /** MurmurHash3's finalizer (Appleby, public domain). Every input bit affects every output bit. */
-function mixed(word: number): number {
+export function mixed(word: number): number {
   let h = word;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);

@@ -17,11 +17,12 @@ import type { FactStream } from '../../config/topology.ts';
 import type { StoredMessage } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
 import { type Bundle, bundleIn } from '../../streams/fact/bundle.ts';
-import type { ParkMarks } from '../../streams/fact/park-marks.ts';
+import { MARK_HEADER, type ParkMarks } from '../../streams/fact/park-marks.ts';
 import type { Parking, ParkReason } from '../../streams/fact/parked.ts';
+import { factSource } from '../../streams/fact/source.ts';
 import { hash64 } from '../../streams/hash.ts';
 import type { FactType } from '../../streams/subjects.ts';
-import { factSource, type StoredFact, storedFact } from '../../streams/subjects.ts';
+import { type StoredFact, storedFact } from '../../streams/subjects.ts';
 import type { FactIds } from '../idempotency/fact-ids.ts';
 import type { Rule, Rules } from '../idempotency/rules.ts';
 import { horizonMicros, readStored } from '../idempotency/stored-fact.ts';
@@ -219,6 +220,8 @@ export class Intake {
       message: why,
       contentType: message.header('Content-Type'),
       bytes: message.data,
+      // A quotation that no node has written proves nothing.
+      mark: this.marks.allows(message) ? message.header(MARK_HEADER) : undefined,
     }).then(() => {
       this.parkingInFlight -= 1;
       partition.parking.delete(done);

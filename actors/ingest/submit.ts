@@ -12,19 +12,18 @@
 import { LIMITS } from '../../config/limits.ts';
 import { type FactStream, streamOf } from '../../config/topology.ts';
 import { present } from '../../streams/assert.ts';
-import { type Broker, BrokerError } from '../../streams/broker.ts';
+import type { Broker } from '../../streams/broker.ts';
 import { type Clock, delay, inTime } from '../../streams/clock.ts';
-import { type Fact, parseFact, type UnreadableFact } from '../../streams/fact/fact.ts';
-import { MARK_HEADER, markAgain } from '../../streams/fact/park-marks.ts';
-import { type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked.ts';
+import { type Fact, parseFact } from '../../streams/fact/fact.ts';
+import type { ParkReason } from '../../streams/fact/parked.ts';
 import { type SentBody, typeHeaders } from '../../streams/fact/sent-body.ts';
 import { hash64 } from '../../streams/hash.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
-import { againSubject, encodeToken, factSubject, hashOfToken, partitionOf } from '../../streams/subjects.ts';
+import { encodeToken, factSubject, hashOfToken, partitionOf } from '../../streams/subjects.ts';
 import type { Rule, Rules } from '../idempotency/rules.ts';
 import { horizonMicros, tooLarge } from '../idempotency/stored-fact.ts';
 import type { FactIngress, Peers } from '../ports/ports.ts';
-import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
+import { UNDECIDED, undecided, unstored } from '../ports/refusal.ts';
 import { type AskVerdicts, Bundler } from './bundler.ts';
 import type { FactOutcome, Intake } from './intake.ts';
 import type { FactParking } from './parking.ts';
@@ -37,26 +36,11 @@ export interface FactIngressDeps {
   readonly parked: (reason: ParkReason) => void;
   /** True if the node is stopping, so no further verdict will come here. */
   readonly stopping: () => boolean;
-  /** Returns a string that was never used before. */
-  readonly nonce: () => string;
-  /** True while a node of version 0.1 lives. It does not know the subjects of resubmissions, so a header marks them as in 0.1. */
-  readonly resubmitsByHeader: () => boolean;
   readonly clock: Clock;
   readonly partitions: number;
   readonly rules: Pick<Rules, 'next'>;
   /** Whether a stored fact has already created a stock key. Rejects with undecided if its owner does not answer. */
   readonly knows: (sku: string, location: string) => Promise<boolean>;
-}
-/** The fact cannot be read by the rule in force. */
-export class UnreadableError extends Error {
-  override readonly name = 'UnreadableError';
-  /** The wrong field; '' if the fact as a whole is wrong. */
-  readonly field: string;
-
-  constructor({ field, message }: UnreadableFact) {
-    super(message);
-    this.field = field;
-  }
 }
 interface Rejection {
   readonly index: number;
@@ -95,42 +79,6 @@ export class StreamFactIngress implements FactIngress {
     return { accepted: count('accepted'), duplicates: count('duplicate'), rejected };
   }
 
-  /**
-   * Publishes a parked fact again after storing a mark for it (streams/fact/park-marks.ts). The horizon does not apply, except to a count,
-   * because an old count can no longer be placed among the facts around it.
-   * @param seq sequence of the parked fact in PARKED
-   */
-  async resubmit(seq: number, sent: SentBody): Promise<void> {
-    if (sent.bytes.length > LIMITS.factBytes) throw new Refusal('too-large', tooLarge(sent.bytes));
-    const parsed = parseFact(sent.value, this.#rule);
-    if (!parsed.ok) throw new UnreadableError(parsed);
-    const { fact } = parsed;
-    if (fact.type === 'count' && fact.at < this.#oldest()) {
-      throw new Refusal(
-        'invalid-request',
-        'a count that is older than the idempotency horizon cannot be placed among the facts around it any more; send a newer count, or an adjustment',
-        {
-          errors: [
-            { field: 'occurredAt', message: 'is older than the idempotency horizon, which a count must not be' },
-          ],
-        },
-      );
-    }
-    const { broker, nonce, partitions, resubmitsByHeader } = this.#deps;
-    try {
-      if (resubmitsByHeader()) {
-        const headers = { ...typeHeaders(sent), [RESUBMIT_HEADER]: 'yes' };
-        await broker.publish(factSubject(fact.type, fact.location, fact.sku), sent.bytes, { headers });
-        return;
-      }
-      const mark = await markAgain(broker, seq, sent.bytes, nonce());
-      const subject = againSubject(fact.type, partitionOf(fact.sku, partitions), fact.location, fact.sku);
-      await broker.publish(subject, sent.bytes, { headers: { ...typeHeaders(sent), [MARK_HEADER]: mark } });
-    } catch (error) {
-      throw unstored(error, UNDECIDED.resubmitted);
-    }
-  }
-
   #submit(sent: SentBody, request: Request): Promise<Outcome> {
     // Only the sender can make it smaller, so it is not even parked (SU4).
     if (sent.bytes.length > LIMITS.factBytes)
@@ -155,10 +103,6 @@ export class StreamFactIngress implements FactIngress {
     const rule = this.#deps.rules.next(this.#deps.clock.nowMs());
     if (rule === undefined) throw undecided(UNDECIDED.starting);
     return rule;
-  }
-
-  #oldest(): number {
-    return this.#deps.clock.nowMs() * 1000 - horizonMicros(this.#rule);
   }
 
   /** Stores a count under a name that new keys may not have, if the key already exists. Otherwise the count is parked as invalid. */
@@ -237,11 +181,6 @@ export class StreamFactIngress implements FactIngress {
     if ((await inTime(this.#deps.clock, LIMITS.verdictMs, done)) === undefined) throw undecided(UNDECIDED.parking);
     return { code: reason, message };
   }
-}
-
-function unstored(error: unknown, unknown: (typeof UNDECIDED)[keyof typeof UNDECIDED]): unknown {
-  if (!(error instanceof BrokerError)) return error;
-  return undecided(error.kind === 'full' ? UNDECIDED.full : unknown, error);
 }
 
 function isNamed({ sku, location }: Fact): boolean {

@@ -85,27 +85,3 @@ export interface Readiness {
   /** Partitions that this node owns but may not serve. */
   readonly quarantined?: readonly Quarantined[];
 }
-
-/** A parked fact, as operators see it. */
-export interface ParkedFact {
-  readonly seq: number;
-  readonly parkedAt: string;
-  readonly reason: string;
-  readonly message: string;
-  /** Its origin: the stored subject, or `http`. */
-  readonly source: string;
-  readonly contentType: string;
-  /** The bytes as received, in base64. A list holds only the first of them. */
-  readonly bytes: string;
-  /** Full length in bytes, and whether `bytes` holds fewer. */
-  readonly length: number;
-  readonly cut: boolean;
-}
-export interface ParkedFacts {
-  /** Parked facts after a sequence, oldest first. A page may end early; `next` then continues it, and is null at the end. */
-  list(after: number, limit: number): Promise<{ readonly parked: readonly ParkedFact[]; readonly next: number | null }>;
-  /** One parked fact, with all its bytes. */
-  get(seq: number): Promise<ParkedFact>;
-  /** Publishes the fact again, or a corrected one in its place. The horizon does not apply, because a person asks for it. */
-  resubmit(seq: number, corrected: SentBody | undefined): Promise<void>;
-}

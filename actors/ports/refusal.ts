@@ -4,6 +4,7 @@
  * A refusal is an answer, so asking again returns the same one until the state changes. Undecided is not an answer, so the caller asks
  * again with the same id.
  */
+import { BrokerError } from '../../streams/broker.ts';
 import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 
 /** Every kind with its HTTP status and title. Fronts and documentation use this one table. */
@@ -17,6 +18,7 @@ export const REFUSALS = {
   'already-released': { status: 409, title: 'The reservation is released' },
   'already-expired': { status: 409, title: 'The reservation has expired' },
   'already-resolved': { status: 409, title: 'The anomaly is resolved' },
+  'already-decided': { status: 409, title: 'Somebody has already decided about the parked fact' },
   busy: { status: 503, title: 'Too much is asked at once: ask again' },
   undecided: { status: 503, title: 'Not decided: ask again with the same id' },
 } as const;
@@ -66,6 +68,8 @@ export const UNDECIDED = {
   stored: 'it is not known whether every fact is stored; send all of them again, which is harmless',
   full: 'the streams have no room left, so no fact can be stored; keep the facts and send all of them again when an operator has made room',
   resubmitted: 'it is not known whether the fact is stored again; submit it again, which is harmless',
+  dismissed: 'it is not known whether the facts are dismissed; dismiss them again, which is harmless',
+  parked: 'the parked facts are still being read; ask again',
   verdict:
     'every fact is stored, but the owner of one has not said whether it counts; send all of them again, which is harmless',
   parking: 'a fact that cannot be counted could not be set aside yet; send all of them again, which is harmless',
@@ -78,4 +82,10 @@ export const UNDECIDED = {
 /** A request that is not decided, so the caller asks again with the same id. @param inside cause, for the log only */
 export function undecided(why: (typeof UNDECIDED)[keyof typeof UNDECIDED], inside?: unknown): Refusal {
   return new Refusal('undecided', why, inside === undefined ? {} : { inside });
+}
+
+/** What a caller is told when a publish has failed. @param unknown what is not known then, unless the streams are full */
+export function unstored(error: unknown, unknown: (typeof UNDECIDED)[keyof typeof UNDECIDED]): unknown {
+  if (!(error instanceof BrokerError)) return error;
+  return undecided(error.kind === 'full' ? UNDECIDED.full : unknown, error);
 }

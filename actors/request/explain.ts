@@ -26,6 +26,7 @@ import type { ExplainStep } from '../../streams/contract/operator.ts';
 import { bundleIn } from '../../streams/fact/bundle.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { ParkMarks } from '../../streams/fact/park-marks.ts';
+import { factSource } from '../../streams/fact/source.ts';
 import { hash64 } from '../../streams/hash.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
@@ -35,7 +36,6 @@ import type { FactType } from '../../streams/subjects.ts';
 import {
   againSubject,
   encodeToken,
-  factSource,
   hashOfToken,
   type StoredFact,
   storedBundleSubject,

@@ -3,7 +3,6 @@
  * horizon and are parked. A caller resubmits some of these, and the device forges other resubmissions.
  */
 
-import { PARKED_STREAM } from '../../config/topology.ts';
 import { sentAsJson } from '../../streams/fact/sent-body.ts';
 import type { Random } from '../../streams/random.ts';
 import { againSubject, factSubject, partitionOf } from '../../streams/subjects.ts';
@@ -76,9 +75,14 @@ export class Device {
     const caller = this.#callers[0];
     const seq = witness.parkedAt.get(old.pick([...witness.parkedAt.keys(), fact.id]));
     if (caller === undefined || seq === undefined || old.chance(0.5)) return;
-    const parked = this.#world.server.log.at(PARKED_STREAM, seq);
-    const again = sentAsJson(JSON.parse(String(parked?.data)));
-    await caller.decide((core) => core.facts.resubmit(seq, again));
+    const decider = { by: this.#name, why: 'it was late' };
+    // Sometimes two people decide at once.
+    const steps = old.pick([['resubmit'], ['resubmit'], ['dismiss'], ['resubmit', 'dismiss'], ['dismiss', 'resubmit']]);
+    await Promise.all(
+      (steps as ('resubmit' | 'dismiss')[]).map((step) =>
+        caller.decide((core) => core.parked[step]({ seqs: [seq] }, decider)),
+      ),
+    );
   }
 
   async #publish(fact: SentFact): Promise<void> {

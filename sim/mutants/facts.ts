@@ -21,6 +21,18 @@ export const FACTS: readonly Mutant[] = [
     'what was not parked when a node stopped counts as parked',
     put('unparked-counts-as-parked', 'if (parking === undefined) throw undecided(UNDECIDED.stopped);'),
   ),
+  mutant(
+    'of two decisions about a parked fact the later one holds',
+    put('later-decision-holds', 'if (fact === undefined) continue;'),
+  ),
+  mutant(
+    'a resubmission is sent though somebody has decided before it',
+    put('late-mark-sends', 'const won = marked.done;'),
+  ),
+  rare(
+    ['kill'],
+    mutant('a resubmission that its node did not finish is left', put('resubmission-left', 'await Promise.resolve();')),
+  ),
   mutant('a changed page is not dirty', put('page-not-dirty', '')),
   rare(['kill'], mutant('a page in a snapshot may change before it is written', put('page-changes-while-awaited', ''))),
   mutant(

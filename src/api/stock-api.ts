@@ -9,17 +9,11 @@
  *      other statuses as answers.
  */
 
-import type { FactIngress, ParkedFact, ParkedFacts, StockService } from '../../actors/ports/ports.ts';
+import type { FactIngress, StockService } from '../../actors/ports/ports.ts';
 import { Refusal } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { isTooDeep } from '../../streams/codec.ts';
-import {
-  type Explanation,
-  explainQuery,
-  type ParkedAnswer,
-  parkedParams,
-  parkedQuery,
-} from '../../streams/contract/operator.ts';
+import { type Explanation, explainQuery } from '../../streams/contract/operator.ts';
 import { cursorText } from '../../streams/contract/pages.ts';
 import {
   type AtpAnswer,
@@ -48,20 +42,17 @@ const stockKey = stockRequest.required();
 export interface AnswersDeps {
   readonly stock: StockService;
   readonly facts: FactIngress;
-  readonly parked: ParkedFacts;
   readonly metrics: Metrics;
 }
 
 export class Answers {
   readonly #stock: StockService;
   readonly #facts: FactIngress;
-  readonly #parked: ParkedFacts;
   readonly #metrics: Metrics;
 
   constructor(deps: AnswersDeps) {
     this.#stock = deps.stock;
     this.#facts = deps.facts;
-    this.#parked = deps.parked;
     this.#metrics = deps.metrics;
   }
 
@@ -179,25 +170,6 @@ export class Answers {
 
   async reservation(params: unknown): Promise<ReservationAnswer> {
     return this.#blamed('reservation', () => this.#stock.reservation(valid(reservationStep, params).id));
-  }
-
-  async listParked(query: unknown): Promise<ParkedAnswer> {
-    const { after, limit } = validQuery(parkedQuery, query);
-    const { parked, next } = await this.#parked.list(after, limit);
-    return { parked: [...parked], next };
-  }
-
-  async parkedFact(params: unknown): Promise<ParkedFact> {
-    return this.#parked.get(valid(parkedParams, params).seq);
-  }
-
-  /** @param body a fact that replaces the parked one, or undefined to resubmit it unchanged */
-  async resubmit(params: unknown, body: SentBody | undefined): Promise<{ seq: number; resubmitted: true }> {
-    const { seq } = valid(parkedParams, params);
-    const corrected = body?.value === undefined ? undefined : body;
-    if (corrected !== undefined) refuseDepth(corrected.value);
-    await this.#parked.resubmit(seq, corrected);
-    return { seq, resubmitted: true };
   }
 
   /** Refuses names that break NAME_RULE, unless stored facts already use them. @param list the request's field that holds the lines */
@@ -318,7 +290,7 @@ function refuseLocations(body: unknown, most: number): void {
 }
 
 /** Refuses deep nesting, because facts are passed on as sent, including fields that no schema has checked (BO2). */
-function refuseDepth(body: unknown): void {
+export function refuseDepth(body: unknown): void {
   if (isTooDeep(body)) throw new Refusal('malformed', 'the body is nested too deep');
 }
 

@@ -23,6 +23,7 @@ const EXAMPLE_DETAILS: Partial<Record<ProblemKind, string>> = {
   'id-conflict': 'the id cart-77 was used before with other content',
   'already-released': 'reservation cart-77 is released',
   'already-expired': 'reservation cart-77 has expired',
+  'already-decided': 'the fact parked at 4 is dismissed by mia, so this changes nothing',
   'already-resolved': 'anomaly 7.negative_stock.9f3a11c402b7d5e8 is resolved: its cause is gone',
   undecided: 'partition 7 has no owner at the moment',
   busy: '2 explanations are being made and 8 wait',

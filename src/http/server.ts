@@ -8,13 +8,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import type { AnomalyService } from '../../actors/anomaly/keeper.ts';
-import type { FactIngress, ParkedFacts, Readiness, StockService } from '../../actors/ports/ports.ts';
+import type { ParkedFacts } from '../../actors/ports/parked.ts';
+import type { FactIngress, Readiness, StockService } from '../../actors/ports/ports.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { type Certificates, tlsOptionsOf } from '../../config/servers/tls.ts';
 import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
 import type { BodyType, SentBody } from '../../streams/fact/sent-body.ts';
 import { formOf, readBody } from '../api/bodies.ts';
 import { ANSWER_HEADERS, type Callers, refusalOfCaller } from '../api/callers.ts';
+import { ParkedAnswers } from '../api/parked-answers.ts';
 import { Answers } from '../api/stock-api.ts';
 import { SystemAnswers, type SystemView } from '../api/system-api.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -25,6 +27,7 @@ import { answerProblems, clientProblem, endOffer, frameworkProblem } from './pro
 import { addAnomalyRoutes } from './routes/anomalies.ts';
 import { addFactRoutes } from './routes/facts.ts';
 import { addOperationsRoutes, OPERATIONS } from './routes/health.ts';
+import { addParkedRoutes } from './routes/parked.ts';
 import { addReservationRoutes } from './routes/reservations.ts';
 import { addStockRoutes } from './routes/stock.ts';
 import { addSystemRoutes } from './routes/system.ts';
@@ -82,6 +85,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   const answers = new Answers(deps);
   // The routes below pass requests on unchecked; the answers check them (SV1).
   addFactRoutes(app, answers);
+  addParkedRoutes(app, new ParkedAnswers(deps.parked));
   addStockRoutes(app, answers);
   addReservationRoutes(app, answers);
   addAnomalyRoutes(app, deps.anomalies);

@@ -3,16 +3,17 @@
  * fronts, and stops everything in order.
  */
 import type { Engine } from '../../actors/engine/engine.ts';
+import { LIMITS } from '../../config/limits.ts';
 import type { Settings } from '../../config/settings.ts';
 import { HORIZONS_BUCKET } from '../../config/topology.ts';
 import { OpenAnomalies } from '../../dashboards/feed/open-anomalies.ts';
 import { SkuInterests } from '../../dashboards/feed/sku-interest.ts';
+import { inTime } from '../../streams/clock.ts';
 import { exclusively } from '../../streams/journal/metadata.ts';
 import { type NatsBroker, nonce } from '../../streams/nats/broker.ts';
 import { maxPayloadTrouble } from '../../streams/nats/max-payload.ts';
 import { provision } from '../../streams/nats/provision.ts';
 import { namesOf } from '../api/callers.ts';
-import { parkedFacts } from '../api/parked-facts.ts';
 import { Answers } from '../api/stock-api.ts';
 import { LiveFront } from '../http/live-socket.ts';
 import { buildHttp, closeHttp } from '../http/server.ts';
@@ -158,12 +159,11 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
   });
   let address = '';
   const { clock, storage, anomalies, openAnomalies, core, live } = await compose(connected, () => address, fail);
-  const { ownership, engine, facts } = core;
+  const { ownership, engine, facts, parked } = core;
   await awaitNamesake(ownership, settings);
   await agreeOnLease(broker, ownership, settings.leaseTtl);
   serveOwned(broker, core, { ...core.handlers, ...live.handlers, ...anomalies.handlers });
   engine.partitions.observe({ servedChanged: () => live.ownershipChanged() });
-  const parked = parkedFacts(broker, facts);
   const callers = { hosts: namesOf(settings.hosts, settings.http), origins: settings.origins };
   const readers = new LiveFront({
     hub: live.hub,
@@ -190,12 +190,14 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
   await engine.start();
   storage.start();
   openAnomalies.start();
-  anomalies.start({ partitions: engine.partitions, lease: ownership });
+  const ending = new AbortController();
+  const working = parked.run(ending.signal);
+  anomalies.start({ partitions: engine.partitions, lease: ownership, parked: parked.index.causes });
   const service = await requests.service(
     'holdfast',
     VERSION,
     'Stock, available to promise, reservations',
-    requestEndpoints(new Answers({ stock: core.router, facts, parked, metrics }), metrics, log),
+    requestEndpoints(new Answers({ stock: core.router, facts, metrics }), metrics, log),
   );
   live.start();
   const following = setInterval(() => clock.follow(), 60_000);
@@ -206,6 +208,8 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     storage.stop();
     endPings();
     await service.stop().catch(() => undefined);
+    ending.abort();
+    await inTime(clock, LIMITS.anomalyStopMs, working);
     await anomalies.stop();
     openAnomalies.stop();
     await readers.end();

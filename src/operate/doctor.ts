@@ -2,10 +2,10 @@
  * `holdfast doctor` examines NATS, Redis, streams, lag, ownership and clocks, and says in plain words what is wrong and what to do.
  */
 
+import { ParkedIndex } from '../../actors/parked/parked-index.ts';
 import { BaselineStore } from '../../actors/retention/baseline-store.ts';
 import type { Settings } from '../../config/settings.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, PARTITIONS_METADATA } from '../../config/topology.ts';
-import { PARKED_SUBJECTS } from '../../streams/fact/parked.ts';
 import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
 import type { ConnectError } from '../../streams/nats/login.ts';
@@ -13,6 +13,7 @@ import { maxPayloadTrouble } from '../../streams/nats/max-payload.ts';
 import { covers, pointOf } from '../../streams/read/position.ts';
 import { baseUrl } from '../client/base-url.ts';
 import { checkDurability } from '../node/durability.ts';
+import { SteadyClock } from '../process/steady-clock.ts';
 import { RedisSnapshots } from '../redis/snapshot-store.ts';
 import { type LiveNode, ranges, viewOwnership } from './ownership-view.ts';
 import { writersOf } from './retention-commands.ts';
@@ -41,6 +42,9 @@ const CLOCK_SKEW_MS = 2_000;
 /** Most subjects of unknown writers that a finding names. */
 const STRANGERS_SHOWN = 20;
 
+/** Most groups of parked facts that a finding names. */
+const GROUPS_SHOWN = 5;
+
 /** All findings, in the order in which they should be fixed. */
 export async function examine(settings: Settings): Promise<Finding[]> {
   const findings: Finding[] = [await examineRedis(settings)];
@@ -58,6 +62,7 @@ export async function examine(settings: Settings): Promise<Finding[]> {
     findings.push(...streams);
     if (streams.every((finding) => finding.state !== 'bad'))
       findings.push(
+        await examineParked(broker, settings),
         await examineWriters(broker, settings),
         await examineBaselines(broker),
         ...(await examineNodes(broker, settings)),
@@ -139,16 +144,45 @@ async function examineStreams(broker: NatsBroker, settings: Settings): Promise<F
         says: `${held}; the settings say ${settings.replicas}`,
         remedy: `streams keep the copies that they were made with; with the nats tool: nats stream edit ${name} --replicas ${settings.replicas}`,
       });
-    } else if (name === PARKED_STREAM && (await broker.count(name, PARKED_SUBJECTS)) > 0) {
-      findings.push({
-        what: `stream ${name}`,
-        state: 'warning',
-        says: `${await broker.count(name, PARKED_SUBJECTS)} facts could not be counted`,
-        remedy: 'look at them: holdfast parked list',
-      });
     } else findings.push({ what: `stream ${name}`, state: 'good', says: held, remedy: '' });
   }
   return findings;
+}
+
+/** Looks for parked facts that nobody has decided about. */
+async function examineParked(broker: NatsBroker, settings: Settings): Promise<Finding> {
+  const what = 'parked facts';
+  const { index, groups } = await waitingFacts(broker, settings);
+  const { waiting, facts } = index.table;
+  if (waiting === 0) {
+    const says = facts === 0 ? 'none' : `all ${facts} are resubmitted or dismissed`;
+    return { what, state: 'good', says, remedy: '' };
+  }
+  const named = groups.slice(0, GROUPS_SHOWN).map(([key, count]) => {
+    const { reason, device } = index.table.groupOf(key);
+    return `${count} ${reason}${device === undefined ? '' : ` of device ${device}`}`;
+  });
+  const more = groups.length > GROUPS_SHOWN ? ', and more' : '';
+  return {
+    what,
+    state: 'warning',
+    says: `${waiting} could not be counted and wait: ${named.join(', ')}${more}`,
+    remedy:
+      'look at them: holdfast parked list; then submit them again, corrected where needed (holdfast parked resubmit), or dismiss them (holdfast parked dismiss)',
+  };
+}
+
+/** Reads all parked facts, and the number that wait by reason and device, the largest group first. */
+async function waitingFacts(
+  broker: NatsBroker,
+  settings: Settings,
+): Promise<{ index: ParkedIndex; groups: [key: number, facts: number][] }> {
+  const index = new ParkedIndex({ broker, clock: new SteadyClock() }, settings.partitions);
+  await index.refresh();
+  const groups = new Map<number, { facts: number; since: number }>();
+  index.table.group({ state: 'waiting' }, 0, index.table.facts, groups);
+  const counts = [...groups].map(([key, { facts }]): [number, number] => [key, facts]);
+  return { index, groups: counts.sort(([, a], [, b]) => b - a) };
 }
 
 /** Looks for subjects of JOURNAL whose writers never owned a partition. Their records do not count. */

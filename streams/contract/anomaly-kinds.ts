@@ -15,6 +15,7 @@ export const ANOMALY_KINDS = [
   'price_deviation',
   'late_facts',
   'device_silent',
+  'parked_facts',
   'pickup_overdue',
   'task_overdue',
   'reservation_hoarding',

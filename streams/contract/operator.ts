@@ -1,5 +1,5 @@
 /**
- * Requests and answers for operators about parked facts, explanations and readiness. They check, type and document like those of
+ * Requests and answers for operators about explanations and readiness. They check, type and document like those of
  * streams/contract/stock.ts, but callers cannot ask them over NATS.
  */
 import { z } from 'zod';
@@ -8,44 +8,6 @@ import { MOVED_BUCKETS } from '../buckets.ts';
 import type { Read } from '../messages.ts';
 import { cursorOf, limit, nextCursor } from './pages.ts';
 import { allUnitsBy, stockAnswer, unitsBy } from './stock.ts';
-
-const AFTER_RULE = 'must be a whole number from 0';
-const SEQ_RULE = 'must be a whole number from 1';
-
-export const parkedQuery = z.object({
-  after: z.coerce
-    .number({ error: AFTER_RULE })
-    .pipe(z.int({ error: AFTER_RULE }).min(0, { error: AFTER_RULE }))
-    .default(0)
-    .meta({ description: 'only those with a greater sequence; default 0' }),
-  limit: limit(1_000, 100),
-});
-export const parkedParams = z.object({
-  seq: z.coerce.number({ error: SEQ_RULE }).pipe(z.int({ error: SEQ_RULE }).min(1, { error: SEQ_RULE })),
-});
-
-export const parkedFact = z
-  .object({
-    seq: z.int(),
-    parkedAt: z.string(),
-    reason: z.string(),
-    message: z.string(),
-    source: z.string().meta({ description: 'where it came from: a stored message of a stream, or HTTP' }),
-    contentType: z.string(),
-    bytes: z
-      .string()
-      .meta({ description: 'the bytes as they came, base64; in a list the first of them', contentEncoding: 'base64' }),
-    length: z.int().meta({ description: 'how many bytes came' }),
-    cut: z.boolean().meta({ description: '`bytes` holds fewer; GET /v1/parked/{seq} has all that are still there' }),
-  })
-  .meta({ id: 'ParkedFact' });
-export const parkedAnswer = z
-  .object({
-    parked: z.array(parkedFact),
-    next: z.int().nullable().meta({ description: '`after` of the next page; null if this was the last' }),
-  })
-  .meta({ id: 'ParkedFacts' });
-export const resubmittedAnswer = z.object({ seq: z.int(), resubmitted: z.literal(true) }).meta({ id: 'Resubmitted' });
 
 export const explainQuery = z.object({
   limit: limit(LIMITS.explainSteps, LIMITS.explainStepsUsual),
@@ -104,4 +66,3 @@ export const notReadyAnswer = z
 
 /** An explanation as callers see it. */
 export type Explanation = Read<z.output<typeof explainAnswer>>;
-export type ParkedAnswer = z.infer<typeof parkedAnswer>;

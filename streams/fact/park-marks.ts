@@ -6,6 +6,8 @@
  *   mark.again.<seq>.<sha256>.<nonce>       the fact parked at <seq> was submitted again, in bytes with that hash
  *   mark.converted                          its body is the sequence up to which entries that 0.1 wrote without marks now have theirs
  *
+ * Other marks say what people have decided about parked facts (park-decisions.ts).
+ *
  * Invariants:
  *  MK1 A mark is stored before the message that needs it, which is the entry of a conflict or the resubmission.
  *  MK2 A message that quotes a mark with its nonce was stored after it. Anyone who has read the marks up to the stream's end as of that
@@ -14,16 +16,16 @@
  */
 
 import { createHash } from 'node:crypto';
-import { FACT_STREAM_NAMES, PARKED_STREAM, REMOVED_METADATA } from '../../config/topology.ts';
+import { PARKED_STREAM, REMOVED_METADATA } from '../../config/topology.ts';
 import { at } from '../assert.ts';
 import { type Broker, BrokerError, type StoredMessage } from '../broker.ts';
 import { type ReadingDeps, readUntil } from '../read/follower.ts';
+import { sourceOf } from './source.ts';
 
 /** On a resubmission: the sequence of its mark in PARKED, and the mark's nonce. */
 export const MARK_HEADER = 'Holdfast-Mark';
 
 const QUOTED = /^([1-9]\d{0,15})\.([A-Za-z0-9_-]{1,64})$/;
-const CONFLICT = new RegExp(`^(?:${FACT_STREAM_NAMES.join('|')})\\.[1-9]\\d{0,15}(?:\\.\\d{1,5})?$`);
 const CONVERTED = 'mark.converted';
 const NOTHING = new Uint8Array();
 
@@ -36,13 +38,8 @@ export async function markConflict(broker: Broker, source: string): Promise<void
   }
 }
 
-/** Records that these bytes are submitted again for the fact parked at a sequence. Returns the text that the message must quote. */
-export async function markAgain(broker: Broker, seq: number, bytes: Uint8Array, nonce: string): Promise<string> {
-  return `${await broker.publish(`mark.again.${seq}.${hashOf(bytes)}.${nonce}`, NOTHING)}.${nonce}`;
-}
-
 export class ParkMarks {
-  /** Source of each fact that was parked for its id. */
+  /** The source of each fact that was parked for its id. */
   readonly conflicts = new Set<string>();
   /** Hash and nonce of each marked resubmission, by the mark's sequence. */
   readonly #again = new Map<number, string>();
@@ -56,7 +53,7 @@ export class ParkMarks {
    */
   async read(deps: ReadingDeps, ends: Readonly<Record<string, number>>): Promise<void> {
     const last = (await deps.broker.lastOn(PARKED_STREAM, 'mark.>'))?.seq ?? 0;
-    await readAll(deps, 'mark.>', this.#read + 1, last, false, (message) => this.#take(message));
+    await readAll(deps, 'mark.>', this.#read + 1, last, (message) => this.#take(message));
     this.#read = Math.max(this.#read, last);
     for (const [stream, seq] of Object.entries(ends))
       this.#covered.set(stream, Math.max(this.#covered.get(stream) ?? 0, seq));
@@ -77,7 +74,8 @@ export class ParkMarks {
 
   #take({ seq, subject }: StoredMessage): void {
     const [, kind, ...rest] = subject.split('.');
-    if (kind === 'conflict' && CONFLICT.test(rest.join('.'))) this.conflicts.add(rest.join('.'));
+    const word = rest.join('.');
+    if (kind === 'conflict' && sourceOf(word) !== undefined) this.conflicts.add(word);
     else if (kind === 'again' && rest.length === 3) this.#again.set(seq, `${rest[1]}.${rest[2]}`);
   }
 }
@@ -96,7 +94,8 @@ export async function readMarks(
   if (last <= converted) return;
   const unmarked: string[] = [];
   await readEntries(deps, converted + 1, last, (source, reason) => {
-    if (reason === 'id-conflict' && !marks.conflicts.has(source) && CONFLICT.test(source)) unmarked.push(source);
+    if (reason === 'id-conflict' && !marks.conflicts.has(source) && sourceOf(source) !== undefined)
+      unmarked.push(source);
   });
   for (const source of unmarked) {
     await markConflict(broker, source);
@@ -132,18 +131,17 @@ function readEntries(
   last: number,
   entry: (source: string, reason: string) => void,
 ): Promise<void> {
-  return readAll(deps, 'parked.>', from, last, true, (message) =>
+  return readAll(deps, 'parked.>', from, last, (message) =>
     entry(message.subject.slice('parked.'.length), message.header('Holdfast-Reason') ?? ''),
   );
 }
 
-/** Reads messages up to the last known one (MK3). A consumer's server may be behind the leader and report the end too early. */
-async function readAll(
+/** Reads messages, without their bytes, up to the last known one (MK3). A consumer's server may be behind the leader and end too early. */
+export async function readAll(
   deps: ReadingDeps,
   filter: string,
   from: number,
   last: number,
-  headersOnly: boolean,
   message: (message: StoredMessage) => void,
 ): Promise<void> {
   if (last < from) return;
@@ -152,7 +150,7 @@ async function readAll(
     reached = each.seq;
     message(each);
   };
-  await readUntil(deps, PARKED_STREAM, [filter], from, last, take, { headersOnly });
+  await readUntil(deps, PARKED_STREAM, [filter], from, last, take, { headersOnly: true });
   if (reached < last)
     throw new BrokerError('unknown', `stream ${PARKED_STREAM} gives nothing behind ${reached} of ${last}`);
 }
@@ -166,11 +164,12 @@ async function refuseHoles({ broker }: ReadingDeps): Promise<void> {
     throw new Error(`stream ${PARKED_STREAM} lacks ${missing} of the ${stream.lastSeq} messages that it held`);
 }
 
-function quotedMark(message: StoredMessage): { seq: number; nonce: string } | undefined {
+/** The mark that a message quotes, which need not exist. */
+export function quotedMark(message: StoredMessage): { seq: number; nonce: string } | undefined {
   const match = QUOTED.exec(message.header(MARK_HEADER) ?? '');
   return match === null ? undefined : { seq: Number(match[1]), nonce: at(match, 2) };
 }
 
-function hashOf(bytes: Uint8Array): string {
+export function hashOf(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }

@@ -6,14 +6,18 @@
  *  PK2 No sender can cause an entry that cannot be stored. The content type is one of two words, headers are bounded, and bytes that do
  *     not fit are cut. All bytes remain at the source that the entry names.
  *  PK3 A fact that is parked for its id gets its mark (streams/fact/park-marks.ts) before its entry.
+ *  PK4 An entry's headers say what the fact says of itself (identity.ts), so nobody reads the bytes of many entries to find some.
  */
 import { LIMITS } from '../../config/limits.ts';
-import { FACT_STREAM_NAMES, PARKED_STREAM } from '../../config/topology.ts';
+import { PARKED_STREAM } from '../../config/topology.ts';
 import { type Broker, BrokerError, type StoredMessage } from '../broker.ts';
 import { isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../codec.ts';
 import { bytesAt } from './bundle.ts';
-import { markConflict } from './park-marks.ts';
+import { type FactIdentity, identityOf, identityText, readIdentity } from './identity.ts';
+import { MARK_HEADER, markConflict } from './park-marks.ts';
+import { quoted, unquoted } from './quoted.ts';
 import type { BodyType } from './sent-body.ts';
+import { sourceOf } from './source.ts';
 
 export const PARK_REASONS = ['too-old', 'id-conflict', 'unreadable', 'invalid', 'subject-mismatch'] as const;
 export type ParkReason = (typeof PARK_REASONS)[number];
@@ -22,7 +26,7 @@ export type ParkReason = (typeof PARK_REASONS)[number];
 export const RESUBMIT_HEADER = 'Holdfast-Resubmit';
 
 export interface Parking {
-  /** Where the fact came from: `STREAM.seq`, `STREAM.seq.place` in a bundle, or `http.<hash>`. */
+  /** Where the fact came from: a place in a stream (source.ts), or `http.<hash>`. */
   readonly source: string;
   readonly subject: string;
   readonly reason: ParkReason;
@@ -30,19 +34,20 @@ export interface Parking {
   /** The content type that the sender named. */
   readonly contentType: string | undefined;
   readonly bytes: Uint8Array;
+  /** The mark that the message quoted, if a person has submitted it again and it is parked once more. */
+  readonly mark?: string | undefined;
 }
 
 /** Most bytes of each text in an entry's headers, percent-encoded (PK2). */
 const MESSAGE_BYTES = 3_072;
 const SUBJECT_BYTES = 4_096;
 /** Room for all headers of one message, beside its bytes. */
-const HEADER_BYTES = 16_384;
+const HEADER_BYTES = 24_576;
 /** Bytes kept of a message that is larger than a fact may be, or of an entry that was refused for its size, tried in turn. */
 const STUB_BYTES = [4_096, 0];
 
 const PREFIX = 'parked.';
-/** Subjects of the entries, as opposed to marks. */
-export const PARKED_SUBJECTS = 'parked.>';
+const IDENTITY_HEADER = 'Holdfast-Fact';
 
 /** Parks a fact; true if it was not already parked. If this rejects, the fact may not be stored and parking must be retried. */
 export async function park(broker: Broker, parking: Parking): Promise<boolean> {
@@ -65,7 +70,7 @@ export async function park(broker: Broker, parking: Parking): Promise<boolean> {
 }
 
 async function store(broker: Broker, parking: Parking, size: number): Promise<void> {
-  const { source, reason, message, subject, bytes } = parking;
+  const { source, reason, message, subject, bytes, contentType, mark } = parking;
   const cut =
     size < bytes.length ? ` (only its first ${size} bytes are kept here; all ${bytes.length} are at ${source})` : '';
   // Fails as a conflict if this source is already parked (PK1).
@@ -76,27 +81,16 @@ async function store(broker: Broker, parking: Parking, size: number): Promise<vo
       'Holdfast-Message': quoted(message, MESSAGE_BYTES) + quoted(cut, MESSAGE_BYTES),
       'Holdfast-Subject': quoted(subject, SUBJECT_BYTES),
       'Holdfast-Length': String(bytes.length),
-      'Content-Type': bodyType(bytes, parking.contentType),
+      'Content-Type': bodyType(bytes, contentType),
+      // Of all bytes, because a part of them may say nothing (PK4).
+      [IDENTITY_HEADER]: identityText(identityOf(bytes, contentType, subject)),
+      ...(mark === undefined ? {} : { [MARK_HEADER]: mark }),
     },
   });
 }
 
 function bodyType(bytes: Uint8Array, contentType: string | undefined): BodyType {
   return isMsgpack(bytes, contentType) ? MSGPACK_TYPE : JSON_TYPE;
-}
-
-/**
- * Percent-encodes a text of any length and cuts it at the end of a character. A parser's message may end in half of a surrogate pair,
- * which encodeURIComponent would refuse.
- */
-function quoted(text: string, most: number): string {
-  let whole = '';
-  for (const character of text.toWellFormed()) {
-    const encoded = encodeURIComponent(character);
-    if (whole.length + encoded.length > most) break;
-    whole += encoded;
-  }
-  return whole;
 }
 
 /** An entry of PARKED, as far as it can be read. Any client that can publish may have written it. */
@@ -107,6 +101,7 @@ export interface ParkedEntry {
   readonly reason: string;
   readonly message: string;
   readonly source: string;
+  readonly identity: FactIdentity;
   readonly contentType: BodyType;
   readonly bytes: Uint8Array;
   /** Number of bytes at the source. It exceeds `bytes.length` if the bytes were cut. */
@@ -115,39 +110,50 @@ export interface ParkedEntry {
 
 /** Undefined if a message of PARKED is not an entry. Accepts any content, because one bad entry must not end a list. */
 export function parkedEntry(message: StoredMessage): ParkedEntry | undefined {
-  if (!message.subject.startsWith(PREFIX)) return undefined;
+  if (!isEntry(message)) return undefined;
   const { seq, recordedAt, data } = message;
   const length = Number(message.header('Holdfast-Length') ?? data.length);
   return {
     seq,
     recordedAt,
-    reason: (message.header('Holdfast-Reason') ?? 'unknown').slice(0, 64),
+    reason: reasonIn(message),
     message: unquoted(message.header('Holdfast-Message') ?? '').slice(0, 2 * MESSAGE_BYTES),
     source: message.subject.slice(PREFIX.length),
+    identity: identityIn(message) ?? identityOf(data, message.header('Content-Type'), subjectOf(message)),
     contentType: bodyType(data, message.header('Content-Type')),
     bytes: data,
     length: Number.isSafeInteger(length) ? Math.max(length, data.length) : data.length,
   };
 }
 
-function unquoted(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+/** The identity in an entry's headers. Undefined for an entry of an earlier version, whose bytes must be read. */
+export function identityIn(message: StoredMessage): FactIdentity | undefined {
+  const text = message.header(IDENTITY_HEADER);
+  return text === undefined ? undefined : readIdentity(text);
 }
 
-const SOURCE = new RegExp(`^(${FACT_STREAM_NAMES.join('|')})\\.([1-9]\\d{0,15})(?:\\.(\\d{1,5}))?$`);
+function subjectOf(message: StoredMessage): string {
+  return unquoted(message.header('Holdfast-Subject') ?? '');
+}
+
+export function reasonIn(message: StoredMessage): string {
+  return (message.header('Holdfast-Reason') ?? 'unknown').slice(0, 64);
+}
+
+/** True if a message of PARKED is an entry, as opposed to a mark. */
+export function isEntry({ subject }: StoredMessage): boolean {
+  return subject.startsWith(PREFIX);
+}
 
 /** The entry at a sequence with all its bytes. Those of a cut entry come from the source message, if that still exists. */
 export async function wholeEntry(broker: Broker, seq: number): Promise<ParkedEntry | undefined> {
   const message = await broker.message(PARKED_STREAM, seq);
   const entry = message === undefined ? undefined : parkedEntry(message);
   if (entry === undefined || entry.bytes.length === entry.length) return entry;
-  const [, stream, at, place] = SOURCE.exec(entry.source) ?? [];
-  if (stream === undefined) return entry;
-  const origin = await broker.message(stream, Number(at));
-  const bytes = origin === undefined || place === undefined ? origin?.data : bytesAt(origin.data, Number(place));
+  const source = sourceOf(entry.source);
+  if (source === undefined) return entry;
+  const { stream, seq: at, place } = source;
+  const origin = await broker.message(stream, at);
+  const bytes = origin === undefined || place === undefined ? origin?.data : bytesAt(origin.data, place);
   return bytes?.length === entry.length ? { ...entry, bytes } : entry;
 }

@@ -186,25 +186,6 @@ export class NatsBroker implements Broker {
     return purged;
   }
 
-  /** Number of messages that a stream holds on the filter's subjects; 0 if there is no such stream. */
-  async count(stream: string, filter: string): Promise<number> {
-    try {
-      const info = await this.#jsm.consumers.add(stream, {
-        name: `h${nuid.next()}`,
-        filter_subject: filter,
-        ack_policy: AckPolicy.None,
-        mem_storage: true,
-        num_replicas: 1,
-        inactive_threshold: nanos(5_000),
-      });
-      void this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
-      return info.num_pending;
-    } catch (error) {
-      if (isApiError(error, 10059)) return 0;
-      throw sorted(error);
-    }
-  }
-
   /** Subjects that a stream holds under a prefix. The prefix ends in a dot. */
   async subjects(stream: string, prefix: string): Promise<string[]> {
     const info = await this.#jsm.streams

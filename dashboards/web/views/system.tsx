@@ -5,7 +5,7 @@ import { system } from '../data/topics.ts';
 import { Loading } from '../parts/condition.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { NodeTable } from './node-table.tsx';
-import { Parked } from './parked.tsx';
+import { Parked } from './parked/parked.tsx';
 import { PartitionMap } from './partition-map.tsx';
 
 export function System() {

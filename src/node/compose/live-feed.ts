@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Core } from '../../../actors/engine/core.ts';
 import type { PartitionSet } from '../../../actors/partition/partition-set.ts';
-import { FACT_STREAM_NAMES, PARKED_STREAM } from '../../../config/topology.ts';
+import { FACT_STREAM_NAMES } from '../../../config/topology.ts';
 import type { AnomalySource } from '../../../dashboards/feed/anomaly-source.ts';
 import { LiveFeed } from '../../../dashboards/feed/live-feed.ts';
 import type { NodeReport } from '../../../dashboards/feed/roster.ts';
@@ -12,7 +12,6 @@ import type { LocationTotals } from '../../../dashboards/kpi/observer.ts';
 import { RequestStats } from '../../../dashboards/kpi/request-stats.ts';
 import { STANDING_LENGTH } from '../../../dashboards/kpi/totals.ts';
 import type { Clock } from '../../../streams/clock.ts';
-import { PARKED_SUBJECTS } from '../../../streams/fact/parked.ts';
 import type { NatsBroker } from '../../../streams/nats/broker.ts';
 import { RESERVATION_OUTCOMES } from '../../metrics/families.ts';
 import type { KpiExport } from '../../metrics/kpi.ts';
@@ -24,8 +23,6 @@ import { kpiOf } from './observers.ts';
 /** Number of reports after which the measured delay of the event loop starts afresh. */
 const REPORTS_PER_DELAY = 10;
 const DELAY_RESOLUTION_MS = 20;
-/** How long the number of parked facts is cached. */
-const PARKED_MS = 2_000;
 
 /** The counters behind a node's KPIs and request windows. They are created before the core, because the core feeds them. */
 export class LiveCounts {
@@ -56,7 +53,7 @@ export interface LiveSystemDeps {
   readonly clock: Clock;
   readonly broker: NatsBroker;
   readonly peers: NatsPeers;
-  readonly core: Pick<Core, 'engine' | 'serves' | 'ownership' | 'rules'>;
+  readonly core: Pick<Core, 'engine' | 'serves' | 'ownership' | 'parked' | 'rules'>;
   readonly counts: LiveCounts;
   readonly interest: SkuInterests;
   readonly metrics: Metrics;
@@ -70,7 +67,6 @@ export interface LiveSystemDeps {
 
 export function buildLiveFeed(deps: LiveSystemDeps): LiveFeed {
   const { clock, broker, core, metrics, writer, partitions, peers, anomalies } = deps;
-  const parked = parkedCount(broker, clock);
   const feed = new LiveFeed({
     clock,
     wire: broker,
@@ -89,7 +85,8 @@ export function buildLiveFeed(deps: LiveSystemDeps): LiveFeed {
     system: async () => {
       const horizonMs = core.rules.next(clock.nowMs())?.horizonMs ?? null;
       const horizonSeconds = horizonMs === null ? null : horizonMs / 1000;
-      return { parked: await parked(), durability: deps.durability, horizonSeconds, version: VERSION };
+      const parked = core.parked.index.table.waiting;
+      return { parked, durability: deps.durability, horizonSeconds, version: VERSION };
     },
     sent: () => metrics.count('live_messages_total'),
     encoded: () => metrics.count('live_encoded_total'),
@@ -181,19 +178,5 @@ function reporter(
       },
       asked: counts.asked.read(),
     };
-  };
-}
-
-function parkedCount(broker: NatsBroker, clock: Clock): () => Promise<number> {
-  let known = 0;
-  let readAt = Number.NEGATIVE_INFINITY;
-  return async () => {
-    const now = clock.monoMs();
-    if (now - readAt > PARKED_MS) {
-      readAt = now;
-      // While NATS does not answer, the last number that was read is shown.
-      known = await broker.count(PARKED_STREAM, PARKED_SUBJECTS).catch(() => known);
-    }
-    return known;
   };
 }

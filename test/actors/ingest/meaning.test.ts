@@ -30,7 +30,7 @@ const submit = async (facts: unknown, query = '') =>
   (await askUntilDecided(kept.url, 'POST', `/v1/facts${query}`, facts)).body;
 const stock = async (sku: string, location = 'dc') =>
   (await ask(kept.url(), 'GET', `/v1/stock/${sku}/${location}`)).body;
-const parked = () => kept.broker.count('PARKED', 'parked.>');
+const parked = async () => (await kept.broker.subjects('PARKED', 'parked.')).length;
 /** Publishes a fact as a device does, in JSON or in MessagePack. */
 async function publish(sent: ReturnType<typeof fact>, form: 'json' | 'msgpack' = 'json'): Promise<void> {
   const type = { 'Content-Type': form === 'json' ? 'application/json' : 'application/msgpack' };

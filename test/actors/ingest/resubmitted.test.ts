@@ -51,16 +51,28 @@ describe('a fact that is submitted again', () => {
       expect((await ask(kept.url(), 'POST', `/v1/parked/${seq}/resubmit`)).status).toBe(200);
     await expect.poll(() => sellable('A')).toBe(5);
     const corrected = { ...receipt('old-2', 'A', 7, LONG_AGO), note: 'corrected' };
-    expect((await ask(kept.url(), 'POST', `/v1/parked/${seq}/resubmit`, corrected)).status).toBe(200);
+    // It has counted, so a correction of it would count it twice.
+    expect(await ask(kept.url(), 'POST', `/v1/parked/${seq}/resubmit`, corrected)).toMatchObject({
+      status: 409,
+      body: { type: 'already-decided' },
+    });
+    const other = await park('old-wrong', 'A', 700);
+    for (let times = 0; times < 2; times++)
+      expect((await ask(kept.url(), 'POST', `/v1/parked/${other}/resubmit?by=mia&why=typo`, corrected)).status).toBe(
+        200,
+      );
     await expect.poll(() => sellable('A')).toBe(12);
     const last = (await kept.broker.stream('RECEIPTS'))?.lastSeq ?? 0;
     expect((await kept.broker.message('RECEIPTS', last))?.subject).toBe(again('A'));
     const { body } = await ask(kept.url(), 'GET', '/v1/explain/A/dc');
     expect([body.adds, body.steps.length]).toEqual([true, 2]);
     const marks = await kept.broker.subjects('PARKED', 'mark.again.');
-    expect(marks).toHaveLength(3);
+    expect(marks).toHaveLength(2);
     const { body: listed } = await ask(kept.url(), 'GET', '/v1/parked');
-    expect(listed.parked.map(({ seq: at }: { seq: number }) => at)).toEqual([seq]);
+    expect(listed.parked).toMatchObject([
+      { seq, state: 'resubmitted', id: 'old-1' },
+      { seq: other, state: 'resubmitted', id: 'old-wrong', decided: { by: 'mia', why: 'typo' } },
+    ]);
   }, 60_000);
 
   it('needs a mark of its own: a stranger on the subject of nodes is parked like anybody', async () => {

@@ -260,6 +260,28 @@ describe('in a browser', () => {
     await context.close();
   });
 
+  it('dismisses a group of parked facts after asking who and why, and shows both', async () => {
+    const old = new Date(Date.now() - 30 * 86_400_000).toISOString();
+    for (let i = 0; i < 2; i++)
+      await report({ type: 'receipt', sku: `late-${i}`, qty: 6, occurredAt: old, device: 'till-7' }, 0);
+    const { page, context } = await open(`${node.url}/#/system`);
+    await live(page);
+    await page.getByRole('button', { name: 'Dismiss Too old, till-7' }).click();
+    await page.getByRole('button', { name: 'Dismiss 2 facts' }).click();
+    expect(await page.getByRole('alert').innerText()).toContain('who you are and why');
+    await page.getByLabel('Who').fill('mia');
+    await page.getByLabel('Why').fill('a test of the vendor');
+    await page.getByRole('button', { name: 'Dismiss 2 facts' }).click();
+    await page.locator('dialog[open]').waitFor({ state: 'detached' });
+    await page.locator('[data-group]').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Dismissed' }).click();
+    await page.locator('[data-parked]').first().waitFor();
+    expect(await page.locator('[data-parked]').allInnerTexts()).toEqual(
+      Array.from({ length: 2 }, () => expect.stringMatching(/till-7(.|\n)*by mia: a test of the vendor/)),
+    );
+    await context.close();
+  });
+
   it('remembers the theme, and takes no keys of one character when they are turned off', async () => {
     const { page, context } = await open(`${node.url}/`, { scheme: 'dark' });
     await live(page);

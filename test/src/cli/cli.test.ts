@@ -5,16 +5,20 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../../../src/cli/program.ts';
 import { parseLine } from '../../../src/cli/support/line-option.ts';
 import { front } from '../http/front.ts';
+import type { MemoryFacts } from '../http/memory-ports.ts';
 
 let app: FastifyInstance;
 let http: string;
+let facts: MemoryFacts;
 beforeAll(async () => {
   const it_ = front();
+  facts = it_.facts;
   it_.facts.parked.push({
     seq: 4,
     parkedAt: '2026-11-24T09:15:00.123Z',
     reason: 'too-old',
     message: 'old \u001b[31m',
+    state: 'waiting',
     source: 'SALES.1',
     contentType: 'application/json',
     bytes: 'e30=',
@@ -56,6 +60,11 @@ describe('wrong usage', () => {
     [['stock', '85123A', ' '], 'location must be'],
     [['explain', '', 'store-12'], 'sku must be'],
     [['parked', 'resubmit', 'x'], 'whole number'],
+    [['parked', 'list', '--limit', '0'], 'whole number from 1 to 1000'],
+    [['parked', 'list', '--state', 'gone'], 'Allowed choices are'],
+    [['parked', 'dismiss', '--by', 'mia', '--why', 'test'], '--state waiting for all'],
+    [['parked', 'dismiss', '4', '--by', 'mia'], '--why must say why'],
+    [['parked', 'resubmit', '4', '5', '--corrected', 'x.json'], '--corrected takes the place of one fact'],
     [['parked', 'resubmit', '4', '--corrected', '/nonexistent'], 'cannot be read as JSON'],
     [['atp', 'x', '--http', 'nonsense'], '--http is "nonsense", but must be HOST:PORT'],
     [['trim', '--older', 'x'], 'too many arguments'],
@@ -137,6 +146,22 @@ describe('at a desk', () => {
     expect([shown.code, shown.out.includes('\u001b'), /text +\{\}/.test(shown.out)]).toEqual([0, false, true]);
     expect((await holdfast(['parked', 'resubmit', '4'])).code).toBe(0);
     expect((await holdfast(['parked', 'resubmit', '5'])).code).toBe(1);
+  });
+
+  it('asks on until all facts are worked through, and says which still wait', async () => {
+    const said = ['--by', 'mia', '--why', 'offline'];
+    expect(await holdfast(['parked', 'resubmit', '--reason', 'too-old', ...said])).toMatchObject({
+      code: 0,
+      out: '3 facts are submitted again\n',
+    });
+    const left = await holdfast(['parked', 'dismiss', '4', ...said]);
+    expect([left.code, left.out]).toEqual([1, '0 facts are dismissed\n1 still wait: it is being sent (such as 4)\n']);
+    const worked = { by: 'mia', why: 'offline' };
+    expect(facts.worked).toEqual([
+      { step: 'resubmit', reason: 'too-old', ...worked },
+      { step: 'resubmit', reason: 'too-old', after: 7, ...worked },
+      { step: 'dismiss', seqs: [4], ...worked },
+    ]);
   });
 
   it('says when nothing listens, and how to start', async () => {

@@ -5,9 +5,11 @@
 
 import type { AnomalyService } from '../../../actors/anomaly/keeper.ts';
 import type { ExplainedKey, ExplainPage } from '../../../actors/ports/explain-page.ts';
+import type { ParkedFacts, ParkedFilter, ParkedSelection } from '../../../actors/ports/parked.ts';
 import type { ExplainAnswer } from '../../../actors/ports/peer-operations.ts';
-import type { FactIngress, ParkedFact, ParkedFacts, StockService } from '../../../actors/ports/ports.ts';
+import type { FactIngress, StockService } from '../../../actors/ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../../../actors/ports/refusal.ts';
+import type { ParkedFact, ParkedWork } from '../../../streams/contract/parked.ts';
 import type {
   AtpAnswer,
   AtpRequest,
@@ -153,8 +155,10 @@ export class MemoryFacts implements FactIngress, ParkedFacts {
     return answer;
   }
 
-  async list(after: number, limit: number) {
-    const parked = this.parked.filter(({ seq }) => seq > after);
+  async list(filter: ParkedFilter, after: number, limit: number) {
+    const parked = this.parked.filter(
+      ({ seq, state }) => seq > after && (filter.state === undefined || state === filter.state),
+    );
     return { parked: parked.slice(0, limit), next: parked.length > limit ? (parked[limit - 1]?.seq ?? null) : null };
   }
 
@@ -164,7 +168,25 @@ export class MemoryFacts implements FactIngress, ParkedFacts {
     return found;
   }
 
-  async resubmit(seq: number, corrected: SentBody | undefined): Promise<void> {
+  async groups() {
+    return { groups: [], facts: 0 };
+  }
+
+  /** Selections that were worked through. */
+  readonly worked: object[] = [];
+
+  async resubmit(selection: ParkedSelection, decider: object): Promise<ParkedWork> {
+    this.worked.push({ step: 'resubmit', ...selection, ...decider });
+    // A second request is needed, as for very many facts.
+    return selection.after === undefined && selection.seqs === undefined ? { facts: 2, next: 7 } : { facts: 1 };
+  }
+
+  async dismiss(selection: ParkedSelection, decider: object): Promise<ParkedWork> {
+    this.worked.push({ step: 'dismiss', ...selection, ...decider });
+    return { facts: 0, left: [{ code: 'being-sent', message: 'it is being sent', facts: 1, seq: 4 }] };
+  }
+
+  async resubmitOne(seq: number, corrected: SentBody | undefined): Promise<void> {
     if (!this.parked.some((fact) => fact.seq === seq)) throw new Refusal('not-found', `there is no parked fact ${seq}`);
     const parsed = corrected === undefined ? undefined : parseFact(corrected.value);
     if (parsed?.ok === false) throw new Refusal('invalid-request', parsed.message);

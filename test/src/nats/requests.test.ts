@@ -20,11 +20,7 @@ beforeEach(() => {
   room = 1_000_000;
   const facts = new MemoryFacts();
   metrics = new Metrics();
-  const endpoints = requestEndpoints(
-    new Answers({ stock: memory, facts, parked: facts, metrics }),
-    metrics,
-    logInto([]),
-  );
+  const endpoints = requestEndpoints(new Answers({ stock: memory, facts, metrics }), metrics, logInto([]));
   ask = async (subject, data, contentType) => {
     const found = endpoints.find(({ group, name }) => `${group}.${name}` === subject);
     if (found === undefined) throw new Error(`no endpoint ${subject}`);

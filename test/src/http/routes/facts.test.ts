@@ -11,6 +11,7 @@ beforeEach(() => {
       parkedAt: '2026-11-24T09:15:00.123Z',
       reason: 'too-old',
       message: 'old',
+      state: 'waiting' as const,
       source: 'SALES.1',
       contentType: 'application/json',
     };

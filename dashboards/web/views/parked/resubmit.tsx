@@ -1,9 +1,10 @@
 /** Submits a parked fact again. Unchanged, its original bytes are used; a corrected fact replaces them as JSON. */
 import { useState } from 'preact/hooks';
-import { announce } from '../base/announce.ts';
-import { words } from '../base/format.ts';
-import { ask } from '../data/requests.ts';
-import { Modal } from '../parts/modal.tsx';
+import { announce } from '../../base/announce.ts';
+import { words } from '../../base/format.ts';
+import { remember, remembered } from '../../base/remembered.ts';
+import { ask } from '../../data/requests.ts';
+import { Modal } from '../../parts/modal.tsx';
 
 export interface ParkedFact {
   readonly seq: number;
@@ -15,6 +16,12 @@ export interface ParkedFact {
   /** The original bytes in base64; only the first of them if the fact is cut. */
   readonly bytes: string;
   readonly cut: boolean;
+  readonly state: 'waiting' | 'resubmitted' | 'dismissed';
+  readonly decided?: { readonly by?: string; readonly why?: string; readonly at: string };
+  readonly id?: string;
+  readonly sku?: string;
+  readonly location?: string;
+  readonly device?: string;
 }
 
 /** JSON as it arrived; any other form as its content type and length. */
@@ -29,6 +36,8 @@ export function Resubmit({ fact, onDone }: { readonly fact: ParkedFact; readonly
   const [text, setText] = useState(came);
   const [trouble, setTrouble] = useState<string>();
   const [busy, setBusy] = useState(false);
+  const [by, setBy] = useState(remembered('who') ?? '');
+  const [why, setWhy] = useState('');
   const changed = text !== came;
   const json = fact.contentType.includes('json');
 
@@ -36,7 +45,10 @@ export function Resubmit({ fact, onDone }: { readonly fact: ParkedFact; readonly
     event.preventDefault();
     setBusy(true);
     try {
-      await ask(`/v1/parked/${fact.seq}/resubmit`, changed ? JSON.parse(text) : undefined, undefined, 'POST');
+      const said = Object.entries({ by: by.trim(), why: why.trim() }).filter(([, text]) => text !== '');
+      const path = `/v1/parked/${fact.seq}/resubmit?${new URLSearchParams(said)}`;
+      await ask(path, changed ? JSON.parse(text) : undefined, undefined, 'POST');
+      if (by.trim() !== '') remember('who', by.trim());
       announce(`Parked fact ${fact.seq} is submitted again.`);
       onDone();
     } catch (error) {
@@ -60,6 +72,20 @@ export function Resubmit({ fact, onDone }: { readonly fact: ParkedFact; readonly
             readOnly={!json}
             value={text}
             onInput={({ currentTarget }) => setText(currentTarget.value)}
+          />
+        </label>
+        <label>
+          Who
+          <input name="by" value={by} maxLength={64} onInput={({ currentTarget }) => setBy(currentTarget.value)} />
+        </label>
+        <label>
+          Why
+          <input
+            name="why"
+            value={why}
+            maxLength={500}
+            autocomplete="off"
+            onInput={({ currentTarget }) => setWhy(currentTarget.value)}
           />
         </label>
         {trouble !== undefined && (

@@ -1,0 +1,74 @@
+/** Turns decoded requests about parked facts into the bodies of their answers. */
+import type { ParkedFacts } from '../../actors/ports/parked.ts';
+import {
+  type ParkedAnswer,
+  type ParkedFact,
+  type ParkedGroups,
+  type ParkedWork,
+  parkedDismissal,
+  parkedGroupsQuery,
+  parkedParams,
+  parkedQuery,
+  parkedResubmission,
+  resubmitQuery,
+} from '../../streams/contract/parked.ts';
+import { parseFact } from '../../streams/fact/fact.ts';
+import type { SentBody } from '../../streams/fact/sent-body.ts';
+import { invalid, present, valid, validQuery } from './checks.ts';
+import { refuseDepth } from './stock-api.ts';
+
+export class ParkedAnswers {
+  readonly #parked: ParkedFacts;
+
+  constructor(parked: ParkedFacts) {
+    this.#parked = parked;
+  }
+
+  list(query: unknown): Promise<ParkedAnswer> {
+    const { after, limit, ...filter } = validQuery(parkedQuery, query);
+    return this.#parked.list(filter, after, limit);
+  }
+
+  groups(query: unknown): Promise<ParkedGroups> {
+    const { limit, ...filter } = validQuery(parkedGroupsQuery, query);
+    return this.#parked.groups(filter, limit);
+  }
+
+  get(params: unknown): Promise<ParkedFact> {
+    return this.#parked.get(valid(parkedParams, params).seq);
+  }
+
+  resubmit(body: unknown): Promise<ParkedWork> {
+    const { by, why, ...selection } = valid(parkedResubmission, present(body));
+    return this.#parked.resubmit(selection, { by, why });
+  }
+
+  dismiss(body: unknown): Promise<ParkedWork> {
+    const { by, why, ...selection } = valid(parkedDismissal, present(body));
+    return this.#parked.dismiss(selection, { by, why });
+  }
+
+  /** @param body a fact that replaces the parked one, or undefined to resubmit it unchanged */
+  async resubmitOne(
+    params: unknown,
+    query: unknown,
+    body: SentBody | undefined,
+  ): Promise<{ seq: number; resubmitted: true }> {
+    const { seq } = valid(parkedParams, params);
+    const { state = 'waiting', ...decider } = validQuery(resubmitQuery, query);
+    const corrected = body?.value === undefined ? undefined : body;
+    if (corrected !== undefined) refuseUnreadable(corrected.value);
+    await this.#parked.resubmitOne(seq, corrected, state, decider);
+    return { seq, resubmitted: true };
+  }
+}
+
+function refuseUnreadable(value: unknown): void {
+  refuseDepth(value);
+  const fact = parseFact(value);
+  if (fact.ok) return;
+  const { field, message } = fact;
+  const prefix = field === '' ? 'the fact ' : `${field} `;
+  const says = message.startsWith(prefix) ? message.slice(prefix.length) : message;
+  throw invalid([{ field: field === '' ? 'body' : field, message: says }]);
+}
