@@ -17,7 +17,7 @@ import type { FollowedMessage } from '../../streams/broker.ts';
 import { MOVED_BUCKETS, type MovedBucket } from '../../streams/buckets.ts';
 import { Turns } from '../../streams/clock.ts';
 import type { ExplainStep } from '../../streams/contract/operator.ts';
-import type { Fact } from '../../streams/fact/fact.ts';
+import type { Fact, Transfer } from '../../streams/fact/fact.ts';
 import type { ParkMarks } from '../../streams/fact/park-marks.ts';
 import { hash64 } from '../../streams/hash.ts';
 import { formatInstant } from '../../streams/instant.ts';
@@ -240,29 +240,16 @@ async function readFacts(
   const factIds = new FactIds();
   const counts = new Set<number>();
   const notes: string[] = [];
-  const { marks, partitions } = deps;
-  let parked = 0;
-  for (const stream of FACT_STREAM_NAMES) {
+  const { marks } = deps;
+  const eachStored = async (stream: FactStream, call: (read: ReturnType<typeof readStored>, message: FollowedMessage) => void) => {
     const take = (message: FollowedMessage) => {
-      const place = storedFact(message.subject, partitions);
+      const place = storedFact(message.subject, deps.partitions);
       // A fact on a subject of another partition is judged and explained there.
       if (place.partition !== deps.partition.number) return;
-      const read = readStored(deps.rules.at(stream, message), message, place, marks);
-      if (read.fact !== undefined && !concerns(read.fact, sku, location)) return;
-      if (!read.ok || marks.conflicts.has(`${stream}.${message.seq}`)) {
-        parked += 1;
-        return;
-      }
-      const { fact, content, value } = read;
-      const id = hash64(fact.id, 1);
-      if (factIds.check(id, content) !== 'new' || opening?.factIds.check(id, content) === 'duplicate') return;
-      factIds.add(0, id, content, fact.at);
-      if (fact.type === 'count') counts.add(fact.at);
-      const words = () => detailOf(value as Readonly<Record<string, unknown>>);
-      add([fact.at, fact.type === 'count' ? COUNT : FACT, fact.id, 0], fact, fact.type, words);
+      call(readStored(deps.rules.at(stream, message), message, place, marks), message);
     };
     const types = FACT_STREAMS[stream] as readonly FactType[];
-    // A shipment to this location is stored under the location that it left.
+    // Facts of a transfer to this location are stored under other locations too.
     const filters = types.flatMap((type) => {
       const key = [type, deps.partition.number, type === 'transfer' ? '*' : location, sku] as const;
       return [storedFactSubject(...key), againSubject(...key)];
@@ -272,6 +259,30 @@ async function readFacts(
     // Small pulls give other requests their turn (EX3).
     await readUntil(deps, stream, filters, from, Math.min(positions[stream], last), take, {
       batch: LIMITS.explainPull,
+    });
+  };
+  const transfers = transfersAt(opening?.book, sku, location);
+  await eachStored('TRANSFERS', ({ fact }) => {
+    if (fact?.type === 'transfer' && changesAt(fact, location)) transfers.add(fact.transfer);
+  });
+  const concerns = (fact: Fact) =>
+    fact.sku === sku && (fact.location === location || (fact.type === 'transfer' && transfers.has(fact.transfer)));
+  let parked = 0;
+  for (const stream of FACT_STREAM_NAMES) {
+    await eachStored(stream, (read, message) => {
+      if (read.fact !== undefined && !concerns(read.fact)) return;
+      if (!read.ok || marks.conflicts.has(`${stream}.${message.seq}`)) {
+        parked += 1;
+        return;
+      }
+      const { fact, content, value } = read;
+      const id = hash64(fact.id, 1);
+      if (factIds.check(id, content) !== 'new' || opening?.factIds.check(id, content) === 'duplicate') return;
+      factIds.add(0, id, content, fact.at);
+      if (fact.type === 'count') counts.add(fact.at);
+      const more = fact.type === 'transfer' && fact.phase === 'corrected' ? AS_OF_SHIPMENT : '';
+      const words = () => detailOf(value as Readonly<Record<string, unknown>>) + more;
+      add([fact.at, fact.type === 'count' ? COUNT : FACT, fact.id, 0], fact, fact.type, words);
     });
   }
   if (parked > 0) notes.push(`${parked} facts for this key are parked and not counted; see GET /v1/parked`);
@@ -298,9 +309,19 @@ async function openingOf({ broker, baselines, partition }: ExplainDeps): Promise
   throw new Error('the streams have been trimmed, and no baseline holds what came before');
 }
 
-function concerns(fact: Fact, sku: string, location: string): boolean {
-  if (fact.sku !== sku) return false;
-  return fact.location === location || (fact.type === 'transfer' && fact.phase === 'shipped' && fact.to === location);
+const AS_OF_SHIPMENT = '; the units never left, so they count as of the latest shipment';
+
+/** Whether the facts of this transfer can change the stock of a location, wherever they happened. */
+function changesAt(fact: Transfer, location: string): boolean {
+  return fact.phase === 'shipped' ? fact.to === location : fact.phase === 'corrected' && fact.location === location;
+}
+
+/** Ids of the transfers in a baseline that later facts may change at the location. */
+function transfersAt(book: StockBook | undefined, sku: string, location: string): Set<string> {
+  const key = book?.findKey(sku, location);
+  const known = [...(key?.sku.transfers?.values() ?? [])].filter(({ latest }) => latest.key === key);
+  const corrected = (key?.rare?.corrections ?? []).map(({ transfer }) => transfer.id);
+  return new Set([...known.map(({ id }) => id), ...corrected]);
 }
 
 const SHOWN = new Set(['id', 'type', 'sku', 'location', 'occurredAt']);
