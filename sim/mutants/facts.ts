@@ -21,6 +21,7 @@ export const FACTS: readonly Mutant[] = [
     'what was not parked when a node stopped counts as parked',
     put('unparked-counts-as-parked', 'if (parking === undefined) throw undecided(UNDECIDED.stopped);'),
   ),
+  mutant('transfers are not loaded from a snapshot', put('transfers-not-loaded', '')),
   mutant('a changed page is not dirty', put('page-not-dirty', '')),
   rare(['kill'], mutant('a page in a snapshot may change before it is written', put('page-changes-while-awaited', ''))),
   mutant(

@@ -169,7 +169,8 @@ export class Arrivals {
         if (unitsInTransit(transfer) > 0) this.#open.add(transfer);
         else if (unitsOver(transfer) === 0) continue;
         causes.add(causeOfTransfer(transfer));
-        this.#judgeOver(transfer, transfer.latest.at, 0);
+        // An earlier version kept no moment of a transfer that arrived before it was shipped.
+        this.#judgeOver(transfer, Math.max(0, transfer.latest.at), 0);
       }
     }
     for (const kind of KINDS)
