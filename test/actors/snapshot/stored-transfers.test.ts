@@ -12,7 +12,7 @@ import { unitsLost } from '../../../actors/stock/availability.ts';
 import { applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
-import { back, closed, count, type Input, receipt, received, sale, shipped, viewOf, viewsOf } from './given.ts';
+import { back, closed, count, type Input, receipt, received, sale, shipped, viewOf, viewsOf } from '../stock/given.ts';
 
 const bytesOf = (name: string) =>
   Buffer.from(readFileSync(new URL(`golden/${name}`, import.meta.url), 'utf8').replace(/\s/g, ''), 'hex');
