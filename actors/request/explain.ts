@@ -241,7 +241,10 @@ async function readFacts(
   const counts = new Set<number>();
   const notes: string[] = [];
   const { marks } = deps;
-  const eachStored = async (stream: FactStream, call: (read: ReturnType<typeof readStored>, message: FollowedMessage) => void) => {
+  const eachStored = async (
+    stream: FactStream,
+    call: (read: ReturnType<typeof readStored>, message: FollowedMessage) => void,
+  ) => {
     const take = (message: FollowedMessage) => {
       const place = storedFact(message.subject, deps.partitions);
       // A fact on a subject of another partition is judged and explained there.

@@ -66,7 +66,8 @@ function auditTransfers({ name, keys, transfers }: SkuEntry, breaches: Breach[])
     if (isAwaited !== unitsInTransit(transfer) > 0 || transfer.corrected !== (corrected.get(transfer) ?? 0))
       breaches.push({ invariant: 'N7', what: `${name}: transfer ${transfer.id}` });
   }
-  if (awaited !== 0) breaches.push({ invariant: 'N7', what: `${name}: ${awaited} transfers awaited at other locations` });
+  if (awaited !== 0)
+    breaches.push({ invariant: 'N7', what: `${name}: ${awaited} transfers awaited at other locations` });
 }
 
 function auditPart(

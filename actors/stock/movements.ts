@@ -38,6 +38,7 @@ export function registerCount(key: StockKey, count: CountRegister): boolean {
 export function correct(key: StockKey, correction: Correction): void {
   const rare = rareOf(key);
   rare.corrections ??= [];
+  // Kept as a fact instead of a movement, so that its moment may still move (MV4).
   rare.corrections.push(correction);
   if (key.count === undefined || momentOf(correction) > key.count.at) key.sellable += correction.qty;
 }

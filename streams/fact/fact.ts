@@ -111,7 +111,10 @@ export const transferSchema = z.looseObject({
   damaged: damaged.optional(),
   eta: dateOrInstant.optional(),
   // Other phases may have a reason of any form, which says nothing here, so that stored facts keep their verdict.
-  reason: z.unknown().meta({ description: 'of phase closed: `lost`, or `corrected` if the units never left' }).optional(),
+  reason: z
+    .unknown()
+    .meta({ description: 'of phase closed: `lost`, or `corrected` if the units never left' })
+    .optional(),
 });
 const CLOSED_AS = ['lost', 'corrected'] as const;
 export const DISPOSITIONS = ['restock', 'inspect', 'damaged', 'scrap', 'vendor'] as const;

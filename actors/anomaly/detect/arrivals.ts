@@ -40,8 +40,7 @@ export class Arrivals {
   judgeTransfer(key: StockKey, fact: Transfer, { transfer, key: before }: TransferChange, recordedAt: number): void {
     const { alarms } = this.#context;
     if (fact.phase === 'received') this.#judgeDamage(key, fact, recordedAt);
-    if (transfer.latest.key !== before)
-      for (const kind of KINDS) alarms.clear(kind, causeOfTransfer(transfer, before));
+    if (transfer.latest.key !== before) for (const kind of KINDS) alarms.clear(kind, causeOfTransfer(transfer, before));
     this.#judgeOver(transfer, fact.at, recordedAt);
     const cause = causeOfTransfer(transfer);
     if (unitsInTransit(transfer) === 0) {

@@ -3,8 +3,9 @@
  * goods that arrive elsewhere, come back or never left end the transfer too.
  *
  * Invariants:
- *  TR1 The record, and the corrections at the stock keys, are a function of the set of facts. Sums and maxima make the order irrelevant.
- *  TR2 A stock key's `inbound` holds a transfer exactly while units of it are in transit to that key.
+ *  TF1 The record, and the corrections at the stock keys, are a function of the set of facts. Sums and maxima make the order irrelevant
+ *     (EV1).
+ *  TF2 A stock key's `inbound` holds a transfer exactly while units of it are in transit to that key.
  */
 import type { Transfer } from '../../../streams/fact/fact.ts';
 import { unitsInTransit } from '../availability.ts';
@@ -55,7 +56,7 @@ function add(transfer: TransferRecord, key: StockKey, fact: Transfer): void {
   }
 }
 
-/** Any shipment is later than the other facts, because only a shipment says where the goods go (TR1). */
+/** Any shipment is later than the other facts, because only a shipment says where the goods go (TF1). */
 function isLatestLeg(transfer: TransferRecord, leg: Leg, isShipment: boolean): boolean {
   const isShipped = transfer.shipped > 0;
   if (isShipment !== isShipped) return isShipment;
@@ -63,7 +64,7 @@ function isLatestLeg(transfer: TransferRecord, leg: Leg, isShipment: boolean): b
   return isLater(leg, transfer.latest);
 }
 
-/** Adds the transfer to what its destination awaits, or takes it away before the record changes (TR2). */
+/** Adds the transfer to what its destination awaits, or takes it away before the record changes (TF2). */
 export function awaitAt(transfer: TransferRecord, isAwaited: boolean): void {
   if (unitsInTransit(transfer) === 0) return;
   const rare = rareOf(transfer.latest.key);

@@ -4,9 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
 import { differences } from '../../../actors/retention/differences.ts';
-import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
 import { encodePage, loadPages } from '../../../actors/snapshot/format.ts';
 import { unitsLost } from '../../../actors/stock/availability.ts';
 import { applyFact } from '../../../actors/stock/evolve.ts';
@@ -116,7 +116,9 @@ describe('a page of this version', () => {
 
   it('of a SKU without transfers is that of the earlier version, which can read it', () => {
     const partition = folded([receipt('08:00', 7)]);
-    expect([...(partition.book.pages.list[0]?.items ?? [])].map((item) => partition.books.tupleOf(item)[0])).toEqual([0]);
+    expect([...(partition.book.pages.list[0]?.items ?? [])].map((item) => partition.books.tupleOf(item)[0])).toEqual([
+      0,
+    ]);
   });
 });
 

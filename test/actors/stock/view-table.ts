@@ -28,4 +28,3 @@ function names(inputs: readonly Input[]): string {
     .map((input) => ('type' in input ? `${input.type} ${input.id}` : `${input.kind} ${input.id}`))
     .join(', ');
 }
-

@@ -11,7 +11,13 @@ const eta = () => new Date(Date.parse('2026-01-05T00:00:00Z') + DAY_MS).toISOStr
 const ends = { transfer: 't1', from: 'dc', to: 'shop' };
 const leave = (qty: number, more: object = {}) => ({ ...ends, phase: 'shipped', location: 'dc', qty, ...more });
 const arrive = (qty: number, more: object = {}) => ({ ...ends, phase: 'received', qty, ...more });
-const close = (reason: 'lost' | 'corrected', qty: number) => ({ ...ends, phase: 'closed', reason, location: 'dc', qty });
+const close = (reason: 'lost' | 'corrected', qty: number) => ({
+  ...ends,
+  phase: 'closed',
+  reason,
+  location: 'dc',
+  qty,
+});
 const sent = () => new Shop().fact('transfer', leave(10, { eta: eta() }));
 const late = (ms: number) => (shop: Shop) => shop.wait(ms).fact('sale', { sku: 'other', qty: 1 });
 
@@ -75,17 +81,19 @@ describe('transfer_over', () => {
       .tuple(qty, place, place, fc.constantFrom('t1', 't2'), fc.nat(3), fc.nat(3))
       .map(([units, to, location, transfer, kind, hours]) => {
         const more = { transfer, occurredAt: new Date(Date.parse(eta()) + hours * HOUR_MS).toISOString() };
-        const legs = [leave(units, { to }), arrive(units, { location }), close('lost', units), close('corrected', units)];
+        const legs = [
+          leave(units, { to }),
+          arrive(units, { location }),
+          close('lost', units),
+          close('corrected', units),
+        ];
         return { ...legs[kind], ...more };
       });
     const shuffled = fc
       .array(leg, { maxLength: 12 })
       .map((facts) => facts.map((fact, i) => ({ ...fact, id: `f${i}` })))
       .chain((facts) =>
-        fc.tuple(
-          fc.constant(facts),
-          fc.shuffledSubarray(facts, { minLength: facts.length, maxLength: facts.length }),
-        ),
+        fc.tuple(fc.constant(facts), fc.shuffledSubarray(facts, { minLength: facts.length, maxLength: facts.length })),
       );
     const openOf = (facts: readonly Record<string, unknown>[]) => {
       const shop = new Shop();
