@@ -98,6 +98,8 @@ export class Injections {
       case 'pickup_overdue':
       case 'task_overdue':
         throw new Error(`${kind} has no facts yet`);
+      case 'transfer_over':
+        throw new Error(`${kind} is not measured`);
     }
   }
 

@@ -3,12 +3,13 @@
  *
  * Invariants:
  *  AW1 The kept state begins with a version. State of another version is not read, and the detectors start empty (PV3).
- *  AW2 State that follows from the book (negative stock, shortfalls, open transfers, held units) is derived from it when a book is loaded.
+ *  AW2 State that follows from the book (negative stock, shortfalls, open and excess transfers, held units) is derived from it when a book is loaded.
  *      The detectors' models and the open alarms, with their beginnings, are kept.
  *  AW3 Alarms that are functions of the book are judged when somebody looks, at most once for each key that changed since the last look.
  *      So the same facts in any order leave the same ones open, and a key below zero costs a fact no more than another key.
  */
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies.ts';
+import { present } from '../../streams/assert.ts';
 import type { Fact } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { PartitionObserver } from '../partition/observer.ts';
@@ -123,14 +124,15 @@ export class AnomalyObserver implements PartitionObserver {
         this.#arrivals.judgeReceipt(key, fact, recordedAt);
         break;
       case 'transfer':
-        this.#arrivals.judgeTransfer(book, fact, recordedAt);
+        this.#arrivals.judgeTransfer(key, fact, present(changes.transfer, 'EV3'), recordedAt);
         break;
       case 'adjustment':
         this.#arrivals.judgeDamagedLeft(key);
         break;
     }
     judgeStock(context, key, before.sellable > 0, fact.type === 'count');
-    this.#note(key, fact.at, recordedAt);
+    // A shipment may move the moment of corrections elsewhere, so every changed key is judged.
+    for (let i = 0; i < changes.length; i++) this.#note(changes.at(i).key, fact.at, recordedAt);
     if (changes.part !== undefined) {
       this.#hoarding.follow(changes.part);
       this.#judgeLines(changes.part.part.lines, fact.at, recordedAt);
@@ -171,7 +173,6 @@ export class AnomalyObserver implements PartitionObserver {
     const { alarms, clocks, states } = this.#context;
     const others = JSON.stringify({
       places: clocks.keep(),
-      arrivals: this.#arrivals.keep(),
       hearing: this.#sightings.keep(),
       sources: this.#sources.keep(),
       hoarding: this.#hoarding.keep(),
@@ -213,14 +214,14 @@ export class AnomalyObserver implements PartitionObserver {
 
   #beginAnew(book: StockBook): void {
     this.#context.states.clear();
-    this.#loadRest(book, { alarms: [], places: [], arrivals: [], hearing: [], sources: [], hoarding: [] });
+    this.#loadRest(book, { alarms: [], places: [], hearing: [], sources: [], hoarding: [] });
   }
 
   #loadRest(book: StockBook, kept: Record<string, unknown[]>): void {
     const part = (name: string) => kept[name] as unknown[];
     this.#context.alarms.load(part('alarms'));
     this.#context.clocks.load(part('places'));
-    this.#arrivals.load(book, part('arrivals'));
+    this.#arrivals.load(book);
     this.#sightings.load(part('hearing'));
     this.#sources.load(part('sources'));
     this.#hoarding.load(book, part('hoarding'));

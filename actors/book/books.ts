@@ -16,16 +16,21 @@ export class Books {
   readonly #all: readonly Held[];
   readonly #byDecision = new Map<string, Held>();
   readonly #forms = new Map<string, ItemForm<Book>>();
+  readonly #byCode = new Map<unknown, ItemForm<Book>>();
 
   /** @throws if two domains share a kind of decision, or a kind or code of item (DO1) */
   constructor(partition: number, domains: readonly Domain[]) {
     this.#all = domains.map((domain) => ({ domain, book: domain.open(partition, this.pages) }));
     for (const held of this.#all) {
       for (const kind of held.domain.decisions) once(this.#byDecision, kind, held, 'decision');
-      for (const form of held.domain.items) once(this.#forms, form.kind, form, 'item');
+      for (const form of held.domain.items) {
+        once(this.#forms, form.kind, form, 'item');
+        for (const code of form.codes) {
+          if (this.#byCode.has(code)) throw new Error('two kinds of items share a code');
+          this.#byCode.set(code, form);
+        }
+      }
     }
-    if (new Set([...this.#forms.values()].map(({ code }) => code)).size < this.#forms.size)
-      throw new Error('two kinds of items share a code');
   }
 
   /** The book of a domain. @throws if the partition has no book of it */
@@ -60,8 +65,7 @@ export class Books {
 
   /** The tuple that a page stores for an item. */
   tupleOf(item: PageItem): readonly unknown[] {
-    const form = present(this.#forms.get(item.kind), 'DO1');
-    return [form.code, ...form.encode(item)];
+    return present(this.#forms.get(item.kind), 'DO1').encode(item);
   }
 
   /**
@@ -69,20 +73,19 @@ export class Books {
    * @throws for an item whose code no domain has
    */
   load(items: readonly { readonly page: number; readonly tuple: readonly unknown[] }[]): void {
-    const byCode = new Map<unknown, { page: number; fields: readonly unknown[] }[]>();
+    const byForm = new Map<ItemForm<Book>, { page: number; fields: readonly unknown[] }[]>();
     for (const { page, tuple } of items) {
       const [code, ...fields] = tuple;
-      const known = byCode.get(code);
-      if (known === undefined) byCode.set(code, [{ page, fields }]);
+      const form = this.#byCode.get(code);
+      if (form === undefined) throw new Error(`it holds an item of unknown kind ${String(code)}`);
+      const known = byForm.get(form);
+      if (known === undefined) byForm.set(form, [{ page, fields }]);
       else known.push({ page, fields });
     }
+    // Items of one form are loaded in stored order, whatever their codes, because observers keep their state in that order.
     for (const { domain, book } of this.#all)
-      for (const form of domain.items) {
-        for (const { page, fields } of byCode.get(form.code) ?? []) form.load(book, fields, page);
-        byCode.delete(form.code);
-      }
-    const [unknown] = byCode.keys();
-    if (byCode.size > 0) throw new Error(`it holds an item of unknown kind ${String(unknown)}`);
+      for (const form of domain.items)
+        for (const { page, fields } of byForm.get(form) ?? []) form.load(book, fields, page);
     for (const page of this.pages.list) page.dirty = false;
   }
 

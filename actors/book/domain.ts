@@ -25,12 +25,12 @@ export interface Book {
 
 /** The stored form of one kind of item. */
 export interface ItemForm<B extends Book> {
-  /** The first element of the item's tuple on a page (DO1). */
-  readonly code: number;
+  /** The first element of the item's tuple on a page (DO1), one for each version of the form. All are loaded. */
+  readonly codes: readonly number[];
   readonly kind: string;
-  /** The fields that follow the code in the item's tuple. */
+  /** The item's tuple, beginning with one of the codes. */
   encode(item: PageItem): readonly unknown[];
-  /** Puts a decoded item into the book that is being loaded, on its stored page. */
+  /** Puts a decoded item into the book that is being loaded, on its stored page. `fields` follow the code. */
   load(book: B, fields: readonly unknown[], page: number): void;
 }
 

@@ -24,7 +24,7 @@ import { MOVED_BUCKETS, type MovedBucket } from '../../streams/buckets.ts';
 import { Turns } from '../../streams/clock.ts';
 import type { ExplainStep } from '../../streams/contract/operator.ts';
 import { bundleIn } from '../../streams/fact/bundle.ts';
-import type { Fact } from '../../streams/fact/fact.ts';
+import type { Fact, Transfer } from '../../streams/fact/fact.ts';
 import type { ParkMarks } from '../../streams/fact/park-marks.ts';
 import { factSource } from '../../streams/fact/source.ts';
 import { hash64 } from '../../streams/hash.ts';
@@ -258,8 +258,15 @@ async function readFacts(
   const notes: string[] = [];
   const { marks, partitions } = deps;
   const hash = hashOfToken(encodeToken(sku));
-  let parked = 0;
-  for (const stream of FACT_STREAM_NAMES) {
+  const eachStored = async (
+    stream: FactStream,
+    call: (read: ReturnType<typeof readStored>, source: string) => void,
+  ) => {
+    const takeFact = (rule: Rule, message: StoredMessage, stored: StoredFact) => {
+      // A fact on a subject of another partition is judged and explained there.
+      if (stored.partition !== deps.partition.number) return;
+      call(readStored(rule, message, stored, marks), factSource(stream, message.seq, stored.place));
+    };
     const take = (whole: FollowedMessage) => {
       const rule = deps.rules.at(stream, whole);
       const bundle = bundleIn(whole, partitions);
@@ -267,25 +274,8 @@ async function readFacts(
       while (bundle?.next() === true)
         if (bundle.hash === hash) takeFact(rule, bundle.message(whole, rule.slackMs * 1000), bundle.stored);
     };
-    const takeFact = (rule: Rule, message: StoredMessage, stored: StoredFact) => {
-      // A fact on a subject of another partition is judged and explained there.
-      if (stored.partition !== deps.partition.number) return;
-      const read = readStored(rule, message, stored, marks);
-      if (read.fact !== undefined && !concerns(read.fact, sku, location)) return;
-      if (!read.ok || marks.conflicts.has(factSource(stream, message.seq, stored.place))) {
-        parked += 1;
-        return;
-      }
-      const { fact, content, value } = read;
-      const id = hash64(fact.id, 1);
-      if (factIds.check(id, content) !== 'new' || opening?.factIds.check(id, content) === 'duplicate') return;
-      factIds.add(0, id, content, fact.at);
-      if (fact.type === 'count') counts.add(fact.at);
-      const words = () => detailOf(value as Readonly<Record<string, unknown>>);
-      add([fact.at, fact.type === 'count' ? COUNT : FACT, fact.id, 0], fact, fact.type, words);
-    };
     const types = FACT_STREAMS[stream] as readonly FactType[];
-    // A shipment to this location is stored under the location that it left.
+    // Facts of a transfer to this location are stored under other locations too.
     const filters = types.flatMap((type) => {
       const key = [type, deps.partition.number, type === 'transfer' ? '*' : location, sku] as const;
       const lane = deps.partition.number % BUNDLE_LANES;
@@ -296,6 +286,30 @@ async function readFacts(
     // Small pulls give other requests their turn (EX3).
     await readUntil(deps, stream, filters, from, Math.min(positions[stream], last), take, {
       batch: LIMITS.explainPull,
+    });
+  };
+  const transfers = transfersAt(opening?.book, sku, location);
+  await eachStored('TRANSFERS', ({ fact }) => {
+    if (fact?.type === 'transfer' && changesAt(fact, location)) transfers.add(fact.transfer);
+  });
+  const concerns = (fact: Fact) =>
+    fact.sku === sku && (fact.location === location || (fact.type === 'transfer' && transfers.has(fact.transfer)));
+  let parked = 0;
+  for (const stream of FACT_STREAM_NAMES) {
+    await eachStored(stream, (read, source) => {
+      if (read.fact !== undefined && !concerns(read.fact)) return;
+      if (!read.ok || marks.conflicts.has(source)) {
+        parked += 1;
+        return;
+      }
+      const { fact, content, value } = read;
+      const id = hash64(fact.id, 1);
+      if (factIds.check(id, content) !== 'new' || opening?.factIds.check(id, content) === 'duplicate') return;
+      factIds.add(0, id, content, fact.at);
+      if (fact.type === 'count') counts.add(fact.at);
+      const more = fact.type === 'transfer' && fact.phase === 'corrected' ? AS_OF_SHIPMENT : '';
+      const words = () => detailOf(value as Readonly<Record<string, unknown>>) + more;
+      add([fact.at, fact.type === 'count' ? COUNT : FACT, fact.id, 0], fact, fact.type, words);
     });
   }
   if (parked > 0) notes.push(`${parked} facts for this key are parked and not counted; see GET /v1/parked`);
@@ -322,9 +336,19 @@ async function openingOf({ broker, baselines, partition }: ExplainDeps): Promise
   throw new Error('the streams have been trimmed, and no baseline holds what came before');
 }
 
-function concerns(fact: Fact, sku: string, location: string): boolean {
-  if (fact.sku !== sku) return false;
-  return fact.location === location || (fact.type === 'transfer' && fact.phase === 'shipped' && fact.to === location);
+const AS_OF_SHIPMENT = '; the units never left, so they count as of the latest shipment';
+
+/** Whether the facts of this transfer can change the stock of a location, wherever they happened. */
+function changesAt(fact: Transfer, location: string): boolean {
+  return fact.phase === 'shipped' ? fact.to === location : fact.phase === 'corrected' && fact.location === location;
+}
+
+/** Ids of the transfers in a baseline that later facts may change at the location. */
+function transfersAt(book: StockBook | undefined, sku: string, location: string): Set<string> {
+  const key = book?.findKey(sku, location);
+  const known = [...(key?.sku.transfers?.values() ?? [])].filter(({ latest }) => latest.key === key);
+  const corrected = (key?.rare?.corrections ?? []).map(({ transfer }) => transfer.id);
+  return new Set([...known.map(({ id }) => id), ...corrected]);
 }
 
 const SHOWN = new Set(['id', 'type', 'sku', 'location', 'occurredAt']);

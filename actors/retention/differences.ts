@@ -5,11 +5,11 @@
 
 import { present } from '../../streams/assert.ts';
 import type { FactIds } from '../idempotency/fact-ids.ts';
-import { unitsOnHand } from '../stock/availability.ts';
+import { inTransit, unitsOnHand } from '../stock/availability.ts';
 import type { StockBook } from '../stock/book.ts';
 import { compact } from '../stock/movements.ts';
 import { coordinatorEndedAtMs, endedAtMs } from '../stock/reservation.ts';
-import type { CoordinatorEntry, ReservationPart, StockKey } from '../stock/state.ts';
+import type { CoordinatorEntry, ReservationPart, SkuEntry, StockKey, TransferRecord } from '../stock/state.ts';
 import { DatedIds, idText } from './rebuild.ts';
 
 export interface State {
@@ -51,6 +51,9 @@ function* stockDifferences(kept: StockBook, folded: StockBook): Generator<Differ
         if (mine !== theirs) yield { what: `${where} is ${mine}, the streams say ${theirs}`, page: entry.page };
       }
     }
+    const [mine, theirs] = transferTexts(entry, folded.skus.get(name));
+    if (mine !== theirs)
+      yield { what: `transfers of ${name} are ${mine}, the streams say ${theirs}`, page: entry.page };
   }
   for (const [name, entry] of folded.skus)
     for (const { location } of entry.keys)
@@ -68,22 +71,35 @@ function comparable(a: StockKey, b: StockKey): [string, string] {
 function keyText(key: StockKey, before: number): string {
   const copy = { base: key.base, movements: key.movements, count: key.count } as StockKey;
   compact(copy, before);
-  const transit = [...(key.rare?.transit ?? [])].sort(([x], [y]) => (x < y ? -1 : 1));
   return JSON.stringify({
     ...unitsOnHand(key),
     held: key.held,
     allocated: key.allocated,
-    transit: transit.map(([id, { shipped, arrived, shippedAt, eta }]) => [
-      id,
-      shipped,
-      arrived,
-      shippedAt,
-      eta ?? null,
-    ]),
+    inTransit: inTransit(key),
+    corrections: (key.rare?.corrections ?? []).map(({ transfer, at, qty }) => [transfer.id, at, qty].join()).sort(),
     count: key.count === undefined ? 0 : [key.count.at, key.count.id, key.count.counted],
     base: copy.base,
     movements: copy.movements,
   });
+}
+
+/** The transfers of a SKU on both sides as text. An earlier version kept neither the id of a shipment nor when units arrived. */
+function transferTexts(a: SkuEntry, b: SkuEntry | undefined): [string, string] {
+  const mine: string[] = [];
+  const theirs: string[] = [];
+  for (const [id, one] of a.transfers ?? []) {
+    const other = b?.transfers?.get(id);
+    const hasLeg = one.latest.id !== '' && other?.latest.id !== '';
+    const hasArrival = one.arrivedAt !== undefined && other?.arrivedAt !== undefined;
+    const text = ({ shipped, arrived, arrivedAt, closedLost, corrected, latest }: TransferRecord) => {
+      const leg = hasLeg ? [latest.at, latest.id, latest.key.location, latest.eta ?? null] : [];
+      return JSON.stringify([id, shipped, arrived, closedLost, corrected, ...leg, ...(hasArrival ? [arrivedAt] : [])]);
+    };
+    mine.push(text(one));
+    if (other !== undefined) theirs.push(text(other));
+  }
+  for (const id of b?.transfers?.keys() ?? []) if (a.transfers?.get(id) === undefined) theirs.push(id);
+  return [mine.join(), theirs.join()];
 }
 
 function* partDifferences(kept: StockBook, folded: StockBook, forgottenMs: number): Generator<Difference> {

@@ -10,7 +10,7 @@
  */
 import { noUnits, ON_HAND_BUCKETS, type OnHandBucket, oversoldUnits } from '../../streams/buckets.ts';
 import type { StockAnswer } from '../../streams/contract/stock.ts';
-import type { SkuEntry, StockKey, Transit } from './state.ts';
+import type { SkuEntry, StockKey, TransferRecord } from './state.ts';
 
 /** The period in which inbound supply counts. `now` and `by` are in microseconds since 1970. */
 export interface PromiseWindow {
@@ -38,11 +38,36 @@ export function atp(key: StockKey, horizon?: PromiseWindow): number {
   return Math.max(0, available(key) + inbound);
 }
 
-/** Units in transit to this key: Σ max(0, shipped − arrived) over its transfers. */
+/** Units in transit to this key. */
 export function inTransit(key: StockKey): number {
   let sum = 0;
-  if (key.rare?.transit !== undefined) for (const transit of key.rare.transit.values()) sum += open(transit);
+  if (key.rare?.inbound !== undefined) for (const transfer of key.rare.inbound) sum += unitsInTransit(transfer);
   return sum;
+}
+
+export function unitsInTransit(transfer: TransferRecord): number {
+  return missing(transfer) - unitsLost(transfer);
+}
+
+/** Units that were closed as lost and did not turn up since. */
+export function unitsLost(transfer: TransferRecord): number {
+  // mutant: found-units-stay-lost
+  return Math.min(transfer.closedLost, missing(transfer));
+}
+
+/** Units that were received or corrected beyond what is known to have been shipped. */
+export function unitsOver({ shipped, arrived, corrected }: TransferRecord): number {
+  return Math.max(0, arrived + corrected - shipped);
+}
+
+/** Units that were shipped and of which nothing else is known but a loss. */
+function missing({ shipped, arrived, corrected }: TransferRecord): number {
+  return Math.max(0, shipped - arrived - corrected);
+}
+
+/** When the transfer is due. @param laneTime assumed duration of a transfer without an eta, in microseconds */
+export function dueOf({ latest }: TransferRecord, laneTime: number): number {
+  return latest.eta ?? latest.at + laneTime;
 }
 
 function unitsIn(key: StockKey, bucket: OnHandBucket): number {
@@ -65,10 +90,9 @@ export function onHand(key: StockKey): number {
 /** Inbound units due by the date. An overdue transfer does not count until it gets a new date. */
 export function inboundBy(key: StockKey, horizon: PromiseWindow): number {
   let sum = 0;
-  if (key.rare?.transit === undefined) return 0;
-  for (const transit of key.rare.transit.values()) {
-    const due = transit.eta ?? transit.shippedAt + horizon.laneTime;
-    if (due >= horizon.now && due <= horizon.by) sum += open(transit);
+  for (const transfer of key.rare?.inbound ?? []) {
+    const due = dueOf(transfer, horizon.laneTime);
+    if (due >= horizon.now && due <= horizon.by) sum += unitsInTransit(transfer);
   }
   return sum;
 }
@@ -127,8 +151,4 @@ export function stockUnits(key: StockKey): StockUnits {
 /** One stock key as `GET /v1/stock` returns it. @param version of the book, in this turn of the event loop */
 export function stockView(key: StockKey, version: string): StockAnswer {
   return { ...stockUnits(key), version };
-}
-
-function open(transit: Transit): number {
-  return Math.max(0, transit.shipped - transit.arrived);
 }

@@ -2,7 +2,7 @@
 import type { Book } from '../book/domain.ts';
 import { LARGE_ITEM, Pages } from '../book/pages.ts';
 import { ChangeSet } from './changes.ts';
-import { type CoordinatorEntry, type ReservationPart, SkuEntry, StockKey } from './state.ts';
+import { type CoordinatorEntry, type ReservationPart, SkuEntry, StockKey, type TransferRecord } from './state.ts';
 
 /** Lists of up to this many keys keep their exact size. */
 const FEW = 8;
@@ -53,6 +53,13 @@ export class StockBook implements Book {
     this.pages.touch(part);
     this.changes.notePart(part);
     for (const line of part.lines) this.change(line.key);
+  }
+
+  /** Must be called before a transfer changes. It covers the key that the record is about. */
+  changeTransfer(transfer: TransferRecord): void {
+    const { key } = transfer.latest;
+    this.change(key);
+    this.changes.transfer = { transfer, key };
   }
 
   removePart(part: ReservationPart): void {

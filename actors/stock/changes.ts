@@ -6,7 +6,8 @@
  *
  * Invariants:
  *  CH1 A key is in the set once, with its figures from before the fold. The key of a fact comes first.
- *  CH2 Once the set has grown to the size of a usual fold, a fact allocates nothing in it, except a copy of the state that few keys have.
+ *  CH2 Once the set has grown to the size of a usual fold, a fact allocates nothing in it, except a copy of the state that few keys have,
+ *      and what a transfer was about before.
  */
 import { present } from '../../streams/assert.ts';
 import { inTransit } from './availability.ts';
@@ -18,6 +19,7 @@ import {
   type RareBucket,
   ReservationPart,
   type StockKey,
+  type TransferRecord,
 } from './state.ts';
 
 /** Up to this many keys, a linear search beats a set. */
@@ -60,6 +62,13 @@ export interface CountFound {
   readonly book: number;
 }
 
+/** The transfer that a fold names. */
+export interface TransferChange {
+  readonly transfer: TransferRecord;
+  /** The key that the record was about before the fold, which is its destination once it was shipped. */
+  readonly key: StockKey;
+}
+
 const NO_PART = new ReservationPart('');
 
 export class ChangeSet {
@@ -67,6 +76,8 @@ export class ChangeSet {
   part: PartChange | undefined;
   /** What a count found; undefined for other facts and for a new key. */
   counted: CountFound | undefined;
+  /** The transfer that the fold changes; undefined if it changes none. */
+  transfer: TransferChange | undefined;
   readonly #part: { -readonly [Field in Exclude<keyof PartChange, 'claimed'>]: PartChange[Field] } & {
     claimed: number[];
   } = { part: NO_PART, granted: false, channel: '', purpose: '', bucket: 'held', lines: [], claimed: [] };
@@ -89,6 +100,7 @@ export class ChangeSet {
     this.#length = 0;
     this.part = undefined;
     this.counted = undefined;
+    this.transfer = undefined;
     if (this.#known.size > 0) this.#known.clear();
   }
 

@@ -9,13 +9,14 @@
  */
 
 import { at } from '../../streams/assert.ts';
-import type { Adjustment, Fact, Receipt, Return, Sale, Transfer } from '../../streams/fact/fact.ts';
+import type { Adjustment, Fact, Receipt, Return, Sale } from '../../streams/fact/fact.ts';
 import type { Granted, StockDecision } from '../../streams/journal/stock-decisions.ts';
 import { LARGE_ITEM } from '../book/pages.ts';
 import type { StockBook } from './book.ts';
 import { move, registerCount } from './movements.ts';
 import { settle } from './reservation.ts';
-import { CoordinatorEntry, emptyRare, type RareState, ReservationPart, type StockKey, type Transit } from './state.ts';
+import { CoordinatorEntry, ReservationPart, rareOf, type StockKey } from './state.ts';
+import { applyTransfer } from './supply/transfers.ts';
 
 /** Folds a fact. The caller has checked that it was not folded already. */
 export function applyFact(book: StockBook, fact: Fact): void {
@@ -87,28 +88,7 @@ function applySale(book: StockBook, key: StockKey, sale: Sale): void {
 
 function applyReceipt(key: StockKey, receipt: Receipt): void {
   move(key, receipt.at, receipt.qty);
-  if (receipt.damaged > 0) rare(key).damaged += receipt.damaged;
-}
-
-function applyTransfer(book: StockBook, key: StockKey, transfer: Transfer): void {
-  if (transfer.phase === 'received') {
-    move(key, transfer.at, transfer.qty);
-    if (transfer.damaged > 0) rare(key).damaged += transfer.damaged;
-    transitOf(key, transfer.transfer).arrived += transfer.qty + transfer.damaged;
-    return;
-  }
-  move(key, transfer.at, -transfer.qty);
-  const destination = book.key(transfer.sku, transfer.to);
-  book.change(destination);
-  const transit = transitOf(destination, transfer.transfer);
-  transit.shipped += transfer.qty;
-  // The latest shipment sets the due date. A tie-break by the later date makes the order irrelevant (EV1).
-  if (transfer.at > transit.shippedAt) {
-    transit.shippedAt = transfer.at;
-    transit.eta = transfer.eta;
-  } else if (transfer.at === transit.shippedAt && transfer.eta !== undefined) {
-    transit.eta = Math.max(transfer.eta, transit.eta ?? Number.NEGATIVE_INFINITY);
-  }
+  if (receipt.damaged > 0) rareOf(key).damaged += receipt.damaged;
 }
 
 function applyReturn(key: StockKey, back: Return): void {
@@ -117,10 +97,10 @@ function applyReturn(key: StockKey, back: Return): void {
       move(key, back.at, back.qty);
       return;
     case 'inspect':
-      rare(key).inspection += back.qty;
+      rareOf(key).inspection += back.qty;
       return;
     case 'damaged':
-      rare(key).damaged += back.qty;
+      rareOf(key).damaged += back.qty;
       return;
     case 'scrap':
     case 'vendor':
@@ -130,7 +110,7 @@ function applyReturn(key: StockKey, back: Return): void {
 
 function applyAdjustment(key: StockKey, adjustment: Adjustment): void {
   if (adjustment.bucket === 'sellable') move(key, adjustment.at, adjustment.delta);
-  else rare(key)[adjustment.bucket] += adjustment.delta;
+  else rareOf(key)[adjustment.bucket] += adjustment.delta;
 }
 
 function applyGrant(book: StockBook, granted: Granted): void {
@@ -234,20 +214,4 @@ function addPart(book: StockBook, id: string): ReservationPart {
   book.parts.set(id, part);
   book.pages.place(part);
   return part;
-}
-
-function rare(key: StockKey): RareState {
-  key.rare ??= emptyRare();
-  return key.rare;
-}
-
-function transitOf(key: StockKey, transfer: string): Transit {
-  const state = rare(key);
-  state.transit ??= new Map();
-  let transit = state.transit.get(transfer);
-  if (transit === undefined) {
-    transit = { shipped: 0, arrived: 0, shippedAt: Number.NEGATIVE_INFINITY, eta: undefined };
-    state.transit.set(transfer, transit);
-  }
-  return transit;
 }

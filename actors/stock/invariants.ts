@@ -2,19 +2,22 @@
  * The numbered invariants of a book. Tests assert them after every step, and a node's self-audit checks its books one after the other. A
  * breach stops the partition, which then rebuilds itself from its log.
  *
- *  N1 sellable of a key = counted + base + its movements after the count. Without a count, it is base + all movements.
+ *  N1 sellable of a key = counted + base + its movements and corrections after the count. Without a count, it is base + all of them.
  *  N2 Movements are sorted, with one entry per instant, and every number is a safe integer.
  *  N3 held and allocated of a key = the sum of its reservations' claims, and neither is negative.
  *  N4 A line claims qty − fulfilled while live and 0 after that; 0 ≤ fulfilled ≤ qty.
  *  N5 pending is never negative.
  *  N6 Every item is on the page that it names.
+ *  N7 A transfer's corrected units = the sum of its corrections at the stock keys. A key awaits exactly the transfers with units in transit
+ *     to it.
  */
 
 import type { Breach } from '../book/domain.ts';
+import { unitsInTransit } from './availability.ts';
 import type { StockBook } from './book.ts';
 import { sellableFromParts } from './movements.ts';
 import { hasEnded } from './reservation.ts';
-import type { ReservationPart, SkuEntry, StockKey } from './state.ts';
+import type { ReservationPart, SkuEntry, StockKey, TransferRecord } from './state.ts';
 
 /** Every breach in the book; empty if all invariants hold. */
 export function audit(book: StockBook): Breach[] {
@@ -46,6 +49,25 @@ function auditEntry(
     }
     if (key.pending < 0) breaches.push({ invariant: 'N5', what: `${where}: pending ${key.pending}` });
   }
+  auditTransfers(entry, breaches);
+}
+
+function auditTransfers({ name, keys, transfers }: SkuEntry, breaches: Breach[]): void {
+  const corrected = new Map<TransferRecord, number>();
+  let awaited = 0;
+  for (const { rare } of keys) {
+    for (const { transfer, qty } of rare?.corrections ?? [])
+      corrected.set(transfer, (corrected.get(transfer) ?? 0) + qty);
+    awaited += rare?.inbound?.size ?? 0;
+  }
+  for (const transfer of transfers?.values() ?? []) {
+    const isAwaited = transfer.latest.key.rare?.inbound?.has(transfer) === true;
+    if (isAwaited) awaited -= 1;
+    if (isAwaited !== unitsInTransit(transfer) > 0 || transfer.corrected !== (corrected.get(transfer) ?? 0))
+      breaches.push({ invariant: 'N7', what: `${name}: transfer ${transfer.id}` });
+  }
+  if (awaited !== 0)
+    breaches.push({ invariant: 'N7', what: `${name}: ${awaited} transfers awaited at other locations` });
 }
 
 function auditPart(

@@ -4,42 +4,51 @@ import { byAge } from '../../streams/buckets.ts';
 import { type Shortage, shortageOf, shortTuple } from '../../streams/journal/stock-decisions.ts';
 import type { ItemForm } from '../book/domain.ts';
 import type { StockBook } from './book.ts';
-import { sellableFromParts } from './movements.ts';
+import { correct, isLater, sellableFromParts } from './movements.ts';
 import { settle } from './reservation.ts';
-import { CoordinatorEntry, emptyRare, RARE_BUCKETS, ReservationPart, SkuEntry, type StockKey } from './state.ts';
+import {
+  CoordinatorEntry,
+  RARE_BUCKETS,
+  ReservationPart,
+  rareOf,
+  SkuEntry,
+  type StockKey,
+  TransferRecord,
+} from './state.ts';
+import { awaitAt } from './supply/transfers.ts';
 
 type Fields = readonly unknown[];
 type ShortTuple = ReturnType<typeof shortTuple>;
 
-type TransitTuple = [id: string, shipped: number, arrived: number, shippedAt: number, eta: number | null];
 type KeyTuple = [
   location: string,
   base: number,
   movements: number[],
   count: 0 | [at: number, id: string, counted: number],
-  /** Units by FIRST, the transfers, then units by LATER. An older snapshot may end before a bucket that was added later. */
-  rare: 0 | (number | TransitTuple[])[],
+  /** Units by FIRST, then 0, then units by LATER. An older snapshot may end before a bucket that was added later. */
+  rare: 0 | (number | FormerTransit[])[],
+];
+/** A transfer as the versions before 0.2 kept it, at each location to which facts sent it. It stands in place of the 0 of `rare`. */
+type FormerTransit = [id: string, shipped: number, arrived: number, shippedAt: number, eta: number | null];
+type TransferTuple = [
+  id: string,
+  shipped: number,
+  arrived: number,
+  arrivedAt: number | null,
+  closedLost: number,
+  latest: [at: number, id: string, location: string, eta: number | null],
+  corrections: (readonly [location: string, at: number, qty: number])[],
 ];
 
 const { first: FIRST, later: LATER } = byAge(RARE_BUCKETS);
 
-function keyTuple(key: StockKey): Fields {
-  const { count, rare } = key;
-  const transit = rare?.transit;
+function keyTuple({ location, base, movements, count, rare }: StockKey): Fields {
   return [
-    key.location,
-    key.base,
-    key.movements,
+    location,
+    base,
+    movements,
     count === undefined ? 0 : [count.at, count.id, count.counted],
-    rare === undefined
-      ? 0
-      : [
-          ...FIRST.map((bucket) => rare[bucket]),
-          transit === undefined
-            ? 0
-            : [...transit].map(([id, each]) => [id, each.shipped, each.arrived, each.shippedAt, each.eta ?? null]),
-          ...LATER.map((bucket) => rare[bucket]),
-        ],
+    rare === undefined ? 0 : [...FIRST.map((bucket) => rare[bucket]), 0, ...LATER.map((bucket) => rare[bucket])],
   ];
 }
 
@@ -48,34 +57,77 @@ function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, c
   key.base = base;
   key.movements = movements;
   if (count !== 0) key.count = { at: count[0], id: count[1], counted: count[2] };
-  if (rare !== 0) {
-    key.rare = emptyRare();
-    const transit = rare[FIRST.length] as 0 | TransitTuple[];
-    if (transit !== 0) key.rare.transit = new Map(transit.map(transitEntry));
-    for (const [at, bucket] of FIRST.entries()) key.rare[bucket] = rare[at] as number;
-    for (const [at, bucket] of LATER.entries())
-      key.rare[bucket] = (rare[FIRST.length + 1 + at] as number | undefined) ?? 0;
-  }
-  key.sellable = sellableFromParts(key);
+  if (rare === 0) return;
+  const state = rareOf(key);
+  for (const [at, bucket] of FIRST.entries()) state[bucket] = rare[at] as number;
+  for (const [at, bucket] of LATER.entries()) state[bucket] = (rare[FIRST.length + 1 + at] as number | undefined) ?? 0;
+  const former = rare[FIRST.length] as 0 | FormerTransit[];
+  if (former !== 0) for (const transit of former) mergeFormer(key, transit);
 }
 
-function transitEntry([id, shipped, arrived, shippedAt, eta]: TransitTuple) {
-  return [id, { shipped, arrived, shippedAt, eta: eta ?? undefined }] as const;
+function transferTuple({ keys }: SkuEntry, transfer: TransferRecord): TransferTuple {
+  const { id, shipped, arrived, arrivedAt, closedLost, latest } = transfer;
+  const corrections = keys.flatMap(({ location, rare }) =>
+    (rare?.corrections ?? [])
+      .filter((each) => each.transfer === transfer)
+      .map(({ at, qty }) => [location, at, qty] as const),
+  );
+  const leg: TransferTuple[5] = [latest.at, latest.id, latest.key.location, latest.eta ?? null];
+  return [id, shipped, arrived, arrivedAt ?? null, closedLost, leg, corrections];
 }
+
+function loadTransfer(book: StockBook, entry: SkuEntry, tuple: TransferTuple): void {
+  const [id, shipped, arrived, arrivedAt, closedLost, [at, legId, location, eta], corrections] = tuple;
+  const key = (of: string) => book.key(entry.name, of);
+  const transfer = new TransferRecord(id, { at, id: legId, key: key(location), eta: eta ?? undefined });
+  Object.assign(transfer, { shipped, arrived, arrivedAt: arrivedAt ?? undefined, closedLost });
+  entry.transfers ??= new Map();
+  entry.transfers.set(id, transfer);
+  for (const [of, correctedAt, qty] of corrections) {
+    transfer.corrected += qty;
+    correct(key(of), { transfer, at: correctedAt, qty });
+  }
+}
+
+/** Adds what an earlier version knew of a transfer at one location to the record of its id. */
+function mergeFormer(key: StockKey, [id, shipped, arrived, shippedAt, eta]: FormerTransit): void {
+  const leg = { at: shippedAt, id: '', key, eta: eta ?? undefined };
+  key.sku.transfers ??= new Map();
+  const transfer = key.sku.transfers.get(id) ?? new TransferRecord(id, leg);
+  key.sku.transfers.set(id, transfer);
+  // A location without a shipment has -Infinity here, so any shipment is later.
+  if (isLater(leg, transfer.latest)) transfer.latest = leg;
+  transfer.shipped += shipped;
+  transfer.arrived += arrived;
+}
+
+/** Programs before 0.2 know the first code only. They must not read a SKU that has transfers, whose records they would drop. */
+const [PLAIN, WITH_TRANSFERS] = [0, 10];
 
 const SKU: ItemForm<StockBook> = {
-  code: 0,
+  codes: [PLAIN, WITH_TRANSFERS],
   kind: 'sku',
   encode: (item) => {
-    const { name, keys } = item as SkuEntry;
-    return [name, keys.map(keyTuple)];
+    const entry = item as SkuEntry;
+    const keys = entry.keys.map(keyTuple);
+    if (entry.transfers === undefined) return [PLAIN, entry.name, keys];
+    return [
+      WITH_TRANSFERS,
+      entry.name,
+      keys,
+      Array.from(entry.transfers.values(), (transfer) => transferTuple(entry, transfer)),
+    ];
   },
   load: (book, fields, page) => {
-    const [name, keys] = fields as [string, KeyTuple[]];
+    const [name, keys, transfers = []] = fields as [string, KeyTuple[], TransferTuple[]?];
     const entry = new SkuEntry(name);
     book.skus.set(name, entry);
     book.pages.place(entry, page);
     for (const key of keys) loadKey(book, entry, key);
+    // mutant: transfers-not-loaded
+    for (const transfer of transfers) loadTransfer(book, entry, transfer);
+    for (const transfer of entry.transfers?.values() ?? []) awaitAt(transfer, true);
+    for (const key of entry.keys) key.sellable = sellableFromParts(key);
   },
 };
 
@@ -144,12 +196,13 @@ const PART_PLACES: readonly Place<ReservationPart>[] = [
   plain('soldAtMs'),
 ];
 
+const PART_CODE = 1;
 const PART: ItemForm<StockBook> = {
-  code: 1,
+  codes: [PART_CODE],
   kind: 'part',
   encode: (item) => {
     const part = item as ReservationPart;
-    return [part.id, ...PART_PLACES.map((place) => place.read(part))];
+    return [PART_CODE, part.id, ...PART_PLACES.map((place) => place.read(part))];
   },
   load: (book, [id, ...fields], page) => {
     const part = new ReservationPart(id as string);
@@ -172,12 +225,14 @@ type CoordinatorTuple = [
   endedAtMs: number,
 ];
 
+const HOME_CODE = 2;
 const HOME: ItemForm<StockBook> = {
-  code: 2,
+  codes: [HOME_CODE],
   kind: 'home',
   encode: (item) => {
     const { id, content, participants, shortages, expiresAtMs, confirmedAtMs, endedAtMs } = item as CoordinatorEntry;
-    return [id, content.hi, content.lo, participants, shortages.map(shortTuple), expiresAtMs, confirmedAtMs, endedAtMs];
+    const short = shortages.map(shortTuple);
+    return [HOME_CODE, id, content.hi, content.lo, participants, short, expiresAtMs, confirmedAtMs, endedAtMs];
   },
   load: (book, fields, page) => {
     const [id, hi, lo, participants, short, expiresAtMs, confirmedAtMs, endedAtMs] =

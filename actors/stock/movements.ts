@@ -1,16 +1,19 @@
 /**
- * The sellable bucket of one stock key: its movements, and the count that overrides all that came before it.
+ * The sellable bucket of one stock key: its movements, the corrections of its transfers, and the count that overrides all that came before
+ * it.
  *
  * Facts arrive late and out of order. Each movement is kept with its moment, so a count can replace the total as of its own
  * moment. Compaction folds the movements that no count can affect any more into one number.
  *
  * Invariants:
  *  MV1 sellable = (count ? counted + movements after the count : base + all movements), in any order of arrival. With a
- *     count, base holds only compacted movements after it, so sellable = counted + base + movements after the count.
+ *     count, base holds only compacted movements after it, so sellable = counted + base + movements after the count. Corrections count
+ *     like movements, at the moment that their transfer gives them.
  *  MV2 Movements are sorted by `at`, with one entry per instant.
  *  MV3 Compaction changes no answer, because it folds only movements older than any count that can still arrive.
+ *  MV4 A correction is never compacted, because a later shipment moves its moment. So the fold does not depend on the order of facts.
  */
-import type { CountRegister, StockKey } from './state.ts';
+import { type Correction, type CountRegister, rareOf, type StockKey } from './state.ts';
 
 /** Records a movement of `delta` units that happened at `at`. */
 export function move(key: StockKey, at: number, delta: number): void {
@@ -27,8 +30,26 @@ export function registerCount(key: StockKey, count: CountRegister): boolean {
   key.count = count;
   // Compacted movements are older than any count that can still arrive (MV3), so the new count covers them.
   key.base = 0;
-  key.sellable = count.counted + sumAfter(key.movements, count.at);
+  key.sellable = sellableFromParts(key);
   return true;
+}
+
+/** Records units of a transfer that never left. The transfer's record must include the fact already. */
+export function correct(key: StockKey, correction: Correction): void {
+  const rare = rareOf(key);
+  rare.corrections ??= [];
+  // Kept as a fact instead of a movement, so that its moment may still move (MV4).
+  rare.corrections.push(correction);
+  if (key.count === undefined || momentOf(correction) > key.count.at) key.sellable += correction.qty;
+}
+
+/**
+ * The units never left, so they count as of the shipment that said they did, and a count of the shelf after that covers them. While no
+ * shipment is known, they count as of their own moment.
+ */
+function momentOf({ transfer, at }: Correction): number {
+  // mutant: correction-at-its-own-moment
+  return transfer.shipped > 0 ? transfer.latest.at : at;
 }
 
 /** Sellable stock at a moment according to the book, including movements of that same moment. */
@@ -40,7 +61,7 @@ export function bookAsOf(key: StockKey, at: number): number {
     const moment = all[i] as number;
     if (moment > from && moment <= at) sum += all[i + 1] as number;
   }
-  return sum;
+  return sum + correctedBetween(key, from, at);
 }
 
 /** Folds movements older than `before` into base. @param before the oldest moment for which a count can still arrive */
@@ -58,13 +79,28 @@ export function compact(key: StockKey, before: number): boolean {
 /** Sellable, recomputed from its parts (MV1). */
 export function sellableFromParts(key: StockKey): number {
   const cut = key.count === undefined ? Number.NEGATIVE_INFINITY : key.count.at;
-  return (key.count?.counted ?? 0) + key.base + sumAfter(key.movements, cut);
+  return (
+    (key.count?.counted ?? 0) +
+    key.base +
+    sumAfter(key.movements, cut) +
+    correctedBetween(key, cut, Number.POSITIVE_INFINITY)
+  );
 }
 
-function isLater(count: CountRegister, than: CountRegister): boolean {
+function correctedBetween({ rare }: StockKey, after: number, upTo: number): number {
+  let sum = 0;
+  for (const correction of rare?.corrections ?? []) {
+    const moment = momentOf(correction);
+    if (moment > after && moment <= upTo) sum += correction.qty;
+  }
+  return sum;
+}
+
+/** Which of two facts is the later one. At the same moment it is the one with the greater id. */
+export function isLater(fact: Pick<CountRegister, 'at' | 'id'>, than: Pick<CountRegister, 'at' | 'id'>): boolean {
   // mutant: last-arrived-count
-  if (count.at !== than.at) return count.at > than.at;
-  return compareUtf8(count.id, than.id) > 0;
+  if (fact.at !== than.at) return fact.at > than.at;
+  return compareUtf8(fact.id, than.id) > 0;
 }
 
 /** Compares by UTF-8 bytes, which is code point order. JavaScript compares UTF-16 units instead. */

@@ -19,14 +19,43 @@ export interface CountRegister {
   readonly counted: number;
 }
 
-/** One transfer, as seen by its destination. */
-export interface Transit {
-  shipped: number;
-  /** Units received, including damaged ones. */
-  arrived: number;
-  /** The latest shipment by occurredAt: when it left, and when it is due (undefined without an eta), in microseconds. */
-  shippedAt: number;
-  eta: number | undefined;
+/** A fact of a transfer, as far as its record keeps it. Times are in microseconds since 1970. */
+export interface Leg {
+  readonly at: number;
+  /** '' if it comes from a snapshot of an earlier version, which did not keep it. */
+  readonly id: string;
+  readonly key: StockKey;
+  readonly eta: number | undefined;
+}
+
+/** All that the facts under one transfer id say about one SKU. What is in transit and lost is derived (availability.ts). */
+export class TransferRecord {
+  readonly id: string;
+  /** Greater than 0 as soon as a shipment is known. */
+  shipped = 0;
+  /** Units received at any location, including damaged ones. */
+  arrived = 0;
+  /** Latest occurredAt of an arrival. Undefined without one, and for arrivals from a snapshot of an earlier version. */
+  arrivedAt: number | undefined = undefined;
+  /** Units that were closed as lost, of which some may have turned up since. */
+  closedLost = 0;
+  /** Derived from the corrections at the stock keys. Invariant N7 checks it. */
+  corrected = 0;
+  /** The latest shipment by (occurredAt, id), with its destination. Until one is known, the latest other fact, with its location. */
+  latest: Leg;
+
+  constructor(id: string, latest: Leg) {
+    this.id = id;
+    this.latest = latest;
+  }
+}
+
+/** Units of a transfer that never left the stock key. */
+export interface Correction {
+  readonly transfer: TransferRecord;
+  /** occurredAt of the fact. It counts only until a shipment is known (movements.ts). */
+  readonly at: number;
+  readonly qty: number;
 }
 
 export type RareBucket = Exclude<OnHandBucket, 'sellable'>;
@@ -34,20 +63,24 @@ export const RARE_BUCKETS = ON_HAND_BUCKETS.filter((bucket) => bucket !== 'sella
 
 /** State that few stock keys have. It is kept apart so that the other keys stay small. */
 export interface RareState extends Record<RareBucket, number> {
-  transit: Map<string, Transit> | undefined;
+  /** Transfers with units in transit to this key. Derived from the SKU's transfers; invariant N7 checks it. */
+  inbound: Set<TransferRecord> | undefined;
+  corrections: Correction[] | undefined;
 }
 
 export const NO_RARE_UNITS: Readonly<Record<RareBucket, number>> = noUnits(RARE_BUCKETS);
 
-export function emptyRare(): RareState {
-  return { ...NO_RARE_UNITS, transit: undefined };
+/** The rare state of a key, which is created if it has none. */
+export function rareOf(key: StockKey): RareState {
+  key.rare ??= { ...NO_RARE_UNITS, inbound: undefined, corrections: undefined };
+  return key.rare;
 }
 
 /** One SKU at one location: an actor. */
 export class StockKey {
   readonly sku: SkuEntry;
   readonly location: string;
-  /** Derived from the count, base and movements (MV1). Invariant N1 checks it against them. */
+  /** Derived from the count, base, movements and corrections (MV1). Invariant N1 checks it against them. */
   sellable = 0;
   /** Sum of the movements that compaction removed from `movements` and that no count covers. */
   base = 0;
@@ -75,6 +108,8 @@ export class SkuEntry {
   keys: StockKey[] = [];
   /** Keys by location; undefined while there are few. */
   index: Map<string, StockKey> | undefined = undefined;
+  /** Transfers by id; undefined while there are none. */
+  transfers: Map<string, TransferRecord> | undefined = undefined;
 
   constructor(name: string) {
     this.name = name;

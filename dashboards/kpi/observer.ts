@@ -220,7 +220,7 @@ export class KpiObserver implements PartitionObserver {
         this.#tellReturn(at, fact, atMs, counted);
         return;
       case 'transfer':
-        if (fact.phase === 'received') this.#tellArrival(at, changes.at(0).key, fact, atMs, counted);
+        if (fact.phase === 'received') this.#tellArrival(at, changes, fact, atMs, counted);
         return;
       case 'count':
         this.#tellCount(at, fact.counted, changes.counted?.book, atMs, counted);
@@ -239,7 +239,7 @@ export class KpiObserver implements PartitionObserver {
 
   #tellArrival(
     at: LocationKpi,
-    key: StockKey,
+    changes: ChangeSet,
     fact: Fact & { type: 'transfer' },
     atMs: number,
     counted: KpiCounters | undefined,
@@ -247,10 +247,10 @@ export class KpiObserver implements PartitionObserver {
     this.#happened(at, atMs, HAPPENED.transfersReceived, 1);
     if (fact.damaged > 0) this.#happened(at, atMs, HAPPENED.unitsDamaged, fact.damaged);
     if (counted !== undefined) counted.transferDamaged += fact.damaged;
-    const shippedAt = key.rare?.transit?.get(fact.transfer)?.shippedAt ?? Number.NEGATIVE_INFINITY;
+    const { shipped, latest } = present(changes.transfer, 'EV3').transfer;
     // Without a known shipment, or with a receiver's clock that is behind, there is no lead time.
-    if (shippedAt === Number.NEGATIVE_INFINITY || shippedAt > fact.at) return;
-    const seconds = (fact.at - shippedAt) / 1e6;
+    if (shipped === 0 || latest.at > fact.at) return;
+    const seconds = (fact.at - latest.at) / 1e6;
     this.#happened(at, atMs, HAPPENED.leadSeconds, seconds);
     this.#happened(at, atMs, HAPPENED.leads, 1);
     counted?.onLead(seconds);

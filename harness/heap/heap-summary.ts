@@ -17,7 +17,7 @@ import { type HeapFile, readHeapFile } from './heap-file.ts';
 const TERMS: Readonly<Record<string, readonly string[]>> = {
   'reservations, ended ones too': ['ReservationPart', 'CoordinatorEntry', 'KeyedQueue', 'Coordinator', 'Participant'],
   'ends of holds, waiting for their time': ['Expiry', 'Due'],
-  'stock keys and movements': ['StockKey', 'SkuEntry', 'Transit'],
+  'stock keys and movements': ['StockKey', 'SkuEntry', 'TransferRecord'],
   'tables of the books': ['StockBook', 'Partition'],
   'fact ids': ['FactIds'],
   'verdicts and their waiters': ['Intake', 'StreamFactIngress'],

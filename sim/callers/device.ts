@@ -152,11 +152,14 @@ export class Device {
   #transfer(sku: string): SentFact {
     const random = this.#random;
     const { locations } = this.#world.options;
-    const [from, to] = [locations[0] as string, locations.at(-1) as string];
-    const transfer = `t${random.whole(1, 12)}`;
-    const phase = random.pick(['shipped', 'received'] as const);
-    const more = { qty: random.whole(1, 5), phase, transfer, from, to };
-    return this.#fact('transfer', sku, phase === 'shipped' ? from : to, more);
+    const [from, to] = [random.pick(locations), random.pick(locations)];
+    const end = random.pick(['shipped', 'shipped', 'received', 'lost', 'corrected'] as const);
+    const isClosed = end === 'lost' || end === 'corrected';
+    const more = { qty: random.whole(1, 5), transfer: `t${random.whole(1, 12)}`, from, to };
+    const phase = isClosed ? { phase: 'closed' as const, reason: end } : { phase: end };
+    // Goods may arrive, and be missed, anywhere.
+    const location = end === 'shipped' || end === 'corrected' ? from : random.pick(locations);
+    return this.#fact('transfer', sku, location, { ...more, ...phase });
   }
 
   #fact(type: SentFact['type'], sku: string, location: string, more: Partial<SentFact>): SentFact {

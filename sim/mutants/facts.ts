@@ -33,6 +33,7 @@ export const FACTS: readonly Mutant[] = [
     ['kill'],
     mutant('a resubmission that its node did not finish is left', put('resubmission-left', 'await Promise.resolve();')),
   ),
+  mutant('transfers are not loaded from a snapshot', put('transfers-not-loaded', '')),
   mutant('a changed page is not dirty', put('page-not-dirty', '')),
   rare(['kill'], mutant('a page in a snapshot may change before it is written', put('page-changes-while-awaited', ''))),
   mutant(

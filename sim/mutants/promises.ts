@@ -82,6 +82,10 @@ export const PROMISES: readonly Mutant[] = [
   mutant('other content under an id gets the grant of the first', put('conflicting-request-granted', '')),
   mutant('a released line is still claimed', put('released-still-claimed', '')),
   mutant('the last count to arrive holds', put('last-arrived-count', 'if (count.at !== than.at) return true;')),
+  mutant('a correction counts as of its own moment', put('correction-at-its-own-moment', 'return at;')),
+  mutant('units that turn up stay lost', put('found-units-stay-lost', 'return transfer.closedLost;')),
+  mutant('units that arrive stay in transit', put('arrival-leaves-it-in-transit', '')),
+  mutant('the last shipment to arrive says where a transfer goes', put('last-arrived-shipment', 'return true;')),
   mutant('a version has no epoch', put('version-without-epoch', 'return `1.${this.seq}`;')),
   mutant('an ended hold can be confirmed', put('ended-hold-confirmed', 'const refusal = undefined;')),
 ];

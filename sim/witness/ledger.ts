@@ -14,7 +14,7 @@ export interface SentFact {
   readonly damaged?: number;
   readonly disposition?: string;
   readonly reservation?: string;
-  readonly phase?: 'shipped' | 'received';
+  readonly phase?: 'shipped' | 'received' | 'closed';
   readonly transfer?: string;
   readonly from?: string;
   readonly to?: string;
@@ -28,6 +28,8 @@ export class Ledger {
   readonly #byKey = new Map<string, SentFact[]>();
   readonly #sold = new Map<string, number>();
   readonly #sellable = new Map<string, number>();
+  /** Facts of each transfer and SKU. */
+  readonly #transfers = new Map<string, SentFact[]>();
 
   take(fact: SentFact): void {
     const known = this.facts.get(fact.id);
@@ -41,6 +43,12 @@ export class Ledger {
     all.push(fact);
     this.#byKey.set(key, all);
     this.#sellable.delete(key);
+    if (fact.type === 'transfer') {
+      const name = `${fact.transfer} ${fact.sku}`;
+      this.#transfers.set(name, [...(this.#transfers.get(name) ?? []), fact]);
+      // A shipment moves the corrections of its transfer at every location.
+      this.#sellable.clear();
+    }
     if (fact.reservation !== undefined) {
       const name = `${fact.reservation} ${fact.sku}`;
       this.#sold.set(name, (this.#sold.get(name) ?? 0) + (fact.qty ?? 0));
@@ -56,7 +64,7 @@ export class Ledger {
     const key = `${sku} ${location}`;
     let units = this.#sellable.get(key);
     if (units === undefined) {
-      units = sellableOf(this.#byKey.get(key) ?? []);
+      units = sellableOf((this.#byKey.get(key) ?? []).map((fact) => this.#counting(fact)));
       this.#sellable.set(key, units);
     }
     return units;
@@ -67,14 +75,33 @@ export class Ledger {
   }
 
   inTransit(sku: string, location: string): number {
-    const open = new Map<string, number>();
-    for (const fact of this.facts.values()) {
-      if (fact.type !== 'transfer' || fact.sku !== sku || fact.to !== location) continue;
-      const moved = fact.phase === 'shipped' ? (fact.qty ?? 0) : -(fact.qty ?? 0) - (fact.damaged ?? 0);
-      open.set(fact.transfer ?? '', (open.get(fact.transfer ?? '') ?? 0) + moved);
+    let sum = 0;
+    for (const legs of this.#transfers.values()) {
+      const shipment = latestShipment(legs);
+      if (shipment?.sku !== sku || shipment.to !== location) continue;
+      const units = (phase: string, reason?: string) =>
+        legs
+          .filter((leg) => leg.phase === phase && leg.reason === reason)
+          .reduce((all, leg) => all + (leg.qty ?? 0) + (leg.damaged ?? 0), 0);
+      const missing = Math.max(0, units('shipped') - units('received') - units('closed', 'corrected'));
+      sum += missing - Math.min(missing, units('closed', 'lost'));
     }
-    return [...open.values()].reduce((sum, each) => sum + Math.max(0, each), 0);
+    return sum;
   }
+
+  /** The fact as it counts at its location. Units that never left count as of the latest shipment of their transfer. */
+  #counting(fact: SentFact): SentFact {
+    if (fact.reason !== 'corrected') return fact;
+    const shipment = latestShipment(this.#transfers.get(`${fact.transfer} ${fact.sku}`) ?? []);
+    return { ...fact, occurredAt: shipment?.occurredAt ?? fact.occurredAt };
+  }
+}
+
+function latestShipment(legs: readonly SentFact[]): SentFact | undefined {
+  return legs
+    .filter((leg) => leg.phase === 'shipped')
+    .sort((a, b) => Date.parse(a.occurredAt) - Date.parse(b.occurredAt) || (a.id < b.id ? -1 : 1))
+    .at(-1);
 }
 
 function sellableOf(facts: readonly SentFact[]): number {
@@ -94,7 +121,7 @@ function moved(fact: SentFact): number {
     case 'receipt':
       return qty;
     case 'transfer':
-      return fact.phase === 'shipped' ? -qty : qty;
+      return fact.phase === 'shipped' ? -qty : fact.reason === 'lost' ? 0 : qty;
     case 'return':
       return fact.disposition === 'restock' ? qty : 0;
     case 'adjustment':

@@ -12,6 +12,7 @@ export const ANOMALY_KINDS = [
   'receipt_short',
   'transfer_overdue',
   'transfer_short',
+  'transfer_over',
   'price_deviation',
   'late_facts',
   'device_silent',

@@ -69,14 +69,20 @@ export const receiptSchema = z.looseObject({
 export const transferSchema = z.looseObject({
   ...common,
   type: z.literal('transfer'),
-  phase: z.enum(['shipped', 'received'], { error: 'must be shipped or received' }),
+  phase: z.enum(['shipped', 'received', 'closed'], { error: 'must be shipped, received or closed' }),
   transfer: reference("the transfer's id"),
   qty: arrived,
   from: name('origin'),
   to: name('destination'),
   damaged: damaged.optional(),
   eta: dateOrInstant.optional(),
+  // Other phases may have a reason of any form, which says nothing here, so that stored facts keep their verdict.
+  reason: z
+    .unknown()
+    .meta({ description: 'of phase closed: `lost`, or `corrected` if the units never left' })
+    .optional(),
 });
+const CLOSED_AS = ['lost', 'corrected'] as const;
 export const DISPOSITIONS = ['restock', 'inspect', 'damaged', 'scrap', 'vendor'] as const;
 export const returnSchema = z.looseObject({
   ...common,
@@ -138,7 +144,8 @@ export interface Receipt extends Common {
 }
 export interface Transfer extends Common {
   readonly type: 'transfer';
-  readonly phase: 'shipped' | 'received';
+  /** `lost` and `corrected` are sent as phase `closed` with that reason. */
+  readonly phase: 'shipped' | 'received' | (typeof CLOSED_AS)[number];
   readonly transfer: string;
   readonly qty: number;
   readonly damaged: number;
@@ -217,7 +224,7 @@ function checked(value: unknown, version: number): ParsedFact | UnreadableFact {
   const sent = result.data;
   const wrong =
     (version >= 2 ? unseenName(sent) : undefined) ??
-    (sent.type === 'transfer' ? misplacedTransfer(sent) : undefined) ??
+    (sent.type === 'transfer' ? wrongTransfer(sent, version) : undefined) ??
     (sent.type === 'adjustment' ? laterBucket(sent, version) : undefined) ??
     ('qty' in sent && sent.qty === 0 ? nothingMoved(sent, version) : undefined);
   return wrong ?? parsed(sent);
@@ -260,10 +267,21 @@ function unreadable(issue: z.core.$ZodIssue | undefined): UnreadableFact {
   return { ok: false, field, message: field === '' ? `the fact ${message}` : `${field} ${message}` };
 }
 
-function misplacedTransfer(sent: z.infer<typeof transferSchema>): UnreadableFact | undefined {
-  const end = sent.phase === 'shipped' ? 'from' : 'to';
-  if (sent.location === sent[end]) return undefined;
-  return wrongField('location', `must equal ${end} when phase is ${sent.phase}`);
+function wrongTransfer(sent: z.infer<typeof transferSchema>, version: number): UnreadableFact | undefined {
+  const { phase, reason } = sent;
+  if (phase === 'closed') {
+    if (version < 3) return wrongField('phase', 'must be shipped or received');
+    if (!isClosing(reason)) return wrongField('reason', `must be ${CLOSED_AS.join(' or ')} when phase is closed`);
+    if ((sent.damaged ?? 0) > 0) return wrongField('damaged', 'must be 0 or absent when phase is closed');
+  }
+  const isFrom = phase === 'shipped' || (phase === 'closed' && reason === 'corrected');
+  const end = isFrom ? 'from' : phase === 'received' && version < 3 ? 'to' : undefined;
+  if (end === undefined || sent.location === sent[end]) return undefined;
+  return wrongField('location', `must equal ${end} when phase is ${phase}${phase === 'closed' ? ` as ${reason}` : ''}`);
+}
+
+function isClosing(reason: unknown): reason is (typeof CLOSED_AS)[number] {
+  return CLOSED_AS.some((each) => each === reason);
 }
 
 /** Rules from before a bucket cannot read a fact that names it, so a stored fact keeps its verdict. */
@@ -303,7 +321,7 @@ function flatten(sent: SentFact): Fact {
         location,
         at,
         device,
-        phase,
+        phase: phase === 'closed' ? (sent.reason as (typeof CLOSED_AS)[number]) : phase,
         transfer,
         qty: sent.qty,
         damaged: sent.damaged ?? 0,
@@ -350,7 +368,7 @@ function canonical(sent: SentFact): string {
     case 'receipt':
       return `${head}\u0001${sent.qty}\u0001${sent.damaged ?? 0}\u0001${free(sent.purchaseOrder)}\u0001${amount(sent.unitCost)}`;
     case 'transfer':
-      return `${head}\u0001${sent.phase}\u0001${free(sent.transfer)}\u0001${sent.qty}\u0001${sent.damaged ?? 0}\u0001${sent.from}\u0001${sent.to}\u0001${sent.eta === undefined ? '' : parseDateOrInstant(sent.eta)}`;
+      return `${head}\u0001${sent.phase}\u0001${free(sent.transfer)}\u0001${sent.qty}\u0001${sent.damaged ?? 0}\u0001${sent.from}\u0001${sent.to}\u0001${sent.eta === undefined ? '' : parseDateOrInstant(sent.eta)}${sent.phase === 'closed' ? `\u0001${sent.reason}` : ''}`;
     case 'return':
       return `${head}\u0001${sent.qty}\u0001${sent.disposition}\u0001${free(sent.reason)}\u0001${free(sent.transaction)}${later(sent.reservation)}`;
     case 'count':

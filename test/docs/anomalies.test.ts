@@ -14,8 +14,9 @@ it('shows the table of the last measurement', () => {
   expect(read('README.md')).toContain(scoreTable(report));
 });
 
-it('has measured every kind that has facts', () => {
-  const later = ['receipt_overdue', 'parked_facts', 'pickup_overdue', 'task_overdue'];
+it('has measured every kind that has facts and is judged by a model', () => {
+  // transfer_over is arithmetic on the book.
+  const later = ['receipt_overdue', 'parked_facts', 'pickup_overdue', 'task_overdue', 'transfer_over'];
   expect(report.scores.map(({ kind }) => kind)).toEqual(ANOMALY_KINDS.filter((kind) => !later.includes(kind)));
   for (const { injected, recall, precision } of report.scores) {
     expect(injected).toBeGreaterThanOrEqual(10);

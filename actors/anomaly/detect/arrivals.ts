@@ -1,34 +1,34 @@
 /**
- * Detects transfer_overdue, transfer_short and receipt_short: deliveries that did not arrive, or not completely, or damaged.
+ * Detects transfer_overdue, transfer_short, transfer_over and receipt_short: deliveries that did not arrive, or not completely, or damaged,
+ * and units that arrived without having left.
  *
  *  Overdue: nothing of a transfer has arrived `overdueGraceMs` after its eta, by the own time of its destination (location-clock.ts). A
- *   transfer without an eta is due after the usual time of a lane. Any arrival, or a later eta, ends it.
- *  Short: a part has arrived, and the rest did not follow within `transferSettleMs`. The rest, or a person, ends it.
+ *   transfer without an eta is due after the usual time of a lane. Any arrival, a later eta, or the end of the transfer ends it.
+ *  Short: a part has arrived, and the rest did not follow within `transferSettleMs`. It ends when the rest arrives or is closed, or by a
+ *   person.
+ *  Over: more was received or corrected than is known to have been shipped. It follows from the book alone.
  *  Receipt short: units of a delivery arrived damaged. Receipts carry no ordered quantity, so damage is the only shortage that a receipt
  *   can show; missing units of a transfer are transfer_short. It ends when an adjustment leaves no damaged unit at the key, or after
  *   `receiptForgetMs`.
  *
- * Each SKU of a transfer is judged separately because SKUs are in different partitions, so each missing SKU is one anomaly.
- * The open transfers follow from the book. Only the arrival times of their parts are kept here.
+ * Each SKU of a transfer is judged separately because SKUs are in different partitions, so each missing SKU is one anomaly. It is an anomaly
+ * of the location that the record is about, which is the destination once a shipment is known.
  */
 import { present } from '../../../streams/assert.ts';
 import type { Receipt, Transfer } from '../../../streams/fact/fact.ts';
+import { dueOf, unitsInTransit, unitsLost, unitsOver } from '../../stock/availability.ts';
 import type { StockBook } from '../../stock/book.ts';
-import type { StockKey, Transit } from '../../stock/state.ts';
+import type { TransferChange } from '../../stock/changes.ts';
+import type { StockKey, TransferRecord } from '../../stock/state.ts';
 import { causeOf, counted, type DetectorContext, rounded, whereOf } from './context.ts';
 
-interface Awaited {
-  readonly key: StockKey;
-  readonly transfer: string;
-  readonly transit: Transit;
-}
+const KINDS = ['transfer_overdue', 'transfer_short', 'transfer_over'] as const;
 
 export class Arrivals {
   readonly #context: DetectorContext;
   readonly #laneTime: number;
-  readonly #open = new Map<string, Awaited>();
-  /** When the latest part arrived, by its fact, and when the stream recorded it; microseconds since 1970. */
-  readonly #parts = new Map<string, [at: number, recordedAt: number]>();
+  /** The transfers with units in transit. */
+  readonly #open = new Set<TransferRecord>();
 
   /** @param laneTimeMs usual time of a transfer without an eta, in milliseconds */
   constructor(context: DetectorContext, laneTimeMs: number) {
@@ -36,27 +36,24 @@ export class Arrivals {
     this.#laneTime = laneTimeMs * 1000;
   }
 
-  /** Call after a transfer was folded. */
-  judgeTransfer(book: StockBook, fact: Transfer, recordedAt: number): void {
-    const key = present(book.findKey(fact.sku, fact.to));
-    const cause = `${fact.transfer}\u0001${causeOf(key)}`;
-    const transit = key.rare?.transit?.get(fact.transfer);
-    if (transit === undefined) return;
-    if (fact.phase === 'received') this.#judgeDamage(key, fact, recordedAt);
-    const left = transit.shipped - transit.arrived;
+  /** Call after a transfer was folded. @param key of the fact's location */
+  judgeTransfer(key: StockKey, fact: Transfer, { transfer, key: before }: TransferChange, recordedAt: number): void {
     const { alarms } = this.#context;
-    if (transit.arrived > 0) alarms.clear('transfer_overdue', cause);
-    if (left <= 0) {
-      this.#open.delete(cause);
-      this.#parts.delete(cause);
+    if (fact.phase === 'received') this.#judgeDamage(key, fact, recordedAt);
+    if (transfer.latest.key !== before) for (const kind of KINDS) alarms.clear(kind, causeOfTransfer(transfer, before));
+    this.#judgeOver(transfer, fact.at, recordedAt);
+    const cause = causeOfTransfer(transfer);
+    if (unitsInTransit(transfer) === 0) {
+      this.#open.delete(transfer);
+      alarms.clear('transfer_overdue', cause);
       alarms.clear('transfer_short', cause);
       return;
     }
-    this.#open.set(cause, { key, transfer: fact.transfer, transit });
-    if (fact.phase === 'received' || (transit.arrived > 0 && !this.#parts.has(cause)))
-      this.#parts.set(cause, [Math.max(fact.at, this.#parts.get(cause)?.[0] ?? 0), recordedAt]);
-    if (alarms.get('transfer_short', cause) !== undefined) this.#tellShort(cause, key, fact.transfer, transit);
-    if (transit.arrived === 0 && alarms.get('transfer_overdue', cause) !== undefined) this.#judgeDue(cause, recordedAt);
+    this.#open.add(transfer);
+    if (transfer.arrived > 0) {
+      alarms.clear('transfer_overdue', cause);
+      if (alarms.get('transfer_short', cause) !== undefined) this.#tellShort(transfer);
+    } else if (alarms.get('transfer_overdue', cause) !== undefined) this.#judgeDue(transfer, recordedAt);
   }
 
   /** Call after a receipt was folded. */
@@ -71,7 +68,7 @@ export class Arrivals {
 
   /** Judges what becomes overdue, short or old with time alone. @param wall wall time, in microseconds since 1970 */
   tick(wall: number): void {
-    for (const cause of this.#open.keys()) this.#judgeDue(cause, wall);
+    for (const transfer of this.#open) this.#judgeDue(transfer, wall);
     const { alarms, parameters, clocks } = this.#context;
     for (const alarm of alarms.ofKind('receipt_short')) {
       const time = clocks.timeOf(clocks.of(present(alarm.location)), wall);
@@ -79,47 +76,67 @@ export class Arrivals {
     }
   }
 
-  #judgeDue(cause: string, wall: number): void {
+  #judgeDue(transfer: TransferRecord, wall: number): void {
     const { alarms, parameters, clocks } = this.#context;
-    const { key, transfer, transit } = present(this.#open.get(cause));
+    const { key, eta } = transfer.latest;
+    const cause = causeOfTransfer(transfer);
     const now = clocks.timeOf(clocks.of(key.location), wall);
-    if (transit.arrived > 0) {
-      const part = this.#parts.get(cause);
-      if (part === undefined || now < part[0] + parameters.transferSettleMs * 1000) return;
-      if (alarms.get('transfer_short', cause) === undefined) this.#tellShort(cause, key, transfer, transit);
+    if (transfer.arrived > 0) {
+      const settled = now >= arrivedAt(transfer) + parameters.transferSettleMs * 1000;
+      if (settled && alarms.get('transfer_short', cause) === undefined) this.#tellShort(transfer);
       return;
     }
-    const due = transit.eta ?? transit.shippedAt + this.#laneTime;
+    const due = dueOf(transfer, this.#laneTime);
     if (now < due + parameters.overdueGraceMs * 1000) {
       alarms.clear('transfer_overdue', cause);
       return;
     }
     if (alarms.get('transfer_overdue', cause) !== undefined) return;
-    const { shipped, eta } = transit;
+    const missing = unitsInTransit(transfer);
+    const { id, shipped } = transfer;
     alarms.raise('transfer_overdue', cause, {
       ...whereOf(key),
       at: due,
       episode: due,
       severity: 'warning',
       tell: () => ({
-        says: `${counted(shipped, 'unit')} of transfer ${transfer} should have arrived and did not.`,
-        figures: { transfer, shipped, due, hasEta: eta === undefined ? 'no' : 'yes' },
+        says: `${counted(missing, 'unit')} of transfer ${id} should have arrived and did not.`,
+        figures: { transfer: id, shipped, missing, due, hasEta: eta === undefined ? 'no' : 'yes' },
       }),
     });
   }
 
-  #tellShort(cause: string, key: StockKey, transfer: string, transit: Transit): void {
-    const [at, recordedAt] = this.#parts.get(cause) as [number, number];
-    const { shipped, arrived } = transit;
-    const missing = shipped - arrived;
-    this.#context.alarms.raise('transfer_short', cause, {
-      ...whereOf(key),
+  #tellShort(transfer: TransferRecord): void {
+    const { id, shipped, arrived, corrected } = transfer;
+    const [missing, lost, at] = [unitsInTransit(transfer), unitsLost(transfer), arrivedAt(transfer)];
+    this.#context.alarms.raise('transfer_short', causeOfTransfer(transfer), {
+      ...whereOf(transfer.latest.key),
+      at,
+      episode: at,
+      severity: 'warning',
+      tell: () => ({
+        says: `${missing} of ${counted(shipped, 'unit')} of transfer ${id} did not arrive.`,
+        figures: { transfer: id, shipped, arrived, lost, corrected, missing },
+      }),
+    });
+  }
+
+  #judgeOver(transfer: TransferRecord, at: number, recordedAt: number): void {
+    const { alarms } = this.#context;
+    const over = unitsOver(transfer);
+    if (over === 0) {
+      if (alarms.any('transfer_over')) alarms.clear('transfer_over', causeOfTransfer(transfer));
+      return;
+    }
+    const { id, shipped, arrived, corrected } = transfer;
+    alarms.raise('transfer_over', causeOfTransfer(transfer), {
+      ...whereOf(transfer.latest.key),
       at,
       episode: recordedAt,
       severity: 'warning',
       tell: () => ({
-        says: `${missing} of ${counted(shipped, 'unit')} of transfer ${transfer} did not arrive.`,
-        figures: { transfer, shipped, arrived, missing },
+        says: `${counted(arrived + corrected, 'unit')} of transfer ${id} arrived or never left, but ${shipped === 0 ? 'no shipment is known' : `only ${shipped} were shipped`}.`,
+        figures: { transfer: id, shipped, arrived, corrected, over },
       }),
     });
   }
@@ -141,23 +158,30 @@ export class Arrivals {
     });
   }
 
-  keep(): unknown[] {
-    return [...this.#parts];
-  }
-
-  /** Replaces the state for a loaded book, and awaits the book's open transfers. */
-  load(book: StockBook, kept: readonly unknown[]): void {
+  /** Replaces the state by what a loaded book says. Alarms of transfers that the book knows otherwise are cleared. */
+  load(book: StockBook): void {
     this.#open.clear();
-    this.#parts.clear();
-    for (const [cause, part] of kept as [string, [number, number]][]) this.#parts.set(cause, part);
-    for (const entry of book.skus.values()) {
-      for (const key of entry.keys) {
-        if (key.rare?.transit === undefined) continue;
-        for (const [transfer, transit] of key.rare.transit) {
-          if (transit.shipped > transit.arrived)
-            this.#open.set(`${transfer}\u0001${causeOf(key)}`, { key, transfer, transit });
-        }
+    const { alarms } = this.#context;
+    const causes = new Set<string>();
+    for (const { transfers } of book.skus.values()) {
+      for (const transfer of transfers?.values() ?? []) {
+        if (unitsInTransit(transfer) > 0) this.#open.add(transfer);
+        else if (unitsOver(transfer) === 0) continue;
+        causes.add(causeOfTransfer(transfer));
+        // An earlier version kept no moment of a transfer that arrived before it was shipped.
+        this.#judgeOver(transfer, Math.max(0, transfer.latest.at), 0);
       }
     }
+    for (const kind of KINDS)
+      for (const { cause } of alarms.ofKind(kind)) if (!causes.has(cause)) alarms.clear(kind, cause);
   }
+}
+
+function causeOfTransfer({ id, latest }: TransferRecord, key = latest.key): string {
+  return `${id}\u0001${causeOf(key)}`;
+}
+
+/** When the latest part arrived. If an earlier version has not kept it, the shipment is the earliest possible moment. */
+function arrivedAt({ arrivedAt: at, latest }: TransferRecord): number {
+  return at ?? latest.at;
 }

@@ -111,6 +111,26 @@ describe('a stored message counts by version 1, and by version 2', () => {
     expect(reason(2, stored(receipt(), { headers, data: deep }))).toMatch(/^unreadable: .*nested/);
   });
 
+  it('not, when it is a transfer that ends otherwise than by arriving, before version 3', () => {
+    const moved = { ...receipt(), type: 'transfer', transfer: 'T', from: 'x', to: 'y' };
+    const rows = [
+      [{ phase: 'closed', reason: 'lost' }, 'phase must be shipped or received'],
+      [{ phase: 'closed', reason: 'corrected' }, 'phase must be shipped or received'],
+      [{ phase: 'received' }, 'location must equal to when phase is received'],
+    ] as const;
+    for (const [more, why] of rows) {
+      const message = stored({ ...moved, ...more });
+      expect([1, 2, 3].map((version) => reason(version, message))).toEqual([
+        `invalid: ${why}`,
+        `invalid: ${why}`,
+        'counts',
+      ]);
+    }
+    // Any other phase may always have had a reason of any form.
+    for (const version of [1, 2, 3])
+      expect(reason(version, stored({ ...moved, phase: 'shipped', reason: 7 } as typeof moved))).toBe('counts');
+  });
+
   it('not, when it happened before the horizon and its sender has set a header', () => {
     const old = receipt({ occurredAt: new Date(NOW_MS - 2 * HOUR_MS).toISOString() });
     const headers = { 'Holdfast-Resubmit': 'yes' };

@@ -62,9 +62,9 @@ const NOTES: Domain<NoteBook> = {
   },
   items: [
     {
-      code: 100,
+      codes: [100],
       kind: 'note',
-      encode: (item) => [(item as Note).text, (item as Note).times],
+      encode: (item) => [100, (item as Note).text, (item as Note).times],
       load: (book, [text, times], page) => {
         const note = new Note(text as string);
         note.times = times as number;
@@ -168,7 +168,7 @@ it('is audited with the others before a suspect is served', () => {
 
 it('cannot share a decision or an item with another domain', () => {
   expect(() => new Partition(0, 0, [STOCK, NOTES, { ...NOTES, name: 'more notes' }])).toThrow('named noted');
-  const items = NOTES.items.map((form) => ({ ...form, code: 0 }));
+  const items = NOTES.items.map((form) => ({ ...form, codes: [0] }));
   expect(() => new Partition(0, 0, [STOCK, { ...NOTES, items }])).toThrow('share a code');
   expect(() => new DecisionForms([...STOCK_DECISIONS, { ...NOTED, code: 1 }])).toThrow('code 1');
 });

@@ -3,7 +3,7 @@
  * from scratch, slowly on purpose, and shares no code with the implementation that it checks.
  */
 
-import type { Fact } from '../../../streams/fact/fact.ts';
+import type { Fact, Transfer } from '../../../streams/fact/fact.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
 import { order, viewOf } from './given.ts';
 
@@ -51,7 +51,7 @@ export function expectedOf(facts: readonly Fact[], decisions: readonly (Granted 
       .map((location) => {
         const here = facts.filter((fact) => fact.sku === sku && fact.location === location);
         return viewOf(sku, location, {
-          sellable: sellableOf(here),
+          sellable: sellableOf([...here.filter((fact) => !isCorrected(fact)), ...correctionsOf(facts, sku, location)]),
           damaged: total(here, damagedBy),
           inspection: total(here, inspectionBy),
           held: claimed('held', sku, location),
@@ -99,7 +99,7 @@ function sellableBy(fact: Fact): number {
     case 'receipt':
       return fact.qty;
     case 'transfer':
-      return fact.phase === 'shipped' ? -fact.qty : fact.qty;
+      return fact.phase === 'lost' ? 0 : fact.phase === 'shipped' ? -fact.qty : fact.qty;
     case 'return':
       return fact.disposition === 'restock' ? fact.qty : 0;
     case 'count':
@@ -120,16 +120,49 @@ function inspectionBy(fact: Fact): number {
   return fact.type === 'adjustment' && fact.bucket === 'inspection' ? fact.delta : 0;
 }
 
-/** Σ max(0, shipped − received − damaged) over the transfers to this location. */
+function isCorrected(fact: Fact): boolean {
+  return fact.type === 'transfer' && fact.phase === 'corrected';
+}
+
+/** Corrections at a location, each as of the moment at which the contract counts it. */
+function correctionsOf(facts: readonly Fact[], sku: string, location: string): Fact[] {
+  return facts
+    .filter((fact) => isCorrected(fact) && fact.sku === sku && fact.location === location)
+    .map((fact) => {
+      const { transfer } = fact as Transfer;
+      return { ...fact, at: latestShipped(legsOf(facts, sku, transfer))?.at ?? fact.at };
+    });
+}
+
+function legsOf(facts: readonly Fact[], sku: string, transfer: string): Transfer[] {
+  return facts.filter(
+    (fact): fact is Transfer => fact.type === 'transfer' && fact.sku === sku && fact.transfer === transfer,
+  );
+}
+
+function latestShipped(legs: readonly Transfer[]): Transfer | undefined {
+  return legs
+    .filter((leg) => leg.phase === 'shipped')
+    .sort((a, b) => a.at - b.at || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)))
+    .at(-1);
+}
+
+/** Σ max(0, shipped − received − damaged − lost − corrected) over the transfers whose latest shipment goes to this location. */
 function inTransitOf(facts: readonly Fact[], to: string): number {
-  const legs = facts.filter((fact) => fact.type === 'transfer').filter((fact) => fact.to === to);
+  const legs = facts.filter((fact) => fact.type === 'transfer');
   return total([...new Set(legs.map((leg) => leg.transfer))], (id) => {
     const of = legs.filter((leg) => leg.transfer === id);
-    return Math.max(
-      0,
-      total(of, (leg) => (leg.phase === 'shipped' ? leg.qty : -leg.qty - leg.damaged)),
-    );
+    return latestShipped(of)?.to === to ? openOf(of).inTransit : 0;
   });
+}
+
+/** What the legs of one transfer leave in transit and lost, and by how many units more came back than left. */
+export function openOf(legs: readonly Transfer[]): { inTransit: number; lost: number; over: number } {
+  const units = (phase: Transfer['phase']) =>
+    total(legs, (leg) => (leg.phase === phase ? leg.qty + (phase === 'received' ? leg.damaged : 0) : 0));
+  const rest = units('shipped') - units('received') - units('corrected');
+  const lost = Math.min(units('lost'), Math.max(0, rest));
+  return { inTransit: Math.max(0, rest - lost), lost, over: Math.max(0, -rest) };
 }
 
 function placesOf(facts: readonly Fact[], lines: readonly { location: string }[]): string[] {

@@ -1,53 +1,9 @@
-/**
- * The stock machine's fold of facts, as a table from facts to the views of all keys. Every row holds for every order of its facts. Figures
- * not named are 0, and onHand, available and atp follow by the contract's formulas.
- */
-import { describe, expect, it } from 'vitest';
-import {
-  adjustment,
-  back,
-  bookOf,
-  count,
-  type Figures,
-  granted,
-  type Input,
-  order,
-  ordersOf,
-  receipt,
-  received,
-  sale,
-  shipped,
-  step,
-  viewOf,
-  viewsOf,
-} from './given.ts';
-
-/** A place is a location of the SKU mug, or SKU/location. */
-type Row = readonly [does: string, inputs: readonly Input[], stands: Readonly<Record<string, Figures>>];
+/** The stock machine's fold of facts. See view-table.ts for how to read it. */
+import { adjustment, back, count, granted, receipt, received, sale, shipped, step } from './given.ts';
+import { table } from './view-table.ts';
 
 const HIGH = '\u{10000}';
 const LAST_OF_BMP = '\uffff';
-
-function table(title: string, rows: readonly Row[]): void {
-  describe(title, () => {
-    it.each(rows)('%s', (_does, inputs, stands) => {
-      const expected = Object.entries(stands)
-        .map(
-          ([place, figures]) =>
-            [...(place.includes('/') ? place.split('/') : ['mug', place]), figures] as [string, string, Figures],
-        )
-        .sort((a, b) => order(`${a[0]}/${a[1]}`, `${b[0]}/${b[1]}`))
-        .map(([sku, location, figures]) => viewOf(sku, location, figures));
-      for (const inOrder of ordersOf(inputs)) expect(viewsOf(bookOf(inOrder)), names(inOrder)).toEqual(expected);
-    });
-  });
-}
-
-function names(inputs: readonly Input[]): string {
-  return inputs
-    .map((input) => ('type' in input ? `${input.type} ${input.id}` : `${input.kind} ${input.id}`))
-    .join(', ');
-}
 
 table('a sale', [
   ['takes its units off sellable', [receipt('09:00', 10), sale('10:00', 3)], { dc: { sellable: 7 } }],
@@ -142,69 +98,6 @@ table('an adjustment', [
     'of two buckets takes from one and gives the other',
     [back('09:00', 3, 'inspect'), adjustment('10:00', -2, { bucket: 'inspection' }), adjustment('10:00', 2)],
     { dc: { inspection: 1, sellable: 2 } },
-  ],
-]);
-
-table('a transfer', [
-  [
-    'that is shipped leaves its origin and is in transit to its destination',
-    [receipt('09:00', 10), shipped('10:00', 6)],
-    { dc: { sellable: 4 }, shop: { inTransit: 6 } },
-  ],
-  [
-    'that is received is sellable there and no longer in transit',
-    [shipped('10:00', 6), received('12:00', 6)],
-    { dc: { sellable: -6 }, shop: { sellable: 6 } },
-  ],
-  [
-    'received with damage has it damaged beside qty, and both are out of transit',
-    [shipped('10:00', 6), received('12:00', 4, { damaged: 2 })],
-    { dc: { sellable: -6 }, shop: { sellable: 4, damaged: 2 } },
-  ],
-  [
-    'received in part leaves the rest in transit',
-    [shipped('10:00', 6), received('12:00', 2, { damaged: 1 })],
-    { dc: { sellable: -6 }, shop: { sellable: 2, damaged: 1, inTransit: 3 } },
-  ],
-  [
-    'received in two goes is out of transit when both are in',
-    [shipped('10:00', 6), received('12:00', 2), received('13:00', 4)],
-    { dc: { sellable: -6 }, shop: { sellable: 6 } },
-  ],
-  [
-    'shipped in two goes is one transfer',
-    [shipped('10:00', 6), shipped('10:30', 4), received('12:00', 7)],
-    { dc: { sellable: -10 }, shop: { sellable: 7, inTransit: 3 } },
-  ],
-  [
-    'received before anything was shipped is not less than nothing in transit',
-    [received('12:00', 6)],
-    { shop: { sellable: 6 } },
-  ],
-  [
-    'received with more than was shipped hides no other transfer',
-    [shipped('10:00', 5), received('12:00', 8), shipped('10:00', 4, { transfer: 't2' })],
-    { dc: { sellable: -9 }, shop: { sellable: 8, inTransit: 4 } },
-  ],
-  [
-    'over-received by damage hides no other transfer',
-    [shipped('10:00', 5), received('12:00', 4, { damaged: 3 }), shipped('10:00', 4, { transfer: 't2' })],
-    { dc: { sellable: -9 }, shop: { sellable: 4, damaged: 3, inTransit: 4 } },
-  ],
-  [
-    'with damage on the shipping note ships qty and damages nothing yet',
-    [shipped('10:00', 6, { damaged: 2 })],
-    { dc: { sellable: -6 }, shop: { inTransit: 6 } },
-  ],
-  [
-    'to where it came from is in transit there',
-    [receipt('09:00', 9), shipped('10:00', 6, { to: 'dc' })],
-    { dc: { sellable: 3, inTransit: 6 } },
-  ],
-  [
-    'of one id to two places is in transit to each',
-    [shipped('10:00', 6), shipped('10:00', 2, { to: 'kiosk' }), received('11:00', 5)],
-    { dc: { sellable: -8 }, kiosk: { inTransit: 2 }, shop: { sellable: 5, inTransit: 1 } },
   ],
 ]);
 

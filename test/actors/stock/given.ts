@@ -40,6 +40,9 @@ export const shipped = (at: string, qty: number, more: More = {}) =>
 /** Arrives at shop from dc. */
 export const received = (at: string, qty: number, more: More = {}) =>
   fact('transfer', at, { phase: 'received', transfer: 't1', from: 'dc', to: 'shop', location: 'shop', qty, ...more });
+/** Is closed as lost or as corrected, at dc. */
+export const closed = (at: string, reason: 'lost' | 'corrected', qty: number, more: More = {}) =>
+  fact('transfer', at, { phase: 'closed', reason, transfer: 't1', from: 'dc', to: 'shop', qty, ...more });
 
 function moment(at: string): string {
   return at.includes('T') ? at : `2026-11-24T${at}:00Z`;

@@ -54,12 +54,17 @@ describe('a key', () => {
     }
   });
 
-  it('goes by the latest shipment for when a transfer is due, and of two of one moment by the later date', () => {
+  it('goes by the latest shipment for when a transfer is due, and of two of one moment by the one with the greater id', () => {
     const eta = (date: string) => ({ eta: `${date}T00:00:00Z` });
     const rows = [
       [[shipped('10:00', 1, eta('2026-12-09')), shipped('11:00', 1, eta('2026-12-01'))], '2026-12-01'],
-      [[shipped('10:00', 1, eta('2026-12-09')), shipped('10:00', 1, eta('2026-12-01'))], '2026-12-09'],
-      [[shipped('10:00', 1, eta('2026-12-09')), shipped('10:00', 1)], '2026-12-09'],
+      [
+        [
+          shipped('10:00', 1, { ...eta('2026-12-09'), id: 'a' }),
+          shipped('10:00', 1, { ...eta('2026-12-01'), id: 'b' }),
+        ],
+        '2026-12-01',
+      ],
     ] as const;
     for (const [facts, due] of rows) {
       for (const inOrder of ordersOf(facts)) {

@@ -45,12 +45,11 @@ const anyFact: fc.Arbitrary<(id: string) => Fact> = fc
         .tuple(
           placeOf,
           fc.constantFrom('t1', 't2'),
-          fc.boolean(),
+          fc.constantFrom('shipped', 'received', 'lost', 'corrected'),
           fc.option(fc.integer({ min: 0, max: 9 }), { nil: undefined }),
         )
-        .map(([end, transfer, out, eta]) => (id: string): Fact => {
-          const phase = out ? 'shipped' : 'received';
-          const [from, to] = out ? [location, end] : [end, location];
+        .map(([end, transfer, phase, eta]) => (id: string): Fact => {
+          const [from, to] = phase === 'received' ? [end, location] : [location, end];
           return { type: 'transfer', id, ...common, phase, transfer, qty, damaged, from, to, eta };
         }),
       fc.constantFrom('restock', 'inspect', 'damaged', 'scrap', 'vendor').map(
@@ -130,7 +129,18 @@ function deepOf(book: StockBook) {
         inbound: horizons.map((horizon) => inboundBy(key, horizon)),
         count: key.count,
         movements: key.movements,
+        corrections: (key.rare?.corrections ?? []).map(({ transfer, at, qty }) => `${transfer.id} ${at} ${qty}`).sort(),
       }))
+      .sort((a, b) => order(a.name, b.name)),
+    transfers: [...book.skus.values()]
+      .flatMap(({ name, transfers }) =>
+        [...(transfers?.values() ?? [])].map(({ latest, ...sums }) => ({
+          ...sums,
+          ...latest,
+          key: latest.key.location,
+          name: `${name}/${sums.id}`,
+        })),
+      )
       .sort((a, b) => order(a.name, b.name)),
     parts: [...book.parts.values()]
       .map((part) => ({

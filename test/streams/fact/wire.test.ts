@@ -365,7 +365,15 @@ describe('what is no fact', () => {
     ['a location with a control character', { ...sale, location: 'd\u0007c' }, 'location'],
     ['a moment without offset', { ...sale, occurredAt: '2026-11-24T09:15:00' }, 'occurredAt'],
     ['a shipment reported by its destination', { ...shipment, location: 'shop' }, 'location'],
-    ['a receipt of a transfer reported by its origin', { ...shipment, phase: 'received' }, 'location'],
+    ['an unknown phase', { ...shipment, phase: 'packed' }, 'phase'],
+    ['a transfer closed for no reason', { ...shipment, phase: 'closed' }, 'reason'],
+    ['a transfer closed for an unknown reason', { ...shipment, phase: 'closed', reason: 'stolen' }, 'reason'],
+    ['a transfer closed with damage', { ...shipment, phase: 'closed', reason: 'lost', damaged: 1 }, 'damaged'],
+    [
+      'a correction reported by the destination',
+      { ...shipment, phase: 'closed', reason: 'corrected', location: 'shop' },
+      'location',
+    ],
     ['a price in words', { ...sale, unitPrice: 'two' }, 'unitPrice'],
     ['a currency in lower case', { ...sale, currency: 'gbp' }, 'currency'],
   ];

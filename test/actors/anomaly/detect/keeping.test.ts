@@ -76,6 +76,11 @@ const stepOf: fc.Arbitrary<(shop: Shop) => unknown> = fc.oneof(
   ),
   qtyOf.map((qty) => (shop: Shop) => shop.fact('transfer', { ...ends, phase: 'shipped', location: 'dc', qty })),
   qtyOf.map((qty) => (shop: Shop) => shop.fact('transfer', { ...ends, phase: 'received', qty })),
+  fc.tuple(qtyOf, fc.constantFrom('lost', 'corrected')).map(
+    ([qty, reason]) =>
+      (shop: Shop) =>
+        shop.fact('transfer', { ...ends, phase: 'closed', reason, location: 'dc', qty }),
+  ),
   fc.tuple(fc.nat(5), skuOf, qtyOf).map(([id, sku, qty]) => (shop: Shop) => {
     if (!shop.book.parts.has(`r${id}`)) shop.hold(`r${id}`, qty, { sku });
   }),
@@ -143,6 +148,7 @@ it('goes on after a restart at any point as if nothing had happened', () => {
       'return_spike',
       'sales_spike',
       'shortfall',
+      'transfer_over',
       'transfer_overdue',
       'transfer_short',
     ]),
