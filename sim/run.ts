@@ -176,8 +176,11 @@ async function auditParked(world: World, caller: Caller): Promise<string[]> {
   return [
     ...outcome.value.parked
       .filter(({ id, state }) => facts.has(id ?? '') !== (state === 'resubmitted'))
-      .map(({ id, state }) => `the parked fact ${id} is ${state} and ${facts.has(id ?? '') ? 'counts' : 'does not count'} (PD1)`),
-    ...left.map(({ name }) => `${name} knows of a resubmission that nobody has finished (RS2)`),
+      .map(
+        ({ id, state }) =>
+          `the parked fact ${id} is ${state} and ${facts.has(id ?? '') ? 'counts' : 'does not count'} (PD1)`,
+      ),
+    ...left.map(({ name }) => `${name} knows of a resubmission that nobody has finished (SG2)`),
   ];
 }
 
