@@ -95,6 +95,7 @@ export class Injections {
         this.#hoard(id);
         return;
       case 'receipt_overdue':
+      case 'parked_facts':
       case 'pickup_overdue':
       case 'task_overdue':
         throw new Error(`${kind} has no facts yet`);

@@ -180,7 +180,7 @@ async function auditParked(world: World, caller: Caller): Promise<string[]> {
         ({ id, state }) =>
           `the parked fact ${id} is ${state} and ${facts.has(id ?? '') ? 'counts' : 'does not count'} (PD1)`,
       ),
-    ...left.map(({ name }) => `${name} knows of a resubmission that nobody has finished (RS2)`),
+    ...left.map(({ name }) => `${name} knows of a resubmission that nobody has finished (SG2)`),
   ];
 }
 

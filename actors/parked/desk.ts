@@ -64,7 +64,31 @@ export class ParkedDesk implements ParkedFacts {
     }
   }
 
-  async list(filter: ParkedFilter, after: number, limit: number): Promise<ParkedAnswer> {
+  list(filter: ParkedFilter, after: number, limit: number): Promise<ParkedAnswer> {
+    return decided(this.#list(filter, after, limit), UNDECIDED.parked);
+  }
+
+  groups(filter: ParkedFilter, limit: number): Promise<ParkedGroups> {
+    return decided(this.#groups(filter, limit), UNDECIDED.parked);
+  }
+
+  get(seq: number): Promise<ParkedFact> {
+    return decided(this.#get(seq), UNDECIDED.parked);
+  }
+
+  resubmit(selection: ParkedSelection, decider: Decider): Promise<ParkedWork> {
+    return decided(this.#resubmit(selection, decider), UNDECIDED.resubmitted);
+  }
+
+  dismiss(selection: ParkedSelection, decider: Decider): Promise<ParkedWork> {
+    return decided(this.#dismiss(selection, decider), UNDECIDED.dismissed);
+  }
+
+  resubmitOne(seq: number, corrected: SentBody | undefined, was: Undecided, decider: Decider): Promise<void> {
+    return decided(this.#resubmitOne(seq, corrected, was, decider), UNDECIDED.resubmitted);
+  }
+
+  async #list(filter: ParkedFilter, after: number, limit: number): Promise<ParkedAnswer> {
     await this.#readAll();
     const { clock, broker } = this.#deps;
     const until = clock.monoMs() + LIMITS.parkedListMs;
@@ -77,6 +101,7 @@ export class ParkedDesk implements ParkedFacts {
       );
       const messages = await Promise.all(seqs.map((seq) => broker.message(PARKED_STREAM, seq)));
       for (const [i, message] of messages.entries()) {
+        // It reads any content (PF1).
         const entry = message === undefined ? undefined : parkedEntry(message);
         if (entry !== undefined) {
           const fact = this.#shown(entry, LIMITS.parkedBytesShown);
@@ -92,7 +117,7 @@ export class ParkedDesk implements ParkedFacts {
     }
   }
 
-  async groups(filter: ParkedFilter, limit: number): Promise<ParkedGroups> {
+  async #groups(filter: ParkedFilter, limit: number): Promise<ParkedGroups> {
     await this.#readAll();
     const { table } = this.index;
     const [groups, turns] = [new Map<number, { facts: number; since: number }>(), this.#turns()];
@@ -110,14 +135,14 @@ export class ParkedDesk implements ParkedFacts {
     };
   }
 
-  async get(seq: number): Promise<ParkedFact> {
+  async #get(seq: number): Promise<ParkedFact> {
     await this.#readAll();
     const entry = await wholeEntry(this.#deps.broker, seq);
     if (entry === undefined) throw noFactAt(seq);
     return this.#shown(entry, Number.POSITIVE_INFINITY);
   }
 
-  async resubmit(selection: ParkedSelection, decider: Decider): Promise<ParkedWork> {
+  async #resubmit(selection: ParkedSelection, decider: Decider): Promise<ParkedWork> {
     const was = selection.state ?? 'waiting';
     return this.#work({ ...selection, state: was }, async (facts, left) => {
       const { table } = this.index;
@@ -132,7 +157,7 @@ export class ParkedDesk implements ParkedFacts {
     });
   }
 
-  async dismiss(selection: ParkedSelection, decider: Decider): Promise<ParkedWork> {
+  async #dismiss(selection: ParkedSelection, decider: Decider): Promise<ParkedWork> {
     const { broker, nonce } = this.#deps;
     const { table } = this.index;
     return this.#work({ ...selection, state: 'waiting' }, async (facts, left) => {
@@ -140,15 +165,13 @@ export class ParkedDesk implements ParkedFacts {
       for (const fact of facts) if (table.isSending(fact)) left.add(...BEING_SENT, table.latestOf(fact));
       if (free.length === 0) return 0;
       const seqs = free.map((fact) => table.latestOf(fact));
-      const mark = await markDismissed(broker, seqs, decider, nonce()).catch((error) => {
-        throw unstored(error, UNDECIDED.dismissed);
-      });
+      const mark = await markDismissed(broker, seqs, decider, nonce());
       await this.index.refresh();
       return free.filter((fact) => table.markOf(fact) === mark).length;
     });
   }
 
-  async resubmitOne(seq: number, corrected: SentBody | undefined, was: Undecided, decider: Decider): Promise<void> {
+  async #resubmitOne(seq: number, corrected: SentBody | undefined, was: Undecided, decider: Decider): Promise<void> {
     await this.#readAll();
     const { table } = this.index;
     const fact = table.factAt(seq);
@@ -231,6 +254,7 @@ export class ParkedDesk implements ParkedFacts {
     return { end: false };
   }
 
+  /** Reads what was stored before this call (PF2). */
   async #readAll(): Promise<void> {
     const done = this.index.refresh().then(() => true);
     if ((await inTime(this.#deps.clock, LIMITS.parkedReadMs, done)) === undefined) throw undecided(UNDECIDED.parked);
@@ -300,6 +324,13 @@ class Left {
   get shown(): Pick<ParkedWork, 'left'> {
     return this.#kinds.size === 0 ? {} : { left: [...this.#kinds.values()] };
   }
+}
+
+/** The servers may not answer at any step. Then nothing is certain, and the caller asks again. */
+function decided<T>(work: Promise<T>, why: (typeof UNDECIDED)[keyof typeof UNDECIDED]): Promise<T> {
+  return work.catch((error) => {
+    throw unstored(error, why);
+  });
 }
 
 function momentOf(micros: number): string {

@@ -58,6 +58,7 @@ export class ParkedIndex {
     try {
       await readAll(this.#deps, '>', this.#read + 1, last, (message) => {
         const identity = isEntry(message) ? identityIn(message) : undefined;
+        // Only what the stream holds decides, in its order (PI1).
         if (isEntry(message) && identity === undefined) throw new Unidentified();
         this.table.take(message, identity);
         this.#read = message.seq;

@@ -31,7 +31,7 @@ export class ParkedTable {
   readonly #texts = new Texts();
   readonly #deciders: Decider[] = [{}];
   readonly #deciderNumbers = new Map<string, number>();
-  // By entry, in the order of the stream.
+  // Numbers in columns (PI5). By entry, in the order of the stream.
   readonly #seq = numbers();
   readonly #fact = words();
   readonly #entryReason = words();

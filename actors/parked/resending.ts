@@ -2,8 +2,8 @@
  * Submits parked facts again: a mark for each, then its message, then a mark that the message is stored.
  *
  * Invariants:
- *  RS1 A message is published only if its mark decided about the fact, so each fact is sent by one mark, whoever else acts at the same time.
- *  RS2 A mark is finished by whichever node finds it, with the same bytes and the same quotation. Its stream is searched for the message
+ *  SG1 A message is published only if its mark decided about the fact, so each fact is sent by one mark, whoever else acts at the same time.
+ *  SG2 A mark is finished by whichever node finds it, with the same bytes and the same quotation. Its stream is searched for the message
  *      first, so it is not sent again after its id has been forgotten.
  */
 import { LIMITS } from '../../config/limits.ts';
@@ -21,7 +21,7 @@ import { readUntil } from '../../streams/read/follower.ts';
 import { againSubject, factSubject, partitionOf } from '../../streams/subjects.ts';
 import type { Rules } from '../idempotency/rules.ts';
 import { horizonMicros, tooLarge } from '../idempotency/stored-fact.ts';
-import { Refusal, UNDECIDED, undecided, unstored } from '../ports/refusal.ts';
+import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import { inLanes } from './lanes.ts';
 import type { ParkedIndex } from './parked-index.ts';
 
@@ -134,8 +134,8 @@ export class Resending {
   }
 
   /**
-   * Submits facts again, and returns how many this call has sent. Others have decided about the rest. Rejects with undecided if one may not
-   * be stored, after the others are sent.
+   * Submits facts again, and returns how many this call has sent. Others have decided about the rest. Rejects if one may not be
+   * stored, after the others are sent.
    * @param drafts at most FACTS_PER_MARK
    */
   async send(drafts: readonly Draft[], was: Undecided, decider: Decider): Promise<number> {
@@ -149,13 +149,13 @@ export class Resending {
       return { ...draft, mark: await markAgain(this.#deps.broker, again, word), nonce: word };
     });
     await this.#index.refresh();
-    // Another mark may have come before this one (RS1).
+    // Another mark may have come before this one (SG1).
     // mutant: late-mark-sends
     const won = marked.done.filter(({ number, mark }) => this.#index.table.markOf(number) === mark);
     const sent = await inLanes(won, LIMITS.parkedSends, (each) => this.#publish(each));
     await this.#settle(won.filter((each) => !sent.failed.has(each)).map(({ mark }) => mark));
     const [failure] = [...marked.failed.values(), ...sent.failed.values()];
-    if (failure !== undefined) throw unstored(failure, UNDECIDED.resubmitted);
+    if (failure !== undefined) throw failure;
     return won.length;
   }
 
@@ -170,7 +170,7 @@ export class Resending {
     return decision?.kind === 'again' && decision.hash === hashOf(corrected.bytes);
   }
 
-  /** Finishes the resubmission of a mark whose message is not known to be stored (RS2). */
+  /** Finishes the resubmission of a mark whose message is not known to be stored (SG2). */
   async finish(mark: number): Promise<void> {
     const { broker } = this.#deps;
     const number = this.#index.table.unfinished.get(mark);
@@ -229,9 +229,7 @@ export class Resending {
   /** Records that messages are stored, and reads that, so that a list made next shows it. */
   async #settle(marks: readonly number[]): Promise<void> {
     if (marks.length === 0) return;
-    await markSent(this.#deps.broker, marks, this.#deps.nonce()).catch((error) => {
-      throw unstored(error, UNDECIDED.resubmitted);
-    });
+    await markSent(this.#deps.broker, marks, this.#deps.nonce());
     await this.#index.refresh();
   }
 }

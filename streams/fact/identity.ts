@@ -37,7 +37,7 @@ export function identityOf(bytes: Uint8Array, contentType: string | undefined, s
   }
   if (said.id === undefined) return { ...said, content: undefined };
   const parsed = parseFact(value);
-  // The bytes stand for the content of a fact that has an id and cannot be read.
+  // The parsed content does not depend on the encoding (ID1). The bytes stand for the content of a fact that has an id and cannot be read.
   return { ...said, content: parsed.ok ? parsed.content : hash64(Buffer.from(bytes).toString('latin1')) };
 }
 

@@ -73,7 +73,7 @@ export function markDismissed(
   });
 }
 
-/** A decision as it is read. `finished` is true for a mark of an earlier version, which says nothing about its message. */
+/** A decision as it is read, without the body of its mark (PD3). `finished` is true for a mark of an earlier version, which says nothing about its message. */
 export type ParkDecision =
   | {
       readonly kind: 'again';

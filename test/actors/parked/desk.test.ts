@@ -179,8 +179,8 @@ describe('two people at once', () => {
         const mixed = new DeskWorld();
         for (let i = 0; i < facts; i++) await mixed.park(mixed.receipt(`r${i}`));
         const slow = (at: ParkedDesk) => {
-          const { refresh } = at.index;
-          at.index.refresh = () => scheduler.schedule(Promise.resolve()).then(() => refresh.call(at.index));
+          const refresh = at.index.refresh.bind(at.index);
+          at.index.refresh = () => scheduler.schedule(Promise.resolve()).then(refresh);
           return at;
         };
         const [a, b, c] = [slow(mixed.desk()), slow(mixed.desk()), slow(mixed.desk())];
