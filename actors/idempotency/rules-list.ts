@@ -106,7 +106,8 @@ export class RulesList {
       before.push(typeof from === 'number' ? { ...entry, from: await this.#sequencesFrom(from, streams) } : entry);
     }
     const from = entries.length === 0 ? {} : ends;
-    return [...before, { from, horizonMs, slackMs: CLOCK_SLACK_MS, version: RULES_VERSION }];
+    const sinceMs = Math.floor(this.#deps.clock.nowMs());
+    return [...before, { from, horizonMs, slackMs: CLOCK_SLACK_MS, version: RULES_VERSION, sinceMs }];
   }
 
   /** The first sequence of each fact stream that was stored at a moment or later. Trimmed messages are never judged again. */

@@ -66,7 +66,8 @@ function comparable(a: StockKey, b: StockKey): [string, string] {
 }
 
 function keyText(key: StockKey, before: number): string {
-  const copy = { base: key.base, movements: key.movements, count: key.count } as StockKey;
+  const { base, movements, count, rare } = key;
+  const copy = { base, movements, count, rare: rare === undefined ? undefined : { ...rare } } as StockKey;
   compact(copy, before);
   const transit = [...(key.rare?.transit ?? [])].sort(([x], [y]) => (x < y ? -1 : 1));
   return JSON.stringify({
@@ -80,9 +81,10 @@ function keyText(key: StockKey, before: number): string {
       shippedAt,
       eta ?? null,
     ]),
-    count: key.count === undefined ? 0 : [key.count.at, key.count.id, key.count.counted],
+    count: count === undefined ? 0 : [count.at, count.id, count.counted, count.own],
     base: copy.base,
     movements: copy.movements,
+    moved: copy.rare?.moved ?? [],
   });
 }
 

@@ -37,8 +37,8 @@ export function applyFact(book: StockBook, fact: Fact): void {
       applyReturn(key, fact);
       return;
     case 'count':
-      book.changes.noteCount(key, fact.at);
-      registerCount(key, { at: fact.at, id: fact.id, counted: fact.counted });
+      book.changes.noteCount(key, fact);
+      registerCount(key, { at: fact.at, own: fact.own, id: fact.id, counted: fact.counted });
       return;
     case 'adjustment':
       applyAdjustment(key, fact);
@@ -73,7 +73,7 @@ function begin(book: StockBook): void {
 }
 
 function applySale(book: StockBook, key: StockKey, sale: Sale): void {
-  move(key, sale.at, -sale.qty);
+  move(key, sale, -sale.qty);
   if (sale.reservation === undefined) return;
   const part = book.parts.get(sale.reservation) ?? addPart(book, sale.reservation);
   book.changePart(part);
@@ -86,18 +86,18 @@ function applySale(book: StockBook, key: StockKey, sale: Sale): void {
 }
 
 function applyReceipt(key: StockKey, receipt: Receipt): void {
-  move(key, receipt.at, receipt.qty);
+  move(key, receipt, receipt.qty);
   if (receipt.damaged > 0) rare(key).damaged += receipt.damaged;
 }
 
 function applyTransfer(book: StockBook, key: StockKey, transfer: Transfer): void {
   if (transfer.phase === 'received') {
-    move(key, transfer.at, transfer.qty);
+    move(key, transfer, transfer.qty);
     if (transfer.damaged > 0) rare(key).damaged += transfer.damaged;
     transitOf(key, transfer.transfer).arrived += transfer.qty + transfer.damaged;
     return;
   }
-  move(key, transfer.at, -transfer.qty);
+  move(key, transfer, -transfer.qty);
   const destination = book.key(transfer.sku, transfer.to);
   book.change(destination);
   const transit = transitOf(destination, transfer.transfer);
@@ -114,7 +114,7 @@ function applyTransfer(book: StockBook, key: StockKey, transfer: Transfer): void
 function applyReturn(key: StockKey, back: Return): void {
   switch (back.disposition) {
     case 'restock':
-      move(key, back.at, back.qty);
+      move(key, back, back.qty);
       return;
     case 'inspect':
       rare(key).inspection += back.qty;
@@ -129,7 +129,7 @@ function applyReturn(key: StockKey, back: Return): void {
 }
 
 function applyAdjustment(key: StockKey, adjustment: Adjustment): void {
-  if (adjustment.bucket === 'sellable') move(key, adjustment.at, adjustment.delta);
+  if (adjustment.bucket === 'sellable') move(key, adjustment, adjustment.delta);
   else rare(key)[adjustment.bucket] += adjustment.delta;
 }
 

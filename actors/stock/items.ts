@@ -16,9 +16,12 @@ type KeyTuple = [
   location: string,
   base: number,
   movements: number[],
-  count: 0 | [at: number, id: string, counted: number],
+  /** `own` only if the clock rule moved it. */
+  count: 0 | [at: number, id: string, counted: number, own?: number],
   /** Units by FIRST, the transfers, then units by LATER. An older snapshot may end before a bucket that was added later. */
   rare: 0 | (number | TransitTuple[])[],
+  /** The movements that the clock rule moved. Absent if there are none. */
+  moved?: number[],
 ];
 
 const { first: FIRST, later: LATER } = byAge(RARE_BUCKETS);
@@ -30,7 +33,7 @@ function keyTuple(key: StockKey): Fields {
     key.location,
     key.base,
     key.movements,
-    count === undefined ? 0 : [count.at, count.id, count.counted],
+    count === undefined ? 0 : [count.at, count.id, count.counted, ...(count.own === undefined ? [] : [count.own])],
     rare === undefined
       ? 0
       : [
@@ -40,14 +43,15 @@ function keyTuple(key: StockKey): Fields {
             : [...transit].map(([id, each]) => [id, each.shipped, each.arrived, each.shippedAt, each.eta ?? null]),
           ...LATER.map((bucket) => rare[bucket]),
         ],
+    ...(rare === undefined || rare.moved.length === 0 ? [] : [rare.moved]),
   ];
 }
 
-function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, count, rare]: KeyTuple): void {
+function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, count, rare, moved]: KeyTuple): void {
   const key = book.addKey(entry, location);
   key.base = base;
   key.movements = movements;
-  if (count !== 0) key.count = { at: count[0], id: count[1], counted: count[2] };
+  if (count !== 0) key.count = { at: count[0], own: count[3], id: count[1], counted: count[2] };
   if (rare !== 0) {
     key.rare = emptyRare();
     const transit = rare[FIRST.length] as 0 | TransitTuple[];
@@ -55,6 +59,10 @@ function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, c
     for (const [at, bucket] of FIRST.entries()) key.rare[bucket] = rare[at] as number;
     for (const [at, bucket] of LATER.entries())
       key.rare[bucket] = (rare[FIRST.length + 1 + at] as number | undefined) ?? 0;
+  }
+  if (moved !== undefined) {
+    key.rare ??= emptyRare();
+    key.rare.moved = moved;
   }
   key.sellable = sellableFromParts(key);
 }

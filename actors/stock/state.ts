@@ -12,9 +12,15 @@ import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 /** Shared by all keys without movements, because most of a million actors are quiet. */
 const NO_MOVEMENTS: readonly number[] = [];
 
-/** The count that sellable is based on, which is the latest by (at, id). */
-export interface CountRegister {
+/** When a movement or a count happened, in microseconds since 1970. */
+export interface Moment {
   readonly at: number;
+  /** occurredAt of what the clock rule moved to `at`. It is later than `at`, and orders all that was moved there. */
+  readonly own?: number | undefined;
+}
+
+/** The count that sellable is based on, which is the latest by (at, own, id). */
+export interface CountRegister extends Moment {
   readonly id: string;
   readonly counted: number;
 }
@@ -34,13 +40,15 @@ export const RARE_BUCKETS = ON_HAND_BUCKETS.filter((bucket) => bucket !== 'sella
 
 /** State that few stock keys have. It is kept apart so that the other keys stay small. */
 export interface RareState extends Record<RareBucket, number> {
+  /** Those of the key's movements that the clock rule moved, in order: [at, own, delta, at, own, delta …]. */
+  moved: readonly number[];
   transit: Map<string, Transit> | undefined;
 }
 
 export const NO_RARE_UNITS: Readonly<Record<RareBucket, number>> = noUnits(RARE_BUCKETS);
 
 export function emptyRare(): RareState {
-  return { ...NO_RARE_UNITS, transit: undefined };
+  return { ...NO_RARE_UNITS, moved: NO_MOVEMENTS, transit: undefined };
 }
 
 /** One SKU at one location: an actor. */
