@@ -166,7 +166,7 @@ export class AnomalyKeeper implements AnomalyService {
       return this.step(id, step, person);
     },
     'anomaly.heard': async (number, heard) => {
-      this.#observers.get(number)?.hear(heard.map((each) => ({ ...each, device: each.device })));
+      this.#observers.get(number)?.hear(heard.map((each) => ({ ...each, device: each.device, clock: each.clock })));
       return {};
     },
   };

@@ -23,7 +23,7 @@ import { LocationClocks } from './detect/location-clock.ts';
 import { judgePrice } from './detect/price.ts';
 import { judgeReturn, judgeSale, judgeSilenceOfKeys, judgeStock } from './detect/sales.ts';
 import { type Heard, Sightings } from './detect/sightings.ts';
-import { ReportingSources } from './sources.ts';
+import { ReportingSources, type SourceClock } from './sources.ts';
 
 const VERSION = 1;
 /** The version and the byte length of the rows, which precede the rows. */
@@ -79,6 +79,11 @@ export class AnomalyObserver implements PartitionObserver {
   /** Takes sightings, from any partition, of a location whose home is this partition. */
   hear(heard: readonly Heard[]): void {
     for (const each of heard) this.#sources.hear(each);
+  }
+
+  /** The clocks of the locations' devices whose home is this partition. */
+  clocks(): SourceClock[] {
+    return this.#sources.clocks();
   }
 
   /** Judges anomalies that arise or end with time alone. @param nowMs wall time, in milliseconds since 1970 */
@@ -161,9 +166,13 @@ export class AnomalyObserver implements PartitionObserver {
     return kept;
   }
 
-  load(book: StockBook, kept: Uint8Array | undefined): void {
+  load(book: StockBook, kept: Uint8Array | undefined, latest?: number): void {
     // Unreadable state is dropped, and the detectors start empty (AW1).
     if (kept === undefined || kept[0] !== VERSION || !this.#read(book, kept)) this.#beginAnew(book);
+    if (latest !== undefined) {
+      this.#context.clocks.moveBack(latest);
+      this.#context.states.moveBack(latest);
+    }
     // Balance alarms follow from the book, so every key that may need one is judged (AW2).
     for (const entry of book.skus.values()) {
       for (const key of entry.keys)

@@ -127,7 +127,8 @@ export class Rules {
   #take(entries: readonly RulesEntry[]): void {
     this.#entries = entries;
     const latest = this.latestOf();
-    if (latest !== undefined) this.#entries = entries.map((entry) => (entry.version < 3 ? { ...entry, latest } : entry));
+    if (latest !== undefined)
+      this.#entries = entries.map((entry) => (entry.version < 3 ? { ...entry, latest } : entry));
   }
 
   #entryAt(stream: FactStream, seq: number, micros: number): RulesEntry {

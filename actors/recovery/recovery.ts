@@ -287,7 +287,8 @@ async function fill(
   manifest: Manifest,
 ): Promise<void> {
   await loadStored(deps.store, manifest, partition.books, deps.factIds, deps.rules);
-  partition.observer?.load(partition.book, await loadObserver(deps.store, manifest));
+  const kept = await loadObserver(deps.store, manifest);
+  partition.observer?.load(partition.book, kept, deps.rules.latestOf(manifest.horizonsKnown));
   Object.assign(partition.positions, manifest.positions);
   Object.assign(partition.loadedPositions, manifest.positions);
   partition.journalSeq = manifest.journalSeq;

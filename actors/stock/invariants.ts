@@ -75,7 +75,8 @@ function isPart({ movements, rare }: StockKey): boolean {
   for (let i = 0; i < moved.length; i += 3) {
     const [at, own] = [moved[i] as number, moved[i + 1] as number];
     if (!moments.has(at) || own <= at) return false;
-    if (i > 0 && (at < (moved[i - 3] as number) || (at === moved[i - 3] && own <= (moved[i - 2] as number)))) return false;
+    if (i > 0 && (at < (moved[i - 3] as number) || (at === moved[i - 3] && own <= (moved[i - 2] as number))))
+      return false;
   }
   return moved.every(Number.isSafeInteger);
 }

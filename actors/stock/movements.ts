@@ -74,8 +74,7 @@ export function moveBack(key: StockKey, latest: number): boolean {
   for (const transit of shipped) transit.shippedAt = latest;
   if (end === all.length && (count === undefined || count.at <= latest)) return shipped.length > 0;
   key.movements = all.slice(0, end);
-  for (let i = end; i < all.length; i += 2)
-    move(key, { at: latest, own: all[i] as number }, all[i + 1] as number);
+  for (let i = end; i < all.length; i += 2) move(key, { at: latest, own: all[i] as number }, all[i + 1] as number);
   if (count !== undefined && count.at > latest) key.count = { ...count, at: latest, own: count.at };
   key.sellable = sellableFromParts(key);
   return true;
@@ -91,7 +90,8 @@ function isSame(one: Moment, other: Moment): boolean {
   return one.at === other.at && one.own === other.own;
 }
 
-function isAfter({ at, own = at }: Moment, than: Moment): boolean {
+/** Whether something happened after something else. */
+export function isAfter({ at, own = at }: Moment, than: Moment): boolean {
   return at !== than.at ? at > than.at : own > (than.own ?? than.at);
 }
 
@@ -124,8 +124,7 @@ function sumAfter({ movements, rare }: StockKey, { at, own = at }: Moment): numb
 function withMoved(all: readonly number[], at: number, own: number, delta: number): readonly number[] {
   let i = all.length;
   while (i > 0 && isAfter({ at: all[i - 3] as number, own: all[i - 2] as number }, { at, own })) i -= 3;
-  if (i > 0 && all[i - 3] === at && all[i - 2] === own)
-    return all.with(i - 1, (all[i - 1] as number) + delta);
+  if (i > 0 && all[i - 3] === at && all[i - 2] === own) return all.with(i - 1, (all[i - 1] as number) + delta);
   return all.toSpliced(i, 0, at, own, delta);
 }
 

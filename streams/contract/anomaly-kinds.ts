@@ -14,6 +14,7 @@ export const ANOMALY_KINDS = [
   'transfer_short',
   'price_deviation',
   'late_facts',
+  'clock_ahead',
   'device_silent',
   'pickup_overdue',
   'task_overdue',

@@ -49,7 +49,7 @@ export function addNodeCommands(program: Command, run: CliRun): void {
     .option('--format <format>', 'online-retail or facts; without it the file tells')
     .option('--speed <n>', '60 plays an hour in a minute; max (default) does not wait')
     .option('--location <id>', 'where the facts of a file without locations happened')
-    .option('--from-now', 'move the stamps so that the first fact happens now')
+    .option('--from-now', 'stamp the facts by the clock of the replay, so that none lies in the future')
     .option('--http <host:port>', 'the node to send to (HOLDFAST_HTTP)')
     .option('--json', 'print the counts as JSON')
     .action(async (files: string[], { format, speed, location, fromNow, http, json }: ReplayOptions) => {

@@ -150,7 +150,9 @@ it('is in the snapshot with its items, and a change of it alone makes another on
 it('is refused by a program that does not know it, in the snapshot and in the journal', async () => {
   const { store, manifest } = await snapshotOf(filled());
   const other = new Partition(0);
-  await expect(loadStored(store, await manifest(), other.books, new FactIds(), new Rules())).rejects.toThrow(SnapshotError);
+  await expect(loadStored(store, await manifest(), other.books, new FactIds(), new Rules())).rejects.toThrow(
+    SnapshotError,
+  );
   const bytes = encodeRecord({ writer: 'w', n: 1, before: '', decisions: [noted('fragile')] }, forms);
   expect(() => decodeRecord(bytes)).toThrow('unknown kind 100');
   expect(() => foldDecision(other, noted('fragile'))).toThrow('no domain knows a decision noted');

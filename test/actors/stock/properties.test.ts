@@ -31,7 +31,16 @@ const hereOf = fc.constantFrom('mug', 'pan');
 const movedOf = fc.record({ at: fc.constantFrom(3, 5), own: fc.integer({ min: 9, max: 11 }) });
 
 const anyFact: fc.Arbitrary<(id: string) => Fact> = fc
-  .tuple(hereOf, placeOf, fc.oneof(momentOf.map((at) => ({ at })), movedOf), qtyOf, qtyOf)
+  .tuple(
+    hereOf,
+    placeOf,
+    fc.oneof(
+      momentOf.map((at) => ({ at })),
+      movedOf,
+    ),
+    qtyOf,
+    qtyOf,
+  )
   .chain(([sku, location, moment, qty, other]) => {
     const common = { sku, location, ...moment };
     const damaged = other % 3;
