@@ -29,6 +29,7 @@ import type { Alarm } from './detect/alarms.ts';
 import type { Heard } from './detect/sightings.ts';
 import { type Person, type PersonStep, reconciled, type StoredAnomaly, shown, stepped } from './lifecycle.ts';
 import { AnomalyObserver } from './observer.ts';
+import type { SourceClock } from './sources.ts';
 
 export interface AnomalyQuery {
   /** Without it, every state except resolved. */
@@ -108,6 +109,11 @@ export class AnomalyKeeper implements AnomalyService {
     const observer = new AnomalyObserver(partition, { parameters, laneTimeMs });
     this.#observers.set(partition, observer);
     return observer;
+  }
+
+  /** The clocks of the devices at the locations whose home is a partition held here. */
+  clocks(partition: number): SourceClock[] {
+    return this.#observers.get(partition)?.clocks() ?? [];
   }
 
   start(owned: OwnedPartitions): void {

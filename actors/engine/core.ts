@@ -65,6 +65,7 @@ export interface Core {
   readonly handlers: PeerHandlers<CoreOperation>;
   /** Whether requests from other nodes for a partition are answered here. */
   readonly serves: (partition: number) => boolean;
+  readonly rules: Pick<Rules, 'newest' | 'latestOf'>;
 }
 
 /** Builds a core. Nothing runs before `engine.start()`. */
@@ -150,7 +151,7 @@ export function buildCore(deps: CoreDeps): Core {
       return places === undefined ? { verdict: found?.[0] } : { verdicts: found };
     },
   };
-  return { ownership, engine, router, facts, handlers, serves };
+  return { ownership, engine, router, facts, handlers, serves, rules };
 }
 
 /** How far this owner has come, for commands that read the streams. */

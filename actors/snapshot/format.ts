@@ -15,8 +15,8 @@ import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
 import { at } from '../../streams/assert.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
 import type { Books } from '../book/books.ts';
-import type { Rules } from '../idempotency/rules.ts';
 import type { PageItem } from '../book/pages.ts';
+import type { Rules } from '../idempotency/rules.ts';
 import { type SnapshotKey, sha256 } from './seal.ts';
 
 const VERSION = 2;

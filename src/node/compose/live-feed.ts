@@ -1,5 +1,6 @@
 /** Connects the live feed to a running node: to its engine, its process and its servers. Also builds the KPIs for /metrics. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { SourceClock } from '../../../actors/anomaly/sources.ts';
 import type { Core } from '../../../actors/engine/core.ts';
 import type { PartitionSet } from '../../../actors/partition/partition-set.ts';
 import { FACT_STREAM_NAMES, PARKED_STREAM } from '../../../config/topology.ts';
@@ -56,11 +57,12 @@ export interface LiveSystemDeps {
   readonly clock: Clock;
   readonly broker: NatsBroker;
   readonly peers: NatsPeers;
-  readonly core: Pick<Core, 'engine' | 'serves' | 'ownership'>;
+  readonly core: Pick<Core, 'engine' | 'serves' | 'ownership' | 'rules'>;
   readonly counts: LiveCounts;
   readonly interest: SkuInterests;
   readonly metrics: Metrics;
   readonly anomalies: AnomalySource;
+  readonly clocks: (partition: number) => readonly SourceClock[];
   readonly durability: string;
   /** Called for a bug in the program, after which a topic misses one value. */
   readonly failed: (error: unknown) => void;
@@ -81,8 +83,11 @@ export function buildLiveFeed(deps: LiveSystemDeps): LiveFeed {
     served: (number) => {
       const partition = core.serves(number) ? core.engine.partitions.get(number) : undefined;
       const kpi = partition === undefined ? undefined : kpiOf(partition);
-      return partition === undefined || kpi === undefined ? undefined : { book: partition.book, kpi };
+      return partition === undefined || kpi === undefined
+        ? undefined
+        : { book: partition.book, kpi, clocks: () => deps.clocks(number) };
     },
+    clockRule: () => ({ slackMs: core.rules.newest.slackMs, movedTo: core.rules.latestOf() }),
     report: reporter(deps, () => feed.hub.size),
     outcomes: RESERVATION_OUTCOMES,
     anomalies,
