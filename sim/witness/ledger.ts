@@ -1,5 +1,6 @@
 /**
  * The stock that the stored facts add up to, by definition. The first fact stored under an id counts once, and counts apply by their time.
+ * A fact that happened more than the clock slack after it was stored counts as of when it was stored.
  * It is slow and plain on purpose, so that it is easy to trust.
  */
 export interface SentFact {
@@ -21,15 +22,26 @@ export interface SentFact {
   readonly reason?: string;
 }
 
+/** How far a clock is believed, in milliseconds. */
+const SLACK_MS = 300_000;
+
+interface Dated {
+  readonly fact: SentFact;
+  /** When it counts, and what its device said, in milliseconds since 1970. */
+  readonly atMs: number;
+  readonly ownMs: number;
+}
+
 export class Ledger {
   readonly facts = new Map<string, SentFact>();
   /** Ids under which a different fact was stored later, one entry for each. */
   readonly conflicts: string[] = [];
-  readonly #byKey = new Map<string, SentFact[]>();
+  readonly #byKey = new Map<string, Dated[]>();
   readonly #sold = new Map<string, number>();
   readonly #sellable = new Map<string, number>();
 
-  take(fact: SentFact): void {
+  /** @param storedMs milliseconds since 1970 */
+  take(fact: SentFact, storedMs: number): void {
     const known = this.facts.get(fact.id);
     if (known !== undefined) {
       if (JSON.stringify(known) !== JSON.stringify(fact)) this.conflicts.push(fact.id);
@@ -38,7 +50,8 @@ export class Ledger {
     this.facts.set(fact.id, fact);
     const key = `${fact.sku} ${fact.location}`;
     const all = this.#byKey.get(key) ?? [];
-    all.push(fact);
+    const ownMs = Date.parse(fact.occurredAt);
+    all.push({ fact, atMs: ownMs > storedMs + SLACK_MS ? storedMs : ownMs, ownMs });
     this.#byKey.set(key, all);
     this.#sellable.delete(key);
     if (fact.reservation !== undefined) {
@@ -77,13 +90,13 @@ export class Ledger {
   }
 }
 
-function sellableOf(facts: readonly SentFact[]): number {
-  const at = (fact: SentFact) => Date.parse(fact.occurredAt);
-  const counts = facts.filter((fact) => fact.type === 'count');
-  counts.sort((a, b) => at(a) - at(b) || (a.id < b.id ? -1 : 1));
+function sellableOf(facts: readonly Dated[]): number {
+  const later = (a: Dated, b: Dated) => a.atMs - b.atMs || a.ownMs - b.ownMs;
+  const counts = facts.filter(({ fact }) => fact.type === 'count');
+  counts.sort((a, b) => later(a, b) || (a.fact.id < b.fact.id ? -1 : 1));
   const count = counts.at(-1);
-  const since = facts.filter((fact) => fact.type !== 'count' && (count === undefined || at(fact) > at(count)));
-  return since.reduce((sum, fact) => sum + moved(fact), count?.counted ?? 0);
+  const since = facts.filter((each) => each.fact.type !== 'count' && (count === undefined || later(each, count) > 0));
+  return since.reduce((sum, { fact }) => sum + moved(fact), count?.fact.counted ?? 0);
 }
 
 function moved(fact: SentFact): number {
