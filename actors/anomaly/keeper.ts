@@ -30,6 +30,7 @@ import type { Alarm } from './detect/alarms.ts';
 import type { Heard } from './detect/sightings.ts';
 import { type Person, type PersonStep, reconciled, type StoredAnomaly, shown, stepped } from './lifecycle.ts';
 import { AnomalyObserver } from './observer.ts';
+import type { SourceClock } from './sources.ts';
 
 export interface AnomalyQuery {
   /** Without it, every state except resolved. */
@@ -112,6 +113,11 @@ export class AnomalyKeeper implements AnomalyService {
     return observer;
   }
 
+  /** The clocks of the devices at the locations whose home is a partition held here. */
+  clocks(partition: number): SourceClock[] {
+    return this.#observers.get(partition)?.clocks() ?? [];
+  }
+
   start(owned: OwnedPartitions): void {
     this.#owned = owned;
     this.#loop = this.#rounds();
@@ -168,7 +174,7 @@ export class AnomalyKeeper implements AnomalyService {
       return this.step(id, step, person);
     },
     'anomaly.heard': async (number, heard) => {
-      this.#observers.get(number)?.hear(heard.map((each) => ({ ...each, device: each.device })));
+      this.#observers.get(number)?.hear(heard.map((each) => ({ ...each, device: each.device, clock: each.clock })));
       return {};
     },
   };

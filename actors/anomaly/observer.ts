@@ -28,7 +28,7 @@ import { judgePrice } from './detect/price.ts';
 import { judgeReturn, judgeSale, judgeSilenceOfKeys, judgeStock } from './detect/sales.ts';
 import { type Heard, Sightings } from './detect/sightings.ts';
 import { judgeParked } from './parked-facts.ts';
-import { ReportingSources } from './sources.ts';
+import { ReportingSources, type SourceClock } from './sources.ts';
 
 const VERSION = 1;
 /** The version and the byte length of the rows, which precede the rows. */
@@ -94,6 +94,11 @@ export class AnomalyObserver implements PartitionObserver {
   /** Judges the parked facts of locations whose home is this partition. */
   judgeParked(parked: ParkedCauses): void {
     this.#parkedSeen = judgeParked(this.#context.alarms, parked, this.#parkedSeen);
+  }
+
+  /** The clocks of the locations' devices whose home is this partition. */
+  clocks(): SourceClock[] {
+    return this.#sources.clocks();
   }
 
   /** Judges what changed, and anomalies that arise or end with time alone. @param nowMs wall time, in milliseconds since 1970 */
@@ -187,11 +192,15 @@ export class AnomalyObserver implements PartitionObserver {
     return kept;
   }
 
-  load(book: StockBook, kept: Uint8Array | undefined): void {
+  load(book: StockBook, kept: Uint8Array | undefined, latest?: number): void {
     this.#changed.clear();
     this.#parkedSeen = -1;
     // Unreadable state is dropped, and the detectors start empty (AW1).
     if (kept === undefined || kept[0] !== VERSION || !this.#read(book, kept)) this.#beginAnew(book);
+    if (latest !== undefined) {
+      this.#context.clocks.moveBack(latest);
+      this.#context.states.moveBack(latest);
+    }
     // Balance alarms follow from the book, so every key that may need one is judged (AW2).
     for (const entry of book.skus.values()) {
       for (const key of entry.keys)

@@ -1,5 +1,5 @@
 /**
- * Detects device_silent and late_facts: a source (a location, or a device at one) that no longer reports as it used to. The location's home
+ * Detects device_silent, late_facts and clock_ahead: a source (a location, or a device at one) that no longer reports as it used to, or whose clock is wrong. The location's home
  * partition judges its sources, from the sightings of all partitions.
  *
  * Model of silence: for each hour of the week, learn in how many of its minutes the source is heard, as an exponentially weighted mean over
@@ -11,14 +11,17 @@
  * Model of lateness: the exponentially weighted share of the source's facts that came at least `lateMs` later than the fastest fact of its
  * location. It has a threshold to raise and a lower one to clear.
  *
+ * A clock is ahead as long as the latest stored fact happened later than the clock slack after it was stored. A clock that is behind, and a
+ * source that always sends late, look the same: by its least lag of a day.
+ *
  * Time is the source's own (location-clock.ts, PL1). Hearing a minute twice is harmless because minutes form a set.
  */
 
 import { ANOMALY_BOUNDS } from '../../config/anomalies.ts';
 import { present } from '../../streams/assert.ts';
-import { type DetectorContext, rounded } from './detect/context.ts';
+import { counted, type DetectorContext, rounded } from './detect/context.ts';
 import { silenceTail } from './detect/probability.ts';
-import type { Heard } from './detect/sightings.ts';
+import { type ClockReading, dayOf, type Heard } from './detect/sightings.ts';
 
 const MINUTE = 60_000_000;
 const HOUR = 60 * MINUTE;
@@ -44,6 +47,19 @@ interface Source {
   hour: number;
   minutes: number;
   recent: number[];
+  /** The latest reading of its clock, and its least lag of the day before that on which it was heard. */
+  clock?: ClockReading | undefined;
+  lagBefore?: number | undefined;
+}
+
+/** How a source's clock compares with the times at which its facts are stored. */
+export interface SourceClock {
+  readonly location: string;
+  readonly device: string | undefined;
+  /** How far it is ahead, in microseconds; 0 if it is not. */
+  readonly ahead: number;
+  /** Least lag of a fact in the latest whole day in which it was heard, otherwise in the first one; in microseconds. */
+  readonly lag: number;
 }
 
 export class ReportingSources {
@@ -72,6 +88,13 @@ export class ReportingSources {
     source.recordedAt = Math.max(source.recordedAt, heard.recordedAt);
     for (const minute of heard.minutes) this.#learn(source, minute);
     this.#judgeLate(source, heard);
+    if (heard.clock !== undefined) this.#judgeClock(source, heard.clock);
+  }
+
+  clocks(): SourceClock[] {
+    return [...this.#sources.values()].flatMap(({ location, device, clock, lagBefore }) =>
+      clock === undefined ? [] : [{ location, device, ahead: clock.ahead, lag: lagBefore ?? clock.lag }],
+    );
   }
 
   /** The own time up to which silence counts. A device's silence counts only until its location was last heard. */
@@ -164,6 +187,7 @@ export class ReportingSources {
     this.#sources.delete(name);
     this.#context.alarms.clear('device_silent', name);
     this.#context.alarms.clear('late_facts', name);
+    this.#context.alarms.clear('clock_ahead', name);
   }
 
   #learn(source: Source, minute: number): void {
@@ -213,6 +237,31 @@ export class ReportingSources {
     } else if (source.lateShare <= parameters.lateClearShare) alarms.clear('late_facts', name);
   }
 
+  /** Partitions report separately, so an older reading than the latest one judges nothing. */
+  #judgeClock(source: Source, heard: ClockReading): void {
+    const { clock = heard } = source;
+    const [day, before] = [dayOf(heard.recordedAt), dayOf(clock.recordedAt)];
+    if (day < before) return;
+    if (day > before) source.lagBefore = clock.lag;
+    const lag = day > before ? heard.lag : Math.min(heard.lag, clock.lag);
+    source.clock = heard.recordedAt < clock.recordedAt ? { ...clock, lag } : { ...heard, lag };
+    const { ahead, recordedAt } = source.clock;
+    const { alarms } = this.#context;
+    const name = nameOf(source);
+    if (ahead === 0) alarms.clear('clock_ahead', name);
+    else
+      alarms.raise('clock_ahead', name, {
+        location: source.location,
+        at: recordedAt,
+        episode: recordedAt,
+        severity: 'warning',
+        tell: () => ({
+          says: `The clock of ${spoken(source)} is ${span(ahead)} ahead. Its facts count as of the moment at which they were stored. Set the clock.`,
+          figures: { ...deviceOf(source), aheadSeconds: Math.round(ahead / 1e6) },
+        }),
+      });
+  }
+
   keep(): unknown[] {
     return [...this.#sources.values()].map((source): Kept => ({ ...source, week: packed(source.week) }));
   }
@@ -254,6 +303,16 @@ function nameOf({ location, device }: { location: string; device: string | undef
 
 function spoken({ location, device }: Source): string {
   return device === undefined ? location : `device ${device} at ${location}`;
+}
+
+/** A duration in words. @param micros at least a minute */
+export function span(micros: number): string {
+  for (const [unit, size] of [
+    ['day', 24 * HOUR],
+    ['hour', HOUR],
+  ] as const)
+    if (micros >= 2 * size) return `${rounded(micros / size)} ${unit}s`;
+  return counted(Math.round(micros / MINUTE), 'minute');
 }
 
 function deviceOf({ device }: Source): { device?: string } {

@@ -89,6 +89,11 @@ export class Books {
     for (const page of this.pages.list) page.dirty = false;
   }
 
+  /** Lets what is stamped later than a moment, in microseconds, count as of it. */
+  moveBack(latest: number): void {
+    for (const { domain, book } of this.#all) domain.moveBack?.(book, latest);
+  }
+
   /** Empties all books, for example after loading a snapshot that cannot be used. */
   clear(): void {
     for (const { domain, book } of this.#all) domain.clear(book);

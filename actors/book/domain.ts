@@ -42,6 +42,8 @@ export interface Domain<B extends Book = Book> {
   clear(book: B): void;
   /** Changes the book by a fact. Absent if the domain ignores facts. */
   evolveFact?(book: B, fact: Fact): void;
+  /** Lets what facts say of the time after a moment, in microseconds, count as of it. Absent if the domain keeps no such time. */
+  moveBack?(book: B, latest: number): void;
   /** Kinds of decisions that belong to this domain (DO1). */
   readonly decisions: readonly string[];
   /** Changes the book by a decision. The result depends on the book and the decision alone (DO2). */

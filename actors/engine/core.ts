@@ -65,9 +65,9 @@ export interface Core {
   readonly parked: ParkedDesk;
   /** Answers to other nodes about partitions that they believe to be owned here. */
   readonly handlers: PeerHandlers<CoreOperation>;
-  readonly rules: Pick<Rules, 'next'>;
   /** Whether requests from other nodes for a partition are answered here. */
   readonly serves: (partition: number) => boolean;
+  readonly rules: Pick<Rules, 'next' | 'newest' | 'latestOf'>;
 }
 
 /** Builds a core. Nothing runs before `engine.start()`. */

@@ -119,7 +119,8 @@ export class RulesList {
     }
     const from = entries.length === 0 ? {} : ends;
     const own = String(pieces) === String(ONE_PIECE) ? {} : { pieces };
-    return [...before, { from, horizonMs, slackMs: CLOCK_SLACK_MS, version: RULES_VERSION, ...own }];
+    const sinceMs = Math.floor(this.#deps.clock.nowMs());
+    return [...before, { from, horizonMs, slackMs: CLOCK_SLACK_MS, version: RULES_VERSION, sinceMs, ...own }];
   }
 
   /** The first sequence of each fact stream that was stored at a moment or later. Trimmed messages are never judged again. */

@@ -7,7 +7,8 @@
  * Invariants:
  *  RU1 The first entry holds from the beginning. Sequences only grow. An existing entry is never changed.
  *  RU2 An entry begins after everything that is stored when it is added. If a node has already judged a later message without the entry,
- *      `adopt` returns `late`, and the node drops its state and rebuilds it.
+ *      `adopt` returns `late`, and the node drops its state and rebuilds it. So it does for the first entry of version 3, by which what
+ *      older messages say of the time after it counts as of it.
  */
 
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
@@ -19,6 +20,10 @@ export interface Rule extends ReadingRule {
   readonly horizonMs: number | null;
   /** How far ahead a device's clock may be, in milliseconds. */
   readonly slackMs: number;
+  /**
+   * Only below version 3, once an entry of version 3 has been added: that moment, in microseconds. A later occurredAt counts as of it.
+   */
+  readonly latest?: number | undefined;
 }
 /** What an operator may change. An absent one stays as it is. */
 export interface ChangedRule {
@@ -31,6 +36,8 @@ export interface RulesEntry extends Rule {
    * microseconds, by the clock that stamps the messages.
    */
   readonly from: Readonly<Record<string, number>> | number;
+  /** When it was added, in milliseconds since 1970. Absent below version 3. */
+  readonly sinceMs?: number;
 }
 
 /** How far a state, or a copy of one, has folded the fact streams, and when. */
@@ -42,13 +49,13 @@ export interface FoldedPoint {
 export type RulesChange = 'same' | 'changed' | 'late';
 
 export class Rules {
-  #entries: readonly RulesEntry[];
+  #entries: readonly RulesEntry[] = [];
   /** The last message that was judged of each stream. */
   readonly #judged = new Map<string, { seq: number; micros: number }>();
 
   /** @param entries entries of the list. Until the list is read there are none, and nothing can be judged. */
   constructor(entries: readonly RulesEntry[] = []) {
-    this.#entries = entries;
+    this.#take(entries);
   }
 
   /** Adopts a list that was just read. Act on `late` at once, before anything else is judged or copied. */
@@ -58,9 +65,12 @@ export class Rules {
       throw new Error(
         'the list of rules, which is metadata of stream JOURNAL, has lost entries: end all nodes and restore it',
       );
-    const added = entries.slice(this.#entries.length);
-    this.#entries = entries;
+    const known = this.known;
+    const added = entries.slice(known);
+    this.#take(entries);
     if (added.length === 0) return 'same';
+    // What was folded of older messages may count as of another moment now.
+    if (known > 0 && this.latestOf(known) !== undefined) return 'late';
     const judged = [...this.#judged];
     const late = added.some((entry) => judged.some(([stream, at]) => holds(entry, stream, at.seq, at.micros)));
     // A message that an added entry holds for has already been judged without it (RU2).
@@ -89,6 +99,16 @@ export class Rules {
     return this.#entries.length;
   }
 
+  /**
+   * The moment as of which the later ones in a copy of the state count, in microseconds. Undefined if the copy has none.
+   * @param known number of entries that the copy's node knew
+   */
+  latestOf(known = 0): number | undefined {
+    const first = this.#entries.findIndex(({ version }) => version >= 3);
+    const { sinceMs } = this.#entries[first] ?? {};
+    return first < known || sinceMs === undefined ? undefined : sinceMs * 1000;
+  }
+
   get newest(): RulesEntry {
     return present(this.#entries.at(-1), 'RU1');
   }
@@ -106,6 +126,13 @@ export class Rules {
     const indexes = FACT_STREAM_NAMES.map((name) => this.#indexAt(name, (positions[name] ?? 0) + 1, atMs * 1000));
     const ahead = this.#entries.slice(Math.min(...indexes));
     return Math.max(...ahead.map(({ horizonMs }) => horizonMs ?? Number.POSITIVE_INFINITY));
+  }
+
+  #take(entries: readonly RulesEntry[]): void {
+    this.#entries = entries;
+    const latest = this.latestOf();
+    if (latest !== undefined)
+      this.#entries = entries.map((entry) => (entry.version < 3 ? { ...entry, latest } : entry));
   }
 
   #entryAt(stream: FactStream, seq: number, micros: number): RulesEntry {

@@ -63,7 +63,18 @@ export function readStored(
   }
   if (isTooOld(rule, message, fact) && !isResubmitted(rule, message, place, marks, fact))
     return { ...uncounted('too-old', 'occurredAt is older than the idempotency horizon'), fact };
-  return { ok: true, fact, content: parsed.content, value };
+  return { ok: true, fact: asOfClock(rule, message, fact), content: parsed.content, value };
+}
+
+/** The fact as of the moment at which it counts: no device's clock is believed beyond the slack after the fact was stored. */
+export function asOfClock(
+  { version, slackMs, latest = Number.POSITIVE_INFINITY }: Pick<Rule, 'version' | 'slackMs' | 'latest'>,
+  { recordedAt }: Pick<StoredMessage, 'recordedAt'>,
+  fact: Fact,
+): Fact {
+  const isAhead = version >= 3 ? fact.at > recordedAt + slackMs * 1000 : fact.at > latest;
+  // mutant: future-believed
+  return isAhead ? { ...fact, at: version >= 3 ? recordedAt : latest, own: fact.at } : fact;
 }
 
 function agrees(named: NonNullable<StoredFact['fact']>, fact: Fact): boolean {

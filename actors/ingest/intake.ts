@@ -204,7 +204,7 @@ export class Intake {
       return put('id-conflict', `the id ${fact.id} was used before with other content`);
     }
     const { recordedAt } = message;
-    this.#factIds.add(partition.number, id, content, rememberedFrom(rule, recordedAt, fact.at));
+    this.#factIds.add(partition.number, id, content, rememberedFrom(rule, recordedAt, fact.own ?? fact.at));
     foldFact(partition, fact, recordedAt);
     this.#events.applied(fact.type);
     return 'applied';

@@ -29,8 +29,11 @@ export interface PartitionObserver {
   /** The book's change set has what the fact changed. @param recordedAt when the stream stored it, in microseconds since 1970 */
   factFolded(book: StockBook, fact: Fact, recordedAt: number): void;
   decisionFolded(book: StockBook, decision: StockDecision): void;
-  /** The book was emptied or loaded. `kept` is what `keep` returned for that snapshot; undefined if nothing usable was stored. */
-  load(book: StockBook, kept: Uint8Array | undefined): void;
+  /**
+   * The book was emptied or loaded. `kept` is what `keep` returned for that snapshot; undefined if nothing usable was stored. What it says of
+   * the time after `latest`, in microseconds, counts as of that.
+   */
+  load(book: StockBook, kept: Uint8Array | undefined, latest?: number): void;
   /** Encodes the state to keep over a restart. Runs in the turn of a snapshot, so it must not take longer than encoding a page. */
   keep(): Uint8Array;
 }

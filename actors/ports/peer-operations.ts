@@ -85,6 +85,7 @@ const heard = z.object({
   at: z.number(),
   lag: z.number(),
   recordedAt: z.number(),
+  clock: z.object({ ahead: z.number(), lag: z.number(), recordedAt: z.number() }).optional(),
 });
 
 /** The place of a step among all steps of its key: moment, rank, id, number (actors/ports/explain-page.ts). */

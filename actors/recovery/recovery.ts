@@ -56,7 +56,7 @@ export interface LoadingDeps {
   readonly created: Readonly<Record<string, string>>;
   /** Current last sequence of every stream. */
   readonly lastSeqs: Readonly<Record<string, number>>;
-  readonly rules: Pick<Rules, 'changedBy' | 'widestMs'>;
+  readonly rules: Pick<Rules, 'changedBy' | 'widestMs' | 'latestOf'>;
   readonly note: (message: string, detail: Record<string, unknown>) => void;
   /** Sequence up to which each stream may have been trimmed. If undefined, nothing was trimmed. */
   readonly floors?: Floors;
@@ -99,7 +99,7 @@ async function loadFromBaselines(deps: LoadingDeps, { partition, snapshotter }: 
   for (const { baseline, part } of deps.baselines ?? []) {
     try {
       const bytes = await part(partition.number);
-      const manifest = loadPart(bytes, partition, deps.factIds);
+      const manifest = loadPart(bytes, partition, deps.factIds, deps.rules);
       await check(deps, partition.number, manifest);
       auditIfSuspect(deps, partition);
       partition.observer?.load(partition.book, undefined);
@@ -286,8 +286,9 @@ async function fill(
   snapshotter: Snapshotter,
   manifest: Manifest,
 ): Promise<void> {
-  await loadStored(deps.store, manifest, partition.books, deps.factIds);
-  partition.observer?.load(partition.book, await loadObserver(deps.store, manifest));
+  await loadStored(deps.store, manifest, partition.books, deps.factIds, deps.rules);
+  const kept = await loadObserver(deps.store, manifest);
+  partition.observer?.load(partition.book, kept, deps.rules.latestOf(manifest.horizonsKnown));
   Object.assign(partition.positions, manifest.positions);
   Object.assign(partition.loadedPositions, manifest.positions);
   partition.journalSeq = manifest.journalSeq;

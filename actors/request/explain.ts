@@ -62,7 +62,7 @@ export interface ExplainDeps extends ReadingDeps {
   readonly partitions: number;
   /** Marks that cover everything the partition has folded. */
   readonly marks: ParkMarks;
-  readonly rules: Pick<Rules, 'at'>;
+  readonly rules: Pick<Rules, 'at' | 'latestOf'>;
 }
 type Totals = Record<MovedBucket, number>;
 type Change = Readonly<Partial<Totals>>;
@@ -317,13 +317,13 @@ async function readFacts(
 }
 
 /** Returns the oldest baseline that covers what was trimmed; undefined if nothing was. Rejects if no baseline covers it. */
-async function openingOf({ broker, baselines, partition }: ExplainDeps): Promise<Opening | undefined> {
+async function openingOf({ broker, baselines, partition, rules }: ExplainDeps): Promise<Opening | undefined> {
   const floors = pointOf({ ...floorsOf(await readStreams(broker)), [JOURNAL_STREAM]: 0 });
   if (covers(pointOf({}), floors)) return undefined;
   for (const { baseline, part } of (await baselines(() => undefined)).reverse()) {
     if (!covers(baseline, floors)) continue;
     const [fresh, factIds] = [new Partition(partition.number), new FactIds()];
-    loadPart(await part(partition.number), fresh, factIds);
+    loadPart(await part(partition.number), fresh, factIds, rules);
     return {
       id: baseline.id,
       atMs: baseline.atMs,

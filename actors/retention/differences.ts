@@ -69,17 +69,21 @@ function comparable(a: StockKey, b: StockKey): [string, string] {
 }
 
 function keyText(key: StockKey, before: number): string {
-  const copy = { base: key.base, movements: key.movements, count: key.count } as StockKey;
+  const { base, movements, count, rare } = key;
+  const copy = { base, movements, count, rare: rare === undefined ? undefined : { ...rare } } as StockKey;
   compact(copy, before);
   return JSON.stringify({
     ...unitsOnHand(key),
     held: key.held,
     allocated: key.allocated,
     inTransit: inTransit(key),
-    corrections: (key.rare?.corrections ?? []).map(({ transfer, at, qty }) => [transfer.id, at, qty].join()).sort(),
-    count: key.count === undefined ? 0 : [key.count.at, key.count.id, key.count.counted],
+    corrections: (key.rare?.corrections ?? [])
+      .map(({ transfer, at, own, qty }) => [transfer.id, at, own, qty].join())
+      .sort(),
+    count: count === undefined ? 0 : [count.at, count.id, count.counted, count.own],
     base: copy.base,
     movements: copy.movements,
+    moved: copy.rare?.moved ?? [],
   });
 }
 

@@ -108,7 +108,7 @@ export async function makeBaseline(deps: MakeBaselineDeps): Promise<MadeBaseline
   // Read every part back into a fresh book and compare it with its source.
   for (const { partition, factIds } of rebuild.partitions) {
     const [again, ids] = [new Partition(partition.number), new FactIds()];
-    loadPart(await store.part(baseline, partition.number), again, ids);
+    loadPart(await store.part(baseline, partition.number), again, ids, keeping.rules);
     const other = differences({ book: again.book, factIds: ids }, { book: partition.book, factIds }, STRICT)[0];
     const breach = audit(again.book)[0]?.what ?? other?.what;
     if (breach !== undefined)
@@ -196,7 +196,7 @@ async function rebuilt(
   const rebuild = new Rebuild({ broker, clock, ...keeping, skips: admission.skips, marks, dated: false });
   if (before !== undefined)
     for (const { partition, factIds } of rebuild.partitions)
-      loadPart(await store.part(before, partition.number), partition, factIds);
+      loadPart(await store.part(before, partition.number), partition, factIds, keeping.rules);
   const chain = new ChainAudit(before, 0, admission);
   await rebuild.advance(
     () => cut,

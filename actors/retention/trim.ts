@@ -92,7 +92,11 @@ async function chosen({ store, older, rules }: TrimDeps): Promise<Baseline> {
 }
 
 /** Reads every partition back. Throws a TrimError if the baseline cannot be loaded or belongs to other streams. */
-async function verifyWhole(store: BaselineStore, baseline: Baseline, { broker, partitions }: TrimDeps): Promise<void> {
+async function verifyWhole(
+  store: BaselineStore,
+  baseline: Baseline,
+  { broker, partitions, rules }: TrimDeps,
+): Promise<void> {
   if (baseline.partitions !== partitions)
     throw new TrimError(
       `baseline ${baseline.id} is of ${baseline.partitions} partitions, the settings say ${partitions}`,
@@ -107,7 +111,7 @@ async function verifyWhole(store: BaselineStore, baseline: Baseline, { broker, p
   for (let number = 0; number < partitions; number++) {
     const partition = new Partition(number);
     try {
-      const manifest = loadPart(await store.part(baseline, number), partition, new FactIds());
+      const manifest = loadPart(await store.part(baseline, number), partition, new FactIds(), rules);
       if (!covers(manifest, baseline) || !covers(baseline, manifest)) throw new Error('it stands at another point');
     } catch (error) {
       throw new TrimError(`baseline ${baseline.id}, partition ${number}: ${(error as Error).message}`, {

@@ -11,6 +11,7 @@
 import { createHash } from 'node:crypto';
 import type { Point } from '../../streams/read/position.ts';
 import type { FactIds } from '../idempotency/fact-ids.ts';
+import type { Rules } from '../idempotency/rules.ts';
 import type { ChainState } from '../log/chain.ts';
 import type { Partition } from '../partition/partition.ts';
 import {
@@ -123,7 +124,12 @@ export function encodePart(partition: Partition, factIds: FactIds, whole: Whole)
 }
 
 /** Loads one partition into an empty book and returns its manifest. Throws a SnapshotError if any part is missing or damaged. */
-export function loadPart(bytes: Uint8Array, partition: Partition, factIds: FactIds): Manifest {
+export function loadPart(
+  bytes: Uint8Array,
+  partition: Partition,
+  factIds: FactIds,
+  rules: Pick<Rules, 'latestOf'>,
+): Manifest {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (buffer.length < 4) throw new SnapshotError('it is too short');
   const end = 4 + buffer.readUInt32BE(0);
@@ -138,6 +144,7 @@ export function loadPart(bytes: Uint8Array, partition: Partition, factIds: FactI
   loadPages(
     partition.books,
     manifest.pages.map((ref) => ({ page: ref.page, bytes: next(ref) })),
+    rules.latestOf(manifest.horizonsKnown),
   );
   for (const ref of manifest.ids) factIds.load(partition.number, idWords(next(ref)), ref.latest);
   Object.assign(partition.positions, manifest.positions);

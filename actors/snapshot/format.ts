@@ -16,6 +16,7 @@ import { at } from '../../streams/assert.ts';
 import type { ChainTip } from '../../streams/journal/record.ts';
 import type { Books } from '../book/books.ts';
 import type { PageItem } from '../book/pages.ts';
+import type { Rules } from '../idempotency/rules.ts';
 import { type SnapshotKey, sha256 } from './seal.ts';
 
 const VERSION = 2;
@@ -137,13 +138,21 @@ export function encodePage(books: Books, items: Iterable<PageItem>): Buffer {
   return Buffer.from(packr.pack(Array.from(items, (item) => books.tupleOf(item))));
 }
 
-/** Decodes pages into empty books. Throws a SnapshotError for an item that no domain knows. */
-export function loadPages(books: Books, pages: readonly { page: number; bytes: Buffer }[]): void {
+/**
+ * Decodes pages into empty books. Throws a SnapshotError for an item that no domain knows.
+ * @param latest what the pages say of the time after it counts as of it (Rules.latestOf)
+ */
+export function loadPages(
+  books: Books,
+  pages: readonly { page: number; bytes: Buffer }[],
+  latest: number | undefined,
+): void {
   const items = pages.flatMap(({ page, bytes }) =>
     (packr.unpack(bytes) as (readonly unknown[])[]).map((tuple) => ({ page, tuple })),
   );
   try {
     books.load(items);
+    if (latest !== undefined) books.moveBack(latest);
   } catch (error) {
     throw new SnapshotError((error as Error).message, { cause: error });
   }
@@ -160,6 +169,7 @@ export async function loadStored(
   manifest: Manifest,
   books: Books,
   factIds: { load(partition: number, words: Uint32Array, latest: number): void },
+  rules: Pick<Rules, 'latestOf'>,
 ): Promise<void> {
   const refs = [...manifest.pages, ...manifest.ids];
   const blobs = await store.read(
@@ -170,6 +180,7 @@ export async function loadStored(
   loadPages(
     books,
     manifest.pages.map((ref, i) => ({ page: ref.page, bytes: at(whole, i) })),
+    rules.latestOf(manifest.horizonsKnown),
   );
   manifest.ids.forEach((ref, i) => {
     // mutant: ids-not-loaded

@@ -2,7 +2,9 @@
 import type { Book } from '../book/domain.ts';
 import { LARGE_ITEM, Pages } from '../book/pages.ts';
 import { ChangeSet } from './changes.ts';
+import { moveBack } from './movements.ts';
 import { type CoordinatorEntry, type ReservationPart, SkuEntry, StockKey, type TransferRecord } from './state.ts';
+import { moveTransfersBack } from './supply/move-back.ts';
 
 /** Lists of up to this many keys keep their exact size. */
 const FEW = 8;
@@ -40,6 +42,21 @@ export class StockBook implements Book {
   get version(): string {
     // mutant: version-without-epoch
     return `${this.epoch}.${this.seq}`;
+  }
+
+  /** Lets what facts say of the time after `latest`, in microseconds, count as of it. */
+  moveBack(latest: number): void {
+    for (const entry of this.skus.values()) {
+      // Each key must be moved, so this cannot stop at the first one.
+      const moved = entry.keys.filter((key) => moveBack(key, latest));
+      if (moveTransfersBack(entry, latest) || moved.length > 0) this.pages.touch(entry);
+    }
+    const latestMs = Math.floor(latest / 1000);
+    for (const part of this.parts.values()) {
+      if (part.soldAtMs <= latestMs) continue;
+      this.pages.touch(part);
+      part.soldAtMs = latestMs;
+    }
   }
 
   /** Must be called before a key changes. */

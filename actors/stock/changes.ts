@@ -14,6 +14,7 @@ import { inTransit } from './availability.ts';
 import { bookAsOf } from './movements.ts';
 import {
   type CountRegister,
+  type Moment,
   NO_RARE_UNITS,
   type PartLine,
   type RareBucket,
@@ -135,10 +136,10 @@ export class ChangeSet {
     this.part = kept;
   }
 
-  noteCount(key: StockKey, at: number): void {
+  noteCount(key: StockKey, moment: Moment): void {
     if (this.at(0).isNew) return;
     this.#counted.register = key.count;
-    this.#counted.book = bookAsOf(key, at);
+    this.#counted.book = bookAsOf(key, moment);
     this.counted = this.#counted;
   }
 

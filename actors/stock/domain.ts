@@ -11,6 +11,7 @@ export const STOCK: Domain<StockBook> = {
   open: (partition, pages) => new StockBook(partition, pages),
   clear: (book) => book.clear(),
   evolveFact: applyFact,
+  moveBack: (book, latest) => book.moveBack(latest),
   decisions: STOCK_DECISIONS.map(({ kind }) => kind),
   evolve: (book, decision) => applyDecision(book, decision as StockDecision),
   items: STOCK_ITEMS,

@@ -38,8 +38,8 @@ export function applyFact(book: StockBook, fact: Fact): void {
       applyReturn(key, fact);
       return;
     case 'count':
-      book.changes.noteCount(key, fact.at);
-      registerCount(key, { at: fact.at, id: fact.id, counted: fact.counted });
+      book.changes.noteCount(key, fact);
+      registerCount(key, { at: fact.at, own: fact.own, id: fact.id, counted: fact.counted });
       return;
     case 'adjustment':
       applyAdjustment(key, fact);
@@ -74,7 +74,7 @@ function begin(book: StockBook): void {
 }
 
 function applySale(book: StockBook, key: StockKey, sale: Sale): void {
-  move(key, sale.at, -sale.qty);
+  move(key, sale, -sale.qty);
   if (sale.reservation === undefined) return;
   const part = book.parts.get(sale.reservation) ?? addPart(book, sale.reservation);
   book.changePart(part);
@@ -87,14 +87,14 @@ function applySale(book: StockBook, key: StockKey, sale: Sale): void {
 }
 
 function applyReceipt(key: StockKey, receipt: Receipt): void {
-  move(key, receipt.at, receipt.qty);
+  move(key, receipt, receipt.qty);
   if (receipt.damaged > 0) rareOf(key).damaged += receipt.damaged;
 }
 
 function applyReturn(key: StockKey, back: Return): void {
   switch (back.disposition) {
     case 'restock':
-      move(key, back.at, back.qty);
+      move(key, back, back.qty);
       return;
     case 'inspect':
       rareOf(key).inspection += back.qty;
@@ -109,7 +109,7 @@ function applyReturn(key: StockKey, back: Return): void {
 }
 
 function applyAdjustment(key: StockKey, adjustment: Adjustment): void {
-  if (adjustment.bucket === 'sellable') move(key, adjustment.at, adjustment.delta);
+  if (adjustment.bucket === 'sellable') move(key, adjustment, adjustment.delta);
   else rareOf(key)[adjustment.bucket] += adjustment.delta;
 }
 

@@ -3,7 +3,7 @@
  * breach stops the partition, which then rebuilds itself from its log.
  *
  *  N1 sellable of a key = counted + base + its movements and corrections after the count. Without a count, it is base + all of them.
- *  N2 Movements are sorted, with one entry per instant, and every number is a safe integer.
+ *  N2 Movements are sorted, with one entry per instant, and every number is a safe integer. Moved movements are among them, and sorted.
  *  N3 held and allocated of a key = the sum of its reservations' claims, and neither is negative.
  *  N4 A line claims qty − fulfilled while live and 0 after that; 0 ≤ fulfilled ≤ qty.
  *  N5 pending is never negative.
@@ -40,7 +40,7 @@ function auditEntry(
     const sum = sellableFromParts(key);
     if (sum !== key.sellable)
       breaches.push({ invariant: 'N1', what: `${where}: sellable ${key.sellable}, parts ${sum}` });
-    if (!isSorted(key.movements) || !Number.isSafeInteger(key.sellable))
+    if (!isSorted(key.movements) || !isPart(key) || !Number.isSafeInteger(key.sellable))
       breaches.push({ invariant: 'N2', what: where });
     const claim = claims.get(key) ?? { held: 0, allocated: 0 };
     if (claim.held !== key.held || claim.allocated !== key.allocated) {
@@ -87,6 +87,20 @@ function auditPart(
     claim[part.bucket] += line.claimed;
     claims.set(line.key, claim);
   }
+}
+
+/** Whether the moved movements are among the movements (MV4). */
+function isPart({ movements, rare }: StockKey): boolean {
+  const moved = rare?.moved ?? [];
+  if (moved.length === 0) return true;
+  const moments = new Set(movements.filter((_, i) => i % 2 === 0));
+  for (let i = 0; i < moved.length; i += 3) {
+    const [at, own] = [moved[i] as number, moved[i + 1] as number];
+    if (!moments.has(at) || own <= at) return false;
+    if (i > 0 && (at < (moved[i - 3] as number) || (at === moved[i - 3] && own <= (moved[i - 2] as number))))
+      return false;
+  }
+  return moved.every(Number.isSafeInteger);
 }
 
 function isSorted(movements: readonly number[]): boolean {

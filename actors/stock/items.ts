@@ -8,6 +8,7 @@ import { correct, isLater, sellableFromParts } from './movements.ts';
 import { settle } from './reservation.ts';
 import {
   CoordinatorEntry,
+  type Moment,
   RARE_BUCKETS,
   ReservationPart,
   rareOf,
@@ -24,9 +25,12 @@ type KeyTuple = [
   location: string,
   base: number,
   movements: number[],
-  count: 0 | [at: number, id: string, counted: number],
+  /** `own` only if the clock rule moved it. */
+  count: 0 | [at: number, id: string, counted: number, own?: number],
   /** Units by FIRST, then 0, then units by LATER. An older snapshot may end before a bucket that was added later. */
   rare: 0 | (number | FormerTransit[])[],
+  /** The movements that the clock rule moved. Absent if there are none. */
+  moved?: number[],
 ];
 /** A transfer as the versions before 0.2 kept it, at each location to which facts sent it. It stands in place of the 0 of `rare`. */
 type FormerTransit = [id: string, shipped: number, arrived: number, shippedAt: number, eta: number | null];
@@ -36,8 +40,8 @@ type TransferTuple = [
   arrived: number,
   arrivedAt: number | null,
   closedLost: number,
-  latest: [at: number, id: string, location: string, eta: number | null],
-  corrections: (readonly [location: string, at: number, qty: number])[],
+  latest: [at: number, id: string, location: string, eta: number | null, own?: number],
+  corrections: (readonly [location: string, at: number, qty: number, own?: number])[],
 ];
 
 const { first: FIRST, later: LATER } = byAge(RARE_BUCKETS);
@@ -47,22 +51,31 @@ function keyTuple({ location, base, movements, count, rare }: StockKey): Fields 
     location,
     base,
     movements,
-    count === undefined ? 0 : [count.at, count.id, count.counted],
+    count === undefined ? 0 : [count.at, count.id, count.counted, ...ownOf(count)],
     rare === undefined ? 0 : [...FIRST.map((bucket) => rare[bucket]), 0, ...LATER.map((bucket) => rare[bucket])],
+    ...(rare === undefined || rare.moved.length === 0 ? [] : [rare.moved]),
   ];
 }
 
-function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, count, rare]: KeyTuple): void {
+function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, count, rare, moved]: KeyTuple): void {
   const key = book.addKey(entry, location);
   key.base = base;
   key.movements = movements;
-  if (count !== 0) key.count = { at: count[0], id: count[1], counted: count[2] };
-  if (rare === 0) return;
-  const state = rareOf(key);
-  for (const [at, bucket] of FIRST.entries()) state[bucket] = rare[at] as number;
-  for (const [at, bucket] of LATER.entries()) state[bucket] = (rare[FIRST.length + 1 + at] as number | undefined) ?? 0;
-  const former = rare[FIRST.length] as 0 | FormerTransit[];
-  if (former !== 0) for (const transit of former) mergeFormer(key, transit);
+  if (count !== 0) key.count = { at: count[0], own: count[3], id: count[1], counted: count[2] };
+  if (rare !== 0) {
+    const state = rareOf(key);
+    for (const [at, bucket] of FIRST.entries()) state[bucket] = rare[at] as number;
+    for (const [at, bucket] of LATER.entries())
+      state[bucket] = (rare[FIRST.length + 1 + at] as number | undefined) ?? 0;
+    const former = rare[FIRST.length] as 0 | FormerTransit[];
+    if (former !== 0) for (const transit of former) mergeFormer(key, transit);
+  }
+  if (moved !== undefined) rareOf(key).moved = moved;
+}
+
+/** `own` is written only if the clock rule moved the fact, so other items stay as they were, byte for byte. */
+function ownOf({ own }: Moment): [own?: number] {
+  return own === undefined ? [] : [own];
 }
 
 function transferTuple({ keys }: SkuEntry, transfer: TransferRecord): TransferTuple {
@@ -70,22 +83,22 @@ function transferTuple({ keys }: SkuEntry, transfer: TransferRecord): TransferTu
   const corrections = keys.flatMap(({ location, rare }) =>
     (rare?.corrections ?? [])
       .filter((each) => each.transfer === transfer)
-      .map(({ at, qty }) => [location, at, qty] as const),
+      .map((each) => [location, each.at, each.qty, ...ownOf(each)] as const),
   );
-  const leg: TransferTuple[5] = [latest.at, latest.id, latest.key.location, latest.eta ?? null];
+  const leg: TransferTuple[5] = [latest.at, latest.id, latest.key.location, latest.eta ?? null, ...ownOf(latest)];
   return [id, shipped, arrived, arrivedAt ?? null, closedLost, leg, corrections];
 }
 
 function loadTransfer(book: StockBook, entry: SkuEntry, tuple: TransferTuple): void {
-  const [id, shipped, arrived, arrivedAt, closedLost, [at, legId, location, eta], corrections] = tuple;
+  const [id, shipped, arrived, arrivedAt, closedLost, [at, legId, location, eta, own], corrections] = tuple;
   const key = (of: string) => book.key(entry.name, of);
-  const transfer = new TransferRecord(id, { at, id: legId, key: key(location), eta: eta ?? undefined });
+  const transfer = new TransferRecord(id, { at, own, id: legId, key: key(location), eta: eta ?? undefined });
   Object.assign(transfer, { shipped, arrived, arrivedAt: arrivedAt ?? undefined, closedLost });
   entry.transfers ??= new Map();
   entry.transfers.set(id, transfer);
-  for (const [of, correctedAt, qty] of corrections) {
+  for (const [of, correctedAt, qty, correctedOwn] of corrections) {
     transfer.corrected += qty;
-    correct(key(of), { transfer, at: correctedAt, qty });
+    correct(key(of), { transfer, at: correctedAt, own: correctedOwn, qty });
   }
 }
 

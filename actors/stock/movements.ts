@@ -12,17 +12,25 @@
  *  MV2 Movements are sorted by `at`, with one entry per instant.
  *  MV3 Compaction changes no answer, because it folds only movements older than any count that can still arrive.
  *  MV4 A correction is never compacted, because a later shipment moves its moment. So the fold does not depend on the order of facts.
+ *  MV5 The movements that the clock rule moved are also kept apart, because several facts may share the moment to which they were moved.
+ *     Among those, `own` decides which come after a count.
  */
-import { type Correction, type CountRegister, rareOf, type StockKey } from './state.ts';
+import { type Correction, type CountRegister, type Moment, rareOf, type StockKey } from './state.ts';
 
-/** Records a movement of `delta` units that happened at `at`. */
-export function move(key: StockKey, at: number, delta: number): void {
-  insert(key, at, delta);
-  if (key.count === undefined || at > key.count.at) key.sellable += delta;
+const BEGINNING: Moment = { at: Number.NEGATIVE_INFINITY };
+
+/** Records a movement of `delta` units. */
+export function move(key: StockKey, moment: Moment, delta: number): void {
+  insert(key, moment.at, delta);
+  if (moment.own !== undefined) {
+    const rare = rareOf(key);
+    rare.moved = withMoved(rare.moved, moment.at, moment.own, delta);
+  }
+  if (key.count === undefined || isAfter(moment, key.count)) key.sellable += delta;
 }
 
 /**
- * Sets sellable as of the count's moment, if the count is the latest by (at, id).
+ * Sets sellable as of the count's moment, if the count is the latest by (at, own, id).
  * @returns whether the count is the latest now
  */
 export function registerCount(key: StockKey, count: CountRegister): boolean {
@@ -40,28 +48,24 @@ export function correct(key: StockKey, correction: Correction): void {
   rare.corrections ??= [];
   // Kept as a fact instead of a movement, so that its moment may still move (MV4).
   rare.corrections.push(correction);
-  if (key.count === undefined || momentOf(correction) > key.count.at) key.sellable += correction.qty;
+  if (key.count === undefined || isAfter(momentOf(correction), key.count)) key.sellable += correction.qty;
 }
 
 /**
  * The units never left, so they count as of the shipment that said they did, and a count of the shelf after that covers them. While no
  * shipment is known, they count as of their own moment.
  */
-function momentOf({ transfer, at }: Correction): number {
+function momentOf(correction: Correction): Moment {
+  const { transfer } = correction;
   // mutant: correction-at-its-own-moment
-  return transfer.shipped > 0 ? transfer.latest.at : at;
+  return transfer.shipped > 0 ? transfer.latest : correction;
 }
 
 /** Sellable stock at a moment according to the book, including movements of that same moment. */
-export function bookAsOf(key: StockKey, at: number): number {
-  const all = key.movements;
-  const from = key.count !== undefined && key.count.at <= at ? key.count.at : Number.NEGATIVE_INFINITY;
-  let sum = key.count !== undefined && key.count.at <= at ? key.count.counted + key.base : key.base;
-  for (let i = 0; i < all.length; i += 2) {
-    const moment = all[i] as number;
-    if (moment > from && moment <= at) sum += all[i + 1] as number;
-  }
-  return sum + correctedBetween(key, from, at);
+export function bookAsOf(key: StockKey, moment: Moment): number {
+  const { count, base } = key;
+  const begin = count !== undefined && !isAfter(count, moment) ? count : undefined;
+  return (begin?.counted ?? 0) + base + sumAfter(key, begin ?? BEGINNING) - sumAfter(key, moment);
 }
 
 /** Folds movements older than `before` into base. @param before the oldest moment for which a count can still arrive */
@@ -70,37 +74,46 @@ export function compact(key: StockKey, before: number): boolean {
   let end = 0;
   while (end < all.length && (all[end] as number) < before) end += 2;
   if (end === 0) return false;
-  const cut = key.count === undefined ? Number.NEGATIVE_INFINITY : key.count.at;
-  for (let i = 0; i < end; i += 2) if ((all[i] as number) > cut) key.base += all[i + 1] as number;
+  const folded = sumAfter(key, key.count ?? BEGINNING);
   key.movements = all.slice(end);
+  if (key.rare !== undefined) key.rare.moved = from(key.rare.moved, before);
+  key.base += folded - sumAfter(key, key.count ?? BEGINNING);
   return true;
 }
 
 /** Sellable, recomputed from its parts (MV1). */
 export function sellableFromParts(key: StockKey): number {
-  const cut = key.count === undefined ? Number.NEGATIVE_INFINITY : key.count.at;
-  return (
-    (key.count?.counted ?? 0) +
-    key.base +
-    sumAfter(key.movements, cut) +
-    correctedBetween(key, cut, Number.POSITIVE_INFINITY)
-  );
+  return (key.count?.counted ?? 0) + key.base + sumAfter(key, key.count ?? BEGINNING);
 }
 
-function correctedBetween({ rare }: StockKey, after: number, upTo: number): number {
-  let sum = 0;
-  for (const correction of rare?.corrections ?? []) {
-    const moment = momentOf(correction);
-    if (moment > after && moment <= upTo) sum += correction.qty;
-  }
-  return sum;
+/** Lets movements and a count that are later than `latest` count as of it, in their order. @returns whether there are any */
+export function moveBack(key: StockKey, latest: number): boolean {
+  const all = key.movements;
+  let end = all.length;
+  while (end > 0 && (all[end - 2] as number) > latest) end -= 2;
+  const { count } = key;
+  if (end === all.length && (count === undefined || count.at <= latest)) return false;
+  key.movements = all.slice(0, end);
+  for (let i = end; i < all.length; i += 2) move(key, { at: latest, own: all[i] as number }, all[i + 1] as number);
+  if (count !== undefined && count.at > latest) key.count = { ...count, at: latest, own: count.at };
+  key.sellable = sellableFromParts(key);
+  return true;
 }
 
 /** Which of two facts is the later one. At the same moment it is the one with the greater id. */
-export function isLater(fact: Pick<CountRegister, 'at' | 'id'>, than: Pick<CountRegister, 'at' | 'id'>): boolean {
+export function isLater(fact: Moment & Pick<CountRegister, 'id'>, than: Moment & Pick<CountRegister, 'id'>): boolean {
   // mutant: last-arrived-count
-  if (fact.at !== than.at) return fact.at > than.at;
+  if (!isSame(fact, than)) return isAfter(fact, than);
   return compareUtf8(fact.id, than.id) > 0;
+}
+
+function isSame(one: Moment, other: Moment): boolean {
+  return one.at === other.at && one.own === other.own;
+}
+
+/** Whether something happened after something else. */
+export function isAfter({ at, own = at }: Moment, than: Moment): boolean {
+  return at !== than.at ? at > than.at : own > (than.own ?? than.at);
 }
 
 /** Compares by UTF-8 bytes, which is code point order. JavaScript compares UTF-16 units instead. */
@@ -118,10 +131,30 @@ function isSurrogate(unit: number): boolean {
   return unit >= 0xd800 && unit <= 0xdfff;
 }
 
-function sumAfter(all: readonly number[], at: number): number {
+function sumAfter({ movements, rare }: StockKey, { at, own = at }: Moment): number {
   let sum = 0;
-  for (let i = all.length - 2; i >= 0 && (all[i] as number) > at; i -= 2) sum += all[i + 1] as number;
+  for (let i = movements.length - 2; i >= 0 && (movements[i] as number) > at; i -= 2) sum += movements[i + 1] as number;
+  const moved = rare?.moved ?? [];
+  // Of the movements at this very moment, only some that were moved there can come after it (MV5).
+  for (let i = moved.length - 3; i >= 0 && (moved[i] as number) >= at; i -= 3)
+    if (moved[i] === at && (moved[i + 1] as number) > own) sum += moved[i + 2] as number;
+  for (const correction of rare?.corrections ?? [])
+    if (isAfter(momentOf(correction), { at, own })) sum += correction.qty;
   return sum;
+}
+
+/** The moved movements with one more. */
+function withMoved(all: readonly number[], at: number, own: number, delta: number): readonly number[] {
+  let i = all.length;
+  while (i > 0 && isAfter({ at: all[i - 3] as number, own: all[i - 2] as number }, { at, own })) i -= 3;
+  if (i > 0 && all[i - 3] === at && all[i - 2] === own) return all.with(i - 1, (all[i - 1] as number) + delta);
+  return all.toSpliced(i, 0, at, own, delta);
+}
+
+function from(moved: readonly number[], before: number): readonly number[] {
+  let end = 0;
+  while (end < moved.length && (moved[end] as number) < before) end += 3;
+  return end === 0 ? moved : moved.slice(end);
 }
 
 /** Arrays of up to this many numbers keep their exact size, because an array that grows by push reserves room for sixteen more. */

@@ -12,16 +12,21 @@ import type { Shortage } from '../../streams/journal/stock-decisions.ts';
 /** Shared by all keys without movements, because most of a million actors are quiet. */
 const NO_MOVEMENTS: readonly number[] = [];
 
-/** The count that sellable is based on, which is the latest by (at, id). */
-export interface CountRegister {
+/** When a movement or a count happened, in microseconds since 1970. */
+export interface Moment {
   readonly at: number;
+  /** occurredAt of what the clock rule moved to `at`. It is later than `at`, and orders all that was moved there. */
+  readonly own?: number | undefined;
+}
+
+/** The count that sellable is based on, which is the latest by (at, own, id). */
+export interface CountRegister extends Moment {
   readonly id: string;
   readonly counted: number;
 }
 
 /** A fact of a transfer, as far as its record keeps it. Times are in microseconds since 1970. */
-export interface Leg {
-  readonly at: number;
+export interface Leg extends Moment {
   /** '' if it comes from a snapshot of an earlier version, which did not keep it. */
   readonly id: string;
   readonly key: StockKey;
@@ -50,11 +55,9 @@ export class TransferRecord {
   }
 }
 
-/** Units of a transfer that never left the stock key. */
-export interface Correction {
+/** Units of a transfer that never left the stock key. Its own moment counts only until a shipment is known (movements.ts). */
+export interface Correction extends Moment {
   readonly transfer: TransferRecord;
-  /** occurredAt of the fact. It counts only until a shipment is known (movements.ts). */
-  readonly at: number;
   readonly qty: number;
 }
 
@@ -63,6 +66,8 @@ export const RARE_BUCKETS = ON_HAND_BUCKETS.filter((bucket) => bucket !== 'sella
 
 /** State that few stock keys have. It is kept apart so that the other keys stay small. */
 export interface RareState extends Record<RareBucket, number> {
+  /** Those of the key's movements that the clock rule moved, in order: [at, own, delta, at, own, delta …]. */
+  moved: readonly number[];
   /** Transfers with units in transit to this key. Derived from the SKU's transfers; invariant N7 checks it. */
   inbound: Set<TransferRecord> | undefined;
   corrections: Correction[] | undefined;
@@ -72,7 +77,7 @@ export const NO_RARE_UNITS: Readonly<Record<RareBucket, number>> = noUnits(RARE_
 
 /** The rare state of a key, which is created if it has none. */
 export function rareOf(key: StockKey): RareState {
-  key.rare ??= { ...NO_RARE_UNITS, inbound: undefined, corrections: undefined };
+  key.rare ??= { ...NO_RARE_UNITS, moved: NO_MOVEMENTS, inbound: undefined, corrections: undefined };
   return key.rare;
 }
 

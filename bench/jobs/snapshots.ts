@@ -87,7 +87,7 @@ export async function loadSnapshots(options: SnapshotWorld): Promise<{ seconds: 
     partitions: PARTITIONS,
     created,
     lastSeqs,
-    rules: { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY },
+    rules: { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY, latestOf: () => undefined },
     note: (message, detail) => console.error(message, detail),
   } satisfies LoadingDeps;
   const began = performance.now();

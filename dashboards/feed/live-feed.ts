@@ -7,6 +7,7 @@
  *  LF2 Nodes repeat their messages: reports every second, wishes every two. A lost message makes a value late, never wrong.
  */
 
+import type { SourceClock } from '../../actors/anomaly/sources.ts';
 import { type PeerHandlers, type SkuValue, skuValue } from '../../actors/ports/peer-operations.ts';
 import type { Peers } from '../../actors/ports/ports.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
@@ -38,6 +39,14 @@ const REPORT_MS = 1_000;
 export interface ServedPartition {
   readonly book: StockBook;
   readonly kpi: KpiObserver;
+  /** The clocks of the devices at the locations whose home the partition is. */
+  readonly clocks: () => readonly SourceClock[];
+}
+
+/** The clock slack now in force, and the moment to which what older rules had believed was moved (Rules.latestOf). */
+export interface ClockRule {
+  readonly slackMs: number;
+  readonly movedTo: number | undefined;
 }
 
 export interface LiveDeps {
@@ -52,6 +61,7 @@ export interface LiveDeps {
   readonly interest: SkuInterests;
   /** The partition; undefined unless it is served here now, under a lease. */
   readonly served: (partition: number) => ServedPartition | undefined;
+  readonly clockRule: () => ClockRule;
   readonly report: () => Omit<NodeReport, 'v' | 'writer' | 'owns' | 'leaves'>;
   /** Live nodes, from the nodes' bucket. */
   readonly living: () => Living;
@@ -75,6 +85,7 @@ export class LiveFeed {
   readonly hub: Hub;
   readonly reads: SystemReads;
   readonly figures: FiguresFeed;
+  readonly clockRule: () => ClockRule;
   readonly #deps: LiveDeps;
   readonly #roster = new Roster();
   readonly #gather: Gather;
@@ -88,6 +99,7 @@ export class LiveFeed {
 
   constructor(deps: LiveDeps) {
     this.#deps = deps;
+    this.clockRule = deps.clockRule;
     const { clock, peers, partitions, writer } = deps;
     this.#gather = new Gather({
       partitions,
@@ -243,7 +255,7 @@ export class LiveFeed {
       ),
       ...readsHandlers((partition) => {
         const here = served(partition);
-        return here === undefined ? undefined : { book: here.book, locations: () => here.kpi.locations.keys() };
+        return here === undefined ? undefined : { ...here, locations: () => here.kpi.locations.keys() };
       }),
     };
   }

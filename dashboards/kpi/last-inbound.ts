@@ -28,6 +28,11 @@ export class Inbound {
     else if (known <= 0) this.#days.set(key, Math.min(-at, known));
   }
 
+  /** Lets later days be this one. */
+  moveBack(latest: number): void {
+    for (const [key, day] of this.#days) if (Math.abs(day) > latest) this.#days.set(key, Math.sign(day) * latest);
+  }
+
   /** Estimates the days from the book: from the latest increase that it still has, otherwise from its count. */
   static guessed(book: StockBook): Inbound {
     const inbound = new Inbound();

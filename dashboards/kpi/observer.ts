@@ -102,7 +102,7 @@ export class KpiObserver implements PartitionObserver {
     this.#add(book.changes);
   }
 
-  load(book: StockBook, kept: Uint8Array | undefined): void {
+  load(book: StockBook, kept: Uint8Array | undefined, latest?: number): void {
     this.#book = book;
     this.locations.clear();
     this.ages.clear();
@@ -111,6 +111,7 @@ export class KpiObserver implements PartitionObserver {
     this.whole = read?.whole ?? new Windows();
     this.seconds = read?.seconds ?? new Seconds();
     this.#inbound = read?.inbound ?? Inbound.guessed(book);
+    if (latest !== undefined) this.#inbound.moveBack(dayOf(latest / 1000));
     for (const { location, heardAtMs, windows } of read?.locations ?? []) {
       const at = this.#location(location);
       at.heardAtMs = heardAtMs;

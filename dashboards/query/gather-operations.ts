@@ -9,6 +9,7 @@ import { stockAnswer } from '../../streams/contract/stock.ts';
 import { STOCK_STATES } from '../../streams/contract/system.ts';
 import { listOf, type Read } from '../../streams/messages.ts';
 import type { LocationPart, PartitionFigures } from '../kpi/figures.ts';
+import { CLOCKS_SHOWN } from './clock-queries.ts';
 
 const natural = z.int().min(0);
 /** The range of Date. A later moment would throw when it is formatted. */
@@ -68,6 +69,16 @@ export const GATHER_OPERATIONS = {
       after: z.tuple([momentMs, z.string().max(128)]).nullish(),
     }),
     answer: listOf(reservedLine),
+  },
+  'find-clocks': {
+    body: z.object({ lag: z.number(), movedTo: z.number().nullable() }),
+    answer: z.object({
+      sources: listOf(
+        z.object({ location: peerName, device: z.string().max(256).nullable(), ahead: z.number(), lag: z.number() }),
+        CLOCKS_SHOWN,
+      ),
+      uncounted: listOf(z.object({ sku: peerName, location: peerName }), CLOCKS_SHOWN),
+    }),
   },
 } as const;
 

@@ -1,10 +1,13 @@
 /**
- * Searches over the whole system, which any node can answer: names, the stock of a location, and the live reservations of a SKU.
+ * Searches over the whole system, which any node can answer: names, the stock of a location, the live reservations of
+ * a SKU, and the clocks of devices.
  *
  * Invariant SR1: a list covers all partitions, or the answer is undecided and says how many partitions did not answer.
  */
+import type { SourceClock } from '../../actors/anomaly/sources.ts';
 import { UNDECIDED, undecided } from '../../actors/ports/refusal.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
+import { type ClocksQuery, type FoundClocks, findClocks } from './clock-queries.ts';
 import type { Answered, GatherHandlers, Gathering, GatherOperation } from './gather-operations.ts';
 import type { Gather } from './scatter-gather.ts';
 import {
@@ -46,6 +49,14 @@ export class SystemReads {
     return (await this.#all('find-reservations', query)).flat();
   }
 
+  async clocks(query: ClocksQuery): Promise<FoundClocks> {
+    const found = await this.#all('find-clocks', query);
+    return {
+      sources: found.flatMap(({ sources }) => sources),
+      uncounted: found.flatMap(({ uncounted }) => uncounted),
+    };
+  }
+
   async #all<O extends GatherOperation>(operation: O, body: Gathering<O>): Promise<Answered<O>[]> {
     const found = await this.#gather.ask(operation, () => body, READ_MS);
     if (found.size < this.#partitions)
@@ -57,10 +68,16 @@ export class SystemReads {
   }
 }
 
+export interface ReadPartition {
+  readonly book: StockBook;
+  readonly locations: () => Iterable<string>;
+  readonly clocks: () => readonly SourceClock[];
+}
+
 /** The answers of an owner for one of its partitions; undefined if it no longer serves it. */
 export function readsHandlers(
-  served: (partition: number) => { readonly book: StockBook; readonly locations: () => Iterable<string> } | undefined,
-): Pick<GatherHandlers, 'find-names' | 'find-stock' | 'find-reservations'> {
+  served: (partition: number) => ReadPartition | undefined,
+): Pick<GatherHandlers, 'find-names' | 'find-stock' | 'find-reservations' | 'find-clocks'> {
   return {
     'find-names': (partition, { text, limit }) => {
       const here = served(partition);
@@ -69,6 +86,10 @@ export function readsHandlers(
     'find-stock': (partition, query) => {
       const here = served(partition);
       return here === undefined ? undefined : findStock(here.book, query);
+    },
+    'find-clocks': (partition, query) => {
+      const here = served(partition);
+      return here === undefined ? undefined : findClocks(here.book, here.clocks(), query);
     },
     'find-reservations': (partition, { sku, location, limit, after }) => {
       const here = served(partition);

@@ -1,5 +1,5 @@
 /**
- * A store device. It publishes facts late, twice and out of order, and sends unacknowledged facts again. Some facts are older than the
+ * A store device. Its clock may be days wrong. It publishes facts late, twice and out of order, and sends unacknowledged facts again. Some facts are older than the
  * horizon and are parked. A caller resubmits some of these, and the device forges other resubmissions.
  */
 
@@ -24,6 +24,8 @@ export class Device {
   readonly #broker: SimBroker;
   readonly #callers: readonly Caller[];
   readonly #old: Random;
+  /** How far its clock is off, in milliseconds. Above 0 it is ahead. */
+  readonly #clockMs: number;
   #sent: SentFact[] = [];
   #count = 0;
 
@@ -33,6 +35,9 @@ export class Device {
     this.#callers = callers;
     this.#random = world.random.fork(name);
     this.#old = this.#random.fork('old');
+    this.#clockMs = this.#random
+      .fork('clock')
+      .pick([0, 0, 100_000, 7_200_000, 2 * 86_400_000, -5_000, -3 * 86_400_000]);
     this.host = new Host(name, world.scheduler, 0, 0);
     this.link = new Link(this.host, world.scheduler, this.#random.fork('link'));
     this.#broker = new SimBroker(new Connection(this.host, this.link, world.server));
@@ -164,7 +169,9 @@ export class Device {
 
   #fact(type: SentFact['type'], sku: string, location: string, more: Partial<SentFact>): SentFact {
     const late = this.#random.chance(0.2) ? this.#random.whole(0, 86_400_000) : 0;
-    const occurredAt = new Date(EPOCH_MS + Math.floor(this.#world.scheduler.nowMs) - late).toISOString();
+    const occurredAt = new Date(
+      EPOCH_MS + Math.floor(this.#world.scheduler.nowMs) - late + this.#clockMs,
+    ).toISOString();
     return { id: `${this.#name}-${++this.#count}`, type, sku, location, occurredAt, ...more };
   }
 }

@@ -48,6 +48,11 @@ export const FACTS: readonly Mutant[] = [
   throw new SnapshotError('its manifest is damaged');`,
     ),
   ),
+  mutant('a timestamp from the future is believed', put('future-believed', 'return fact;')),
+  mutant(
+    'a fact from the future counts as of the end of the clock slack',
+    put('future-believed', 'return isAhead ? { ...fact, at: recordedAt + slackMs * 1000, own: fact.at } : fact;'),
+  ),
   mutant('copies of a fact count', put('duplicates-count', `if (String(known) === 'never') {`, { head: true })),
   mutant(
     'ids are not in the snapshot',

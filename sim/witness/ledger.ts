@@ -1,5 +1,6 @@
 /**
  * The stock that the stored facts add up to, by definition. The first fact stored under an id counts once, and counts apply by their time.
+ * A fact that happened more than the clock slack after it was stored counts as of when it was stored.
  * It is slow and plain on purpose, so that it is easy to trust.
  */
 export interface SentFact {
@@ -21,17 +22,28 @@ export interface SentFact {
   readonly reason?: string;
 }
 
+/** How far a clock is believed, in milliseconds. */
+const SLACK_MS = 300_000;
+
+interface Dated {
+  readonly fact: SentFact;
+  /** When it counts, and what its device said, in milliseconds since 1970. */
+  readonly atMs: number;
+  readonly ownMs: number;
+}
+
 export class Ledger {
   readonly facts = new Map<string, SentFact>();
   /** Ids under which a different fact was stored later, one entry for each. */
   readonly conflicts: string[] = [];
-  readonly #byKey = new Map<string, SentFact[]>();
+  readonly #byKey = new Map<string, Dated[]>();
   readonly #sold = new Map<string, number>();
   readonly #sellable = new Map<string, number>();
   /** Facts of each transfer and SKU. */
-  readonly #transfers = new Map<string, SentFact[]>();
+  readonly #transfers = new Map<string, Dated[]>();
 
-  take(fact: SentFact): void {
+  /** @param storedMs milliseconds since 1970 */
+  take(fact: SentFact, storedMs: number): void {
     const known = this.facts.get(fact.id);
     if (known !== undefined) {
       if (JSON.stringify(known) !== JSON.stringify(fact)) this.conflicts.push(fact.id);
@@ -40,12 +52,14 @@ export class Ledger {
     this.facts.set(fact.id, fact);
     const key = `${fact.sku} ${fact.location}`;
     const all = this.#byKey.get(key) ?? [];
-    all.push(fact);
+    const ownMs = Date.parse(fact.occurredAt);
+    const dated = { fact, atMs: ownMs > storedMs + SLACK_MS ? storedMs : ownMs, ownMs };
+    all.push(dated);
     this.#byKey.set(key, all);
     this.#sellable.delete(key);
     if (fact.type === 'transfer') {
       const name = `${fact.transfer} ${fact.sku}`;
-      this.#transfers.set(name, [...(this.#transfers.get(name) ?? []), fact]);
+      this.#transfers.set(name, [...(this.#transfers.get(name) ?? []), dated]);
       // A shipment moves the corrections of its transfer at every location.
       this.#sellable.clear();
     }
@@ -64,7 +78,7 @@ export class Ledger {
     const key = `${sku} ${location}`;
     let units = this.#sellable.get(key);
     if (units === undefined) {
-      units = sellableOf((this.#byKey.get(key) ?? []).map((fact) => this.#counting(fact)));
+      units = sellableOf((this.#byKey.get(key) ?? []).map((dated) => this.#counting(dated)));
       this.#sellable.set(key, units);
     }
     return units;
@@ -77,10 +91,11 @@ export class Ledger {
   inTransit(sku: string, location: string): number {
     let sum = 0;
     for (const legs of this.#transfers.values()) {
-      const shipment = latestShipment(legs);
+      const shipment = latestShipment(legs)?.fact;
       if (shipment?.sku !== sku || shipment.to !== location) continue;
       const units = (phase: string, reason?: string) =>
         legs
+          .map(({ fact }) => fact)
           .filter((leg) => leg.phase === phase && leg.reason === reason)
           .reduce((all, leg) => all + (leg.qty ?? 0) + (leg.damaged ?? 0), 0);
       const missing = Math.max(0, units('shipped') - units('received') - units('closed', 'corrected'));
@@ -90,27 +105,31 @@ export class Ledger {
   }
 
   /** The fact as it counts at its location. Units that never left count as of the latest shipment of their transfer. */
-  #counting(fact: SentFact): SentFact {
-    if (fact.reason !== 'corrected') return fact;
+  #counting(dated: Dated): Dated {
+    const { fact } = dated;
+    if (fact.reason !== 'corrected') return dated;
     const shipment = latestShipment(this.#transfers.get(`${fact.transfer} ${fact.sku}`) ?? []);
-    return { ...fact, occurredAt: shipment?.occurredAt ?? fact.occurredAt };
+    return shipment === undefined ? dated : { ...shipment, fact };
   }
 }
 
-function latestShipment(legs: readonly SentFact[]): SentFact | undefined {
+function latestShipment(legs: readonly Dated[]): Dated | undefined {
   return legs
-    .filter((leg) => leg.phase === 'shipped')
-    .sort((a, b) => Date.parse(a.occurredAt) - Date.parse(b.occurredAt) || (a.id < b.id ? -1 : 1))
+    .filter(({ fact }) => fact.phase === 'shipped')
+    .sort((a, b) => later(a, b) || (a.fact.id < b.fact.id ? -1 : 1))
     .at(-1);
 }
 
-function sellableOf(facts: readonly SentFact[]): number {
-  const at = (fact: SentFact) => Date.parse(fact.occurredAt);
-  const counts = facts.filter((fact) => fact.type === 'count');
-  counts.sort((a, b) => at(a) - at(b) || (a.id < b.id ? -1 : 1));
+function later(a: Dated, b: Dated): number {
+  return a.atMs - b.atMs || a.ownMs - b.ownMs;
+}
+
+function sellableOf(facts: readonly Dated[]): number {
+  const counts = facts.filter(({ fact }) => fact.type === 'count');
+  counts.sort((a, b) => later(a, b) || (a.fact.id < b.fact.id ? -1 : 1));
   const count = counts.at(-1);
-  const since = facts.filter((fact) => fact.type !== 'count' && (count === undefined || at(fact) > at(count)));
-  return since.reduce((sum, fact) => sum + moved(fact), count?.counted ?? 0);
+  const since = facts.filter((each) => each.fact.type !== 'count' && (count === undefined || later(each, count) > 0));
+  return since.reduce((sum, { fact }) => sum + moved(fact), count?.fact.counted ?? 0);
 }
 
 function moved(fact: SentFact): number {

@@ -97,7 +97,7 @@ export class Witness {
     else {
       for (const fact of factsIn(message)) {
         if (isOld(fact, this.#nowMs()) && !this.#isMarked(message)) this.tooOld.push(fact.id);
-        else this.ledger.take(fact);
+        else this.ledger.take(fact, message.recordedAt / 1000);
         this.onChange(fact.sku);
       }
     }

@@ -1,5 +1,7 @@
 /** Answers questions about the whole system within bounds: search, locations and their stock, reservations, KPIs, and nodes. */
 import { Refusal } from '../../actors/ports/refusal.ts';
+import type { ClockRule } from '../../dashboards/feed/live-feed.ts';
+import type { ClocksQuery, FoundClocks } from '../../dashboards/query/clock-queries.ts';
 import type {
   FoundNames,
   ReservationsQuery,
@@ -10,6 +12,7 @@ import type {
 import type { KpiTopic, LocationBrief, SystemTopic } from '../../dashboards/topics.ts';
 import { cursorText } from '../../streams/contract/pages.ts';
 import {
+  type ClocksAnswer,
   type LocationStockAnswer,
   locationParams,
   locationStockQuery,
@@ -26,6 +29,7 @@ export interface SystemView {
   readonly reads: {
     search(text: string, limit: number): Promise<FoundNames>;
     stockOf(query: StockQuery): Promise<StockPage>;
+    clocks(query: ClocksQuery): Promise<FoundClocks>;
     reservationsOf(query: ReservationsQuery): Promise<readonly ReservedLine[]>;
   };
   readonly figures: {
@@ -33,6 +37,7 @@ export interface SystemView {
     locations(): Promise<readonly LocationBrief[]>;
   };
   system(): Promise<SystemTopic>;
+  readonly clockRule: () => ClockRule;
 }
 
 export class SystemAnswers {
@@ -76,6 +81,27 @@ export class SystemAnswers {
         expiresAt: expiresAtMs === null ? null : formatInstant(expiresAtMs * 1000),
       })),
       next: last === undefined || lines.length < limit ? null : cursorText([last.grantedAtMs, last.id]),
+    };
+  }
+
+  /** Wrong clocks of devices, the worst first, and what they leave to be counted. */
+  async clocks(): Promise<ClocksAnswer> {
+    const { slackMs, movedTo = null } = this.#view.clockRule();
+    const { sources, uncounted } = await this.#view.reads.clocks({ lag: slackMs * 1000, movedTo });
+    const listed = (micros: 'ahead' | 'lag', some: typeof sources) =>
+      some
+        .map(({ location, device, [micros]: off }) => ({ location, device, seconds: Math.round(off / 1e6) }))
+        .sort((a, b) => b.seconds - a.seconds);
+    return {
+      ahead: listed(
+        'ahead',
+        sources.filter(({ ahead }) => ahead > 0),
+      ),
+      behind: listed(
+        'lag',
+        sources.filter(({ ahead }) => ahead === 0),
+      ),
+      uncounted: [...uncounted],
     };
   }
 

@@ -46,7 +46,7 @@ export async function readMonth(path: string, demo: Demo): Promise<Month> {
 
 /** The pace of the month on the compressed clock. Its first fact is played at the anchor. */
 export function paceOf({ compress, longestGapMs }: Demo, anchorMs: number): Pace {
-  return new Pace({ speed: compress, compress: true, longestGapMs }, () => anchorMs);
+  return new Pace({ speed: compress, fromNow: true, longestGapMs }, () => anchorMs);
 }
 
 /**

@@ -141,6 +141,7 @@ async function compose(connected: Connected, address: () => string, failed: (why
     counts,
     interest,
     anomalies: openAnomalies,
+    clocks: (partition) => anomalies.clocks(partition),
     durability: durability.says,
     failed: (error) => limited.say('error', 'live', { err: error }, 'a topic of the live feed missed a value'),
     http: address,

@@ -2,10 +2,12 @@
  * `holdfast doctor` examines NATS, Redis, streams, lag, ownership and clocks, and says in plain words what is wrong and what to do.
  */
 
+import { span } from '../../actors/anomaly/sources.ts';
 import { ParkedIndex } from '../../actors/parked/parked-index.ts';
 import { BaselineStore } from '../../actors/retention/baseline-store.ts';
 import type { Settings } from '../../config/settings.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, PARTITIONS_METADATA } from '../../config/topology.ts';
+import { type ClocksAnswer, clocksAnswer } from '../../streams/contract/system.ts';
 import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import { NatsBroker } from '../../streams/nats/broker.ts';
 import type { ConnectError } from '../../streams/nats/login.ts';
@@ -66,6 +68,7 @@ export async function examine(settings: Settings): Promise<Finding[]> {
         await examineWriters(broker, settings),
         await examineBaselines(broker),
         ...(await examineNodes(broker, settings)),
+        ...(await examineClocks(broker, settings)),
       );
   } finally {
     await broker.close();
@@ -250,6 +253,56 @@ async function examineNodes(broker: NatsBroker, settings: Settings): Promise<Fin
     unowned,
   });
   return findings;
+}
+
+/** Most names that a finding lists. */
+const NAMES_SHOWN = 20;
+
+/** Asks the first node that answers for the clocks of devices, and for what they leave to be counted. */
+async function examineClocks(broker: NatsBroker, settings: Settings): Promise<Finding[]> {
+  const { nodes } = await viewOwnership(broker, settings);
+  for (const { http } of nodes) {
+    const signal = AbortSignal.timeout(5_000);
+    const answer = await fetch(`${baseUrl(http)}/v1/clocks`, { signal }).catch(() => undefined);
+    const clocks = clocksAnswer.safeParse(await answer?.json().catch(() => undefined));
+    if (clocks.success) return clockFindings(clocks.data);
+  }
+  return [];
+}
+
+function clockFindings({ ahead, behind, uncounted }: ClocksAnswer): Finding[] {
+  const what = 'clocks of devices';
+  const named = ({ location, device, seconds }: ClocksAnswer['ahead'][number]) =>
+    `${device === null ? location : `${device} at ${location}`} by ${span(seconds * 1e6)}`;
+  const findings: Finding[] = [];
+  if (ahead.length > 0)
+    findings.push({
+      what,
+      state: 'warning',
+      says: `ahead: ${listed(ahead.map(named))}; their facts count as of the moment at which they are stored`,
+      remedy: 'set these clocks',
+    });
+  if (behind.length > 0)
+    findings.push({
+      what,
+      state: 'warning',
+      says: `behind, or always late with their facts: ${listed(behind.map(named))}`,
+      remedy: 'compare these clocks with the time; a device that sends late on purpose needs nothing',
+    });
+  if (uncounted.length > 0)
+    findings.push({
+      what: 'stock',
+      state: 'warning',
+      says: `a timestamp from the future was believed until this version: ${listed(uncounted.map(({ sku, location }) => `${sku} at ${location}`))}`,
+      remedy: 'count the shelf there and send the counts',
+    });
+  const good: Finding = { what, state: 'good', says: 'none is ahead, and none is always late', remedy: '' };
+  return findings.length === 0 ? [good] : findings;
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length - NAMES_SHOWN;
+  return names.slice(0, NAMES_SHOWN).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 async function examineNode(node: LiveNode, owned: readonly number[]): Promise<Finding> {

@@ -4,10 +4,9 @@
  *
  *  PC1 At speed N a fact is due when (its occurredAt − the first fact's) / N has passed since the first was played. A fact
  *     that happened before one already played is due at once. At `max` everything is due at once.
- *  PC2 `fromNow` moves all stamps of all facts by one constant offset, which brings the first fact to now.
- *  PC3 `compress` makes stamps follow the compressed clock instead, so a fact's stamp is the moment it is due. Quiet
- *     stretches longer than `longestGapMs` are cut to that. It is for demos, because it changes how far apart things
- *     happened.
+ *  PC2 `fromNow` makes stamps follow the clock of the replay. With a speed, a fact happened at the moment it is due, and at `max` at
+ *     the moment it is played, in file order. So no fact lies in the future. Facts of one moment still share one.
+ *  PC3 Quiet stretches longer than `longestGapMs` are cut to that. It is for demos, because it changes how far apart things happened.
  */
 import { formatInstant, parseDateOrInstant, parseInstant } from '../../streams/instant.ts';
 import type { SentFact } from './entry.ts';
@@ -17,9 +16,7 @@ export type Speed = number | 'max';
 export interface PaceOptions {
   readonly speed: Speed;
   readonly fromNow?: boolean | undefined;
-  /** Requires a speed that is a number. */
-  readonly compress?: boolean | undefined;
-  /** Only with `compress`, in the facts' own time. */
+  /** In the facts' own time. */
   readonly longestGapMs?: number | undefined;
 }
 export interface Played {
@@ -44,15 +41,14 @@ export class Pace {
   readonly #options: PaceOptions;
   readonly #nowMs: () => number;
   #anchorMicros: number | undefined;
-  #firstAt = 0;
   #latestAt = 0;
   /** Time played up to latestAt on the facts' own clock, without the parts that were cut (PC3). */
   #playedMicros = 0;
+  /** Moment of the last fact played at `max`, and its stamp. */
+  #last = { at: Number.NaN, stamp: 0 };
 
-  /** @param nowMs the current time; called once, when the first fact is played */
+  /** @param nowMs the current time */
   constructor(options: PaceOptions, nowMs: () => number) {
-    if (options.compress === true && options.speed === 'max')
-      throw new RangeError('compress needs a speed that is a number');
     this.#options = options;
     this.#nowMs = nowMs;
   }
@@ -61,22 +57,27 @@ export class Pace {
   next(fact: SentFact): Played {
     const at = typeof fact.occurredAt === 'string' ? parseInstant(fact.occurredAt) : undefined;
     if (at === undefined) return { fact, dueMs: undefined };
-    const { speed, fromNow, compress } = this.#options;
-    const anchor = this.#start(at);
-    const playedMicros = this.#advance(at);
-    const dueMicros = speed === 'max' ? undefined : anchor + Math.round(playedMicros / speed);
-    const dueMs = dueMicros === undefined ? undefined : dueMicros / 1000;
-    if (compress === true && dueMicros !== undefined && speed !== 'max') {
-      return { fact: restamp(fact, (stamp) => dueMicros + Math.round((stamp - at) / speed)), dueMs };
+    const { speed, fromNow = false } = this.#options;
+    if (speed === 'max') {
+      if (!fromNow) return { fact, dueMs: undefined };
+      const now = this.#stampAtMax(at);
+      return { fact: restamp(fact, (stamp) => now + stamp - at), dueMs: undefined };
     }
-    if (fromNow === true) return { fact: restamp(fact, (stamp) => stamp + anchor - this.#firstAt), dueMs };
-    return { fact, dueMs };
+    const due = this.#start(at) + Math.round(this.#advance(at) / speed);
+    const moved = fromNow ? restamp(fact, (stamp) => due + Math.round((stamp - at) / speed)) : fact;
+    return { fact: moved, dueMs: due / 1000 };
+  }
+
+  /** Now, but after the facts before, unless they happened at the same moment (PC2). */
+  #stampAtMax(at: number): number {
+    if (this.#last.at !== at)
+      this.#last = { at, stamp: Math.max(Math.floor(this.#nowMs()) * 1000, this.#last.stamp + 1) };
+    return this.#last.stamp;
   }
 
   #start(at: number): number {
     if (this.#anchorMicros === undefined) {
       this.#anchorMicros = Math.floor(this.#nowMs()) * 1000;
-      this.#firstAt = at;
       this.#latestAt = at;
     }
     return this.#anchorMicros;
@@ -85,15 +86,15 @@ export class Pace {
   #advance(at: number): number {
     const gap = at - this.#latestAt;
     if (gap <= 0) return this.#playedMicros + gap;
-    const { compress, longestGapMs } = this.#options;
-    const longest = compress === true && longestGapMs !== undefined ? longestGapMs * 1000 : gap;
+    const { longestGapMs } = this.#options;
+    const longest = longestGapMs === undefined ? gap : longestGapMs * 1000;
     this.#latestAt = at;
     this.#playedMicros += Math.min(gap, longest);
     return this.#playedMicros;
   }
 }
 
-// All stamps of a fact move by the same rule, so with `fromNow` they keep their distances (PC2).
+// What is expected later moves along with the fact.
 function restamp(fact: SentFact, move: (micros: number) => number): SentFact {
   const moved: Record<string, unknown> = { ...fact };
   for (const field of STAMPS) {

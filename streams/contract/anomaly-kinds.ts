@@ -15,6 +15,7 @@ export const ANOMALY_KINDS = [
   'transfer_over',
   'price_deviation',
   'late_facts',
+  'clock_ahead',
   'device_silent',
   'parked_facts',
   'pickup_overdue',

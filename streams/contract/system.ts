@@ -149,6 +149,15 @@ const locationBrief = growing({
   heardAt: z.string().nullable(),
   factsPerMinute: z.int(),
 }).meta({ id: 'LocationBrief' });
+const device = z.string().nullable().meta({ description: 'null if the facts of the location name no device' });
+const seconds = z.number();
+export const clocksAnswer = z
+  .object({
+    ahead: z.array(z.object({ location: z.string(), device, seconds })),
+    behind: z.array(z.object({ location: z.string(), device, seconds })),
+    uncounted: z.array(z.object({ sku: z.string(), location: z.string() })),
+  })
+  .meta({ id: 'Clocks' });
 export const locationsAnswer = z
   .object({ locations: z.array(locationBrief), next: nextCursor })
   .meta({ id: 'Locations' });
@@ -196,6 +205,7 @@ export const systemAnswer = growing({
   version: z.string(),
 }).meta({ id: 'System' });
 
+export type ClocksAnswer = z.infer<typeof clocksAnswer>;
 export type Activity = Read<z.output<typeof happened>>;
 export type Latency = Read<z.output<typeof latency>>;
 export type Asked = Read<z.output<typeof asked>>;

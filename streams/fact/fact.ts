@@ -124,8 +124,10 @@ interface Common {
   readonly id: string;
   readonly sku: string;
   readonly location: string;
-  /** occurredAt in microseconds since 1970. */
+  /** The moment as of which it counts, in microseconds since 1970: occurredAt, unless the clock rule moved it. */
   readonly at: number;
+  /** occurredAt of a fact that the clock rule moved to `at`; undefined for any other fact. */
+  readonly own?: number | undefined;
   /** Not folded into stock. Detectors identify sources by it. */
   readonly device?: string | undefined;
 }

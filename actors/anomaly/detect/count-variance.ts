@@ -10,6 +10,7 @@
  */
 import type { Count } from '../../../streams/fact/fact.ts';
 import type { ChangeSet } from '../../stock/changes.ts';
+import { isAfter } from '../../stock/movements.ts';
 import type { StockKey } from '../../stock/state.ts';
 import { causeOf, counted, type DetectorContext, rounded, whereOf } from './context.ts';
 
@@ -23,7 +24,7 @@ export function judgeCount(
 ): void {
   if (found === undefined) return;
   const { register, book } = found;
-  if (register === undefined ? book <= 0 : register.at > count.at) return;
+  if (register === undefined ? book <= 0 : isAfter(register, count)) return;
   const { alarms, parameters, clocks } = context;
   const place = clocks.of(count.location);
   const difference = count.counted - book;

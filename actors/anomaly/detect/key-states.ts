@@ -114,6 +114,17 @@ export class KeyStates {
     }
   }
 
+  /** Lets sales and returns after a moment, in microseconds, be as of it. */
+  moveBack(latest: number): void {
+    const { day, soldMinute, returnedMinute } = this.columns;
+    const [lastDay, lastMinute] = [Math.floor(latest / 86_400_000_000), Math.floor(latest / 60_000_000)];
+    for (let row = 0; row < this.size; row++) {
+      day[row] = Math.min(day[row] as number, lastDay);
+      soldMinute[row] = Math.min(soldMinute[row] as number, lastMinute);
+      returnedMinute[row] = Math.min(returnedMinute[row] as number, lastMinute);
+    }
+  }
+
   clear(): void {
     this.columns = made(FIRST_ROWS);
     this.#capacity = FIRST_ROWS;

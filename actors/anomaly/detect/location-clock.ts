@@ -9,6 +9,8 @@
  *  PL2 Business time is the number of the location's sale lines in this partition. Nights, holidays and slow months take no business time,
  *      and a rush on all SKUs does not look like a rush on one.
  */
+import type { Fact } from '../../../streams/fact/fact.ts';
+
 const DAY = 86_400_000_000;
 /** The most by which a device with a fast clock can advance its location's time, in microseconds. */
 const AHEAD = 300_000_000;
@@ -93,10 +95,12 @@ export class LocationClocks {
   }
 
   /**
-   * Takes the times of a fact of this location, in microseconds since 1970.
+   * Takes the times of a fact of this location, in microseconds since 1970. How long a fact was on its way is not known if its device's
+   * clock is ahead, so such a fact changes no lag.
    * @returns lateness of the fact against the location's least lag, in microseconds; never below 0
    */
-  heard(place: LocationClock, at: number, recordedAt: number): number {
+  heard(place: LocationClock, { at, own }: Fact, recordedAt: number): number {
+    if (own !== undefined) return 0;
     const lag = Math.max(-AHEAD, recordedAt - at);
     if (lag < place.lag) place.lag = lag;
     if (lag < this.#lag) this.#lag = lag;
@@ -107,6 +111,11 @@ export class LocationClocks {
   timeOf(place: LocationClock, wall: number): number {
     const lag = place.lag === Number.POSITIVE_INFINITY ? this.#lag : place.lag;
     return lag === Number.POSITIVE_INFINITY ? wall : wall - lag;
+  }
+
+  /** Lets a day after a moment, in microseconds, be that of it. */
+  moveBack(latest: number): void {
+    for (const place of this.all) place.day = Math.min(place.day, Math.floor(latest / DAY));
   }
 
   keep(): unknown[] {

@@ -11,6 +11,7 @@ import type { DetectorContext } from './context.ts';
 import type { LocationClock } from './location-clock.ts';
 
 const MINUTE = 60_000_000;
+const DAY = 86_400_000_000;
 /** Lateness of a fact that its location ignores because it names a device. A late device does not make the location late. */
 const NOT_JUDGED = -1;
 /** Most minutes reported of one source at once. The rest are dropped, because the pattern of a week does not need them. */
@@ -31,6 +32,34 @@ export interface Heard {
   at: number;
   lag: number;
   recordedAt: number;
+  /** What the facts whose lateness counts say of its clock. Nodes of 0.2 and before do not tell it. */
+  clock?: ClockReading | undefined;
+}
+
+/** A source's clock, compared with the times at which its facts were stored; in microseconds. */
+export interface ClockReading {
+  /** How far it was ahead by the latest fact; 0 if it was not. */
+  readonly ahead: number;
+  /** Least time by which a fact of the latest day was stored after it happened. Below 0, the clock is ahead. */
+  readonly lag: number;
+  readonly recordedAt: number;
+}
+
+/** The reading after one more fact. Days are those on which facts were stored. */
+function read(before: ClockReading | undefined, { at, own }: Fact, recordedAt: number): ClockReading {
+  const ahead = own === undefined ? 0 : own - recordedAt;
+  const lag = recordedAt - (own ?? at);
+  if (before === undefined || dayOf(recordedAt) > dayOf(before.recordedAt)) return { ahead, lag, recordedAt };
+  return {
+    ahead: recordedAt < before.recordedAt ? before.ahead : ahead,
+    lag: dayOf(recordedAt) < dayOf(before.recordedAt) ? before.lag : Math.min(lag, before.lag),
+    recordedAt: Math.max(recordedAt, before.recordedAt),
+  };
+}
+
+/** The day of a moment, in days since 1970. */
+export function dayOf(at: number): number {
+  return Math.floor(at / DAY);
 }
 
 export class Sightings {
@@ -44,29 +73,44 @@ export class Sightings {
   hear(fact: Fact, recordedAt: number): void {
     const { clocks } = this.#context;
     const place = clocks.of(fact.location);
-    const lateness = clocks.heard(place, fact.at, recordedAt);
-    this.#add(fact.location, undefined, place, fact.device === undefined ? lateness : NOT_JUDGED, recordedAt);
-    if (fact.device !== undefined) this.#add(fact.location, fact.device, place, lateness, recordedAt);
+    const lateness = clocks.heard(place, fact, recordedAt);
+    const location = this.#add(
+      fact.location,
+      undefined,
+      place,
+      fact.device === undefined ? lateness : NOT_JUDGED,
+      recordedAt,
+    );
+    const source =
+      fact.device === undefined ? location : this.#add(fact.location, fact.device, place, lateness, recordedAt);
+    if (source !== undefined) source.clock = read(source.clock, fact, recordedAt);
   }
 
   /** Adds one sighting. NOT_JUDGED as `lateness` means that the fact counts for the lateness of its device instead. */
-  #add(location: string, device: string | undefined, place: LocationClock, lateness: number, recordedAt: number): void {
+  #add(
+    location: string,
+    device: string | undefined,
+    place: LocationClock,
+    lateness: number,
+    recordedAt: number,
+  ): Heard | undefined {
     const name = device === undefined ? location : `${location}\u0001${device}`;
     let heard = this.#heard.get(name);
     if (heard === undefined) {
-      if (this.#heard.size >= ANOMALY_BOUNDS.sources) return;
+      if (this.#heard.size >= ANOMALY_BOUNDS.sources) return undefined;
       heard = { location, device, facts: 0, late: 0, lateness: 0, minutes: [], at: 0, lag: 0, recordedAt };
       this.#heard.set(name, heard);
     }
     if (lateness !== NOT_JUDGED) heard.facts += 1;
     if (lateness >= this.#context.parameters.lateMs * 1000) heard.late += 1;
     heard.lateness = Math.max(heard.lateness, lateness);
-    const at = recordedAt - place.lag;
-    heard.lag = place.lag;
+    const at = this.#context.clocks.timeOf(place, recordedAt);
+    heard.lag = recordedAt - at;
     heard.at = Math.max(heard.at, at);
     heard.recordedAt = Math.max(heard.recordedAt, recordedAt);
     const minute = Math.floor(at / MINUTE);
     if (heard.minutes.at(-1) !== minute && heard.minutes.length < MINUTES_TOLD) heard.minutes.push(minute);
+    return heard;
   }
 
   /** Returns the sightings since the last call, and starts over. */

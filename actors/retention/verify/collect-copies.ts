@@ -124,7 +124,7 @@ function baselineCopies(deps: VerifyDeps, baseline: Baseline): Copy[] {
     forgotMs: baseline.horizonMs ?? Number.POSITIVE_INFINITY,
     load: async () => {
       const [fresh, factIds] = [new Partition(partition), new FactIds()];
-      loadPart(await present(deps.baselines).part(baseline, partition), fresh, factIds);
+      loadPart(await present(deps.baselines).part(baseline, partition), fresh, factIds, deps.keeping.rules);
       return { book: fresh.book, factIds };
     },
   }));
@@ -155,7 +155,7 @@ function snapshotCopy(
     }
     const load = async () => {
       const [fresh, factIds] = [new Partition(partition), new FactIds()];
-      await loadStored(stored, manifest, fresh.books, factIds);
+      await loadStored(stored, manifest, fresh.books, factIds, keeping.rules);
       return { book: fresh.book, factIds };
     };
     const forgotMs = manifest.horizonMs ?? Number.POSITIVE_INFINITY;

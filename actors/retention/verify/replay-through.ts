@@ -113,7 +113,7 @@ async function beginWith(
 ): Promise<PartitionRebuild | undefined> {
   try {
     const rebuilt = rebuild.fresh(number);
-    loadPart(await present(deps.baselines).part(start, number), rebuilt.partition, rebuilt.factIds);
+    loadPart(await present(deps.baselines).part(start, number), rebuilt.partition, rebuilt.factIds, deps.keeping.rules);
     return rebuilt;
   } catch {
     return undefined;

@@ -18,7 +18,7 @@ export function applyTransfer(book: StockBook, key: StockKey, fact: Transfer): v
   const isShipment = fact.phase === 'shipped';
   const about = isShipment ? book.key(fact.sku, fact.to) : key;
   book.change(about);
-  const leg: Leg = { at: fact.at, id: fact.id, key: about, eta: fact.eta };
+  const leg: Leg = { at: fact.at, own: fact.own, id: fact.id, key: about, eta: fact.eta };
   const transfer = recordOf(key.sku, fact.transfer, leg);
   book.changeTransfer(transfer);
   awaitAt(transfer, false);
@@ -35,11 +35,11 @@ export function applyTransfer(book: StockBook, key: StockKey, fact: Transfer): v
 function add(transfer: TransferRecord, key: StockKey, fact: Transfer): void {
   switch (fact.phase) {
     case 'shipped':
-      move(key, fact.at, -fact.qty);
+      move(key, fact, -fact.qty);
       transfer.shipped += fact.qty;
       return;
     case 'received':
-      move(key, fact.at, fact.qty);
+      move(key, fact, fact.qty);
       if (fact.damaged > 0) rareOf(key).damaged += fact.damaged;
       if (transfer.arrived === 0 || transfer.arrivedAt !== undefined)
         transfer.arrivedAt = Math.max(fact.at, transfer.arrivedAt ?? fact.at);
@@ -51,7 +51,7 @@ function add(transfer: TransferRecord, key: StockKey, fact: Transfer): void {
       return;
     case 'corrected':
       transfer.corrected += fact.qty;
-      correct(key, { transfer, at: fact.at, qty: fact.qty });
+      correct(key, { transfer, at: fact.at, own: fact.own, qty: fact.qty });
       return;
   }
 }

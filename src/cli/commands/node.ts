@@ -53,7 +53,7 @@ export function addNodeCommands(program: Command, run: CliRun): void {
     .option('--format <format>', 'online-retail or facts; without it the file tells')
     .option('--speed <n>', '60 plays an hour in a minute; max (default) does not wait')
     .option('--location <id>', 'where the facts of a file without locations happened')
-    .option('--from-now', 'move the stamps so that the first fact happens now')
+    .option('--from-now', 'stamp the facts by the clock of the replay, so that none lies in the future')
     .option('--encoding <name>', 'of files that are not UTF-8 and have no byte order mark, such as windows-1252')
     .option('--delimiter <name>', 'comma, semicolon, tab or pipe; without it the header tells')
     .option('--date-format <form>', 'of InvoiceDate, such as "D/M/YYYY H:mm"; without it 2010-12-01 08:26:00')

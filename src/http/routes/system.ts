@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { LOCATIONS_SHOWN } from '../../../dashboards/kpi/known-figures.ts';
 import { noUnits, TOTALLED_BUCKETS } from '../../../streams/buckets.ts';
 import {
+  clocksAnswer,
   type KpiAnswer,
   kpiAnswer,
   liveQuery,
@@ -152,6 +153,29 @@ const reservationsOf: Operation = {
   problems: ['invalid-request', 'undecided'],
 };
 
+const clocks: Operation = {
+  id: 'clocks',
+  method: 'GET',
+  path: '/v1/clocks',
+  tag: 'live',
+  summary: 'Devices whose clocks are wrong, and stock that somebody has to count because of that',
+  description:
+    '`ahead`: the latest fact happened later than it was stored, by more than the clock slack. `behind`: no fact of a whole day was stored within the slack after it happened, because the clock is behind or the device sends late. `uncounted`: a timestamp from the future was believed there by an older version, and nobody has counted since.',
+  bound: 'It names at most 200 of each per partition.',
+  answers: {
+    200: {
+      description: 'The worst first',
+      schema: clocksAnswer,
+      example: {
+        ahead: [{ location: 'store-12', device: 'till-2', seconds: 172_800 }],
+        behind: [{ location: 'store-12', device: 'till-3', seconds: 7_200 }],
+        uncounted: [{ sku: '85123A', location: 'store-12' }],
+      },
+    },
+  },
+  problems: ['undecided'],
+};
+
 const kpi: Operation = {
   id: 'kpi',
   method: 'GET',
@@ -222,13 +246,14 @@ export const live: Operation = {
   problems: ['invalid-request', 'foreign-origin', 'upgrade-required', 'too-many-readers'],
 };
 
-export const SYSTEM_OPERATIONS = [search, locations, locationStock, reservationsOf, kpi, system, live];
+export const SYSTEM_OPERATIONS = [search, locations, locationStock, reservationsOf, clocks, kpi, system, live];
 
 export function addSystemRoutes(app: FastifyInstance, answers: SystemAnswers): void {
   addRoute(app, search, (request) => answers.search(request.query));
   addRoute(app, locations, (request) => answers.locations(request.query));
   addRoute(app, locationStock, (request) => answers.locationStock(request.params, request.query));
   addRoute(app, reservationsOf, (request) => answers.reservations(request.query));
+  addRoute(app, clocks, () => answers.clocks());
   addRoute(app, kpi, () => answers.kpi());
   addRoute(app, system, () => answers.system());
 }

@@ -1,5 +1,6 @@
 /** Connects the live feed to a running node: to its engine, its process and its servers. Also builds the KPIs for /metrics. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { SourceClock } from '../../../actors/anomaly/sources.ts';
 import type { Core } from '../../../actors/engine/core.ts';
 import type { PartitionSet } from '../../../actors/partition/partition-set.ts';
 import { FACT_STREAM_NAMES } from '../../../config/topology.ts';
@@ -58,6 +59,7 @@ export interface LiveSystemDeps {
   readonly interest: SkuInterests;
   readonly metrics: Metrics;
   readonly anomalies: AnomalySource;
+  readonly clocks: (partition: number) => readonly SourceClock[];
   readonly durability: string;
   /** Called for a bug in the program, after which a topic misses one value. */
   readonly failed: (error: unknown) => void;
@@ -77,8 +79,11 @@ export function buildLiveFeed(deps: LiveSystemDeps): LiveFeed {
     served: (number) => {
       const partition = core.serves(number) ? core.engine.partitions.get(number) : undefined;
       const kpi = partition === undefined ? undefined : kpiOf(partition);
-      return partition === undefined || kpi === undefined ? undefined : { book: partition.book, kpi };
+      return partition === undefined || kpi === undefined
+        ? undefined
+        : { book: partition.book, kpi, clocks: () => deps.clocks(number) };
     },
+    clockRule: () => ({ slackMs: core.rules.newest.slackMs, movedTo: core.rules.latestOf() }),
     report: reporter(deps, () => feed.hub.size),
     outcomes: RESERVATION_OUTCOMES,
     anomalies,

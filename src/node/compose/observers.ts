@@ -60,9 +60,9 @@ class Observers implements PartitionObserver {
     this.#changed(book.changes);
   }
 
-  load(book: StockBook, kept: Uint8Array | undefined): void {
+  load(book: StockBook, kept: Uint8Array | undefined, latest?: number): void {
     const parts = kept === undefined ? undefined : split(kept, this.#all.length);
-    for (const [index, observer] of this.#all.entries()) observer.load(book, parts?.[index]);
+    for (const [index, observer] of this.#all.entries()) observer.load(book, parts?.[index], latest);
   }
 
   keep(): Uint8Array {

@@ -84,7 +84,7 @@ export async function freshEngine(
       failed: (why) => notes.push(`failed ${why}`),
     },
   });
-  const { ownership, engine, router, facts: factDesk } = core;
+  const { ownership, engine, router, rules, facts: factDesk } = core;
   serveOwned(broker, core, core.handlers);
   await engine.start();
   const until = performance.now() + 20_000;
@@ -100,6 +100,7 @@ export async function freshEngine(
     broker,
     peers,
     ownership,
+    rules,
     notes,
     writer,
     stop: async () => {

@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import type { Book, Domain } from '../../../actors/book/domain.ts';
 import type { PageItem, Pages } from '../../../actors/book/pages.ts';
 import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
+import { Rules } from '../../../actors/idempotency/rules.ts';
 import { foldDecision, foldFact } from '../../../actors/partition/fold.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
 import { PartitionSet } from '../../../actors/partition/partition-set.ts';
@@ -138,7 +139,7 @@ it('is in the snapshot with its items, and a change of it alone makes another on
   foldDecision(partition, noted('heavy'));
   expect(await snapshotter.take()).toBe(true);
   const again = new Partition(0, 0, [STOCK, NOTES]);
-  await loadStored(store, await manifest(), again.books, new FactIds());
+  await loadStored(store, await manifest(), again.books, new FactIds(), new Rules());
   expect(notesOf(again)).toEqual([
     ['fragile', 2],
     ['heavy', 1],
@@ -149,7 +150,9 @@ it('is in the snapshot with its items, and a change of it alone makes another on
 it('is refused by a program that does not know it, in the snapshot and in the journal', async () => {
   const { store, manifest } = await snapshotOf(filled());
   const other = new Partition(0);
-  await expect(loadStored(store, await manifest(), other.books, new FactIds())).rejects.toThrow(SnapshotError);
+  await expect(loadStored(store, await manifest(), other.books, new FactIds(), new Rules())).rejects.toThrow(
+    SnapshotError,
+  );
   const bytes = encodeRecord({ writer: 'w', n: 1, before: '', decisions: [noted('fragile')] }, forms);
   expect(() => decodeRecord(bytes)).toThrow('unknown kind 100');
   expect(() => foldDecision(other, noted('fragile'))).toThrow('no domain knows a decision noted');

@@ -101,7 +101,7 @@ it('a million actors and a million holds fit, and are there again after a restar
     partitions: PARTITIONS,
     created: CREATED,
     lastSeqs,
-    rules: { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY },
+    rules: { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY, latestOf: () => undefined },
     note: () => undefined,
   };
   let [keys, held] = [0, 0];

@@ -39,7 +39,7 @@ class SlowStore extends MemorySnapshots {
 }
 
 /** As if the horizon had always been off and no id had ever been dropped. */
-const NO_HORIZON = { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY };
+const NO_HORIZON = { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY, latestOf: () => undefined };
 
 type Input = { readonly fact: Fact } | { readonly decision: StockDecision };
 

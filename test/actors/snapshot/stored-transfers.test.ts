@@ -19,7 +19,7 @@ const bytesOf = (name: string) =>
 
 function loaded(bytes: Buffer): Partition {
   const partition = new Partition(0);
-  loadPages(partition.books, [{ page: 0, bytes }]);
+  loadPages(partition.books, [{ page: 0, bytes }], undefined);
   expect(audit(partition.book)).toEqual([]);
   return partition;
 }

@@ -86,10 +86,15 @@ function fulfilledOf(
 
 function sellableOf(here: readonly Fact[]): number {
   const counts = here.filter((fact) => fact.type === 'count');
-  counts.sort((a, b) => a.at - b.at || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
+  counts.sort((a, b) => later(a, b) || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
   const last = counts.at(-1);
-  const later = last === undefined ? here : here.filter((fact) => fact.at > last.at);
-  return (last?.counted ?? 0) + total(later, sellableBy);
+  const moving = last === undefined ? here : here.filter((fact) => later(fact, last) > 0);
+  return (last?.counted ?? 0) + total(moving, sellableBy);
+}
+
+/** Above 0 if the first fact counts as later. What was moved to one moment is ordered by its own occurredAt. */
+function later(a: Fact, b: Fact): number {
+  return a.at - b.at || (a.own ?? a.at) - (b.own ?? b.at);
 }
 
 function sellableBy(fact: Fact): number {

@@ -26,10 +26,10 @@ describe('a key', () => {
   it('says what the book held at a moment, so that a count has its variance', () => {
     const facts = [count('09:00', 10), sale('10:00', 2), sale('11:00', 3), receipt('08:00', 100)];
     for (const inOrder of ordersOf(facts)) {
-      expect(bookAsOf(keyOf(inOrder), micros('09:00'))).toBe(10);
-      expect(bookAsOf(keyOf(inOrder), micros('10:00'))).toBe(8);
-      expect(bookAsOf(keyOf(inOrder), micros('10:30'))).toBe(8);
-      expect(bookAsOf(keyOf(inOrder), micros('11:00'))).toBe(5);
+      expect(bookAsOf(keyOf(inOrder), { at: micros('09:00') })).toBe(10);
+      expect(bookAsOf(keyOf(inOrder), { at: micros('10:00') })).toBe(8);
+      expect(bookAsOf(keyOf(inOrder), { at: micros('10:30') })).toBe(8);
+      expect(bookAsOf(keyOf(inOrder), { at: micros('11:00') })).toBe(5);
     }
   });
 

@@ -173,7 +173,7 @@ it('goes on from what was kept with a snapshot at any point as if there had been
       const kept = first.observer.keep();
       const pages = first.books.pages.list.map(({ items }, page) => ({ page, bytes: encodePage(first.books, items) }));
       const second = partition();
-      loadPages(second.books, pages);
+      loadPages(second.books, pages, undefined);
       second.observer.load(second.book, kept);
       for (const op of ops.slice(cut)) fold(second, op);
       expect(shownOf(second)).toEqual(shownOf(whole));

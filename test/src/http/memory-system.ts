@@ -10,6 +10,7 @@ const NOW = Date.parse('2026-11-24T09:15:00Z');
 const NOTHING_OPEN = { byKind: {}, byLocation: new Map<string, number>() };
 
 export class MemorySystem implements SystemView {
+  readonly clockRule = () => ({ slackMs: 300_000, movedTo: undefined });
   readonly asked: StockQuery[] = [];
   readonly #figures = new KnownFigures();
   reachable = true;
@@ -25,6 +26,14 @@ export class MemorySystem implements SystemView {
       this.asked.push(query);
       return { stock: [], next: null };
     },
+    clocks: async () => ({
+      sources: [
+        { location: 'store-12', device: 'till-1', ahead: 0, lag: 7_200_000_000 },
+        { location: 'store-12', device: null, ahead: 600_000_000, lag: -600_000_000 },
+        { location: 'store-12', device: 'till-2', ahead: 172_800_000_000, lag: -172_800_000_000 },
+      ],
+      uncounted: [{ sku: '85123A', location: 'store-12' }],
+    }),
     reservationsOf: async ({ sku, location }: ReservationsQuery) => [
       {
         id: `cart of ${sku}`,

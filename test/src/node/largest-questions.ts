@@ -29,6 +29,7 @@ const gathers: Record<GatherOperation, unknown> = {
   'kpi-locations': PLACES.slice(0, 400),
   'find-names': { text: '', limit: 5_000 },
   'find-stock': { location: SHELF, state: 'all', after: '', limit: 1_000 },
+  'find-clocks': { lag: 300_000_000, movedTo: 0 },
   'find-reservations': { sku: BIG, location: null, limit: 1_000 },
 };
 export const SMALL = 'small';

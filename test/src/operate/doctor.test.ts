@@ -71,6 +71,44 @@ it('every partition is served by one node, which says so with its epoch', async 
   expect(text).not.toContain('nobody');
 });
 
+it('devices whose clocks are wrong are named, and their facts count as of when they were stored', async () => {
+  let id = 0;
+  const fact = (type: string, device: string | undefined, aheadMs: number, more: object) => {
+    const occurredAt = new Date(Date.now() + aheadMs).toISOString();
+    return { id: `clock-${++id}`, type, sku: 'mug', location: 'shop', device, occurredAt, ...more };
+  };
+  const send = async (...facts: object[]) => {
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(`${one?.url}/v1/facts`, { method: 'POST', headers, body: JSON.stringify(facts) });
+    expect(await response.json()).toMatchObject({ accepted: facts.length, rejected: [] });
+  };
+  const get = (path: string) => fetch(`${one?.url}${path}`).then((response) => response.json());
+  const sellable = async () => ((await get('/v1/stock/mug/shop')) as { sellable: number }).sellable;
+  const DAYS = 2 * 86_400_000;
+  // In one request, the order in which the device says they happened decides, and not that of the list.
+  await send(fact('sale', 'till-2', DAYS + 1, { qty: 3 }), fact('count', 'till-2', DAYS, { counted: 40 }));
+  expect(await sellable()).toBe(37);
+  await send(fact('count', 'till-2', DAYS, { counted: 40 }));
+  await send(fact('sale', 'till-2', DAYS, { qty: 3 }));
+  expect(await sellable()).toBe(37);
+  // True counts and sales of others go on to count.
+  await send(fact('sale', 'till-1', 0, { qty: 1 }), fact('sale', 'till-3', -3 * 3_600_000, { qty: 5 }));
+  expect(await sellable()).toBe(36);
+  await send(fact('count', undefined, 0, { counted: 50 }));
+  expect(await sellable()).toBe(50);
+  const open = async () => {
+    const { anomalies } = (await get('/v1/anomalies?kind=clock_ahead')) as { anomalies: { data: object }[] };
+    return anomalies.map(({ data }) => data);
+  };
+  await expect.poll(open, { timeout: 20_000 }).toMatchObject([{ device: 'till-2', aheadSeconds: DAYS / 1000 }]);
+  const { out } = await doctor();
+  expect(out).toMatch(/clocks of devices: ahead: till-2 at shop by 2 days; their facts count as of/);
+  expect(out).toMatch(/clocks of devices: behind, or always late with their facts: till-3 at shop by 3 hours$/m);
+  await send(fact('sale', 'till-2', 0, { qty: 1 }));
+  await expect.poll(open, { timeout: 20_000 }).toEqual([]);
+  expect((await doctor()).out).not.toContain('till-2');
+}, 60_000);
+
 it('a killed node is shown as one that does not answer, beside who replaced it; what the last one leaves is nobody’s', async () => {
   const lost = (await ready(two)).owns.map(({ partition }) => partition);
   await two?.kill();

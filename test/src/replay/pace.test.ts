@@ -53,19 +53,29 @@ describe('speed', () => {
 });
 
 describe('from now', () => {
-  const MOVED = [
-    '2026-11-24T09:00:00.000Z',
-    '2026-11-24T10:00:00.000Z',
-    '2026-11-24T09:30:00.000Z',
-    '2026-11-25T10:00:00.000Z',
-  ];
-  test('moves every stamp by one offset, so that the first fact happens now', () => {
-    expect(stamps({ speed: 'max', fromNow: true }, MONTH)).toEqual(MOVED);
+  test('stamps facts in the order of the file at max, by the clock, and those of one moment alike', () => {
+    expect(stamps({ speed: 'max', fromNow: true }, [...MONTH, ...MONTH.slice(-1)])).toEqual([
+      '2026-11-24T09:00:00.000Z',
+      '2026-11-24T09:00:00.000001Z',
+      '2026-11-24T09:00:00.000002Z',
+      '2026-11-24T09:00:00.000003Z',
+      '2026-11-24T09:00:00.000003Z',
+    ]);
   });
-  test('moves by that same offset with a speed too', () => {
-    expect(stamps({ speed: 60, fromNow: true }, MONTH)).toEqual(MOVED);
-    expect(dues({ speed: 60, fromNow: true }, MONTH)).toEqual([0, 60, 30, 1500]);
+  test('follows the clock when it goes on at max', () => {
+    let now = NOW;
+    const pace = new Pace({ speed: 'max', fromNow: true }, () => now++);
+    const played = MONTH.map((fact) => Date.parse(String(pace.next(fact).fact.occurredAt)) - NOW);
+    expect(played).toEqual([0, 1, 2, 3]);
   });
+  test.each([0.5, 1, 60, 1e6])(
+    'stamps a fact with the moment it is due at speed %d, so none lies in the future',
+    (speed) => {
+      const list = play({ speed, fromNow: true }, MONTH) as { occurredAt: string; due: number }[];
+      for (const { occurredAt, due } of list) expect(Date.parse(occurredAt)).toBe(Math.floor(NOW + due * 1000));
+      expect(list.map(({ due }) => due)).toEqual(dues({ speed }, MONTH));
+    },
+  );
   test('moves what is expected later along, dates as the end of their day, microseconds exactly', () => {
     const fact = {
       occurredAt: '2010-12-01T08:00:00.000001Z',
@@ -90,17 +100,14 @@ describe('from now', () => {
   });
 });
 
-describe('compress', () => {
-  test('lets stamps follow the compressed clock', () => {
+describe('the clock of a replay', () => {
+  test('moves what is expected later by its speed too', () => {
     const transfer = { occurredAt: '2010-12-01T09:00:00Z', eta: '2010-12-01T13:00:00Z' };
-    const played = play({ speed: 60, compress: true }, [...MONTH.slice(0, 1), transfer]);
+    const played = play({ speed: 60, fromNow: true }, [...MONTH.slice(0, 1), transfer]);
     expect(played[1]).toEqual({ occurredAt: '2026-11-24T09:01:00.000Z', eta: '2026-11-24T09:05:00.000Z', due: 60 });
   });
   test('cuts quiet stretches, and keeps what came late before what it came after', () => {
     const list = facts('2010-12-01T08:00:00Z', '2010-12-01T20:00:00Z', '2010-12-01T19:59:00Z', '2010-12-01T20:05:00Z');
-    expect(dues({ speed: 60, compress: true, longestGapMs: 600_000 }, list)).toEqual([0, 10, 9, 15]);
-  });
-  test('needs a speed', () => {
-    expect(() => new Pace({ speed: 'max', compress: true }, () => 0)).toThrow(RangeError);
+    expect(dues({ speed: 60, fromNow: true, longestGapMs: 600_000 }, list)).toEqual([0, 10, 9, 15]);
   });
 });

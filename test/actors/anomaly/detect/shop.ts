@@ -2,16 +2,19 @@
 
 import type { Alarm } from '../../../../actors/anomaly/detect/alarms.ts';
 import { AnomalyObserver } from '../../../../actors/anomaly/observer.ts';
+import { asOfClock } from '../../../../actors/idempotency/stored-fact.ts';
 import { foldDecision, foldFact } from '../../../../actors/partition/fold.ts';
 import { Partition } from '../../../../actors/partition/partition.ts';
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../../../config/anomalies.ts';
+import { CLOCK_SLACK_MS, RULES_VERSION } from '../../../../config/rules.ts';
 import type { AnomalyKind } from '../../../../streams/contract/anomaly-kinds.ts';
-import { type Fact, parseFact } from '../../../../streams/fact/fact.ts';
+import { parseFact } from '../../../../streams/fact/fact.ts';
 import type { StockDecision } from '../../../../streams/journal/stock-decisions.ts';
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
+const RULE = { version: RULES_VERSION, slackMs: CLOCK_SLACK_MS };
 /** A Monday. */
 const BEGIN = Date.parse('2026-01-05T00:00:00Z');
 
@@ -52,7 +55,8 @@ export class Shop {
     const occurredAt = new Date(this.nowMs).toISOString();
     const parsed = parseFact({ id: `f${this.#count}`, type, sku: 'mug', location: 'shop', occurredAt, ...fields });
     if (!parsed.ok) throw new Error(parsed.message);
-    foldFact(this.partition, parsed.fact as Fact, (this.nowMs + lateMs + 1000) * 1000);
+    const recordedAt = (this.nowMs + lateMs + 1000) * 1000;
+    foldFact(this.partition, asOfClock(RULE, { recordedAt }, parsed.fact), recordedAt);
     return this;
   }
 
