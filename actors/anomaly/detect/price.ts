@@ -87,12 +87,14 @@ function levelOf(price: number): number {
 }
 
 /** Place in the columns of the level within `same` steps that is nearest. */
-function nearest(c: Columns, row: number, level: number, same: number): number | undefined {
-  let [found, least]: [number | undefined, number] = [undefined, same];
+function nearest({ priceLevel, priceCredit }: Columns, row: number, level: number, same: number): number | undefined {
+  let found: number | undefined;
+  let least = same;
   const end = (row + 1) * PRICE_LEVELS;
   for (let place = row * PRICE_LEVELS; place < end; place++) {
-    const away = Math.abs((c.priceLevel[place] as number) - level);
-    if (away > least || c.priceCredit[place] === 0) continue;
+    const away = Math.abs((priceLevel[place] as number) - level);
+    if (away > least || priceCredit[place] === 0) continue;
+    if (away === 0) return place;
     found = place;
     least = away;
   }
