@@ -1,7 +1,7 @@
 /**
  * Parameters of the detectors in actors/anomaly, each with its default and the reason for it. An operator changes them with the
  * setting `anomalies` (`name=value,name=value`). We chose the statistical defaults on the months 2010-12 to 2011-03 of the real data
- * and measured them on later months with `npm run anomalies`.
+ * (those of prices on 2010-12 to 2011-06) and measured them on later months with `npm run anomalies`.
  *
  * Each probability is that of the event under the detector's model, for one stock key and one look.
  */
@@ -54,10 +54,10 @@ export const ANOMALY_DEFAULTS = {
   returnPriorWeight: 20,
 
   /**
-   * ln of the factor between a price and the key's most usual price from which it may be a slip. 1.55 is 4.7 times: clearances at a
-   * quarter are prices, a tenth is not. Alarms on real clearances rise steeply below 1.5.
+   * ln of the factor between a price and the key's most usual price from which it may be a slip. 1.52 is 4.6 times: a clearance at a
+   * quarter is a price, a tenth is not. Alarms on real clearances rise steeply below 1.5.
    */
-  priceLog: 1.55,
+  priceLog: 1.52,
   /** ln of the factor by which it must also be above the dearest usual price, or below the cheapest. Clearances go far below. */
   priceLogAbove: 0.7,
   priceLogBelow: 1.2,

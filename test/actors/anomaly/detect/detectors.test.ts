@@ -173,6 +173,28 @@ describe('phantom_stock', () => {
   ]);
 });
 
+it('says how unlikely the silence of a phantom is by now, and changes it only with its words', () => {
+  const shop = known()().business(5, []);
+  const [first] = shop.open('phantom_stock');
+  shop.observer.takeChanged();
+  const changes = () =>
+    [...shop.look().observer.takeChanged().values()].filter((each) => each?.kind === 'phantom_stock');
+  expect(changes()).toEqual([]);
+  shop.business(4, []);
+  const [later] = changes();
+  expect(later).toMatchObject({ at: first?.at, episode: first?.episode });
+  const [before, after] = [first, later].map((each) => each?.figures as { expected: number; probability: number });
+  expect(after?.expected).toBeGreaterThan(before?.expected ?? Number.NaN);
+  expect(after?.probability).toBeLessThan(before?.probability ?? Number.NaN);
+  expect(first?.says).toMatch(
+    /^99\d{3} units on the book, and no sale where about [\d.]+ were to be expected\. If it were on the shelf, this would happen one time in \d+\.$/,
+  );
+  shop.restart();
+  expect(changes()).toEqual([]);
+  shop.fact('adjustment', { delta: -10, reason: 'found broken' });
+  expect(changes()).toMatchObject([{ figures: { sellable: (later?.figures.sellable as number) - 10 } }]);
+});
+
 describe('sales_spike', () => {
   const burst = (times: number) => (shop: Shop) => {
     shop.wait(8 * HOUR_MS).fact('sale', { sku: 'other-0', qty: 1 });
