@@ -1,7 +1,7 @@
 /**
  * Parameters of the detectors in actors/anomaly, each with its default and the reason for it. An operator changes them with the
  * setting `anomalies` (`name=value,name=value`). We chose the statistical defaults on the months 2010-12 to 2011-03 of the real data
- * and measured them on later months with `npm run anomalies`.
+ * (those of prices on 2010-12 to 2011-06) and measured them on later months with `npm run anomalies`.
  *
  * Each probability is that of the event under the detector's model, for one stock key and one look.
  */
@@ -53,18 +53,19 @@ export const ANOMALY_DEFAULTS = {
   returnPriorShare: 0.08,
   returnPriorWeight: 20,
 
-  /** ln of the factor by which a price must leave the band of usual prices. 0.9 is two and a half times, or two fifths. */
-  priceLog: 0.9,
-  /** The same while fewer than `priceSales` sales are known, because another price list may ask three times as much. */
-  priceLogNew: 1.4,
-  priceSales: 40,
+  /**
+   * ln of the factor between a price and the key's most usual price from which it may be a slip. 1.52 is 4.6 times: a clearance at a
+   * quarter is a price, a tenth is not. Alarms on real clearances rise steeply below 1.5.
+   */
+  priceLog: 1.52,
+  /** ln of the factor by which it must also be above the dearest usual price, or below the cheapest. Clearances go far below. */
+  priceLogAbove: 0.7,
+  priceLogBelow: 1.2,
+  /** ln of the factor within which two prices are one. */
+  priceSame: 0.03,
   /** Below this number of sales no price is usual yet. */
   priceSalesLeast: 20,
-  /** Weight of a new price in the mean, and share of its distance by which an unusual price widens the band. */
-  priceWeight: 0.1,
-  /** Share of its distance to the mean by which each end of the band shrinks per sale. */
-  priceForget: 0.0005,
-  /** Consecutive sales at a usual price that end the anomaly. */
+  /** Consecutive sales at a known price that end the anomaly. */
   priceClearSales: 2,
 
   /** Time past its due date after which a transfer is overdue. Lorries are an hour or two late every day. */

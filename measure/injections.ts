@@ -9,6 +9,8 @@ import { arrival, DAY, DC, type Event, granted, HOUR, MINUTE, shipment, step, TI
 
 export interface Label {
   readonly kind: AnomalyKind;
+  /** What happened, where a kind has several causes. */
+  readonly cause?: string;
   readonly sku?: string;
   readonly location: string;
   readonly device?: string;
@@ -16,6 +18,19 @@ export interface Label {
   readonly from: number;
   readonly until: number;
 }
+
+/** Days that a till reports as usual between two injections. */
+const TILL_REST = 4;
+/**
+ * What a wrong price is multiplied by. Another currency is that of a neighbour whose unit is smaller or greater (PLN, DKK and SEK in pounds).
+ * The mix-up of pounds with euros or dollars is within what a discount is, so it is not injected.
+ */
+const WRONG_PRICES: Readonly<Record<string, readonly number[]>> = {
+  'a slipped decimal point': [10, 0.1],
+  'a wrong list': [5, 0.2],
+  'no price': [0],
+  'another currency': [4.6, 8.6, 10.4, 1 / 4.6, 1 / 8.6, 1 / 10.4],
+};
 
 /** The changes to the real facts, and the added events. */
 export class Injections {
@@ -30,6 +45,8 @@ export class Injections {
   readonly #sales = new Map<string, Sale[]>();
   readonly #byTill = new Map<string, Fact[]>();
   readonly #used = new Set<string>();
+  /** Days on which a till is silent or late. */
+  readonly #busy = new Set<string>();
   #count = 0;
 
   /** @param days open days on which injections may happen, in days since 1970 */
@@ -239,17 +256,23 @@ export class Injections {
     this.#label('receipt_short', sku, at, at + HOUR);
   }
 
-  /** A slipped decimal point or a wrong price list affects one to three sales, with a factor of 10, 0.1, 5 or 0.2. */
+  /** One to three sales have a price that is wrong by the same cause, as a till would round it. */
   #price(): void {
     const { sku, at } = this.#place(20);
-    const factor = this.#chance.pick([10, 0.1, 5, 0.2]);
-    const sales = (this.#sales.get(sku) as Sale[]).filter((sale) => sale.at >= at && Number(sale.unitPrice) > 0);
+    const cause = this.#chance.pick(Object.keys(WRONG_PRICES));
+    const factor = this.#chance.pick(WRONG_PRICES[cause] as readonly number[]);
+    // A sale that a broken till does not report, or reports a day later, has no price to be found now.
+    const sales = (this.#sales.get(sku) as Sale[]).filter(
+      (sale) => sale.at >= at && Number(sale.unitPrice) > 0 && !this.removed.has(sale) && !this.delayed.has(sale),
+    );
     const wrong = sales.slice(0, this.#chance.whole(1, 3));
-    const last = wrong.at(-1);
-    if (last === undefined) return;
-    for (const sale of wrong)
-      this.replaced.set(sale, { ...sale, unitPrice: String(Math.max(0.01, Number(sale.unitPrice) * factor)) });
-    this.#label('price_deviation', sku, at, last.at + HOUR);
+    const [first, last] = [wrong[0], wrong.at(-1)];
+    if (first === undefined || last === undefined) return;
+    for (const sale of wrong) {
+      const price = factor === 0 ? 0 : Math.max(0.01, Number(sale.unitPrice) * factor);
+      this.replaced.set(sale, { ...sale, unitPrice: String(Math.round(price * 100) / 100) });
+    }
+    this.labels.push({ kind: 'price_deviation', cause, sku, location: DC, from: first.at, until: last.at + HOUR });
   }
 
   /** A till is offline from one morning to the next and then sends everything at once. */
@@ -316,16 +339,16 @@ export class Injections {
     }
   }
 
-  /** Picks a till without another injection for this many days from an open morning on, or returns undefined if there is none. */
+  /** Picks a till and an open morning from which it is free of other injections for this many days, or returns undefined if there is none. */
   #till(days: number): { till: string; morning: number } | undefined {
-    for (let attempt = 0; ; attempt++) {
-      if (attempt > 10_000) return undefined;
+    for (let attempt = 0; attempt < 10_000; attempt++) {
       const till = this.#chance.pick(TILLS);
       const day = this.#chance.pick(this.#days);
-      const taken = Array.from({ length: days + 8 }, (_, i) => `${till} ${day + i - 4}`);
-      if (taken.some((each) => this.#used.has(each))) continue;
-      for (const each of taken) this.#used.add(each);
+      const around = Array.from({ length: days + 2 * TILL_REST }, (_, i) => day + i - TILL_REST);
+      if (around.some((each) => this.#busy.has(`${till} ${each}`))) continue;
+      for (let each = day; each < day + days; each++) this.#busy.add(`${till} ${each}`);
       return { till, morning: day * DAY + 6 * HOUR };
     }
+    return undefined;
   }
 }

@@ -49,7 +49,15 @@ export function markdown(report: Report): string {
 
 /** Remarks that do not fit in the table. */
 function notes({ scores }: Report): string[] {
-  return scores.flatMap(({ kind, untouched, borneOut, sideEffects }) => [
+  return scores.flatMap(({ kind, wanted, injected, causes, untouched, borneOut, sideEffects }) => [
+    ...(injected === wanted
+      ? []
+      : [`- \`${kind}\`: ${injected} injected of ${wanted}, because there was no place for more.`]),
+    ...(causes.length === 0
+      ? []
+      : [
+          `- \`${kind}\`: found by cause: ${causes.map((each) => `${each.cause} ${each.found} of ${each.injected}`).join(', ')}.`,
+        ]),
     ...(borneOut === null
       ? []
       : [

@@ -7,8 +7,12 @@ import { HOUR, MINUTE } from './world.ts';
 
 export interface Score {
   readonly kind: AnomalyKind;
+  /** Injections asked for. There may be fewer, if there was no place for more. */
+  readonly wanted: number;
   readonly injected: number;
   readonly found: number;
+  /** Injected and found by cause, where a kind has several. */
+  readonly causes: readonly { readonly cause: string; readonly injected: number; readonly found: number }[];
   /** Openings that no injection of the kind explains, on keys without any injection. */
   readonly falseAlarms: number;
   /** Openings of the kind on a key or a till to which another injection applied at that time. */
@@ -49,6 +53,7 @@ const FOUR_WEEKS = 28 * 24 * 60;
 
 export function score(
   kind: AnomalyKind,
+  wanted: number,
   labels: readonly Label[],
   injected: Played,
   untouched: Played,
@@ -57,11 +62,17 @@ export function score(
   const mine = labels.filter((label) => label.kind === kind);
   const openings = injected.openings.filter((opening) => opening.kind === kind);
   const delays: number[] = [];
+  const causes = new Map<string, { cause: string; injected: number; found: number }>();
   const explained = new Set<Opening>();
   for (const label of mine) {
     const hits = openings.filter((opening) => fits(label, opening));
     for (const hit of hits) explained.add(hit);
     if (hits[0] !== undefined) delays.push((hits[0].at - label.from) / HOUR);
+    if (label.cause === undefined) continue;
+    const counts = causes.get(label.cause) ?? { cause: label.cause, injected: 0, found: 0 };
+    counts.injected += 1;
+    if (hits.length > 0) counts.found += 1;
+    causes.set(label.cause, counts);
   }
   const others = openings.filter((opening) => !explained.has(opening));
   // The effect of an injection lasts, so openings up to a week after it count as side effects.
@@ -70,8 +81,10 @@ export function score(
   const before = untouched.openings.filter((opening) => opening.kind === kind);
   return {
     kind,
+    wanted,
     injected: mine.length,
     found: delays.length,
+    causes: [...causes.values()],
     falseAlarms,
     sideEffects: side.length,
     precision: explained.size + falseAlarms === 0 ? null : explained.size / (explained.size + falseAlarms),

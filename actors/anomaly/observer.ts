@@ -2,8 +2,9 @@
  * Feeds the facts and decisions of one partition to the anomaly detectors, and keeps the detectors' state with the partition's snapshots.
  *
  * Invariants:
- *  AW1 The kept state begins with a version. State of another version is not read, and the detectors start empty (PV3).
- *  AW2 State that follows from the book (negative stock, shortfalls, open and excess transfers, held units) is derived from it when a book is loaded.
+ *  AW1 The kept state begins with a version. State of an unknown version is not read, and the detectors start empty (PV3).
+ *  AW2 State that follows from the book (negative stock, shortfalls, open and excess transfers, held units) is derived from it when a book
+ *      is loaded.
  *      The detectors' models and the open alarms, with their beginnings, are kept.
  *  AW3 Alarms that are functions of the book are judged when somebody looks, at most once for each key that changed since the last look.
  *      So the same facts in any order leave the same ones open, and a key below zero costs a fact no more than another key.
@@ -30,7 +31,9 @@ import { type Heard, Sightings } from './detect/sightings.ts';
 import { judgeParked } from './parked-facts.ts';
 import { ReportingSources, type SourceClock } from './sources.ts';
 
-const VERSION = 1;
+const VERSION = 2;
+/** The oldest version whose rows can still be read (key-states.ts). */
+const OLDEST_VERSION = 1;
 /** The version and the byte length of the rows, which precede the rows. */
 const HEAD_BYTES = 5;
 
@@ -196,7 +199,7 @@ export class AnomalyObserver implements PartitionObserver {
     this.#changed.clear();
     this.#parkedSeen = -1;
     // Unreadable state is dropped, and the detectors start empty (AW1).
-    if (kept === undefined || kept[0] !== VERSION || !this.#read(book, kept)) this.#beginAnew(book);
+    if (kept === undefined || !this.#read(book, kept)) this.#beginAnew(book);
     if (latest !== undefined) {
       this.#context.clocks.moveBack(latest);
       this.#context.states.moveBack(latest);
@@ -208,12 +211,14 @@ export class AnomalyObserver implements PartitionObserver {
     }
   }
 
-  /** False if the kept state cannot be read completely. */
+  /** False if the kept state is of an unknown version (AW1), or cannot be read completely. */
   #read(book: StockBook, kept: Uint8Array): boolean {
+    const version = kept[0] ?? 0;
+    if (version < OLDEST_VERSION || version > VERSION) return false;
     try {
       const length = new DataView(kept.buffer, kept.byteOffset).getUint32(1, true);
       const rest = JSON.parse(Buffer.from(kept.subarray(HEAD_BYTES + length)).toString());
-      this.#context.states.load(book, kept.subarray(HEAD_BYTES, HEAD_BYTES + length));
+      this.#context.states.load(book, kept.subarray(HEAD_BYTES, HEAD_BYTES + length), version);
       this.#loadRest(book, rest);
       return true;
     } catch {

@@ -5,8 +5,8 @@
  * Invariants:
  *  KS1 A row belongs to one stock key until the next load. A load matches rows to keys by a 64-bit hash of SKU and location, and drops a
  *      row whose key is not in the book.
- *  KS2 The kept form is the number of rows (u32), then each column in the order below. Another order needs another version
- *      (actors/anomaly/observer.ts).
+ *  KS2 The kept form is the number of rows (u32), then each column in the order below. Another order, or a column of another meaning,
+ *      needs another version (actors/anomaly/observer.ts).
  */
 import { type Hash64, hash64 } from '../../../streams/hash.ts';
 import type { StockBook } from '../../stock/book.ts';
@@ -34,12 +34,12 @@ const COLUMNS = {
   dayEvents: Uint16Array,
   dayReturns: Uint16Array,
   dayUnits: Uint32Array,
-  /** Mean of ln price, the band of usual ln prices, and the number of sales behind them, at most 255. */
-  priceMean: Float32Array,
-  priceLow: Float32Array,
-  priceHigh: Float32Array,
+  /** The prices at which the key is sold, PRICE_LEVELS of them, and the credit of each (price.ts). A place without credit is free. */
+  priceLevel: Int16Array,
+  priceCredit: Uint8Array,
+  /** Sales behind them, at most 255. */
   priceSales: Uint8Array,
-  /** Consecutive sales at a usual price since the last unusual one, at most 255. */
+  /** Consecutive sales at a known price since the last alarm, at most 255. */
   priceUsual: Uint8Array,
   currency: Uint16Array,
   place: Uint16Array,
@@ -47,12 +47,28 @@ const COLUMNS = {
   out: Uint8Array,
 } as const;
 type Column = keyof typeof COLUMNS;
-type Columns = { [Name in Column]: InstanceType<(typeof COLUMNS)[Name]> };
+export type Columns = { [Name in Column]: InstanceType<(typeof COLUMNS)[Name]> };
 const NAMES = Object.keys(COLUMNS) as Column[];
 const FIRST_ROWS = 64;
 
+/** Prices remembered of a key. */
+export const PRICE_LEVELS = 6;
+/** Elements of a row in the columns that have more than one. */
+const ELEMENTS: Partial<Record<Column, number>> = { priceLevel: PRICE_LEVELS, priceCredit: PRICE_LEVELS };
+
+/**
+ * Bytes per row of what version 1 kept in the place of these columns: the mean and the band of ln price, the sales behind them, and the
+ * consecutive usual ones. They are not read, so the prices of a key start empty.
+ */
+const PRICES_OF_VERSION_1: Partial<Record<Column, number>> = {
+  priceLevel: 12,
+  priceCredit: 0,
+  priceSales: 1,
+  priceUsual: 1,
+};
+
 /** Bytes of one row. */
-export const ROW_BYTES = NAMES.reduce((sum, name) => sum + COLUMNS[name].BYTES_PER_ELEMENT, 0);
+export const ROW_BYTES = NAMES.reduce((sum, name) => sum + bytesOf(name), 0);
 
 export class KeyStates {
   /** Read this again after `rowOf`, because growing replaces the columns. */
@@ -108,9 +124,9 @@ export class KeyStates {
     new DataView(kept.buffer, kept.byteOffset).setUint32(0, rows, true);
     let offset = 4;
     for (const name of NAMES) {
-      const { buffer, BYTES_PER_ELEMENT } = this.columns[name];
-      kept.set(new Uint8Array(buffer, 0, rows * BYTES_PER_ELEMENT), offset);
-      offset += rows * BYTES_PER_ELEMENT;
+      const bytes = rows * bytesOf(name);
+      kept.set(new Uint8Array(this.columns[name].buffer, 0, bytes), offset);
+      offset += bytes;
     }
   }
 
@@ -132,11 +148,11 @@ export class KeyStates {
     this.#rows.clear();
   }
 
-  /** Restores the state that `keep` wrote, for the keys of the book (KS1). */
-  load(book: StockBook, kept: Uint8Array): void {
+  /** Restores the state that `keep` wrote in this version or an older one, for the keys of the book (KS1). */
+  load(book: StockBook, kept: Uint8Array, version: number): void {
     this.clear();
     const rows = new DataView(kept.buffer, kept.byteOffset).getUint32(0, true);
-    const old = read(kept, rows);
+    const old = read(kept, rows, version);
     const byHash = new Map<number, number[]>();
     for (let row = 0; row < rows; row++) {
       const hash = old.hashLo[row] as number;
@@ -150,7 +166,10 @@ export class KeyStates {
         const from = byHash.get(lo)?.find((row) => old.hashHi[row] === hi);
         if (from === undefined) continue;
         const row = this.#add(key);
-        for (const name of NAMES) this.columns[name][row] = old[name][from] as number;
+        for (const name of NAMES) {
+          const n = elementsOf(name);
+          this.columns[name].set(old[name].subarray(from * n, (from + 1) * n), row * n);
+        }
       }
     }
   }
@@ -160,17 +179,25 @@ function hashOf(key: StockKey): Hash64 {
   return hash64(`${key.sku.name}\u0001${key.location}`);
 }
 
-function made(rows: number): Columns {
-  return Object.fromEntries(NAMES.map((name) => [name, new COLUMNS[name](rows)])) as Columns;
+function elementsOf(name: Column): number {
+  return ELEMENTS[name] ?? 1;
 }
 
-function read(kept: Uint8Array, rows: number): Columns {
+function bytesOf(name: Column): number {
+  return elementsOf(name) * COLUMNS[name].BYTES_PER_ELEMENT;
+}
+
+function made(rows: number): Columns {
+  return Object.fromEntries(NAMES.map((name) => [name, new COLUMNS[name](rows * elementsOf(name))])) as Columns;
+}
+
+function read(kept: Uint8Array, rows: number, version: number): Columns {
   const columns = made(rows);
   let offset = 4;
   for (const name of NAMES) {
-    const column = columns[name];
-    const bytes = rows * column.BYTES_PER_ELEMENT;
-    new Uint8Array(column.buffer).set(kept.subarray(offset, offset + bytes));
+    const other = version === 1 ? PRICES_OF_VERSION_1[name] : undefined;
+    const bytes = rows * (other ?? bytesOf(name));
+    if (other === undefined) new Uint8Array(columns[name].buffer).set(kept.subarray(offset, offset + bytes));
     offset += bytes;
   }
   if (offset !== kept.length) throw new RangeError(`${kept.length} bytes are not ${rows} rows`);

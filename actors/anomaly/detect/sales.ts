@@ -9,7 +9,7 @@
  *   is below `spikeClearTail`.
  *  Phantom: the book has stock, and P(no sale for as long) is below `phantomTail` at the lower of the rate and the recent rate. The idea is
  *   from Kang and Gershwin (Information inaccuracy in inventory systems, IIE Transactions 37, 2005) and DeHoratius, Mersereau and Schrage
- *   (M&SOM 10(2), 2008). A sale, a count or the end of the stock ends it. Time without stock is left out.
+ *   (M&SOM 10(2), 2008). A sale, a count or the end of the stock ends it. Time without stock is left out. The alarm says how likely the silence is by now.
  *  Returns: a spike of the key's decayed returns. The prior is one return, at the location's share of returns times the key's own rate.
  */
 import { present } from '../../../streams/assert.ts';
@@ -104,41 +104,45 @@ export function judgeStock(context: DetectorContext, key: StockKey, had: boolean
 
 /** Looks for stock that has not sold for too long, and ends spikes that are over. @param wall wall time, in microseconds since 1970 */
 export function judgeSilenceOfKeys(context: DetectorContext, wall: number): void {
-  const { states, clocks, parameters, alarms } = context;
+  const { states, clocks, parameters } = context;
   const c = states.columns;
   const least = parameters.phantomMinMs * 1000;
   for (let row = 0; row < states.size; row++) {
     const place = clocks.all[c.place[row] as number] as LocationClock;
     if (place.lines - (c.since[row] as number) <= (c.patience[row] as number) || c.out[row] === 1) continue;
     const key = states.keys[row] as StockKey;
-    if (key.sellable <= 0 || alarms.get('phantom_stock', causeOf(key)) !== undefined) continue;
+    if (key.sellable <= 0) continue;
     const sold = (c.soldMinute[row] as number) * MINUTE;
     if (clocks.timeOf(place, wall) - sold < least) continue;
-    tellPhantom(context, key, row, place, sold);
+    judgePhantom(context, key, row, place, sold);
   }
   for (const kind of ['sales_spike', 'return_spike'] as const) endSpikes(context, kind, wall);
 }
 
-function tellPhantom(context: DetectorContext, key: StockKey, row: number, place: LocationClock, sold: number): void {
-  const c = context.states.columns;
+/** Opens the alarm, and updates it when what it says has changed: as the silence goes on, it becomes less likely that the stock is there. */
+function judgePhantom(context: DetectorContext, key: StockKey, row: number, place: LocationClock, sold: number): void {
+  const { alarms, states } = context;
   const { mean, certainty } = leastRate(context, row, place);
-  const expected = mean * (place.lines - (c.since[row] as number));
+  const silent = mean * (place.lines - (states.columns.since[row] as number));
   const { sellable } = key;
-  context.alarms.raise('phantom_stock', causeOf(key), {
+  const [expected, probability] = [rounded(silent), rounded(silenceTail(silent, certainty))];
+  const told = alarms.get('phantom_stock', causeOf(key))?.figures;
+  if (told?.sellable === sellable && told.expected === expected && told.probability === probability) return;
+  alarms.raise('phantom_stock', causeOf(key), {
     ...whereOf(key),
     at: sold,
     episode: sold,
     severity: 'warning',
     tell: () => ({
-      says: `${counted(sellable, 'unit')} on the book, and no sale where about ${rounded(expected)} were to be expected.`,
-      figures: {
-        sellable,
-        expected: rounded(expected),
-        probability: rounded(silenceTail(expected, certainty)),
-        lastSale: sold,
-      },
+      says: `${counted(sellable, 'unit')} on the book, and no sale where about ${expected} were to be expected. If it were on the shelf, this would happen ${spoken(probability)}.`,
+      figures: { sellable, expected, probability, lastSale: sold },
     }),
   });
+}
+
+/** A small probability in words. */
+function spoken(probability: number): string {
+  return probability < 1e-6 ? 'less than one time in a million' : `one time in ${rounded(1 / probability)}`;
 }
 
 function judgeSpike(

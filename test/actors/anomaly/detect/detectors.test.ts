@@ -182,6 +182,28 @@ describe('phantom_stock', () => {
   ]);
 });
 
+it('says how unlikely the silence of a phantom is by now, and changes it only with its words', () => {
+  const shop = known()().business(5, []);
+  const [first] = shop.open('phantom_stock');
+  shop.observer.takeChanged();
+  const changes = () =>
+    [...shop.look().observer.takeChanged().values()].filter((each) => each?.kind === 'phantom_stock');
+  expect(changes()).toEqual([]);
+  shop.business(4, []);
+  const [later] = changes();
+  expect(later).toMatchObject({ at: first?.at, episode: first?.episode });
+  const [before, after] = [first, later].map((each) => each?.figures as { expected: number; probability: number });
+  expect(after?.expected).toBeGreaterThan(before?.expected ?? Number.NaN);
+  expect(after?.probability).toBeLessThan(before?.probability ?? Number.NaN);
+  expect(first?.says).toMatch(
+    /^99\d{3} units on the book, and no sale where about [\d.]+ were to be expected\. If it were on the shelf, this would happen one time in \d+\.$/,
+  );
+  shop.restart();
+  expect(changes()).toEqual([]);
+  shop.fact('adjustment', { delta: -10, reason: 'found broken' });
+  expect(changes()).toMatchObject([{ figures: { sellable: (later?.figures.sellable as number) - 10 } }]);
+});
+
 describe('sales_spike', () => {
   const burst = (times: number) => (shop: Shop) => {
     shop.wait(8 * HOUR_MS).fact('sale', { sku: 'other-0', qty: 1 });
@@ -227,37 +249,6 @@ describe('return_spike', () => {
     ['eight come back', back(8), true],
     ['two days later', (shop) => shop.wait(2 * DAY_MS - (shop.nowMs % DAY_MS)).business(1, MUGS), false],
   ]);
-});
-
-describe('price_deviation', () => {
-  const sold =
-    (unitPrice: string | number, more = {}) =>
-    (shop: Shop) =>
-      shop.wait(MINUTE_MS).fact('sale', { qty: 1, unitPrice, currency: 'GBP', ...more });
-  table('price_deviation', known(), [
-    ['a discount', sold('1.90'), false],
-    ['a slip of the point', sold('25.00'), true],
-    ['one at the usual price', sold('2.50'), true],
-    ['and another', sold('2.50'), false],
-  ]);
-  table('price_deviation', known(), [
-    ['in another currency', sold('250', { currency: 'JPY' }), false],
-    ['for nothing', sold(0), false],
-    ['a tenth', sold('0.25'), true],
-  ]);
-  it('takes a lasting new price for the usual one after a while', () => {
-    const shop = known()();
-    for (let i = 0; i < 40; i++) sold('9.00')(shop);
-    expect(shop.open('price_deviation')).toEqual([]);
-    sold('9.00')(shop);
-    expect(shop.open('price_deviation')).toEqual([]);
-  });
-  it('knows two price lists', () => {
-    const shop = new Shop({ priceLogNew: 2 }).fact('receipt', { qty: 1000 });
-    for (let i = 0; i < 60; i++) sold(i % 5 === 0 ? '6.00' : '2.00')(shop);
-    expect(sold('6.00')(shop).kinds).toEqual([]);
-    expect(sold('20.00')(shop).kinds).toEqual(['price_deviation']);
-  });
 });
 
 describe('late_facts', () => {

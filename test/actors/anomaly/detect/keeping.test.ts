@@ -2,6 +2,7 @@
  * The stored state of the detectors. After a restart at any point they continue as if nothing had happened. The state is small and quick to
  * write.
  */
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ROW_BYTES } from '../../../../actors/anomaly/detect/key-states.ts';
@@ -21,7 +22,7 @@ const EAGER = {
   returnEvents: 1,
   returnTail: 0.5,
   priceSalesLeast: 2,
-  priceSales: 3,
+  priceLog: 1,
   countZ: 1,
   countClearZ: 0.5,
   lateWeight: 0.3,
@@ -171,6 +172,28 @@ it.each([
   ]);
   restarted.takeChanged();
   expect(restarted.keys).toBe(0);
+});
+
+it('reads the state of version 1, whose prices start empty', () => {
+  const shop = new Shop().fact('receipt', { qty: 1000 });
+  for (let i = 0; i < 40; i++) shop.wait(MINUTE_MS).fact('sale', { qty: 1, unitPrice: '2.50', currency: 'GBP' });
+  shop.wait(MINUTE_MS).fact('sale', { qty: 1, unitPrice: '25.00', currency: 'GBP' });
+  shop.fact('sale', { sku: 'pan', qty: 3 });
+  const kept = Buffer.from(readFileSync(new URL('kept-1.base64', import.meta.url), 'utf8'), 'base64');
+  const restarted = new AnomalyObserver(7, { laneTimeMs: DAY_MS });
+  restarted.load(shop.book, kept);
+  expect(restarted.keys).toBe(2);
+  expect([...restarted.open()].map(([, { kind, sku }]) => `${kind} ${sku}`).toSorted()).toEqual([
+    'negative_stock pan',
+    'price_deviation mug',
+  ]);
+  shop.partition.observer = restarted;
+  const sell = (unitPrice: string, times: number) => {
+    for (let i = 0; i < times; i++) shop.wait(MINUTE_MS).fact('sale', { qty: 1, unitPrice, currency: 'GBP' });
+    return [...restarted.open()].some(([, { kind }]) => kind === 'price_deviation');
+  };
+  // The old alarm ends as it would have, and prices are learnt again before one is judged.
+  expect([sell('2.50', 3), sell('25.00', 1), sell('2.50', 20), sell('30.00', 1)]).toEqual([false, false, false, true]);
 });
 
 it('keeps 31,000 stock keys in a few dozen bytes each', () => {
