@@ -98,6 +98,8 @@ export class Injections {
       case 'pickup_overdue':
       case 'task_overdue':
         throw new Error(`${kind} has no facts yet`);
+      case 'clock_ahead':
+        throw new Error(`${kind} follows from a rule, so there is nothing to measure`);
     }
   }
 
