@@ -8,15 +8,15 @@
  *  2. Names have visible characters only, except in a count, which may correct the stock of a name that is already stored. Unknown
  *     fields have a bounded depth. No header exempts a fact from the horizon.
  *  3. A field that would change what is counted is refused on a type that does not define it. An optional field that is null or '' is
- *     absent. A fact from the future counts as of the moment at which it was stored, plus the slack. Transfers can be closed. Facts may be
- *     stored in bundles.
+ *     absent. A fact that happened more than the slack after it was stored counts as of when it was stored, and what older rules had
+ *     believed counts as of when this version began. Transfers can be closed. Facts may be stored in bundles.
  */
 export const RULES_VERSION = 3;
 
 /** The horizon of new streams unless their first node has another setting. */
 export const DEFAULT_HORIZON_MS = 7 * 86_400_000;
 
-/** How far a device's clock may be ahead, in milliseconds. Every entry records it, but nothing is judged by it yet. */
+/** How far a device's clock may be ahead, in milliseconds. Every entry records it. */
 export const CLOCK_SLACK_MS = 300_000;
 
 /**

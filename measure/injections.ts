@@ -117,7 +117,8 @@ export class Injections {
       case 'task_overdue':
         throw new Error(`${kind} has no facts yet`);
       case 'transfer_over':
-        throw new Error(`${kind} is not measured`);
+      case 'clock_ahead':
+        throw new Error(`${kind} follows from a rule, so there is nothing to measure`);
     }
   }
 

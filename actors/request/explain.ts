@@ -125,7 +125,10 @@ async function explainOnce(
     older.take(cause);
     const after = older.totals();
     const change = differenceOf(total, after);
-    const covered = isFact(cause) && what !== 'count' && counts.has(place[0]);
+    const covered =
+      isFact(cause) &&
+      what !== 'count' &&
+      (cause.own ?? cause.at) <= (counts.get(cause.at) ?? Number.NEGATIVE_INFINITY);
     steps.push({
       at: formatInstant(place[0]),
       what,
@@ -244,7 +247,10 @@ function addClaims(book: StockBook, key: StockKey, addEntry: AddEntry): void {
   }
 }
 
-/** Adds the facts that count. Returns the moments at which counts were taken, and notes for the reader. */
+/**
+ * Adds the facts that count. Returns the moments at which counts were taken, each with the latest occurredAt of a count that was moved
+ * there, and notes for the reader.
+ */
 async function readFacts(
   deps: ExplainDeps,
   sku: string,
@@ -252,9 +258,9 @@ async function readFacts(
   positions: Readonly<Record<FactStream, number>>,
   opening: Opening | undefined,
   add: AddEntry,
-): Promise<{ counts: ReadonlySet<number>; notes: string[] }> {
+): Promise<{ counts: ReadonlyMap<number, number>; notes: string[] }> {
   const factIds = new FactIds();
-  const counts = new Set<number>();
+  const counts = new Map<number, number>();
   const notes: string[] = [];
   const { marks, partitions } = deps;
   const hash = hashOfToken(encodeToken(sku));
@@ -306,9 +312,11 @@ async function readFacts(
       const id = hash64(fact.id, 1);
       if (factIds.check(id, content) !== 'new' || opening?.factIds.check(id, content) === 'duplicate') return;
       factIds.add(0, id, content, fact.at);
-      if (fact.type === 'count') counts.add(fact.at);
+      const { at: moment, own = moment } = fact;
+      if (fact.type === 'count') counts.set(moment, Math.max(own, counts.get(moment) ?? own));
+      const told = fact.own === undefined ? '' : `; its clock said ${formatInstant(fact.own)}`;
       const more = fact.type === 'transfer' && fact.phase === 'corrected' ? AS_OF_SHIPMENT : '';
-      const words = () => detailOf(value as Readonly<Record<string, unknown>>) + more;
+      const words = () => detailOf(value as Readonly<Record<string, unknown>>) + told + more;
       add([fact.at, fact.type === 'count' ? COUNT : FACT, fact.id, 0], fact, fact.type, words);
     });
   }

@@ -113,8 +113,8 @@ describe('a snapshot of a node that did not know the rule', () => {
         expect(loaded.books.pages.list.some(({ dirty }) => dirty)).toBe(moved);
         const { uncounted } = findClocks(loaded.book, [], { lag: 0, movedTo: latest });
         expect(uncounted).toHaveLength(moved ? 1 : 0);
-        for (const partition of [whole, loaded])
-          for (const [i, each] of after.entries())
+        for (const [i, each] of after.entries())
+          for (const partition of [whole, loaded])
             fold(partition, entry(3, { slackMs: 0 }), factOf(each, 100 + i), 11 + i);
         expect(stateOf(loaded)).toEqual(stateOf(whole));
       }),

@@ -64,7 +64,8 @@ it('ends in the same stock as with true clocks, and says which tills are ahead a
     );
   const isOff = ([, off]: [string, number]) => Math.abs(off) > 5 * MINUTE;
   expect(says(right)).toEqual([]);
-  expect(says(wrong).sort()).toEqual([...OFF].filter(isOff).map(([device, off]) => [device, off / MINUTE]));
+  const named = [...OFF].filter(isOff).map(([device, off]) => [device, off / MINUTE]);
+  expect(new Map(says(wrong) as [string, number][])).toEqual(new Map(named as [string, number][]));
   const alarms = [...wrong.observer.open()].filter(([, { kind }]) => kind === 'clock_ahead');
-  expect(alarms.map(([, { figures }]) => figures.device).sort()).toEqual(['till-6', 'till-7', 'till-8']);
+  expect(new Set(alarms.map(([, { figures }]) => figures.device))).toEqual(new Set(['till-6', 'till-7', 'till-8']));
 }, 60_000);
