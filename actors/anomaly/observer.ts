@@ -11,6 +11,7 @@ import type { Fact } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { PartitionObserver } from '../partition/observer.ts';
 import type { StockBook } from '../stock/book.ts';
+import { endOfHolds } from '../stock/changes.ts';
 import type { PartLine, StockKey } from '../stock/state.ts';
 import { type Alarm, Alarms } from './detect/alarms.ts';
 import { Arrivals } from './detect/arrivals.ts';
@@ -125,9 +126,9 @@ export class AnomalyObserver implements PartitionObserver {
   decisionFolded(book: StockBook, decision: StockDecision): void {
     const change = book.changes.part;
     if (change === undefined) return;
-    const { part, granted, bucket, claimed } = change;
-    const wasHeld = granted && bucket === 'held' && claimed.some((units) => units > 0);
-    if (decision.kind !== 'granted' && wasHeld) this.#hoarding.end(part, decision.kind, decision.atMs);
+    const { part } = change;
+    const end = endOfHolds(change);
+    if (end !== undefined) this.#hoarding.end(part, end, decision.atMs);
     this.#hoarding.follow(change);
     const at = decision.atMs * 1000;
     this.#judgeLines(part.lines, at, at);

@@ -96,6 +96,7 @@ export function engineParts(deps: EngineDeps, signal: AbortSignal) {
   const coordinator = new Coordinator({
     ...deps,
     partitions,
+    observed: partitions,
     count,
     log: journal,
     expired,

@@ -59,7 +59,8 @@ export function readStored(
   }
   if (isTooOld(rule, message, fact) && !isResubmitted(rule, message, place, marks, fact))
     return { ...uncounted('too-old', 'occurredAt is older than the idempotency horizon'), fact };
-  return { ok: true, fact, content: parsed.content, value };
+  const counted = fact.type === 'return' ? { ...fact, within: horizonMicros(rule) } : fact;
+  return { ok: true, fact: counted, content: parsed.content, value };
 }
 
 /** Decodes like a body over HTTP (src/api/bodies.ts). Version 1 skips the MessagePack shape check, as Holdfast 0.1 did over NATS. */

@@ -48,6 +48,7 @@ export class StockBook implements Book {
     this.pages.touch(part);
     this.changes.notePart(part);
     for (const line of part.lines) this.change(line.key);
+    for (const line of part.next?.lines ?? []) this.change(line.key);
   }
 
   removePart(part: ReservationPart): void {

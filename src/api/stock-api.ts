@@ -22,15 +22,22 @@ import {
 } from '../../streams/contract/operator.ts';
 import { cursorText } from '../../streams/contract/pages.ts';
 import {
+  type AmendRequest,
   type AtpAnswer,
+  amendBody,
+  amendRequest,
   type AtpLine,
   atpParams,
   atpQuerystring,
   atpRequest,
   type FactsAnswer,
+  partialRelease,
   type ReservationAnswer,
+  type ReservationsAnswer,
+  releaseRequest,
   reservationRequest,
   reservationStep,
+  reservationsQuery,
   type SkuStockAnswer,
   type StockAnswer,
   stockRequest,
@@ -145,6 +152,7 @@ export class Answers {
       },
       ({ fresh, reservation }) => {
         if (!fresh) return 'repeated';
+        if (reservation.status === 'allocated') return 'confirmed';
         return (reservation.shortages?.length ?? 0) > 0 ? 'partial' : 'held';
       },
     );
@@ -157,11 +165,61 @@ export class Answers {
     );
   }
 
-  async release(step: unknown): Promise<ReservationAnswer> {
+  /** Releases a reservation, or part of it. */
+  async release(body: unknown): Promise<ReservationAnswer> {
     return this.#counted(
-      async () => this.#stock.release(valid(reservationStep, present(step)).id),
+      async () => {
+        const { id, release, lines } = valid(releaseRequest, present(body));
+        if (release === undefined || lines === undefined) return this.#stock.release(id);
+        return this.#stock.releaseSome(id, { id: release, lines });
+      },
       () => 'released',
     );
+  }
+
+  async releasePart(params: unknown, body: unknown): Promise<ReservationAnswer> {
+    return this.#counted(
+      async () => {
+        const { id } = valid(reservationStep, params);
+        return this.#stock.releaseSome(id, valid(partialRelease, present(body)));
+      },
+      () => 'released',
+    );
+  }
+
+  /** Changes the reservation that the path names. */
+  async amendAt(params: unknown, body: unknown, ifMatch: string | undefined): Promise<ReservationAnswer> {
+    return this.#amend(() => {
+      const { id } = valid(reservationStep, params);
+      const asked = valid(amendBody, present(body));
+      if (asked.id !== undefined && asked.id !== id)
+        throw invalid([{ field: 'id', message: 'must be that of the path, or left out' }]);
+      return { ...asked, id, ifMatch };
+    }, body);
+  }
+
+  async amend(body: unknown): Promise<ReservationAnswer> {
+    return this.#amend(() => valid(amendRequest, present(body)), body);
+  }
+
+  #amend(read: () => AmendRequest, body: unknown): Promise<ReservationAnswer> {
+    return this.#counted(
+      async () => {
+        refuseLocations(body, LIMITS.reservationLocations);
+        const request = read();
+        await this.#namesKnown(request.lines, 'lines');
+        return this.#stock.amend(request);
+      },
+      () => 'amended',
+    );
+  }
+
+  async reservations(query: unknown): Promise<ReservationsAnswer> {
+    const { cursor, ...asked } = valid(reservationsQuery, onceEach(query));
+    return this.#blamed('reservation', async () => {
+      const { reservations, next } = await this.#stock.reservations({ ...asked, after: cursor?.[0] });
+      return { reservations: [...reservations], next: next === null ? null : cursorText([next]) };
+    });
   }
 
   async reservation(params: unknown): Promise<ReservationAnswer> {

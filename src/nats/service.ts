@@ -50,6 +50,7 @@ export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): 
   return [
     endpoint('atp', 'query', (body) => answers.atp(body)),
     endpoint('reservation', 'place', async (body) => (await answers.place(body)).reservation),
+    endpoint('reservation', 'amend', (body) => answers.amend(body)),
     endpoint('reservation', 'confirm', (body) => answers.confirm(body)),
     endpoint('reservation', 'release', (body) => answers.release(body)),
     endpoint('stock', 'get', (body) => answers.stock(body)),

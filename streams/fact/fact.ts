@@ -119,6 +119,7 @@ export const returnSchema = z.looseObject({
   disposition: z.enum(DISPOSITIONS, { error: `must be one of ${DISPOSITIONS.join(', ')}` }),
   reason: text(1000, 'why it came back').optional(),
   transaction: reference('transaction of the sale or the return').optional(),
+  reservation: reference('the reservation of a parcel that was stopped, which needs its units again').optional(),
 });
 export const countSchema = z.looseObject({
   ...common,
@@ -186,6 +187,9 @@ export interface Return extends Common {
   readonly disposition: (typeof DISPOSITIONS)[number];
   /** Why it came back, if the device reports it. */
   readonly reason?: string | undefined;
+  /** The reservation whose units it opens again, if they were sold at most `within` microseconds before. */
+  readonly reservation?: string | undefined;
+  readonly within?: number | undefined;
 }
 export interface Count extends Common {
   readonly type: 'count';
@@ -219,9 +223,10 @@ export interface UnreadableFact {
  */
 export function parseFact(value: unknown, version: number = RULES_VERSION): ParsedFact | UnreadableFact {
   if (version >= 2 && isTooDeep(value)) return { ok: false, field: '', message: 'the fact is nested too deep' };
-  if (isPlainFact(value)) return parsed(value as SentFact);
+  const known = version >= 3 ? value : withoutReservation(value);
+  if (isPlainFact(known)) return parsed(known as SentFact);
   // These checks refuse only facts that cannot be read (FA2).
-  const result = factSchema.safeParse(value);
+  const result = factSchema.safeParse(known);
   if (!result.success) return unreadable(result.error.issues[0]);
   const sent = result.data;
   const wrong =
@@ -229,6 +234,13 @@ export function parseFact(value: unknown, version: number = RULES_VERSION): Pars
     (sent.type === 'transfer' ? misplacedTransfer(sent) : undefined) ??
     (sent.type === 'adjustment' ? laterBucket(sent, version) : undefined);
   return wrong ?? parsed(sent);
+}
+
+/** Before version 3, a return's reservation was an unknown field. */
+function withoutReservation(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('reservation' in value)) return value;
+  const { reservation: _unknown, ...rest } = value as Record<string, unknown>;
+  return rest.type === 'return' ? rest : value;
 }
 
 /**
@@ -320,6 +332,7 @@ function flatten(sent: SentFact): Fact {
         qty: sent.qty,
         disposition: sent.disposition,
         reason: sent.reason,
+        reservation: sent.reservation,
       };
     case 'count':
       return { type: 'count', id, sku, location, at, device, counted: sent.counted };
@@ -348,7 +361,7 @@ function canonical(sent: SentFact): string {
     case 'transfer':
       return `${head}\u0001${sent.phase}\u0001${free(sent.transfer)}\u0001${sent.qty}\u0001${sent.damaged ?? 0}\u0001${sent.from}\u0001${sent.to}\u0001${sent.eta === undefined ? '' : parseDateOrInstant(sent.eta)}`;
     case 'return':
-      return `${head}\u0001${sent.qty}\u0001${sent.disposition}\u0001${free(sent.reason)}\u0001${free(sent.transaction)}`;
+      return `${head}\u0001${sent.qty}\u0001${sent.disposition}\u0001${free(sent.reason)}\u0001${free(sent.transaction)}${sent.reservation === undefined ? '' : `\u0001${free(sent.reservation)}`}`;
     case 'count':
       return `${head}\u0001${sent.counted}`;
     case 'adjustment':

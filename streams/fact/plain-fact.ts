@@ -57,7 +57,8 @@ function isPlainOfType(sent: Sent): boolean {
         isUnits(sent.qty, 1) &&
         DISPOSITIONS.has(sent.disposition) &&
         lacksOr(TEXT, sent.reason) &&
-        lacksOr(TEXT, sent.transaction)
+        lacksOr(TEXT, sent.transaction) &&
+        lacksOr(TEXT, sent.reservation)
       );
     case 'count':
       return isUnits(sent.counted, 0);
