@@ -36,24 +36,21 @@ import type {
   ReservationRequest,
 } from '../../streams/contract/stock.ts';
 import { DEFAULT_TTL_SECONDS } from '../../streams/contract/stock.ts';
-import { type Hash64, hash64 } from '../../streams/hash.ts';
-import type { Standing } from '../../streams/journal/stock-decisions.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { PeerHandlers } from '../ports/peer-operations.ts';
-import type { Lease, Peers } from '../ports/ports.ts';
+import type { Lease } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { WantedLine } from '../stock/sourcing.ts';
 import type { CoordinatorEntry, ReservationPart } from '../stock/state.ts';
 import { answerOf, cancelledAnswer, etagOf, statusOf, type Whole } from './answer.ts';
+import { type Asked, Attempts, type AttemptsDeps, participantsOf } from './attempts.ts';
+import { contentOf, matches } from './content.ts';
 import { KeyedQueue } from './keyed-queue.ts';
-import { notEnough, Participant, type ParticipantDeps, type Planned, type Terms } from './participant.ts';
-import type { Wish } from './plan.ts';
+import { notEnough, Participant, type ParticipantDeps, type Terms } from './participant.ts';
 import { type Changes, changed, confirm, conflict, ended, expire, hasEnded, mustBeChangeable, release, releaseSome, unknown } from './steps.ts';
-import { Unfinished } from './unfinished.ts';
 import type { PartView } from './view.ts';
 
-export interface CoordinatorDeps extends ParticipantDeps {
-  readonly peers: Peers;
+export interface CoordinatorDeps extends ParticipantDeps, AttemptsDeps {
   /** Called when a hold has expired. */
   readonly expired: () => void;
   readonly lease: Lease;
@@ -74,14 +71,12 @@ export class Coordinator {
   readonly #deps: CoordinatorDeps;
   readonly #participant: Participant;
   readonly #queue = new KeyedQueue();
-  readonly #unfinished: Unfinished;
+  readonly #attempts: Attempts;
 
-  constructor(deps: CoordinatorDeps & { readonly observed: ConstructorParameters<typeof Unfinished>[1] }) {
+  constructor(deps: CoordinatorDeps) {
     this.#deps = deps;
     this.#participant = new Participant(deps);
-    this.#unfinished = new Unfinished(deps.clock, deps.observed, async (id) => {
-      if (this.#participant.owns(this.#homeNumber(id))) await this.#turn(id, async () => undefined);
-    });
+    this.#attempts = new Attempts(deps, this.#participant, (id) => this.#turn(id, async () => undefined));
   }
 
   place(request: ReservationRequest): Promise<Placed> {
@@ -145,7 +140,7 @@ export class Coordinator {
   }
 
   async get(id: string): Promise<ReservationAnswer> {
-    const home = this.#homeOf(id);
+    const home = this.#attempts.homeOf(id);
     // An attempt that is under way, or was left behind, comes to its end first.
     if (home?.open !== undefined) return this.#turn(id, async (settled) => this.#read(id, settled));
     return this.#read(id, home);
@@ -199,6 +194,7 @@ export class Coordinator {
       if (known.confirmedAtMs === 0 && known.expiresAtMs > this.#nowMs) return { state: 'early' };
       const changes = expire(known, this.#nowMs);
       if (changes === undefined) return { state: 'settled' };
+      // mutant: expiry-not-journaled
       await this.#outcome(known, changes);
       this.#deps.expired();
       return { state: 'settled' };
@@ -227,9 +223,9 @@ export class Coordinator {
     const terms = { ...this.#termsOf(known), ...steps };
     const planned = { lines, counted: known.views.flatMap((view) => view.counted), shortages: known.shortages };
     const { participants } = known.home;
-    const outcome = this.#standing(terms, planned, participants, participants);
+    const outcome = this.#attempts.standing(terms, planned, participants, participants);
     await this.#store(outcome);
-    await this.#makeFollow(outcome);
+    await this.#attempts.makeFollow(outcome);
     return { ...terms, ...planned, moved: known.moved };
   }
 
@@ -245,106 +241,11 @@ export class Coordinator {
       const planned = this.#participant.plan(terms.id, concerned, wish);
       if (planned.lines.length === 0) throw notEnough(planned.shortages);
       const participants = participantsOf(planned);
-      const standing = this.#standing(terms, planned, participants, [...new Set([...before, ...participants])]);
+      const standing = this.#attempts.standing(terms, planned, participants, [...new Set([...before, ...participants])]);
       await this.#participant.hold(standing, planned.growth);
       return { ...terms, ...planned, moved };
     }
-    return { ...(await this.#changeAcross(terms, request, byPartition, { before, concerned })), moved };
-  }
-
-  /** Asks each owner in turn (CO3). */
-  async #changeAcross(
-    terms: Terms,
-    request: Asked,
-    byPartition: ReadonlyMap<number, readonly WantedLine[]>,
-    { before, concerned }: { readonly before: readonly number[]; readonly concerned: readonly number[] },
-  ): Promise<Omit<Whole, 'moved'>> {
-    const { id, attempt } = terms;
-    const parts = this.#participant.epochs([terms.home]);
-    // mutant: attempt-not-begun
-    await this.#store({ kind: 'begun', id, attempt, atMs: this.#nowMs, participants: concerned, parts });
-    const all: Omit<Planned, 'growth'>[] = [];
-    /** Participants that certainly did nothing for the attempt. */
-    const idle = new Set(concerned);
-    try {
-      for (const number of concerned) {
-        const wish = { lines: byPartition.get(number) ?? [], size: request.lines.length, partial: request.partial };
-        idle.delete(number);
-        const planned = await this.#growAt(number, terms, wish).catch((error) => {
-          if (error instanceof Refusal && error.kind !== 'undecided') idle.add(number);
-          throw error;
-        });
-        all.push(planned);
-      }
-      const shortages = all.flatMap((each) => each.shortages);
-      const lines = all.flatMap((each) => each.lines);
-      if (lines.length === 0) throw notEnough(shortages);
-      const planned = { lines, shortages, counted: all.flatMap((each) => each.counted) };
-      // Participants of a placement have their lines already.
-      const outcome = this.#standing(terms, planned, participantsOf(planned), before.length === 0 ? [] : concerned);
-      await this.#participant.hold(outcome, []);
-      await this.#makeFollow(outcome);
-      return { ...terms, ...planned };
-    } catch (error) {
-      await this.#settle(id, idle).catch(() => this.#unfinished.add(id));
-      throw error;
-    }
-  }
-
-  /** Sends each owner its own lines only. If every owner received all lines, the work would grow with the square of their number. */
-  #growAt(number: number, terms: Terms, wish: Wish): Promise<Omit<Planned, 'growth'>> {
-    if (this.#participant.owns(number)) return this.#participant.grow({ terms, wish }, number);
-    return this.#deps.peers.ask(number, 'growPart', { terms, wish });
-  }
-
-  /** A stored outcome holds even if some participants cannot follow now. */
-  async #makeFollow({ id, following }: Standing): Promise<void> {
-    if (following.length > 0) await this.#settle(id).catch(() => this.#unfinished.add(id));
-  }
-
-  /** An outcome for the home and those participants that are owned here. The others follow. */
-  #standing(
-    terms: Terms,
-    planned: Omit<Planned, 'growth'>,
-    participants: readonly number[],
-    concerned: readonly number[],
-  ): Standing {
-    const here = concerned.filter((number) => this.#participant.owns(number));
-    const following = concerned.filter((number) => !here.includes(number));
-    const parts = [...new Set([...here, terms.home])];
-    return this.#participant.standing('stands', terms, planned, { participants, parts, following });
-  }
-
-  /**
-   * Does what an attempt has left to do: makes participants follow its outcome, or drop it. Returns the home as it is then.
-   * @param idle participants that certainly did nothing for an attempt without outcome
-   */
-  async #settle(id: string, idle: ReadonlySet<number> = new Set()): Promise<CoordinatorEntry | undefined> {
-    const home = this.#homeOf(id);
-    // mutant: left-behind-forgotten
-    if (home?.open !== undefined) {
-      const { attempt, participants, outcome } = home.open;
-      for (const number of participants) {
-        if (outcome !== undefined) await this.#followAt(number, outcome);
-        else if (!idle.has(number)) await this.#undoAt(number, id, attempt);
-      }
-      const parts = this.#participant.epochs([this.#homeNumber(id)]);
-      await this.#store({ kind: 'settled', id, attempt, atMs: this.#nowMs, parts });
-    }
-    const settled = this.#homeOf(id);
-    return settled?.placed === true ? settled : undefined;
-  }
-
-  async #undoAt(number: number, id: string, attempt: Standing['attempt']): Promise<void> {
-    if (this.#participant.owns(number)) await this.#participant.undo(id, attempt, number);
-    else await this.#deps.peers.ask(number, 'undoPart', { id, attempt });
-  }
-
-  async #followAt(number: number, outcome: Standing): Promise<void> {
-    if (this.#participant.owns(number)) return this.#participant.follow(outcome, number);
-    const lines = outcome.lines.filter(({ partition }) => partition === number);
-    const { parts: _parts, kind: _kind, ...rest } = outcome;
-    await this.#deps.peers.ask(number, 'followPart', { outcome: { ...rest, lines, shortages: [], parts: [] } });
+    return { ...(await this.#attempts.change(terms, request, byPartition, { before, concerned })), moved };
   }
 
   /** Runs work on an id in turn (CO1), after what earlier attempts have left. */
@@ -353,7 +254,7 @@ export class Coordinator {
       // The lease may have ended while this step waited for its turn (CO4).
       // mutant: turn-without-lease
       if (!this.#deps.lease.leased) throw undecided(UNDECIDED.lease);
-      return work(await this.#settle(id));
+      return work(await this.#attempts.settle(id));
     });
   }
 
@@ -391,7 +292,7 @@ export class Coordinator {
 
   /** Terms of the first attempt at an id. */
   #first(id: string): Terms {
-    const home = this.#homeNumber(id);
+    const home = this.#attempts.homeNumber(id);
     const { book } = this.#participant.partition(home);
     book.seq += 1;
     const none = { grantedAtMs: 0, expiresAtMs: 0, confirmedAtMs: 0, releasedAtMs: 0, expiredAtMs: 0, releases: [] };
@@ -418,48 +319,16 @@ export class Coordinator {
     return this.#participant.store(decision);
   }
 
-  #homeNumber(id: string): number {
-    return partitionOf(id, this.#deps.count);
-  }
-
-  #homeOf(id: string): CoordinatorEntry | undefined {
-    return this.#participant.partition(this.#homeNumber(id)).book.coordinatorEntries.get(id);
-  }
-
   get #nowMs(): number {
     return this.#deps.clock.nowMs();
   }
 }
 
-type Asked = Pick<ReservationRequest, 'lines' | 'partial'>;
-
 function groupOf({ channel, purpose }: Pick<ReservationRequest, 'channel' | 'purpose'>) {
   return { channel, purpose };
-}
-
-function participantsOf({ lines }: Pick<Planned, 'lines'>): number[] {
-  return [...new Set(lines.map((line) => line.partition))];
-}
-
-/** Whether one of the versions of an If-Match is this one. */
-function matches(ifMatch: string, etag: string): boolean {
-  return ifMatch.split(',').some((each) => {
-    const version = each.trim().replace(/^"(.*)"$/, '$1');
-    return version === etag || version === '*';
-  });
 }
 
 function wrong(field: string, message: string): Refusal {
   return new Refusal('invalid-request', `${field} ${message}`, { errors: [{ field, message }] });
 }
 
-/** Hashes everything in a request, with defaults filled in. Two requests with one id are the same only if their hashes are equal. */
-function contentOf(request: ReservationRequest): Hash64 {
-  const { channel, purpose, ttlSeconds = DEFAULT_TTL_SECONDS, partial, confirm: confirmed } = request;
-  const lines = request.lines.map(({ sku, qty, locations, split, line }) =>
-    // Fields that came later are hashed only if they are given, so that a retry of an earlier request stays the same.
-    line === undefined ? [sku, qty, locations ?? null, split] : [sku, qty, locations ?? null, split, line],
-  );
-  const all = [channel, purpose, ttlSeconds, partial, lines];
-  return hash64(JSON.stringify(confirmed === true ? [...all, 'confirm'] : all));
-}

@@ -121,8 +121,7 @@ function change(
   olds: readonly Old[],
   stay: boolean,
 ): Plan {
-  const given = new Map<StockKey, number>();
-  for (const { key, claimed } of olds.flatMap(({ lines }) => lines)) given.set(key, (given.get(key) ?? 0) + claimed);
+  const given = ownUnits(olds);
   const pieces: Piece[] = [];
   const more: WantedLine[] = [];
   for (const { wanted, old, fulfilled } of pairs) {
@@ -149,6 +148,13 @@ function change(
     addUnits(pieces, { line: line.index, name: line.name, key, qty, fulfilled: 0 });
   // Sorting is stable, so pieces that stay come first in their line.
   return { pieces: [...pieces, ...leftOut].sort((a, b) => a.line - b.line), shortages };
+}
+
+/** Units that the reservation claims now, by key. */
+function ownUnits(olds: readonly Old[]): Map<StockKey, number> {
+  const units = new Map<StockKey, number>();
+  for (const { key, claimed } of olds.flatMap(({ lines }) => lines)) units.set(key, (units.get(key) ?? 0) + claimed);
+  return units;
 }
 
 /** Open units of the old line that the wanted line keeps. A line that grows and is not split may have to move as a whole. */

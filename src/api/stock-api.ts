@@ -12,7 +12,6 @@ import type { z } from 'zod';
 import type { FactIngress, ParkedFact, ParkedFacts, StockService } from '../../actors/ports/ports.ts';
 import { type FieldError, Refusal } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
-import { isTooDeep } from '../../streams/codec.ts';
 import {
   type Explanation,
   explainQuery,
@@ -48,6 +47,7 @@ import { isName, NAME_RULE } from '../../streams/names.ts';
 import { problemOf } from '../error-status.ts';
 import type { MeasuredOperation, ReservationOutcome } from '../metrics/families.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { refuseDepth, refuseLocations } from './bounds.ts';
 
 /** Most wrong fields that one problem names. */
 const ERRORS_NAMED = 20;
@@ -379,27 +379,6 @@ function sentBody(body: SentBody | undefined): SentBody {
 export function present(body: unknown): unknown {
   if (body === undefined) throw new Refusal('malformed', 'the body is empty; JSON or MessagePack is expected');
   return body;
-}
-
-/** Refuses a request that names too many locations, before the schema spends time on each of them. */
-function refuseLocations(body: unknown, most: number): void {
-  const lines = typeof body === 'object' && body !== null && 'lines' in body ? body.lines : undefined;
-  if (!Array.isArray(lines)) return;
-  let named = 0;
-  for (const line of lines as unknown[]) {
-    if (typeof line !== 'object' || line === null || !('locations' in line)) continue;
-    if (Array.isArray(line.locations)) named += line.locations.length;
-  }
-  if (named > most)
-    throw new Refusal(
-      'too-large',
-      `the lines name ${named} locations together; at most ${most} are taken: name fewer, or leave locations out`,
-    );
-}
-
-/** Refuses deep nesting, because facts are passed on as sent, including fields that no schema has checked (BO2). */
-function refuseDepth(body: unknown): void {
-  if (isTooDeep(body)) throw new Refusal('malformed', 'the body is nested too deep');
 }
 
 /** Refuses a query parameter that is given twice. It would parse as a list, and the schema's message would mislead. */

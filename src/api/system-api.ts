@@ -14,8 +14,8 @@ import {
   locationParams,
   locationStockQuery,
   locationsQuery,
-  type ReservationsAnswer,
-  reservationsQuery,
+  type ClaimsAnswer,
+  claimsQuery,
   searchQuery,
 } from '../../streams/contract/system.ts';
 import { formatInstant } from '../../streams/instant.ts';
@@ -65,12 +65,12 @@ export class SystemAnswers {
     return { location, stock: [...stock], next };
   }
 
-  async reservations(query: unknown): Promise<ReservationsAnswer> {
-    const { sku, location, limit, cursor } = valid(reservationsQuery, onceEach(query));
+  async claims(query: unknown): Promise<ClaimsAnswer> {
+    const { sku, location, limit, cursor } = valid(claimsQuery, onceEach(query));
     const lines = await this.#view.reads.reservationsOf({ sku, location, limit, after: cursor });
     const last = lines.at(-1);
     return {
-      reservations: lines.map(({ grantedAtMs, expiresAtMs, ...line }) => ({
+      claims: lines.map(({ grantedAtMs, expiresAtMs, ...line }) => ({
         ...line,
         grantedAt: formatInstant(grantedAtMs * 1000),
         expiresAt: expiresAtMs === null ? null : formatInstant(expiresAtMs * 1000),
