@@ -24,6 +24,7 @@ import { LocationClocks } from './detect/location-clock.ts';
 import { judgePrice } from './detect/price.ts';
 import { judgeReturn, judgeSale, judgeSilenceOfKeys, judgeStock } from './detect/sales.ts';
 import { type Heard, Sightings } from './detect/sightings.ts';
+import { ReservationFacts } from './reservation-facts.ts';
 import { ReportingSources } from './sources.ts';
 
 const VERSION = 1;
@@ -42,6 +43,8 @@ export class AnomalyObserver implements PartitionObserver {
   readonly #sightings: Sightings;
   readonly #sources: ReportingSources;
   readonly #hoarding: Hoarding;
+  readonly #reservations: ReservationFacts;
+  #book: StockBook | undefined;
 
   constructor(partition: number, { parameters = ANOMALY_DEFAULTS, laneTimeMs }: AnomalyWatchOptions) {
     const { returnPriorShare, returnPriorWeight, countPriorVariance, countPriorWeight } = parameters;
@@ -56,6 +59,7 @@ export class AnomalyObserver implements PartitionObserver {
     this.#sightings = new Sightings(this.#context);
     this.#sources = new ReportingSources(this.#context);
     this.#hoarding = new Hoarding(this.#context);
+    this.#reservations = new ReservationFacts(this.#context);
   }
 
   /** Number of stock keys that the detectors remember. */
@@ -88,10 +92,12 @@ export class AnomalyObserver implements PartitionObserver {
     judgeSilenceOfKeys(this.#context, wall);
     this.#arrivals.tick(wall);
     this.#sources.tick(wall);
+    this.#reservations.tick(this.#book, wall);
   }
 
   factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
     const context = this.#context;
+    this.#book = book;
     const { changes } = book;
     const { key, before } = changes.at(0);
     this.#sightings.hear(fact, recordedAt);
@@ -119,6 +125,7 @@ export class AnomalyObserver implements PartitionObserver {
     judgeBalance(context, key, fact.at, recordedAt);
     if (changes.part !== undefined) {
       this.#hoarding.follow(changes.part);
+      this.#reservations.judge(changes.part.part);
       this.#judgeLines(changes.part.part.lines, fact.at, recordedAt);
     } else if (key.held > 0) this.#hoarding.judge(key, fact.at, recordedAt);
   }
@@ -130,6 +137,7 @@ export class AnomalyObserver implements PartitionObserver {
     const end = endOfHolds(change);
     if (end !== undefined) this.#hoarding.end(part, end, decision.atMs);
     this.#hoarding.follow(change);
+    this.#reservations.judge(part);
     const at = decision.atMs * 1000;
     this.#judgeLines(part.lines, at, at);
     // A grant that replaces an earlier one may have other lines, so the earlier lines are judged too.
@@ -163,8 +171,10 @@ export class AnomalyObserver implements PartitionObserver {
   }
 
   load(book: StockBook, kept: Uint8Array | undefined): void {
+    this.#book = book;
     // Unreadable state is dropped, and the detectors start empty (AW1).
     if (kept === undefined || kept[0] !== VERSION || !this.#read(book, kept)) this.#beginAnew(book);
+    this.#reservations.load(book);
     // Balance alarms follow from the book, so every key that may need one is judged (AW2).
     for (const entry of book.skus.values()) {
       for (const key of entry.keys)

@@ -15,6 +15,8 @@ export const ANOMALY_KINDS = [
   'price_deviation',
   'late_facts',
   'device_silent',
+  'reservation_unknown',
+  'over_fulfilled',
   'pickup_overdue',
   'task_overdue',
   'reservation_hoarding',
