@@ -184,7 +184,9 @@ async function auditCaller(world: World, caller: Caller): Promise<string[]> {
     }
     // What a caller does not know for sure is compared with the journal only.
     const units = [...new Set(journaled.lines.map(({ sku }) => sku))].flatMap((sku) =>
-      world.witness.units(journaled, sku).map((unit) => `${sku} ${unit.location} ${isFinal(journaled) || unit.fulfilled}`),
+      world.witness
+        .units(journaled, sku)
+        .map((unit) => `${sku} ${unit.location} ${isFinal(journaled) || unit.fulfilled}`),
     );
     const found = lines.flatMap(({ sku, location, qty, fulfilled }) =>
       Array.from({ length: qty }, (_, i) => `${sku} ${location} ${isFinal(journaled) || i < fulfilled}`),
@@ -199,7 +201,8 @@ async function auditCaller(world: World, caller: Caller): Promise<string[]> {
   }
   for (const id of caller.cancelled) {
     const outcome = await caller.decide((core) => core.router.reservation(id));
-    if ('refusal' in outcome || outcome.value.status !== 'released') wrong.push(`reservation ${id} is no longer cancelled`);
+    if ('refusal' in outcome || outcome.value.status !== 'released')
+      wrong.push(`reservation ${id} is no longer cancelled`);
   }
   return wrong;
 }

@@ -63,7 +63,8 @@ function forgetReservations({ book, number }: Partition, rules: Forgetting): num
   }
   for (const home of book.coordinatorEntries.values()) {
     // A fulfilled reservation is forgotten with its lines. Only a home that holds them all knows of it.
-    const gone = home.placed && home.participants.length === 1 && home.participants[0] === number && !book.parts.has(home.id);
+    const gone =
+      home.placed && home.participants.length === 1 && home.participants[0] === number && !book.parts.has(home.id);
     if (gone || coordinatorEndedAtMs(home) < endedBefore) book.removeCoordinatorEntry(home);
   }
   return forgotten;

@@ -62,7 +62,14 @@ export class Attempts {
     const { id, attempt } = terms;
     const parts = this.#participant.epochs([terms.home]);
     // mutant: attempt-not-begun
-    await this.#participant.store({ kind: 'begun', id, attempt, atMs: this.#deps.clock.nowMs(), participants: concerned, parts });
+    await this.#participant.store({
+      kind: 'begun',
+      id,
+      attempt,
+      atMs: this.#deps.clock.nowMs(),
+      participants: concerned,
+      parts,
+    });
     const all: Omit<Planned, 'growth'>[] = [];
     /** Participants that certainly did nothing for the attempt. */
     const idle = new Set(concerned);

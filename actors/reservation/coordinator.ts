@@ -47,7 +47,19 @@ import { type Asked, Attempts, type AttemptsDeps, participantsOf } from './attem
 import { contentOf, matches } from './content.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import { notEnough, Participant, type ParticipantDeps, type Terms } from './participant.ts';
-import { type Changes, changed, confirm, conflict, ended, expire, hasEnded, mustBeChangeable, release, releaseSome, unknown } from './steps.ts';
+import {
+  type Changes,
+  changed,
+  confirm,
+  conflict,
+  ended,
+  expire,
+  hasEnded,
+  mustBeChangeable,
+  release,
+  releaseSome,
+  unknown,
+} from './steps.ts';
 import type { PartView } from './view.ts';
 
 export interface CoordinatorDeps extends ParticipantDeps, AttemptsDeps {
@@ -96,7 +108,11 @@ export class Coordinator {
       const atMs = this.#nowMs;
       const expiresAtMs = atMs + (request.ttlSeconds ?? DEFAULT_TTL_SECONDS) * 1000;
       const steps = { grantedAtMs: atMs, expiresAtMs, confirmedAtMs: request.confirm === true ? atMs : 0 };
-      const whole = await this.#change(undefined, { ...this.#first(id), ...groupOf(request), content, ...steps }, request);
+      const whole = await this.#change(
+        undefined,
+        { ...this.#first(id), ...groupOf(request), content, ...steps },
+        request,
+      );
       return { fresh: true, reservation: this.#answer(whole) };
     });
   }
@@ -111,8 +127,10 @@ export class Coordinator {
       // mutant: any-version-matches
       if (ifMatch !== undefined && !matches(ifMatch, etagOf(known))) throw changed(id, etagOf(known));
       const allocated = known.confirmedAtMs > 0;
-      if (allocated && ttlSeconds !== undefined) throw wrong('ttlSeconds', 'must be left out, because the reservation is allocated');
-      if (!allocated && request.confirm === true) throw wrong('confirm', 'must be left out, because a change never confirms');
+      if (allocated && ttlSeconds !== undefined)
+        throw wrong('ttlSeconds', 'must be left out, because the reservation is allocated');
+      if (!allocated && request.confirm === true)
+        throw wrong('confirm', 'must be left out, because a change never confirms');
       const terms = { ...this.#termsOf(known), ...groupOf(request) };
       if (ttlSeconds !== undefined) terms.expiresAtMs = this.#nowMs + ttlSeconds * 1000;
       return this.#answer(await this.#change(known, terms, request));
@@ -130,7 +148,9 @@ export class Coordinator {
       if (home !== undefined) return cancelledAnswer(id, home.attempt);
       const terms = { ...this.#first(id), releasedAtMs: this.#nowMs };
       const nothing = { lines: [], counted: [], shortages: [] };
-      await this.#store(this.#participant.standing('stands', terms, nothing, { participants: [], parts: [terms.home] }));
+      await this.#store(
+        this.#participant.standing('stands', terms, nothing, { participants: [], parts: [terms.home] }),
+      );
       return cancelledAnswer(id, terms.attempt);
     });
   }
@@ -241,7 +261,9 @@ export class Coordinator {
       const planned = this.#participant.plan(terms.id, concerned, wish);
       if (planned.lines.length === 0) throw notEnough(planned.shortages);
       const participants = participantsOf(planned);
-      const standing = this.#attempts.standing(terms, planned, participants, [...new Set([...before, ...participants])]);
+      const standing = this.#attempts.standing(terms, planned, participants, [
+        ...new Set([...before, ...participants]),
+      ]);
       await this.#participant.hold(standing, planned.growth);
       return { ...terms, ...planned, moved };
     }
@@ -331,4 +353,3 @@ function groupOf({ channel, purpose }: Pick<ReservationRequest, 'channel' | 'pur
 function wrong(field: string, message: string): Refusal {
   return new Refusal('invalid-request', `${field} ${message}`, { errors: [{ field, message }] });
 }
-

@@ -91,10 +91,13 @@ export class Participant {
     const parts = this.#liveParts(id, numbers);
     const bookOf = (sku: string) => this.partition(partitionOf(sku, this.#deps.count)).book;
     const { pieces, shortages } = planLines(parts, wish, (sku) => bookOf(sku).skus.get(sku));
-    if (shortages.length > 0 && !wish.partial) throw notEnough(shortages);
+    if (shortages.length > 0 && !wish.partial) throw notEnough(shortages, parts.length > 0);
     const standing = parts.flatMap(({ lines, epoch, seq }) => lines.map((line) => ({ line, epoch, seq })));
     // Lines that stay as they are keep their version.
-    const same = isSame(standing.map(({ line }) => line), pieces);
+    const same = isSame(
+      standing.map(({ line }) => line),
+      pieces,
+    );
     const seqs = new Map<number, number>();
     const indexes = indexesOf(pieces);
     const lines = pieces.map(({ name, key, qty, fulfilled }, i): StandingLine => {
@@ -117,7 +120,10 @@ export class Participant {
     const planned = this.plan(id, [number], wish);
     // A part that does not grow waits for the outcome as it is.
     if (planned.growth.length === 0) return planned;
-    await this.hold(this.standing('grown', terms, planned, { participants: [number], parts: [number] }), planned.growth);
+    await this.hold(
+      this.standing('grown', terms, planned, { participants: [number], parts: [number] }),
+      planned.growth,
+    );
     return planned;
   }
 
@@ -249,9 +255,11 @@ function tooLarge(lines: number, bytes: number): Refusal {
   return new Refusal('too-large', message, { errors: [{ field: 'lines', message }] });
 }
 
-export function notEnough(shortages: readonly Shortage[]): Refusal {
+/** @param known whether the reservation has lines already */
+export function notEnough(shortages: readonly Shortage[], known = false): Refusal {
   const skus = [...new Set(shortages.map((each) => each.sku))].join(', ');
-  return new Refusal('insufficient-stock', `not enough of ${skus}; nothing has changed`, { shortages });
+  const message = `not enough of ${skus}; nothing ${known ? 'has changed' : 'is held'}`;
+  return new Refusal('insufficient-stock', message, { shortages });
 }
 
 /** Returns the change number of a decision in a book. All lines of the decision in that book share it. */

@@ -47,7 +47,10 @@ export function releaseSome(
   if (whole.releases.includes(asked.release)) return undefined;
   mustBeOpen(whole, nowMs);
   if (whole.releases.length >= LIMITS.releasesPerReservation)
-    throw new Refusal('too-large', `reservation ${whole.id} was released in ${whole.releases.length} parts; release the rest at once`);
+    throw new Refusal(
+      'too-large',
+      `reservation ${whole.id} was released in ${whole.releases.length} parts; release the rest at once`,
+    );
   const releases = [...whole.releases, asked.release];
   const lines = asked.lines.reduce<readonly StandingLine[]>((rest, line, index) => {
     const left = without(rest, line);
@@ -79,7 +82,9 @@ function without(lines: readonly StandingLine[], released: ReleasedLine): readon
 }
 
 function moreThanOpen({ id, lines }: Whole, released: ReleasedLine, index: number): Refusal {
-  const open = lines.filter((line) => matches(line, released)).reduce((sum, { qty, fulfilled }) => sum + qty - fulfilled, 0);
+  const open = lines
+    .filter((line) => matches(line, released))
+    .reduce((sum, { qty, fulfilled }) => sum + qty - fulfilled, 0);
   const message = `lines[${index}] releases ${released.qty}, and ${open} are open in reservation ${id}; nothing has changed`;
   return new Refusal('more-than-open', message);
 }

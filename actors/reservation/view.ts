@@ -30,5 +30,14 @@ export function viewOf(part: ReservationPart, partition: number): PartView {
     const { sku, location } = key;
     return { index: at(indexes, i), name, sku: sku.name, location, qty, fulfilled, partition, epoch, seq };
   });
-  return { channel, purpose, grantedAtMs, releasedAtMs, expiredAtMs, lines, counted: factUnits(part), moved: unitsMoved(part) };
+  return {
+    channel,
+    purpose,
+    grantedAtMs,
+    releasedAtMs,
+    expiredAtMs,
+    lines,
+    counted: factUnits(part),
+    moved: unitsMoved(part),
+  };
 }

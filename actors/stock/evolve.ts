@@ -154,7 +154,8 @@ function openAgain(book: StockBook, { sku, location, at, qty, within = 0 }: Retu
   const returned = { sku, location, at, qty, within };
   // Sorted, because facts come in any order (EV1).
   part.returned = [...(part.returned ?? []), returned].sort(
-    (a, b) => a.at - b.at || byText(a.sku, b.sku) || byText(a.location, b.location) || a.qty - b.qty || a.within - b.within,
+    (a, b) =>
+      a.at - b.at || byText(a.sku, b.sku) || byText(a.location, b.location) || a.qty - b.qty || a.within - b.within,
   );
   settle(book, part);
   // A hold that is open again may be over.

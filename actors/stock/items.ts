@@ -384,7 +384,11 @@ const HOME: ItemForm<StockBook> = {
     );
     if (open !== 0) {
       const [of, others, outcome] = open;
-      home.open = { attempt: of, participants: others, outcome: outcome === 0 ? undefined : standingOf('stands', outcome) };
+      home.open = {
+        attempt: of,
+        participants: others,
+        outcome: outcome === 0 ? undefined : standingOf('stands', outcome),
+      };
     }
     putHome(book, home, page);
   },

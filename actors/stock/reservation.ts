@@ -217,7 +217,8 @@ export function factUnits({ sold = [], returned }: Pick<ReservationPart, 'sold' 
 function salesByTime(sold: readonly Sold[]): { readonly sku: string; readonly at: number; qty: number }[] {
   const sales = sold.flatMap(({ sku, moments }) => {
     const list: { sku: string; at: number; qty: number }[] = [];
-    for (let i = 0; i < moments.length; i += 2) list.push({ sku, at: moments[i] as number, qty: moments[i + 1] as number });
+    for (let i = 0; i < moments.length; i += 2)
+      list.push({ sku, at: moments[i] as number, qty: moments[i + 1] as number });
     return list;
   });
   return sales.sort((a, b) => a.at - b.at);

@@ -153,11 +153,7 @@ function allowed(line: WantedLine, entry: SkuEntry | undefined, room: Room): Sto
 }
 
 /** Fits competing lines of one SKU. Tries combinations until every line is whole, or gives up. Split lines share what the others leave. */
-function searchFit(
-  group: readonly WantedLine[],
-  entry: SkuEntry | undefined,
-  all: Room,
-): SourcedLine[] | undefined {
+function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined, all: Room): SourcedLine[] | undefined {
   const order = [...group].sort((a, b) => Number(a.split) - Number(b.split));
   const used = new Map<StockKey, number>();
   const room = (key: StockKey) => all(key) - (used.get(key) ?? 0);

@@ -201,8 +201,9 @@ export class CoordinatorEntry {
   /** False while the first attempt has only begun. */
   placed = false;
   /** What the home has still to do with other owners: undo an attempt that has only begun, or make participants follow its outcome. */
-  open: { readonly attempt: Attempt; readonly participants: readonly number[]; readonly outcome: Standing | undefined } | undefined =
-    undefined;
+  open:
+    | { readonly attempt: Attempt; readonly participants: readonly number[]; readonly outcome: Standing | undefined }
+    | undefined = undefined;
 
   constructor(id: string) {
     this.id = id;

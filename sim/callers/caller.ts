@@ -179,7 +179,17 @@ export class Caller {
     const { status, lines, etag } = reservation;
     const expiresAtMs = Date.parse(reservation.expiresAt ?? '');
     if (status === 'held' || status === 'allocated') {
-      this.told.set(id, { request, status, lines, expiresAtMs, etag, unsure: false, sold: false, returned: false, busy: false });
+      this.told.set(id, {
+        request,
+        status,
+        lines,
+        expiresAtMs,
+        etag,
+        unsure: false,
+        sold: false,
+        returned: false,
+        busy: false,
+      });
     }
     for (const line of reservation.lines) {
       const at = request.lines.findIndex(({ sku }) => sku === line.sku);
@@ -285,6 +295,11 @@ export class Caller {
     if (status !== 'expired' && (request.partial ? has > wanted : has !== wanted))
       this.#world.fail(`${id} was changed to ${wanted} units and has ${has}`);
     Object.assign(told, { status, etag, lines: outcome.value.lines, expiresAtMs: Date.parse(expiresAt ?? '') });
+    if (ifMatch === undefined || random.chance(0.5)) return;
+    // The version of before the change is no longer the reservation's.
+    const stale = await this.decide((core) => core.router.amend({ ...amended, ifMatch }));
+    if (!('refusal' in stale) || (stale.refusal.kind !== 'changed' && stale.refusal.kind !== 'already-expired'))
+      this.#world.fail(`${id} was changed, though it is not at version ${ifMatch} any more`);
   }
 
   async #releaseSome(id: string, told: Told): Promise<void> {
@@ -307,7 +322,11 @@ export class Caller {
     // The last unit ends the reservation, whose lines stay.
     if (!told.unsure && status !== 'released' && status !== 'expired' && unitsOf(lines) !== before - 1)
       this.#world.fail(`${id} had ${before} units, one was released, and it has ${unitsOf(lines)}`);
-    this.#holdAgainst(id, again.value, [told.status, 'released', ...(told.status === 'held' ? ['expired' as const] : [])]);
+    this.#holdAgainst(id, again.value, [
+      told.status,
+      'released',
+      ...(told.status === 'held' ? ['expired' as const] : []),
+    ]);
     Object.assign(told, { status, etag, lines });
   }
 

@@ -29,10 +29,7 @@ export const PROMISES: readonly Mutant[] = [
     ['cut', 'slow-link'],
     mutant(
       'an attempt that comes late is granted what was ended',
-      put(
-        'late-attempt-granted',
-        'if (attempt[0] < 0) throw undecided(UNDECIDED.attempt, id);',
-      ),
+      put('late-attempt-granted', 'if (attempt[0] < 0) throw undecided(UNDECIDED.attempt, id);'),
       put('undone-attempt-grows', ''),
     ),
   ),
@@ -57,26 +54,22 @@ export const PROMISES: readonly Mutant[] = [
     'what is on its way to the journal is promised again',
     put('pending-promised-again', 'return available(key);'),
   ),
-  rare(
-    ['cut', 'slow-link'],
-    mutant(
-      'an attempt undoes what a later one was granted',
-      put('attempt-undoes-later', ''),
-    ),
-  ),
+  rare(['cut', 'slow-link'], mutant('an attempt undoes what a later one was granted', put('attempt-undoes-later', ''))),
   mutant(
     'an attempt that a crash left behind is not finished',
     put('left-behind-not-finished', ''),
-    put('left-behind-forgotten', 'if (home?.open !== undefined && home.open.participants.length < 0) {', { head: true }),
+    put('left-behind-forgotten', 'if (home?.open !== undefined && home.open.participants.length < 0) {', {
+      head: true,
+    }),
   ),
   mutant('the home does not journal what it intends', put('attempt-not-begun', '')),
   mutant('what an attempt has claimed counts for nothing until its outcome', put('growth-claims-nothing', '')),
-  rare(
-    ['cut', 'slow-link'],
-    mutant('an outcome that comes late undoes a later one', put('late-outcome-wins', '')),
-  ),
+  rare(['cut', 'slow-link'], mutant('an outcome that comes late undoes a later one', put('late-outcome-wins', ''))),
   mutant('sales change what has ended', put('end-is-not-final', 'const final = false;')),
-  mutant('units that stay are free for other lines too', put('own-units-twice', 'const { sourced, shortages } = sourceLines(more, find, partial, ownUnits(olds));')),
+  mutant(
+    'units that stay are free for other lines too',
+    put('own-units-twice', 'const { sourced, shortages } = sourceLines(more, find, partial, ownUnits(olds));'),
+  ),
   mutant('a partial release is carried out again', put('release-repeated', '')),
   mutant('a change is made whatever the version', put('any-version-matches', '')),
   mutant(

@@ -14,7 +14,12 @@ import { createHash } from 'node:crypto';
 import { JOURNAL_STREAM, PARKED_STREAM } from '../../config/topology.ts';
 import type { Decision } from '../../streams/journal/decision.ts';
 import { decodeRecord } from '../../streams/journal/record.ts';
-import { type Attempt, isAboutStock, type Standing, type StockDecision } from '../../streams/journal/stock-decisions.ts';
+import {
+  type Attempt,
+  isAboutStock,
+  type Standing,
+  type StockDecision,
+} from '../../streams/journal/stock-decisions.ts';
 import type { Message } from '../../streams/memory/log.ts';
 import { EPOCH_MS } from '../host.ts';
 import { Ledger, type SentFact } from './ledger.ts';
@@ -150,7 +155,8 @@ export class Witness {
         }
       return places;
     };
-    const open = (place?: string) => units.find((unit) => !unit.fulfilled && (place ?? unit.location) === unit.location);
+    const open = (place?: string) =>
+      units.find((unit) => !unit.fulfilled && (place ?? unit.location) === unit.location);
     const elsewhere = later(moved.sold, 'sold').filter((place) => !fulfil(open(place)));
     const over = elsewhere.filter(() => !fulfil(open()));
     for (const place of later(moved.reopened, 'reopened').filter((each) => !without(over, each))) {
@@ -270,8 +276,10 @@ export class Witness {
     this.homes.set(id, standing);
     if (before === undefined) return;
     if (!isEarlier(before.attempt, attempt)) this.#fail(`an earlier attempt at ${id} stands after a later one (I15)`);
-    if (before.releasedAtMs > 0 || before.expiredAtMs > 0) this.#fail(`reservation ${id} has ended and is decided on again (I15)`);
-    if (before.confirmedAtMs > 0 && standing.confirmedAtMs === 0) this.#fail(`reservation ${id} is no longer confirmed (I15)`);
+    if (before.releasedAtMs > 0 || before.expiredAtMs > 0)
+      this.#fail(`reservation ${id} has ended and is decided on again (I15)`);
+    if (before.confirmedAtMs > 0 && standing.confirmedAtMs === 0)
+      this.#fail(`reservation ${id} is no longer confirmed (I15)`);
     if (expiredAtMs === 0) return;
     if (before.confirmedAtMs > 0) this.#fail(`reservation ${id} expires though it is confirmed`);
     if (atMs < before.expiresAtMs || EPOCH_MS + this.#nowMs() < before.expiresAtMs - SKEW_MS)

@@ -23,9 +23,9 @@ import { cursorText } from '../../streams/contract/pages.ts';
 import {
   type AmendRequest,
   type AtpAnswer,
+  type AtpLine,
   amendBody,
   amendRequest,
-  type AtpLine,
   atpParams,
   atpQuerystring,
   atpRequest,

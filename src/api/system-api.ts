@@ -10,12 +10,12 @@ import type {
 import type { KpiTopic, LocationBrief, SystemTopic } from '../../dashboards/topics.ts';
 import { cursorText } from '../../streams/contract/pages.ts';
 import {
+  type ClaimsAnswer,
+  claimsQuery,
   type LocationStockAnswer,
   locationParams,
   locationStockQuery,
   locationsQuery,
-  type ClaimsAnswer,
-  claimsQuery,
   searchQuery,
 } from '../../streams/contract/system.ts';
 import { formatInstant } from '../../streams/instant.ts';

@@ -39,7 +39,8 @@ function namesDiffer(lines: readonly { readonly line?: string | undefined }[], c
   const seen = new Set<string>();
   for (const [index, { line }] of lines.entries()) {
     if (line === undefined) continue;
-    if (seen.has(line)) context.addIssue({ code: 'custom', path: [index, 'line'], message: 'must be given to one line only' });
+    if (seen.has(line))
+      context.addIssue({ code: 'custom', path: [index, 'line'], message: 'must be given to one line only' });
     seen.add(line);
   }
 }
@@ -249,6 +250,8 @@ export type PartialRelease = z.output<typeof partialRelease>;
 export type ReleaseRequest = z.output<typeof releaseRequest>;
 export type ReservationAnswer = z.infer<typeof reservationAnswer>;
 export type ReservationsAnswer = z.infer<typeof reservationsAnswer>;
-export type ReservationsQuery = Omit<z.output<typeof reservationsQuery>, 'cursor'> & { readonly after: string | undefined };
+export type ReservationsQuery = Omit<z.output<typeof reservationsQuery>, 'cursor'> & {
+  readonly after: string | undefined;
+};
 export type FactsAnswer = z.infer<typeof factsAnswer>;
 export type ProblemBody = z.infer<typeof problemBody>;

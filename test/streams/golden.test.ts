@@ -88,6 +88,69 @@ const DECISIONS = {
   },
 } satisfies Readonly<Record<string, StockDecision | Fenced>>;
 
+/** The decisions on reservations of version 0.2. */
+const STANDING = {
+  id: 'cart-77 ✓',
+  attempt: [9, 4_000_000_000],
+  content: { hi: 4_294_967_295, lo: 1 },
+  channel: 'web',
+  purpose: 'order',
+  atMs: 1_795_511_702_000,
+  grantedAtMs: 1_795_511_700_123,
+  expiresAtMs: 1_795_512_600_123,
+  confirmedAtMs: 1_795_511_701_000,
+  releasedAtMs: 0,
+  expiredAtMs: 0,
+  home: 31,
+  participants: [3, 17],
+  following: [17],
+  parts: [
+    [3, 5],
+    [31, 9],
+  ],
+  lines: [
+    {
+      index: 0,
+      name: 'a',
+      sku: '85123A',
+      location: 'store-12',
+      qty: 2,
+      fulfilled: 1,
+      partition: 3,
+      epoch: 5,
+      seq: 18_244,
+    },
+    {
+      index: 8_192,
+      name: undefined,
+      sku: 'Teekanne grün',
+      location: '東京 1',
+      qty: 1_000_000_000,
+      fulfilled: 0,
+      partition: 17,
+      epoch: 70_000,
+      seq: 9_007_199_254_740_991,
+    },
+  ],
+  counted: [{ sku: '85123A', location: 'store-12', sold: 2, reopened: 1 }],
+  shortages: [{ sku: '71053', requested: 3, available: 0 }],
+  releases: ['r-1'],
+} as const;
+const RESERVATION_DECISIONS = {
+  begun: {
+    kind: 'begun',
+    id: 'cart-77 ✓',
+    attempt: [9, 7],
+    atMs: 1_795_511_700_123,
+    participants: [3, 17],
+    parts: [[31, 9]],
+  },
+  grown: { ...STANDING, kind: 'grown' },
+  stands: { ...STANDING, kind: 'stands' },
+  undone: { kind: 'undone', id: 'cart-77 ✓', attempt: [9, 7], atMs: 1_795_511_702_000, parts: [[3, 5]] },
+  settled: { kind: 'settled', id: 'cart-77 ✓', attempt: [9, 7], atMs: 1_795_511_702_000, parts: [[31, 9]] },
+} satisfies Readonly<Record<string, StockDecision>>;
+
 const recordOf = (...decisions: Decision[]): JournalRecord => ({
   writer: 'node-a.k3',
   n: 42,
@@ -105,6 +168,11 @@ const RECORDS: Readonly<Record<string, { record: JournalRecord; hash: string }>>
     record: { ...recordOf(...Object.values(DECISIONS)), n: 4_294_967_296 },
     hash: 'db3812750c46d2d7f85a3070d84e4056',
   },
+  begun: { record: recordOf(RESERVATION_DECISIONS.begun), hash: '03561c6fe668e1ae27f2d687f704d139' },
+  grown: { record: recordOf(RESERVATION_DECISIONS.grown), hash: '975555298472663fde70ead9508bffd8' },
+  stands: { record: recordOf(RESERVATION_DECISIONS.stands), hash: '42b0a3f6b95dcce2a169100de8f3160c' },
+  undone: { record: recordOf(RESERVATION_DECISIONS.undone), hash: '5f4b17ec74ce7ad1068d947f950f3d78' },
+  settled: { record: recordOf(RESERVATION_DECISIONS.settled), hash: '8538727bd12567f0042d1da492db5413' },
 };
 
 describe('a journal record', () => {
@@ -126,7 +194,7 @@ describe('a journal record', () => {
     const kindAt = golden.indexOf(Buffer.from('\u0002\u{ab}cart-77', 'latin1'));
     expect(kindAt).toBeGreaterThan(0);
     expect(() => decodeRecord(other(1, 2))).toThrow('its version is not 1');
-    expect(() => decodeRecord(other(kindAt, 6))).toThrow('unknown kind 6');
+    expect(() => decodeRecord(other(kindAt, 99))).toThrow('unknown kind 99');
     expect(() => decodeRecord(golden.subarray(0, -1))).toThrow('no MessagePack');
     expect(() => decodeRecord(Buffer.concat([golden, golden]))).toThrow('no MessagePack');
     expect(() => decodeRecord(Buffer.from('{}'))).toThrow();

@@ -60,9 +60,20 @@ const placeReservation: Operation = {
       schema: reservationAnswer,
       example: HELD,
     },
-    200: { description: 'The id was granted before: the reservation as it is', schema: reservationAnswer, example: HELD },
+    200: {
+      description: 'The id was granted before: the reservation as it is',
+      schema: reservationAnswer,
+      example: HELD,
+    },
   },
-  problems: ['insufficient-stock', 'id-conflict', 'already-released', 'already-expired', 'invalid-request', 'undecided'],
+  problems: [
+    'insufficient-stock',
+    'id-conflict',
+    'already-released',
+    'already-expired',
+    'invalid-request',
+    'undecided',
+  ],
 };
 
 const confirmReservation: Operation = {

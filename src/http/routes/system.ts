@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import { LOCATIONS_SHOWN } from '../../../dashboards/kpi/known-figures.ts';
 import { noUnits, TOTALLED_BUCKETS } from '../../../streams/buckets.ts';
 import {
+  claimsAnswer,
+  claimsQuery,
   type KpiAnswer,
   kpiAnswer,
   locationParams,
@@ -10,8 +12,6 @@ import {
   locationStockQuery,
   locationsAnswer,
   locationsQuery,
-  claimsAnswer,
-  claimsQuery,
   searchAnswer,
   searchQuery,
   systemAnswer,

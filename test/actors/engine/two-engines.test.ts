@@ -153,6 +153,61 @@ it('does not take a part that stands at the home of its reservation for the whol
   expect((await node.router.release(atCoordinator)).status).toBe('released');
 });
 
+it('changes a reservation across owners as a whole, and a change whose outcome was lost on the way is finished', async () => {
+  const [near, far] = [skuOf(0, 4), skuOf(1, 4)];
+  const { router, peers } = one as TestEngine;
+  const id = Array.from({ length: 100 }, (_, i) => `change-${i}`).find((each) => ownerOf(each) === 0) as string;
+  const lines = (n: number, f: number) => [
+    { sku: near, qty: n, split: false },
+    { sku: far, qty: f, split: false },
+  ];
+  const of = { id, channel: 'web', purpose: 'order' as const, partial: false };
+  const claims = async () => {
+    const both = await Promise.all([near, far].map((sku) => router.stock(sku, 'x')));
+    return both.map(({ held, allocated }) => [held, allocated]);
+  };
+  expect((await router.place({ ...of, confirm: true, lines: lines(1, 4) })).reservation.status).toBe('allocated');
+  expect(await claims()).toEqual([
+    [0, 1],
+    [0, 4],
+  ]);
+  await expect(router.amend({ ...of, lines: lines(3, 9) })).rejects.toMatchObject({ kind: 'insufficient-stock' });
+  expect(await claims()).toEqual([
+    [0, 1],
+    [0, 4],
+  ]);
+  expect((await router.amend({ ...of, lines: lines(4, 2) })).lines.map(({ qty }) => qty)).toEqual([4, 2]);
+  expect(await claims()).toEqual([
+    [0, 4],
+    [0, 2],
+  ]);
+  // The outcome is stored at the home, and the participant does not hear of it.
+  const ask = peers.ask.bind(peers);
+  const spied = vi.spyOn(peers, 'ask').mockImplementation(async (number, operation, body) => {
+    if (operation === 'followPart') throw new Refusal('undecided', 'the owner does not answer');
+    return ask(number, operation, body);
+  });
+  expect((await router.amend({ ...of, lines: lines(4, 1) })).lines.map(({ qty }) => qty)).toEqual([4, 1]);
+  spied.mockRestore();
+  expect((await router.reservation(id)).lines.map(({ qty }) => qty)).toEqual([4, 1]);
+  await vi.waitFor(
+    async () =>
+      expect(await claims()).toEqual([
+        [0, 4],
+        [0, 1],
+      ]),
+    { timeout: 10_000 },
+  );
+  const part = { id: 'r1', lines: [{ sku: far, qty: 1 }] };
+  expect((await router.releaseSome(id, part)).lines.map(({ sku }) => sku)).toEqual([near]);
+  expect(await router.releaseSome(id, part)).toMatchObject({ status: 'allocated' });
+  expect((await router.release(id)).status).toBe('released');
+  expect(await claims()).toEqual([
+    [0, 0],
+    [0, 0],
+  ]);
+});
+
 it('tells each owner of its own lines only, however many there are in all', async () => {
   const node = one as TestEngine;
   const asked = vi.spyOn(node.peers, 'ask');

@@ -31,7 +31,8 @@ async function stocked(units: Units): Promise<string> {
   await facts(...Object.entries(units).map(([location, qty]) => ({ type: 'receipt', sku, location, qty })));
   return sku;
 }
-const place = (id: string, lines: object[], more: object = {}) => ask('POST', '/v1/reservations', { id, lines, ...more });
+const place = (id: string, lines: object[], more: object = {}) =>
+  ask('POST', '/v1/reservations', { id, lines, ...more });
 const at = (id: string) => `/v1/reservations/${encodeURIComponent(id)}`;
 const put = (id: string, lines: object[], more: object = {}) => ask('PUT', at(id), { lines, ...more });
 const putIf = async (etag: string, id: string, lines: object[]) => {
@@ -218,7 +219,10 @@ describe('a partial release', () => {
         ['a', 3, 0],
         ['b', 2, 0],
       ]);
-    expect((await releaseSome(id, 'r2', [{ line: 'x', qty: 6 }])).body).toMatchObject({ status: 409, type: 'more-than-open' });
+    expect((await releaseSome(id, 'r2', [{ line: 'x', qty: 6 }])).body).toMatchObject({
+      status: 409,
+      type: 'more-than-open',
+    });
     await facts({ type: 'sale', sku, location: 'a', qty: 3, reservation: id });
     const last = await releaseSome(id, 'r3', [{ line: 'x', qty: 2 }]);
     expect([last.status, last.body.status]).toEqual([200, 'released']);
@@ -315,7 +319,10 @@ it('the same over NATS: reservation.amend with ifMatch, and reservation.release 
   const sku = await stocked({ a: 9 });
   const request = async (subject: string, body: object) => {
     const message = await nc.request(subject, JSON.stringify(body), { timeout: 5_000 });
-    return { code: message.headers?.get('Nats-Service-Error-Code') ?? '', body: message.json<Record<string, unknown>>() };
+    return {
+      code: message.headers?.get('Nats-Service-Error-Code') ?? '',
+      body: message.json<Record<string, unknown>>(),
+    };
   };
   const id = `nats-${sku}`;
   const placed = await request('reservation.place', { id, lines: [{ sku, qty: 2 }] });

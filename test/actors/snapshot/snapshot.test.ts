@@ -10,11 +10,11 @@ import { stockView } from '../../../actors/stock/availability.ts';
 import type { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
-import { statusOfParts } from '../stock/given.ts';
 import { SteadyClock } from '../../../src/process/steady-clock.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
 import { hash64 } from '../../../streams/hash.ts';
 import type { StockDecision } from '../../../streams/journal/stock-decisions.ts';
+import { statusOfParts } from '../stock/given.ts';
 
 const CREATED = { SALES: 'a', RECEIPTS: 'b', TRANSFERS: 'c', RETURNS: 'd', COUNTS: 'e', JOURNAL: 'f' };
 const SKUS = ['A', 'B', 'Ü'];

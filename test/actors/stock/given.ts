@@ -1,14 +1,15 @@
 /** Short notation for facts, decisions and books, for the tables of the stock machine. All times are on one day, in UTC. */
+
+import { statusOf, type Whole } from '../../../actors/reservation/answer.ts';
+import { viewOf as viewOfPart } from '../../../actors/reservation/view.ts';
 import { stockView } from '../../../actors/stock/availability.ts';
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
+import type { ReservationPart } from '../../../actors/stock/state.ts';
 import type { StockAnswer } from '../../../streams/contract/stock.ts';
 import { type Fact, parseFact } from '../../../streams/fact/fact.ts';
 import { parseInstant } from '../../../streams/instant.ts';
-import { statusOf, type Whole } from '../../../actors/reservation/answer.ts';
-import { viewOf as viewOfPart } from '../../../actors/reservation/view.ts';
-import type { ReservationPart } from '../../../actors/stock/state.ts';
 import type {
   Granted,
   ReservationDecision,

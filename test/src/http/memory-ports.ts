@@ -77,7 +77,8 @@ export class MemoryStockService implements StockService {
     for (const { sku, qty } of request.lines) {
       const [location, units] = [...(this.units.get(sku) ?? [])][0] ?? ['', 0];
       if (units < qty) shortages.push({ sku, requested: qty, available: units });
-      if (Math.min(units, qty) > 0) lines.push({ sku, qty: Math.min(units, qty), fulfilled: 0, location, version: '1.2' });
+      if (Math.min(units, qty) > 0)
+        lines.push({ sku, qty: Math.min(units, qty), fulfilled: 0, location, version: '1.2' });
     }
     if (shortages.length > 0 && (!request.partial || lines.length === 0)) {
       throw new Refusal('insufficient-stock', 'not enough stock', { shortages });

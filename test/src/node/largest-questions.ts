@@ -83,7 +83,14 @@ export function questionsOver(peers: NatsPeers) {
     viewPart: async () => (await peers.ask((await baskets())[0] as number, 'viewPart', { id: WHOLE })) && SMALL,
     followPart: async () => {
       const number = at(BIG);
-      const outcome = { ...terms('none', [1, 1]), lines: [], counted: [], shortages: [], participants: [], following: [] };
+      const outcome = {
+        ...terms('none', [1, 1]),
+        lines: [],
+        counted: [],
+        shortages: [],
+        participants: [],
+        following: [],
+      };
       return (await peers.ask(number, 'followPart', { outcome: { ...outcome, atMs: 1, parts: [] } })) && SMALL;
     },
     reservationIds: async () => (await peers.ask(at(BIG), 'reservationIds', { sku: BIG, limit: 500 })) && SMALL,
