@@ -94,6 +94,8 @@ export class Injections {
       case 'reservation_hoarding':
         this.#hoard(id);
         return;
+      case 'reservation_unknown':
+      case 'over_fulfilled':
       case 'receipt_overdue':
       case 'pickup_overdue':
       case 'task_overdue':

@@ -2,7 +2,7 @@
  * Detects over_fulfilled (more was sold for a reservation than it has of the SKU) and reservation_unknown (a sale names a reservation that
  * nobody has placed).
  *
- * Invariant RF1: over_fulfilled follows from the book alone, and reservation_unknown from the book and the clock. So the same facts and
+ * Invariant RX1: over_fulfilled follows from the book alone, and reservation_unknown from the book and the clock. So the same facts and
  * decisions leave the same alarms open, in whatever order they came. Both end when their cause is gone or the reservation is forgotten.
  */
 import type { StockBook } from '../stock/book.ts';
@@ -42,6 +42,7 @@ export class ReservationFacts {
   }
 
   load(book: StockBook): void {
+    // Both follow from the book, so nothing of them is kept (RX1).
     this.#unknown.clear();
     this.#over.clear();
     for (const part of book.parts.values()) this.judge(part);

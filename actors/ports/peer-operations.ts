@@ -186,7 +186,7 @@ export const PEER_OPERATIONS = {
       terms: z.object(terms),
       wish: z.object({ lines: listOf(wantedLine, 500), size: natural, partial: z.boolean() }),
     }),
-    answer: z.object(planned),
+    answer: z.object({ ...planned, had: z.boolean() }),
   },
   /** A home makes a participant follow an outcome, or drop an attempt. */
   followPart: { request: z.object({ outcome }), answer: z.object({}) },

@@ -87,8 +87,13 @@ export class Attempts {
       const lines = all.flatMap((each) => each.lines);
       if (lines.length === 0) throw notEnough(shortages);
       const planned = { lines, shortages, counted: all.flatMap((each) => each.counted) };
-      // Participants of a placement have their lines already.
-      const outcome = this.standing(terms, planned, participantsOf(planned), before.length === 0 ? [] : concerned);
+      // Participants of a placement have their lines already, unless version 0.1 has left lines of the id there.
+      const outcome = this.standing(
+        terms,
+        planned,
+        participantsOf(planned),
+        before.length > 0 || all.some(({ had }) => had) ? concerned : [],
+      );
       await this.#participant.hold(outcome, []);
       await this.makeFollow(outcome);
       return { ...terms, ...planned };
@@ -112,7 +117,7 @@ export class Attempts {
   /** An outcome for the home and those participants that are owned here. The others follow. */
   standing(
     terms: Terms,
-    planned: Omit<Planned, 'growth'>,
+    planned: Omit<Planned, 'growth' | 'had'>,
     participants: readonly number[],
     concerned: readonly number[],
   ): Standing {
@@ -128,6 +133,7 @@ export class Attempts {
    */
   async settle(id: string, idle: ReadonlySet<number> = new Set()): Promise<CoordinatorEntry | undefined> {
     const home = this.homeOf(id);
+    // What an earlier step has begun comes to its end before the next one (AT1).
     // mutant: left-behind-forgotten
     if (home?.open !== undefined) {
       const { attempt, participants, outcome } = home.open;

@@ -208,7 +208,7 @@ export class Coordinator {
 
   async #expire(id: string): Promise<{ state: 'gone' | 'early' | 'settled' }> {
     return this.#turn(id, async (home) => {
-      if (home === undefined) return { state: 'gone' };
+      if (home?.known !== true) return { state: 'gone' };
       const known = await this.#gather(home);
       if (hasEnded(known)) return { state: 'gone' };
       if (known.confirmedAtMs === 0 && known.expiresAtMs > this.#nowMs) return { state: 'early' };

@@ -59,6 +59,8 @@ export interface Planned {
   readonly lines: readonly StandingLine[];
   readonly counted: readonly FactUnits[];
   readonly shortages: readonly Shortage[];
+  /** Whether the reservation has lines there already. */
+  readonly had: boolean;
   /** Units by which keys grow. */
   readonly growth: readonly [StockKey, number][];
 }
@@ -107,7 +109,13 @@ export class Participant {
       const { partition } = book;
       return { index: at(indexes, i), name, sku, location: key.location, qty, fulfilled, partition, epoch, seq };
     });
-    return { lines, shortages, counted: parts.flatMap(factUnits), growth: growthOf(parts, pieces) };
+    return {
+      lines,
+      shortages,
+      counted: parts.flatMap(factUnits),
+      had: parts.length > 0,
+      growth: growthOf(parts, pieces),
+    };
   }
 
   /** Decides on an attempt for one partition. Units by which it grows are claimed from now on, beside those that it had. */
@@ -166,7 +174,7 @@ export class Participant {
   standing(
     kind: Standing['kind'],
     terms: Terms,
-    { lines, counted, shortages }: Omit<Planned, 'growth'>,
+    { lines, counted, shortages }: Omit<Planned, 'growth' | 'had'>,
     where: { participants: readonly number[]; parts: readonly number[]; following?: readonly number[] },
   ): Standing {
     const { participants, parts, following = [] } = where;

@@ -2,9 +2,9 @@
  * Plans the lines of a reservation, for a placement or a change: which units stay, which ones move and which ones are added. Pure.
  *
  * Invariants:
- *  PL2 What is fulfilled stays where it is. A line that is left out keeps only that.
- *  PL3 Units that a line has already stay where they are if the line may be there, so the same request again changes no line.
- *  PL4 The reservation's own units count as free. No key grows by more than its free units.
+ *  LP1 What is fulfilled stays where it is. A line that is left out keeps only that.
+ *  LP2 Units that a line has already stay where they are if the line may be there, so the same request again changes no line.
+ *  LP3 The reservation's own units count as free. No key grows by more than its free units.
  */
 import { at } from '../../streams/assert.ts';
 import { PIECES_PER_LINE, type Shortage } from '../../streams/journal/stock-decisions.ts';
@@ -107,6 +107,7 @@ function after(size: number, number: number): number {
   return number < size ? size + number : number;
 }
 
+// What is fulfilled stays where it is (LP1).
 function fulfilledPieces(line: number, name: string | undefined, old: Old | undefined): Piece[] {
   return (old?.lines ?? [])
     .filter(({ fulfilled }) => fulfilled > 0)
@@ -128,7 +129,7 @@ function change(
     const { index, name } = wanted;
     const own = fulfilledPieces(index, name, old);
     const need = wanted.qty - fulfilled;
-    // What stays needs no room, because it is claimed already (PL3).
+    // What stays needs no room, because it is claimed already (LP2).
     const staying = stay ? unitsThatStay(wanted, old, need) : [];
     let has = 0;
     for (const [key, units] of staying) {
@@ -191,7 +192,7 @@ export function indexesOf(pieces: readonly { readonly line: number }[]): number[
   });
 }
 
-/** Units by which each key grows over what the reservation claims of it now (PL4). */
+/** Units by which each key grows over what the reservation claims of it now (LP3). */
 export function growthOf(parts: readonly ReservationPart[], pieces: readonly Piece[]): [StockKey, number][] {
   const growth = new Map<StockKey, number>();
   const add = (key: StockKey, units: number) => growth.set(key, (growth.get(key) ?? 0) + units);

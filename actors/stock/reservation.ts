@@ -71,6 +71,14 @@ function unclaim(part: ReservationPart): void {
 }
 
 function claim(part: ReservationPart): void {
+  if (part.next === undefined) {
+    const live = part.granted && !hasEnded(part);
+    for (const line of part.lines) {
+      line.claimed = live ? openUnits(line) : 0;
+      line.key[part.bucket] += line.claimed;
+    }
+    return;
+  }
   for (const [line, units] of claimsOf(part)) {
     line.claimed = units;
     line.key[part.bucket] += units;
@@ -114,6 +122,7 @@ function fulfil(book: StockBook, part: ReservationPart, terms: Lines): void {
     line.fulfilled = line.base;
   }
   if (part.sold === undefined) return;
+  // Own locations first, then all others (RV3).
   const later = factUnits(part).map((units) => after(units, terms.counted));
   const left = later.map(({ sku, location, sold }) => ({
     sku,
@@ -181,7 +190,7 @@ function reopen(
   }
 }
 
-/** Units that were sold and that returns have opened again, by place, according to all facts that name the reservation. */
+/** Units that were sold and that returns have opened again, by place. They follow from the set of facts that name the reservation (RV1). */
 export function factUnits({ sold = [], returned }: Pick<ReservationPart, 'sold' | 'returned'>): FactUnits[] {
   const units: { sku: string; location: string; sold: number; reopened: number }[] = [];
   const at = (sku: string, location: string) => {

@@ -145,6 +145,8 @@ export class Witness {
       .flatMap(({ qty, fulfilled, location }) =>
         Array.from({ length: qty }, (_, i) => ({ location, fulfilled: i < fulfilled })),
       );
+    // An end is final.
+    if (!isLive(standing)) return units;
     const moved = this.ledger.movedFor(standing.id, sku);
     const counted = standing.counted.filter((each) => each.sku === sku);
     const later = (places: string[], of: 'sold' | 'reopened') => {

@@ -247,7 +247,6 @@ export type SkuStockAnswer = z.infer<typeof skuStockAnswer>;
 export type ReservationRequest = z.output<typeof reservationRequest>;
 export type AmendRequest = z.output<typeof amendRequest>;
 export type PartialRelease = z.output<typeof partialRelease>;
-export type ReleaseRequest = z.output<typeof releaseRequest>;
 export type ReservationAnswer = z.infer<typeof reservationAnswer>;
 export type ReservationsAnswer = z.infer<typeof reservationsAnswer>;
 export type ReservationsQuery = Omit<z.output<typeof reservationsQuery>, 'cursor'> & {

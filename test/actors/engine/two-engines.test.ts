@@ -185,7 +185,7 @@ it('changes a reservation across owners as a whole, and a change whose outcome w
   const ask = peers.ask.bind(peers);
   const spied = vi.spyOn(peers, 'ask').mockImplementation(async (number, operation, body) => {
     if (operation === 'followPart') throw new Refusal('undecided', 'the owner does not answer');
-    return ask(number, operation, body);
+    return ask(number, operation, body as never);
   });
   expect((await router.amend({ ...of, lines: lines(4, 1) })).lines.map(({ qty }) => qty)).toEqual([4, 1]);
   spied.mockRestore();
