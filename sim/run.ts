@@ -184,9 +184,7 @@ async function auditCaller(world: World, caller: Caller): Promise<string[]> {
     }
     // What a caller does not know for sure is compared with the journal only.
     const units = [...new Set(journaled.lines.map(({ sku }) => sku))].flatMap((sku) =>
-      world.witness
-        .units(journaled, sku)
-        .map((unit) => `${sku} ${unit.location} ${unit.fulfilled}`),
+      world.witness.units(journaled, sku).map((unit) => `${sku} ${unit.location} ${unit.fulfilled}`),
     );
     const found = lines.flatMap(({ sku, location, qty, fulfilled }) =>
       Array.from({ length: qty }, (_, i) => `${sku} ${location} ${i < fulfilled}`),
