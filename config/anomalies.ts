@@ -99,6 +99,9 @@ export const ANOMALY_DEFAULTS = {
   /** A source that is silent for this long is taken as gone and forgotten. */
   silentForgetMs: 60 * DAY_MS,
 
+  /** Time after a sale by which its reservation must be known. A placement may be retried for minutes. */
+  unknownAfterMs: 15 * 60_000,
+
   /** Share of sellable units in holds of one channel and purpose that raises the anomaly, and the share that ends it. */
   hoardShare: 0.8,
   hoardClearShare: 0.5,

@@ -26,6 +26,13 @@ export const LIMITS = {
   stockRows: 10_000,
   /** Locations named in all lines of a reservation together; more: 413. */
   reservationLocations: 5_000,
+  /** Partial releases of one reservation, because their ids are remembered; more: 413. The rest can be released at once. */
+  releasesPerReservation: 1_000,
+  /** Reservations that a list looks at for one page. A page with a filter may end early, with `next`. */
+  reservationsSearched: 2_000,
+  /** Reservations in one page of a list: the maximum, and the default. */
+  reservationsListed: 500,
+  reservationsListedUsual: 100,
   /** Reservations with more than wideLines lines pass a turnstile: wideAtOnce run, wideWaiting wait, and the next one gets 503. */
   wideLines: 20,
   wideAtOnce: 1,

@@ -274,7 +274,7 @@ export const SETTINGS = {
     '--reservation-memory',
     duration('1m', '365d'),
     '7d',
-    'how long ended reservations are remembered, so that a late retry of an id gets its answer',
+    'how long ended reservations are remembered, so that a late retry of an id gets its answer; at least the horizon and an hour',
   ),
   anomalyMemory: setting(
     'HOLDFAST_ANOMALY_MEMORY',

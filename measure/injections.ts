@@ -111,6 +111,8 @@ export class Injections {
       case 'reservation_hoarding':
         this.#hoard(id);
         return;
+      case 'reservation_unknown':
+      case 'over_fulfilled':
       case 'receipt_overdue':
       case 'parked_facts':
       case 'pickup_overdue':

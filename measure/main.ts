@@ -26,6 +26,8 @@ const LATER: ReadonlySet<AnomalyKind> = new Set([
   'transfer_over',
   'clock_ahead',
   'parked_facts',
+  'reservation_unknown',
+  'over_fulfilled',
 ]);
 /** The place of the table in README.md. */
 const README_TABLE = /(<!-- anomalies: .*? -->)[\s\S]*?(<!-- \/anomalies -->)/;

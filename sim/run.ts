@@ -8,7 +8,7 @@ import { JOURNAL_STREAM } from '../config/topology.ts';
 import { decodeRecord } from '../streams/journal/record.ts';
 import { isAboutStock } from '../streams/journal/stock-decisions.ts';
 import { Random } from '../streams/random.ts';
-import { Caller, Versions } from './callers/caller.ts';
+import { Caller, placesOf, Versions } from './callers/caller.ts';
 import { Device } from './callers/device.ts';
 import { Nemesis } from './faults/nemesis.ts';
 import { FreeBounds } from './free-bounds.ts';
@@ -143,7 +143,7 @@ async function audit(world: World, callers: readonly Caller[], devices: readonly
   let done = false;
   const wrong: string[] = [];
   void (async () => {
-    wrong.push(...auditFacts(world, devices));
+    wrong.push(...auditFacts(world, devices), ...world.witness.unfinished);
     wrong.push(...(await auditParked(world, callers[0] as Caller)));
     for (const caller of callers) wrong.push(...(await auditCaller(world, caller)));
     wrong.push(...(await auditStock(world, callers[0] as Caller)));
@@ -195,10 +195,30 @@ async function auditCaller(world: World, caller: Caller): Promise<string[]> {
     const { status, lines } = outcome.value;
     const left = told.status === 'held' ? told.expiresAtMs - world.nowMs : Number.POSITIVE_INFINITY;
     const expected = told.sold ? 'fulfilled' : left < 0 ? 'expired' : told.status;
+    const journaled = world.witness.homes.get(id);
+    if (journaled === undefined) {
+      wrong.push(`reservation ${id} is in no decision`);
+      continue;
+    }
+    // What a caller does not know for sure is compared with the journal only.
+    const units = [...new Set(journaled.lines.map(({ sku }) => sku))].flatMap((sku) =>
+      world.witness.units(journaled, sku).map((unit) => `${sku} ${unit.location} ${unit.fulfilled}`),
+    );
+    const found = lines.flatMap(({ sku, location, qty, fulfilled }) =>
+      Array.from({ length: qty }, (_, i) => `${sku} ${location} ${i < fulfilled}`),
+    );
+    if (JSON.stringify(units.sort()) !== JSON.stringify(found.sort()))
+      wrong.push(`reservation ${id} has ${found.join()}, should have ${units.join()}`);
+    if (told.unsure || told.returned) continue;
     // Around its expiry a hold may be in either state because clocks differ.
     if (status !== expected && Math.abs(left) > 5_000)
       wrong.push(`reservation ${id} should be ${expected} and is ${status}`);
-    if (JSON.stringify(lines) !== JSON.stringify(told.lines)) wrong.push(`reservation ${id} has other lines`);
+    if (placesOf(lines) !== placesOf(told.lines)) wrong.push(`reservation ${id} has other lines`);
+  }
+  for (const id of caller.cancelled) {
+    const outcome = await caller.decide((core) => core.router.reservation(id));
+    if ('refusal' in outcome || outcome.value.status !== 'released')
+      wrong.push(`reservation ${id} is no longer cancelled`);
   }
   return wrong;
 }
@@ -218,7 +238,7 @@ async function auditStock(world: World, caller: Caller): Promise<string[]> {
       const expected = {
         sellable: ledger.sellable(sku, location),
         inTransit: ledger.inTransit(sku, location),
-        ...world.witness.claims(sku, location),
+        ...world.witness.claimsByHomes(sku, location),
       };
       if (JSON.stringify(found) !== JSON.stringify(expected))
         wrong.push(`${sku} at ${location} is ${JSON.stringify(found)}, should be ${JSON.stringify(expected)}`);

@@ -16,6 +16,7 @@ import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { PartitionObserver } from '../partition/observer.ts';
 import type { ParkedCauses } from '../ports/parked.ts';
 import type { StockBook } from '../stock/book.ts';
+import { endOfHolds } from '../stock/changes.ts';
 import type { PartLine, StockKey } from '../stock/state.ts';
 import { type Alarm, Alarms } from './detect/alarms.ts';
 import { Arrivals } from './detect/arrivals.ts';
@@ -29,6 +30,7 @@ import { judgePrice } from './detect/price.ts';
 import { judgeReturn, judgeSale, judgeSilenceOfKeys, judgeStock } from './detect/sales.ts';
 import { type Heard, Sightings } from './detect/sightings.ts';
 import { judgeParked } from './parked-facts.ts';
+import { ReservationFacts } from './reservation-facts.ts';
 import { ReportingSources, type SourceClock } from './sources.ts';
 
 const VERSION = 2;
@@ -49,9 +51,11 @@ export class AnomalyObserver implements PartitionObserver {
   readonly #sightings: Sightings;
   readonly #sources: ReportingSources;
   readonly #hoarding: Hoarding;
+  readonly #reservations: ReservationFacts;
   /** Keys that changed since the last look, with the moment of the first change and the moment at which it was stored (AW3). */
   readonly #changed = new Map<StockKey, readonly [at: number, recordedAt: number]>();
   #parkedSeen = -1;
+  #book: StockBook | undefined;
 
   constructor(partition: number, { parameters = ANOMALY_DEFAULTS, laneTimeMs }: AnomalyWatchOptions) {
     const { returnPriorShare, returnPriorWeight, countPriorVariance, countPriorWeight } = parameters;
@@ -66,6 +70,7 @@ export class AnomalyObserver implements PartitionObserver {
     this.#sightings = new Sightings(this.#context);
     this.#sources = new ReportingSources(this.#context);
     this.#hoarding = new Hoarding(this.#context);
+    this.#reservations = new ReservationFacts(this.#context);
   }
 
   /** Number of stock keys that the detectors remember. */
@@ -111,10 +116,12 @@ export class AnomalyObserver implements PartitionObserver {
     judgeSilenceOfKeys(this.#context, wall);
     this.#arrivals.tick(wall);
     this.#sources.tick(wall);
+    this.#reservations.tick(this.#book, wall);
   }
 
   factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
     const context = this.#context;
+    this.#book = book;
     const { changes } = book;
     const { key, before } = changes.at(0);
     this.#sightings.hear(fact, recordedAt);
@@ -143,6 +150,7 @@ export class AnomalyObserver implements PartitionObserver {
     for (let i = 0; i < changes.length; i++) this.#note(changes.at(i).key, fact.at, recordedAt);
     if (changes.part !== undefined) {
       this.#hoarding.follow(changes.part);
+      this.#reservations.judge(changes.part.part);
       this.#judgeLines(changes.part.part.lines, fact.at, recordedAt);
     } else if (key.held > 0) this.#hoarding.judge(key, fact.at, recordedAt);
   }
@@ -150,10 +158,11 @@ export class AnomalyObserver implements PartitionObserver {
   decisionFolded(book: StockBook, decision: StockDecision): void {
     const change = book.changes.part;
     if (change === undefined) return;
-    const { part, granted, bucket, claimed } = change;
-    const wasHeld = granted && bucket === 'held' && claimed.some((units) => units > 0);
-    if (decision.kind !== 'granted' && wasHeld) this.#hoarding.end(part, decision.kind, decision.atMs);
+    const { part } = change;
+    const end = endOfHolds(change);
+    if (end !== undefined) this.#hoarding.end(part, end, decision.atMs);
     this.#hoarding.follow(change);
+    this.#reservations.judge(part);
     const at = decision.atMs * 1000;
     this.#judgeLines(part.lines, at, at);
     // A grant that replaces an earlier one may have other lines, so the earlier lines are judged too.
@@ -196,6 +205,7 @@ export class AnomalyObserver implements PartitionObserver {
   }
 
   load(book: StockBook, kept: Uint8Array | undefined, latest?: number): void {
+    this.#book = book;
     this.#changed.clear();
     this.#parkedSeen = -1;
     // Unreadable state is dropped, and the detectors start empty (AW1).
@@ -204,6 +214,7 @@ export class AnomalyObserver implements PartitionObserver {
       this.#context.clocks.moveBack(latest);
       this.#context.states.moveBack(latest);
     }
+    this.#reservations.load(book);
     // Balance alarms follow from the book, so every key that may need one is judged (AW2).
     for (const entry of book.skus.values()) {
       for (const key of entry.keys)

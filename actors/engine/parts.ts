@@ -98,6 +98,7 @@ export function engineParts(deps: EngineDeps, signal: AbortSignal) {
   const coordinator = new Coordinator({
     ...deps,
     partitions,
+    observed: partitions,
     count,
     log: journal,
     expired,

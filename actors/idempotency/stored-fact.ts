@@ -63,7 +63,8 @@ export function readStored(
   }
   if (isTooOld(rule, message, fact) && !isResubmitted(rule, message, place, marks, fact))
     return { ...uncounted('too-old', 'occurredAt is older than the idempotency horizon'), fact };
-  return { ok: true, fact: asOfClock(rule, message, fact), content: parsed.content, value };
+  const counted = fact.type === 'return' ? { ...fact, within: horizonMicros(rule) } : fact;
+  return { ok: true, fact: asOfClock(rule, message, counted), content: parsed.content, value };
 }
 
 /** The fact as of the moment at which it counts: no device's clock is believed beyond the slack after the fact was stored. */

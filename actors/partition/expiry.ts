@@ -71,7 +71,8 @@ export class Expiry {
       const at = this.#heap.peekValue();
       if (at === undefined || at > now) break;
       const part = this.#heap.pop();
-      if (part !== undefined && isHeld(part)) due.push(part);
+      // A hold that was extended is in the heap again, with its new time.
+      if (part !== undefined && isHeld(part) && part.expiresAtMs <= now) due.push(part);
     }
     for (const part of due)
       this.#expire(part, () => {

@@ -3,7 +3,7 @@
 import { at } from '../../streams/assert.ts';
 import type { FactIds } from '../idempotency/fact-ids.ts';
 import { compact } from '../stock/movements.ts';
-import { coordinatorEndedAtMs, endedAtMs } from '../stock/reservation.ts';
+import { coordinatorEndedAtMs, endedAtMs, hasEnded } from '../stock/reservation.ts';
 import type { Partition } from './partition.ts';
 
 /** Slack beyond the horizon, because facts that were accepted just before it may still be on their way. */
@@ -33,20 +33,39 @@ export function maintain(partition: Partition, factIds: FactIds, rules: Forgetti
     }
     if (forgot) partition.remembersMs = Math.min(partition.remembersMs, rules.horizonMs);
   }
-  return forgetReservations(partition, rules.nowMs - rules.reservationMemoryMs);
+  return forgetReservations(partition, rules);
 }
 
-function forgetReservations(partition: Partition, beforeMs: number): number {
-  const { book } = partition;
+/**
+ * How long reservations are remembered after their end. A return opens a fulfilled one again if it happened within the horizon after the
+ * sale. It may be stored one horizon later, so a fulfilled reservation is remembered for two.
+ */
+export function reservationMemories({
+  reservationMemoryMs,
+  horizonMs,
+}: Pick<Forgetting, 'reservationMemoryMs' | 'horizonMs'>): { readonly ended: number; readonly fulfilled: number } {
+  return {
+    ended: Math.max(reservationMemoryMs, horizonMs + SLACK_MS),
+    fulfilled: Math.max(reservationMemoryMs, 2 * horizonMs + SLACK_MS),
+  };
+}
+
+function forgetReservations({ book, number }: Partition, rules: Forgetting): number {
+  const memories = reservationMemories(rules);
+  const endedBefore = rules.nowMs - memories.ended;
+  const fulfilledBefore = rules.nowMs - memories.fulfilled;
   let forgotten = 0;
   for (const part of book.parts.values()) {
     const ended = endedAtMs(part);
-    if (ended === 0 || ended >= beforeMs) continue;
+    if (ended === 0 || ended >= (hasEnded(part) ? endedBefore : fulfilledBefore)) continue;
     book.removePart(part);
     forgotten += 1;
   }
-  for (const coordinator of book.coordinatorEntries.values()) {
-    if (coordinatorEndedAtMs(coordinator) < beforeMs) book.removeCoordinatorEntry(coordinator);
+  for (const home of book.coordinatorEntries.values()) {
+    // A fulfilled reservation is forgotten with its lines. Only a home that holds them all knows of it.
+    const gone =
+      home.placed && home.participants.length === 1 && home.participants[0] === number && !book.parts.has(home.id);
+    if (gone || coordinatorEndedAtMs(home) < endedBefore) book.removeCoordinatorEntry(home);
   }
   return forgotten;
 }

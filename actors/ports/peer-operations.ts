@@ -13,12 +13,13 @@ import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES } from '../../config/topology.ts';
 import { explainAnswer, explainStep } from '../../streams/contract/operator.ts';
 import {
+  amendRequest,
   atpAnswer,
   atpRequest,
+  partialRelease,
   reservationAnswer,
   reservationId,
   reservationRequest,
-  STATUSES,
   skuStockAnswer,
   stockAnswer,
 } from '../../streams/contract/stock.ts';
@@ -34,40 +35,70 @@ export const peerPartition = z.int().min(0).max(1023);
 // Counts and quantities that must not be negative use these two (PO2).
 const natural = z.int().min(0);
 const qty = z.int().min(1).max(MAX_QTY);
-const spread = listOf(peerPartition, 1024, 1);
 const hash = z.object({ hi: natural.max(0xffff_ffff), lo: natural.max(0xffff_ffff) });
 const shortage = z.object({ sku: peerName, requested: natural, available: z.int() });
 export const shortages = listOf(shortage, 100_000);
 const text = (most: number) => z.string().max(most);
 const id = z.object({ id: reservationId });
 
-const part = z.object({
-  status: z.enum(STATUSES),
-  fulfilled: z.boolean(),
-  expiresAtMs: natural,
-  confirmed: z.boolean(),
-  shortages,
-  lines: listOf(z.object({ index: natural, sku: peerName, qty, location: peerName, version: text(40) })),
+const attempt = z.tuple([natural, natural]).readonly();
+const standingLine = z.object({
+  index: natural,
+  name: text(64).optional(),
+  sku: peerName,
+  location: peerName,
+  qty,
+  fulfilled: natural,
+  partition: peerPartition,
+  epoch: natural,
+  seq: natural,
 });
-const parts = listOf(part, 1024);
-
-const grantPart = z.object({
-  request: reservationRequest,
+const standingLines = listOf(standingLine.transform((line) => ({ ...line, name: line.name })));
+const factUnits = listOf(z.object({ sku: peerName, location: peerName, sold: natural, reopened: natural }), 100_000);
+const terms = {
+  id: reservationId,
+  attempt,
   content: hash,
-  home: peerPartition,
-  spread,
-  lines: listOf(
-    z.object({
-      index: natural,
-      sku: peerName,
-      qty,
-      locations: listOf(peerName, 1000).optional(),
-      split: z.boolean(),
-    }),
-    500,
-    1,
-  ),
+  channel: text(64),
+  purpose: text(64),
+  grantedAtMs: natural,
   expiresAtMs: natural,
+  confirmedAtMs: natural,
+  releasedAtMs: natural,
+  expiredAtMs: natural,
+  home: peerPartition,
+  releases: listOf(reservationId, LIMITS.releasesPerReservation),
+};
+/** Lines as an owner plans them, or as they stand. */
+const planned = { lines: standingLines, counted: factUnits, shortages };
+const outcome = z.object({
+  ...terms,
+  ...planned,
+  atMs: natural,
+  participants: listOf(peerPartition, 1024),
+  following: listOf(peerPartition, 1024),
+  parts: listOf(z.tuple([peerPartition, natural]).readonly(), 1024),
+});
+const wantedLine = z
+  .object({
+    index: natural,
+    sku: peerName,
+    qty,
+    locations: listOf(peerName, 1000).optional(),
+    split: z.boolean(),
+    name: text(64).optional(),
+  })
+  // A line for any location arrives without the field `locations`.
+  .transform((line) => ({ ...line, locations: line.locations }));
+const partView = z.object({
+  channel: text(64),
+  purpose: text(64),
+  grantedAtMs: natural,
+  releasedAtMs: natural,
+  expiredAtMs: natural,
+  lines: standingLines,
+  counted: factUnits,
+  moved: natural,
 });
 
 const verdict = z.union([
@@ -134,14 +165,36 @@ export const PEER_OPERATIONS = {
   },
   confirm: { request: id, answer: reservationAnswer },
   release: { request: id, answer: reservationAnswer },
-  reservation: { request: id, answer: reservationAnswer },
-  grantPart: { request: grantPart, answer: parts },
-  stepPart: {
-    request: z.object({ id: reservationId, step: z.enum(['confirmed', 'released', 'expired']), spread }),
-    answer: parts,
+  amend: { request: amendRequest, answer: reservationAnswer },
+  releaseSome: {
+    request: z.object({ id: reservationId, part: partialRelease }),
+    answer: reservationAnswer,
   },
-  undoPart: { request: z.object({ id: reservationId, expiresAtMs: natural, spread }), answer: parts },
-  getPart: { request: z.object({ id: reservationId, spread }), answer: parts },
+  reservation: { request: id, answer: reservationAnswer },
+  /** Ids of reservations with lines of a SKU, in order, after an id. */
+  reservationIds: {
+    request: z.object({
+      sku: peerName,
+      location: peerName.optional(),
+      after: reservationId.optional(),
+      limit: z.int().min(1).max(LIMITS.reservationsSearched),
+    }),
+    answer: z.object({ ids: listOf(reservationId, LIMITS.reservationsSearched) }),
+  },
+  /** A home asks a participant to claim what an attempt needs. */
+  growPart: {
+    request: z.object({
+      terms: z.object(terms),
+      wish: z.object({ lines: listOf(wantedLine, 500), size: natural, partial: z.boolean() }),
+    }),
+    answer: z.object({ ...planned, had: z.boolean() }),
+  },
+  /** A home makes a participant follow an outcome, or drop an attempt. */
+  followPart: { request: z.object({ outcome }), answer: z.object({}) },
+  undoPart: { request: z.object({ id: reservationId, attempt }), answer: z.object({}) },
+  viewPart: { request: id, answer: z.object({ views: listOf(partView, 1) }) },
+  /** A participant asks a home to end a hold whose time is over. */
+  expireHold: { request: id, answer: z.object({ state: z.enum(['gone', 'early', 'settled']) }) },
   /** How far the owner has folded the streams, for commands that read them. */
   point: {
     request: z.object({}),

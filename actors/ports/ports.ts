@@ -4,10 +4,13 @@
  */
 
 import type {
+  AmendRequest,
   AtpAnswer,
   AtpRequest,
+  PartialRelease,
   ReservationAnswer,
   ReservationRequest,
+  ReservationsQuery,
   SkuStockAnswer,
   StockAnswer,
 } from '../../streams/contract/stock.ts';
@@ -47,7 +50,13 @@ export interface StockService {
   place(request: ReservationRequest): Promise<{ fresh: boolean; reservation: ReservationAnswer }>;
   confirm(id: string): Promise<ReservationAnswer>;
   release(id: string): Promise<ReservationAnswer>;
+  amend(request: AmendRequest): Promise<ReservationAnswer>;
+  releaseSome(id: string, part: PartialRelease): Promise<ReservationAnswer>;
   reservation(id: string): Promise<ReservationAnswer>;
+  /** A page of the reservations of a SKU, ordered by id. `next` is the id after which the list goes on. */
+  reservations(
+    query: ReservationsQuery,
+  ): Promise<{ readonly reservations: readonly ReservationAnswer[]; readonly next: string | null }>;
   explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer>;
 }
 

@@ -201,9 +201,9 @@ function openingStep({ id, atMs }: Opening, total: Totals): ExplainStep {
   return { at: formatInstant(atMs * 1000), what: 'baseline', id, detail, change, total };
 }
 
-/** Removes the reservation from a sale, because the reservation's own steps show what the sale fulfilled. */
+/** Removes the reservation, because its own steps show what a sale fulfilled and what a return opened again. */
 function withoutReservation(fact: Fact): Fact {
-  return fact.type === 'sale' ? { ...fact, reservation: undefined } : fact;
+  return fact.type === 'sale' || fact.type === 'return' ? { ...fact, reservation: undefined } : fact;
 }
 
 type AddEntry = (place: Place, cause: Fact | Change, what: string, detail: () => string) => void;
@@ -214,6 +214,12 @@ const [COUNT, FACT, DECISION] = [0, 1, 2];
 /** Adds the steps of all reservations that the book remembers. A forgotten reservation has ended and claims nothing. */
 function addClaims(book: StockBook, key: StockKey, addEntry: AddEntry): void {
   for (const part of book.parts.values()) {
+    for (const [index, line] of (part.next?.lines ?? []).entries()) {
+      if (line.key !== key || line.claimed === 0) continue;
+      const told = () => `reservation ${part.id} is being changed`;
+      const place = [part.grantedAtMs * 1000, DECISION, part.id, part.lines.length + index] as const;
+      addEntry(place, { [part.bucket]: line.claimed }, 'growing', told);
+    }
     for (const [index, line] of part.lines.entries()) {
       if (line.key !== key) continue;
       let step = 0;

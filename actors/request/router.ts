@@ -12,11 +12,14 @@ import { LIMITS } from '../../config/limits.ts';
 import { at } from '../../streams/assert.ts';
 import { type Clock, Turns } from '../../streams/clock.ts';
 import type {
+  AmendRequest,
   AtpAnswer,
   AtpLine,
   AtpRequest,
+  PartialRelease,
   ReservationAnswer,
   ReservationRequest,
+  ReservationsQuery,
   SkuStockAnswer,
   StockAnswer,
 } from '../../streams/contract/stock.ts';
@@ -26,14 +29,27 @@ import type { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partition-set.ts';
 import type { ExplainedKey, ExplainPage } from '../ports/explain-page.ts';
 import { inHalves } from '../ports/halves.ts';
-import type { ExplainAnswer, PeerHandlers } from '../ports/peer-operations.ts';
+import type { ExplainAnswer, PeerHandlers, PeerRequest } from '../ports/peer-operations.ts';
 import type { Lease, Peers, StockService } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { Coordinator } from '../reservation/coordinator.ts';
 import { type PromiseWindow, skuAtp, stockView } from '../stock/availability.ts';
+import type { StockBook } from '../stock/book.ts';
+import type { PartLine } from '../stock/state.ts';
 import { Turnstile } from './turnstile.ts';
 
-type DeskOperation = 'atp' | 'stock' | 'skuStock' | 'explain' | 'place' | 'confirm' | 'release' | 'reservation';
+type DeskOperation =
+  | 'atp'
+  | 'stock'
+  | 'skuStock'
+  | 'explain'
+  | 'place'
+  | 'confirm'
+  | 'release'
+  | 'amend'
+  | 'releaseSome'
+  | 'reservationIds'
+  | 'reservation';
 
 export interface RequestRouterDeps {
   readonly partitions: Partitions;
@@ -145,10 +161,7 @@ export class RequestRouter implements StockService {
     return this.#atCoordinator(
       request.id,
       (coordinator) => this.#deps.peers.ask(coordinator, 'place', request),
-      () =>
-        request.lines.length > LIMITS.wideLines
-          ? this.#wide.pass(() => this.#coordinator.place(request))
-          : this.#coordinator.place(request),
+      () => this.#passed(request, () => this.#coordinator.place(request)),
     );
   }
 
@@ -156,7 +169,7 @@ export class RequestRouter implements StockService {
     return this.#atCoordinator(
       id,
       (coordinator) => this.#deps.peers.ask(coordinator, 'confirm', { id }),
-      () => this.#coordinator.step(id, 'confirmed'),
+      () => this.#coordinator.confirm(id),
     );
   }
 
@@ -164,7 +177,23 @@ export class RequestRouter implements StockService {
     return this.#atCoordinator(
       id,
       (coordinator) => this.#deps.peers.ask(coordinator, 'release', { id }),
-      () => this.#coordinator.step(id, 'released'),
+      () => this.#coordinator.release(id),
+    );
+  }
+
+  amend(request: AmendRequest): Promise<ReservationAnswer> {
+    return this.#atCoordinator(
+      request.id,
+      (coordinator) => this.#deps.peers.ask(coordinator, 'amend', request),
+      () => this.#passed(request, () => this.#coordinator.amend(request)),
+    );
+  }
+
+  releaseSome(id: string, part: PartialRelease): Promise<ReservationAnswer> {
+    return this.#atCoordinator(
+      id,
+      (coordinator) => this.#deps.peers.ask(coordinator, 'releaseSome', { id, part }),
+      () => this.#coordinator.releaseSome(id, part),
     );
   }
 
@@ -176,6 +205,32 @@ export class RequestRouter implements StockService {
     );
   }
 
+  async reservations(query: ReservationsQuery): Promise<{ reservations: ReservationAnswer[]; next: string | null }> {
+    const { sku, location, status, limit } = query;
+    const reservations: ReservationAnswer[] = [];
+    let { after } = query;
+    // Only the home of each knows how the whole stands, so a filter by status searches page by page.
+    for (let searched = 0; searched < LIMITS.reservationsSearched; searched += limit) {
+      const ids = await this.#reservationIds({ sku, location, after, limit });
+      const found = await Promise.all(ids.map((id) => this.reservation(id).catch(undefinedIfGone)));
+      for (const [index, reservation] of found.entries()) {
+        after = ids[index];
+        if (reservation === undefined || (status !== undefined && reservation.status !== status)) continue;
+        reservations.push(reservation);
+        if (reservations.length === limit) return { reservations, next: after ?? null };
+      }
+      if (ids.length < limit) return { reservations, next: null };
+    }
+    return { reservations, next: after ?? null };
+  }
+
+  async #reservationIds(asked: PeerRequest<'reservationIds'>): Promise<readonly string[]> {
+    const number = partitionOf(asked.sku, this.#deps.count);
+    const partition = this.#served(number);
+    if (partition === undefined) return (await this.#deps.peers.ask(number, 'reservationIds', asked)).ids;
+    return reservationIds(partition.book, asked);
+  }
+
   /** Serves requests of other nodes for partitions that they believe this node owns. */
   readonly handlers: PeerHandlers<DeskOperation> = {
     atp: (_, request) => this.atp(request),
@@ -185,6 +240,9 @@ export class RequestRouter implements StockService {
     place: (_, request) => this.place(request),
     confirm: (_, { id }) => this.confirm(id),
     release: (_, { id }) => this.release(id),
+    amend: (_, request) => this.amend(request),
+    releaseSome: (_, { id, part }) => this.releaseSome(id, part),
+    reservationIds: async (_, asked) => ({ ids: await this.#reservationIds(asked) }),
     reservation: (_, { id }) => this.reservation(id),
   };
 
@@ -195,6 +253,10 @@ export class RequestRouter implements StockService {
     if (partition.state !== 'serving') throw undecided(UNDECIDED.moving, `partition ${number}`);
     if (!this.#deps.lease.leased) throw undecided(UNDECIDED.lease);
     return partition;
+  }
+
+  #passed<T>({ lines }: Pick<ReservationRequest, 'lines'>, decide: () => Promise<T>): Promise<T> {
+    return lines.length > LIMITS.wideLines ? this.#wide.pass(decide) : decide();
   }
 
   #atCoordinator<T>(id: string, away: (coordinator: number) => Promise<T>, here: () => Promise<T>): Promise<T> {
@@ -265,6 +327,25 @@ function sameLines(lines: readonly AskedLine[]): Iterable<SameLines> {
     else same.indexes.push(index);
   });
   return all.values();
+}
+
+/** Ids of the reservations that have lines of a SKU, in order. */
+function reservationIds(
+  { parts }: StockBook,
+  { sku, location, after, limit }: PeerRequest<'reservationIds'>,
+): readonly string[] {
+  const ids: string[] = [];
+  for (const part of parts.values()) {
+    if (!part.granted || (after !== undefined && part.id <= after)) continue;
+    const fits = ({ key }: PartLine) => key.sku.name === sku && (location === undefined || key.location === location);
+    if (part.lines.some(fits)) ids.push(part.id);
+  }
+  return ids.sort().slice(0, limit);
+}
+
+/** For a reservation that was forgotten while a list was made. */
+function undefinedIfGone(error: unknown): undefined {
+  if (!(error instanceof Refusal) || error.kind !== 'not-found') throw error;
 }
 
 function tooManyLocations(): Refusal {

@@ -1,60 +1,62 @@
-/** Builds a reservation as callers see it from its parts, which several owners may hold. */
+/** Builds a reservation as callers see it, from what its home says and from the lines of its participants. */
 
-import { at } from '../../streams/assert.ts';
 import type { ReservationAnswer } from '../../streams/contract/stock.ts';
 import { formatInstant } from '../../streams/instant.ts';
-import type { Shortage } from '../../streams/journal/stock-decisions.ts';
-import { isFulfilled, type ReservationStatus, statusOf } from '../stock/reservation.ts';
-import type { ReservationPart } from '../stock/state.ts';
+import type { Attempt, Shortage, StandingLine } from '../../streams/journal/stock-decisions.ts';
+import type { ReservationStatus } from '../stock/reservation.ts';
 
-/** One part of a reservation, in the form that nodes exchange. */
-export interface PartAnswer {
-  readonly status: ReservationStatus;
-  readonly fulfilled: boolean;
+/** How long the lines of an ended reservation are shown. */
+const LINES_SHOWN_MS = 3_600_000;
+
+/** A reservation as a whole, at one moment. */
+export interface Whole {
+  readonly id: string;
+  readonly attempt: Attempt;
   readonly expiresAtMs: number;
-  readonly confirmed: boolean;
+  readonly confirmedAtMs: number;
+  readonly releasedAtMs: number;
+  readonly expiredAtMs: number;
   readonly shortages: readonly Shortage[];
-  readonly lines: readonly { index: number; sku: string; qty: number; location: string; version: string }[];
+  readonly lines: readonly StandingLine[];
+  /** Grows with every fact that names the reservation. */
+  readonly moved: number;
 }
 
-export function partAnswer(part: ReservationPart): PartAnswer {
-  return {
-    status: statusOf([part]),
-    fulfilled: isFulfilled(part),
-    expiresAtMs: part.expiresAtMs,
-    confirmed: part.confirmedAtMs > 0,
-    shortages: part.shortages,
-    lines: part.lines.map(({ index, key, qty }) => ({
-      index,
-      sku: key.sku.name,
-      qty,
-      location: key.location,
-      version: `${part.epoch}.${part.seq}`,
-    })),
-  };
+export function statusOf({ lines, releasedAtMs, expiredAtMs, confirmedAtMs }: Whole): ReservationStatus {
+  if (lines.length > 0 && lines.every((line) => line.fulfilled >= line.qty)) return 'fulfilled';
+  if (expiredAtMs > 0) return 'expired';
+  if (releasedAtMs > 0) return 'released';
+  return confirmedAtMs > 0 ? 'allocated' : 'held';
 }
 
-/**
- * Combines all parts of a reservation into one answer.
- * @param shortages shortages of the whole reservation; needed across owners, because each part knows only its own
- */
-export function answerOf(id: string, parts: readonly PartAnswer[], shortages?: readonly Shortage[]): ReservationAnswer {
-  const lines = parts.flatMap((part) => part.lines).sort((a, b) => a.index - b.index);
-  const short = shortages ?? parts[0]?.shortages ?? [];
-  const first = at(parts, 0);
+/** Version of a reservation, for callers that guard a change. Facts that fulfil it change it too. */
+export function etagOf({ attempt, moved }: Whole): string {
+  return `${attempt[0]}.${attempt[1]}.${moved}`;
+}
+
+export function answerOf(whole: Whole, nowMs: number): ReservationAnswer {
+  const { id, shortages, confirmedAtMs, expiresAtMs, releasedAtMs, expiredAtMs } = whole;
+  const ended = Math.max(releasedAtMs, expiredAtMs);
+  const shown = ended === 0 || nowMs < ended + LINES_SHOWN_MS;
+  const lines = shown ? [...whole.lines].sort((a, b) => a.index - b.index) : [];
   return {
     id,
-    status: wholeStatus(parts),
-    expiresAt: first.confirmed ? null : formatInstant(first.expiresAtMs * 1000),
-    lines: lines.map(({ sku, qty, location, version }) => ({ sku, qty, location, version })),
-    ...(short.length > 0 ? { shortages: short.map((each) => ({ ...each })) } : {}),
+    status: statusOf(whole),
+    expiresAt: confirmedAtMs > 0 ? null : formatInstant(expiresAtMs * 1000),
+    lines: lines.map(({ name, sku, qty, fulfilled, location, epoch, seq }) => ({
+      ...(name === undefined ? {} : { line: name }),
+      sku,
+      qty,
+      fulfilled,
+      location,
+      version: `${epoch}.${seq}`,
+    })),
+    ...(shortages.length > 0 ? { shortages: shortages.map((each) => ({ ...each })) } : {}),
+    etag: etagOf(whole),
   };
 }
 
-function wholeStatus(parts: readonly PartAnswer[]): ReservationStatus {
-  if (parts.every((part) => part.fulfilled)) return 'fulfilled';
-  // If a confirmation came too late for one part, the others were released. Its caller was told that the reservation expired.
-  for (const status of ['expired', 'released'] as const)
-    if (parts.some((part) => part.status === status)) return status;
-  return parts.every((part) => part.confirmed) ? 'allocated' : 'held';
+/** The answer for an id that was cancelled before it was placed. */
+export function cancelledAnswer(id: string, attempt: Attempt): ReservationAnswer {
+  return { id, status: 'released', expiresAt: null, lines: [], known: false, etag: `${attempt[0]}.${attempt[1]}.0` };
 }

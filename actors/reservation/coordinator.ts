@@ -1,46 +1,68 @@
 /**
- * Coordinates reservations. The partition of a reservation's id is its coordinator: it remembers the reservation and answers for all lines.
+ * Coordinates reservations. The partition of a reservation's id is its home. It remembers the reservation, decides on every step, and
+ * answers for all lines. The partitions of the lines are its participants. They claim the units and fold the facts.
  *
- * Lines may belong to partitions of several nodes. There is no prepare phase across owners. Each owner grants a hold that expires, and the
- * coordinator entry makes the holds one reservation. So a crashed attempt needs no clean-up: a retry completes it, or its holds expire.
+ * If this node owns the home and all participants, a step is one decision `stands`, all or nothing. Otherwise one protocol serves
+ * placements, changes and every later step. An attempt is named by epoch and change number of its home.
+ *
+ *   1. home          `begun`    the attempt and its participants, before any of them is asked (only if units may have to be claimed)
+ *   2. participants  `grown`    resulting lines are claimed, beside those that the part had
+ *   3. home          `stands`   the outcome. It holds from here on; the lines of all participants that must follow are in it
+ *   4. participants  `stands`   the same lines: what moved away or shrank is free, holds are allocated, the end is recorded
+ *   5. home          `settled`  every participant has followed
+ *
+ * If a participant refuses in step 2, those that were asked drop the attempt (`undone`) and the home forgets it (`settled`). A home that
+ * finds an attempt without outcome does the same (presumed abort), so what a crash leaves depends only on whether step 3 was stored:
+ *
+ *   crash after 1 or 2   claimed units without outcome. The next owner of the home undoes them. Until then the id answers nothing
+ *   crash after 3 or 4   an outcome that some participants do not know. The next owner of the home makes them follow
+ *
+ * The owner of a home does this as soon as it serves (unfinished.ts), and before any other step of the id. A participant refuses an
+ * attempt that is not later than all that it has seen, so a request that was delayed, or sent by a former owner of the home, claims nothing.
  *
  * Invariants:
  *  CO1 Steps of one reservation run one after the other. Each step sees the outcome of the previous one.
  *  CO2 Lines of partitions owned here are granted in one decision, all or none.
- *  CO3 Across owners, each owner grants its own lines, with the same expiry. If one refuses, the others are released, unless the request
- *     accepts a partial grant. A crash in between leaves holds, which a retry with the same id completes or which expire. The caller never
- *     sees a part as the whole, because the coordinator entry is written last.
+ *  CO3 No caller hears of an attempt before its outcome is stored at the home, and no unit is given up before.
  *  CO4 The process may have been suspended while work waited for its turn, so every attempt is made under a lease that is checked after the
- *     wait. Owners order attempts by their expiry. So an attempt by a deposed coordinator is older than its successor's, and takes nothing
- *     over.
+ *     wait.
+ *  CO5 Only the home ends a reservation. A participant whose hold is over asks the home.
  */
 
-import { at } from '../../streams/assert.ts';
-import type { ReservationAnswer, ReservationRequest } from '../../streams/contract/stock.ts';
-import { type Hash64, hash64 } from '../../streams/hash.ts';
-import type { Shortage } from '../../streams/journal/stock-decisions.ts';
+import type {
+  AmendRequest,
+  PartialRelease,
+  ReservationAnswer,
+  ReservationRequest,
+} from '../../streams/contract/stock.ts';
+import { DEFAULT_TTL_SECONDS } from '../../streams/contract/stock.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { PeerHandlers } from '../ports/peer-operations.ts';
-import type { Lease, Peers } from '../ports/ports.ts';
+import type { Lease } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
-import { isAlone } from '../stock/evolve.ts';
 import type { WantedLine } from '../stock/sourcing.ts';
-import type { ReservationPart } from '../stock/state.ts';
-import { answerOf, type PartAnswer, partAnswer } from './answer.ts';
+import type { CoordinatorEntry, ReservationPart } from '../stock/state.ts';
+import { answerOf, cancelledAnswer, etagOf, statusOf, type Whole } from './answer.ts';
+import { type Asked, Attempts, type AttemptsDeps, participantsOf } from './attempts.ts';
+import { contentOf, matches } from './content.ts';
 import { KeyedQueue } from './keyed-queue.ts';
+import { notEnough, Participant, type ParticipantDeps, type Terms } from './participant.ts';
 import {
-  cannotConfirm,
+  type Changes,
+  changed,
+  confirm,
   conflict,
-  type GrantRequest,
-  notEnough,
-  Participant,
-  type ParticipantDeps,
-  type Step,
+  ended,
+  expire,
+  hasEnded,
+  mustBeChangeable,
+  release,
+  releaseSome,
   unknown,
-} from './participant.ts';
+} from './steps.ts';
+import type { PartView } from './view.ts';
 
-export interface CoordinatorDeps extends ParticipantDeps {
-  readonly peers: Peers;
+export interface CoordinatorDeps extends ParticipantDeps, AttemptsDeps {
   /** Called when a hold has expired. */
   readonly expired: () => void;
   readonly lease: Lease;
@@ -50,221 +72,284 @@ interface Placed {
   readonly fresh: boolean;
   readonly reservation: ReservationAnswer;
 }
+/** A reservation at its home, with what its participants say. */
+interface Known extends Whole {
+  readonly home: CoordinatorEntry;
+  readonly views: readonly PartView[];
+  readonly releases: readonly string[];
+}
 
 export class Coordinator {
   readonly #deps: CoordinatorDeps;
   readonly #participant: Participant;
   readonly #queue = new KeyedQueue();
+  readonly #attempts: Attempts;
 
   constructor(deps: CoordinatorDeps) {
     this.#deps = deps;
     this.#participant = new Participant(deps);
+    this.#attempts = new Attempts(deps, this.#participant, (id) => this.#turn(id, async () => undefined));
   }
 
   place(request: ReservationRequest): Promise<Placed> {
-    // Steps of one reservation take turns (CO1).
-    return this.#queue.take(request.id, () => this.#place(request));
-  }
-
-  step(id: string, step: Step): Promise<ReservationAnswer> {
-    return this.#queue.take(id, async () => {
-      // The lease may have ended while this step waited for its turn (CO4).
-      this.#mustBeLeased();
-      const { participants, shortages } = this.#found(id);
-      if (!participants.every((number) => this.#participant.owns(number)))
-        return this.#stepAcross(id, step, participants, shortages);
-      const parts = await this.#participant.step(id, step, participants, [this.#coordinatorOf(id)]);
-      return answerOf(id, parts.map(partAnswer), shortages);
+    const { id } = request;
+    const content = contentOf(request);
+    return this.#turn(id, async (home) => {
+      // mutant: id-granted-again
+      if (home !== undefined) {
+        if (!home.known) throw ended(id, 'released');
+        // mutant: conflicting-request-granted
+        if (home.content.hi !== content.hi || home.content.lo !== content.lo) throw conflict(id);
+        const known = await this.#gather(home);
+        const status = statusOf(known);
+        if (status === 'released' || status === 'expired') throw ended(id, status);
+        return { fresh: false, reservation: this.#answer(known) };
+      }
+      const atMs = this.#nowMs;
+      const expiresAtMs = atMs + (request.ttlSeconds ?? DEFAULT_TTL_SECONDS) * 1000;
+      const steps = { grantedAtMs: atMs, expiresAtMs, confirmedAtMs: request.confirm === true ? atMs : 0 };
+      const whole = await this.#change(
+        undefined,
+        { ...this.#first(id), ...groupOf(request), content, ...steps },
+        request,
+      );
+      return { fresh: true, reservation: this.#answer(whole) };
     });
   }
 
+  amend(request: AmendRequest): Promise<ReservationAnswer> {
+    const { id, ifMatch, ttlSeconds } = request;
+    return this.#turn(id, async (home) => {
+      if (home === undefined) throw unknown(id);
+      if (!home.known) throw ended(id, 'released');
+      const known = await this.#gather(home);
+      mustBeChangeable(known, this.#nowMs, ttlSeconds !== undefined);
+      // mutant: any-version-matches
+      if (ifMatch !== undefined && !matches(ifMatch, etagOf(known))) throw changed(id, etagOf(known));
+      const allocated = known.confirmedAtMs > 0;
+      if (allocated && ttlSeconds !== undefined)
+        throw wrong('ttlSeconds', 'must be left out, because the reservation is allocated');
+      if (!allocated && request.confirm === true)
+        throw wrong('confirm', 'must be left out, because a change never confirms');
+      const terms = { ...this.#termsOf(known), ...groupOf(request) };
+      if (ttlSeconds !== undefined) terms.expiresAtMs = this.#nowMs + ttlSeconds * 1000;
+      return this.#answer(await this.#change(known, terms, request));
+    });
+  }
+
+  confirm(id: string): Promise<ReservationAnswer> {
+    return this.#step(id, confirm);
+  }
+
+  /** Releases a reservation. An unknown id is remembered as released, so that a placement that arrives later is refused. */
+  release(id: string): Promise<ReservationAnswer> {
+    return this.#turn(id, async (home) => {
+      if (home?.known === true) return this.#take(home, release);
+      if (home !== undefined) return cancelledAnswer(id, home.attempt);
+      const terms = { ...this.#first(id), releasedAtMs: this.#nowMs };
+      const nothing = { lines: [], counted: [], shortages: [] };
+      await this.#store(
+        this.#participant.standing('stands', terms, nothing, { participants: [], parts: [terms.home] }),
+      );
+      return cancelledAnswer(id, terms.attempt);
+    });
+  }
+
+  releaseSome(id: string, { id: by, lines }: PartialRelease): Promise<ReservationAnswer> {
+    return this.#step(id, (known, nowMs) => releaseSome(known, { release: by, lines }, nowMs));
+  }
+
   async get(id: string): Promise<ReservationAnswer> {
-    const { participants, shortages } = this.#found(id);
-    return answerOf(id, await this.#gather(id, participants), shortages);
+    const home = this.#attempts.homeOf(id);
+    // An attempt that is under way, or was left behind, comes to its end first.
+    if (home?.open !== undefined) return this.#turn(id, async (settled) => this.#read(id, settled));
+    return this.#read(id, home);
   }
 
   /**
-   * Ends a hold that has expired.
+   * Ends a hold that has expired. The home decides, so a participant asks it (CO5).
    * @param failed called if the expiry could not be decided now
    */
   expire(part: ReservationPart, failed: () => void): void {
-    const partition = this.#deps.partitions.get(partitionOf(part.lines[0]?.key.sku.name ?? '', this.#deps.count));
-    if (partition?.serving !== true) return;
-    this.#queue
-      .take(part.id, async () => {
-        if (await this.#participant.expire(partition, part)) this.#deps.expired();
+    const { id, coordinator } = part;
+    const number = partitionOf(part.lines[0]?.key.sku.name ?? '', this.#deps.count);
+    if (this.#deps.partitions.get(number)?.serving !== true) return;
+    const asked = this.#participant.owns(coordinator)
+      ? this.#expire(id)
+      : this.#deps.peers.ask(coordinator, 'expireHold', { id });
+    asked
+      .then(async ({ state }) => {
+        if (state === 'early') failed();
+        // The home does not know this part, so it is left from a crash.
+        if (state === 'gone') await this.#queue.take(id, () => this.#participant.expireAlone(number, id));
       })
       .catch(failed);
   }
 
-  /** Serves requests from coordinators to this node as the owner of some of a reservation's lines. */
-  readonly handlers: PeerHandlers<'grantPart' | 'stepPart' | 'undoPart' | 'getPart'> = {
-    grantPart: async (_, { home, spread, lines, ...rest }) => {
-      // A line for any location arrives without the field `locations`.
-      const wanted = lines.map((line) => ({ ...line, locations: line.locations }));
-      const ask: GrantRequest = { ...rest, coordinator: home, participants: spread, lines: wanted };
-      return (await this.#queue.take(ask.request.id, () => this.#participant.grantSome(ask))).map(partAnswer);
+  /** Serves requests from homes to this node as the owner of some of a reservation's lines, and from participants to homes. */
+  readonly handlers: PeerHandlers<'growPart' | 'followPart' | 'undoPart' | 'viewPart' | 'expireHold'> = {
+    growPart: (partition, { terms, wish }) => {
+      return this.#queue.take(terms.id, async () => {
+        const { growth: _own, ...planned } = await this.#participant.grow({ terms, wish }, partition);
+        return planned;
+      });
     },
-    stepPart: async (_, { id, step, spread }) =>
-      (await this.#queue.take(id, () => this.#participant.step(id, step, spread, []))).map(partAnswer),
-    undoPart: async (_, { id, expiresAtMs, spread }) => {
-      await this.#queue.take(id, () => this.#participant.undo(id, expiresAtMs, spread));
-      return [];
+    followPart: async (partition, { outcome }) => {
+      await this.#queue.take(outcome.id, () => this.#participant.follow({ ...outcome, kind: 'stands' }, partition));
+      return {};
     },
-    getPart: async (_, { id, spread }) => this.#participant.parts(id, spread).map(partAnswer),
+    undoPart: async (partition, { id, attempt }) => {
+      await this.#queue.take(id, () => this.#participant.undo(id, attempt, partition));
+      return {};
+    },
+    viewPart: async (partition, { id }) => ({ views: this.#participant.views(id, [partition]) }),
+    expireHold: (_, { id }) => this.#expire(id),
   };
 
-  async #place(request: ReservationRequest): Promise<Placed> {
-    const { id } = request;
-    const content = contentOf(request);
-    const expiresAtMs = this.#deps.clock.nowMs() + request.ttlSeconds * 1000;
-    this.#mustBeLeased();
-    const known = this.#known(id);
-    // mutant: id-granted-again
-    if (known !== undefined) {
-      // mutant: conflicting-request-granted
-      if (known.content.hi !== content.hi || known.content.lo !== content.lo) throw conflict(id);
-      return { fresh: false, reservation: answerOf(id, await this.#gather(id, known.participants), known.shortages) };
+  async #expire(id: string): Promise<{ state: 'gone' | 'early' | 'settled' }> {
+    return this.#turn(id, async (home) => {
+      if (home?.known !== true) return { state: 'gone' };
+      const known = await this.#gather(home);
+      if (hasEnded(known)) return { state: 'gone' };
+      if (known.confirmedAtMs === 0 && known.expiresAtMs > this.#nowMs) return { state: 'early' };
+      const changes = expire(known, this.#nowMs);
+      if (changes === undefined) return { state: 'settled' };
+      // mutant: expiry-not-journaled
+      await this.#outcome(known, changes);
+      this.#deps.expired();
+      return { state: 'settled' };
+    });
+  }
+
+  #step(id: string, decide: (known: Known, nowMs: number) => Changes | undefined): Promise<ReservationAnswer> {
+    return this.#turn(id, async (home) => {
+      if (home === undefined) throw unknown(id);
+      return this.#take(home, decide);
+    });
+  }
+
+  async #take(
+    home: CoordinatorEntry,
+    decide: (known: Known, nowMs: number) => Changes | undefined,
+  ): Promise<ReservationAnswer> {
+    if (!home.known) throw ended(home.id, 'released');
+    const known = await this.#gather(home);
+    const changes = decide(known, this.#nowMs);
+    return this.#answer(changes === undefined ? known : await this.#outcome(known, changes));
+  }
+
+  /** Stores the outcome of a step that claims no units, and makes the participants follow. */
+  async #outcome(known: Known, { lines = known.lines, ...steps }: Changes): Promise<Whole> {
+    const terms = { ...this.#termsOf(known), ...steps };
+    const planned = { lines, counted: known.views.flatMap((view) => view.counted), shortages: known.shortages };
+    const { participants } = known.home;
+    const outcome = this.#attempts.standing(terms, planned, participants, participants);
+    await this.#store(outcome);
+    await this.#attempts.makeFollow(outcome);
+    return { ...terms, ...planned, moved: known.moved };
+  }
+
+  /** Places or changes a reservation: claims what its participants need, and stores the outcome. */
+  async #change(known: Known | undefined, terms: Terms, request: Asked): Promise<Whole> {
+    const byPartition = this.#byPartition(request);
+    const before = known?.home.participants ?? [];
+    const concerned = [...new Set([...before, ...byPartition.keys()])];
+    const moved = known?.moved ?? 0;
+    if (concerned.every((number) => this.#participant.owns(number))) {
+      // All lines are owned here, so one decision grants them (CO2).
+      const wish = { lines: [...byPartition.values()].flat(), size: request.lines.length, partial: request.partial };
+      const planned = this.#participant.plan(terms.id, concerned, wish);
+      if (planned.lines.length === 0) throw notEnough(planned.shortages);
+      const participants = participantsOf(planned);
+      const standing = this.#attempts.standing(terms, planned, participants, [
+        ...new Set([...before, ...participants]),
+      ]);
+      await this.#participant.hold(standing, planned.growth);
+      return { ...terms, ...planned, moved };
     }
-    const lines = request.lines.map(({ sku, qty, locations, split }, index) => ({ index, sku, qty, locations, split }));
+    return { ...(await this.#attempts.change(terms, request, byPartition, { before, concerned })), moved };
+  }
+
+  /** Runs work on an id in turn (CO1), after what earlier attempts have left. */
+  #turn<T>(id: string, work: (home: CoordinatorEntry | undefined) => Promise<T>): Promise<T> {
+    return this.#queue.take(id, async () => {
+      // The lease may have ended while this step waited for its turn (CO4).
+      // mutant: turn-without-lease
+      if (!this.#deps.lease.leased) throw undecided(UNDECIDED.lease);
+      return work(await this.#attempts.settle(id));
+    });
+  }
+
+  async #read(id: string, home: CoordinatorEntry | undefined): Promise<ReservationAnswer> {
+    if (home?.placed !== true) throw unknown(id);
+    return home.known ? this.#answer(await this.#gather(home)) : cancelledAnswer(id, home.attempt);
+  }
+
+  async #gather(home: CoordinatorEntry): Promise<Known> {
+    const { id, participants, attempt, shortages, expiresAtMs, confirmedAtMs, releases } = home;
+    const here = participants.filter((number) => this.#participant.owns(number));
+    const views = this.#participant.views(id, here);
+    if (here.length < participants.length) {
+      const away = participants.filter((number) => !here.includes(number));
+      const asked = away.map((number) => this.#deps.peers.ask(number, 'viewPart', { id }));
+      for (const answer of await Promise.all(asked)) views.push(...answer.views);
+    }
+    if (views.length === 0) throw unknown(id);
+    // In version 0.1 participants ended on their own.
+    const releasedAtMs = Math.max(home.releasedAtMs, ...views.map((view) => view.releasedAtMs));
+    const expiredAtMs = Math.max(home.expiredAtMs, ...views.map((view) => view.expiredAtMs));
+    const lines = views.flatMap((view) => view.lines).sort((a, b) => a.index - b.index);
+    const moved = views.reduce((sum, view) => sum + view.moved, 0);
+    const steps = { expiresAtMs, confirmedAtMs, releasedAtMs, expiredAtMs };
+    return { id, attempt, shortages, lines, moved, ...steps, home, views, releases };
+  }
+
+  /** Terms of the next attempt at a known reservation, which change nothing yet. */
+  #termsOf(known: Known): Terms & { expiresAtMs: number } {
+    const { home, views, expiresAtMs, confirmedAtMs, releasedAtMs, expiredAtMs, releases } = known;
+    const { channel = '', purpose = '', grantedAtMs = 0 } = views[0] ?? {};
+    const steps = { grantedAtMs, expiresAtMs, confirmedAtMs, releasedAtMs, expiredAtMs, releases };
+    return { ...this.#first(home.id), content: home.content, channel, purpose, ...steps };
+  }
+
+  /** Terms of the first attempt at an id. */
+  #first(id: string): Terms {
+    const home = this.#attempts.homeNumber(id);
+    const { book } = this.#participant.partition(home);
+    book.seq += 1;
+    const none = { grantedAtMs: 0, expiresAtMs: 0, confirmedAtMs: 0, releasedAtMs: 0, expiredAtMs: 0, releases: [] };
+    return { id, attempt: [book.epoch, book.seq], home, content: { hi: 0, lo: 0 }, channel: '', purpose: '', ...none };
+  }
+
+  #byPartition({ lines }: Asked): Map<number, WantedLine[]> {
     const byPartition = new Map<number, WantedLine[]>();
-    for (const line of lines) {
-      const number = partitionOf(line.sku, this.#deps.count);
+    for (const [index, { sku, qty, locations, split, line: name }] of lines.entries()) {
+      const number = partitionOf(sku, this.#deps.count);
+      const line: WantedLine = { index, sku, qty, locations, split, name };
       const others = byPartition.get(number);
       if (others === undefined) byPartition.set(number, [line]);
       else others.push(line);
     }
-    const participants = [...byPartition.keys()];
-    const ask: GrantRequest = {
-      request,
-      content,
-      coordinator: this.#coordinatorOf(id),
-      participants,
-      lines,
-      expiresAtMs,
-    };
-    const across =
-      !participants.every((number) => this.#participant.owns(number)) ||
-      this.#participant.livePart(id, participants) !== undefined;
-    if (across) return this.#placeAcross(ask, byPartition);
-    // All lines are owned here, so one decision grants them (CO2).
-    const parts = await this.#participant.grantWhole(ask);
-    return { fresh: true, reservation: answerOf(id, parts.map(partAnswer)) };
+    return byPartition;
   }
 
-  /** Asks each owner for its lines in turn, and writes the coordinator entry last (CO3). */
-  async #placeAcross(ask: GrantRequest, byPartition: ReadonlyMap<number, readonly WantedLine[]>): Promise<Placed> {
-    const { request } = ask;
-    const granted: PartAnswer[] = [];
-    const holders: number[] = [];
-    const refused: Shortage[] = [];
-    try {
-      for (const [number, lines] of byPartition) {
-        try {
-          granted.push(...(await this.#grantAt(number, ask, lines)));
-          holders.push(number);
-        } catch (error) {
-          if (!(error instanceof Refusal) || error.kind !== 'insufficient-stock') throw error;
-          refused.push(...(error.shortages ?? []));
-          if (!request.partial) break;
-        }
-      }
-      if (granted.length === 0 || (refused.length > 0 && !request.partial)) throw notEnough(refused);
-    } catch (error) {
-      await this.#undo(ask, holders);
-      throw error;
-    }
-    const shortages = [...granted.flatMap((part) => part.shortages), ...refused];
-    await this.#participant.remember(ask, holders, shortages);
-    return { fresh: true, reservation: answerOf(request.id, granted, shortages) };
+  #answer(whole: Whole): ReservationAnswer {
+    return answerOf(whole, this.#nowMs);
   }
 
-  /** Sends each owner its own lines only. If every owner received all lines, the work would grow with the square of their number. */
-  async #grantAt(number: number, ask: GrantRequest, lines: readonly WantedLine[]): Promise<PartAnswer[]> {
-    const asked = lines.map(({ index }) => at(ask.request.lines, index));
-    const own = { ...ask, request: { ...ask.request, lines: asked }, lines };
-    if (this.#participant.owns(number)) return (await this.#participant.grantSome(own)).map(partAnswer);
-    const { coordinator, participants, ...rest } = own;
-    return this.#deps.peers.ask(number, 'grantPart', { ...rest, home: coordinator, spread: participants });
+  #store(decision: Parameters<Participant['store']>[0]): Promise<void> {
+    return this.#participant.store(decision);
   }
 
-  /** Best effort. Holds that cannot be released now will expire. */
-  async #undo({ request: { id }, expiresAtMs }: GrantRequest, holders: readonly number[]): Promise<void> {
-    const undone = holders.map((number) =>
-      this.#participant.owns(number)
-        ? this.#participant.undo(id, expiresAtMs, [number])
-        : this.#deps.peers.ask(number, 'undoPart', { id, expiresAtMs, spread: [number] }),
-    );
-    await Promise.allSettled(undone);
-  }
-
-  async #stepAcross(
-    id: string,
-    step: Step,
-    participants: readonly number[],
-    shortages: readonly Shortage[],
-  ): Promise<ReservationAnswer> {
-    const { status } = answerOf(id, await this.#gather(id, participants));
-    if (step === 'confirmed' && (status === 'released' || status === 'expired')) throw cannotConfirm(id, status);
-    for (const number of participants) {
-      try {
-        await this.#stepAt(number, id, step);
-      } catch (error) {
-        // One part expired before it could be confirmed, so the whole reservation has expired. The other parts may not have expired yet
-        // by the clocks of their owners, so they are released.
-        if (error instanceof Refusal && error.kind === 'already-expired') {
-          const end = (each: number) => this.#stepAt(each, id, each === number ? 'expired' : 'released');
-          await Promise.allSettled(participants.map(end));
-        }
-        throw error;
-      }
-    }
-    await this.#participant.rememberStep(id, step, this.#coordinatorOf(id));
-    return answerOf(id, await this.#gather(id, participants), shortages);
-  }
-
-  async #stepAt(number: number, id: string, step: Step): Promise<void> {
-    if (this.#participant.owns(number)) await this.#participant.step(id, step, [number], []);
-    else await this.#deps.peers.ask(number, 'stepPart', { id, step, spread: [number] });
-  }
-
-  async #gather(id: string, participants: readonly number[]): Promise<PartAnswer[]> {
-    const here = participants.filter((number) => this.#participant.owns(number));
-    const parts = here.length === 0 ? [] : this.#participant.parts(id, here).map(partAnswer);
-    if (here.length === participants.length) return parts;
-    const away = participants.filter((number) => !this.#participant.owns(number));
-    const asked = away.map((number) => this.#deps.peers.ask(number, 'getPart', { id, spread: [number] }));
-    return [...parts, ...(await Promise.all(asked)).flat()];
-  }
-
-  #mustBeLeased(): void {
-    // mutant: turn-without-lease
-    if (!this.#deps.lease.leased) throw undecided(UNDECIDED.lease);
-  }
-
-  #coordinatorOf(id: string): number {
-    return partitionOf(id, this.#deps.count);
-  }
-
-  #known(id: string): { content: Hash64; participants: readonly number[]; shortages: readonly Shortage[] } | undefined {
-    const coordinator = this.#coordinatorOf(id);
-    const { book } = this.#participant.partition(coordinator);
-    const entry = book.coordinatorEntries.get(id);
-    if (entry !== undefined) return entry;
-    const part = book.parts.get(id);
-    return part?.granted === true && isAlone(part.participants, coordinator) ? part : undefined;
-  }
-
-  #found(id: string): { participants: readonly number[]; shortages: readonly Shortage[] } {
-    const known = this.#known(id);
-    if (known === undefined) throw unknown(id);
-    return known;
+  get #nowMs(): number {
+    return this.#deps.clock.nowMs();
   }
 }
 
-/** Hashes everything in a request, with defaults filled in. Two requests with one id are the same only if their hashes are equal. */
-function contentOf(request: ReservationRequest): Hash64 {
-  const { channel, purpose, ttlSeconds, partial } = request;
-  const lines = request.lines.map((line) => [line.sku, line.qty, line.locations ?? null, line.split]);
-  return hash64(JSON.stringify([channel, purpose, ttlSeconds, partial, lines]));
+function groupOf({ channel, purpose }: Pick<ReservationRequest, 'channel' | 'purpose'>) {
+  return { channel, purpose };
+}
+
+function wrong(field: string, message: string): Refusal {
+  return new Refusal('invalid-request', `${field} ${message}`, { errors: [{ field, message }] });
 }

@@ -1,12 +1,13 @@
 /**
- * Decides on reservations for the partitions that this node owns: grants, later steps and expiries. A participant does not know whether
- * its lines are all lines of the reservation. Only the coordinator does (coordinator.ts).
+ * Decides on reservations for the partitions that this node owns, and stores decisions. A participant does not know whether its lines are
+ * all lines of the reservation, or how the whole stands. Only the home does (coordinator.ts).
  *
  * Invariants:
- *  GR1 Granted units are held in memory (pending) from the decision to its outcome. The grant is answered only after it is stored.
+ *  GR1 Units by which a key grows are held in memory (pending) from the decision to its outcome. The growth is answered only after it is
+ *     stored.
  *  GR2 A decision names its partitions with their epochs. It is folded into each of them when it is stored, in the journal's order.
- *  GR3 An attempt at a reservation across owners is identified by its expiry. It undoes only what is still its own, and it is granted
- *     nothing after a later attempt.
+ *  GR3 An attempt is named by epoch and change number of its home. A participant grows for no attempt that it knows to be undone, nor
+ *     after a later one.
  *  GR4 A grant is bounded in bytes and in lines, and a larger one is refused before anything is held. Later decisions on it have no more
  *     lines, and a coordinator entry has no more shortages than the request has lines, so these are bounded too.
  */
@@ -14,11 +15,16 @@
 import { LIMITS } from '../../config/limits.ts';
 import { at } from '../../streams/assert.ts';
 import type { Clock } from '../../streams/clock.ts';
-import type { ReservationRequest } from '../../streams/contract/stock.ts';
-import type { Hash64 } from '../../streams/hash.ts';
 import type { PartitionEpoch } from '../../streams/journal/decision.ts';
 import { encodeDecision } from '../../streams/journal/record.ts';
-import type { Granted, GrantedLine, Shortage, Stepped } from '../../streams/journal/stock-decisions.ts';
+import type {
+  Attempt,
+  FactUnits,
+  Shortage,
+  Standing,
+  StandingLine,
+  StockDecision,
+} from '../../streams/journal/stock-decisions.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { foldDecision } from '../partition/fold.ts';
 import type { Partition } from '../partition/partition.ts';
@@ -26,10 +32,11 @@ import type { Partitions } from '../partition/partition-set.ts';
 import type { DecisionLog } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { StockBook } from '../stock/book.ts';
-import { confirmRefusal, needsStep } from '../stock/decide.ts';
-import { hasEnded } from '../stock/reservation.ts';
-import { type SourcedLine, sourceLines, type WantedLine } from '../stock/sourcing.ts';
-import type { ReservationPart } from '../stock/state.ts';
+import { compareAttempts, factUnits, hasEnded } from '../stock/reservation.ts';
+import { mayGrow } from '../stock/reserve.ts';
+import type { ReservationPart, StockKey } from '../stock/state.ts';
+import { growthOf, indexesOf, isSame, planLines, type Wish } from './plan.ts';
+import { type PartView, viewOf } from './view.ts';
 
 export interface ParticipantDeps {
   readonly partitions: Partitions;
@@ -41,17 +48,27 @@ export interface ParticipantDeps {
   readonly inDoubt: (partition: number, what: string, error: unknown) => void;
 }
 
-export type Step = 'confirmed' | 'released' | 'expired';
+/** What a standing says beside its lines and partitions. */
+export type Terms = Omit<
+  Standing,
+  'kind' | 'lines' | 'counted' | 'shortages' | 'parts' | 'participants' | 'following' | 'atMs'
+>;
 
-/** Asks one owner to grant lines of a reservation. */
-export interface GrantRequest {
-  readonly request: ReservationRequest;
-  readonly content: Hash64;
-  readonly coordinator: number;
-  /** All partitions that may hold lines of the whole reservation. */
-  readonly participants: readonly number[];
-  readonly lines: readonly WantedLine[];
-  readonly expiresAtMs: number;
+/** A reservation's lines as planned, with the facts that they include. */
+export interface Planned {
+  readonly lines: readonly StandingLine[];
+  readonly counted: readonly FactUnits[];
+  readonly shortages: readonly Shortage[];
+  /** Whether the reservation has lines there already. */
+  readonly had: boolean;
+  /** Units by which keys grow. */
+  readonly growth: readonly [StockKey, number][];
+}
+
+/** Asks one owner to grow its part of a reservation. */
+export interface GrowRequest {
+  readonly terms: Terms;
+  readonly wish: Wish;
 }
 
 export class Participant {
@@ -71,103 +88,107 @@ export class Participant {
     return partition;
   }
 
-  /** Grants all lines of a reservation, together with its coordinator entry, in one decision. */
-  async grantWhole(ask: GrantRequest): Promise<ReservationPart[]> {
-    const { sourced, shortages, lines } = this.#sourceLines(ask);
-    const participants = participantsOf(lines);
-    const numbered = lines.map((line, index) => ({ ...line, index }));
-    await this.#hold(
-      sourced,
-      this.#granted(ask, participants, [...new Set([...participants, ask.coordinator])], numbered, shortages),
+  /** Plans the lines in these partitions, which are all owned here. Throws a refusal if they cannot be had. */
+  plan(id: string, numbers: readonly number[], wish: Wish): Planned {
+    const parts = this.#liveParts(id, numbers);
+    const bookOf = (sku: string) => this.partition(partitionOf(sku, this.#deps.count)).book;
+    const { pieces, shortages } = planLines(parts, wish, (sku) => bookOf(sku).skus.get(sku));
+    if (shortages.length > 0 && !wish.partial) throw notEnough(shortages, parts.length > 0);
+    const standing = parts.flatMap(({ lines, epoch, seq }) => lines.map((line) => ({ line, epoch, seq })));
+    // Lines that stay as they are keep their version.
+    const same = isSame(
+      standing.map(({ line }) => line),
+      pieces,
     );
-    return this.parts(ask.request.id, participants);
-  }
-
-  /**
-   * Grants some lines of a reservation across owners. A live grant with the same content is kept, so a retry completes what a crash left.
-   * The later attempt takes the grant over, so an earlier attempt that is still running cannot undo it (GR3).
-   */
-  async grantSome(ask: GrantRequest): Promise<ReservationPart[]> {
-    const { id } = ask.request;
-    const here = [...new Set(ask.lines.map((line) => partitionOf(line.sku, this.#deps.count)))];
-    // An attempt may arrive after the grant of a later attempt has already ended. It must not hold the units again.
-    // mutant: late-attempt-granted
-    if (this.#partsOf(id, here).some((part) => part.expiresAtMs > ask.expiresAtMs || isOver(part, ask)))
-      throw undecided(UNDECIDED.attempt, id);
-    const live = this.livePart(id, here);
-    if (live !== undefined) {
-      if (live.content.hi !== ask.content.hi || live.content.lo !== ask.content.lo) throw conflict(id);
-      if (ask.expiresAtMs > live.expiresAtMs) await this.#adopt(ask, here);
-      return this.parts(id, here);
-    }
-    const { sourced, shortages, lines } = this.#sourceLines(ask);
-    // The index follows the order of the request's lines and leaves room for splits.
-    const placed = lines.map((line, i) => ({ ...line, index: at(sourced, i).line.index * 1000 + i }));
-    await this.#hold(sourced, this.#granted(ask, ask.participants, participantsOf(lines), placed, shortages));
-    return this.parts(id, here);
-  }
-
-  /** Releases the grants of one attempt, unless a later attempt has taken them over (GR3). */
-  async undo(id: string, expiresAtMs: number, numbers: readonly number[]): Promise<void> {
-    const mine = numbers.filter((number) => {
-      const part = this.livePart(id, [number]);
-      // mutant: attempt-undoes-later
-      return part !== undefined && part.expiresAtMs === expiresAtMs && part.confirmedAtMs === 0;
+    const seqs = new Map<number, number>();
+    const indexes = indexesOf(pieces);
+    const lines = pieces.map(({ name, key, qty, fulfilled }, i): StandingLine => {
+      const sku = key.sku.name;
+      const book = bookOf(sku);
+      const { epoch, seq } = same ? at(standing, i) : { epoch: book.epoch, seq: nextSeq(seqs, book) };
+      const { partition } = book;
+      return { index: at(indexes, i), name, sku, location: key.location, qty, fulfilled, partition, epoch, seq };
     });
-    if (mine.length > 0) await this.#store(this.#stepped(id, 'released', mine));
+    return {
+      lines,
+      shortages,
+      counted: parts.flatMap(factUnits),
+      had: parts.length > 0,
+      growth: growthOf(parts, pieces),
+    };
   }
 
-  /** Stores the coordinator entry of a reservation whose lines were granted in separate decisions. */
-  async remember(ask: GrantRequest, participants: readonly number[], shortages: readonly Shortage[]): Promise<void> {
-    await this.#store(this.#granted(ask, participants, [ask.coordinator], [], shortages));
+  /** Decides on an attempt for one partition. Units by which it grows are claimed from now on, beside those that it had. */
+  async grow({ terms, wish }: GrowRequest, number: number): Promise<Planned> {
+    const { id, attempt } = terms;
+    const { book } = this.partition(number);
+    const part = book.parts.get(id);
+    // mutant: late-attempt-granted
+    if (!mayGrow(part, attempt)) throw undecided(UNDECIDED.attempt, id);
+    const planned = this.plan(id, [number], wish);
+    // A part that does not grow waits for the outcome as it is.
+    if (planned.growth.length === 0) return planned;
+    await this.hold(
+      this.standing('grown', terms, planned, { participants: [number], parts: [number] }),
+      planned.growth,
+    );
+    return planned;
   }
 
-  /**
-   * Confirms, releases or expires the parts in these partitions, which are all owned here.
-   * @param also further partitions that remember the step, such as the coordinator
-   */
-  async step(id: string, step: Step, numbers: readonly number[], also: readonly number[]): Promise<ReservationPart[]> {
-    const parts = this.parts(id, numbers);
-    // mutant: ended-hold-confirmed
-    const refusal = step === 'confirmed' ? confirmRefusal(parts, this.#deps.clock.nowMs()) : undefined;
-    if (refusal !== undefined) throw cannotConfirm(id, refusal);
-    if (needsStep(parts, step)) await this.#store(this.#stepped(id, step, [...new Set([...numbers, ...also])]));
-    return this.parts(id, numbers);
+  /** Drops what a part did for an attempt, and remembers that the attempt is over (GR3). */
+  async undo(id: string, attempt: Attempt, number: number): Promise<void> {
+    const part = this.partition(number).book.parts.get(id);
+    const done = part !== undefined && compareAttempts(part.latest, attempt) >= 0;
+    const holds = [part?.granted === true ? part.attempt : undefined, part?.next?.attempt];
+    if (done && !holds.some((held) => held !== undefined && compareAttempts(held, attempt) === 0)) return;
+    const parts = this.epochs([number]);
+    await this.store({ kind: 'undone', id, attempt, atMs: this.#deps.clock.nowMs(), parts });
   }
 
-  /** Records in the coordinator entry a step that other partitions have taken. */
-  async rememberStep(id: string, step: Step, coordinator: number): Promise<void> {
-    await this.#store(this.#stepped(id, step, [coordinator]));
+  /** Makes one partition follow the outcome that the home has stored. */
+  async follow(outcome: Standing, number: number): Promise<void> {
+    const part = this.partition(number).book.parts.get(outcome.id);
+    const followed = part !== undefined && compareAttempts(part.latest, outcome.attempt) >= 0;
+    if (followed && part.next === undefined && compareAttempts(part.attempt, outcome.attempt) === 0) return;
+    if (followed && compareAttempts(part.latest, outcome.attempt) > 0) return;
+    const lines = outcome.lines.filter((line) => line.partition === number);
+    if (part === undefined && lines.length === 0) return;
+    const skus = new Set(lines.map(({ sku }) => sku));
+    const counted = outcome.counted.filter(({ sku }) => skus.has(sku));
+    await this.store({ ...outcome, lines, counted, following: [], shortages: [], parts: this.epochs([number]) });
   }
 
-  /** Ends a hold that has expired. Returns false if it is no longer a hold that is due. */
-  async expire(partition: Partition, part: ReservationPart): Promise<boolean> {
-    if (this.#deps.partitions.get(partition.number) !== partition || partition.book.parts.get(part.id) !== part)
-      return false;
-    // mutant: confirmed-is-due
-    if (part.confirmedAtMs > 0 || !needsStep([part], 'expired')) return false;
-    // A later attempt extended the hold while this expiry waited for its turn.
-    if (part.expiresAtMs > this.#deps.clock.nowMs()) return false;
+  /** The parts in these partitions, as other nodes see them. */
+  views(id: string, numbers: readonly number[]): PartView[] {
+    return numbers.flatMap((number) => this.#partsOf(id, [number]).map((part) => viewOf(part, number)));
+  }
+
+  /** Ends a part that no home knows, or whose home has ended. Version 0.1 left such parts behind after a crash. */
+  async expireAlone(number: number, id: string): Promise<void> {
+    const part = this.partition(number).book.parts.get(id);
+    if (part?.granted !== true || hasEnded(part) || part.confirmedAtMs > 0) return;
+    if (part.expiresAtMs > this.#deps.clock.nowMs()) return;
+    await this.store({ kind: 'expired', id, atMs: this.#deps.clock.nowMs(), parts: this.epochs([number]) });
+  }
+
+  standing(
+    kind: Standing['kind'],
+    terms: Terms,
+    { lines, counted, shortages }: Omit<Planned, 'growth' | 'had'>,
+    where: { participants: readonly number[]; parts: readonly number[]; following?: readonly number[] },
+  ): Standing {
+    const { participants, parts, following = [] } = where;
     const atMs = this.#deps.clock.nowMs();
-    // mutant: expiry-not-journaled
-    await this.#store({ kind: 'expired', id: part.id, atMs, parts: [[partition.number, partition.book.epoch]] });
-    return true;
+    const about = { participants, following, parts: this.epochs(parts) };
+    return { kind, ...terms, atMs, ...about, lines, counted, shortages };
   }
 
-  /** Finds a grant of the id in these partitions that has not ended. */
-  livePart(id: string, numbers: readonly number[]): ReservationPart | undefined {
-    for (const number of numbers) {
-      const part = this.owns(number) ? this.partition(number).book.parts.get(id) : undefined;
-      if (part?.granted === true && !hasEnded(part)) return part;
-    }
-    return undefined;
+  epochs(numbers: readonly number[]): PartitionEpoch[] {
+    return numbers.map((number) => [number, this.partition(number).book.epoch]);
   }
 
-  /** Returns the reservation's parts in these partitions. Throws not-found if there are none. */
-  parts(id: string, numbers: readonly number[]): ReservationPart[] {
-    const parts = this.#partsOf(id, numbers);
-    if (parts.length === 0) throw unknown(id);
-    return parts;
+  #liveParts(id: string, numbers: readonly number[]): ReservationPart[] {
+    return this.#partsOf(id, numbers).filter((part) => !hasEnded(part));
   }
 
   #partsOf(id: string, numbers: readonly number[]): ReservationPart[] {
@@ -179,90 +200,25 @@ export class Participant {
     return parts;
   }
 
-  #sourceLines({ request, lines }: GrantRequest): {
-    sourced: readonly SourcedLine[];
-    shortages: readonly Shortage[];
-    lines: Omit<GrantedLine, 'index'>[];
-  } {
-    const bookOf = (sku: string) => this.partition(partitionOf(sku, this.#deps.count)).book;
-    const { sourced, shortages } = sourceLines(lines, (sku) => bookOf(sku).skus.get(sku), request.partial);
-    if (sourced.length === 0 || (shortages.length > 0 && !request.partial)) throw notEnough(shortages);
-    const seqs = new Map<number, number>();
-    const granted = sourced.map(({ line: { sku }, key, qty }) => {
-      const book = bookOf(sku);
-      return { sku, location: key.location, qty, partition: book.partition, seq: nextSeq(seqs, book) };
-    });
-    return { sourced, shortages, lines: granted };
-  }
-
-  #granted(
-    ask: GrantRequest,
-    participants: readonly number[],
-    involved: readonly number[],
-    lines: readonly GrantedLine[],
-    shortages: readonly Shortage[],
-  ): Granted {
-    const { content, coordinator, expiresAtMs } = ask;
-    const { id, channel, purpose } = ask.request;
-    const atMs = this.#deps.clock.nowMs();
-    const parts = this.#epochs(involved);
-    return {
-      kind: 'granted',
-      id,
-      content,
-      channel,
-      purpose,
-      atMs,
-      expiresAtMs,
-      coordinator,
-      participants,
-      parts,
-      lines,
-      shortages,
-    };
-  }
-
-  /** Grants the same lines again for a later attempt. */
-  async #adopt(ask: GrantRequest, numbers: readonly number[]): Promise<void> {
-    const parts = this.parts(ask.request.id, numbers).filter((part) => !hasEnded(part));
-    const seqs = new Map<number, number>();
-    const lines = parts.flatMap((part) =>
-      part.lines.map(({ index, key, qty }) => {
-        const partition = partitionOf(key.sku.name, this.#deps.count);
-        const seq = nextSeq(seqs, this.partition(partition).book);
-        return { index, sku: key.sku.name, location: key.location, qty, partition, seq };
-      }),
-    );
-    const shortages = parts.flatMap((part) => part.shortages);
-    await this.#store(this.#granted(ask, ask.participants, participantsOf(lines), lines, shortages));
-  }
-
-  #stepped(id: string, kind: Step, numbers: readonly number[]): Stepped {
-    return { kind, id, atMs: this.#deps.clock.nowMs(), parts: this.#epochs(numbers) };
-  }
-
-  #epochs(numbers: readonly number[]): PartitionEpoch[] {
-    return numbers.map((number) => [number, this.partition(number).book.epoch]);
-  }
-
-  #hold(sourced: readonly SourcedLine[], decision: Granted): Promise<void> {
+  /** Stores a decision by which keys grow. */
+  hold(decision: Standing, growth: readonly [StockKey, number][]): Promise<void> {
     const bytes = encodeDecision(decision);
     // A grant that is too large is refused before anything is held (GR4).
     if (bytes.length > LIMITS.decisionBytes || decision.lines.length > LIMITS.linesPerDecision)
       return Promise.reject(tooLarge(decision.lines.length, bytes.length));
     // The units are pending until the outcome is known (GR1).
-    for (const { key, qty } of sourced) key.pending += qty;
+    for (const [key, units] of growth) key.pending += units;
     const settle = () => {
-      for (const { key, qty } of sourced) key.pending -= qty;
+      for (const [key, units] of growth) key.pending -= units;
     };
-    return this.#store(decision, settle, bytes);
+    return this.store(decision, settle, bytes);
   }
 
   /**
    * Appends the decision, folds it when it is stored, and only then resolves.
    * @param settle called when the outcome is known
    */
-  #store(decision: Granted | Stepped, settle: () => void = () => undefined, bytes?: Uint8Array): Promise<void> {
+  store(decision: StockDecision, settle: () => void = () => undefined, bytes?: Uint8Array): Promise<void> {
     const { log, partitions, inDoubt } = this.#deps;
     // A drained hand-back declares that nothing is left to fence, so nothing is appended for a partition once it is leaving.
     // mutant: leaving-takes-decisions
@@ -302,31 +258,16 @@ export class Participant {
   }
 }
 
-/** Whether the grant of this attempt itself has ended, because the attempt was undone. */
-function isOver(part: ReservationPart, { expiresAtMs }: GrantRequest): boolean {
-  return hasEnded(part) && part.expiresAtMs === expiresAtMs;
-}
-
 function tooLarge(lines: number, bytes: number): Refusal {
   const message = `the reservation would take ${lines} lines at their locations and ${bytes} bytes in the journal, but may take ${LIMITS.linesPerDecision} and ${LIMITS.decisionBytes}: ask for fewer lines, or name fewer locations`;
   return new Refusal('too-large', message, { errors: [{ field: 'lines', message }] });
 }
 
-export function conflict(id: string): Refusal {
-  return new Refusal('id-conflict', `reservation ${id} was asked for before with other content; use another id`);
-}
-
-export function unknown(id: string): Refusal {
-  return new Refusal('not-found', `nothing is known of reservation ${id}`);
-}
-
-export function cannotConfirm(id: string, status: 'released' | 'expired'): Refusal {
-  return new Refusal(`already-${status}`, `reservation ${id} is ${status} and cannot be confirmed`);
-}
-
-export function notEnough(shortages: readonly Shortage[]): Refusal {
+/** @param known whether the reservation has lines already */
+export function notEnough(shortages: readonly Shortage[], known = false): Refusal {
   const skus = [...new Set(shortages.map((each) => each.sku))].join(', ');
-  return new Refusal('insufficient-stock', `not enough of ${skus}; nothing is held`, { shortages });
+  const message = `not enough of ${skus}; nothing ${known ? 'has changed' : 'is held'}`;
+  return new Refusal('insufficient-stock', message, { shortages });
 }
 
 /** Returns the change number of a decision in a book. All lines of the decision in that book share it. */
@@ -338,8 +279,4 @@ function nextSeq(seqs: Map<number, number>, book: StockBook): number {
     seqs.set(book.partition, seq);
   }
   return seq;
-}
-
-function participantsOf(lines: readonly { readonly partition: number }[]): number[] {
-  return [...new Set(lines.map((line) => line.partition))];
 }

@@ -9,7 +9,14 @@ import { inTransit, unitsOnHand } from '../stock/availability.ts';
 import type { StockBook } from '../stock/book.ts';
 import { compact } from '../stock/movements.ts';
 import { coordinatorEndedAtMs, endedAtMs } from '../stock/reservation.ts';
-import type { CoordinatorEntry, ReservationPart, SkuEntry, StockKey, TransferRecord } from '../stock/state.ts';
+import type {
+  CoordinatorEntry,
+  PartLine,
+  ReservationPart,
+  SkuEntry,
+  StockKey,
+  TransferRecord,
+} from '../stock/state.ts';
 import { DatedIds, idText } from './rebuild.ts';
 
 export interface State {
@@ -122,38 +129,43 @@ function* partDifferences(kept: StockBook, folded: StockBook, forgottenMs: numbe
 }
 
 function partText(part: ReservationPart): string {
-  const { page: _page, lines, sold, ...rest } = part;
+  const { page: _page, lines, next, sold = [], ...rest } = part;
   return JSON.stringify({
     ...rest,
-    lines: lines.map((line) => [
-      line.index,
-      line.key.sku.name,
-      line.key.location,
-      line.qty,
-      line.fulfilled,
-      line.claimed,
-    ]),
-    // Sorted, because sales from several streams have no common order.
-    sold: (sold ?? []).map((each) => `${each.sku}\u0000${each.location}\u0000${each.qty}`).sort(),
+    lines: linesText(lines),
+    next: next && { ...next, lines: linesText(next.lines) },
+    // A snapshot of version 0.1 has no moments of sales.
+    sold: sold.map(({ moments: _moments, ...units }) => units),
   });
 }
 
+function linesText(lines: readonly PartLine[]): unknown {
+  return lines.map(({ key, ...rest }) => ({ ...rest, sku: key.sku.name, location: key.location }));
+}
+
 function* homeDifferences(kept: StockBook, folded: StockBook, forgottenMs: number): Generator<Difference> {
-  const forgotten = (coordinator: CoordinatorEntry) => coordinatorEndedAtMs(coordinator) < forgottenMs;
-  const text = ({ page: _page, ...rest }: CoordinatorEntry) => JSON.stringify(rest);
-  for (const [id, coordinator] of kept.coordinatorEntries) {
+  const forgotten = (home: CoordinatorEntry, book: StockBook) => {
+    if (coordinatorEndedAtMs(home) < forgottenMs) return true;
+    // A fulfilled reservation is forgotten with its lines, if its home holds them all.
+    const part = book.parts.get(home.id);
+    const alone = home.participants.length === 1 && home.participants[0] === book.partition;
+    return alone && (part === undefined || (endedAtMs(part) > 0 && endedAtMs(part) < forgottenMs));
+  };
+  for (const [id, home] of kept.coordinatorEntries) {
     const other = folded.coordinatorEntries.get(id);
     if (other === undefined) {
-      if (!forgotten(coordinator)) yield { what: `the home of ${id} is in no decision`, page: coordinator.page };
-    } else if (text(coordinator) !== text(other))
-      yield {
-        what: `the home of ${id} is ${text(coordinator)}, the streams say ${text(other)}`,
-        page: coordinator.page,
-      };
+      if (!forgotten(home, kept)) yield { what: `the home of ${id} is in no decision`, page: home.page };
+    } else if (homeText(home) !== homeText(other))
+      yield { what: `the home of ${id} is ${homeText(home)}, the streams say ${homeText(other)}`, page: home.page };
   }
-  for (const [id, coordinator] of folded.coordinatorEntries)
-    if (!kept.coordinatorEntries.has(id) && !forgotten(coordinator))
+  for (const [id, home] of folded.coordinatorEntries)
+    if (!kept.coordinatorEntries.has(id) && !forgotten(home, folded))
       yield { what: `the home of ${id} is missing`, page: undefined };
+}
+
+function homeText({ page: _page, releasedAtMs, expiredAtMs, ...rest }: CoordinatorEntry): string {
+  // A snapshot of version 0.1 did not say how a reservation ended.
+  return JSON.stringify({ ...rest, endedAtMs: Math.max(releasedAtMs, expiredAtMs) });
 }
 
 function* idDifferences(kept: State, folded: State, rules: Forgetting): Generator<Difference> {

@@ -4,7 +4,7 @@ import { LARGE_ITEM, Pages } from '../book/pages.ts';
 import { ChangeSet } from './changes.ts';
 import { moveBack } from './movements.ts';
 import { type CoordinatorEntry, type ReservationPart, SkuEntry, StockKey, type TransferRecord } from './state.ts';
-import { moveTransfersBack } from './supply/move-back.ts';
+import { movePartBack, moveTransfersBack } from './supply/move-back.ts';
 
 /** Lists of up to this many keys keep their exact size. */
 const FEW = 8;
@@ -51,12 +51,7 @@ export class StockBook implements Book {
       const moved = entry.keys.filter((key) => moveBack(key, latest));
       if (moveTransfersBack(entry, latest) || moved.length > 0) this.pages.touch(entry);
     }
-    const latestMs = Math.floor(latest / 1000);
-    for (const part of this.parts.values()) {
-      if (part.soldAtMs <= latestMs) continue;
-      this.pages.touch(part);
-      part.soldAtMs = latestMs;
-    }
+    for (const part of this.parts.values()) if (movePartBack(this, part, latest)) this.pages.touch(part);
   }
 
   /** Must be called before a key changes. */
@@ -70,6 +65,7 @@ export class StockBook implements Book {
     this.pages.touch(part);
     this.changes.notePart(part);
     for (const line of part.lines) this.change(line.key);
+    for (const line of part.next?.lines ?? []) this.change(line.key);
   }
 
   /** Must be called before a transfer changes. It covers the key that the record is about. */

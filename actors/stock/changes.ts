@@ -63,6 +63,19 @@ export interface CountFound {
   readonly book: number;
 }
 
+/** How the fold has ended the holds of a reservation; undefined if it had none or they go on. */
+export function endOfHolds({
+  part,
+  granted,
+  bucket,
+  claimed,
+}: PartChange): 'confirmed' | 'released' | 'expired' | undefined {
+  if (!granted || bucket !== 'held' || !claimed.some((units) => units > 0)) return undefined;
+  if (part.expiredAtMs > 0) return 'expired';
+  if (part.releasedAtMs > 0 || !part.granted) return 'released';
+  return part.confirmedAtMs > 0 ? 'confirmed' : undefined;
+}
+
 /** The transfer that a fold names. */
 export interface TransferChange {
   readonly transfer: TransferRecord;

@@ -4,7 +4,8 @@ import type { Domain } from '../book/domain.ts';
 import { StockBook } from './book.ts';
 import { applyDecision, applyFact } from './evolve.ts';
 import { audit } from './invariants.ts';
-import { STOCK_ITEMS } from './items.ts';
+import { RESERVATION_ITEMS } from './items/reservation-items.ts';
+import { SKU_ITEM } from './items/sku-items.ts';
 
 export const STOCK: Domain<StockBook> = {
   name: 'stock',
@@ -14,6 +15,7 @@ export const STOCK: Domain<StockBook> = {
   moveBack: (book, latest) => book.moveBack(latest),
   decisions: STOCK_DECISIONS.map(({ kind }) => kind),
   evolve: (book, decision) => applyDecision(book, decision as StockDecision),
-  items: STOCK_ITEMS,
+  // Keys come first, because parts refer to them.
+  items: [SKU_ITEM, ...RESERVATION_ITEMS],
   audit,
 };

@@ -16,7 +16,7 @@ import type { Breach } from '../book/domain.ts';
 import { unitsInTransit } from './availability.ts';
 import type { StockBook } from './book.ts';
 import { sellableFromParts } from './movements.ts';
-import { hasEnded } from './reservation.ts';
+import { claimsOf } from './reservation.ts';
 import type { ReservationPart, SkuEntry, StockKey, TransferRecord } from './state.ts';
 
 /** Every breach in the book; empty if all invariants hold. */
@@ -77,10 +77,9 @@ function auditPart(
   breaches: Breach[],
 ): void {
   if (!book.pages.holds(part)) breaches.push({ invariant: 'N6', what: `reservation ${part.id}` });
-  const live = part.granted && !hasEnded(part);
-  for (const line of part.lines) {
-    const expected = live ? line.qty - line.fulfilled : 0;
-    if (line.claimed !== expected || line.fulfilled < 0 || line.fulfilled > line.qty) {
+  const expected = claimsOf(part);
+  for (const line of [...part.lines, ...(part.next?.lines ?? [])]) {
+    if (line.claimed !== expected.get(line) || line.fulfilled < 0 || line.fulfilled > line.qty) {
       breaches.push({ invariant: 'N4', what: `reservation ${part.id}, line ${line.index}: claims ${line.claimed}` });
     }
     const claim = claims.get(line.key) ?? { held: 0, allocated: 0 };

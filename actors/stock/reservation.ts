@@ -1,30 +1,24 @@
 /**
- * A reservation's life, derived from its recorded steps: granted, confirmed, released, expired, sold.
+ * A reservation's life, derived from its recorded steps and from the facts that name it.
  *
  * Invariants:
- *  RV1 Status depends only on the recorded steps, not on the order in which they arrive. A sale may arrive before the grant
- *     that it fulfils is replayed.
+ *  RV1 What a part claims depends only on its decisions and on the set of facts, not on the order in which they arrive. A sale may arrive
+ *     before the grant that it fulfils is replayed.
  *  RV2 A line claims qty − fulfilled while the reservation is live. The claim is in held until the reservation is confirmed,
  *     and in allocated after that.
  *  RV3 A sale at another location than the line's still fulfils the line, because the customer has the goods. Sales at the
  *     line's own location count first. Units sold beyond all lines change no line.
+ *  RV4 A return opens again what was sold at most the horizon before it, by the moments of the facts. The units are claimed at the
+ *     return's location.
+ *  RV5 An end carries what was fulfilled. Later facts change nothing in an ended reservation.
+ *  RV6 While the outcome of an attempt is unknown, every key is claimed as by the lines before it or by those after it, whichever is more.
  */
 import { assert } from '../../streams/assert.ts';
-import type { CoordinatorEntry, PartLine, ReservationPart } from './state.ts';
+import type { Attempt, FactUnits } from '../../streams/journal/stock-decisions.ts';
+import type { StockBook } from './book.ts';
+import type { CoordinatorEntry, PartLine, ReservationPart, Sold, StockKey } from './state.ts';
 
 export type ReservationStatus = 'held' | 'allocated' | 'released' | 'expired' | 'fulfilled';
-
-/**
- * Status of these parts as one reservation. Fulfilled takes precedence over how the claim ended, because the goods have left.
- * Released, expired, allocated and held follow in this order.
- */
-export function statusOf(parts: readonly ReservationPart[]): ReservationStatus {
-  // The checks read only recorded steps, so the order of arrival does not matter (RV1).
-  if (parts.every(isFulfilled)) return 'fulfilled';
-  if (parts.some((part) => part.releasedAtMs > 0)) return 'released';
-  if (parts.some((part) => part.expiredAtMs > 0)) return 'expired';
-  return parts.every((part) => part.confirmedAtMs > 0) ? 'allocated' : 'held';
-}
 
 export function isFulfilled(part: ReservationPart): boolean {
   return part.granted && part.lines.length > 0 && part.lines.every((line) => line.fulfilled >= line.qty);
@@ -36,47 +30,128 @@ export function hasEnded(part: ReservationPart): boolean {
 
 /** When the part ended, in milliseconds since 1970; 0 while it is still open. */
 export function endedAtMs(part: ReservationPart): number {
-  if (!part.granted) return part.soldAtMs;
-  if (hasEnded(part)) return Math.max(part.releasedAtMs, part.expiredAtMs, part.soldAtMs);
+  if (!part.granted || hasEnded(part)) return Math.max(part.releasedAtMs, part.expiredAtMs, part.soldAtMs);
   return isFulfilled(part) ? part.soldAtMs : 0;
 }
 
-/** When the reservation of a coordinator entry ended or expires, in milliseconds since 1970; infinite if it is confirmed and open. */
-export function coordinatorEndedAtMs({ endedAtMs: ended, confirmedAtMs, expiresAtMs }: CoordinatorEntry): number {
+/** When the reservation of a home ended or expires, in milliseconds since 1970; infinite if it is confirmed and open. */
+export function coordinatorEndedAtMs(home: CoordinatorEntry): number {
+  if (home.open !== undefined) return Number.POSITIVE_INFINITY;
+  const ended = Math.max(home.releasedAtMs, home.expiredAtMs);
   if (ended > 0) return ended;
-  return confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : expiresAtMs;
+  return home.confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : home.expiresAtMs;
 }
 
-/** Makes lines and keys agree with the recorded steps (RV2, RV3). The caller must have touched the keys' pages. */
-export function settle(part: ReservationPart): void {
-  spreadSold(part);
+/** Negative if attempt `a` is earlier than `b`. */
+export function compareAttempts(a: Attempt, b: Attempt): number {
+  return a[0] - b[0] || a[1] - b[1];
+}
+
+/** Makes lines and keys agree with the decisions and facts (RV2). The caller must have announced the part. */
+export function settle(book: StockBook, part: ReservationPart): void {
+  unclaim(part);
+  // What an end recorded is final (RV5). Ends of version 0.1 recorded nothing, so sales still fulfil their lines.
+  // mutant: end-is-not-final
+  const final = hasEnded(part) && part.attempt[0] > 0;
+  if (!final) fulfil(book, part, part);
+  if (part.next !== undefined) fulfil(book, part, part.next);
+  part.bucket = part.confirmedAtMs > 0 ? 'allocated' : 'held';
+  claim(part);
+}
+
+/** Takes back what the part claims from its keys. */
+function unclaim(part: ReservationPart): void {
+  for (const lines of [part.lines, part.next?.lines ?? []])
+    for (const line of lines) {
+      // mutant: released-still-claimed
+      line.key[part.bucket] -= line.claimed;
+      assert(line.key[part.bucket] >= 0, 'N3');
+      line.claimed = 0;
+    }
+}
+
+function claim(part: ReservationPart): void {
+  if (part.next === undefined) {
+    const live = part.granted && !hasEnded(part);
+    for (const line of part.lines) {
+      line.claimed = live ? openUnits(line) : 0;
+      line.key[part.bucket] += line.claimed;
+    }
+    return;
+  }
+  for (const [line, units] of claimsOf(part)) {
+    line.claimed = units;
+    line.key[part.bucket] += units;
+  }
+}
+
+/** Units that each line must claim (RV2, RV6). Invariant N4 compares them with what the lines claim. */
+export function claimsOf(part: ReservationPart): Map<PartLine, number> {
+  const claims = new Map<PartLine, number>();
   const live = part.granted && !hasEnded(part);
-  const bucket = part.confirmedAtMs > 0 ? 'allocated' : 'held';
-  for (const line of part.lines) {
-    const claim = live ? line.qty - line.fulfilled : 0;
-    assert(claim >= 0, 'N4');
-    // mutant: released-still-claimed
-    line.key[part.bucket] -= line.claimed;
-    line.key[bucket] += claim;
-    assert(line.key[part.bucket] >= 0, 'N3');
-    line.claimed = claim;
+  for (const line of part.lines) claims.set(line, live ? openUnits(line) : 0);
+  if (part.next === undefined) return claims;
+  const covered = new Map<StockKey, number>();
+  for (const [line, units] of claims) covered.set(line.key, (covered.get(line.key) ?? 0) + units);
+  for (const line of part.next.lines) {
+    const rest = covered.get(line.key) ?? 0;
+    const shared = Math.min(rest, openUnits(line));
+    covered.set(line.key, rest - shared);
+    // mutant: growth-claims-nothing
+    claims.set(line, openUnits(line) - shared);
   }
-  part.bucket = bucket;
+  return claims;
 }
 
-function spreadSold(part: ReservationPart): void {
-  if (part.sold === undefined) return;
-  for (const line of part.lines) line.fulfilled = 0;
-  const rest = new Map<string, number>();
-  for (const sold of part.sold) {
-    const left = take(
-      part.lines,
-      sold.qty,
-      (line) => line.key.sku.name === sold.sku && line.key.location === sold.location,
-    );
-    rest.set(sold.sku, (rest.get(sold.sku) ?? 0) + left);
+function openUnits(line: PartLine): number {
+  assert(line.qty >= line.fulfilled && line.fulfilled >= 0, 'N4');
+  return line.qty - line.fulfilled;
+}
+
+interface Lines {
+  lines: PartLine[];
+  readonly counted: readonly FactUnits[];
+}
+
+/** Computes what is fulfilled of lines, from the facts that came after their decision. */
+function fulfil(book: StockBook, part: ReservationPart, terms: Lines): void {
+  if (terms.lines.some((line) => line.granted === 0)) terms.lines = terms.lines.filter((line) => line.granted > 0);
+  const { lines } = terms;
+  for (const line of lines) {
+    line.qty = line.granted;
+    line.fulfilled = line.base;
   }
-  for (const [sku, qty] of rest) take(part.lines, qty, (line) => line.key.sku.name === sku);
+  if (part.sold === undefined) return;
+  // Own locations first, then all others (RV3).
+  const later = factUnits(part).map((units) => after(units, terms.counted));
+  const left = later.map(({ sku, location, sold }) => ({
+    sku,
+    location,
+    units: take(lines, sold, (line) => line.key.sku.name === sku && line.key.location === location),
+  }));
+  for (const each of left) each.units = take(lines, each.units, (line) => line.key.sku.name === each.sku);
+  const moved: PartLine[] = [];
+  for (const { sku, location, reopened } of later) {
+    if (reopened === 0) continue;
+    // A unit sold beyond the lines and returned opens nothing.
+    let units = reopened;
+    for (const over of [...left.filter((each) => each.location === location), ...left]) {
+      if (over.sku !== sku) continue;
+      const spare = Math.min(units, over.units);
+      over.units -= spare;
+      units -= spare;
+    }
+    reopen(book, lines, { sku, location, units }, moved);
+  }
+  if (moved.length > 0) terms.lines = [...lines, ...moved];
+}
+
+function after(units: FactUnits, counted: readonly FactUnits[]): FactUnits {
+  const before = counted.find((each) => each.sku === units.sku && each.location === units.location);
+  if (before === undefined) return units;
+  const { sku, location } = units;
+  const sold = Math.max(0, units.sold - before.sold);
+  return { sku, location, sold, reopened: Math.max(0, units.reopened - before.reopened) };
 }
 
 /** Fulfils matching lines in order and returns the units left over. */
@@ -90,4 +165,87 @@ function take(lines: readonly PartLine[], qty: number, matches: (line: PartLine)
     left -= taken;
   }
   return left;
+}
+
+/** Opens fulfilled units again, at the place of the return (RV4). Lines at that place come first. */
+function reopen(
+  book: StockBook,
+  lines: readonly PartLine[],
+  { sku, location, units }: { readonly sku: string; readonly location: string; readonly units: number },
+  moved: PartLine[],
+): void {
+  let left = units;
+  const here = (line: PartLine) => line.key.location === location;
+  for (const line of [...lines.filter(here), ...lines.filter((each) => !here(each))]) {
+    const opened = line.key.sku.name === sku ? Math.min(left, line.fulfilled) : 0;
+    if (opened === 0) continue;
+    left -= opened;
+    line.fulfilled -= opened;
+    if (here(line)) continue;
+    line.qty -= opened;
+    const key = book.key(sku, location);
+    book.change(key);
+    const { index, name } = line;
+    moved.push({ index, name, key, granted: 0, base: 0, qty: opened, fulfilled: 0, claimed: 0 });
+  }
+}
+
+/** Units that were sold and that returns have opened again, by place. They follow from the set of facts that name the reservation (RV1). */
+export function factUnits({ sold = [], returned }: Pick<ReservationPart, 'sold' | 'returned'>): FactUnits[] {
+  const units: { sku: string; location: string; sold: number; reopened: number }[] = [];
+  const at = (sku: string, location: string) => {
+    let found = units.find((each) => each.sku === sku && each.location === location);
+    if (found === undefined) {
+      found = { sku, location, sold: 0, reopened: 0 };
+      units.push(found);
+    }
+    return found;
+  };
+  // Of several sources the one that reports most counts, because they report the same units.
+  for (const { sku, location, qty } of sold) {
+    const place = at(sku, location);
+    place.sold = Math.max(place.sold, qty);
+  }
+  if (returned === undefined) return units;
+  const sales = salesByTime(sold);
+  for (const { sku, location, at: back, qty, within } of returned) {
+    let left = qty;
+    // The oldest sale first, which leaves most for later returns.
+    for (const sale of sales) {
+      if (left === 0 || sale.at > back) break;
+      if (sale.sku !== sku || back - sale.at > within) continue;
+      const units = Math.min(left, sale.qty);
+      sale.qty -= units;
+      left -= units;
+    }
+    if (left < qty) at(sku, location).reopened += qty - left;
+  }
+  return units;
+}
+
+function salesByTime(sold: readonly Sold[]): { readonly sku: string; readonly at: number; qty: number }[] {
+  const sales = sold.flatMap(({ sku, moments }) => {
+    const list: { sku: string; at: number; qty: number }[] = [];
+    for (let i = 0; i < moments.length; i += 2)
+      list.push({ sku, at: moments[i] as number, qty: moments[i + 1] as number });
+    return list;
+  });
+  return sales.sort((a, b) => a.at - b.at);
+}
+
+/** Units of a SKU that were sold for a reservation beyond what it has of that SKU in this partition. */
+export function overFulfilled(part: ReservationPart, sku: string): number {
+  if (!part.granted) return 0;
+  let over = 0;
+  for (const units of factUnits(part)) if (units.sku === sku) over += units.sold - units.reopened;
+  for (const line of part.lines) if (line.key.sku.name === sku) over -= line.qty;
+  return Math.max(0, over);
+}
+
+/** How many units facts have moved for the reservation. It only grows, so it shows that facts have come since. */
+export function unitsMoved({ sold = [], returned = [] }: Pick<ReservationPart, 'sold' | 'returned'>): number {
+  let units = 0;
+  for (const { qty } of sold) units += qty;
+  for (const { qty } of returned) units += qty;
+  return units;
 }

@@ -19,6 +19,12 @@ export interface WantedLine {
   /** In order of preference; undefined means any location. */
   readonly locations: readonly string[] | undefined;
   readonly split: boolean;
+  /** The caller's own name for the line. */
+  readonly name?: string | undefined;
+  /** Units that the line has already, beside those that are wanted here. A shortage names both together. */
+  readonly has?: number;
+  /** Locations at which the line stays if it can. */
+  readonly stays?: readonly string[];
 }
 export interface SourcedLine {
   readonly line: WantedLine;
@@ -34,34 +40,40 @@ export interface Sourcing {
 /** Steps of the search for lines that compete for one SKU. After that, the lines are filled one by one in their order. */
 const SEARCH_STEPS = 2000;
 
+/** Units of a key that the lines may take: the free ones, and those that the reservation itself gives up. */
+type Room = (key: StockKey) => number;
+
 /**
  * Plans which location supplies what. Without `partial`, the plan is valid only if it has no shortages.
  * A line goes to the first of its named locations that has enough. If it names none, it goes to the location that has most.
+ * @param given units that the reservation claims now and gives up for this plan
  */
 export function sourceLines(
   lines: readonly WantedLine[],
   find: (sku: string) => SkuEntry | undefined,
   partial: boolean,
+  given?: ReadonlyMap<StockKey, number>,
 ): Sourcing {
   const sourced: SourcedLine[] = [];
   const shortages: Shortage[] = [];
   const used = new Map<StockKey, number>();
+  const all: Room = (key) => Math.max(0, free(key)) + (given?.get(key) ?? 0);
   for (const group of bySku(lines)) {
     const entry = find(at(group, 0).sku);
-    const fit = group.length > 1 ? searchFit(group, entry) : undefined;
+    const fit = group.length > 1 ? searchFit(group, entry, all) : undefined;
     if (fit !== undefined) sourced.push(...fit);
-    else for (const line of group) sourceLine(line, entry, used, partial, sourced, shortages);
+    else for (const line of group) sourceLine(line, entry, all, used, partial, sourced, shortages);
   }
   sourced.sort((a, b) => a.line.index - b.line.index);
-  mustBeFree(sourced);
+  mustBeFree(sourced, all);
   return { sourced, shortages };
 }
 
-function mustBeFree(sourced: readonly SourcedLine[]): void {
+function mustBeFree(sourced: readonly SourcedLine[], all: Room): void {
   const units = new Map<StockKey, number>();
   for (const { key, qty } of sourced) {
     const sum = (units.get(key) ?? 0) + qty;
-    assert(sum <= free(key), 'DE1');
+    assert(sum <= all(key), 'DE1');
     units.set(key, sum);
   }
 }
@@ -80,12 +92,14 @@ function bySku(lines: readonly WantedLine[]): Iterable<WantedLine[]> {
 function sourceLine(
   line: WantedLine,
   entry: SkuEntry | undefined,
+  all: Room,
   used: Map<StockKey, number>,
   partial: boolean,
   sourced: SourcedLine[],
   shortages: Shortage[],
 ): void {
-  const room = (key: StockKey) => Math.max(0, free(key) - (used.get(key) ?? 0));
+  const room = (key: StockKey) => all(key) - (used.get(key) ?? 0);
+  const has = line.has ?? 0;
   const take = (key: StockKey, qty: number) => {
     used.set(key, (used.get(key) ?? 0) + qty);
     sourced.push({ line, key, qty });
@@ -93,7 +107,7 @@ function sourceLine(
   const keys = candidates(line, entry, room);
   if (line.split) {
     const sum = keys.reduce((units, key) => units + room(key), 0);
-    if (sum < line.qty) shortages.push({ sku: line.sku, requested: line.qty, available: sum });
+    if (sum < line.qty) shortages.push({ sku: line.sku, requested: line.qty + has, available: sum + has });
     if (sum < line.qty && !partial) return;
     let left = Math.min(line.qty, sum);
     for (const key of keys) {
@@ -113,12 +127,19 @@ function sourceLine(
     undefined,
   );
   const units = best === undefined ? 0 : room(best);
-  shortages.push({ sku: line.sku, requested: line.qty, available: units });
+  shortages.push({ sku: line.sku, requested: line.qty + has, available: units + has });
   if (partial && best !== undefined && units > 0) take(best, units);
 }
 
 /** Keys that may supply a line, in order of preference. */
-function candidates(line: WantedLine, entry: SkuEntry | undefined, room: (key: StockKey) => number): StockKey[] {
+function candidates(line: WantedLine, entry: SkuEntry | undefined, room: Room): StockKey[] {
+  const keys = allowed(line, entry, room);
+  const { stays } = line;
+  if (stays === undefined) return keys;
+  return [...keys].sort((a, b) => Number(stays.includes(b.location)) - Number(stays.includes(a.location)));
+}
+
+function allowed(line: WantedLine, entry: SkuEntry | undefined, room: Room): StockKey[] {
   if (entry === undefined) return [];
   if (line.locations === undefined) {
     return entry.keys.length === 1 ? entry.keys : [...entry.keys].sort((a, b) => room(b) - room(a));
@@ -132,10 +153,10 @@ function candidates(line: WantedLine, entry: SkuEntry | undefined, room: (key: S
 }
 
 /** Fits competing lines of one SKU. Tries combinations until every line is whole, or gives up. Split lines share what the others leave. */
-function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined): SourcedLine[] | undefined {
+function searchFit(group: readonly WantedLine[], entry: SkuEntry | undefined, all: Room): SourcedLine[] | undefined {
   const order = [...group].sort((a, b) => Number(a.split) - Number(b.split));
   const used = new Map<StockKey, number>();
-  const room = (key: StockKey) => Math.max(0, free(key) - (used.get(key) ?? 0));
+  const room = (key: StockKey) => all(key) - (used.get(key) ?? 0);
   let steps = 0;
   const fill = (at: number): SourcedLine[] | undefined => {
     const line = order[at];

@@ -7,7 +7,9 @@
 
 import { noUnits, ON_HAND_BUCKETS, type OnHandBucket } from '../../streams/buckets.ts';
 import type { Hash64 } from '../../streams/hash.ts';
-import type { Shortage } from '../../streams/journal/stock-decisions.ts';
+import type { Attempt, FactUnits, Shortage, Standing } from '../../streams/journal/stock-decisions.ts';
+
+const NO_CONTENT: Hash64 = { hi: 0, lo: 0 };
 
 /** Shared by all keys without movements, because most of a million actors are quiet. */
 const NO_MOVEMENTS: readonly number[] = [];
@@ -126,43 +128,84 @@ export class SkuEntry {
   }
 }
 
+/** A quantity of a reservation's line at one location. */
 export interface PartLine {
+  /** Answers are in the order of indexes (streams/journal/stock-decisions.ts). */
   readonly index: number;
+  /** The caller's own name for the line. */
+  readonly name: string | undefined;
   readonly key: StockKey;
-  readonly qty: number;
-  /** Units that sales have fulfilled. */
+  /** Units by the latest decision, including those that were fulfilled then. 0 for a line that only a return has made. */
+  readonly granted: number;
+  readonly base: number;
+  /** Units now. A return moves units that it opens again to its own location. */
+  qty: number;
+  /** Units that sales have fulfilled, and no return has opened again. */
   fulfilled: number;
   /** Units of the key's held or allocated that this line claims now. */
   claimed: number;
 }
 
-/** Units that sales took for a reservation, by SKU and location. */
+/** Units that sales took for a reservation at one place, according to one source. */
 export interface Sold {
   readonly sku: string;
   readonly location: string;
+  /** Tills report facts. Other sources report the same units again, so the larger of the two counts. */
+  readonly source: 'till';
   qty: number;
+  /** The sales in order of occurredAt: [at, qty, at, qty …]. A return is judged by them. */
+  moments: readonly number[];
 }
 
-/** The lines of one reservation in this partition. Its status is derived in reservation.ts. */
-export class ReservationPart {
+/** A return of units that were sold for a reservation. */
+export interface Returned {
+  readonly sku: string;
+  readonly location: string;
+  readonly at: number;
+  readonly qty: number;
+  /** How long after a sale a return opens units again, in microseconds; infinite if the horizon is off. */
+  readonly within: number;
+}
+
+/** Lines, and the facts that their `base` includes. */
+export interface Terms {
+  lines: PartLine[];
+  counted: readonly FactUnits[];
+}
+
+export const NO_ATTEMPT: Attempt = [0, 0];
+const NONE: readonly never[] = [];
+
+/** The lines of one reservation in this partition. What follows from it is derived in reservation.ts. */
+export class ReservationPart implements Terms {
   readonly id: string;
   page = 0;
   granted = false;
-  content: Hash64 = { hi: 0, lo: 0 };
+  /** Only of a grant in the form of version 0.1. The home has it otherwise. */
+  content: Hash64 = NO_CONTENT;
   channel = '';
   purpose = '';
   coordinator = 0;
-  participants: readonly number[] = [];
-  shortages: readonly Shortage[] = [];
+  participants: readonly number[] = NONE;
+  shortages: readonly Shortage[] = NONE;
+  /** Version of the lines. */
   epoch = 0;
   seq = 0;
+  /** The attempt that made the lines. */
+  attempt: Attempt = NO_ATTEMPT;
+  /** The latest attempt seen. An attempt before it, or one that was undone, changes nothing any more. */
+  latest: Attempt = NO_ATTEMPT;
   grantedAtMs = 0;
   expiresAtMs = 0;
   confirmedAtMs = 0;
   releasedAtMs = 0;
   expiredAtMs = 0;
   lines: PartLine[] = [];
+  counted: readonly FactUnits[] = NONE;
+  /** Lines of an attempt whose outcome is not known here. Beside the lines, they claim what these do not. */
+  next: (Terms & { readonly attempt: Attempt }) | undefined = undefined;
   sold: Sold[] | undefined = undefined;
+  returned: Returned[] | undefined = undefined;
   /** Latest occurredAt of a sale that names the reservation, in milliseconds. */
   soldAtMs = 0;
   /** The bucket of the keys that includes what the lines claim. */
@@ -178,31 +221,37 @@ export class ReservationPart {
 }
 
 /**
- * Names the partitions that hold the lines of a reservation. It is kept in the coordinator, which is the partition of the id, unless that
- * partition holds all lines itself.
+ * A reservation at its home, the partition of its id: which partitions hold its lines, and how it stands. It also remembers an id that was
+ * cancelled before it was placed.
  */
 export class CoordinatorEntry {
   readonly id: string;
   page = 0;
-  readonly content: Hash64;
-  readonly participants: readonly number[];
-  readonly shortages: readonly Shortage[];
-  readonly expiresAtMs: number;
+  /** The attempt whose outcome stands; NO_ATTEMPT while the first one has only begun. */
+  attempt: Attempt = NO_ATTEMPT;
+  content: Hash64 = NO_CONTENT;
+  participants: readonly number[] = NONE;
+  shortages: readonly Shortage[] = NONE;
+  expiresAtMs = 0;
   confirmedAtMs = 0;
-  endedAtMs = 0;
+  releasedAtMs = 0;
+  expiredAtMs = 0;
+  /** Ids of partial releases. */
+  releases: readonly string[] = NONE;
+  /** False while the first attempt has only begun. */
+  placed = false;
+  /** What the home has still to do with other owners: undo an attempt that has only begun, or make participants follow its outcome. */
+  open:
+    | { readonly attempt: Attempt; readonly participants: readonly number[]; readonly outcome: Standing | undefined }
+    | undefined = undefined;
 
-  constructor(
-    id: string,
-    content: Hash64,
-    participants: readonly number[],
-    shortages: readonly Shortage[],
-    expiresAtMs: number,
-  ) {
+  constructor(id: string) {
     this.id = id;
-    this.content = content;
-    this.participants = participants;
-    this.shortages = shortages;
-    this.expiresAtMs = expiresAtMs;
+  }
+
+  /** False if the id was cancelled before it was placed. */
+  get known(): boolean {
+    return this.participants.length > 0;
   }
 
   get kind(): 'home' {

@@ -16,7 +16,14 @@
 
 import type { ObservedPartition, PartitionObserver } from '../../actors/partition/observer.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
-import { type ChangeSet, type KeyFigures, readFigures, zeros } from '../../actors/stock/changes.ts';
+import {
+  type ChangeSet,
+  endOfHolds,
+  type KeyFigures,
+  type PartChange,
+  readFigures,
+  zeros,
+} from '../../actors/stock/changes.ts';
 import type { PartLine, StockKey } from '../../actors/stock/state.ts';
 import { present } from '../../streams/assert.ts';
 import type { Fact, Return } from '../../streams/fact/fact.ts';
@@ -92,14 +99,27 @@ export class KpiObserver implements PartitionObserver {
   decisionFolded(book: StockBook, decision: StockDecision): void {
     this.#book = book;
     this.#remove(book.changes);
-    if (decision.kind === 'granted') {
-      for (const line of decision.lines)
-        if (line.partition === book.partition) this.#hold(line.location, 'granted', decision.atMs);
-    } else
-      eachHeldBefore(book.changes, (line) =>
-        this.#hold(line.key.location, decision.kind as HoldOutcome, decision.atMs),
-      );
+    if (book.changes.part !== undefined) this.#holds(book.changes, book.changes.part, decision.atMs);
     this.#add(book.changes);
+  }
+
+  /** Counts holds that a decision has begun and ended (KP3). A change ends those that it drops. */
+  #holds(changes: ChangeSet, change: PartChange, atMs: number): void {
+    const { part } = change;
+    const end = endOfHolds(change);
+    const before: PartLine[] = [];
+    eachHeldBefore(changes, (line) => before.push(line));
+    const same = (a: PartLine, b: PartLine) => a.key === b.key && a.index === b.index;
+    for (const line of before) {
+      const dropped = end ?? (part.lines.some((each) => same(each, line)) ? undefined : 'released');
+      if (dropped !== undefined) this.#hold(line.key.location, dropped, atMs);
+    }
+    if (end === 'released' || end === 'expired' || (change.granted && change.bucket === 'allocated')) return;
+    for (const line of part.lines) {
+      if (line.claimed === 0 || before.some((each) => same(each, line))) continue;
+      this.#hold(line.key.location, 'granted', atMs);
+      if (part.bucket === 'allocated') this.#hold(line.key.location, 'confirmed', atMs);
+    }
   }
 
   load(book: StockBook, kept: Uint8Array | undefined, latest?: number): void {

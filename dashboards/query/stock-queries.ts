@@ -9,7 +9,7 @@
 
 import { stockView } from '../../actors/stock/availability.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
-import { hasEnded, statusOf } from '../../actors/stock/reservation.ts';
+import { hasEnded } from '../../actors/stock/reservation.ts';
 import { negativeUnits } from '../../streams/buckets.ts';
 import type { StockAnswer } from '../../streams/contract/stock.ts';
 import type { StockState } from '../../streams/contract/system.ts';
@@ -113,7 +113,7 @@ export function findReservations(book: StockBook, { sku, location, limit, after 
       if (claimed === 0 || key.sku.name !== sku || (location !== undefined && key.location !== location)) continue;
       found.push({
         id: part.id,
-        status: statusOf([part]) === 'allocated' ? 'allocated' : 'held',
+        status: part.bucket,
         channel: part.channel,
         purpose: part.purpose,
         qty: claimed,

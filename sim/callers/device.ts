@@ -117,7 +117,9 @@ export class Device {
     }
     if (turn < 0.3)
       return this.#fact('receipt', random.pick(scarce), random.pick(locations), { qty: random.whole(1, 9) });
-    if (turn < 0.45) return this.#sold() ?? this.#any(random.pick(busy));
+    if (turn < 0.42) return this.#sold() ?? this.#any(random.pick(busy));
+    if (turn < 0.44) return this.#stopped() ?? this.#any(random.pick(busy));
+    if (turn < 0.47) return this.#soldAfterEnd() ?? this.#any(random.pick(busy));
     return this.#any(random.pick(busy));
   }
 
@@ -133,6 +135,31 @@ export class Device {
     if (line === undefined) return undefined;
     told.sold = true;
     return this.#fact('sale', line.sku, line.location, { qty: line.qty, reservation: id });
+  }
+
+  /** A sale that names a reservation that is released already. Only of a SKU of which there may be too few. */
+  #soldAfterEnd(): SentFact | undefined {
+    const released = this.#callers
+      .flatMap((caller) => [...caller.told].map(([id, told]) => ({ id, told })))
+      .filter(({ told }) => told.status === 'released' && told.lines[0]?.sku.startsWith('B') === true);
+    if (released.length === 0) return undefined;
+    const { id, told } = this.#random.pick(released);
+    const line = told.lines[0];
+    return line && this.#fact('sale', line.sku, line.location, { qty: 1, reservation: id });
+  }
+
+  /** The return of a parcel that was stopped, at any location. Its reservation needs the units again. */
+  #stopped(): SentFact | undefined {
+    const sold = this.#callers
+      .flatMap((caller) => [...caller.told].map(([id, told]) => ({ id, told })))
+      .filter(({ told }) => told.sold);
+    if (sold.length === 0) return undefined;
+    const { id, told } = this.#random.pick(sold);
+    const line = told.lines[0];
+    if (line === undefined) return undefined;
+    told.returned = true;
+    const more = { qty: this.#random.whole(1, 2), disposition: 'restock', reservation: id };
+    return this.#fact('return', line.sku, this.#random.pick(this.#world.options.locations), more);
   }
 
   #any(sku: string): SentFact {

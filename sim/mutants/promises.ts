@@ -29,25 +29,18 @@ export const PROMISES: readonly Mutant[] = [
     ['cut', 'slow-link'],
     mutant(
       'an attempt that comes late is granted what was ended',
-      put(
-        'late-attempt-granted',
-        `if (this.#partsOf(id, here).some((part) => part.expiresAtMs < 0))
-  throw undecided(UNDECIDED.attempt, id);`,
-      ),
+      put('late-attempt-granted', 'if (attempt[0] < 0) throw undecided(UNDECIDED.attempt, id);'),
+      put('undone-attempt-grows', ''),
     ),
   ),
   mutant(
     'what is confirmed expires',
     put('confirmed-is-watched', 'return part.granted && !hasEnded(part);'),
-    put('confirmed-is-due', `if (!needsStep([part], 'expired')) return false;`),
-    put('confirmed-needs-expiry', `return step !== 'confirmed' || parts.some((part) => part.confirmedAtMs === 0);`),
+    put('confirmed-is-due', 'return whole.expiresAtMs <= nowMs ? { expiredAtMs: nowMs } : undefined;'),
   ),
   mutant(
     'an expiry is not journaled',
-    put(
-      'expiry-not-journaled',
-      `foldDecision(partition, { kind: 'expired', id: part.id, atMs, parts: [[partition.number, partition.book.epoch]] } as Stepped);`,
-    ),
+    put('expiry-not-journaled', `if (changes.expiredAtMs === undefined) await this.#outcome(known, changes);`),
   ),
   mutant('holds of the owner before do not expire', put('holds-not-watched', '')),
   rare(
@@ -61,31 +54,35 @@ export const PROMISES: readonly Mutant[] = [
     'what is on its way to the journal is promised again',
     put('pending-promised-again', 'return available(key);'),
   ),
-  rare(
-    ['cut', 'slow-link'],
-    mutant(
-      'an attempt undoes what a later one was granted',
-      put('attempt-undoes-later', 'return part !== undefined && part.confirmedAtMs === 0;'),
-    ),
-  ),
+  rare(['cut', 'slow-link'], mutant('an attempt undoes what a later one was granted', put('attempt-undoes-later', ''))),
   mutant(
-    'a part at the coordinator passes for the whole',
-    put(
-      'part-is-whole',
-      'return lines.length >= 0 || participants.every((number) => parts.some(([partition]) => partition === number));',
-    ),
+    'an attempt that a crash left behind is not finished',
+    put('left-behind-not-finished', ''),
+    put('left-behind-forgotten', 'if (home?.open !== undefined && home.open.participants.length < 0) {', {
+      head: true,
+    }),
   ),
+  mutant('the home does not journal what it intends', put('attempt-not-begun', '')),
+  mutant('what an attempt has claimed counts for nothing until its outcome', put('growth-claims-nothing', '')),
+  rare(['cut', 'slow-link'], mutant('an outcome that comes late undoes a later one', put('late-outcome-wins', ''))),
+  mutant('sales change what has ended', put('end-is-not-final', 'const final = false;')),
+  mutant(
+    'units that stay are free for other lines too',
+    put('own-units-twice', 'const { sourced, shortages } = sourceLines(more, find, partial, ownUnits(olds));'),
+  ),
+  mutant('a partial release is carried out again', put('release-repeated', '')),
+  mutant('a change is made whatever the version', put('any-version-matches', '')),
   mutant(
     'an id is granted again',
-    put('id-granted-again', 'if (known !== undefined && known.participants.length < 0) {', { head: true }),
+    put('id-granted-again', 'if (home !== undefined && home.participants.length < 0) {', { head: true }),
   ),
   mutant('other content under an id gets the grant of the first', put('conflicting-request-granted', '')),
   mutant('a released line is still claimed', put('released-still-claimed', '')),
   mutant('the last count to arrive holds', put('last-arrived-count', 'if (count.at !== than.at) return true;')),
-  mutant('a correction counts as of its own moment', put('correction-at-its-own-moment', 'return at;')),
+  mutant('a correction counts as of its own moment', put('correction-at-its-own-moment', 'return correction;')),
   mutant('units that turn up stay lost', put('found-units-stay-lost', 'return transfer.closedLost;')),
   mutant('units that arrive stay in transit', put('arrival-leaves-it-in-transit', '')),
   mutant('the last shipment to arrive says where a transfer goes', put('last-arrived-shipment', 'return true;')),
   mutant('a version has no epoch', put('version-without-epoch', 'return `1.${this.seq}`;')),
-  mutant('an ended hold can be confirmed', put('ended-hold-confirmed', 'const refusal = undefined;')),
+  mutant('an ended hold can be confirmed', put('ended-hold-confirmed', '')),
 ];

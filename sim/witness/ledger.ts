@@ -37,7 +37,8 @@ export class Ledger {
   /** Ids under which a different fact was stored later, one entry for each. */
   readonly conflicts: string[] = [];
   readonly #byKey = new Map<string, Dated[]>();
-  readonly #sold = new Map<string, number>();
+  /** Sales and restocked returns that name a reservation, by its id. */
+  readonly #named = new Map<string, SentFact[]>();
   readonly #sellable = new Map<string, number>();
   /** Facts of each transfer and SKU. */
   readonly #transfers = new Map<string, Dated[]>();
@@ -64,14 +65,28 @@ export class Ledger {
       this.#sellable.clear();
     }
     if (fact.reservation !== undefined) {
-      const name = `${fact.reservation} ${fact.sku}`;
-      this.#sold.set(name, (this.#sold.get(name) ?? 0) + (fact.qty ?? 0));
+      this.#named.set(fact.reservation, [...(this.#named.get(fact.reservation) ?? []), fact]);
     }
   }
 
-  /** Units that sales took from a reservation. */
-  sold(reservation: string, sku: string): number {
-    return this.#sold.get(`${reservation} ${sku}`) ?? 0;
+  /** Places of all units that sales took for a reservation, and of those that returns have opened again, each unit by itself. */
+  movedFor(reservation: string, sku: string): { sold: string[]; reopened: string[] } {
+    const facts = (this.#named.get(reservation) ?? []).filter((fact) => fact.sku === sku);
+    const byTime = facts.toSorted((a, b) => Date.parse(a.occurredAt) - Date.parse(b.occurredAt));
+    const units = (type: string) =>
+      byTime
+        .filter((fact) => fact.type === type)
+        .flatMap(({ location, occurredAt, qty = 0 }) =>
+          Array.from({ length: qty }, () => ({ location, at: Date.parse(occurredAt) })),
+        );
+    const sold = units('sale');
+    const left = [...sold];
+    const reopened = units('return').filter((unit) => {
+      const sale = left.findIndex(({ at }) => at <= unit.at);
+      if (sale >= 0) left.splice(sale, 1);
+      return sale >= 0;
+    });
+    return { sold: sold.map(({ location }) => location), reopened: reopened.map(({ location }) => location) };
   }
 
   sellable(sku: string, location: string): number {

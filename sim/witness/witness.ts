@@ -7,14 +7,19 @@
  *  I8 A writer's records are dense and chained. After a fence against the writer, or a decision of a later epoch, no decision of an earlier
  *     epoch follows.
  *  I10 No hold expires before its time, except for clock skew.
+ *  I15 Attempts at a reservation stand in their order, an end is final, and nothing is confirmed or allocated that was not.
  */
 
 import { createHash } from 'node:crypto';
 import { JOURNAL_STREAM, PARKED_STREAM } from '../../config/topology.ts';
 import type { Decision } from '../../streams/journal/decision.ts';
 import { decodeRecord } from '../../streams/journal/record.ts';
-import type { Granted } from '../../streams/journal/stock-decisions.ts';
-import { isAboutStock } from '../../streams/journal/stock-decisions.ts';
+import {
+  type Attempt,
+  isAboutStock,
+  type Standing,
+  type StockDecision,
+} from '../../streams/journal/stock-decisions.ts';
 import type { Message } from '../../streams/memory/log.ts';
 import { EPOCH_MS } from '../host.ts';
 import { Ledger, type SentFact } from './ledger.ts';
@@ -24,16 +29,12 @@ export const STRANGER = 'stranger';
 export const STRANGER_SUBJECT = `journal.${STRANGER}`;
 
 export type Status = 'held' | 'allocated' | 'released' | 'expired';
-interface Line {
-  readonly sku: string;
-  readonly location: string;
-  readonly qty: number;
-  readonly version: string;
-}
+/** What a partition has folded of a reservation. */
 interface Part {
-  lines: readonly Line[];
-  status: Status;
-  expiresAtMs: number;
+  latest: Attempt;
+  standing: Standing | undefined;
+  /** An attempt that has grown here, beside the lines that stand. */
+  next: Standing | undefined;
 }
 
 /** Largest difference between the clocks of two nodes. */
@@ -63,6 +64,8 @@ function factsIn({ subject, data }: Message): SentFact[] {
 export class Witness {
   /** By reservation id, then by partition. */
   readonly parts = new Map<string, Map<number, Part>>();
+  /** How each reservation stands according to its home. */
+  readonly homes = new Map<string, Standing>();
   readonly ledger = new Ledger();
   /** Ids of facts in PARKED, and the sequence of the latest entry of each. */
   readonly parked: string[] = [];
@@ -124,22 +127,63 @@ export class Witness {
     return this.#epochs.get(partition) ?? 0;
   }
 
-  /** Units of live claims that are not sold yet, by status. */
+  /** Units of live claims that are not sold yet, by status, as the partitions have folded them. */
   claims(sku: string, location: string): { held: number; allocated: number } {
     const claims = { held: 0, allocated: 0 };
-    for (const [id, parts] of this.parts) {
-      for (const { lines, status } of parts.values()) {
-        if (status !== 'held' && status !== 'allocated') continue;
-        const mine = lines.filter((line) => line.sku === sku);
-        let sold = this.ledger.sold(id, sku);
-        for (const line of mine) {
-          const left = Math.max(0, line.qty - sold);
-          sold = Math.max(0, sold - line.qty);
-          if (line.location === location) claims[status] += left;
-        }
+    for (const parts of this.parts.values()) {
+      for (const { standing, next } of parts.values()) {
+        const units = Math.max(this.#openAt(standing, sku, location), this.#openAt(next, sku, location));
+        claims[(standing?.confirmedAtMs ?? 0) > 0 ? 'allocated' : 'held'] += units;
       }
     }
     return claims;
+  }
+
+  /** The same according to the homes. At rest, both are equal. */
+  claimsByHomes(sku: string, location: string): { held: number; allocated: number } {
+    const claims = { held: 0, allocated: 0 };
+    for (const standing of this.homes.values())
+      claims[standing.confirmedAtMs > 0 ? 'allocated' : 'held'] += this.#openAt(standing, sku, location);
+    return claims;
+  }
+
+  /** Units that a standing claims at a place: each unit of its lines by itself, after the sales and returns that it does not include. */
+  #openAt(standing: Standing | undefined, sku: string, location: string): number {
+    if (standing === undefined || standing.releasedAtMs > 0 || standing.expiredAtMs > 0) return 0;
+    return this.units(standing, sku).filter((unit) => unit.location === location && !unit.fulfilled).length;
+  }
+
+  units(standing: Standing, sku: string): { location: string; fulfilled: boolean }[] {
+    const units = standing.lines
+      .filter((line) => line.sku === sku)
+      .flatMap(({ qty, fulfilled, location }) =>
+        Array.from({ length: qty }, (_, i) => ({ location, fulfilled: i < fulfilled })),
+      );
+    // An end is final.
+    if (!isLive(standing)) return units;
+    const moved = this.ledger.movedFor(standing.id, sku);
+    const counted = standing.counted.filter((each) => each.sku === sku);
+    const later = (places: string[], of: 'sold' | 'reopened') => {
+      for (const each of counted)
+        for (let i = 0; i < each[of]; i++) {
+          const at = places.indexOf(each.location);
+          if (at >= 0) places.splice(at, 1);
+        }
+      return places;
+    };
+    const open = (place?: string) =>
+      units.find((unit) => !unit.fulfilled && (place ?? unit.location) === unit.location);
+    const elsewhere = later(moved.sold, 'sold').filter((place) => !fulfil(open(place)));
+    const over = elsewhere.filter(() => !fulfil(open()));
+    for (const place of later(moved.reopened, 'reopened').filter((each) => !without(over, each))) {
+      if (over.length > 0) over.pop();
+      else {
+        const gone = units.filter((unit) => unit.fulfilled);
+        const unit = gone.find((each) => each.location === place) ?? gone[0];
+        if (unit !== undefined) Object.assign(unit, { location: place, fulfilled: false });
+      }
+    }
+    return units;
   }
 
   free(sku: string, location: string): number {
@@ -147,12 +191,25 @@ export class Witness {
     return this.ledger.sellable(sku, location) - held - allocated;
   }
 
-  /** The reservation according to the journal, or undefined if no part of it was granted. */
-  reservation(id: string): { statuses: Set<Status>; lines: Line[] } | undefined {
-    const parts = this.parts.get(id);
-    if (parts === undefined) return undefined;
-    const all = [...parts.values()];
-    return { statuses: new Set(all.map((part) => part.status)), lines: all.flatMap((part) => part.lines) };
+  /** The reservation according to its home, or undefined if it does not stand. */
+  reservation(id: string): { status: Status; lines: Standing['lines'] } | undefined {
+    const home = this.homes.get(id);
+    if (home === undefined) return undefined;
+    const ended = home.expiredAtMs > 0 ? 'expired' : home.releasedAtMs > 0 ? 'released' : undefined;
+    return { status: ended ?? (home.confirmedAtMs > 0 ? 'allocated' : 'held'), lines: home.lines };
+  }
+
+  /** Attempts that some partition has not heard the end of. At rest there are none. */
+  get unfinished(): string[] {
+    return [...this.parts].flatMap(([id, parts]) => {
+      const home = this.homes.get(id);
+      return [...parts].flatMap(([partition, { standing, next }]) => {
+        if (next !== undefined) return [`reservation ${id} is still growing in partition ${partition}`];
+        if (standing === undefined || standing.lines.every((line) => line.partition !== partition)) return [];
+        if (home?.participants.includes(partition) === true) return [];
+        return [`partition ${partition} holds lines of ${id}, and its home does not know`];
+      });
+    });
   }
 
   #record(message: Message): void {
@@ -168,14 +225,7 @@ export class Witness {
       this.#inEpoch(record.writer, decision);
       if (!isAboutStock(decision)) continue;
       this.decisions += 1;
-      if (decision.kind === 'granted') this.#granted(decision);
-      else
-        this.#stepped(
-          decision.id,
-          decision.kind,
-          decision.parts.map(([partition]) => partition),
-          decision.atMs,
-        );
+      this.#reserved(decision);
     }
   }
 
@@ -198,41 +248,98 @@ export class Witness {
     }
   }
 
-  #granted(granted: Granted): void {
-    const parts = this.parts.get(granted.id) ?? new Map<number, Part>();
-    this.parts.set(granted.id, parts);
-    for (const partition of new Set(granted.lines.map((line) => line.partition))) {
-      const lines = granted.lines.filter((line) => line.partition === partition);
-      if (partition < 0 || partition >= this.#partitions) this.#fail(`partition ${partition} in a grant`);
-      const epoch = granted.parts.find(([number]) => number === partition)?.[1] ?? 0;
-      const kept = lines.map(({ sku, location, qty, seq }) => ({ sku, location, qty, version: `${epoch}.${seq}` }));
-      parts.set(partition, { lines: kept, status: 'held', expiresAtMs: granted.expiresAtMs });
+  #reserved(decision: StockDecision): void {
+    const { id } = decision;
+    if (decision.kind === 'grown' || decision.kind === 'stands') this.#stands(decision);
+    else if (decision.kind === 'undone') {
+      for (const [partition] of decision.parts) {
+        const part = this.#part(id, partition);
+        const { standing, next } = part;
+        part.latest = later(part.latest, decision.attempt);
+        if (next !== undefined && same(next.attempt, decision.attempt)) part.next = undefined;
+        else if (standing !== undefined && same(standing.attempt, decision.attempt)) part.standing = undefined;
+      }
+      this.#changed(id);
     }
-    for (const { sku, location } of granted.lines) {
+  }
+
+  #stands(standing: Standing): void {
+    const { id, kind, attempt, home, parts } = standing;
+    for (const [partition] of parts) {
+      if (kind === 'stands' && partition === home) this.#atHome(standing);
+      const part = this.#part(id, partition);
+      if (isEarlier(attempt, part.latest)) continue;
+      part.latest = attempt;
+      const lines = standing.lines.filter((line) => line.partition === partition);
+      if (lines.some((line) => line.partition < 0 || line.partition >= this.#partitions))
+        this.#fail(`a partition that does not exist is in a decision on ${id}`);
+      const here = { ...standing, lines };
+      const live = part.standing !== undefined && part.standing.lines.length > 0 && isLive(part.standing);
+      if (kind === 'grown' && live) part.next = here;
+      else Object.assign(part, { standing: here, next: undefined });
+    }
+    for (const { sku, location } of standing.lines) {
       if (sku.startsWith('S') && this.free(sku, location) < 0)
         this.#fail(`${sku} at ${location} is promised beyond what is there: ${this.free(sku, location)} (I2)`);
     }
-    for (const { sku } of granted.lines) this.onChange(sku);
+    this.#changed(id);
+    for (const { sku } of standing.lines) this.onChange(sku);
   }
 
-  #stepped(id: string, kind: 'confirmed' | 'released' | 'expired', partitions: readonly number[], atMs: number): void {
-    const parts = this.parts.get(id);
-    for (const partition of partitions) {
-      const part = parts?.get(partition);
-      if (part === undefined) continue;
-      if (kind === 'expired') this.#expired(id, part, atMs);
-      if (kind === 'confirmed') {
-        if (part.status !== 'held' && part.status !== 'allocated')
-          this.#fail(`reservation ${id} is confirmed though it is ${part.status}`);
-        part.status = 'allocated';
-      } else if (part.status !== 'released') part.status = kind;
-      for (const { sku } of part.lines) this.onChange(sku);
-    }
+  #atHome(standing: Standing): void {
+    const { id, attempt, atMs, expiredAtMs } = standing;
+    const before = this.homes.get(id);
+    this.homes.set(id, standing);
+    if (before === undefined) return;
+    if (!isEarlier(before.attempt, attempt)) this.#fail(`an earlier attempt at ${id} stands after a later one (I15)`);
+    if (before.releasedAtMs > 0 || before.expiredAtMs > 0)
+      this.#fail(`reservation ${id} has ended and is decided on again (I15)`);
+    if (before.confirmedAtMs > 0 && standing.confirmedAtMs === 0)
+      this.#fail(`reservation ${id} is no longer confirmed (I15)`);
+    if (expiredAtMs === 0) return;
+    if (before.confirmedAtMs > 0) this.#fail(`reservation ${id} expires though it is confirmed`);
+    if (atMs < before.expiresAtMs || EPOCH_MS + this.#nowMs() < before.expiresAtMs - SKEW_MS)
+      this.#fail(`reservation ${id} expires at ${atMs}, before ${before.expiresAtMs} (I10)`);
   }
 
-  #expired(id: string, part: Part, atMs: number): void {
-    if (part.status === 'allocated') this.#fail(`reservation ${id} expires though it is confirmed`);
-    if (atMs < part.expiresAtMs || EPOCH_MS + this.#nowMs() < part.expiresAtMs - SKEW_MS)
-      this.#fail(`reservation ${id} expires at ${atMs}, before ${part.expiresAtMs} (I10)`);
+  #part(id: string, partition: number): Part {
+    const parts = this.parts.get(id) ?? new Map<number, Part>();
+    this.parts.set(id, parts);
+    const part = parts.get(partition) ?? { latest: [0, 0] as const, standing: undefined, next: undefined };
+    parts.set(partition, part);
+    return part;
   }
+
+  #changed(id: string): void {
+    const parts = [...(this.parts.get(id)?.values() ?? [])];
+    for (const { standing } of parts) for (const { sku } of standing?.lines ?? []) this.onChange(sku);
+  }
+}
+
+function isLive({ releasedAtMs, expiredAtMs }: Standing): boolean {
+  return releasedAtMs === 0 && expiredAtMs === 0;
+}
+
+function isEarlier(a: Attempt, b: Attempt): boolean {
+  return a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);
+}
+
+function same(a: Attempt, b: Attempt): boolean {
+  return a[0] === b[0] && a[1] === b[1];
+}
+
+function later(a: Attempt, b: Attempt): Attempt {
+  return isEarlier(a, b) ? b : a;
+}
+
+function fulfil(unit: { fulfilled: boolean } | undefined): boolean {
+  if (unit !== undefined) unit.fulfilled = true;
+  return unit !== undefined;
+}
+
+/** Removes one occurrence of a place, if there is one. */
+function without(places: string[], place: string): boolean {
+  const at = places.indexOf(place);
+  if (at >= 0) places.splice(at, 1);
+  return at >= 0;
 }

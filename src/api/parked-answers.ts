@@ -14,8 +14,8 @@ import {
 } from '../../streams/contract/parked.ts';
 import { parseFact } from '../../streams/fact/fact.ts';
 import type { SentBody } from '../../streams/fact/sent-body.ts';
+import { refuseDepth } from './bounds.ts';
 import { invalid, present, valid, validQuery } from './checks.ts';
-import { refuseDepth } from './stock-api.ts';
 
 export class ParkedAnswers {
   readonly #parked: ParkedFacts;

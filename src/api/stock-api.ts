@@ -12,20 +12,26 @@
 import type { FactIngress, StockService } from '../../actors/ports/ports.ts';
 import { Refusal } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
-import { isTooDeep } from '../../streams/codec.ts';
 import { type Explanation, explainQuery } from '../../streams/contract/operator.ts';
 import { cursorText } from '../../streams/contract/pages.ts';
 import {
+  type AmendRequest,
   type AtpAnswer,
   type AtpLine,
+  amendBody,
+  amendRequest,
   atpParams,
   atpQuerystring,
   atpRequest,
   type FactsAnswer,
   factsQuery,
+  partialRelease,
   type ReservationAnswer,
+  type ReservationsAnswer,
+  releaseRequest,
   reservationRequest,
   reservationStep,
+  reservationsQuery,
   type SkuStockAnswer,
   type StockAnswer,
   stockRequest,
@@ -35,6 +41,7 @@ import { isName, NAME_RULE } from '../../streams/names.ts';
 import { problemOf } from '../error-status.ts';
 import type { MeasuredOperation, ReservationOutcome } from '../metrics/families.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { refuseDepth, refuseLocations } from './bounds.ts';
 import { invalid, present, valid, validQuery } from './checks.ts';
 
 const stockKey = stockRequest.required();
@@ -149,6 +156,7 @@ export class Answers {
       },
       ({ fresh, reservation }) => {
         if (!fresh) return 'repeated';
+        if (reservation.status === 'allocated') return 'confirmed';
         return (reservation.shortages?.length ?? 0) > 0 ? 'partial' : 'held';
       },
     );
@@ -161,11 +169,61 @@ export class Answers {
     );
   }
 
-  async release(step: unknown): Promise<ReservationAnswer> {
+  /** Releases a reservation, or part of it. */
+  async release(body: unknown): Promise<ReservationAnswer> {
     return this.#counted(
-      async () => this.#stock.release(valid(reservationStep, present(step)).id),
+      async () => {
+        const { id, release, lines } = valid(releaseRequest, present(body));
+        if (release === undefined || lines === undefined) return this.#stock.release(id);
+        return this.#stock.releaseSome(id, { id: release, lines });
+      },
       () => 'released',
     );
+  }
+
+  async releasePart(params: unknown, body: unknown): Promise<ReservationAnswer> {
+    return this.#counted(
+      async () => {
+        const { id } = valid(reservationStep, params);
+        return this.#stock.releaseSome(id, valid(partialRelease, present(body)));
+      },
+      () => 'released',
+    );
+  }
+
+  /** Changes the reservation that the path names. */
+  async amendAt(params: unknown, body: unknown, ifMatch: string | undefined): Promise<ReservationAnswer> {
+    return this.#amend(() => {
+      const { id } = valid(reservationStep, params);
+      const asked = valid(amendBody, present(body));
+      if (asked.id !== undefined && asked.id !== id)
+        throw invalid([{ field: 'id', message: 'must be that of the path, or left out' }]);
+      return { ...asked, id, ifMatch };
+    }, body);
+  }
+
+  async amend(body: unknown): Promise<ReservationAnswer> {
+    return this.#amend(() => valid(amendRequest, present(body)), body);
+  }
+
+  #amend(read: () => AmendRequest, body: unknown): Promise<ReservationAnswer> {
+    return this.#counted(
+      async () => {
+        refuseLocations(body, LIMITS.reservationLocations);
+        const request = read();
+        await this.#namesKnown(request.lines, 'lines');
+        return this.#stock.amend(request);
+      },
+      () => 'amended',
+    );
+  }
+
+  async reservations(query: unknown): Promise<ReservationsAnswer> {
+    const { cursor, ...asked } = validQuery(reservationsQuery, query);
+    return this.#blamed('reservation', async () => {
+      const { reservations, next } = await this.#stock.reservations({ ...asked, after: cursor?.[0] });
+      return { reservations: [...reservations], next: next === null ? null : cursorText([next]) };
+    });
   }
 
   async reservation(params: unknown): Promise<ReservationAnswer> {
@@ -271,27 +329,6 @@ function skuOf({ value }: SentBody): string {
 function sentBody(body: SentBody | undefined): SentBody {
   present(body?.value);
   return body as SentBody;
-}
-
-/** Refuses a request that names too many locations, before the schema spends time on each of them. */
-function refuseLocations(body: unknown, most: number): void {
-  const lines = typeof body === 'object' && body !== null && 'lines' in body ? body.lines : undefined;
-  if (!Array.isArray(lines)) return;
-  let named = 0;
-  for (const line of lines as unknown[]) {
-    if (typeof line !== 'object' || line === null || !('locations' in line)) continue;
-    if (Array.isArray(line.locations)) named += line.locations.length;
-  }
-  if (named > most)
-    throw new Refusal(
-      'too-large',
-      `the lines name ${named} locations together; at most ${most} are taken: name fewer, or leave locations out`,
-    );
-}
-
-/** Refuses deep nesting, because facts are passed on as sent, including fields that no schema has checked (BO2). */
-export function refuseDepth(body: unknown): void {
-  if (isTooDeep(body)) throw new Refusal('malformed', 'the body is nested too deep');
 }
 
 function onlyLine(answer: AtpAnswer): AtpLine {

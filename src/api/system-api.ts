@@ -12,13 +12,13 @@ import type {
 import type { KpiTopic, LocationBrief, SystemTopic } from '../../dashboards/topics.ts';
 import { cursorText } from '../../streams/contract/pages.ts';
 import {
+  type ClaimsAnswer,
   type ClocksAnswer,
+  claimsQuery,
   type LocationStockAnswer,
   locationParams,
   locationStockQuery,
   locationsQuery,
-  type ReservationsAnswer,
-  reservationsQuery,
   searchQuery,
 } from '../../streams/contract/system.ts';
 import { formatInstant } from '../../streams/instant.ts';
@@ -70,12 +70,12 @@ export class SystemAnswers {
     return { location, stock: [...stock], next };
   }
 
-  async reservations(query: unknown): Promise<ReservationsAnswer> {
-    const { sku, location, limit, cursor } = validQuery(reservationsQuery, query);
+  async claims(query: unknown): Promise<ClaimsAnswer> {
+    const { sku, location, limit, cursor } = validQuery(claimsQuery, query);
     const lines = await this.#view.reads.reservationsOf({ sku, location, limit, after: cursor });
     const last = lines.at(-1);
     return {
-      reservations: lines.map(({ grantedAtMs, expiresAtMs, ...line }) => ({
+      claims: lines.map(({ grantedAtMs, expiresAtMs, ...line }) => ({
         ...line,
         grantedAt: formatInstant(grantedAtMs * 1000),
         expiresAt: expiresAtMs === null ? null : formatInstant(expiresAtMs * 1000),

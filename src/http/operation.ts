@@ -11,7 +11,7 @@ import type { ProblemKind } from '../error-status.ts';
 
 /** An operation that takes a body states how large the body may be. */
 export type Operation = Described &
-  ({ readonly method: 'GET' | 'DELETE' } | { readonly method: 'POST'; readonly bodyBytes: number });
+  ({ readonly method: 'GET' | 'DELETE' } | { readonly method: 'POST' | 'PUT'; readonly bodyBytes: number });
 
 interface Described {
   readonly id: string;

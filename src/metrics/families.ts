@@ -16,6 +16,7 @@ export const RESERVATION_OUTCOMES = [
   'repeated',
   'refused',
   'conflict',
+  'amended',
   'confirmed',
   'released',
   'expired',

@@ -56,6 +56,7 @@ export function requestEndpoints(answers: Answers, metrics: Metrics, log: Log): 
     endpoint('fact', 'submit', (_, sent) => answers.submitFacts(sent.bytes.length === 0 ? undefined : sent, {})),
     endpoint('atp', 'query', (body) => answers.atp(body)),
     endpoint('reservation', 'place', async (body) => (await answers.place(body)).reservation),
+    endpoint('reservation', 'amend', (body) => answers.amend(body)),
     endpoint('reservation', 'confirm', (body) => answers.confirm(body)),
     endpoint('reservation', 'release', (body) => answers.release(body)),
     endpoint('stock', 'get', (body) => answers.stock(body)),

@@ -18,6 +18,8 @@ export const ANOMALY_KINDS = [
   'clock_ahead',
   'device_silent',
   'parked_facts',
+  'reservation_unknown',
+  'over_fulfilled',
   'pickup_overdue',
   'task_overdue',
   'reservation_hoarding',

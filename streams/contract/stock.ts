@@ -3,10 +3,12 @@
  * same bodies travel over HTTP and NATS.
  */
 import { z } from 'zod';
+import { LIMITS } from '../../config/limits.ts';
 import { BUCKETS, type BucketName, bucketRow, byAge } from '../buckets.ts';
 import { MAX_QTY } from '../fact/fields.ts';
 import { parseDateOrInstant } from '../instant.ts';
 import { isStoredName, NAME_RULE } from '../names.ts';
+import { cursorOf, limit, nextCursor } from './pages.ts';
 
 export const PURPOSES = ['order', 'pickup', 'marketplace', 'replenishment', 'promotion'] as const;
 export const MAX_LINES = 500;
@@ -28,6 +30,21 @@ const purpose = z.enum(PURPOSES, { error: `must be one of ${PURPOSES.join(', ')}
 const BY_RULE = 'must be a date such as 2026-12-01, or a date and time with offset';
 const by = z.string({ error: BY_RULE }).refine((text) => parseDateOrInstant(text) !== undefined, { error: BY_RULE });
 const flag = z.boolean({ error: 'must be true or false' });
+
+const LINE_RULE = 'must be a string of 1 to 64 characters';
+const lineName = z.string({ error: LINE_RULE }).min(1, { error: LINE_RULE }).max(64, { error: LINE_RULE });
+const IF_MATCH_RULE = 'must be the version of an answer, such as "3.18244.0", or *';
+
+/** A name identifies a line when a reservation is changed, so it is given once. */
+function namesDiffer(lines: readonly { readonly line?: string | undefined }[], context: z.RefinementCtx): void {
+  const seen = new Set<string>();
+  for (const [index, { line }] of lines.entries()) {
+    if (line === undefined) continue;
+    if (seen.has(line))
+      context.addIssue({ code: 'custom', path: [index, 'line'], message: 'must be given to one line only' });
+    seen.add(line);
+  }
+}
 
 function whole(min: number, max: number) {
   const rule = `must be a whole number from ${min} to ${max}`;
@@ -94,32 +111,81 @@ export const stockAnswer = z
   .meta({ id: 'Stock' });
 export const skuStockAnswer = z.object({ sku: z.string(), locations: z.array(stockAnswer) }).meta({ id: 'SkuStock' });
 
+const CONFIRM_RULE = 'must be left out with confirm, because what is allocated does not expire';
+const placement = {
+  id: reservationId,
+  channel: channel.default('web'),
+  purpose: purpose.default('order'),
+  ttlSeconds: whole(1, MAX_TTL_SECONDS)
+    .optional()
+    .meta({ description: `how long it is held unless it is confirmed; default ${DEFAULT_TTL_SECONDS}` }),
+  confirm: flag.optional().meta({ description: 'allocates at once, without expiry' }),
+  partial: flag.default(false),
+  lines: list(
+    z.object(
+      {
+        sku: name,
+        qty: whole(1, MAX_QTY),
+        line: lineName.optional().meta({ description: "the caller's own name for the line, returned in answers" }),
+        locations: list(name, 1, 1000).optional(),
+        split: flag.default(false),
+      },
+      { error: 'must be an object' },
+    ),
+    1,
+    MAX_LINES,
+  ).superRefine(namesDiffer),
+};
+
 export const reservationRequest = z
+  .object(placement, { error: 'must be an object' })
+  .refine(({ confirm, ttlSeconds }) => confirm !== true || ttlSeconds === undefined, {
+    path: ['ttlSeconds'],
+    error: CONFIRM_RULE,
+  })
+  .meta({ id: 'ReservationRequest' });
+
+/** The body of a placement, to which an existing reservation is matched. */
+export const amendBody = z
+  .object({ ...placement, id: reservationId.optional() }, { error: 'must be an object' })
+  .meta({ id: 'ReservationAmendment' });
+/** The same with the id, and with the version that it must have. */
+export const amendRequest = z
   .object(
-    {
-      id: reservationId,
-      channel: channel.default('web'),
-      purpose: purpose.default('order'),
-      ttlSeconds: whole(1, MAX_TTL_SECONDS).default(DEFAULT_TTL_SECONDS),
-      partial: flag.default(false),
-      lines: list(
-        z.object(
-          {
-            sku: name,
-            qty: whole(1, MAX_QTY),
-            locations: list(name, 1, 1000).optional(),
-            split: flag.default(false),
-          },
-          { error: 'must be an object' },
-        ),
-        1,
-        MAX_LINES,
-      ),
-    },
+    { ...placement, ifMatch: z.string({ error: IF_MATCH_RULE }).max(512, { error: IF_MATCH_RULE }).optional() },
     { error: 'must be an object' },
   )
-  .meta({ id: 'ReservationRequest' });
+  .meta({ id: 'ReservationAmendRequest' });
+
 export const reservationStep = z.object({ id: reservationId }, { error: 'must be an object' });
+
+const releasedLines = list(
+  z
+    .object(
+      { sku: name.optional(), line: lineName.optional(), qty: whole(1, MAX_QTY), location: name.optional() },
+      { error: 'must be an object' },
+    )
+    .refine(({ sku, line }) => sku !== undefined || line !== undefined, {
+      path: ['sku'],
+      error: 'or line must be given',
+    }),
+  1,
+  MAX_LINES,
+);
+/** Releases part of a reservation. `id` is the release's own. */
+export const partialRelease = z
+  .object({ id: reservationId, lines: releasedLines }, { error: 'must be an object' })
+  .meta({ id: 'PartialRelease' });
+/** Over NATS, `id` is the reservation's. With `lines`, part of it is released. */
+export const releaseRequest = z
+  .object(
+    { id: reservationId, release: reservationId.optional(), lines: releasedLines.optional() },
+    { error: 'must be an object' },
+  )
+  .refine(({ release, lines }) => (release === undefined) === (lines === undefined), {
+    path: ['release'],
+    error: 'and lines must be given together, or both left out',
+  });
 
 export const STATUSES = ['held', 'allocated', 'released', 'expired', 'fulfilled'] as const;
 const shortage = z.object({ sku: z.string(), requested: units, available: units });
@@ -128,8 +194,21 @@ export const reservationAnswer = z
     id: z.string(),
     status: z.enum(STATUSES),
     expiresAt: z.string().nullable().meta({ description: 'null once it is confirmed: it no longer expires' }),
-    lines: z.array(z.object({ sku: z.string(), qty: units, location: z.string(), version: z.string() })),
+    lines: z
+      .array(
+        z.object({
+          line: z.string().optional(),
+          sku: z.string(),
+          qty: units.meta({ description: 'units, including those that are fulfilled' }),
+          fulfilled: units,
+          location: z.string(),
+          version: z.string(),
+        }),
+      )
+      .meta({ description: 'empty from an hour after a release or an expiry' }),
     shortages: z.array(shortage).optional(),
+    known: z.boolean().optional().meta({ description: 'false if the id was cancelled before it was placed' }),
+    etag: z.string().meta({ description: 'the version of the reservation, for If-Match' }),
   })
   .meta({ id: 'Reservation' });
 
@@ -139,6 +218,17 @@ export const factsQuery = z.object({
     .optional()
     .meta({ description: '1 to be told, for each SKU, from which version on an answer includes the facts' }),
 });
+export const reservationsQuery = z.object({
+  sku: name,
+  location: name.optional(),
+  status: z.enum(STATUSES, { error: `must be one of ${STATUSES.join(', ')}` }).optional(),
+  limit: limit(LIMITS.reservationsListed, LIMITS.reservationsListedUsual),
+  cursor: cursorOf(z.tuple([reservationId])),
+});
+export const reservationsAnswer = z
+  .object({ reservations: z.array(reservationAnswer), next: nextCursor })
+  .meta({ id: 'Reservations' });
+
 export const factsAnswer = z
   .object({
     accepted: units,
@@ -168,6 +258,12 @@ export type AtpAnswer = z.infer<typeof atpAnswer>;
 export type StockAnswer = z.infer<typeof stockAnswer>;
 export type SkuStockAnswer = z.infer<typeof skuStockAnswer>;
 export type ReservationRequest = z.output<typeof reservationRequest>;
+export type AmendRequest = z.output<typeof amendRequest>;
+export type PartialRelease = z.output<typeof partialRelease>;
 export type ReservationAnswer = z.infer<typeof reservationAnswer>;
+export type ReservationsAnswer = z.infer<typeof reservationsAnswer>;
+export type ReservationsQuery = Omit<z.output<typeof reservationsQuery>, 'cursor'> & {
+  readonly after: string | undefined;
+};
 export type FactsAnswer = z.infer<typeof factsAnswer>;
 export type ProblemBody = z.infer<typeof problemBody>;

@@ -40,7 +40,7 @@ export const locationStockQuery = z.object({
     .meta({ description: AFTER_RULE }),
   limit: limit(500, 100),
 });
-export const reservationsQuery = z.object({
+export const claimsQuery = z.object({
   sku: atpParams.shape.sku,
   location: stockRequest.shape.location,
   limit: limit(500, 100),
@@ -57,9 +57,9 @@ export const locationStockAnswer = z
     next: z.string().nullable().meta({ description: '`after` of the next page; null if this was the last' }),
   })
   .meta({ id: 'LocationStock' });
-export const reservationsAnswer = z
+export const claimsAnswer = z
   .object({
-    reservations: z.array(
+    claims: z.array(
       z.object({
         id: z.string(),
         status: z.enum(['held', 'allocated']),
@@ -73,7 +73,7 @@ export const reservationsAnswer = z
     ),
     next: nextCursor,
   })
-  .meta({ id: 'LiveReservations' });
+  .meta({ id: 'Claims' });
 
 /** An object that may grow. Its type has only today's fields, so that a wrong name does not compile. */
 function growing<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape> {
@@ -214,4 +214,4 @@ export type KpiAnswer = Read<z.output<typeof kpiAnswer>>;
 export type NodeFigures = Read<z.output<typeof nodeFigures>>;
 export type SystemAnswer = Read<z.output<typeof systemAnswer>>;
 export type LocationStockAnswer = z.infer<typeof locationStockAnswer>;
-export type ReservationsAnswer = z.infer<typeof reservationsAnswer>;
+export type ClaimsAnswer = z.infer<typeof claimsAnswer>;

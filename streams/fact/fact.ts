@@ -91,7 +91,7 @@ export const returnSchema = z.looseObject({
   disposition: z.enum(DISPOSITIONS, { error: `must be one of ${DISPOSITIONS.join(', ')}` }),
   reason: text(1000, 'why it came back').optional(),
   transaction: reference('transaction of the sale or the return').optional(),
-  reservation: reference('the reservation whose parcel comes back').optional(),
+  reservation: reference('the reservation of a parcel that was stopped, which needs its units again').optional(),
 });
 export const countSchema = z.looseObject({
   ...common,
@@ -162,7 +162,9 @@ export interface Return extends Common {
   readonly disposition: (typeof DISPOSITIONS)[number];
   /** Why it came back, if the device reports it. */
   readonly reason?: string | undefined;
+  /** The reservation whose units it opens again, if they were sold at most `within` microseconds before. */
   readonly reservation?: string | undefined;
+  readonly within?: number | undefined;
 }
 export interface Count extends Common {
   readonly type: 'count';

@@ -1,4 +1,8 @@
-/** Decisions about stock: the grant of a reservation, and every later step. */
+/**
+ * Decisions about stock. `stands` says how a reservation stands after a step, and the other forms of the protocol serve a step across
+ * owners (actors/reservation/coordinator.ts). `granted`, `confirmed`, `released` and `expired` are the forms of version 0.1, which are
+ * still read and written no more.
+ */
 import type { Hash64 } from '../hash.ts';
 import { type Decision, type DecisionForm, decisionForm, type PartitionEpoch } from './decision.ts';
 
@@ -44,7 +48,91 @@ export interface Stepped extends Decision {
   readonly atMs: number;
 }
 
-export type StockDecision = Granted | Stepped;
+/** Names an attempt at changing a reservation: epoch and change number of its home when it began. A later attempt is greater. */
+export type Attempt = readonly [epoch: number, seq: number];
+
+/** A quantity of one line at one location. */
+export interface StandingLine {
+  /** Number of the request's line × PIECES_PER_LINE, plus the piece's place in it. Answers are in this order. */
+  readonly index: number;
+  /** The caller's own name for the line. */
+  readonly name: string | undefined;
+  readonly sku: string;
+  readonly location: string;
+  /** Units, including those that are fulfilled. */
+  readonly qty: number;
+  readonly fulfilled: number;
+  readonly partition: number;
+  /** Version of the partition when it decided on this line. */
+  readonly epoch: number;
+  readonly seq: number;
+}
+
+/** A line that is split over locations has less than this many pieces. */
+export const PIECES_PER_LINE = 8192;
+
+/** Units sold and opened again of a SKU at a location, according to the facts that `fulfilled` of a decision's lines includes. */
+export interface FactUnits {
+  readonly sku: string;
+  readonly location: string;
+  readonly sold: number;
+  readonly reopened: number;
+}
+
+/**
+ * How a reservation stands. As `stands`, it is the outcome of a step: in the home, and in every participant that is named in `parts`. As
+ * `grown`, it is the tentative answer of participants to an attempt that the home has begun. Lines are the resulting ones, never
+ * differences.
+ */
+export interface Standing extends Decision {
+  readonly kind: 'grown' | 'stands';
+  readonly id: string;
+  readonly attempt: Attempt;
+  /** Hash of the first placement. It distinguishes a retry from a different request with the same id. */
+  readonly content: Hash64;
+  readonly channel: string;
+  readonly purpose: string;
+  /** Milliseconds since 1970, by the owner's clock. Moments of steps that were not taken are 0. */
+  readonly atMs: number;
+  readonly grantedAtMs: number;
+  readonly expiresAtMs: number;
+  readonly confirmedAtMs: number;
+  readonly releasedAtMs: number;
+  readonly expiredAtMs: number;
+  /** The partition of the id, which remembers the reservation. */
+  readonly home: number;
+  /** Every partition that has lines. */
+  readonly participants: readonly number[];
+  /** Participants that are not in `parts` and follow with decisions of their own. */
+  readonly following: readonly number[];
+  /** Lines of the partitions in `parts` and `following`. */
+  readonly lines: readonly StandingLine[];
+  /** Facts that are included in the lines' `fulfilled`. Later facts count on top. */
+  readonly counted: readonly FactUnits[];
+  readonly shortages: readonly Shortage[];
+  /** Ids of partial releases. */
+  readonly releases: readonly string[];
+}
+
+/** `begun`: the home intends a step that participants must decide on. */
+export interface Begun extends Decision {
+  readonly kind: 'begun';
+  readonly id: string;
+  readonly attempt: Attempt;
+  readonly atMs: number;
+  readonly participants: readonly number[];
+}
+
+/** `undone`: a participant drops what it did for an attempt. `settled`: the home has nothing left to do for it. */
+export interface Closed extends Decision {
+  readonly kind: 'undone' | 'settled';
+  readonly id: string;
+  readonly attempt: Attempt;
+  readonly atMs: number;
+}
+
+export type ReservationDecision = Standing | Begun | Closed;
+export type StockDecision = Granted | Stepped | ReservationDecision;
 
 type LineTuple = [number, string, string, number, number, number];
 type ShortTuple = [string, number, number];
@@ -104,11 +192,142 @@ const step = (code: number, kind: Stepped['kind']) =>
     ([id, atMs, parts]) => ({ kind, id, atMs, parts }),
   );
 
+type StandingLineTuple = [
+  index: number,
+  name: string | 0,
+  sku: string,
+  location: string,
+  qty: number,
+  fulfilled: number,
+  partition: number,
+  epoch: number,
+  seq: number,
+];
+type FactUnitsTuple = [sku: string, location: string, sold: number, reopened: number];
+type StandingTuple = [
+  id: string,
+  attempt: Attempt,
+  hi: number,
+  lo: number,
+  channel: string,
+  purpose: string,
+  atMs: number,
+  grantedAtMs: number,
+  expiresAtMs: number,
+  confirmedAtMs: number,
+  releasedAtMs: number,
+  expiredAtMs: number,
+  home: number,
+  participants: readonly number[],
+  following: readonly number[],
+  parts: readonly PartitionEpoch[],
+  lines: readonly StandingLineTuple[],
+  counted: readonly FactUnitsTuple[],
+  shortages: readonly ShortTuple[],
+  releases: readonly string[],
+];
+
+/** A standing as decisions and snapshots store it. */
+export function standingTuple(standing: Standing): StandingTuple {
+  const { content, lines, counted, shortages } = standing;
+  return [
+    standing.id,
+    standing.attempt,
+    content.hi,
+    content.lo,
+    standing.channel,
+    standing.purpose,
+    standing.atMs,
+    standing.grantedAtMs,
+    standing.expiresAtMs,
+    standing.confirmedAtMs,
+    standing.releasedAtMs,
+    standing.expiredAtMs,
+    standing.home,
+    standing.participants,
+    standing.following,
+    standing.parts,
+    lines.map(lineTuple),
+    counted.map(factUnitsTuple),
+    shortages.map(shortTuple),
+    standing.releases,
+  ];
+}
+
+export function standingOf(kind: Standing['kind'], tuple: StandingTuple): Standing {
+  const [id, attempt, hi, lo, channel, purpose, atMs, grantedAtMs, expiresAtMs, confirmedAtMs, ...more] = tuple;
+  const [releasedAtMs, expiredAtMs, home, participants, following, parts, lines, counted, shortages, releases] = more;
+  return {
+    kind,
+    id,
+    attempt,
+    content: { hi, lo },
+    channel,
+    purpose,
+    atMs,
+    grantedAtMs,
+    expiresAtMs,
+    confirmedAtMs,
+    releasedAtMs,
+    expiredAtMs,
+    home,
+    participants,
+    following,
+    parts,
+    lines: lines.map(lineOf),
+    counted: counted.map(factUnitsOf),
+    shortages: shortages.map(shortageOf),
+    releases,
+  };
+}
+
+function lineTuple(line: StandingLine): StandingLineTuple {
+  const { index, name, sku, location, qty, fulfilled, partition, epoch, seq } = line;
+  return [index, name ?? 0, sku, location, qty, fulfilled, partition, epoch, seq];
+}
+
+function lineOf(tuple: StandingLineTuple): StandingLine {
+  const [index, name, sku, location, qty, fulfilled, partition, epoch, seq] = tuple;
+  return { index, name: name === 0 ? undefined : name, sku, location, qty, fulfilled, partition, epoch, seq };
+}
+
+/** Units by facts, as decisions and snapshots store them. */
+export function factUnitsTuple({ sku, location, sold, reopened }: FactUnits): FactUnitsTuple {
+  return [sku, location, sold, reopened];
+}
+
+export function factUnitsOf([sku, location, sold, reopened]: FactUnitsTuple): FactUnits {
+  return { sku, location, sold, reopened };
+}
+
+const standing = (code: number, kind: Standing['kind']) =>
+  decisionForm<Standing, StandingTuple>(code, kind, standingTuple, (tuple) => standingOf(kind, tuple));
+
+const BEGUN = decisionForm<Begun, [string, Attempt, number, readonly number[], readonly PartitionEpoch[]]>(
+  6,
+  'begun',
+  ({ id, attempt, atMs, participants, parts }) => [id, attempt, atMs, participants, parts],
+  ([id, attempt, atMs, participants, parts]) => ({ kind: 'begun', id, attempt, atMs, participants, parts }),
+);
+
+const closed = (code: number, kind: Closed['kind']) =>
+  decisionForm<Closed, [string, Attempt, number, readonly PartitionEpoch[]]>(
+    code,
+    kind,
+    ({ id, attempt, atMs, parts }) => [id, attempt, atMs, parts],
+    ([id, attempt, atMs, parts]) => ({ kind, id, attempt, atMs, parts }),
+  );
+
 export const STOCK_DECISIONS: readonly DecisionForm[] = [
   GRANTED,
   step(2, 'confirmed'),
   step(3, 'released'),
   step(4, 'expired'),
+  BEGUN,
+  standing(7, 'grown'),
+  standing(8, 'stands'),
+  closed(9, 'undone'),
+  closed(10, 'settled'),
 ];
 
 const KINDS: ReadonlySet<string> = new Set(STOCK_DECISIONS.map(({ kind }) => kind));

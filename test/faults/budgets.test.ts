@@ -273,7 +273,7 @@ describe('an explanation', () => {
 it.each([
   ['anomalies', '/v1/anomalies?kind=negative_stock&limit=300', 'id', ANOMALIES],
   ['locations', '/v1/locations?limit=300', 'location', LOCATIONS + 1],
-  ['reservations', '/v1/reservations?sku=paged&limit=3', 'id', 10],
+  ['claims', '/v1/claims?sku=paged&limit=3', 'id', 10],
   ['stock', '/v1/locations/x/stock?state=negative&limit=300', 'sku', ANOMALIES],
 ])('pages of %s hold each entry once', async (list, path, key, count) => {
   if (list === 'reservations')

@@ -25,6 +25,7 @@ import {
   partitionOf,
   storedFactSubject,
 } from '../../streams/subjects.ts';
+import { RESERVATION_DECISIONS } from './golden-decisions.ts';
 
 const FOLDER = new URL('golden/', import.meta.url);
 
@@ -105,6 +106,11 @@ const RECORDS: Readonly<Record<string, { record: JournalRecord; hash: string }>>
     record: { ...recordOf(...Object.values(DECISIONS)), n: 4_294_967_296 },
     hash: 'db3812750c46d2d7f85a3070d84e4056',
   },
+  begun: { record: recordOf(RESERVATION_DECISIONS.begun), hash: '03561c6fe668e1ae27f2d687f704d139' },
+  grown: { record: recordOf(RESERVATION_DECISIONS.grown), hash: '975555298472663fde70ead9508bffd8' },
+  stands: { record: recordOf(RESERVATION_DECISIONS.stands), hash: '42b0a3f6b95dcce2a169100de8f3160c' },
+  undone: { record: recordOf(RESERVATION_DECISIONS.undone), hash: '5f4b17ec74ce7ad1068d947f950f3d78' },
+  settled: { record: recordOf(RESERVATION_DECISIONS.settled), hash: '8538727bd12567f0042d1da492db5413' },
 };
 
 describe('a journal record', () => {
@@ -126,7 +132,7 @@ describe('a journal record', () => {
     const kindAt = golden.indexOf(Buffer.from('\u0002\u{ab}cart-77', 'latin1'));
     expect(kindAt).toBeGreaterThan(0);
     expect(() => decodeRecord(other(1, 2))).toThrow('its version is not 1');
-    expect(() => decodeRecord(other(kindAt, 6))).toThrow('unknown kind 6');
+    expect(() => decodeRecord(other(kindAt, 99))).toThrow('unknown kind 99');
     expect(() => decodeRecord(golden.subarray(0, -1))).toThrow('no MessagePack');
     expect(() => decodeRecord(Buffer.concat([golden, golden]))).toThrow('no MessagePack');
     expect(() => decodeRecord(Buffer.from('{}'))).toThrow();

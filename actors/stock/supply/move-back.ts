@@ -1,6 +1,8 @@
-/** The clock rule for transfers that rules before version 3 have folded. */
+/** The clock rule for facts of transfers and reservations that rules before version 3 have folded. */
+import type { StockBook } from '../book.ts';
 import { sellableFromParts } from '../movements.ts';
-import type { Moment, SkuEntry } from '../state.ts';
+import { settle } from '../reservation.ts';
+import type { Moment, ReservationPart, SkuEntry } from '../state.ts';
 
 /** Lets facts of transfers that are later than `latest` count as of it, in their order. @returns whether there are any */
 export function moveTransfersBack({ keys, transfers }: SkuEntry, latest: number): boolean {
@@ -23,4 +25,15 @@ export function moveTransfersBack({ keys, transfers }: SkuEntry, latest: number)
 
 function movedMoment({ at, own = at }: Moment, latest: number): Partial<Moment> {
   return at <= latest ? {} : { at: latest, own };
+}
+
+/** Lets sales of a reservation that are later than `latest` count as of it. @returns whether there are any */
+export function movePartBack(book: StockBook, part: ReservationPart, latest: number): boolean {
+  const latestMs = Math.floor(latest / 1000);
+  if (part.soldAtMs <= latestMs) return false;
+  part.soldAtMs = latestMs;
+  for (const sold of part.sold ?? [])
+    sold.moments = sold.moments.map((value, i) => (i % 2 === 0 ? Math.min(value, latest) : value));
+  settle(book, part);
+  return true;
 }

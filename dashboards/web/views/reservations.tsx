@@ -26,9 +26,7 @@ const SHOWN = 100;
 const PAUSE_MS = 1_000;
 
 export function Reservations({ sku }: { readonly sku: string }) {
-  const { answer, failed, again } = useAnswer<{ reservations: Claim[] }>(
-    `/v1/reservations?${new URLSearchParams({ sku })}`,
-  );
+  const { answer, failed, again } = useAnswer<{ claims: Claim[] }>(`/v1/claims?${new URLSearchParams({ sku })}`);
   const stock = useTopic<StockTopic>('stock', sku)?.data.locations;
   const claimed = stock?.map(({ held, allocated }) => `${held}+${allocated}`).join();
   // A change of the claimed units means that the list has changed.
@@ -36,7 +34,7 @@ export function Reservations({ sku }: { readonly sku: string }) {
     const pause = setTimeout(again, PAUSE_MS);
     return () => clearTimeout(pause);
   }, [claimed]);
-  const list = answer?.reservations;
+  const list = answer?.claims;
   return (
     <section class="panel">
       <header>

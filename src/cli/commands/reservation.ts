@@ -20,6 +20,7 @@ interface ReserveOptions extends DeskOptions {
   readonly purpose?: string;
   readonly ttl?: number;
   readonly partial?: boolean;
+  readonly confirm?: boolean;
 }
 
 export function addReservationCommands(program: Command, run: CliRun): void {
@@ -34,9 +35,10 @@ export function addReservationCommands(program: Command, run: CliRun): void {
     .addOption(new Option('--purpose <purpose>', 'what it is for (default order)').choices(PURPOSES))
     .option('--ttl <seconds>', 'how long it is held unless it is confirmed (default 900)', seconds)
     .option('--partial', 'take what there is')
+    .option('--confirm', 'allocate at once; it does not expire')
     .action(async (options: ReserveOptions) => {
-      const { id, line, channel, purpose, ttl, partial } = options;
-      const body = { id, channel, purpose, ttlSeconds: ttl, partial, lines: line };
+      const { id, line, channel, purpose, ttl, partial, confirm } = options;
+      const body = { id, channel, purpose, ttlSeconds: ttl, partial, confirm, lines: line };
       checkTyped(reservationRequest, body);
       await askDesk<ReservationAnswer>(
         run,

@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import { LOCATIONS_SHOWN } from '../../../dashboards/kpi/known-figures.ts';
 import { noUnits, TOTALLED_BUCKETS } from '../../../streams/buckets.ts';
 import {
+  claimsAnswer,
+  claimsQuery,
   clocksAnswer,
   type KpiAnswer,
   kpiAnswer,
@@ -12,8 +14,6 @@ import {
   locationStockQuery,
   locationsAnswer,
   locationsQuery,
-  reservationsAnswer,
-  reservationsQuery,
   searchAnswer,
   searchQuery,
   systemAnswer,
@@ -121,20 +121,20 @@ const locationStock: Operation = {
   problems: ['invalid-request', 'not-found', 'undecided'],
 };
 
-const reservationsOf: Operation = {
-  id: 'reservationsOfStock',
+const claimsOf: Operation = {
+  id: 'claimsOfStock',
   method: 'GET',
-  path: '/v1/reservations',
+  path: '/v1/claims',
   tag: 'reservations',
-  summary: 'Live reservations of a SKU, at one location or at all',
+  summary: 'Units that reservations of a SKU claim now, at one location or at all',
   description: 'A line each, oldest first. A page holds all lines of its last reservation.',
-  query: reservationsQuery,
+  query: claimsQuery,
   answers: {
     200: {
       description: 'Lines that hold or allocate units',
-      schema: reservationsAnswer,
+      schema: claimsAnswer,
       example: {
-        reservations: [
+        claims: [
           {
             id: 'cart-77',
             status: 'held',
@@ -246,13 +246,13 @@ export const live: Operation = {
   problems: ['invalid-request', 'foreign-origin', 'upgrade-required', 'too-many-readers'],
 };
 
-export const SYSTEM_OPERATIONS = [search, locations, locationStock, reservationsOf, clocks, kpi, system, live];
+export const SYSTEM_OPERATIONS = [search, locations, locationStock, claimsOf, clocks, kpi, system, live];
 
 export function addSystemRoutes(app: FastifyInstance, answers: SystemAnswers): void {
   addRoute(app, search, (request) => answers.search(request.query));
   addRoute(app, locations, (request) => answers.locations(request.query));
   addRoute(app, locationStock, (request) => answers.locationStock(request.params, request.query));
-  addRoute(app, reservationsOf, (request) => answers.reservations(request.query));
+  addRoute(app, claimsOf, (request) => answers.claims(request.query));
   addRoute(app, clocks, () => answers.clocks());
   addRoute(app, kpi, () => answers.kpi());
   addRoute(app, system, () => answers.system());

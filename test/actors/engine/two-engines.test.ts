@@ -102,7 +102,7 @@ it('holds a basket across owners whole or not at all, and steps it as one', asyn
   expect((await node.router.release('across-2')).status).toBe('released');
 });
 
-it('takes what an earlier attempt was granted over, and the earlier attempt can no longer undo it', async () => {
+it('undoes an attempt that failed, and a late request of it changes nothing', async () => {
   const [near, far] = [skuOf(0, 2), skuOf(1, 2)];
   const wanted = request('attempts', [
     { sku: near, qty: 5 },
@@ -112,22 +112,24 @@ it('takes what an earlier attempt was granted over, and the earlier attempt can 
   const coordinator = nodes().findIndex((node) => node.engine.partitions.has(coordinatingPartition));
   const part = partitionOf(coordinator === 0 ? far : near, PARTITIONS);
   // The request that the coordinator sent to another owner before its attempt failed, to be sent again later.
-  const asked: { ask?: PeerRequest<'grantPart'> } = {};
+  const asked: { ask?: PeerRequest<'growPart'> } = {};
   const peers = (nodes()[coordinator] as TestEngine).peers;
   const ask = peers.ask.bind(peers);
   const spied = vi.spyOn(peers, 'ask').mockImplementation(async (number, operation, body) => {
     const answer = await ask(number, operation, body);
-    if (operation !== 'grantPart') return answer;
-    asked.ask = body as PeerRequest<'grantPart'>;
+    if (operation !== 'growPart') return answer;
+    asked.ask = body as PeerRequest<'growPart'>;
     throw new Refusal('undecided', 'the answer was lost');
   });
   const node = nodes()[coordinator] as TestEngine;
   await expect(node.router.place(wanted)).rejects.toMatchObject({ kind: 'undecided' });
   spied.mockRestore();
+  // What the attempt had claimed is free again, before anybody asks again.
+  for (const sku of [near, far]) expect(await node.router.stock(sku, 'x')).toMatchObject({ sellable: 5, held: 0 });
   expect((await node.router.place(wanted)).reservation.status).toBe('held');
-  const attempt = asked.ask as PeerRequest<'grantPart'>;
-  await ask(part, 'undoPart', { id: wanted.id, expiresAtMs: attempt.expiresAtMs, spread: [part] });
-  await expect(ask(part, 'grantPart', attempt)).rejects.toMatchObject({ kind: 'undecided' });
+  const attempt = asked.ask as PeerRequest<'growPart'>;
+  await ask(part, 'undoPart', { id: wanted.id, attempt: attempt.terms.attempt });
+  await expect(ask(part, 'growPart', attempt)).rejects.toMatchObject({ kind: 'undecided' });
   expect((await node.router.reservation(wanted.id)).status).toBe('held');
   for (const sku of [near, far]) expect(await node.router.stock(sku, 'x')).toMatchObject({ sellable: 5, held: 5 });
   expect((await node.router.release(wanted.id)).status).toBe('released');
@@ -151,6 +153,61 @@ it('does not take a part that stands at the home of its reservation for the whol
   expect((await node.router.release(atCoordinator)).status).toBe('released');
 });
 
+it('changes a reservation across owners as a whole, and a change whose outcome was lost on the way is finished', async () => {
+  const [near, far] = [skuOf(0, 4), skuOf(1, 4)];
+  const { router, peers } = one as TestEngine;
+  const id = Array.from({ length: 100 }, (_, i) => `change-${i}`).find((each) => ownerOf(each) === 0) as string;
+  const lines = (n: number, f: number) => [
+    { sku: near, qty: n, split: false },
+    { sku: far, qty: f, split: false },
+  ];
+  const of = { id, channel: 'web', purpose: 'order' as const, partial: false };
+  const claims = async () => {
+    const both = await Promise.all([near, far].map((sku) => router.stock(sku, 'x')));
+    return both.map(({ held, allocated }) => [held, allocated]);
+  };
+  expect((await router.place({ ...of, confirm: true, lines: lines(1, 4) })).reservation.status).toBe('allocated');
+  expect(await claims()).toEqual([
+    [0, 1],
+    [0, 4],
+  ]);
+  await expect(router.amend({ ...of, lines: lines(3, 9) })).rejects.toMatchObject({ kind: 'insufficient-stock' });
+  expect(await claims()).toEqual([
+    [0, 1],
+    [0, 4],
+  ]);
+  expect((await router.amend({ ...of, lines: lines(4, 2) })).lines.map(({ qty }) => qty)).toEqual([4, 2]);
+  expect(await claims()).toEqual([
+    [0, 4],
+    [0, 2],
+  ]);
+  // The outcome is stored at the home, and the participant does not hear of it.
+  const ask = peers.ask.bind(peers);
+  const spied = vi.spyOn(peers, 'ask').mockImplementation(async (number, operation, body) => {
+    if (operation === 'followPart') throw new Refusal('undecided', 'the owner does not answer');
+    return ask(number, operation, body as never);
+  });
+  expect((await router.amend({ ...of, lines: lines(4, 1) })).lines.map(({ qty }) => qty)).toEqual([4, 1]);
+  spied.mockRestore();
+  expect((await router.reservation(id)).lines.map(({ qty }) => qty)).toEqual([4, 1]);
+  await vi.waitFor(
+    async () =>
+      expect(await claims()).toEqual([
+        [0, 4],
+        [0, 1],
+      ]),
+    { timeout: 10_000 },
+  );
+  const part = { id: 'r1', lines: [{ sku: far, qty: 1 }] };
+  expect((await router.releaseSome(id, part)).lines.map(({ sku }) => sku)).toEqual([near]);
+  expect(await router.releaseSome(id, part)).toMatchObject({ status: 'allocated' });
+  expect((await router.release(id)).status).toBe('released');
+  expect(await claims()).toEqual([
+    [0, 0],
+    [0, 0],
+  ]);
+});
+
 it('tells each owner of its own lines only, however many there are in all', async () => {
   const node = one as TestEngine;
   const asked = vi.spyOn(node.peers, 'ask');
@@ -158,13 +215,13 @@ it('tells each owner of its own lines only, however many there are in all', asyn
   const id = Array.from({ length: 100 }, (_, i) => `across-many-${i}`).find((each) => ownerOf(each) === 0) as string;
   await node.router.place(request(id, lines, true));
   const parts = asked.mock.calls
-    .filter(([, operation]) => operation === 'grantPart')
-    .map(([number, , body]) => ({ number, body: body as PeerRequest<'grantPart'> }));
+    .filter(([, operation]) => operation === 'growPart')
+    .map(([number, , body]) => ({ number, body: body as PeerRequest<'growPart'> }));
   asked.mockRestore();
   expect(parts.length).toBeGreaterThan(0);
   for (const { number, body } of parts) {
     const own = lines.filter(({ sku }) => partitionOf(sku, PARTITIONS) === number).map(({ sku }) => sku);
-    expect([body.lines.map(({ sku }) => sku), body.request.lines.map(({ sku }) => sku)]).toEqual([own, own]);
+    expect(body.wish.lines.map(({ sku }) => sku)).toEqual(own);
   }
 });
 
@@ -194,7 +251,7 @@ it('works on one reservation of many lines at a time, lets small ones pass, and 
     most = Math.max(most, going);
     await new Promise<void>((resolve) => waiting.push(resolve));
     going -= 1;
-    return { fresh: true, reservation: { id: asked.id, status: 'held', expiresAt: null, lines: [] } };
+    return { fresh: true, reservation: { id: asked.id, status: 'held', expiresAt: null, lines: [], etag: '' } };
   });
   // Ids whose coordinator is this node.
   const ids = Array.from({ length: 1_000 }, (_, i) => `wide-${i}`).filter((id) => ownerOf(id) === 0);

@@ -162,7 +162,8 @@ describe('reservations', () => {
       id: `once-${sku}`,
       status: 'held',
       expiresAt: expect.stringMatching(/Z$/),
-      lines: [{ sku, qty: 2, location: 'a', version: expect.stringMatching(/^\d+\.\d+$/) }],
+      lines: [{ sku, qty: 2, fulfilled: 0, location: 'a', version: expect.stringMatching(/^\d+\.\d+$/) }],
+      etag: expect.stringMatching(/^\d+\.\d+\.0$/),
     });
     const again = await place(`once-${sku}`, [{ sku, qty: 2 }]);
     expect([again.status, again.body]).toEqual([200, first.body]);

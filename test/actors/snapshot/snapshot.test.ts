@@ -10,11 +10,11 @@ import { stockUnits } from '../../../actors/stock/availability.ts';
 import type { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
-import { statusOf } from '../../../actors/stock/reservation.ts';
 import { SteadyClock } from '../../../src/process/steady-clock.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
 import { hash64 } from '../../../streams/hash.ts';
 import type { StockDecision } from '../../../streams/journal/stock-decisions.ts';
+import { statusOfParts } from '../stock/given.ts';
 
 const CREATED = { SALES: 'a', RECEIPTS: 'b', TRANSFERS: 'c', RETURNS: 'd', COUNTS: 'e', JOURNAL: 'f' };
 const SKUS = ['A', 'B', 'Ü'];
@@ -136,7 +136,7 @@ function stateOf(book: StockBook): unknown {
     .sort((a, b) => (`${a[0].sku} ${a[0].location}` < `${b[0].sku} ${b[0].location}` ? -1 : 1));
   const parts = [...book.parts.values()].map((part) => [
     part.id,
-    part.granted && statusOf([part]),
+    part.granted && statusOfParts([part]),
     part.lines.map((line) => [line.qty, line.fulfilled, line.claimed]),
     part.epoch,
     part.seq,

@@ -1,13 +1,23 @@
 /** Short notation for facts, decisions and books, for the tables of the stock machine. All times are on one day, in UTC. */
+
+import { statusOf, type Whole } from '../../../actors/reservation/answer.ts';
+import { viewOf as viewOfPart } from '../../../actors/reservation/view.ts';
 import { type StockUnits, stockUnits } from '../../../actors/stock/availability.ts';
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
+import type { ReservationPart } from '../../../actors/stock/state.ts';
 import { type Fact, parseFact } from '../../../streams/fact/fact.ts';
 import { parseInstant } from '../../../streams/instant.ts';
-import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
+import type {
+  Granted,
+  ReservationDecision,
+  Standing,
+  StandingLine,
+  Stepped,
+} from '../../../streams/journal/stock-decisions.ts';
 
-export type Input = Fact | Granted | Stepped;
+export type Input = Fact | Granted | Stepped | ReservationDecision;
 type More = Readonly<Record<string, unknown>>;
 
 let facts = 0;
@@ -80,6 +90,65 @@ export function granted(id: string, lines: readonly LineOf[], more: Partial<Gran
 
 export function step(kind: Stepped['kind'], id: string, atMs = 2000): Stepped {
   return { kind, id, atMs, parts: [[0, 1]] };
+}
+
+/** How a reservation stands, after an attempt. */
+export function stands(
+  id: string,
+  attempt: number,
+  lines: readonly Partial<StandingLine>[],
+  more: Partial<Standing> = {},
+): Standing {
+  const parts = [...new Set(lines.map((line) => line.partition ?? 0))];
+  return {
+    kind: 'stands',
+    id,
+    attempt: [1, attempt],
+    content: { hi: 1, lo: 2 },
+    channel: 'web',
+    purpose: 'order',
+    atMs: 1000 + attempt,
+    grantedAtMs: 1000,
+    expiresAtMs: 9000,
+    confirmedAtMs: 0,
+    releasedAtMs: 0,
+    expiredAtMs: 0,
+    home: 0,
+    participants: parts,
+    following: [],
+    parts: [...new Set([0, ...parts])].map((partition) => [partition, 1] as const),
+    lines: lines.map((line, index) => ({
+      index: index * 8192,
+      name: undefined,
+      sku: 'mug',
+      location: 'dc',
+      qty: 1,
+      fulfilled: 0,
+      partition: 0,
+      epoch: 1,
+      seq: attempt,
+      ...line,
+    })),
+    counted: [],
+    shortages: [],
+    releases: [],
+    ...more,
+  };
+}
+
+/** The status that a home would answer, if these were all parts of a reservation. */
+export function statusOfParts(parts: readonly ReservationPart[]): string {
+  const views = parts.filter(({ granted: is }) => is).map((part) => viewOfPart(part, 0));
+  const latest = (of: 'releasedAtMs' | 'expiredAtMs') => Math.max(0, ...parts.map((part) => part[of]));
+  const confirmedAtMs = parts.every((part) => part.confirmedAtMs > 0) ? 1 : 0;
+  const releasedAtMs = latest('releasedAtMs');
+  return statusOf({
+    lines: views.flatMap(({ lines }) => lines),
+    releasedAtMs,
+    // Only in version 0.1 could one part be released and another expired.
+    expiredAtMs: releasedAtMs > 0 ? 0 : latest('expiredAtMs'),
+    confirmedAtMs,
+  } as unknown as Whole);
 }
 
 /** Folds the inputs, asserting every invariant after each. */

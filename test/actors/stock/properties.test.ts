@@ -10,12 +10,12 @@ import { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
 import { bookAsOf, compact } from '../../../actors/stock/movements.ts';
-import { endedAtMs, statusOf } from '../../../actors/stock/reservation.ts';
+import { endedAtMs } from '../../../actors/stock/reservation.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
 import { hash64 } from '../../../streams/hash.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
 import { expectedOf } from './by-definition.ts';
-import { granted, order, step } from './given.ts';
+import { granted, order, statusOfParts, step } from './given.ts';
 
 const PLACES = ['a', 'b', 'c'];
 const RESERVATIONS = ['r0', 'r1', 'r2'];
@@ -123,7 +123,11 @@ function shownOf(book: StockBook) {
   const views = [...book.skus.values()].flatMap((entry) => entry.keys.map(stockUnits));
   const reservations = [...book.parts.values()]
     .filter((part) => part.granted)
-    .map((part) => ({ id: part.id, status: statusOf([part]), fulfilled: part.lines.map((line) => line.fulfilled) }));
+    .map((part) => ({
+      id: part.id,
+      status: statusOfParts([part]),
+      fulfilled: part.lines.map((line) => line.fulfilled),
+    }));
   return {
     views: views.sort((a, b) => order(`${a.sku}/${a.location}`, `${b.sku}/${b.location}`)),
     reservations: reservations.sort((a, b) => order(a.id, b.id)),

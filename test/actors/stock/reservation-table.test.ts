@@ -1,9 +1,8 @@
-/** The life of a reservation as a table: what was granted, and the effect of each step or sale. */
+/** The life of a reservation in the decisions of version 0.1, as a table: what was granted, and the effect of each step or sale. */
 import { describe, expect, it } from 'vitest';
-import { confirmRefusal, needsStep } from '../../../actors/stock/decide.ts';
-import { endedAtMs, statusOf } from '../../../actors/stock/reservation.ts';
+import { endedAtMs } from '../../../actors/stock/reservation.ts';
 import type { ReservationPart } from '../../../actors/stock/state.ts';
-import { bookOf, granted, type Input, ordersOf, receipt, sale, step, viewOf, viewsOf } from './given.ts';
+import { bookOf, granted, type Input, ordersOf, receipt, sale, statusOfParts, step, viewOf, viewsOf } from './given.ts';
 
 /** The parts of reservation r after these inputs, one for each partition that knows it. */
 function partsOf(inputs: readonly Input[], partitions: readonly number[] = [0]): ReservationPart[] {
@@ -27,157 +26,113 @@ interface LifeRow {
   readonly does: string;
   readonly inputs: readonly Input[];
   readonly status: string;
-  /** Answers to a confirmation just before the hold expires, and at its expiry. */
-  readonly confirm: readonly [string | undefined, string | undefined];
-  /** Steps that would be journaled. */
-  readonly needs: readonly string[];
 }
 
-const fine = [undefined, undefined] as const;
-const all = ['confirmed', 'released', 'expired'];
 const rows: readonly LifeRow[] = [
   {
     does: 'that is granted is held, until its time is over',
     inputs: [three],
     status: 'held',
-    confirm: [undefined, 'expired'],
-    needs: all,
   },
   {
     does: 'that is confirmed is allocated, and its time is never over',
     inputs: [three, confirmed],
     status: 'allocated',
-    confirm: fine,
-    needs: ['released'],
   },
   {
     does: 'that is released cannot be confirmed',
     inputs: [three, released],
     status: 'released',
-    confirm: ['released', 'released'],
-    needs: [],
   },
   {
     does: 'that is allocated can be released',
     inputs: [three, confirmed, released],
     status: 'released',
-    confirm: ['released', 'released'],
-    needs: [],
   },
   {
     does: 'that has expired cannot be confirmed',
     inputs: [three, expired],
     status: 'expired',
-    confirm: ['expired', 'expired'],
-    needs: [],
   },
   {
     does: 'that is released and expired is released',
     inputs: [three, released, expired],
     status: 'released',
-    confirm: ['released', 'released'],
-    needs: [],
   },
   {
     does: 'that was confirmed and expired is expired',
     inputs: [three, confirmed, expired],
     status: 'expired',
-    confirm: ['expired', 'expired'],
-    needs: [],
   },
   {
     does: 'that is sold in part is still held',
     inputs: [three, sold(2)],
     status: 'held',
-    confirm: [undefined, 'expired'],
-    needs: all,
   },
   {
     does: 'that is sold in part is still allocated',
     inputs: [three, confirmed, sold(2)],
     status: 'allocated',
-    confirm: fine,
-    needs: ['released'],
   },
   {
     does: 'that is sold is fulfilled, and steps are harmless',
     inputs: [three, sold(3)],
     status: 'fulfilled',
-    confirm: fine,
-    needs: [],
   },
   {
     does: 'that is sold in several sales is fulfilled',
     inputs: [three, sold(1), sold(2, 'dc', '11:00')],
     status: 'fulfilled',
-    confirm: fine,
-    needs: [],
   },
-  { does: 'that is oversold is fulfilled', inputs: [three, sold(7)], status: 'fulfilled', confirm: fine, needs: [] },
+  { does: 'that is oversold is fulfilled', inputs: [three, sold(7)], status: 'fulfilled' },
   {
     does: 'that is sold at another location is fulfilled',
     inputs: [three, sold(3, 'shop')],
     status: 'fulfilled',
-    confirm: fine,
-    needs: [],
   },
   {
     does: 'that is sold though it was released is fulfilled: the goods are gone',
     inputs: [three, released, sold(3)],
     status: 'fulfilled',
-    confirm: fine,
-    needs: [],
   },
   {
     does: 'that is sold though it had expired is fulfilled',
     inputs: [three, expired, sold(3)],
     status: 'fulfilled',
-    confirm: fine,
-    needs: [],
   },
   {
     does: 'that expired partly fulfilled is expired',
     inputs: [three, sold(2), expired],
     status: 'expired',
-    confirm: ['expired', 'expired'],
-    needs: [],
   },
   {
     does: 'with one of two lines sold is held',
     inputs: [two, sold(3)],
     status: 'held',
-    confirm: [undefined, 'expired'],
-    needs: all,
   },
   {
     does: 'with both lines sold is fulfilled',
     inputs: [two, sold(3), sold(2, 'shop')],
     status: 'fulfilled',
-    confirm: fine,
-    needs: [],
   },
   {
     does: 'with both lines sold from one location is fulfilled',
     inputs: [two, sold(5, 'shop')],
     status: 'fulfilled',
-    confirm: fine,
-    needs: [],
   },
 ];
 
 describe('a reservation', () => {
-  it.each(rows.map((row) => [row.does, row] as const))('%s', (_does, { inputs, status, confirm, needs }) => {
+  it.each(rows.map((row) => [row.does, row] as const))('%s', (_does, { inputs, status }) => {
     for (const inOrder of ordersOf(inputs)) {
       const parts = partsOf(inOrder);
-      expect(statusOf(parts)).toBe(status);
-      expect([confirmRefusal(parts, 8999), confirmRefusal(parts, 9000)]).toEqual(confirm);
-      expect(all.filter((each) => needsStep(parts, each as 'confirmed'))).toEqual(needs);
+      expect(statusOfParts(parts)).toBe(status);
     }
   });
 
   it('is not fulfilled by a sale before it is granted', () => {
     const parts = partsOf([sold(3)]);
-    expect([statusOf(parts), parts[0]?.granted, endedAtMs(parts[0] as ReservationPart)]).toEqual([
+    expect([statusOfParts(parts), parts[0]?.granted, endedAtMs(parts[0] as ReservationPart)]).toEqual([
       'held',
       false,
       parts[0]?.soldAtMs,
@@ -203,7 +158,7 @@ describe('a reservation', () => {
     for (const before of [[], [confirmed], [released], [expired], [confirmed, released]]) {
       const book = bookOf([three, ...before, anew]);
       expect(viewsOf(book)).toEqual([viewOf('mug', 'dc', {}), viewOf('mug', 'shop', { held: 1 })]);
-      expect(statusOf([book.parts.get('r') as ReservationPart])).toBe('held');
+      expect(statusOfParts([book.parts.get('r') as ReservationPart])).toBe('held');
     }
   });
 
@@ -227,32 +182,20 @@ describe('a reservation of two partitions', () => {
     parts: partitions.map((partition) => [partition, 1] as const),
   });
   it.each([
-    ['is held until both parts are confirmed', [both, at('confirmed', 0)], 'held', all],
-    ['is allocated when both parts are confirmed', [both, at('confirmed', 0, 1)], 'allocated', ['released']],
-    [
-      'is released when one part is, and the other still has to be',
-      [both, at('confirmed', 0, 1), at('released', 1)],
-      'released',
-      ['released'],
-    ],
-    ['is expired when one part is, and the other can be released', [both, at('expired', 0)], 'expired', ['released']],
-    [
-      'is released rather than expired when its parts disagree',
-      [both, at('expired', 0), at('released', 1)],
-      'released',
-      [],
-    ],
-  ] as const)('%s', (_does, inputs, status, needs) => {
+    ['is held until both parts are confirmed', [both, at('confirmed', 0)], 'held'],
+    ['is allocated when both parts are confirmed', [both, at('confirmed', 0, 1)], 'allocated'],
+    ['is released when one part is', [both, at('confirmed', 0, 1), at('released', 1)], 'released'],
+    ['is expired when one part is', [both, at('expired', 0)], 'expired'],
+  ] as const)('%s', (_does, inputs, status) => {
     const parts = partsOf(inputs, [0, 1]);
     expect(parts.map((part) => part.lines.map((line) => line.qty))).toEqual([[3], [2]]);
-    expect(statusOf(parts)).toBe(status);
-    expect(all.filter((each) => needsStep(parts, each as 'confirmed'))).toEqual(needs);
+    expect(statusOfParts(parts)).toBe(status);
   });
 
   it('is fulfilled only when both parts are', () => {
     const first = partsOf([both, sold(3)], [0]);
     const rest = partsOf([both, sale('10:00', 2, { sku: 'pan', reservation: 'r' })], [1]);
     const unsold = partsOf([both], [1]);
-    expect([statusOf([...first, ...rest]), statusOf([...first, ...unsold])]).toEqual(['fulfilled', 'held']);
+    expect([statusOfParts([...first, ...rest]), statusOfParts([...first, ...unsold])]).toEqual(['fulfilled', 'held']);
   });
 });

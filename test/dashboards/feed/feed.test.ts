@@ -163,9 +163,9 @@ it('finds names, stock by need, and live reservations, over either node', async 
     const { body: negative } = await ask(node.url, 'GET', '/v1/locations/store-9/stock?state=negative');
     expect(negative.stock.map(({ sku }: { sku: string }) => sku)).toEqual(['sku-3']);
     expect((await ask(node.url, 'GET', '/v1/locations/nowhere/stock')).status).toBe(404);
-    expect((await ask(node.url, 'GET', '/v1/reservations?sku=sku-7&location=store-9')).body.reservations).toMatchObject(
-      [{ id: 'hold-9', status: 'held', qty: 2, location: 'store-9', channel: 'web', purpose: 'order' }],
-    );
+    expect((await ask(node.url, 'GET', '/v1/claims?sku=sku-7&location=store-9')).body.claims).toMatchObject([
+      { id: 'hold-9', status: 'held', qty: 2, location: 'store-9', channel: 'web', purpose: 'order' },
+    ]);
     const { body: all } = await ask(node.url, 'GET', '/v1/locations');
     expect(all.locations.map(({ location }: { location: string }) => location)).toContain('store-9');
   }

@@ -11,6 +11,7 @@ import type { FactIngress, StockService } from '../../../actors/ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../../../actors/ports/refusal.ts';
 import type { ParkedFact, ParkedWork } from '../../../streams/contract/parked.ts';
 import type {
+  AmendRequest,
   AtpAnswer,
   AtpRequest,
   ReservationAnswer,
@@ -78,12 +79,13 @@ export class MemoryStockService implements StockService {
     for (const { sku, qty } of request.lines) {
       const [location, units] = [...(this.units.get(sku) ?? [])][0] ?? ['', 0];
       if (units < qty) shortages.push({ sku, requested: qty, available: units });
-      if (Math.min(units, qty) > 0) lines.push({ sku, qty: Math.min(units, qty), location, version: '1.2' });
+      if (Math.min(units, qty) > 0)
+        lines.push({ sku, qty: Math.min(units, qty), fulfilled: 0, location, version: '1.2' });
     }
     if (shortages.length > 0 && (!request.partial || lines.length === 0)) {
       throw new Refusal('insufficient-stock', 'not enough stock', { shortages });
     }
-    const answer: ReservationAnswer = { id: request.id, status: 'held', expiresAt: AS_OF, lines };
+    const answer: ReservationAnswer = { id: request.id, status: 'held', expiresAt: AS_OF, lines, etag: '1.2.0' };
     if (shortages.length > 0) answer.shortages = shortages;
     this.#reservations.set(request.id, { content, answer });
     return { fresh: true, reservation: answer };
@@ -97,6 +99,18 @@ export class MemoryStockService implements StockService {
 
   async release(id: string): Promise<ReservationAnswer> {
     return Object.assign(this.#known(id).answer, { status: 'released' });
+  }
+
+  async amend({ id }: AmendRequest): Promise<ReservationAnswer> {
+    return this.#known(id).answer;
+  }
+
+  async releaseSome(id: string): Promise<ReservationAnswer> {
+    return this.#known(id).answer;
+  }
+
+  async reservations() {
+    return { reservations: [...this.#reservations.values()].map(({ answer }) => answer), next: null };
   }
 
   async reservation(id: string): Promise<ReservationAnswer> {

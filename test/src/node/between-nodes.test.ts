@@ -342,8 +342,8 @@ async function overheard(): Promise<Uint8Array[]> {
   const real: Uint8Array[] = [
     packRequest('atp', { lines: [{ sku: BIG, locations: ['x'] }], channel: 'web' }),
     packRequest('place', read),
-    packRequest('stepPart', { id: WHOLE, step: 'confirmed', participants: [1] }),
-    packRequest('undoPart', { id: WHOLE, expiresAtMs: 5, participants: [1] }),
+    packRequest('viewPart', { id: WHOLE }),
+    packRequest('undoPart', { id: WHOLE, attempt: [1, 5] }),
     packRequest('gather', { operation: 'kpi', body: [[1, [1, 1]]], partitions: [0, 1, 2] }),
     packRequest('live-want', { reader: 'nobody', topics: [['atp', BIG]] }),
     packRequest('verdict', { stream: 'SALES', seq: 1 }),

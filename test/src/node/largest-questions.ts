@@ -34,6 +34,21 @@ const gathers: Record<GatherOperation, unknown> = {
 };
 export const SMALL = 'small';
 
+const terms = (id: string, attempt: readonly [number, number]) => ({
+  id,
+  attempt,
+  content: { hi: 1, lo: 2 },
+  channel: 'web',
+  purpose: 'order',
+  grantedAtMs: 1,
+  expiresAtMs: Date.now() + 60_000,
+  confirmedAtMs: 0,
+  releasedAtMs: 0,
+  expiredAtMs: 0,
+  home: at(id),
+  releases: [],
+});
+
 /** Asks over a caller's peers. */
 export function questionsOver(peers: NatsPeers) {
   const all = <T>(of: (partition: number) => Promise<T>) =>
@@ -66,31 +81,37 @@ export function questionsOver(peers: NatsPeers) {
     place: () => peers.ask(at(WHOLE), 'place', read),
     reservation: () => peers.ask(at(WHOLE), 'reservation', { id: WHOLE }),
     confirm: () => peers.ask(at(WHOLE), 'confirm', { id: WHOLE }),
-    getPart: async () => {
-      const spread = await baskets();
-      return peers.ask(spread[0] as number, 'getPart', { id: WHOLE, spread });
+    viewPart: async () => (await peers.ask((await baskets())[0] as number, 'viewPart', { id: WHOLE })) && SMALL,
+    followPart: async () => {
+      const number = at(BIG);
+      const outcome = {
+        ...terms('none', [1, 1]),
+        lines: [],
+        counted: [],
+        shortages: [],
+        participants: [],
+        following: [],
+      };
+      return (await peers.ask(number, 'followPart', { outcome: { ...outcome, atMs: 1, parts: [] } })) && SMALL;
     },
-    stepPart: async () => {
-      const spread = await baskets();
-      return peers.ask(spread[0] as number, 'stepPart', { id: WHOLE, step: 'released', spread });
-    },
+    reservationIds: async () => (await peers.ask(at(BIG), 'reservationIds', { sku: BIG, limit: 500 })) && SMALL,
+    expireHold: async () => (await peers.ask(at('none'), 'expireHold', { id: 'none' })) && SMALL,
+    amend: () => peers.ask(at(WHOLE), 'amend', { ...read, ttlSeconds: undefined, id: WHOLE }),
+    releaseSome: () =>
+      peers.ask(at(WHOLE), 'releaseSome', {
+        id: WHOLE,
+        part: { id: 'part', lines: [{ sku: BASKET[0] as string, qty: 1 }] },
+      }),
     release: () => peers.ask(at(WHOLE), 'release', { id: WHOLE }),
     // Its parts are one decision, which one journal record holds.
-    grantPart: async () => {
+    growPart: async () => {
       const sku = BASKET[0] as string;
-      const answer = await peers.ask(at(sku), 'grantPart', {
-        request: { ...read, id: 'part' },
-        content: { hi: 1, lo: 2 },
-        home: at('part'),
-        spread: [at(sku)],
-        lines: [{ index: 0, sku, qty: 50, split: true }],
-        expiresAtMs: Date.now() + 60_000,
-      });
-      await peers.ask(at(sku), 'stepPart', { id: 'part', step: 'released', spread: [at(sku)] });
-      return answer[0]?.lines.length === 50 ? SMALL : answer;
+      const wish = { lines: [{ index: 0, sku, qty: 50, locations: undefined, split: true }], size: 1, partial: false };
+      const answer = await peers.ask(at(sku), 'growPart', { terms: terms('part', [1, 1]), wish });
+      await peers.ask(at(sku), 'undoPart', { id: 'part', attempt: [1, 1] });
+      return answer.lines.length === 50 ? SMALL : answer;
     },
-    undoPart: async () =>
-      (await peers.ask(at(BIG), 'undoPart', { id: 'none', expiresAtMs: 1, spread: [at(BIG)] })) && SMALL,
+    undoPart: async () => (await peers.ask(at(BIG), 'undoPart', { id: 'none', attempt: [1, 1] })) && SMALL,
     point: async () => (await peers.ask(0, 'point', {})) && SMALL,
     verdict: async () => (await peers.ask(at(BIG), 'verdict', { stream: 'RECEIPTS', seq: 1 })) && SMALL,
     'anomaly.heard': async () => {

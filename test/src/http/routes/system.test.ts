@@ -11,8 +11,8 @@ it.each([
   ['/v1/locations/store-12/stock?state=broken', 'state'],
   ['/v1/locations/store-12/stock?limit=x', 'limit'],
   ['/v1/reservations', 'sku'],
-  ['/v1/reservations?sku=%20a', 'sku'],
-  ['/v1/reservations?sku=a&limit=501', 'limit'],
+  ['/v1/claims?sku=%20a', 'sku'],
+  ['/v1/claims?sku=a&limit=501', 'limit'],
 ])('%s is 422 and names %s', async (url, field) => {
   const answer = await front().app.inject({ url });
   expect([answer.statusCode, answer.json().type]).toEqual([422, 'invalid-request']);
@@ -37,9 +37,9 @@ it('asks for a page of stock as it was told, and knows no location without stock
 
 it('writes reservations with instants, figures with nulls, and nodes', async () => {
   const { app } = front();
-  expect((await app.inject({ url: '/v1/reservations?sku=mug' })).json()).toEqual({
+  expect((await app.inject({ url: '/v1/claims?sku=mug' })).json()).toEqual({
     next: null,
-    reservations: [
+    claims: [
       {
         id: 'cart of mug',
         status: 'held',

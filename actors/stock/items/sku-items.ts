@@ -1,25 +1,13 @@
 /** The stored form of a stock book, one for each kind of item. Derived totals are not stored, because loading computes them (SN4). */
 
-import { byAge } from '../../streams/buckets.ts';
-import { type Shortage, shortageOf, shortTuple } from '../../streams/journal/stock-decisions.ts';
-import type { ItemForm } from '../book/domain.ts';
-import type { StockBook } from './book.ts';
-import { correct, isLater, sellableFromParts } from './movements.ts';
-import { settle } from './reservation.ts';
-import {
-  CoordinatorEntry,
-  type Moment,
-  RARE_BUCKETS,
-  ReservationPart,
-  rareOf,
-  SkuEntry,
-  type StockKey,
-  TransferRecord,
-} from './state.ts';
-import { awaitAt } from './supply/transfers.ts';
+import { byAge } from '../../../streams/buckets.ts';
+import type { ItemForm } from '../../book/domain.ts';
+import type { StockBook } from '../book.ts';
+import { correct, isLater, sellableFromParts } from '../movements.ts';
+import { type Moment, RARE_BUCKETS, rareOf, SkuEntry, type StockKey, TransferRecord } from '../state.ts';
+import { awaitAt } from '../supply/transfers.ts';
 
 type Fields = readonly unknown[];
-type ShortTuple = ReturnType<typeof shortTuple>;
 
 type KeyTuple = [
   location: string,
@@ -117,7 +105,7 @@ function mergeFormer(key: StockKey, [id, shipped, arrived, shippedAt, eta]: Form
 /** Programs before 0.2 know the first code only. They must not read a SKU that has transfers, whose records they would drop. */
 const [PLAIN, WITH_TRANSFERS] = [0, 10];
 
-const SKU: ItemForm<StockBook> = {
+export const SKU_ITEM: ItemForm<StockBook> = {
   codes: [PLAIN, WITH_TRANSFERS],
   kind: 'sku',
   encode: (item) => {
@@ -143,121 +131,3 @@ const SKU: ItemForm<StockBook> = {
     for (const key of entry.keys) key.sellable = sellableFromParts(key);
   },
 };
-
-/** One position in an item's tuple: reads its value from an item, and puts a loaded value into one. */
-interface Place<I> {
-  read(item: I): unknown;
-  put(item: I, value: never, book: StockBook): void;
-}
-
-/** A field that is stored unchanged. */
-function plain<K extends keyof ReservationPart>(name: K): Place<ReservationPart> {
-  return {
-    read: (part) => part[name],
-    put: (part, value) => {
-      part[name] = value;
-    },
-  };
-}
-
-/** In stored order. */
-const PART_PLACES: readonly Place<ReservationPart>[] = [
-  plain('granted'),
-  {
-    read: ({ content }) => content.hi,
-    put: (part, hi: number) => {
-      part.content = { hi, lo: 0 };
-    },
-  },
-  {
-    read: ({ content }) => content.lo,
-    put: (part, lo: number) => {
-      part.content = { hi: part.content.hi, lo };
-    },
-  },
-  plain('channel'),
-  plain('purpose'),
-  plain('coordinator'),
-  plain('participants'),
-  {
-    read: ({ shortages }) => shortages.map(shortTuple),
-    put: (part, tuples: ShortTuple[]) => {
-      part.shortages = tuples.map(shortageOf);
-    },
-  },
-  plain('epoch'),
-  plain('seq'),
-  plain('grantedAtMs'),
-  plain('expiresAtMs'),
-  plain('confirmedAtMs'),
-  plain('releasedAtMs'),
-  plain('expiredAtMs'),
-  {
-    read: ({ lines }) => lines.map(({ index, key, qty }) => [index, key.sku.name, key.location, qty]),
-    put: (part, tuples: [number, string, string, number][], book) => {
-      part.lines = tuples.map(([index, sku, location, qty]) => {
-        return { index, key: book.key(sku, location), qty, fulfilled: 0, claimed: 0 };
-      });
-    },
-  },
-  {
-    read: ({ sold }) => (sold === undefined ? 0 : sold.map((each) => [each.sku, each.location, each.qty])),
-    put: (part, tuples: 0 | [string, string, number][]) => {
-      part.sold = tuples === 0 ? undefined : tuples.map(([sku, location, qty]) => ({ sku, location, qty }));
-    },
-  },
-  plain('soldAtMs'),
-];
-
-const PART_CODE = 1;
-const PART: ItemForm<StockBook> = {
-  codes: [PART_CODE],
-  kind: 'part',
-  encode: (item) => {
-    const part = item as ReservationPart;
-    return [PART_CODE, part.id, ...PART_PLACES.map((place) => place.read(part))];
-  },
-  load: (book, [id, ...fields], page) => {
-    const part = new ReservationPart(id as string);
-    for (const [index, place] of PART_PLACES.entries()) place.put(part, fields[index] as never, book);
-    book.parts.set(part.id, part);
-    book.pages.place(part, page);
-    settle(part);
-    if (part.granted) book.onHold?.(part);
-  },
-};
-
-type CoordinatorTuple = [
-  id: string,
-  hi: number,
-  lo: number,
-  participants: number[],
-  shortages: ShortTuple[],
-  expiresAtMs: number,
-  confirmedAtMs: number,
-  endedAtMs: number,
-];
-
-const HOME_CODE = 2;
-const HOME: ItemForm<StockBook> = {
-  codes: [HOME_CODE],
-  kind: 'home',
-  encode: (item) => {
-    const { id, content, participants, shortages, expiresAtMs, confirmedAtMs, endedAtMs } = item as CoordinatorEntry;
-    const short = shortages.map(shortTuple);
-    return [HOME_CODE, id, content.hi, content.lo, participants, short, expiresAtMs, confirmedAtMs, endedAtMs];
-  },
-  load: (book, fields, page) => {
-    const [id, hi, lo, participants, short, expiresAtMs, confirmedAtMs, endedAtMs] =
-      fields as unknown as CoordinatorTuple;
-    const shortages: Shortage[] = short.map(shortageOf);
-    const coordinator = new CoordinatorEntry(id, { hi, lo }, participants, shortages, expiresAtMs);
-    coordinator.confirmedAtMs = confirmedAtMs;
-    coordinator.endedAtMs = endedAtMs;
-    book.coordinatorEntries.set(id, coordinator);
-    book.pages.place(coordinator, page);
-  },
-};
-
-/** Keys come first, because parts refer to them. */
-export const STOCK_ITEMS: readonly ItemForm<StockBook>[] = [SKU, PART, HOME];

@@ -1,0 +1,43 @@
+/** A part of a reservation as its owner shows it to other nodes: its lines as they are now, after all facts. */
+import { at } from '../../streams/assert.ts';
+import { type FactUnits, PIECES_PER_LINE, type StandingLine } from '../../streams/journal/stock-decisions.ts';
+import { factUnits, unitsMoved } from '../stock/reservation.ts';
+import type { ReservationPart } from '../stock/state.ts';
+import { indexesOf } from './plan.ts';
+
+export interface PartView {
+  readonly channel: string;
+  readonly purpose: string;
+  readonly grantedAtMs: number;
+  readonly releasedAtMs: number;
+  readonly expiredAtMs: number;
+  readonly lines: readonly StandingLine[];
+  /** The facts that the lines include. */
+  readonly counted: readonly FactUnits[];
+  /** Grows with every fact that names the reservation. */
+  readonly moved: number;
+}
+
+export function viewOf(part: ReservationPart, partition: number): PartView {
+  const { channel, purpose, grantedAtMs, releasedAtMs, expiredAtMs, epoch, seq } = part;
+  // A return may have moved all units of a line to another location.
+  const pieces = part.lines
+    .filter(({ qty }) => qty > 0)
+    .map((each) => ({ each, line: Math.floor(each.index / PIECES_PER_LINE) }))
+    .sort((a, b) => a.line - b.line);
+  const indexes = indexesOf(pieces);
+  const lines = pieces.map(({ each: { name, key, qty, fulfilled } }, i): StandingLine => {
+    const { sku, location } = key;
+    return { index: at(indexes, i), name, sku: sku.name, location, qty, fulfilled, partition, epoch, seq };
+  });
+  return {
+    channel,
+    purpose,
+    grantedAtMs,
+    releasedAtMs,
+    expiredAtMs,
+    lines,
+    counted: factUnits(part),
+    moved: unitsMoved(part),
+  };
+}
