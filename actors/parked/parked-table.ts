@@ -301,7 +301,6 @@ export class ParkedTable {
         for (const seq of decision.seqs) {
           const fact = this.factAt(seq);
           // Only the first of several decisions holds (PD1).
-          // mutant: later-decision-holds
           if (fact === undefined || this.#state.get(fact) !== WAITING) continue;
           this.#become(fact, DISMISSED, message, decision.decider);
         }
@@ -310,6 +309,7 @@ export class ParkedTable {
 
   #again(message: StoredMessage, { seq, was, corrected, finished, decider }: ParkDecision & { kind: 'again' }): void {
     const fact = this.factAt(seq);
+    // mutant: later-decision-holds
     if (fact === undefined || this.#state.get(fact) !== stateOfUndecided(was)) return;
     if (!corrected && this.idWasSent(fact)) return;
     this.#corrected.set(fact, corrected ? 1 : 0);

@@ -83,11 +83,13 @@ export class Device {
     const decider = { by: this.#name, why: 'it was late' };
     // Sometimes two people decide at once.
     const steps = old.pick([['resubmit'], ['resubmit'], ['dismiss'], ['resubmit', 'dismiss'], ['dismiss', 'resubmit']]);
-    await Promise.all(
+    const outcomes = await Promise.all(
       (steps as ('resubmit' | 'dismiss')[]).map((step) =>
         caller.decide((core) => core.parked[step]({ seqs: [seq] }, decider)),
       ),
     );
+    const decided = outcomes.reduce((sum, outcome) => sum + ('value' in outcome ? outcome.value.facts : 0), 0);
+    if (decided > 1) this.#world.fail(`${decided} people have decided about the fact parked at ${seq} (PD1)`);
   }
 
   async #publish(fact: SentFact): Promise<void> {

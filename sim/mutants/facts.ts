@@ -23,7 +23,7 @@ export const FACTS: readonly Mutant[] = [
   ),
   mutant(
     'of two decisions about a parked fact the later one holds',
-    put('later-decision-holds', 'if (fact === undefined) continue;'),
+    put('later-decision-holds', 'if (fact === undefined) return;'),
   ),
   mutant(
     'a resubmission is sent though somebody has decided before it',
