@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, it } from 'vitest';
 import type { RulesEntry } from '../../../actors/idempotency/rules.ts';
+import { RULES_VERSION } from '../../../config/rules.ts';
 import { JOURNAL_STREAM, RULES_METADATA } from '../../../config/topology.ts';
 import { askUntilDecided } from '../../../harness/callers/http-caller.ts';
 import { KeptNode } from '../../../harness/processes/kept-node.ts';
@@ -61,7 +62,7 @@ it('are served as 0.1 served them, from the log, a snapshot and a baseline, and 
   const entries = await rules();
   expect(entries.map(({ horizonMs, version }) => [horizonMs, version])).toEqual([
     ...served.horizons.map(({ horizonMs }: RulesEntry) => [horizonMs, 1]),
-    [served.horizons.at(-1).horizonMs, 2],
+    [served.horizons.at(-1).horizonMs, RULES_VERSION],
   ]);
   await command('baseline');
   await command('trim');
