@@ -1,12 +1,12 @@
 /** Entry of a child process of the bench. It performs the jobs that it receives as messages. */
 import { serveBareHttp, serveEcho } from './jobs/bare.ts';
-import { loadFacts, publishAlone } from './jobs/facts-ingress.ts';
 import { publishFacts, readFactsBare } from './jobs/facts-stream.ts';
 import { closeReaders, openReaders, paceAtp, receiveAll } from './jobs/live.ts';
-import { loadHttp } from './jobs/load-http.ts';
-import { loadNats } from './jobs/load-nats.ts';
-import { loadPostgres, preparePostgres } from './jobs/load-postgres.ts';
-import { loadRedisLua } from './jobs/load-redis.ts';
+import { loadFacts, publishAlone } from './jobs/load/facts-ingress.ts';
+import { loadHttp } from './jobs/load/load-http.ts';
+import { loadNats } from './jobs/load/load-nats.ts';
+import { loadPostgres, preparePostgres } from './jobs/load/load-postgres.ts';
+import { loadRedisLua } from './jobs/load/load-redis.ts';
 import { foldFacts, measureActors, measureHolds, parseFacts } from './jobs/machine.ts';
 import { awaitFacts, cpuMicros, memoryUsed, startHoldfast, stopHoldfast, unitsHeld } from './jobs/node.ts';
 import { loadSnapshots, readSnapshotsRaw, writeSnapshots } from './jobs/snapshots.ts';

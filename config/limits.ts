@@ -170,3 +170,8 @@ export const LIMITS = {
   /** Page encoding per turn of the event loop while a snapshot is written, in milliseconds. */
   snapshotTurnMs: 4,
 } as const;
+
+/** Most bytes of a bundle of facts. Half of what the server takes leaves room for other messages, and one fact always fits. */
+export function bundleBytes(maxPayload: number): number {
+  return Math.max(LIMITS.storedFactBytes, Math.floor(maxPayload / 2));
+}

@@ -2,7 +2,7 @@
 import type { FactStream } from '../../config/topology.ts';
 import type { Broker } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
-import { ParkMarks } from '../../streams/fact/park-marks.ts';
+import { ParkMarks } from '../../streams/fact/parked/park-marks.ts';
 import { Journal } from '../../streams/journal/journal.ts';
 import { FactIds } from '../idempotency/fact-ids.ts';
 import type { Rules } from '../idempotency/rules.ts';

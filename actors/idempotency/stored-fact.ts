@@ -6,8 +6,8 @@ import { LIMITS } from '../../config/limits.ts';
 import type { StoredMessage } from '../../streams/broker.ts';
 import { decodeBody } from '../../streams/codec.ts';
 import { type Fact, type ParsedFact, parseFact } from '../../streams/fact/fact.ts';
-import type { ParkMarks } from '../../streams/fact/park-marks.ts';
-import { type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked.ts';
+import type { ParkMarks } from '../../streams/fact/parked/park-marks.ts';
+import { type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked/parked.ts';
 import { encodeToken, hashOfToken, type StoredFact, storedBundle } from '../../streams/subjects.ts';
 import type { Rule } from './rules.ts';
 

@@ -2,11 +2,11 @@
  * Stores accepted facts in bundles. Of each type and lane one bundle is being stored while the next gathers, so under load many facts
  * share one sync of the server's disk, and a single fact waits for nobody.
  */
-import { LIMITS } from '../../config/limits.ts';
+import { bundleBytes, LIMITS } from '../../config/limits.ts';
 import { BUNDLE_LANES, type FactStream, streamOf } from '../../config/topology.ts';
 import { present } from '../../streams/assert.ts';
 import type { Broker } from '../../streams/broker.ts';
-import { type BundledFact, bundleBytes, bundledBytes, encodeBundle } from '../../streams/fact/bundle.ts';
+import { type BundledFact, bundledBytes, encodeBundle } from '../../streams/fact/bundle.ts';
 import { bundleSubject, type FactType } from '../../streams/subjects.ts';
 import type { FactOutcome } from './intake.ts';
 

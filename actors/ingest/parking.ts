@@ -6,7 +6,7 @@
  */
 import { type Broker, BrokerError } from '../../streams/broker.ts';
 import { backOffMs, type Clock, delay } from '../../streams/clock.ts';
-import { type Parking, park } from '../../streams/fact/parked.ts';
+import { type Parking, park } from '../../streams/fact/parked/parked.ts';
 import { UNDECIDED, undecided } from '../ports/refusal.ts';
 
 const TRIES_BEFORE_STALLED = 4;

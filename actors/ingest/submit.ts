@@ -15,7 +15,7 @@ import { present } from '../../streams/assert.ts';
 import type { Broker } from '../../streams/broker.ts';
 import { type Clock, delay, inTime } from '../../streams/clock.ts';
 import { type Fact, parseFact } from '../../streams/fact/fact.ts';
-import type { ParkReason } from '../../streams/fact/parked.ts';
+import type { ParkReason } from '../../streams/fact/parked/parked.ts';
 import { type SentBody, typeHeaders } from '../../streams/fact/sent-body.ts';
 import { hash64 } from '../../streams/hash.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';

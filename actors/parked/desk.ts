@@ -10,9 +10,14 @@ import { LIMITS } from '../../config/limits.ts';
 import { PARKED_STREAM } from '../../config/topology.ts';
 import { delay, inTime, Turns } from '../../streams/clock.ts';
 import type { ParkedAnswer, ParkedFact, ParkedGroups, ParkedWork } from '../../streams/contract/parked.ts';
-import { NAMED_FIELDS } from '../../streams/fact/identity.ts';
-import { type Decider, FACTS_PER_MARK, markDismissed, type Undecided } from '../../streams/fact/park-decisions.ts';
-import { type ParkedEntry, parkedEntry, wholeEntry } from '../../streams/fact/parked.ts';
+import { NAMED_FIELDS } from '../../streams/fact/parked/identity.ts';
+import {
+  type Decider,
+  FACTS_PER_MARK,
+  markDismissed,
+  type Undecided,
+} from '../../streams/fact/parked/park-decisions.ts';
+import { type ParkedEntry, parkedEntry, wholeEntry } from '../../streams/fact/parked/parked.ts';
 import type { SentBody } from '../../streams/fact/sent-body.ts';
 import type { ParkedFacts, ParkedFilter, ParkedSelection } from '../ports/parked.ts';
 import { Refusal, UNDECIDED, undecided, unstored } from '../ports/refusal.ts';

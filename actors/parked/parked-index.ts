@@ -5,8 +5,8 @@
  */
 import { PARKED_STREAM } from '../../config/topology.ts';
 import { present } from '../../streams/assert.ts';
-import { readAll } from '../../streams/fact/park-marks.ts';
-import { identityIn, isEntry, parkedEntry } from '../../streams/fact/parked.ts';
+import { readAll } from '../../streams/fact/parked/park-marks.ts';
+import { identityIn, isEntry, parkedEntry } from '../../streams/fact/parked/parked.ts';
 import type { ReadingDeps } from '../../streams/read/follower.ts';
 import { WaitingCauses } from './causes.ts';
 import { ParkedTable } from './parked-table.ts';

@@ -11,10 +11,15 @@
 import { at, present } from '../../streams/assert.ts';
 import type { StoredMessage } from '../../streams/broker.ts';
 import type { ParkedState } from '../../streams/contract/parked.ts';
-import type { FactIdentity } from '../../streams/fact/identity.ts';
-import { type Decider, type ParkDecision, parkDecision, type Undecided } from '../../streams/fact/park-decisions.ts';
-import { quotedMark } from '../../streams/fact/park-marks.ts';
-import { reasonIn } from '../../streams/fact/parked.ts';
+import type { FactIdentity } from '../../streams/fact/parked/identity.ts';
+import {
+  type Decider,
+  type ParkDecision,
+  parkDecision,
+  type Undecided,
+} from '../../streams/fact/parked/park-decisions.ts';
+import { quotedMark } from '../../streams/fact/parked/park-marks.ts';
+import { reasonIn } from '../../streams/fact/parked/parked.ts';
 import { hash64 } from '../../streams/hash.ts';
 import type { ParkedFilter } from '../ports/parked.ts';
 import type { WaitingCauses } from './causes.ts';

@@ -13,9 +13,15 @@ import type { Broker } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
 import { decodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { type Fact, parseFact } from '../../streams/fact/fact.ts';
-import { type Decider, markAgain, markSent, parkDecision, type Undecided } from '../../streams/fact/park-decisions.ts';
-import { hashOf, MARK_HEADER } from '../../streams/fact/park-marks.ts';
-import { RESUBMIT_HEADER, wholeEntry } from '../../streams/fact/parked.ts';
+import {
+  type Decider,
+  markAgain,
+  markSent,
+  parkDecision,
+  type Undecided,
+} from '../../streams/fact/parked/park-decisions.ts';
+import { hashOf, MARK_HEADER } from '../../streams/fact/parked/park-marks.ts';
+import { RESUBMIT_HEADER, wholeEntry } from '../../streams/fact/parked/parked.ts';
 import { type SentBody, typeHeaders } from '../../streams/fact/sent-body.ts';
 import { readUntil } from '../../streams/read/follower.ts';
 import { againSubject, factSubject, partitionOf } from '../../streams/subjects.ts';

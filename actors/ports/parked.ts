@@ -1,6 +1,6 @@
 /** Ports of the parked facts: what the fronts ask, and what the anomalies read. actors/parked implements both. */
 import type { ParkedAnswer, ParkedFact, ParkedGroups, ParkedState, ParkedWork } from '../../streams/contract/parked.ts';
-import type { Decider, Undecided } from '../../streams/fact/park-decisions.ts';
+import type { Decider, Undecided } from '../../streams/fact/parked/park-decisions.ts';
 import type { SentBody } from '../../streams/fact/sent-body.ts';
 
 /** A text of '' selects facts that name none. */

@@ -25,7 +25,7 @@ import {
 } from '../../streams/contract/stock.ts';
 import { anomaly } from '../../streams/contract/stored-anomaly.ts';
 import { MAX_QTY } from '../../streams/fact/fields.ts';
-import { PARK_REASONS } from '../../streams/fact/parked.ts';
+import { PARK_REASONS } from '../../streams/fact/parked/parked.ts';
 import { listOf, type Read } from '../../streams/messages.ts';
 
 /** The name of a SKU or location. It admits every name of a stored fact, up to 64 characters of two UTF-16 units each. */

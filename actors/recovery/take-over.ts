@@ -11,7 +11,7 @@ import { failpoint } from '../../config/failpoints.ts';
 import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, WRITERS_STREAM } from '../../config/topology.ts';
 import type { Broker, StoredMessage } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
-import { readMarks } from '../../streams/fact/park-marks.ts';
+import { readMarks } from '../../streams/fact/parked/park-marks.ts';
 import { fenceWriter } from '../../streams/journal/fence.ts';
 import type { Journal } from '../../streams/journal/journal.ts';
 import { JournalRecordError } from '../../streams/journal/record.ts';

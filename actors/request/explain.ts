@@ -25,17 +25,17 @@ import { Turns } from '../../streams/clock.ts';
 import type { ExplainStep } from '../../streams/contract/operator.ts';
 import { bundleIn } from '../../streams/fact/bundle.ts';
 import type { Fact, Transfer } from '../../streams/fact/fact.ts';
-import type { ParkMarks } from '../../streams/fact/park-marks.ts';
+import type { ParkMarks } from '../../streams/fact/parked/park-marks.ts';
 import { factSource } from '../../streams/fact/source.ts';
 import { hash64 } from '../../streams/hash.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import { floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import { type ReadingDeps, readUntil } from '../../streams/read/follower.ts';
 import { covers, type Point, pointOf } from '../../streams/read/position.ts';
-import type { FactType } from '../../streams/subjects.ts';
 import {
   againSubject,
   encodeToken,
+  type FactType,
   hashOfToken,
   type StoredFact,
   storedBundleSubject,

@@ -8,8 +8,8 @@
 import { failpoint } from '../../config/failpoints.ts';
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
 import { type Clock, delay } from '../../streams/clock.ts';
-import { type ParkMarks, readParked } from '../../streams/fact/park-marks.ts';
-import { type Parking, park } from '../../streams/fact/parked.ts';
+import { type ParkMarks, readParked } from '../../streams/fact/parked/park-marks.ts';
+import { type Parking, park } from '../../streams/fact/parked/parked.ts';
 import { type Floors, floorsOf, readStreams } from '../../streams/journal/floors.ts';
 import type { NatsBroker } from '../../streams/nats/broker.ts';
 import { covers, type Point, pointOf } from '../../streams/read/position.ts';

@@ -10,8 +10,8 @@
 import { FACT_STREAM_NAMES, type FactStream, JOURNAL_STREAM } from '../../config/topology.ts';
 import { at } from '../../streams/assert.ts';
 import { partitionsOf } from '../../streams/fact/bundle.ts';
-import type { ParkMarks } from '../../streams/fact/park-marks.ts';
-import type { Parking } from '../../streams/fact/parked.ts';
+import type { ParkMarks } from '../../streams/fact/parked/park-marks.ts';
+import type { Parking } from '../../streams/fact/parked/parked.ts';
 import type { Hash64 } from '../../streams/hash.ts';
 import { isFence } from '../../streams/journal/decision.ts';
 import type { JournalRecord } from '../../streams/journal/record.ts';

@@ -2,9 +2,7 @@
 import type { Book } from '../book/domain.ts';
 import { LARGE_ITEM, Pages } from '../book/pages.ts';
 import { ChangeSet } from './changes.ts';
-import { moveBack } from './movements.ts';
 import { type CoordinatorEntry, type ReservationPart, SkuEntry, StockKey, type TransferRecord } from './state.ts';
-import { movePartBack, moveTransfersBack } from './supply/move-back.ts';
 
 /** Lists of up to this many keys keep their exact size. */
 const FEW = 8;
@@ -42,16 +40,6 @@ export class StockBook implements Book {
   get version(): string {
     // mutant: version-without-epoch
     return `${this.epoch}.${this.seq}`;
-  }
-
-  /** Lets what facts say of the time after `latest`, in microseconds, count as of it. */
-  moveBack(latest: number): void {
-    for (const entry of this.skus.values()) {
-      // Each key must be moved, so this cannot stop at the first one.
-      const moved = entry.keys.filter((key) => moveBack(key, latest));
-      if (moveTransfersBack(entry, latest) || moved.length > 0) this.pages.touch(entry);
-    }
-    for (const part of this.parts.values()) if (movePartBack(this, part, latest)) this.pages.touch(part);
   }
 
   /** Must be called before a key changes. */

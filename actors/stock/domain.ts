@@ -6,13 +6,14 @@ import { applyDecision, applyFact } from './evolve.ts';
 import { audit } from './invariants.ts';
 import { RESERVATION_ITEMS } from './items/reservation-items.ts';
 import { SKU_ITEM } from './items/sku-items.ts';
+import { moveBookBack } from './supply/move-back.ts';
 
 export const STOCK: Domain<StockBook> = {
   name: 'stock',
   open: (partition, pages) => new StockBook(partition, pages),
   clear: (book) => book.clear(),
   evolveFact: applyFact,
-  moveBack: (book, latest) => book.moveBack(latest),
+  moveBack: moveBookBack,
   decisions: STOCK_DECISIONS.map(({ kind }) => kind),
   evolve: (book, decision) => applyDecision(book, decision as StockDecision),
   // Keys come first, because parts refer to them.

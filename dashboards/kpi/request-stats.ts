@@ -8,7 +8,7 @@
  *      19 s it is at most 9 % above the true one.
  */
 import { at, present } from '../../streams/assert.ts';
-import { PARK_REASONS, type ParkReason } from '../../streams/fact/parked.ts';
+import { PARK_REASONS, type ParkReason } from '../../streams/fact/parked/parked.ts';
 import type { Asked, Latency } from '../topics.ts';
 
 /** Windows of `asked`, in wire order. The last one never advances, so it covers all time since the start. */

@@ -6,7 +6,7 @@
  */
 import { FACT_STREAM_NAMES, JOURNAL_STREAM } from '../../config/topology.ts';
 import { ANOMALY_KINDS } from '../../streams/contract/anomaly-kinds.ts';
-import { PARK_REASONS } from '../../streams/fact/parked.ts';
+import { PARK_REASONS } from '../../streams/fact/parked/parked.ts';
 import { FACT_TYPES } from '../../streams/subjects.ts';
 import { PROBLEMS, type ProblemKind } from '../error-status.ts';
 

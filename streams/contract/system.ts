@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { TOTALLED_BUCKETS } from '../buckets.ts';
-import type { ParkReason } from '../fact/parked.ts';
+import type { ParkReason } from '../fact/parked/parked.ts';
 import type { Read } from '../messages.ts';
 import type { FactType } from '../subjects.ts';
 import { cursorOf, limit, nextCursor } from './pages.ts';

@@ -17,7 +17,6 @@
  *  BU4 A fact counts as stored when its request was accepted, but never later than the stream's own time, and at most the clock slack
  *     before it. Otherwise the stream's time counts.
  */
-import { LIMITS } from '../../config/limits.ts';
 import { BUNDLE_LANES } from '../../config/topology.ts';
 import type { StoredMessage } from '../broker.ts';
 import { JSON_TYPE, MSGPACK_TYPE } from '../codec.ts';
@@ -36,11 +35,6 @@ export interface BundledFact {
   readonly acceptedAt: number;
   readonly bytes: Uint8Array;
   readonly type: BodyType;
-}
-
-/** Most bytes of a bundle. Half of what the server takes leaves room for other messages, and one fact always fits. */
-export function bundleBytes(maxPayload: number): number {
-  return Math.max(LIMITS.storedFactBytes, Math.floor(maxPayload / 2));
 }
 
 /** Bytes that a fact of this length takes in a bundle. */

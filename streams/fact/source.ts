@@ -1,4 +1,4 @@
-/** Where a stored fact came from, as one word: `STREAM.seq`, or `STREAM.seq.place` in a bundle. It identifies the fact for ever. Only this file reads the word; all others pass it on. */
+/** Where a stored fact came from, as one word: `STREAM.seq`, or `STREAM.seq.place` in a bundle. It identifies the fact for ever (BU1). Only this file reads the word; all others pass it on. */
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
 
 export interface Source {

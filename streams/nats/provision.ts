@@ -11,6 +11,7 @@
  *     reserved than it has.)
  */
 
+import { bundleBytes } from '../../config/limits.ts';
 import {
   BUNDLE_LANES,
   DUPLICATE_WINDOW_MS,
@@ -23,7 +24,6 @@ import {
 } from '../../config/topology.ts';
 import { present } from '../assert.ts';
 import { BrokerError } from '../broker.ts';
-import { bundleBytes } from '../fact/bundle.ts';
 import type { NatsBroker, NatsStreamFacts } from './broker.ts';
 import { made } from './errors.ts';
 

@@ -1,6 +1,6 @@
 /** Replays the streams and stops at each stored copy of the state to compare it. */
 import { at, present } from '../../../streams/assert.ts';
-import { readParked } from '../../../streams/fact/park-marks.ts';
+import { readParked } from '../../../streams/fact/parked/park-marks.ts';
 import { JournalRecordError } from '../../../streams/journal/record.ts';
 import { covers, type Point } from '../../../streams/read/position.ts';
 import type { Admission } from '../../log/admission.ts';

@@ -1,11 +1,21 @@
-/** The clock rule for facts of transfers and reservations that rules before version 3 have folded. */
+/** The clock rule for a book that rules before version 3 have folded. */
 import type { StockBook } from '../book.ts';
-import { sellableFromParts } from '../movements.ts';
+import { moveBack, sellableFromParts } from '../movements.ts';
 import { settle } from '../reservation.ts';
 import type { Moment, ReservationPart, SkuEntry } from '../state.ts';
 
+/** Lets what facts say of the time after `latest`, in microseconds, count as of it. */
+export function moveBookBack(book: StockBook, latest: number): void {
+  for (const entry of book.skus.values()) {
+    // Each key must be moved, so this cannot stop at the first one.
+    const moved = entry.keys.filter((key) => moveBack(key, latest));
+    if (moveTransfersBack(entry, latest) || moved.length > 0) book.pages.touch(entry);
+  }
+  for (const part of book.parts.values()) if (movePartBack(book, part, latest)) book.pages.touch(part);
+}
+
 /** Lets facts of transfers that are later than `latest` count as of it, in their order. @returns whether there are any */
-export function moveTransfersBack({ keys, transfers }: SkuEntry, latest: number): boolean {
+function moveTransfersBack({ keys, transfers }: SkuEntry, latest: number): boolean {
   let moved = false;
   for (const transfer of transfers?.values() ?? []) {
     const { latest: leg, arrivedAt } = transfer;
@@ -28,7 +38,7 @@ function movedMoment({ at, own = at }: Moment, latest: number): Partial<Moment> 
 }
 
 /** Lets sales of a reservation that are later than `latest` count as of it. @returns whether there are any */
-export function movePartBack(book: StockBook, part: ReservationPart, latest: number): boolean {
+function movePartBack(book: StockBook, part: ReservationPart, latest: number): boolean {
   const latestMs = Math.floor(latest / 1000);
   if (part.soldAtMs <= latestMs) return false;
   part.soldAtMs = latestMs;

@@ -11,7 +11,7 @@ import { decodeManifest, encodeManifest, type Manifest } from '../../../actors/s
 import { SteadyClock } from '../../../src/process/steady-clock.ts';
 import type { FollowedMessage } from '../../../streams/broker.ts';
 import { encodeBody, JSON_TYPE, MSGPACK_TYPE } from '../../../streams/codec.ts';
-import { ParkMarks } from '../../../streams/fact/park-marks.ts';
+import { ParkMarks } from '../../../streams/fact/parked/park-marks.ts';
 import type { FactType } from '../../../streams/subjects.ts';
 import { factSubject, storedFact } from '../../../streams/subjects.ts';
 

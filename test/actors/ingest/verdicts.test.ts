@@ -9,7 +9,7 @@ import { RULES_VERSION } from '../../../config/rules.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
 import { NatsPeers } from '../../../src/node/peers.ts';
 import { SteadyClock } from '../../../src/process/steady-clock.ts';
-import { ParkMarks } from '../../../streams/fact/park-marks.ts';
+import { ParkMarks } from '../../../streams/fact/parked/park-marks.ts';
 import { sentAsJson } from '../../../streams/fact/sent-body.ts';
 import { NatsBroker } from '../../../streams/nats/broker.ts';
 import { provision } from '../../../streams/nats/provision.ts';

@@ -6,7 +6,7 @@ import { RULES_VERSION } from '../../../config/rules.ts';
 import { SteadyClock } from '../../../src/process/steady-clock.ts';
 import type { Broker } from '../../../streams/broker.ts';
 import type { Clock } from '../../../streams/clock.ts';
-import { type ParkReason, park } from '../../../streams/fact/parked.ts';
+import { type ParkReason, park } from '../../../streams/fact/parked/parked.ts';
 import { sentAsJson } from '../../../streams/fact/sent-body.ts';
 import { MemoryBroker } from '../../../streams/memory/broker.ts';
 import { MemoryLog } from '../../../streams/memory/log.ts';

@@ -11,9 +11,9 @@ import { Storefront } from '../../../src/demo/storefront.ts';
 import type { SentFact } from '../../../src/replay/entry.ts';
 import { SendError } from '../../../src/replay/send.ts';
 import { parseFact } from '../../../streams/fact/fact.ts';
-import { SHIPPED_MONTH } from '../replay/data-folder.ts';
-import { FakeClock } from '../replay/fake-clock.ts';
-import { MemoryServer } from '../replay/memory-server.ts';
+import { SHIPPED_MONTH } from '../replay/given/data-folder.ts';
+import { FakeClock } from '../replay/given/fake-clock.ts';
+import { MemoryServer } from '../replay/given/memory-server.ts';
 import { scripted } from './scripted.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));

@@ -15,7 +15,7 @@ import { Retailer } from '../../../src/demo/retailer.ts';
 import { Storefront } from '../../../src/demo/storefront.ts';
 import { SteadyClock } from '../../../src/process/steady-clock.ts';
 import { httpSender } from '../../../src/replay/http-sender.ts';
-import { SHIPPED_MONTH } from '../replay/data-folder.ts';
+import { SHIPPED_MONTH } from '../replay/given/data-folder.ts';
 
 const LOOKS_AFTERWARDS = 500;
 /** A low rate, which is enough for a machine that does other work too. */

@@ -7,7 +7,7 @@ import { type Month, paceOf, readMonth } from '../../../src/demo/month.ts';
 import { storesOf } from '../../../src/demo/movements.ts';
 import type { SentFact } from '../../../src/replay/entry.ts';
 import { type Fact, parseFact } from '../../../streams/fact/fact.ts';
-import { SHIPPED_MONTH } from '../replay/data-folder.ts';
+import { SHIPPED_MONTH } from '../replay/given/data-folder.ts';
 import { scripted } from './scripted.ts';
 
 const STAGED = DEMO.staged.map(({ sku }) => keyOf({ sku, location: DEMO.warehouse })).sort();

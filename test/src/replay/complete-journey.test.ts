@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseFact } from '../../../streams/fact/fact.ts';
 import { deriveFacts, expectedStock } from './complete-journey.ts';
-import { journeyFile } from './data-folder.ts';
+import { journeyFile } from './given/data-folder.ts';
 
 const file = journeyFile();
 if (file === undefined) console.log('HOLDFAST_DATA names no data set: complete-journey is not read');

@@ -3,8 +3,8 @@ import type { SentFact } from '../../../src/replay/entry.ts';
 import { onlineRetailReader } from '../../../src/replay/file/online-retail.ts';
 import { readFacts } from '../../../src/replay/read.ts';
 import { parseFact } from '../../../streams/fact/fact.ts';
-import { dataFolder, monthFile } from './data-folder.ts';
-import { type MonthTable, readIndependently } from './independent-reader.ts';
+import { dataFolder, monthFile } from './given/data-folder.ts';
+import { type MonthTable, readIndependently } from './given/independent-reader.ts';
 
 const HEADER = 'InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country'.split(',');
 

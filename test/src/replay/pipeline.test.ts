@@ -12,8 +12,8 @@ import { createLog } from '../../../src/process/log.ts';
 import { runReplay } from '../../../src/replay/command.ts';
 import type { ReplaySummary } from '../../../src/replay/replay.ts';
 import { deriveFacts, expectedStock } from './complete-journey.ts';
-import { journeyFile, monthFile, SHIPPED_MONTH } from './data-folder.ts';
-import { readIndependently } from './independent-reader.ts';
+import { journeyFile, monthFile, SHIPPED_MONTH } from './given/data-folder.ts';
+import { readIndependently } from './given/independent-reader.ts';
 
 /** A sample of three months. All of them would take five minutes longer, because each month passes through the whole program twice. */
 const MONTHS = ['2010-12', '2011-04', '2011-09'];

@@ -10,9 +10,9 @@ import { runReplay } from '../../../src/replay/command.ts';
 import { httpSender } from '../../../src/replay/http-sender.ts';
 import { exitCodeOf, replay } from '../../../src/replay/replay.ts';
 import { SendError } from '../../../src/replay/send.ts';
-import { SHIPPED_MONTH } from './data-folder.ts';
-import { FakeClock } from './fake-clock.ts';
-import { MemoryServer } from './memory-server.ts';
+import { SHIPPED_MONTH } from './given/data-folder.ts';
+import { FakeClock } from './given/fake-clock.ts';
+import { MemoryServer } from './given/memory-server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-replay-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -2,7 +2,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { csv, fact, many, replayed, row } from './file/replayed.ts';
-import { MemoryServer } from './memory-server.ts';
+import { MemoryServer } from './given/memory-server.ts';
 
 const DAY_MS = 86_400_000;
 const week = { horizonMs: async () => 7 * DAY_MS };

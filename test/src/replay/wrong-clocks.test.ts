@@ -8,7 +8,7 @@ import { findClocks } from '../../../dashboards/query/clock-queries.ts';
 import { readFacts } from '../../../src/replay/read.ts';
 import { type Fact, parseFact } from '../../../streams/fact/fact.ts';
 import { hash64 } from '../../../streams/hash.ts';
-import { SHIPPED_MONTH } from './data-folder.ts';
+import { SHIPPED_MONTH } from './given/data-folder.ts';
 
 const MINUTE = 60_000_000;
 const DAY = 1_440 * MINUTE;

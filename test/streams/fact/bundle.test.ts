@@ -37,8 +37,9 @@ describe('a bundle', () => {
         const bundle = bundleIn(whole, PARTITIONS);
         const found: object[] = [];
         while (bundle?.next() === true) {
-          const { data: bytes, recordedAt, header } = bundle.message(whole, 300_000_000);
-          found.push({ ...bundle.stored, bytes: Buffer.from(bytes), recordedAt, type: header('Content-Type') });
+          const fact = bundle.message(whole, 300_000_000);
+          const { data: bytes, recordedAt } = fact;
+          found.push({ ...bundle.stored, bytes: Buffer.from(bytes), recordedAt, type: fact.header('Content-Type') });
         }
         expect(found).toEqual(
           facts.map(({ hash, acceptedAt, bytes, type }, place) => ({

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll } from 'vitest';
 import { type ReplayArgs, type ReplayIo, runReplay } from '../../../../src/replay/command.ts';
-import { MemoryServer } from '../memory-server.ts';
+import { MemoryServer } from '../given/memory-server.ts';
 
 export type Flags = Partial<Omit<ReplayArgs, 'files' | 'http'>>;
 /** `outcome` is the exit code and what became of the rows; `says` is every other line that is printed. */

@@ -5,10 +5,10 @@
  *  ID1 Copies with the same id and content have the same identity, whatever their encoding. A fact without a readable id has none.
  *  ID2 Every field is bounded and well-formed text, because any publisher may have written it.
  */
-import { decodeBody } from '../codec.ts';
-import { type Hash64, hash64 } from '../hash.ts';
-import { decodeToken, storedFact } from '../subjects.ts';
-import { parseFact } from './fact.ts';
+import { decodeBody } from '../../codec.ts';
+import { type Hash64, hash64 } from '../../hash.ts';
+import { decodeToken, storedFact } from '../../subjects.ts';
+import { parseFact } from '../fact.ts';
 
 /** The fields, with the most characters that each may have. A longer one counts as unreadable (ID2). */
 const FIELDS = { id: 128, type: 16, sku: 64, location: 64, device: 128, occurredAt: 64 } as const;

@@ -16,11 +16,11 @@
  */
 
 import { createHash } from 'node:crypto';
-import { PARKED_STREAM, REMOVED_METADATA } from '../../config/topology.ts';
-import { at } from '../assert.ts';
-import { type Broker, BrokerError, type StoredMessage } from '../broker.ts';
-import { type ReadingDeps, readUntil } from '../read/follower.ts';
-import { sourceOf } from './source.ts';
+import { PARKED_STREAM, REMOVED_METADATA } from '../../../config/topology.ts';
+import { at } from '../../assert.ts';
+import { type Broker, BrokerError, type StoredMessage } from '../../broker.ts';
+import { type ReadingDeps, readUntil } from '../../read/follower.ts';
+import { sourceOf } from '../source.ts';
 
 /** On a resubmission: the sequence of its mark in PARKED, and the mark's nonce. */
 export const MARK_HEADER = 'Holdfast-Mark';

@@ -8,16 +8,16 @@
  *  PK3 A fact that is parked for its id gets its mark (streams/fact/park-marks.ts) before its entry.
  *  PK4 An entry's headers say what the fact says of itself (identity.ts), so nobody reads the bytes of many entries to find some.
  */
-import { LIMITS } from '../../config/limits.ts';
-import { PARKED_STREAM } from '../../config/topology.ts';
-import { type Broker, BrokerError, type StoredMessage } from '../broker.ts';
-import { isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../codec.ts';
-import { bytesAt } from './bundle.ts';
+import { LIMITS } from '../../../config/limits.ts';
+import { PARKED_STREAM } from '../../../config/topology.ts';
+import { type Broker, BrokerError, type StoredMessage } from '../../broker.ts';
+import { isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../../codec.ts';
+import { bytesAt } from '../bundle.ts';
+import type { BodyType } from '../sent-body.ts';
+import { sourceOf } from '../source.ts';
 import { type FactIdentity, identityOf, identityText, readIdentity } from './identity.ts';
 import { MARK_HEADER, markConflict } from './park-marks.ts';
 import { quoted, unquoted } from './quoted.ts';
-import type { BodyType } from './sent-body.ts';
-import { sourceOf } from './source.ts';
 
 export const PARK_REASONS = ['too-old', 'id-conflict', 'unreadable', 'invalid', 'subject-mismatch'] as const;
 export type ParkReason = (typeof PARK_REASONS)[number];

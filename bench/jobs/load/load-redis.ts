@@ -1,7 +1,7 @@
 /** Redis as a peer. One Lua script takes the units if they are available and records the hold with its expiry, without a disk. */
 import { createClient } from 'redis';
-import { closedLoop, type LoadOptions, type LoadResult } from '../closed-loop.ts';
-import { freshId, skuName } from './requests.ts';
+import { closedLoop, type LoadOptions, type LoadResult } from '../../closed-loop.ts';
+import { freshId, skuName } from '../requests.ts';
 
 export interface RedisLoad extends LoadOptions {
   readonly redis: string;

@@ -1,8 +1,8 @@
 /** POST /v1/facts in memory. It stores by id, detects duplicates and conflicts, and fails when told to. */
 
-import type { SentFact } from '../../../src/replay/entry.ts';
-import type { Send, SendError } from '../../../src/replay/send.ts';
-import { parseFact } from '../../../streams/fact/fact.ts';
+import type { SentFact } from '../../../../src/replay/entry.ts';
+import type { Send, SendError } from '../../../../src/replay/send.ts';
+import { parseFact } from '../../../../streams/fact/fact.ts';
 
 export class MemoryServer {
   readonly facts = new Map<string, SentFact>();

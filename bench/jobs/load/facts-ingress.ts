@@ -1,9 +1,9 @@
 /** Facts sent to a node over HTTP or NATS requests, and a publisher that stores one message per fact. */
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { closedLoop, type LoadOptions, type LoadResult, type Outcome } from '../closed-loop.ts';
-import { type Caller, openCaller } from './http-caller.ts';
-import { freshId, skuName } from './requests.ts';
+import { closedLoop, type LoadOptions, type LoadResult, type Outcome } from '../../closed-loop.ts';
+import { type Caller, openCaller } from '../http-caller.ts';
+import { freshId, skuName } from '../requests.ts';
 
 export interface FactsLoad extends LoadOptions {
   /** HOST:PORT of the node, or the URL of NATS for requests over NATS. */

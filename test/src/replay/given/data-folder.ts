@@ -1,7 +1,7 @@
 /** Finds the folder with all the real data, which is not part of the repository. Only one month is shipped. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../../../src/process/package-root.ts';
+import { packageRoot } from '../../../../src/process/package-root.ts';
 
 /** The shipped month. */
 export const SHIPPED_MONTH = join(packageRoot(), 'config', 'demo', 'online-retail-2010-12.csv.gz');

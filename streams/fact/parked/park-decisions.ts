@@ -12,10 +12,10 @@
  *     behind which the message stands if it was stored.
  *  PD3 All that a reader needs is in subject and headers, so nobody reads bodies to know the states of many facts.
  */
-import type { Broker, StoredMessage } from '../broker.ts';
+import type { Broker, StoredMessage } from '../../broker.ts';
+import { type SentBody, typeHeaders } from '../sent-body.ts';
 import { hashOf } from './park-marks.ts';
 import { quoted, unquoted } from './quoted.ts';
-import { type SentBody, typeHeaders } from './sent-body.ts';
 
 /** Who decides, and why, as the person says it. */
 export interface Decider {

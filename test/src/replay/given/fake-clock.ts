@@ -1,5 +1,5 @@
 /** A clock that stands still until it is moved, or that leaps to the next timer whenever code waits. */
-import type { Clock } from '../../../streams/clock.ts';
+import type { Clock } from '../../../../streams/clock.ts';
 
 interface Timer {
   readonly atMs: number;

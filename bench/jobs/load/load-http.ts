@@ -1,7 +1,7 @@
 /** Load over HTTP/1.1 with keep-alive and one connection per caller. */
-import { closedLoop, type LoadOptions, type LoadResult, type Outcome } from '../closed-loop.ts';
-import { atpText, type Caller, openCaller } from './http-caller.ts';
-import { placeBody, skuName } from './requests.ts';
+import { closedLoop, type LoadOptions, type LoadResult, type Outcome } from '../../closed-loop.ts';
+import { atpText, type Caller, openCaller } from '../http-caller.ts';
+import { placeBody, skuName } from '../requests.ts';
 
 export interface HttpLoad extends LoadOptions {
   /** HOST:PORT */

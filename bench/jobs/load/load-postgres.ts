@@ -3,8 +3,8 @@
  * and one round trip, which is the fastest form. `four` uses begin, update, insert and commit.
  */
 import pg from 'pg';
-import { closedLoop, type LoadOptions, type LoadResult, type Outcome } from '../closed-loop.ts';
-import { freshId, skuName } from './requests.ts';
+import { closedLoop, type LoadOptions, type LoadResult, type Outcome } from '../../closed-loop.ts';
+import { freshId, skuName } from '../requests.ts';
 
 export interface PostgresLoad extends LoadOptions {
   readonly url: string;

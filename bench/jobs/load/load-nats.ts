@@ -1,7 +1,7 @@
 /** Load over NATS. Requests are single, like a storefront's, and share one connection. */
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { closedLoop, type LoadOptions, type LoadResult, type Outcome } from '../closed-loop.ts';
-import { placeBody, skuName } from './requests.ts';
+import { closedLoop, type LoadOptions, type LoadResult, type Outcome } from '../../closed-loop.ts';
+import { placeBody, skuName } from '../requests.ts';
 
 export interface NatsLoad extends LoadOptions {
   readonly nats: string;
