@@ -17,7 +17,15 @@ import { isUnheard, sorted } from './errors.ts';
 const ALL_KEYS_MS = 4_000;
 /** How long the server may not know a new stream or consumer yet. An election takes longer, and the caller must handle it. */
 const UNHEARD_MS = 1_000;
+/** How long a server of the cluster may lag behind the leader. */
+const BEHIND_MS = 1_000;
 const AGAIN_MS = 20;
+
+/** The keys of a bucket that one server has, and the latest sequence among their changes. */
+interface Listing {
+  readonly entries: KeyEntry[];
+  sequence: number;
+}
 
 export class NatsKeys implements Keys {
   readonly #kv: KV;
@@ -37,9 +45,23 @@ export class NatsKeys implements Keys {
     return { key, value: entry.string(), revision: entry.revision, createdMs: entry.created.getTime() };
   }
 
-  /** Uses its own consumer and deletes it at once. The consumers of `kv.history` stay for minutes, and this runs every second. */
+  /** Lists what the leader had when it was asked, or something newer. */
   async all(): Promise<KeyEntry[]> {
     const stream = `KV_${this.#bucket}`;
+    const query = { last_by_subj: `$KV.${this.#bucket}.>` };
+    for (const until = performance.now() + BEHIND_MS; ; await delay(AGAIN_MS)) {
+      const latest = await this.#heard(() => this.#jsm.streams.getMessage(stream, query));
+      if (latest === null) return [];
+      // The consumer lives on any server of the cluster, which may not have the leader's latest change yet.
+      const { entries, sequence } = await this.#read(stream);
+      if (sequence >= latest.seq) return entries;
+      if (performance.now() > until)
+        throw new BrokerError('unknown', `bucket ${this.#bucket}: a server lacks the latest change ${latest.seq}`);
+    }
+  }
+
+  /** Uses its own consumer and deletes it at once. The consumers of `kv.history` stay for minutes, and this runs every second. */
+  async #read(stream: string): Promise<Listing> {
     const info = await this.#heard(() =>
       this.#jsm.consumers.add(stream, {
         name: `h${nuid.next()}`,
@@ -52,14 +74,14 @@ export class NatsKeys implements Keys {
       }),
     );
     try {
-      return info.num_pending === 0 ? [] : await this.#heard(() => this.#fetch(info));
+      return info.num_pending === 0 ? { entries: [], sequence: 0 } : await this.#heard(() => this.#fetch(info));
     } finally {
       this.#jsm.consumers.delete(stream, info.name).catch(() => undefined);
     }
   }
 
-  async #fetch(info: ConsumerInfo): Promise<KeyEntry[]> {
-    const entries: KeyEntry[] = [];
+  async #fetch(info: ConsumerInfo): Promise<Listing> {
+    const listing: Listing = { entries: [], sequence: 0 };
     const consumer = this.#js.consumers.getConsumerFromInfo(info);
     const messages = await consumer.fetch({ max_messages: info.num_pending, expires: 2_000 });
     // If the connection breaks, a fetch may end early or never.
@@ -69,7 +91,8 @@ export class NatsKeys implements Keys {
       for await (const message of messages) {
         read += 1;
         const entry = entryOf(message, this.#bucket);
-        if (entry !== undefined) entries.push(entry);
+        if (entry !== undefined) listing.entries.push(entry);
+        listing.sequence = Math.max(listing.sequence, message.seq);
       }
     } finally {
       clearTimeout(late);
@@ -77,7 +100,7 @@ export class NatsKeys implements Keys {
     // An incomplete list must not pass for the whole bucket, because a missing node would be taken for dead.
     if (read < info.num_pending)
       throw new BrokerError('unknown', `${read} of ${info.num_pending} keys of ${this.#bucket} came`);
-    return entries;
+    return listing;
   }
 
   put(key: string, value: string, expected?: number): Promise<number> {
