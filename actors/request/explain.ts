@@ -54,6 +54,7 @@ import { inTransit, stockView, unitsOnHand } from '../stock/availability.ts';
 import { StockBook } from '../stock/book.ts';
 import { applyFact } from '../stock/evolve.ts';
 import type { StockKey } from '../stock/state.ts';
+import { detailOf } from './explain-words.ts';
 
 export interface ExplainDeps extends ReadingDeps {
   readonly baselines: Baselines;
@@ -363,28 +364,6 @@ function transfersAt(book: StockBook | undefined, sku: string, location: string)
   const known = [...(key?.sku.transfers?.values() ?? [])].filter(({ latest }) => latest.key === key);
   const corrected = (key?.rare?.corrections ?? []).map(({ transfer }) => transfer.id);
   return new Set([...known.map(({ id }) => id), ...corrected]);
-}
-
-const SHOWN = new Set(['id', 'type', 'sku', 'location', 'occurredAt']);
-
-/** The fact's fields, without those that the step already shows. */
-function detailOf(value: Readonly<Record<string, unknown>>): string {
-  const fields = Object.entries(value).filter(([name]) => !SHOWN.has(name));
-  const told = fields.slice(0, LIMITS.explainFields).map(([name, each]) => cut(`${name} ${wordsOf(each)}`));
-  if (fields.length > told.length) told.push(`and ${fields.length - told.length} more fields`);
-  return told.join(', ');
-}
-
-function wordsOf(value: unknown): string {
-  try {
-    return typeof value === 'object' ? JSON.stringify(value) : String(value);
-  } catch {
-    return '(nested too deep to be shown)';
-  }
-}
-
-function cut(text: string): string {
-  return text.length <= LIMITS.explainFieldChars ? text : `${text.slice(0, LIMITS.explainFieldChars).toWellFormed()}…`;
 }
 
 /** Approximate bytes of a step without its texts. */
