@@ -1,6 +1,6 @@
 /** Trimming beside nodes that work, die, lag or are gone. Nothing is removed that a node still has to read. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { JOURNAL_STREAM } from '../../../config/topology.ts';
+import { BUNDLE_LANES, JOURNAL_STREAM } from '../../../config/topology.ts';
 import { Auditor, names } from '../../../harness/callers/auditor.ts';
 import { askUntilDecided } from '../../../harness/callers/http-caller.ts';
 import { KeptNode } from '../../../harness/processes/kept-node.ts';
@@ -13,6 +13,8 @@ import { decodeRecord } from '../../../streams/journal/record.ts';
 let kept: KeptNode;
 afterEach(() => kept.close());
 const skus = names('T', 10);
+/** Messages of one upload in each of its streams: the SKUs fall into all lanes, and each lane gets one bundle. */
+const LANES = BUNDLE_LANES;
 
 it.each(['trim-announced', 'trim-half-done'])(
   'killed at %s leaves what every reader understands, and goes on',
@@ -33,7 +35,7 @@ it.each(['trim-announced', 'trim-half-done'])(
     await kept.node.up();
     expect(await kept.numbers(skus)).toEqual(numbers);
     expect((await kept.holdfast('trim')).code).toBe(0);
-    expect((await kept.messages()).SALES).toBe(10);
+    expect((await kept.messages()).SALES).toBe(LANES);
     expect(await kept.holdfast('verify')).toMatchObject({ code: 0, answer: { faults: [] } });
   },
   60_000,
@@ -88,7 +90,7 @@ describe('refuses and removes nothing', () => {
     kept = await KeptNode.up();
     await kept.facts('a', skus);
     expect(await kept.holdfast('trim')).toMatchObject({ code: 1, err: expect.stringMatching(/no baseline/) });
-    expect((await kept.messages()).SALES).toBe(10);
+    expect((await kept.messages()).SALES).toBe(LANES);
   });
 
   it('while an owner cannot say that it has folded what would go, and goes on when one can', async () => {
@@ -100,10 +102,10 @@ describe('refuses and removes nothing', () => {
     await expect(runTrim(kept.settings, { older: false, patienceMs: 500 })).rejects.toThrow(
       /nothing is removed: .*does not answer/,
     );
-    expect((await kept.messages()).SALES).toBe(10);
+    expect((await kept.messages()).SALES).toBe(LANES);
     kept.node.resume();
     await kept.node.serves();
-    expect((await kept.holdfast('trim')).answer.removed.SALES).toBe(10);
+    expect((await kept.holdfast('trim')).answer.removed.SALES).toBe(LANES);
     const numbers = await kept.numbers(skus);
     // A partition handed back by a clean stop has no reader that would have to answer.
     expect((await kept.holdfast('baseline')).code).toBe(0);
@@ -118,7 +120,7 @@ describe('refuses and removes nothing', () => {
     await kept.facts('a', skus);
     expect((await kept.holdfast('baseline', '--partitions', '8')).code).toBe(0);
     expect((await kept.holdfast('trim', '--partitions', '16')).err).toMatch(/of 8 partitions, the settings say 16/);
-    expect((await kept.messages()).SALES).toBe(10);
+    expect((await kept.messages()).SALES).toBe(LANES);
   });
 });
 
@@ -147,7 +149,7 @@ it('leaves JOURNAL alone where an earlier version made it unpurgeable, and says 
   expect(await kept.reserve('r', skus[0] as string, 2)).toBe(201);
   expect((await kept.holdfast('baseline')).code).toBe(0);
   const { code, answer } = await kept.holdfast('trim');
-  expect([code, answer.removed.SALES, answer.removed.JOURNAL]).toEqual([0, 10, 0]);
+  expect([code, answer.removed.SALES, answer.removed.JOURNAL]).toEqual([0, LANES, 0]);
   expect(answer.notes).toContainEqual(expect.stringMatching(/deny_purge/));
   const numbers = await kept.numbers(skus);
   await kept.node.kill();
@@ -178,7 +180,7 @@ describe('what could not be counted', () => {
     await expect.poll(parked).toBe(3);
     const numbers = await kept.numbers(skus);
     expect((await kept.holdfast('baseline')).code).toBe(0);
-    expect((await kept.holdfast('trim')).answer.removed.RECEIPTS).toBe(13);
+    expect((await kept.holdfast('trim')).answer.removed.RECEIPTS).toBe(LANES + 3);
     await kept.node.kill();
     await kept.setSnapshots();
     await kept.node.up();
@@ -201,7 +203,7 @@ describe('what could not be counted', () => {
     await kept.node.stop();
     await stored(JSON.stringify(fact(`a-r-${skus[0]}`, 77)));
     await expect(runBaseline(kept.settings, { patienceMs: 300 })).rejects.toThrow(
-      /RECEIPTS\.11 would be parked \(id-conflict\), but no node has parked it yet/,
+      /RECEIPTS\.5 would be parked \(id-conflict\), but no node has parked it yet/,
     );
     await kept.node.up();
     expect(await kept.holdfast('baseline')).toMatchObject({ code: 0, err: '' });
@@ -275,7 +277,7 @@ describe('the idempotency horizon', () => {
       code: 1,
       err: expect.stringMatching(/has forgotten what a wider/),
     });
-    expect((await kept.messages()).SALES).toBe(10);
+    expect((await kept.messages()).SALES).toBe(LANES);
     const { answer } = await kept.holdfast('baseline');
     expect(answer.baseline.horizonMs).toBe(null);
     expect((await kept.holdfast('trim')).code).toBe(0);
