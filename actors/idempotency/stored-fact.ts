@@ -7,7 +7,7 @@ import type { StoredMessage } from '../../streams/broker.ts';
 import { decodeBody } from '../../streams/codec.ts';
 import { type Fact, type ParsedFact, parseFact } from '../../streams/fact/fact.ts';
 import type { ParkMarks } from '../../streams/fact/parked/park-marks.ts';
-import { type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked/parked.ts';
+import { firstStoredBefore, type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked/parked.ts';
 import { encodeToken, hashOfToken, type StoredFact, storedBundle } from '../../streams/subjects.ts';
 import type { Rule } from './rules.ts';
 
@@ -64,7 +64,9 @@ export function readStored(
   if (isTooOld(rule, message, fact) && !isResubmitted(rule, message, place, marks, fact))
     return { ...uncounted('too-old', 'occurredAt is older than the idempotency horizon'), fact };
   const counted = fact.type === 'return' ? { ...fact, within: horizonMicros(rule) } : fact;
-  return { ok: true, fact: asOfClock(rule, message, counted), content: parsed.content, value };
+  // A person's resubmission does not make the device's clock right: it is judged by when the fact first came.
+  const recordedAt = place.again && marks.allows(message) ? firstStoredBefore(message) : message.recordedAt;
+  return { ok: true, fact: asOfClock(rule, { recordedAt }, counted), content: parsed.content, value };
 }
 
 /** The fact as of the moment at which it counts: no device's clock is believed beyond the slack after the fact was stored. */

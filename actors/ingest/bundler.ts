@@ -64,7 +64,8 @@ class Lane {
 
   store(fact: BundledFact): Promise<FactOutcome> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...fact, resolve, reject });
+      const { hash, acceptedAt, bytes, type } = fact;
+      this.#waiting.push({ hash, acceptedAt, bytes, type, resolve, reject });
       if (this.#isStoring) return;
       this.#isStoring = true;
       // The facts of one request arrive in one turn, and go into one bundle.

@@ -220,6 +220,7 @@ export class Intake {
       message: why,
       contentType: message.header('Content-Type'),
       bytes: message.data,
+      storedAt: message.recordedAt,
       // A quotation that no node has written proves nothing.
       mark: this.marks.allows(message) ? message.header(MARK_HEADER) : undefined,
     }).then(() => {

@@ -19,7 +19,7 @@ import {
   type Undecided,
 } from '../../streams/fact/parked/park-decisions.ts';
 import { quotedMark } from '../../streams/fact/parked/park-marks.ts';
-import { reasonIn } from '../../streams/fact/parked/parked.ts';
+import { firstStored, reasonIn } from '../../streams/fact/parked/parked.ts';
 import { hash64 } from '../../streams/hash.ts';
 import type { ParkedFilter } from '../ports/parked.ts';
 import type { WaitingCauses } from './causes.ts';
@@ -53,6 +53,8 @@ export class ParkedTable {
   /** When it began to wait, and when its state was decided, in microseconds. */
   readonly #since = numbers();
   readonly #decidedAt = numbers();
+  /** When it was first stored or parked, in microseconds. */
+  readonly #first = numbers();
   readonly #mark = numbers();
   readonly #decider = words();
   #facts = 0;
@@ -104,6 +106,10 @@ export class ParkedTable {
   /** Whether another fact takes, or took, the place of this one. */
   isCorrected(fact: number): boolean {
     return this.#corrected.get(fact) === 1;
+  }
+
+  firstOf(fact: number): number {
+    return this.#first.get(fact);
   }
 
   latestOf(fact: number): number {
@@ -234,7 +240,7 @@ export class ParkedTable {
     const { seq, recordedAt } = message;
     const reason = this.#texts.add(reasonIn(message));
     const known = this.#copyOf(identity);
-    const fact = known ?? this.#add(identity, recordedAt);
+    const fact = known ?? this.#add(identity, message);
     this.#seq.set(this.#entries, seq);
     this.#fact.set(this.#entries, fact);
     this.#entryReason.set(this.#entries, reason);
@@ -253,7 +259,7 @@ export class ParkedTable {
     });
   }
 
-  #add(identity: FactIdentity, recordedAt: number): number {
+  #add(identity: FactIdentity, message: StoredMessage): number {
     const fact = this.#facts;
     this.#facts += 1;
     const { id, content, device, sku, location } = identity;
@@ -274,7 +280,8 @@ export class ParkedTable {
     this.#mark.set(fact, 0);
     this.#decider.set(fact, 0);
     this.#decidedAt.set(fact, 0);
-    this.#since.set(fact, recordedAt);
+    this.#since.set(fact, message.recordedAt);
+    this.#first.set(fact, firstStored(message));
     if (content !== undefined) this.#known.put(fact);
     return fact;
   }

@@ -21,7 +21,7 @@ import {
   type Undecided,
 } from '../../streams/fact/parked/park-decisions.ts';
 import { hashOf, MARK_HEADER } from '../../streams/fact/parked/park-marks.ts';
-import { RESUBMIT_HEADER, wholeEntry } from '../../streams/fact/parked/parked.ts';
+import { FIRST_HEADER, RESUBMIT_HEADER, wholeEntry } from '../../streams/fact/parked/parked.ts';
 import { type SentBody, typeHeaders } from '../../streams/fact/sent-body.ts';
 import { readUntil } from '../../streams/read/follower.ts';
 import { againSubject, factSubject, partitionOf } from '../../streams/subjects.ts';
@@ -202,9 +202,10 @@ export class Resending {
     return ends;
   }
 
-  async #publish({ fact, sent, mark, nonce }: Marked): Promise<void> {
+  async #publish({ number, fact, sent, mark, nonce }: Marked): Promise<void> {
     const { broker, partitions, resubmitsByHeader } = this.#deps;
-    const headers = { ...typeHeaders(sent), [MARK_HEADER]: `${mark}.${nonce}` };
+    const first = String(this.#index.table.firstOf(number));
+    const headers = { ...typeHeaders(sent), [MARK_HEADER]: `${mark}.${nonce}`, [FIRST_HEADER]: first };
     const { type, sku, location } = fact;
     if (resubmitsByHeader())
       await broker.publish(factSubject(type, location, sku), sent.bytes, {

@@ -25,6 +25,10 @@ export type ParkReason = (typeof PARK_REASONS)[number];
 /** Set by version 0.1 on a fact that a person submits again. It is honoured only on messages that are judged by version 1 of the rules. */
 export const RESUBMIT_HEADER = 'Holdfast-Resubmit';
 
+/** On a resubmission that quotes a mark: when the fact was first stored or parked, in microseconds since 1970. */
+export const FIRST_HEADER = 'Holdfast-First';
+const STORED_HEADER = 'Holdfast-Stored';
+
 export interface Parking {
   /** Where the fact came from: a place in a stream (source.ts), or `http.<hash>`. */
   readonly source: string;
@@ -34,6 +38,8 @@ export interface Parking {
   /** The content type that the sender named. */
   readonly contentType: string | undefined;
   readonly bytes: Uint8Array;
+  /** When its message was stored, in microseconds since 1970; undefined if it was not. */
+  readonly storedAt?: number;
   /** The mark that the message quoted, if a person has submitted it again and it is parked once more. */
   readonly mark?: string | undefined;
 }
@@ -70,7 +76,7 @@ export async function park(broker: Broker, parking: Parking): Promise<boolean> {
 }
 
 async function store(broker: Broker, parking: Parking, size: number): Promise<void> {
-  const { source, reason, message, subject, bytes, contentType, mark } = parking;
+  const { source, reason, message, subject, bytes, contentType, storedAt, mark } = parking;
   const cut =
     size < bytes.length ? ` (only its first ${size} bytes are kept here; all ${bytes.length} are at ${source})` : '';
   // Fails as a conflict if this source is already parked (PK1).
@@ -84,6 +90,7 @@ async function store(broker: Broker, parking: Parking, size: number): Promise<vo
       'Content-Type': bodyType(bytes, contentType),
       // Of all bytes, because a part of them may say nothing (PK4).
       [IDENTITY_HEADER]: identityText(identityOf(bytes, contentType, subject)),
+      ...(storedAt === undefined ? {} : { [STORED_HEADER]: String(storedAt) }),
       ...(mark === undefined ? {} : { [MARK_HEADER]: mark }),
     },
   });
@@ -138,6 +145,21 @@ function subjectOf(message: StoredMessage): string {
 
 export function reasonIn(message: StoredMessage): string {
   return (message.header('Holdfast-Reason') ?? 'unknown').slice(0, 64);
+}
+
+/** When the fact of an entry was stored or, if it never was or an earlier version parked it, when it was parked; in microseconds since 1970. */
+export function firstStored(message: StoredMessage): number {
+  return earlier(message.header(STORED_HEADER), message.recordedAt);
+}
+
+/** When a resubmitted fact was first stored or parked. @param message one that a mark allows */
+export function firstStoredBefore(message: StoredMessage): number {
+  return earlier(message.header(FIRST_HEADER), message.recordedAt);
+}
+
+function earlier(moment: string | undefined, at: number): number {
+  const first = Number(moment ?? Number.NaN);
+  return first > 0 && first < at ? first : at;
 }
 
 /** True if a message of PARKED is an entry, as opposed to a mark. */

@@ -128,3 +128,16 @@ it('dismisses the rest from the command line, and everything is content', async 
   expect(JSON.stringify(answer)).toContain('all 6 are resubmitted or dismissed');
   expect((await get('/v1/system')).parked).toBe(0);
 }, 60_000);
+
+it('lets a resubmitted fact that is dated ahead count as of when it first came', async () => {
+  const occurredAt = new Date(Date.now() + 86_400_000).toISOString();
+  await kept.broker.publish('receipt.dc.wrong', json(receipt('ahead', { sku: 'AHEAD', occurredAt, qty: 5 })));
+  await expect.poll(async () => (await list('sku=AHEAD')).length, { timeout: 10_000 }).toBe(1);
+  const counted = { id: 'c-ahead', type: 'count', sku: 'AHEAD', location: 'dc', counted: 7 };
+  await post('/v1/facts', { ...counted, occurredAt: new Date().toISOString() });
+  const [{ seq }] = await list('sku=AHEAD');
+  expect((await post('/v1/parked/resubmit', { seqs: [seq], ...MIA })).body).toEqual({ facts: 1 });
+  await expect.poll(async () => (await get('/v1/explain/AHEAD/dc')).steps.length, { timeout: 10_000 }).toBe(2);
+  // The receipt came before the count, so the count covers it.
+  expect(await sellable('AHEAD')).toBe(7);
+});
