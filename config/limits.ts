@@ -171,7 +171,7 @@ export const LIMITS = {
   snapshotTurnMs: 4,
 } as const;
 
-/** Most bytes of a bundle of facts. Half of what the server takes leaves room for other messages, and one fact always fits. */
+/** Most bytes of a bundle of several facts. Half of what the server takes leaves room for other messages. */
 export function bundleBytes(maxPayload: number): number {
-  return Math.max(LIMITS.storedFactBytes, Math.floor(maxPayload / 2));
+  return Math.floor(maxPayload / 2);
 }

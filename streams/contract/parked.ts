@@ -78,7 +78,7 @@ const selects = (request: Partial<Record<(typeof SELECTS)[number], unknown>>) =>
   SELECTS.some((name) => request[name] !== undefined);
 
 export const parkedResubmission = z
-  .strictObject({
+  .object({
     ...selection,
     state: z
       .enum(['waiting', 'dismissed'], { error: DECIDED_RULE })
@@ -88,7 +88,7 @@ export const parkedResubmission = z
   .refine(selects, NOTHING_SELECTED)
   .meta({ id: 'ParkedResubmission' });
 export const parkedDismissal = z
-  .strictObject({
+  .object({
     ...selection,
     state: z.literal('waiting', { error: 'must be waiting: only such facts can be dismissed' }).optional(),
   })

@@ -11,7 +11,7 @@
  *     reserved than it has.)
  */
 
-import { bundleBytes } from '../../config/limits.ts';
+import { bundleBytes, LIMITS } from '../../config/limits.ts';
 import {
   BUNDLE_LANES,
   DUPLICATE_WINDOW_MS,
@@ -163,7 +163,8 @@ export function wantedStreams(options: { partitions: number; replicas: number; m
       ...FACT_STREAMS[name].map((type) => `bundle.${type}.*`),
     ],
     metadata: { ...base.metadata, [LANES_METADATA]: String(BUNDLE_LANES) },
-    max_msg_size: bundleBytes(options.maxPayload),
+    // A fact of a device always fits, so that one that is too large can be parked.
+    max_msg_size: Math.max(LIMITS.storedFactBytes, bundleBytes(options.maxPayload)),
     // `src` must have the shape of the subjects, or messages are stored untransformed. Permissions apply to the published subject.
     subject_transform: {
       src: '*.*.*',

@@ -9,6 +9,7 @@ import type { ParkedFacts, ParkedFilter, ParkedSelection } from '../../../actors
 import type { ExplainAnswer } from '../../../actors/ports/peer-operations.ts';
 import type { FactIngress, StockService } from '../../../actors/ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../../../actors/ports/refusal.ts';
+import { contentOf } from '../../../actors/reservation/content.ts';
 import type { ParkedFact, ParkedWork } from '../../../streams/contract/parked.ts';
 import type {
   AmendRequest,
@@ -67,7 +68,8 @@ export class MemoryStockService implements StockService {
 
   async place(request: ReservationRequest): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
     this.#check();
-    const content = JSON.stringify(request);
+    const { hi, lo } = contentOf(request);
+    const content = `${hi}.${lo}`;
     const known = this.#reservations.get(request.id);
     if (known !== undefined) {
       if (known.content !== content)

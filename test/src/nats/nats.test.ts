@@ -200,6 +200,8 @@ it('is a NATS micro service: PING, INFO and STATS answer', async () => {
   }>();
   expect(endpoints.map((endpoint) => endpoint.subject).sort()).toEqual([
     'atp.query',
+    'fact.submit',
+    'reservation.amend',
     'reservation.confirm',
     'reservation.place',
     'reservation.release',

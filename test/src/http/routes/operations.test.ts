@@ -171,7 +171,7 @@ describe('a method that a path does not take', () => {
     ['PUT', '/v1/facts', 'POST'],
     ['GET', '/v1/facts?x=1', 'POST'],
     ['DELETE', '/v1/atp/85123A', 'GET, HEAD'],
-    ['PATCH', '/v1/reservations/cart-77', 'GET, HEAD, DELETE'],
+    ['PATCH', '/v1/reservations/cart-77', 'GET, HEAD, PUT, DELETE'],
     ['GET', '/v1/reservations/cart-77/confirm', 'POST'],
     ['POST', '/v1/stock/a%2Fb/c', 'GET, HEAD'],
     ['OPTIONS', '/v1/reservations', 'GET, HEAD, POST'],

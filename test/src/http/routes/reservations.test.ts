@@ -23,7 +23,8 @@ it('holds with 201, and answers the same grant again with 200', async () => {
     id: 'cart-77',
     status: 'held',
     expiresAt: '2026-11-24T09:15:00.123Z',
-    lines: [{ sku: '85123A', qty: 2, location: 'store-12', version: '1.2' }],
+    etag: '1.2.0',
+    lines: [{ sku: '85123A', qty: 2, fulfilled: 0, location: 'store-12', version: '1.2' }],
   });
   const again = await place(CART);
   expect([again.statusCode, again.body]).toEqual([200, first.body]);

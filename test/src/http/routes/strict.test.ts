@@ -41,11 +41,13 @@ it.each(operations.map((operation) => [`${operation.method} ${operation.path}`, 
 
 it.each(
   operations
-    .filter(({ method, id }) => method !== 'GET' && id !== 'submitFacts' && id !== 'resubmitParked')
+    // The body of these is a fact, which may have fields of its own.
+    .filter(({ method, id }) => method !== 'GET' && id !== 'submitFacts' && id !== 'resubmitOneParked')
     .map((operation) => [`${operation.method} ${operation.path}`, operation] as const),
 )('%s refuses a property that it does not take', async (_, { method, url }) => {
   const answer = await request(method, url, { nope: 1 });
-  expect([answer.statusCode, answer.json().errors[0].field]).toEqual([422, 'nope']);
+  const fields = (answer.json().errors as { field: string }[]).map(({ field }) => field);
+  expect([answer.statusCode, fields]).toEqual([422, expect.arrayContaining(['nope'])]);
 });
 
 describe('a name that is not known', () => {
