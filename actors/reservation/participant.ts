@@ -236,6 +236,7 @@ export class Participant {
         decision,
         () => {
           settle();
+          let doubtful: unknown;
           for (const [number] of decision.parts) {
             const partition = partitions.get(number);
             if (partition === undefined) continue;
@@ -243,10 +244,13 @@ export class Participant {
               // Stored decisions are folded in the journal's order (GR2).
               foldDecision(partition, decision);
             } catch (error) {
+              doubtful = error;
               inDoubt(number, `decision on ${decision.id}`, error);
             }
           }
-          resolve();
+          // It is durable, but the book that would answer may hold half of it.
+          if (doubtful === undefined) resolve();
+          else reject(undecided(UNDECIDED.moving, doubtful));
         },
         (why, kind) => {
           settle();
