@@ -135,7 +135,8 @@ function correctionsOf(facts: readonly Fact[], sku: string, location: string): F
     .filter((fact) => isCorrected(fact) && fact.sku === sku && fact.location === location)
     .map((fact) => {
       const { transfer } = fact as Transfer;
-      return { ...fact, at: latestShipped(legsOf(facts, sku, transfer))?.at ?? fact.at };
+      const { at, own } = latestShipped(legsOf(facts, sku, transfer)) ?? fact;
+      return { ...fact, at, own };
     });
 }
 
@@ -148,7 +149,7 @@ function legsOf(facts: readonly Fact[], sku: string, transfer: string): Transfer
 function latestShipped(legs: readonly Transfer[]): Transfer | undefined {
   return legs
     .filter((leg) => leg.phase === 'shipped')
-    .sort((a, b) => a.at - b.at || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)))
+    .sort((a, b) => later(a, b) || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)))
     .at(-1);
 }
 
