@@ -16,15 +16,12 @@ export const ANOMALY_DEFAULTS = {
   /** Units promised and not there from which a shortfall is reported. One customer is enough. */
   shortfallUnits: 1,
 
-  /** |z| of a count from which its variance is reported. 1 of 16,000 counts of an unchanged location reaches it. */
+  /** |z| of a count from which its variance is reported. 1 of 16,000 counts without a loss reaches it. */
   countZ: 4,
-  /** A later count at or below this |z| ends the anomaly. */
-  countClearZ: 2,
   /** A difference of one unit is a miscount, not a loss. */
   countUnits: 2,
-  /** Weight of the prior in counts, and its variance per recorded unit. About one unit in 25 is found wrong (ECR Retail Loss). */
-  countPriorWeight: 20,
-  countPriorVariance: 0.04,
+  /** Variance of a count per recorded unit, because about one unit in 25 is found wrong (ECR Retail Loss). */
+  countVariance: 0.04,
 
   /** Time after which a sale's weight has decayed to 1/e. Four weeks let the rate follow a season in and out. */
   rateMemoryMs: 28 * DAY_MS,

@@ -68,7 +68,13 @@ export class Injections {
 
   /** Whether no cycle count may happen for a key at a time, because it would reveal an injection. */
   uncounted = (sku: string, at: number): boolean =>
-    this.labels.some((label) => label.sku === sku && at >= label.from - DAY && at <= label.until);
+    this.labels.some((label) => label.sku === sku && at >= label.from - DAY && at <= label.until) ||
+    this.#isUnreported(sku, at);
+
+  /** Whether units have left the shelf in facts that a till reports only later. A count differs from the book until then. */
+  #isUnreported(sku: string, at: number): boolean {
+    return [...this.delayed].some(([fact, until]) => fact.sku === sku && fact.at <= at && at < until);
+  }
 
   inject(kind: AnomalyKind): void {
     this.#count += 1;

@@ -4,10 +4,12 @@
  * what was stored.
  */
 
+import { varianceOf } from '../actors/stock/movements.ts';
 import { JOURNAL_STREAM } from '../config/topology.ts';
 import { decodeRecord } from '../streams/journal/record.ts';
 import { isAboutStock } from '../streams/journal/stock-decisions.ts';
 import { Random } from '../streams/random.ts';
+import { partitionOf } from '../streams/subjects.ts';
 import { Caller, placesOf, Versions } from './callers/caller.ts';
 import { Device } from './callers/device.ts';
 import { Nemesis } from './faults/nemesis.ts';
@@ -234,15 +236,25 @@ async function auditStock(world: World, caller: Caller): Promise<string[]> {
         continue;
       }
       const { sellable, held, allocated, inTransit } = outcome.value;
-      const found = { sellable, inTransit, held, allocated };
+      const found = { sellable, inTransit, held, allocated, variance: varianceIn(world, sku, location) };
       const expected = {
         sellable: ledger.sellable(sku, location),
         inTransit: ledger.inTransit(sku, location),
         ...world.witness.claimsByHomes(sku, location),
+        variance: ledger.variance(sku, location),
       };
       if (JSON.stringify(found) !== JSON.stringify(expected))
         wrong.push(`${sku} at ${location} is ${JSON.stringify(found)}, should be ${JSON.stringify(expected)}`);
     }
   }
   return wrong;
+}
+
+/** The variance of the last count in the book of the owner, which no answer shows. */
+function varianceIn(world: World, sku: string, location: string): readonly [counted: number, book: number] | undefined {
+  const number = partitionOf(sku, world.options.settings.partitions);
+  const owned = world.nodes.flatMap((node) => node.core?.engine.partitions.get(number) ?? []);
+  const key = owned.find(({ state }) => state === 'serving')?.book.findKey(sku, location);
+  const variance = key && varianceOf(key);
+  return variance && [variance.counted, variance.book];
 }

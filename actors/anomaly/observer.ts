@@ -3,7 +3,7 @@
  *
  * Invariants:
  *  AW1 The kept state begins with a version. State of an unknown version is not read, and the detectors start empty (PV3).
- *  AW2 State that follows from the book (negative stock, shortfalls, open and excess transfers, held units) is derived from it when a book
+ *  AW2 State that follows from the book (negative stock, shortfalls, variances of counts, open and excess transfers, held units) is derived from it when a book
  *      is loaded.
  *      The detectors' models and the open alarms, with their beginnings, are kept.
  *  AW3 Alarms that are functions of the book are judged when somebody looks, at most once for each key that changed since the last look.
@@ -22,7 +22,7 @@ import { type Alarm, Alarms } from './detect/alarms.ts';
 import { Arrivals } from './detect/arrivals.ts';
 import { judgeBalance } from './detect/balance.ts';
 import type { DetectorContext } from './detect/context.ts';
-import { judgeCount } from './detect/count-variance.ts';
+import { judgeVariance } from './detect/count-variance.ts';
 import { Hoarding } from './detect/hoarding.ts';
 import { KeyStates } from './detect/key-states.ts';
 import { LocationClocks } from './detect/location-clock.ts';
@@ -58,12 +58,10 @@ export class AnomalyObserver implements PartitionObserver {
   #book: StockBook | undefined;
 
   constructor(partition: number, { parameters = ANOMALY_DEFAULTS, laneTimeMs }: AnomalyWatchOptions) {
-    const { returnPriorShare, returnPriorWeight, countPriorVariance, countPriorWeight } = parameters;
+    const { returnPriorShare, returnPriorWeight } = parameters;
     const clocks = new LocationClocks({
       returns: returnPriorShare * returnPriorWeight,
       returnLines: returnPriorWeight,
-      squares: countPriorVariance * countPriorWeight,
-      counts: countPriorWeight,
     });
     this.#context = { parameters, alarms: new Alarms(partition), clocks, states: new KeyStates() };
     this.#arrivals = new Arrivals(this.#context, laneTimeMs);
@@ -133,7 +131,6 @@ export class AnomalyObserver implements PartitionObserver {
         judgeReturn(context, key, fact, recordedAt);
         break;
       case 'count':
-        judgeCount(context, key, fact, changes.counted, recordedAt);
         break;
       case 'receipt':
         this.#arrivals.judgeReceipt(key, fact, recordedAt);
@@ -146,12 +143,11 @@ export class AnomalyObserver implements PartitionObserver {
         break;
     }
     judgeStock(context, key, before.sellable > 0, fact.type === 'count');
-    // A shipment may move the moment of corrections elsewhere, so every changed key is judged.
-    for (let i = 0; i < changes.length; i++) this.#note(changes.at(i).key, fact.at, recordedAt);
+    this.#noteChanges(book, fact.at, recordedAt);
     if (changes.part !== undefined) {
       this.#hoarding.follow(changes.part);
       this.#reservations.judge(changes.part.part);
-      this.#judgeLines(changes.part.part.lines, fact.at, recordedAt);
+      this.#judgeHolds(changes.part.part.lines, fact.at, recordedAt);
     } else if (key.held > 0) this.#hoarding.judge(key, fact.at, recordedAt);
   }
 
@@ -164,25 +160,32 @@ export class AnomalyObserver implements PartitionObserver {
     this.#hoarding.follow(change);
     this.#reservations.judge(part);
     const at = decision.atMs * 1000;
-    this.#judgeLines(part.lines, at, at);
+    this.#noteChanges(book, at, at);
+    this.#judgeHolds(part.lines, at, at);
     // A grant that replaces an earlier one may have other lines, so the earlier lines are judged too.
-    if (change.lines !== part.lines) this.#judgeLines(change.lines, at, at);
+    if (change.lines !== part.lines) this.#judgeHolds(change.lines, at, at);
   }
 
-  #judgeLines(lines: readonly PartLine[], at: number, recordedAt: number): void {
-    for (const { key } of lines) {
-      this.#note(key, at, recordedAt);
-      this.#hoarding.judge(key, at, recordedAt);
+  #judgeHolds(lines: readonly PartLine[], at: number, recordedAt: number): void {
+    for (const { key } of lines) this.#hoarding.judge(key, at, recordedAt);
+  }
+
+  /** A fold may change keys that it does not name, such as those of an attempt that is undone, or of a correction that moves. */
+  #noteChanges({ changes }: StockBook, at: number, recordedAt: number): void {
+    for (let i = 0; i < changes.length; i++) {
+      const { key } = changes.at(i);
+      if (!this.#changed.has(key)) this.#changed.set(key, [at, recordedAt]);
     }
   }
 
-  #note(key: StockKey, at: number, recordedAt: number): void {
-    if (!this.#changed.has(key)) this.#changed.set(key, [at, recordedAt]);
+  #judgeChanged(): void {
+    for (const [key, [at, recordedAt]] of this.#changed) this.#judgeKey(key, at, recordedAt);
+    this.#changed.clear();
   }
 
-  #judgeChanged(): void {
-    for (const [key, [at, recordedAt]] of this.#changed) judgeBalance(this.#context, key, at, recordedAt);
-    this.#changed.clear();
+  #judgeKey(key: StockKey, at: number, recordedAt: number): void {
+    judgeBalance(this.#context, key, at, recordedAt);
+    judgeVariance(this.#context, key);
   }
 
   keep(): Uint8Array {
@@ -215,11 +218,9 @@ export class AnomalyObserver implements PartitionObserver {
       this.#context.states.moveBack(latest);
     }
     this.#reservations.load(book);
-    // Balance alarms follow from the book, so every key that may need one is judged (AW2).
-    for (const entry of book.skus.values()) {
-      for (const key of entry.keys)
-        if (key.sellable < 0 || key.held + key.allocated > 0) judgeBalance(this.#context, key, lastMoved(key), 0);
-    }
+    // These alarms follow from the book, so every key that may need one is judged (AW2).
+    for (const { keys } of book.skus.values())
+      for (const key of keys) if (mayAlarm(key)) this.#judgeKey(key, lastMoved(key), 0);
   }
 
   /** False if the kept state is of an unknown version (AW1), or cannot be read completely. */
@@ -251,6 +252,10 @@ export class AnomalyObserver implements PartitionObserver {
     this.#sources.load(part('sources'));
     this.#hoarding.load(book, part('hoarding'));
   }
+}
+
+function mayAlarm({ sellable, held, allocated, count, rare }: StockKey): boolean {
+  return sellable < 0 || held + allocated > 0 || count !== undefined || rare !== undefined;
 }
 
 /** When the key last moved, as far as the book still knows, in microseconds since 1970. */

@@ -7,10 +7,11 @@ import { present } from '../../streams/assert.ts';
 import type { FactIds } from '../idempotency/fact-ids.ts';
 import { inTransit, unitsOnHand } from '../stock/availability.ts';
 import type { StockBook } from '../stock/book.ts';
-import { compact } from '../stock/movements.ts';
+import { compact, formerOf } from '../stock/movements.ts';
 import { coordinatorEndedAtMs, endedAtMs } from '../stock/reservation.ts';
 import type {
   CoordinatorEntry,
+  CountRegister,
   PartLine,
   ReservationPart,
   SkuEntry,
@@ -68,14 +69,18 @@ function* stockDifferences(kept: StockBook, folded: StockBook): Generator<Differ
         yield { what: `${name} at ${location} is missing`, page: kept.skus.get(name)?.page };
 }
 
-/** Both keys as text. Movements are compacted as far as they are on either side. */
+/**
+ * Both keys as text. Movements are compacted as far as they are on either side. The count before the latest one is compared only if both
+ * sides know it, because an earlier version did not keep it.
+ */
 function comparable(a: StockKey, b: StockKey): [string, string] {
   const first = (key: StockKey) => key.movements[0] ?? Number.POSITIVE_INFINITY;
   const before = Math.max(first(a), first(b));
-  return [keyText(a, before), keyText(b, before)];
+  const hasFormer = [a, b].every(({ count }) => count === undefined || formerOf(count).units !== undefined);
+  return [keyText(a, before, hasFormer), keyText(b, before, hasFormer)];
 }
 
-function keyText(key: StockKey, before: number): string {
+function keyText(key: StockKey, before: number, hasFormer: boolean): string {
   const { base, movements, count, rare } = key;
   const copy = { base, movements, count, rare: rare === undefined ? undefined : { ...rare } } as StockKey;
   compact(copy, before);
@@ -88,10 +93,16 @@ function keyText(key: StockKey, before: number): string {
       .map(({ transfer, at, own, qty }) => [transfer.id, at, own, qty].join())
       .sort(),
     count: count === undefined ? 0 : [count.at, count.id, count.counted, count.own],
+    former: copy.count !== undefined && hasFormer ? formerText(copy.count) : undefined,
     base: copy.base,
     movements: copy.movements,
     moved: copy.rare?.moved ?? [],
   });
+}
+
+function formerText(count: CountRegister): unknown {
+  const { at, own, id, units } = formerOf(count);
+  return [at, own, id, units];
 }
 
 /** The transfers of a SKU on both sides as text. An earlier version kept neither the id of a shipment nor when units arrived. */

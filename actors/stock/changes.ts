@@ -13,7 +13,6 @@ import { present } from '../../streams/assert.ts';
 import { inTransit } from './availability.ts';
 import { bookAsOf } from './movements.ts';
 import {
-  type CountRegister,
   type Moment,
   NO_RARE_UNITS,
   type PartLine,
@@ -56,13 +55,6 @@ export interface PartChange {
   readonly claimed: readonly number[];
 }
 
-export interface CountFound {
-  /** The latest count before this one. */
-  readonly register: CountRegister | undefined;
-  /** Sellable units at the moment of the count, according to the book. */
-  readonly book: number;
-}
-
 /** How the fold has ended the holds of a reservation; undefined if it had none or they go on. */
 export function endOfHolds({
   part,
@@ -88,14 +80,13 @@ const NO_PART = new ReservationPart('');
 export class ChangeSet {
   /** The reservation that the fold changes; undefined if it changes none. */
   part: PartChange | undefined;
-  /** What a count found; undefined for other facts and for a new key. */
-  counted: CountFound | undefined;
+  /** Sellable units at the moment of a count, according to the book before the fold; undefined for other facts and for a new key. */
+  bookAtCount: number | undefined;
   /** The transfer that the fold changes; undefined if it changes none. */
   transfer: TransferChange | undefined;
   readonly #part: { -readonly [Field in Exclude<keyof PartChange, 'claimed'>]: PartChange[Field] } & {
     claimed: number[];
   } = { part: NO_PART, granted: false, channel: '', purpose: '', bucket: 'held', lines: [], claimed: [] };
-  readonly #counted: { -readonly [Field in keyof CountFound]: CountFound[Field] } = { register: undefined, book: 0 };
   readonly #pool: KeyChange[] = [];
   readonly #known = new Set<StockKey>();
   #length = 0;
@@ -113,7 +104,7 @@ export class ChangeSet {
   begin(): void {
     this.#length = 0;
     this.part = undefined;
-    this.counted = undefined;
+    this.bookAtCount = undefined;
     this.transfer = undefined;
     if (this.#known.size > 0) this.#known.clear();
   }
@@ -150,10 +141,7 @@ export class ChangeSet {
   }
 
   noteCount(key: StockKey, moment: Moment): void {
-    if (this.at(0).isNew) return;
-    this.#counted.register = key.count;
-    this.#counted.book = bookAsOf(key, moment);
-    this.counted = this.#counted;
+    if (!this.at(0).isNew) this.bookAtCount = bookAsOf(key, moment);
   }
 
   #has(key: StockKey): boolean {

@@ -10,12 +10,13 @@
  *  N6 Every item is on the page that it names.
  *  N7 A transfer's corrected units = the sum of its corrections at the stock keys. A key awaits exactly the transfers with units in transit
  *     to it.
+ *  N8 The count before the latest one is before it, and its units are a safe integer or unknown.
  */
 
 import type { Breach } from '../book/domain.ts';
 import { unitsInTransit } from './availability.ts';
 import type { StockBook } from './book.ts';
-import { sellableFromParts } from './movements.ts';
+import { formerOf, isLater, sellableFromParts } from './movements.ts';
 import { claimsOf } from './reservation.ts';
 import type { ReservationPart, SkuEntry, StockKey, TransferRecord } from './state.ts';
 
@@ -42,6 +43,7 @@ function auditEntry(
       breaches.push({ invariant: 'N1', what: `${where}: sellable ${key.sellable}, parts ${sum}` });
     if (!isSorted(key.movements) || !isPart(key) || !Number.isSafeInteger(key.sellable))
       breaches.push({ invariant: 'N2', what: where });
+    if (!isFormerBefore(key)) breaches.push({ invariant: 'N8', what: where });
     const claim = claims.get(key) ?? { held: 0, allocated: 0 };
     if (claim.held !== key.held || claim.allocated !== key.allocated) {
       const stands = `held ${key.held}, allocated ${key.allocated}`;
@@ -86,6 +88,12 @@ function auditPart(
     claim[part.bucket] += line.claimed;
     claims.set(line.key, claim);
   }
+}
+
+function isFormerBefore({ count }: StockKey): boolean {
+  if (count === undefined) return true;
+  const former = formerOf(count);
+  return isLater(count, former) && Number.isSafeInteger(former.units ?? 0);
 }
 
 /** Whether the moved movements are among the movements (MV4). */

@@ -14,8 +14,18 @@
  *  MV4 A correction is never compacted, because a later shipment moves its moment. So the fold does not depend on the order of facts.
  *  MV5 The movements that the clock rule moved are also kept apart, because several facts may share the moment to which they were moved.
  *     Among those, `own` decides which come after a count.
+ *  MV6 The book before the latest count = units of the former count + movements after that, up to the latest count, in any order of
+ *     arrival. A first count is measured from the empty book. Compaction adds what it removes between the two counts to the former one.
  */
-import { type Correction, type CountRegister, type Moment, rareOf, type StockKey } from './state.ts';
+import {
+  type Correction,
+  type CountRegister,
+  EMPTY_BOOK,
+  type FormerCount,
+  type Moment,
+  rareOf,
+  type StockKey,
+} from './state.ts';
 
 const BEGINNING: Moment = { at: Number.NEGATIVE_INFINITY };
 
@@ -29,17 +39,56 @@ export function move(key: StockKey, moment: Moment, delta: number): void {
   if (key.count === undefined || isAfter(moment, key.count)) key.sellable += delta;
 }
 
+/** Sets sellable as of the count's moment, if the count is the latest by (at, own, id). The latest but one is kept too. */
+export function registerCount(key: StockKey, count: CountRegister): void {
+  const { count: latest, base } = key;
+  if (latest === undefined || isLater(count, latest)) {
+    // Compacted movements are older than any count that can still arrive (MV3), so they lie between the two counts.
+    key.count = withFormer(count, latest === undefined ? EMPTY_BOOK : asFormer(latest), base);
+    key.base = 0;
+    key.sellable = sellableFromParts(key);
+    return;
+  }
+  const former = formerOf(latest);
+  // A former count that is not known may be later than this one.
+  // mutant: late-former-count
+  if (former.units !== undefined && isLater(count, former)) key.count = { ...latest, former: asFormer(count) };
+}
+
+function asFormer({ at, own, id, counted }: CountRegister): FormerCount {
+  return { at, own, id, units: counted };
+}
+
+export function formerOf({ former = EMPTY_BOOK }: CountRegister): FormerCount {
+  return former;
+}
+
+/** The count, measured from a former one to which units of compacted movements are added. */
+function withFormer(count: CountRegister, former: FormerCount, compacted: number): CountRegister {
+  const { units } = former;
+  if (former === EMPTY_BOOK && compacted === 0) return count;
+  return { ...count, former: units === undefined ? former : { ...former, units: units + compacted } };
+}
+
+export interface Variance {
+  /** When the latest count was made, in microseconds since 1970. */
+  readonly at: number;
+  readonly counted: number;
+  /** Units before the count, according to the count before it and the movements between the two. */
+  readonly book: number;
+}
+
 /**
- * Sets sellable as of the count's moment, if the count is the latest by (at, own, id).
- * @returns whether the count is the latest now
+ * The variance of the latest count (MV6). Undefined without a count, and if the count before it is not known. The first count of a book
+ * that is not above 0 opens that book, so it differs from nothing.
  */
-export function registerCount(key: StockKey, count: CountRegister): boolean {
-  if (key.count !== undefined && !isLater(count, key.count)) return false;
-  key.count = count;
-  // Compacted movements are older than any count that can still arrive (MV3), so the new count covers them.
-  key.base = 0;
-  key.sellable = sellableFromParts(key);
-  return true;
+export function varianceOf(key: StockKey): Variance | undefined {
+  if (key.count === undefined) return undefined;
+  const { at, own, counted } = key.count;
+  const former = formerOf(key.count);
+  if (former.units === undefined) return undefined;
+  const book = former.units + sumAfter(key, former) - sumAfter(key, { at, own });
+  return { at, counted, book: former.id === '' && book <= 0 ? counted : book };
 }
 
 /** Records units of a transfer that never left. The transfer's record must include the fact already. */
@@ -74,10 +123,16 @@ export function compact(key: StockKey, before: number): boolean {
   let end = 0;
   while (end < all.length && (all[end] as number) < before) end += 2;
   if (end === 0) return false;
-  const folded = sumAfter(key, key.count ?? BEGINNING);
+  const { count } = key;
+  const sums = () => [sumAfter(key, count ?? BEGINNING), count === undefined ? 0 : sumAfter(key, formerOf(count))];
+  const [after = 0, afterFormer = 0] = sums();
   key.movements = all.slice(end);
   if (key.rare !== undefined) key.rare.moved = from(key.rare.moved, before);
-  key.base += folded - sumAfter(key, key.count ?? BEGINNING);
+  const [left = 0, leftOfFormer = 0] = sums();
+  const folded = after - left;
+  key.base += folded;
+  const between = afterFormer - leftOfFormer - folded;
+  if (count !== undefined && between !== 0) key.count = withFormer(count, formerOf(count), between);
   return true;
 }
 
@@ -95,7 +150,12 @@ export function moveBack(key: StockKey, latest: number): boolean {
   if (end === all.length && (count === undefined || count.at <= latest)) return false;
   key.movements = all.slice(0, end);
   for (let i = end; i < all.length; i += 2) move(key, { at: latest, own: all[i] as number }, all[i + 1] as number);
-  if (count !== undefined && count.at > latest) key.count = { ...count, at: latest, own: count.at };
+  if (count !== undefined && count.at > latest) {
+    const { former } = count;
+    const isMoved = former !== undefined && former.at > latest;
+    key.count = { ...count, at: latest, own: count.at };
+    if (isMoved) key.count = { ...key.count, former: { ...former, at: latest, own: former.at } };
+  }
   key.sellable = sellableFromParts(key);
   return true;
 }

@@ -25,7 +25,23 @@ export interface Moment {
 export interface CountRegister extends Moment {
   readonly id: string;
   readonly counted: number;
+  /** Absent while it is the empty book, so that a key with one count pays nothing. A key with two counts pays about 120 bytes. */
+  readonly former?: FormerCount | undefined;
 }
+
+/** The latest count but one. The variance of the latest count is measured from it (MV6). */
+export interface FormerCount extends Moment {
+  readonly id: string;
+  /**
+   * Units that it found, plus the compacted movements between it and the latest count. Undefined if the key comes from a snapshot of an
+   * earlier version, which kept neither.
+   */
+  readonly units: number | undefined;
+}
+
+/** Before its first count, a book begins empty. */
+export const EMPTY_BOOK: FormerCount = { at: Number.NEGATIVE_INFINITY, id: '', units: 0 };
+export const UNKNOWN_FORMER: FormerCount = { ...EMPTY_BOOK, units: undefined };
 
 /** A fact of a transfer, as far as its record keeps it. Times are in microseconds since 1970. */
 export interface Leg extends Moment {

@@ -244,7 +244,7 @@ export class KpiObserver implements PartitionObserver {
         if (fact.phase === 'received') this.#tellArrival(at, changes, fact, atMs, counted);
         return;
       case 'count':
-        this.#tellCount(at, fact.counted, changes.counted?.book, atMs, counted);
+        this.#tellCount(at, fact.counted, changes.bookAtCount, atMs, counted);
         return;
       case 'receipt':
       case 'adjustment':

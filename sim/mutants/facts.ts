@@ -33,6 +33,14 @@ export const FACTS: readonly Mutant[] = [
     ['kill'],
     mutant('a resubmission that its node did not finish is left', put('resubmission-left', 'await Promise.resolve();')),
   ),
+  mutant(
+    'the count before the latest one is not loaded from a snapshot',
+    put(
+      'former-count-not-loaded',
+      'if (count !== 0) key.count = { at: count[0], own: count[3] ?? undefined, id: count[1], counted: count[2] };',
+    ),
+  ),
+  mutant('a late count between the two latest ones is not kept', put('late-former-count', '')),
   mutant('transfers are not loaded from a snapshot', put('transfers-not-loaded', '')),
   mutant('a changed page is not dirty', put('page-not-dirty', '')),
   rare(['kill'], mutant('a page in a snapshot may change before it is written', put('page-changes-while-awaited', ''))),

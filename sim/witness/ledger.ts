@@ -99,6 +99,18 @@ export class Ledger {
     return units;
   }
 
+  /** Units that the last count found, and those that the count before it and the movements between the two give. */
+  variance(sku: string, location: string): readonly [counted: number, book: number] | undefined {
+    const dated = (this.#byKey.get(`${sku} ${location}`) ?? []).map((each) => this.#counting(each));
+    const [last, former] = countsOf(dated).toReversed();
+    if (last === undefined) return undefined;
+    const counted = last.fact.counted ?? 0;
+    const until = dated.filter((each) => later(each, last) <= 0 && each !== last);
+    const book = sellableOf(until);
+    // The first count of a book that is not above 0 opens it.
+    return [counted, former === undefined && book <= 0 ? counted : book];
+  }
+
   known(sku: string, location: string): boolean {
     return this.#byKey.has(`${sku} ${location}`);
   }
@@ -139,10 +151,13 @@ function later(a: Dated, b: Dated): number {
   return a.atMs - b.atMs || a.ownMs - b.ownMs;
 }
 
-function sellableOf(facts: readonly Dated[]): number {
+function countsOf(facts: readonly Dated[]): Dated[] {
   const counts = facts.filter(({ fact }) => fact.type === 'count');
-  counts.sort((a, b) => later(a, b) || (a.fact.id < b.fact.id ? -1 : 1));
-  const count = counts.at(-1);
+  return counts.sort((a, b) => later(a, b) || (a.fact.id < b.fact.id ? -1 : 1));
+}
+
+function sellableOf(facts: readonly Dated[]): number {
+  const count = countsOf(facts).at(-1);
   const since = facts.filter((each) => each.fact.type !== 'count' && (count === undefined || later(each, count) > 0));
   return since.reduce((sum, { fact }) => sum + moved(fact), count?.fact.counted ?? 0);
 }

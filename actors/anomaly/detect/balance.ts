@@ -28,7 +28,7 @@ function judgeBucket(
   // Each bucket is a cause of its own. That of sellable is as it was before there were others.
   const cause = () => (bucket === 'sellable' ? causeOf(key) : `${causeOf(key)}\u0001${bucket}`);
   if (-units < parameters.negativeUnits) {
-    if (units >= 0 && alarms.any('negative_stock')) alarms.clear('negative_stock', cause());
+    if (alarms.any('negative_stock')) alarms.clear('negative_stock', cause());
     return;
   }
   const severity: Severity = -units >= parameters.negativeCriticalUnits ? 'critical' : 'warning';
@@ -48,7 +48,7 @@ function judgeShortfall({ alarms, parameters }: DetectorContext, key: StockKey, 
   // A negative book without promises is not oversold, so it is negative_stock only.
   const short = oversoldUnits(key);
   if (short < parameters.shortfallUnits) {
-    if (short === 0 && alarms.any('shortfall')) alarms.clear('shortfall', causeOf(key));
+    if (alarms.any('shortfall')) alarms.clear('shortfall', causeOf(key));
     return;
   }
   const { held, allocated, sellable } = key;

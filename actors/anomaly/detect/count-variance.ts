@@ -1,51 +1,37 @@
 /**
- * Detects count_variance: a count that differs from the book by more than counts at this location usually do.
+ * Detects count_variance: the latest count differs from the count before it and the movements between the two by more than counts usually
+ * do. It is a function of the book, so one threshold is enough, and a late fact that explains the difference ends it.
  *
  * Model: each unit on the book is wrong independently (lost, miscounted), so the variance of a difference grows with the book. The score is
- * z = difference ÷ √(s · (book + 1)), where s is the location's mean of difference² ÷ (book + 1) with a prior. DeHoratius and Raman
- * (Inventory Record Inaccuracy, Management Science 54(4), 2008) find the same growth. A difference beyond the threshold is clipped to it
- * before it enters s (Huber), so that one loss does not hide the next. A later count within the lower threshold ends the alarm.
- *
- * The first count of a key whose book is not above 0 opens that book, so there is nothing to differ from.
+ * z = difference ÷ √(countVariance · (book + 1)). DeHoratius and Raman (Inventory Record Inaccuracy, Management Science 54(4), 2008) find the
+ * same growth.
  */
-import type { Count } from '../../../streams/fact/fact.ts';
-import type { ChangeSet } from '../../stock/changes.ts';
-import { isAfter } from '../../stock/movements.ts';
+import { varianceOf } from '../../stock/movements.ts';
 import type { StockKey } from '../../stock/state.ts';
-import { causeOf, counted, type DetectorContext, rounded, whereOf } from './context.ts';
+import { causeOf, type DetectorContext, rounded, counted as spoken, whereOf } from './context.ts';
 
-/** @param found the book as the count found it; a new book, or one with a later count, is not judged */
-export function judgeCount(
-  context: DetectorContext,
-  key: StockKey,
-  count: Count,
-  found: ChangeSet['counted'],
-  recordedAt: number,
-): void {
-  if (found === undefined) return;
-  const { register, book } = found;
-  if (register === undefined ? book <= 0 : isAfter(register, count)) return;
-  const { alarms, parameters, clocks } = context;
-  const place = clocks.of(count.location);
-  const difference = count.counted - book;
-  const units = Math.max(0, book) + 1;
-  const scale = Math.sqrt((place.countSquares / place.counts) * units);
-  const z = Math.abs(difference) / scale;
-  const told = Math.min(Math.abs(difference), parameters.countZ * scale);
-  place.countSquares += (told * told) / units;
-  place.counts += 1;
-  if (z >= parameters.countZ && Math.abs(difference) >= parameters.countUnits) {
-    alarms.raise('count_variance', causeOf(key), {
-      ...whereOf(key),
-      at: count.at,
-      episode: recordedAt,
-      severity: 'warning',
-      tell: () => ({
-        says: `Counted ${count.counted} where the book had ${book}: ${counted(difference, 'unit')}, ${rounded(z)} times what counts here differ by.`,
-        figures: { counted: count.counted, book, variance: difference, z: rounded(z) },
-      }),
-    });
-  } else if (z <= parameters.countClearZ || Math.abs(difference) < parameters.countUnits) {
-    alarms.clear('count_variance', causeOf(key));
+/** Judges a key after a change. An alarm about a count whose variance is not known stays until the next count. */
+export function judgeVariance({ alarms, parameters }: DetectorContext, key: StockKey): void {
+  const variance = varianceOf(key);
+  if (variance === undefined) return;
+  const { at, counted, book } = variance;
+  const difference = counted - book;
+  const z = Math.abs(difference) / Math.sqrt(parameters.countVariance * (Math.max(0, book) + 1));
+  if (z < parameters.countZ || Math.abs(difference) < parameters.countUnits) {
+    if (alarms.any('count_variance')) alarms.clear('count_variance', causeOf(key));
+    return;
   }
+  const cause = causeOf(key);
+  // The variance of another count is another occurrence, also for a person who has resolved the one before.
+  if (alarms.get('count_variance', cause)?.episode !== at) alarms.clear('count_variance', cause);
+  alarms.raise('count_variance', cause, {
+    ...whereOf(key),
+    at,
+    episode: at,
+    severity: 'warning',
+    tell: () => ({
+      says: `Counted ${counted} where the book had ${book}: ${spoken(difference, 'unit')}, ${rounded(z)} times what counts usually differ by.`,
+      figures: { counted, book, variance: difference, z: rounded(z) },
+    }),
+  });
 }

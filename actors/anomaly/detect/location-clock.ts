@@ -17,6 +17,9 @@ const AHEAD = 300_000_000;
 /** Weight of a new day in the length of a usual day. */
 const DAILY_WEIGHT = 0.2;
 
+/** Returns and sales that a location's share of returns begins with. */
+type Prior = Pick<LocationClock, 'returns' | 'returnLines'>;
+
 export class LocationClock {
   readonly name: string;
   readonly index: number;
@@ -33,21 +36,12 @@ export class LocationClock {
   /** Returns and sales, starting at the prior. Their ratio is the location's share of returns. */
   returns: number;
   returnLines: number;
-  /** Sum of squared count differences per unit on the book, and number of counts, both starting at the prior. */
-  countSquares: number;
-  counts: number;
 
-  constructor(
-    name: string,
-    index: number,
-    prior: { returns: number; returnLines: number; squares: number; counts: number },
-  ) {
+  constructor(name: string, index: number, prior: Prior) {
     this.name = name;
     this.index = index;
     this.returns = prior.returns;
     this.returnLines = prior.returnLines;
-    this.countSquares = prior.squares;
-    this.counts = prior.counts;
   }
 
   /** Business time of today so far, at least a quarter of a usual day, because the first baskets of a morning prove nothing. */
@@ -71,16 +65,17 @@ export class LocationClock {
   }
 }
 
+/** Two more numbers follow in state of earlier versions, which are not read. */
 type Kept = readonly [string, number | null, ...number[]];
 
 export class LocationClocks {
   readonly all: LocationClock[] = [];
   readonly #byName = new Map<string, LocationClock>();
-  readonly #prior: { returns: number; returnLines: number; squares: number; counts: number };
+  readonly #prior: Prior;
   /** Least lag of any location here, used for a location that was never heard. */
   #lag = Number.POSITIVE_INFINITY;
 
-  constructor(prior: { returns: number; returnLines: number; squares: number; counts: number }) {
+  constructor(prior: Prior) {
     this.#prior = prior;
   }
 
@@ -130,8 +125,6 @@ export class LocationClocks {
         p.dailyLines,
         p.returns,
         p.returnLines,
-        p.countSquares,
-        p.counts,
       ],
     );
   }
@@ -144,17 +137,8 @@ export class LocationClocks {
       const place = this.of(name);
       place.lag = lag ?? Number.POSITIVE_INFINITY;
       this.#lag = Math.min(this.#lag, place.lag);
-      [
-        place.lines,
-        place.day,
-        place.linesAtDay,
-        place.days,
-        place.dailyLines,
-        place.returns,
-        place.returnLines,
-        place.countSquares,
-        place.counts,
-      ] = numbers as [number, number, number, number, number, number, number, number, number];
+      [place.lines, place.day, place.linesAtDay, place.days, place.dailyLines, place.returns, place.returnLines] =
+        numbers as [number, number, number, number, number, number, number];
     }
   }
 }

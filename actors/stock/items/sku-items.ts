@@ -3,8 +3,18 @@
 import { byAge } from '../../../streams/buckets.ts';
 import type { ItemForm } from '../../book/domain.ts';
 import type { StockBook } from '../book.ts';
-import { correct, isLater, sellableFromParts } from '../movements.ts';
-import { type Moment, RARE_BUCKETS, rareOf, SkuEntry, type StockKey, TransferRecord } from '../state.ts';
+import { correct, formerOf, isLater, sellableFromParts } from '../movements.ts';
+import {
+  type CountRegister,
+  EMPTY_BOOK,
+  type Moment,
+  RARE_BUCKETS,
+  rareOf,
+  SkuEntry,
+  type StockKey,
+  TransferRecord,
+  UNKNOWN_FORMER,
+} from '../state.ts';
 import { awaitAt } from '../supply/transfers.ts';
 
 type Fields = readonly unknown[];
@@ -13,13 +23,15 @@ type KeyTuple = [
   location: string,
   base: number,
   movements: number[],
-  /** `own` only if the clock rule moved it. */
-  count: 0 | [at: number, id: string, counted: number, own?: number],
+  /** `own` only if the clock rule moved it. An earlier version did not keep `former`; 0 is the empty book. */
+  count: 0 | [at: number, id: string, counted: number, own?: number | null, former?: 0 | FormerTuple],
   /** Units by FIRST, then 0, then units by LATER. An older snapshot may end before a bucket that was added later. */
   rare: 0 | (number | FormerTransit[])[],
   /** The movements that the clock rule moved. Absent if there are none. */
   moved?: number[],
 ];
+/** The count before the latest one. Without a moment it is the empty book, with compacted movements. */
+type FormerTuple = [units: number, at?: number, id?: string, own?: number];
 /** A transfer as the versions before 0.2 kept it, at each location to which facts sent it. It stands in place of the 0 of `rare`. */
 type FormerTransit = [id: string, shipped: number, arrived: number, shippedAt: number, eta: number | null];
 type TransferTuple = [
@@ -39,17 +51,35 @@ function keyTuple({ location, base, movements, count, rare }: StockKey): Fields 
     location,
     base,
     movements,
-    count === undefined ? 0 : [count.at, count.id, count.counted, ...ownOf(count)],
+    count === undefined ? 0 : countTuple(count),
     rare === undefined ? 0 : [...FIRST.map((bucket) => rare[bucket]), 0, ...LATER.map((bucket) => rare[bucket])],
     ...(rare === undefined || rare.moved.length === 0 ? [] : [rare.moved]),
   ];
+}
+
+function countTuple(count: CountRegister): KeyTuple[3] {
+  const { at, id, counted } = count;
+  const { units, ...former } = formerOf(count);
+  if (units === undefined) return [at, id, counted, ...ownOf(count)];
+  const isBeginning = former.id === '';
+  const tuple: FormerTuple = isBeginning ? [units] : [units, former.at, former.id, ...ownOf(former)];
+  return [at, id, counted, count.own ?? null, isBeginning && units === 0 ? 0 : tuple];
+}
+
+function loadCount([at, id, counted, own, former]: Exclude<KeyTuple[3], 0>): CountRegister {
+  const count = { at, own: own ?? undefined, id, counted };
+  if (former === 0) return count;
+  if (former === undefined) return { ...count, former: UNKNOWN_FORMER };
+  const [units, formerAt = EMPTY_BOOK.at, formerId = '', formerOwn] = former;
+  return { ...count, former: { at: formerAt, own: formerOwn, id: formerId, units } };
 }
 
 function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, count, rare, moved]: KeyTuple): void {
   const key = book.addKey(entry, location);
   key.base = base;
   key.movements = movements;
-  if (count !== 0) key.count = { at: count[0], own: count[3], id: count[1], counted: count[2] };
+  // mutant: former-count-not-loaded
+  if (count !== 0) key.count = loadCount(count);
   if (rare !== 0) {
     const state = rareOf(key);
     for (const [at, bucket] of FIRST.entries()) state[bucket] = rare[at] as number;

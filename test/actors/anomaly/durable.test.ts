@@ -154,6 +154,41 @@ it('leaves what a person resolved until its cause has gone and come again', asyn
   expect(anew.at > opened.at).toBe(true);
 });
 
+it('judges a count by what the book says now, in whatever order the facts came', async () => {
+  const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
+  const at = (sku: string, hours: number, fields: object) => ({ sku, occurredAt: ago(hours), ...fields });
+  for (const sku of ['jar', 'lid']) {
+    await fact(at(sku, 4, { type: 'count', counted: 40 }));
+    await fact(at(sku, 2, { type: 'count', counted: 10 }));
+  }
+  const opened = await waitFor(one.url, 'kind=count_variance&sku=jar');
+  expect(opened).toMatchObject({ location: 'shop', data: { counted: 10, book: 40, variance: -30 } });
+  const stillOpen = await waitFor(one.url, 'kind=count_variance&sku=lid');
+  expect(published.map(({ anomaly }) => anomaly)).toContainEqual(opened);
+  // A late sale explains the count of the jar. One after the count does not explain that of the lid.
+  await fact(at('jar', 3, { type: 'sale', qty: 30 }));
+  await fact(at('lid', 1, { type: 'sale', qty: 10 }));
+  const resolved = await waitFor(one.url, 'kind=count_variance&state=resolved&sku=jar');
+  expect(resolved.resolved).toEqual({ why: 'its cause is gone', at: expect.any(String) });
+  await until(
+    async () => published.some(({ anomaly }) => anomaly.id === opened.id && anomaly.state === 'resolved'),
+    30_000,
+    () => JSON.stringify(published.slice(-5)),
+  );
+  // An upload of a sale with the count that agrees with it leaves nothing open, and neither does the sale of the lid.
+  const upload = [at('cap', 3, { type: 'count', counted: 40 }), at('cap', 2, { type: 'sale', qty: 30 })];
+  upload.push(at('cap', 1, { type: 'count', counted: 10 }), at('flag', 1, { type: 'sale', qty: 1 }));
+  const facts = upload.map((each, i) => ({ id: `upload-${i}`, location: 'shop', ...each }));
+  expect(await askUntilDecided(() => one.url, 'POST', '/v1/facts', facts)).toMatchObject({ body: { accepted: 4 } });
+  await waitFor(one.url, 'kind=negative_stock&sku=flag');
+  await until(
+    async () => (await anomalies(one.url, 'kind=count_variance')).length === 1,
+    30_000,
+    () => 'another variance is open',
+  );
+  expect(await anomalies(one.url, 'kind=count_variance')).toEqual([stillOpen]);
+});
+
 it('tells of what time brings about, with no fact', async () => {
   const transfer = { type: 'transfer', sku: 'vase', transfer: 't1', from: 'dc', to: 'shop' };
   const eta = new Date(Date.now() - 86_400_000).toISOString();

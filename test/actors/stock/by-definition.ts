@@ -51,7 +51,7 @@ export function expectedOf(facts: readonly Fact[], decisions: readonly (Granted 
       .map((location) => {
         const here = facts.filter((fact) => fact.sku === sku && fact.location === location);
         return viewOf(sku, location, {
-          sellable: sellableOf([...here.filter((fact) => !isCorrected(fact)), ...correctionsOf(facts, sku, location)]),
+          sellable: sellableOf(movementsAt(facts, sku, location)),
           damaged: total(here, damagedBy),
           inspection: total(here, inspectionBy),
           held: claimed('held', sku, location),
@@ -84,10 +84,33 @@ function fulfilledOf(
   return fulfilled;
 }
 
-function sellableOf(here: readonly Fact[]): number {
+/** What the last count at each place found and what it should have found, as `sku/location counted book`. */
+export function variancesOf(facts: readonly Fact[]): string[] {
+  return ['mug', 'pan'].flatMap((sku) =>
+    placesOf(facts, []).flatMap((location) => {
+      const here = movementsAt(facts, sku, location);
+      const [last, former] = countsOf(here).toReversed();
+      if (last === undefined) return [];
+      const until = here.filter((fact) => later(fact, last) <= 0);
+      const between = until.filter((fact) => former === undefined || later(fact, former) > 0);
+      const book = (former?.counted ?? 0) + total(between, sellableBy);
+      return [`${sku}/${location} ${last.counted} ${former === undefined && book <= 0 ? last.counted : book}`];
+    }),
+  );
+}
+
+function movementsAt(facts: readonly Fact[], sku: string, location: string): Fact[] {
+  const here = facts.filter((fact) => fact.sku === sku && fact.location === location && !isCorrected(fact));
+  return [...here, ...correctionsOf(facts, sku, location)];
+}
+
+function countsOf(here: readonly Fact[]) {
   const counts = here.filter((fact) => fact.type === 'count');
-  counts.sort((a, b) => later(a, b) || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
-  const last = counts.at(-1);
+  return counts.sort((a, b) => later(a, b) || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
+}
+
+function sellableOf(here: readonly Fact[]): number {
+  const last = countsOf(here).at(-1);
   const moving = last === undefined ? here : here.filter((fact) => later(fact, last) > 0);
   return (last?.counted ?? 0) + total(moving, sellableBy);
 }

@@ -6,6 +6,7 @@ import { type StockUnits, stockUnits } from '../../../actors/stock/availability.
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
+import { varianceOf } from '../../../actors/stock/movements.ts';
 import type { ReservationPart } from '../../../actors/stock/state.ts';
 import { type Fact, parseFact } from '../../../streams/fact/fact.ts';
 import { parseInstant } from '../../../streams/instant.ts';
@@ -189,6 +190,17 @@ export function viewOf(sku: string, location: string, figures: Figures): StockUn
 export function viewsOf(book: StockBook): StockUnits[] {
   const views = [...book.skus.values()].flatMap((entry) => entry.keys.map(stockUnits));
   return views.sort((a, b) => order(`${a.sku}/${a.location}`, `${b.sku}/${b.location}`));
+}
+
+/** The variance of the last count at each place of a book, as `sku/location counted book`. */
+export function variancesIn(book: StockBook): string[] {
+  const found = [...book.skus.values()].flatMap(({ name, keys }) =>
+    keys.flatMap((key) => {
+      const variance = varianceOf(key);
+      return variance === undefined ? [] : [`${name}/${key.location} ${variance.counted} ${variance.book}`];
+    }),
+  );
+  return found.sort();
 }
 
 export function order(a: string, b: string): number {

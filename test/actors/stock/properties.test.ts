@@ -9,13 +9,13 @@ import { inboundBy, type PromiseWindow, stockUnits } from '../../../actors/stock
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
-import { bookAsOf, compact } from '../../../actors/stock/movements.ts';
+import { bookAsOf, compact, varianceOf } from '../../../actors/stock/movements.ts';
 import { endedAtMs } from '../../../actors/stock/reservation.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
 import { hash64 } from '../../../streams/hash.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
-import { expectedOf } from './by-definition.ts';
-import { granted, order, statusOfParts, step } from './given.ts';
+import { expectedOf, variancesOf } from './by-definition.ts';
+import { granted, order, statusOfParts, step, variancesIn } from './given.ts';
 
 const PLACES = ['a', 'b', 'c'];
 const RESERVATIONS = ['r0', 'r1', 'r2'];
@@ -144,6 +144,7 @@ function deepOf(book: StockBook) {
         name: `${key.sku.name}/${key.location}`,
         inbound: horizons.map((horizon) => inboundBy(key, horizon)),
         count: key.count,
+        variance: varianceOf(key),
         movements: key.movements,
         corrections: (key.rare?.corrections ?? []).map(({ transfer, at, qty }) => `${transfer.id} ${at} ${qty}`).sort(),
         moved: key.rare?.moved ?? [],
@@ -190,6 +191,7 @@ describe('facts and decisions', () => {
       fc.property(history, ({ facts, decisions, inputs, shuffled }) => {
         const [straight, mixed] = [foldedOf(inputs), foldedOf(shuffled)];
         expect(shownOf(straight)).toEqual(expectedOf(facts, decisions));
+        expect(variancesIn(straight)).toEqual(variancesOf(facts));
         expect(shownOf(mixed)).toEqual(shownOf(straight));
         expect(deepOf(mixed)).toEqual(deepOf(straight));
       }),
@@ -235,6 +237,7 @@ describe('compaction', () => {
           applyFact(cut, fact);
           expect(audit(cut)).toEqual([]);
           expect(shownOf(cut)).toEqual(shownOf(whole));
+          expect(variancesIn(cut)).toEqual(variancesIn(whole));
           checkBooksAsOf(whole, cut, raise);
         }
       }),

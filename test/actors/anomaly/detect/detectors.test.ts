@@ -2,6 +2,7 @@
  * The detectors as tables: what raises each kind, what does not, and what ends it. Every table also runs with a restart before each step.
  */
 import { describe, expect, it } from 'vitest';
+import { stands } from '../../stock/given.ts';
 import { table } from './detector-table.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, Shop } from './shop.ts';
 
@@ -60,29 +61,13 @@ describe('shortfall', () => {
     ['sold from under it', (shop) => shop.fact('sale', { qty: 5 }), true],
     ['the hold expires', (shop) => shop.step('expired', 'r1'), false],
   ]);
-});
-
-describe('count_variance', () => {
-  table('count_variance', () => new Shop(), [
-    ['a first count opens the book', (shop) => shop.fact('count', { counted: 100 }), false],
-    ['one unit less', (shop) => shop.wait(HOUR_MS).fact('count', { counted: 99 }), false],
-    ['a fifth is gone', (shop) => shop.wait(HOUR_MS).fact('count', { counted: 79 }), true],
-    ['counted again, the same', (shop) => shop.wait(HOUR_MS).fact('count', { counted: 79 }), false],
-  ]);
-  table('count_variance', stocked(400), [
-    ['what a book of 400 may differ by', (shop) => shop.fact('count', { counted: 390 }), false],
-    ['more is found than was booked', (shop) => shop.wait(HOUR_MS).fact('count', { counted: 600 }), true],
-    [
-      'a later count that is off within the upper threshold',
-      (shop) => shop.wait(HOUR_MS).fact('count', { counted: 588 }),
-      false,
-    ],
-  ]);
-  it('says nothing of a count that a later one already covers', () => {
-    const shop = stocked(100)().fact('count', { counted: 100 });
-    const occurredAt = new Date(shop.nowMs - HOUR_MS / 2).toISOString();
-    shop.fact('count', { counted: 10, occurredAt });
-    expect(shop.kinds).toEqual([]);
+  it('ends when the change of a reservation that caused it is undone', () => {
+    const line = (location: string, qty: number) => [{ location, qty, partition: 7 }];
+    const shop = stocked(10)().decide(stands('r', 1, line('shop', 2), { home: 7 }));
+    shop.decide({ ...stands('r', 2, line('kiosk', 8), { home: 7 }), kind: 'grown' });
+    expect(shop.open('shortfall')).toMatchObject([{ location: 'kiosk', figures: { short: 8 } }]);
+    shop.decide({ kind: 'undone', id: 'r', attempt: [1, 2], atMs: shop.nowMs, parts: [[7, 2]] });
+    expect(shop.open('shortfall')).toEqual([]);
   });
 });
 

@@ -24,7 +24,6 @@ const EAGER = {
   priceSalesLeast: 2,
   priceLog: 1,
   countZ: 1,
-  countClearZ: 0.5,
   lateWeight: 0.3,
   silentLearnMs: 0,
   silentTail: 0.95,

@@ -8,7 +8,7 @@ import { Partition } from '../../../../actors/partition/partition.ts';
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../../../config/anomalies.ts';
 import { CLOCK_SLACK_MS, RULES_VERSION } from '../../../../config/rules.ts';
 import type { AnomalyKind } from '../../../../streams/contract/anomaly-kinds.ts';
-import { parseFact } from '../../../../streams/fact/fact.ts';
+import { type Fact, parseFact } from '../../../../streams/fact/fact.ts';
 import type { StockDecision } from '../../../../streams/journal/stock-decisions.ts';
 
 export const MINUTE_MS = 60_000;
@@ -56,7 +56,11 @@ export class Shop {
     const parsed = parseFact({ id: `f${this.#count}`, type, sku: 'mug', location: 'shop', occurredAt, ...fields });
     if (!parsed.ok) throw new Error(parsed.message);
     const recordedAt = (this.nowMs + lateMs + 1000) * 1000;
-    foldFact(this.partition, asOfClock(RULE, { recordedAt }, parsed.fact), recordedAt);
+    return this.fold(asOfClock(RULE, { recordedAt }, parsed.fact), recordedAt);
+  }
+
+  fold(fact: Fact, recordedAt = fact.at): this {
+    foldFact(this.partition, fact, recordedAt);
     return this;
   }
 
