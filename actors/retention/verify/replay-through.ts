@@ -19,7 +19,8 @@ class ReadError extends Error {
 }
 
 export interface Replayed extends Findings {
-  readonly facts: number;
+  /** Number of messages of fact streams, each with one fact or a bundle of them. */
+  readonly messages: number;
   readonly keys: number;
   readonly reservations: number;
   /** Number of copies that end before the replay can begin. */
@@ -88,7 +89,7 @@ export async function replayThrough(
     faults,
     notes,
     outdated,
-    facts: sum(Object.entries(end.positions).map(([stream, seq]) => seq - (start?.positions[stream as 'SALES'] ?? 0))),
+    messages: sum(Object.entries(end.positions).map(([stream, seq]) => seq - (start?.positions[stream as 'SALES'] ?? 0))),
     keys: sum(books.map((book) => book.keyCount)),
     reservations: sum(books.map((book) => book.parts.size)),
   };

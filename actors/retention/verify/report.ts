@@ -28,7 +28,7 @@ export interface VerificationReport {
   readonly checked: {
     records: number;
     writers: number;
-    facts: number;
+    messages: number;
     snapshots: number;
     baselines: number;
     keys: number;

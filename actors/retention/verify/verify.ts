@@ -19,7 +19,7 @@ export async function verify(deps: VerifyDeps): Promise<VerificationReport> {
   const held = await readHeld(deps);
   const { baselines, faults } = await readBaselines(deps);
   const notes: string[] = [];
-  const checked = { records: 0, writers: 0, facts: 0, snapshots: 0, baselines: 0, keys: 0, reservations: 0 };
+  const checked = { records: 0, writers: 0, messages: 0, snapshots: 0, baselines: 0, keys: 0, reservations: 0 };
   const report = () => ({ good: faults.length === 0, faults, checked, notes });
 
   const admission = await deps.keeping.writers.read();
@@ -43,8 +43,8 @@ export async function verify(deps: VerifyDeps): Promise<VerificationReport> {
   const replayed = await replayThrough(deps, held, copies, start, admission);
   faults.push(...copies.faults, ...replayed.faults);
   notes.push(...copies.notes, ...replayed.notes);
-  const { facts, keys, reservations } = replayed;
-  Object.assign(checked, { snapshots: copies.snapshots, baselines: baselines.length, facts, keys, reservations });
+  const { messages, keys, reservations } = replayed;
+  Object.assign(checked, { snapshots: copies.snapshots, baselines: baselines.length, messages, keys, reservations });
 
   const outdated = copies.outdated + replayed.outdated;
   if (outdated > 0)

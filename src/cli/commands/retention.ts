@@ -109,7 +109,7 @@ function trimText({ baseline, removed, floors, notes }: Trimmed): string {
 
 function reportText({ good, faults, checked, notes }: VerificationReport): string {
   const lines = [
-    `Checked ${checked.records} records of ${checked.writers} writers, ${checked.facts} facts, ${checked.snapshots} snapshots, ${checked.baselines} baselines; the replay ends in ${checked.keys} stock keys and ${checked.reservations} reservations.`,
+    `Checked ${checked.records} records of ${checked.writers} writers, ${checked.messages} messages of facts, ${checked.snapshots} snapshots, ${checked.baselines} baselines; the replay ends in ${checked.keys} stock keys and ${checked.reservations} reservations.`,
     ...notes.map((note) => `Note: ${note}`),
     ...faults.map((fault) => `BAD  ${placeOf(fault)}${fault.what}`),
     good ? 'All is good.' : `${faults.length} faults.`,

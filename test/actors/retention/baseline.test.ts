@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BaselineStore, SupersededError } from '../../../actors/retention/baseline-store.ts';
 import type { Baseline } from '../../../actors/snapshot/baseline-format.ts';
-import { BASELINES_OBJECTS } from '../../../config/topology.ts';
+import { BASELINES_OBJECTS, BUNDLE_LANES } from '../../../config/topology.ts';
 import { names } from '../../../harness/callers/auditor.ts';
 import { askUntilDecided } from '../../../harness/callers/http-caller.ts';
 import { KeptNode } from '../../../harness/processes/kept-node.ts';
@@ -41,12 +41,13 @@ describe('a baseline, and the streams trimmed to it', () => {
     const { code, answer, err } = await kept.holdfast('trim');
     expect([code, err]).toEqual([0, '']);
     expect(answer).toMatchObject({
-      removed: { SALES: 80, RECEIPTS: 80 },
-      floors: { SALES: 80, RECEIPTS: 80 },
+      // Each of the two uploads is one bundle in each lane of its streams.
+      removed: { SALES: 2 * BUNDLE_LANES, RECEIPTS: 2 * BUNDLE_LANES },
+      floors: { SALES: 2 * BUNDLE_LANES, RECEIPTS: 2 * BUNDLE_LANES },
       notes: [],
     });
     const left = await kept.messages();
-    expect([left.SALES, left.RECEIPTS]).toEqual([40, 40]);
+    expect([left.SALES, left.RECEIPTS]).toEqual([BUNDLE_LANES, BUNDLE_LANES]);
     // There are two writers up to the baseline, and each keeps its last record.
     expect(stood.JOURNAL - answer.removed.JOURNAL).toBe(left.JOURNAL);
     expect(answer.removed.JOURNAL).toBe(answer.floors.JOURNAL - 2);
@@ -59,7 +60,7 @@ describe('a baseline, and the streams trimmed to it', () => {
     expect(answer).toMatchObject({
       good: true,
       faults: [],
-      checked: { baselines: 1, keys: 40, facts: 80, reservations: 30 },
+      checked: { baselines: 1, keys: 40, messages: 2 * BUNDLE_LANES, reservations: 30 },
     });
     expect(answer.checked.snapshots).toBeGreaterThanOrEqual(32);
     expect(code).toBe(0);
