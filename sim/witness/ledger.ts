@@ -38,7 +38,7 @@ export class Ledger {
   readonly conflicts: string[] = [];
   readonly #byKey = new Map<string, Dated[]>();
   /** Sales and restocked returns that name a reservation, by its id. */
-  readonly #named = new Map<string, SentFact[]>();
+  readonly #named = new Map<string, Dated[]>();
   readonly #sellable = new Map<string, number>();
   /** Facts of each transfer and SKU. */
   readonly #transfers = new Map<string, Dated[]>();
@@ -65,28 +65,26 @@ export class Ledger {
       this.#sellable.clear();
     }
     if (fact.reservation !== undefined) {
-      this.#named.set(fact.reservation, [...(this.#named.get(fact.reservation) ?? []), fact]);
+      this.#named.set(fact.reservation, [...(this.#named.get(fact.reservation) ?? []), dated]);
     }
   }
 
   /** Places of all units that sales took for a reservation, and of those that returns have opened again, each unit by itself. */
   movedFor(reservation: string, sku: string): { sold: string[]; reopened: string[] } {
-    const facts = (this.#named.get(reservation) ?? []).filter((fact) => fact.sku === sku);
-    const byTime = facts.toSorted((a, b) => Date.parse(a.occurredAt) - Date.parse(b.occurredAt));
+    const facts = (this.#named.get(reservation) ?? []).filter(({ fact }) => fact.sku === sku).sort(later);
     const units = (type: string) =>
-      byTime
-        .filter((fact) => fact.type === type)
-        .flatMap(({ location, occurredAt, qty = 0 }) =>
-          Array.from({ length: qty }, () => ({ location, at: Date.parse(occurredAt) })),
-        );
+      facts
+        .filter(({ fact }) => fact.type === type)
+        .flatMap((dated) => Array.from({ length: dated.fact.qty ?? 0 }, () => dated));
     const sold = units('sale');
     const left = [...sold];
     const reopened = units('return').filter((unit) => {
-      const sale = left.findIndex(({ at }) => at <= unit.at);
+      const sale = left.findIndex((each) => later(each, unit) <= 0);
       if (sale >= 0) left.splice(sale, 1);
       return sale >= 0;
     });
-    return { sold: sold.map(({ location }) => location), reopened: reopened.map(({ location }) => location) };
+    const places = (of: readonly Dated[]) => of.map(({ fact }) => fact.location);
+    return { sold: places(sold), reopened: places(reopened) };
   }
 
   sellable(sku: string, location: string): number {
