@@ -35,6 +35,8 @@ export interface Result {
 /** Longest time from the healing until every partition is served, in addition to one lease. */
 const SETTLE_MS = 10_000;
 const FINISH_MS = 60_000;
+/** Time for the owners that take over to end the holds whose time ran out while nobody served them. */
+const EXPIRE_MS = 2_000;
 
 export async function runSeed(seed: number, chosen?: readonly FaultName[]): Promise<Result> {
   const random = new Random(seed);
@@ -135,6 +137,7 @@ async function rest(
   nemesis.heal();
   await scheduler.run(scheduler.nowMs + 2 * options.settings.leaseTtlMs + SETTLE_MS, check, () => world.settled);
   if (!world.settled) throw new Violation('nodes that were all killed do not come up again');
+  await scheduler.run(scheduler.nowMs + EXPIRE_MS, check);
   await audit(world, callers, devices);
 }
 
