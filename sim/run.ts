@@ -157,14 +157,14 @@ async function audit(world: World, callers: readonly Caller[], devices: readonly
   if (wrong.length > 0) throw new Violation(wrong.slice(0, 5).join('; '));
 }
 
-/** Every acknowledged fact is stored. Every fact with a used id or older than the horizon is parked exactly once. */
+/** Every acknowledged fact is stored. Every fact that cannot count is parked exactly once. */
 function auditFacts(world: World, devices: readonly Device[]): string[] {
-  const { ledger, parked, tooOld } = world.witness;
+  const { ledger, parked, uncounted } = world.witness;
   const wrong: string[] = [];
   for (const device of devices) {
     for (const id of device.acknowledged.keys()) if (!ledger.facts.has(id)) wrong.push(`fact ${id} is lost`);
   }
-  const [expected, found] = [[...ledger.conflicts, ...tooOld].toSorted(), parked.toSorted()];
+  const [expected, found] = [uncounted.toSorted(), parked.toSorted()];
   if (JSON.stringify(expected) !== JSON.stringify(found))
     wrong.push(`parked are ${found.join()}, should be ${expected.join()} (I14)`);
   return wrong;

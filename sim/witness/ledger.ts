@@ -20,10 +20,12 @@ export interface SentFact {
   readonly from?: string;
   readonly to?: string;
   readonly reason?: string;
+  /** A field that no type knows. It makes the fact large. */
+  readonly note?: string;
 }
 
 /** How far a clock is believed, in milliseconds. */
-const SLACK_MS = 300_000;
+export const SLACK_MS = 300_000;
 
 interface Dated {
   readonly fact: SentFact;
@@ -34,8 +36,6 @@ interface Dated {
 
 export class Ledger {
   readonly facts = new Map<string, SentFact>();
-  /** Ids under which a different fact was stored later, one entry for each. */
-  readonly conflicts: string[] = [];
   readonly #byKey = new Map<string, Dated[]>();
   /** Sales and restocked returns that name a reservation, by its id. */
   readonly #named = new Map<string, Dated[]>();
@@ -43,13 +43,12 @@ export class Ledger {
   /** Facts of each transfer and SKU. */
   readonly #transfers = new Map<string, Dated[]>();
 
-  /** @param storedMs milliseconds since 1970 */
-  take(fact: SentFact, storedMs: number): void {
-    const known = this.facts.get(fact.id);
-    if (known !== undefined) {
-      if (JSON.stringify(known) !== JSON.stringify(fact)) this.conflicts.push(fact.id);
-      return;
-    }
+  /**
+   * @param storedMs milliseconds since 1970
+   * @returns false if a different fact has the id, so this one never counts
+   */
+  take(fact: SentFact, storedMs: number): boolean {
+    if (this.facts.has(fact.id)) return this.has(fact);
     this.facts.set(fact.id, fact);
     const key = `${fact.sku} ${fact.location}`;
     const all = this.#byKey.get(key) ?? [];
@@ -67,6 +66,12 @@ export class Ledger {
     if (fact.reservation !== undefined) {
       this.#named.set(fact.reservation, [...(this.#named.get(fact.reservation) ?? []), dated]);
     }
+    return true;
+  }
+
+  /** Whether this very fact counts. */
+  has(fact: SentFact): boolean {
+    return JSON.stringify(this.facts.get(fact.id)) === JSON.stringify(fact);
   }
 
   /** Places of all units that sales took for a reservation, and of those that returns have opened again, each unit by itself. */
