@@ -242,6 +242,8 @@ export class Witness {
 
   #reserved(decision: StockDecision): void {
     const { id } = decision;
+    // A change may also leave SKUs out.
+    const changed = this.#skusOf(id);
     if (decision.kind === 'grown' || decision.kind === 'stands') this.#stands(decision);
     else if (decision.kind === 'undone') {
       for (const [partition] of decision.parts) {
@@ -251,8 +253,8 @@ export class Witness {
         if (next !== undefined && same(next.attempt, decision.attempt)) part.next = undefined;
         else if (standing !== undefined && same(standing.attempt, decision.attempt)) part.standing = undefined;
       }
-      this.#changed(id);
     }
+    for (const sku of new Set([...changed, ...this.#skusOf(id)])) this.onChange(sku);
   }
 
   #stands(standing: Standing): void {
@@ -274,8 +276,6 @@ export class Witness {
       if (sku.startsWith('S') && this.free(sku, location) < 0)
         this.#fail(`${sku} at ${location} is promised beyond what is there: ${this.free(sku, location)} (I2)`);
     }
-    this.#changed(id);
-    for (const { sku } of standing.lines) this.onChange(sku);
   }
 
   #atHome(standing: Standing): void {
@@ -302,9 +302,10 @@ export class Witness {
     return part;
   }
 
-  #changed(id: string): void {
+  #skusOf(id: string): string[] {
     const parts = [...(this.parts.get(id)?.values() ?? [])];
-    for (const { standing } of parts) for (const { sku } of standing?.lines ?? []) this.onChange(sku);
+    const lines = parts.flatMap(({ standing, next }) => [...(standing?.lines ?? []), ...(next?.lines ?? [])]);
+    return lines.map(({ sku }) => sku);
   }
 }
 
