@@ -70,7 +70,7 @@ export class Device {
   /** Submits facts in one request, with others before them. Sometimes two copies of the request are on their way at once. */
   async #submit(facts: readonly SentFact[]): Promise<void> {
     const random = this.#requests;
-    if (random.chance(0.1)) this.#note = 'x'.repeat(30_000);
+    if (random.chance(0.15)) this.#note = 'x'.repeat(60_000);
     const before = Array.from({ length: random.pick([1, 1, 3, 12]) }, () => this.#kept(this.#next()));
     this.#note = undefined;
     const submission = new Submission([...before, ...facts], this.acknowledged, this.#world, random);
