@@ -70,8 +70,11 @@ export class Device {
   /** Submits facts in one request, with others before them. Sometimes two copies of the request are on their way at once. */
   async #submit(facts: readonly SentFact[]): Promise<void> {
     const random = this.#requests;
-    if (random.chance(0.15)) this.#note = 'x'.repeat(60_000);
-    const before = Array.from({ length: random.pick([1, 1, 3, 12]) }, () => this.#kept(this.#next()));
+    const isLarge = random.chance(0.08);
+    // Several such facts do not fit into one bundle.
+    if (isLarge) this.#note = 'x'.repeat(60_000);
+    const count = isLarge ? 12 : random.pick([1, 1, 3, 12]);
+    const before = Array.from({ length: count }, () => this.#kept(this.#next()));
     this.#note = undefined;
     const submission = new Submission([...before, ...facts], this.acknowledged, this.#world, random);
     await submission.send(this.#callers.slice(0, random.chance(0.3) ? 2 : 1));
