@@ -76,7 +76,10 @@ export class Ledger {
 
   /** Places of all units that sales took for a reservation, and of those that returns have opened again, each unit by itself. */
   movedFor(reservation: string, sku: string): { sold: string[]; reopened: string[] } {
-    const facts = (this.#named.get(reservation) ?? []).filter(({ fact }) => fact.sku === sku).sort(later);
+    // Of returns at one moment the order of arrival must not decide, so the place does, and then the quantity.
+    const facts = (this.#named.get(reservation) ?? [])
+      .filter(({ fact }) => fact.sku === sku)
+      .sort((a, b) => later(a, b) || byText(a.fact.location, b.fact.location) || (a.fact.qty ?? 0) - (b.fact.qty ?? 0));
     const units = (type: string) =>
       facts
         .filter(({ fact }) => fact.type === type)
@@ -129,6 +132,10 @@ export class Ledger {
     const shipment = latestShipment(this.#transfers.get(`${fact.transfer} ${fact.sku}`) ?? []);
     return shipment === undefined ? dated : { ...shipment, fact };
   }
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function latestShipment(legs: readonly Dated[]): Dated | undefined {
