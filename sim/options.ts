@@ -17,6 +17,8 @@ export const FAULTS = [
   'clock-jump',
   'stranger',
   'small-records',
+  'small-payload',
+  'full-stream',
 ] as const;
 export type FaultName = (typeof FAULTS)[number];
 
@@ -34,6 +36,10 @@ export interface Options {
   readonly faultEveryMs: number;
   /** Largest record that the server accepts, in bytes. It is either the product's limit or less than a busy moment produces. */
   readonly maxRecordBytes: number;
+  /** Largest message that the server accepts, in bytes. Nodes know it, and it changes while they run. */
+  readonly maxPayloadBytes: number;
+  /** Share of the facts that devices submit to nodes. They publish the others themselves. */
+  readonly submitted: number;
   /** Approximate time between two entries added to the list of rules while nodes run, in milliseconds. 0 adds none. */
   readonly rulesEveryMs: number;
   readonly faults: readonly FaultName[];
@@ -48,6 +54,8 @@ export interface Options {
 }
 
 const DAY_MS = 86_400_000;
+/** Takes the smallest bundle, and fewer facts than a busy moment produces. */
+export const SMALL_PAYLOAD_BYTES = 128 * 1024;
 
 export function draw(random: Random, chosen: readonly FaultName[] | undefined): Options {
   const skew = random.fork('skew');
@@ -64,6 +72,8 @@ export function draw(random: Random, chosen: readonly FaultName[] | undefined): 
     rulesEveryMs: random.fork('rules').pick([0, 0, 2_000, 8_000]),
     faultEveryMs: random.pick([400, 1_500, 5_000]),
     maxRecordBytes: random.fork('record bytes').pick([8 * 1024 * 1024, 900]),
+    maxPayloadBytes: random.fork('payload').pick([8 * 1024 * 1024, SMALL_PAYLOAD_BYTES]),
+    submitted: random.fork('submitted').pick([0, 0.3, 0.8]),
     faults: chosen ?? FAULTS.filter(() => random.chance(0.4)),
     oneMachine: random.chance(0.5),
     skewMs: (node) => {

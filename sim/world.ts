@@ -59,6 +59,7 @@ export class World implements Network {
     log.bucket(SKIPS_BUCKET, Number.POSITIVE_INFINITY);
     this.server = new ServerProcess(log, options.mode, this.scheduler, random.fork('server'));
     this.server.maxRecordBytes = options.maxRecordBytes;
+    this.server.maxPayloadBytes = options.maxPayloadBytes;
     this.nodes = Array.from({ length: options.nodes }, (_, i) => new SimNode(`n${i + 1}`, this));
     // Clients reconnect a moment after the server is up, and subscribe again.
     this.server.onUp.add(() => {

@@ -81,6 +81,7 @@ class Lane {
         // The next bundle need not wait for the verdicts on this one.
         this.#tell(seq, facts);
       } catch (error) {
+        // mutant: unstored-acknowledged
         for (const fact of facts) fact.reject(error);
       }
     }
@@ -93,6 +94,7 @@ class Lane {
     let [count, bytes] = [0, 0];
     for (const fact of this.#waiting) {
       bytes += bundledBytes(fact.bytes.length);
+      // mutant: bundle-unbounded
       if (count > 0 && (count === LIMITS.bundleFacts || bytes > most)) break;
       count += 1;
     }
@@ -110,6 +112,7 @@ class Lane {
     for (const [partition, those] of places) {
       this.#deps.verdicts(this.#stream, seq, those, partition).then(
         (outcomes) => {
+          // mutant: verdicts-mixed-up
           for (const [i, place] of those.entries()) present(facts[place]).resolve(present(outcomes[i]));
         },
         (error: unknown) => {

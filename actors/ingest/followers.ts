@@ -149,6 +149,7 @@ function filtersOf(stream: FactStream, partitions: Partitions): string[] {
   const filters = types.flatMap((type) => numbers.map((number) => `${type}.${number}.*.*`));
   // The owner of partition 0 also judges messages that claim to be bundles and are none.
   const lanes = partitions.has(0) ? (['*'] as const) : new Set(numbers.map((number) => number % BUNDLE_LANES));
+  // mutant: lanes-not-followed
   for (const lane of lanes) filters.push(...types.map((type) => storedBundleSubject(type as FactType, lane)));
   // The owner of partition 0 also judges subjects that name no existing partition. A subject with a literal `*` as a token is stored
   // untransformed, with three tokens. Subjects of resubmissions are stored as published, so they may claim any partition.

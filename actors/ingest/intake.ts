@@ -101,6 +101,7 @@ export class Intake {
     while (bundle.next()) {
       const partition = this.#partitions.get(bundle.partition);
       if (partition === undefined || whole.seq <= partition.positions[stream]) continue;
+      // mutant: passed-at-first-fact
       taken.add(partition);
       const message = bundle.message(whole, rule.slackMs * 1000);
       if (!this.#takeFact(stream, message, bundle.stored, rule, partition)) taken.delete(partition);
@@ -150,6 +151,7 @@ export class Intake {
     if (held === undefined) return undefined;
     if (held.positions[stream] < seq && !(await this.#pass(waiterOf(stream, seq, partition), withinMs)))
       return undefined;
+    // mutant: earlier-verdict-guessed
     const usual = seq <= held.loadedPositions[stream] ? 'unknown' : 'applied';
     return places.map((place) => this.#exceptions.get(factSource(stream, seq, place)) ?? usual);
   }

@@ -150,6 +150,7 @@ export class Participant {
     const part = this.partition(number).book.parts.get(outcome.id);
     const followed = part !== undefined && compareAttempts(part.latest, outcome.attempt) >= 0;
     if (followed && part.next === undefined && compareAttempts(part.attempt, outcome.attempt) === 0) return;
+    // mutant: late-outcome-followed
     if (followed && compareAttempts(part.latest, outcome.attempt) > 0) return;
     const lines = outcome.lines.filter((line) => line.partition === number);
     if (part === undefined && lines.length === 0) return;

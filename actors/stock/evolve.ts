@@ -11,7 +11,7 @@
 import type { Adjustment, Fact, Receipt, Return, Sale } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from './book.ts';
-import { move, registerCount } from './movements.ts';
+import { compareMoments, move, registerCount, withMoved } from './movements.ts';
 import { settle } from './reservation.ts';
 import { addPart, applyGrant, applyReservation, applyStep } from './reserve.ts';
 import { rareOf, type StockKey } from './state.ts';
@@ -88,7 +88,8 @@ function applySale(book: StockBook, key: StockKey, sale: Sale): void {
     part.sold.sort((a, b) => byText(a.sku, b.sku) || byText(a.location, b.location));
   }
   sold.qty += sale.qty;
-  sold.moments = withMoment(sold.moments, sale.at, sale.qty);
+  if (sale.own === undefined) sold.moments = withMoment(sold.moments, sale.at, sale.qty);
+  else sold.moved = withMoved(sold.moved ?? [], sale.at, sale.own, sale.qty);
   part.soldAtMs = Math.max(part.soldAtMs, Math.floor(sale.at / 1000));
   settle(book, part);
 }
@@ -128,14 +129,18 @@ function applyReturn(book: StockBook, key: StockKey, back: Return): void {
 }
 
 /** A parcel that was stopped: its reservation needs the units again. */
-function openAgain(book: StockBook, { sku, location, at, qty, within = 0 }: Return, id: string): void {
+function openAgain(book: StockBook, { sku, location, at, own, qty, within = 0 }: Return, id: string): void {
   const part = book.parts.get(id) ?? addPart(book, id);
   book.changePart(part);
-  const returned = { sku, location, at, qty, within };
+  const returned = { sku, location, at, own, qty, within };
   // Sorted, because facts come in any order (EV1).
   part.returned = [...(part.returned ?? []), returned].sort(
     (a, b) =>
-      a.at - b.at || byText(a.sku, b.sku) || byText(a.location, b.location) || a.qty - b.qty || a.within - b.within,
+      compareMoments(a, b) ||
+      byText(a.sku, b.sku) ||
+      byText(a.location, b.location) ||
+      a.qty - b.qty ||
+      a.within - b.within,
   );
   settle(book, part);
   // A hold that is open again may be over.

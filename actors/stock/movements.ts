@@ -172,8 +172,13 @@ function isSame(one: Moment, other: Moment): boolean {
 }
 
 /** Whether something happened after something else. */
-export function isAfter({ at, own = at }: Moment, than: Moment): boolean {
-  return at !== than.at ? at > than.at : own > (than.own ?? than.at);
+export function isAfter(moment: Moment, than: Moment): boolean {
+  return compareMoments(moment, than) > 0;
+}
+
+/** Positive if `a` is later than `b`. */
+export function compareMoments(a: Moment, b: Moment): number {
+  return a.at - b.at || (a.own ?? a.at) - (b.own ?? b.at);
 }
 
 /** Compares by UTF-8 bytes, which is code point order. JavaScript compares UTF-16 units instead. */
@@ -203,8 +208,8 @@ function sumAfter({ movements, rare }: StockKey, { at, own = at }: Moment): numb
   return sum;
 }
 
-/** The moved movements with one more. */
-function withMoved(all: readonly number[], at: number, own: number, delta: number): readonly number[] {
+/** The moved movements, or sales, with one more. */
+export function withMoved(all: readonly number[], at: number, own: number, delta: number): readonly number[] {
   let i = all.length;
   while (i > 0 && isAfter({ at: all[i - 3] as number, own: all[i - 2] as number }, { at, own })) i -= 3;
   if (i > 0 && all[i - 3] === at && all[i - 2] === own) return all.with(i - 1, (all[i - 1] as number) + delta);

@@ -16,7 +16,8 @@
 import { assert } from '../../streams/assert.ts';
 import type { Attempt, FactUnits } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from './book.ts';
-import type { CoordinatorEntry, PartLine, ReservationPart, Sold, StockKey } from './state.ts';
+import { compareMoments, isAfter } from './movements.ts';
+import type { CoordinatorEntry, Moment, PartLine, ReservationPart, Sold, StockKey } from './state.ts';
 
 export type ReservationStatus = 'held' | 'allocated' | 'released' | 'expired' | 'fulfilled';
 
@@ -208,12 +209,13 @@ export function factUnits({ sold = [], returned }: Pick<ReservationPart, 'sold' 
   }
   if (returned === undefined) return units;
   const sales = salesByTime(sold);
-  for (const { sku, location, at: back, qty, within } of returned) {
+  for (const back of returned) {
+    const { sku, location, qty, within } = back;
     let left = qty;
     // The oldest sale first, which leaves most for later returns.
     for (const sale of sales) {
-      if (left === 0 || sale.at > back) break;
-      if (sale.sku !== sku || back - sale.at > within) continue;
+      if (left === 0 || isAfter(sale, back)) break;
+      if (sale.sku !== sku || back.at - sale.at > within) continue;
       const units = Math.min(left, sale.qty);
       sale.qty -= units;
       left -= units;
@@ -223,14 +225,20 @@ export function factUnits({ sold = [], returned }: Pick<ReservationPart, 'sold' 
   return units;
 }
 
-function salesByTime(sold: readonly Sold[]): { readonly sku: string; readonly at: number; qty: number }[] {
-  const sales = sold.flatMap(({ sku, moments }) => {
-    const list: { sku: string; at: number; qty: number }[] = [];
+interface SaleUnits extends Moment {
+  readonly sku: string;
+  qty: number;
+}
+
+function salesByTime(sold: readonly Sold[]): SaleUnits[] {
+  const sales: SaleUnits[] = [];
+  for (const { sku, moments, moved = [] } of sold) {
     for (let i = 0; i < moments.length; i += 2)
-      list.push({ sku, at: moments[i] as number, qty: moments[i + 1] as number });
-    return list;
-  });
-  return sales.sort((a, b) => a.at - b.at);
+      sales.push({ sku, at: moments[i] as number, qty: moments[i + 1] as number });
+    for (let i = 0; i < moved.length; i += 3)
+      sales.push({ sku, at: moved[i] as number, own: moved[i + 1] as number, qty: moved[i + 2] as number });
+  }
+  return sales.sort(compareMoments);
 }
 
 /** Units of a SKU that were sold for a reservation beyond what it has of that SKU in this partition. */

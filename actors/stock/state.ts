@@ -171,6 +171,8 @@ export interface Sold {
   qty: number;
   /** The sales in order of occurredAt: [at, qty, at, qty …]. A return is judged by them. */
   moments: readonly number[];
+  /** The other sales, which the clock rule has moved to their moments: [at, own, qty …]. */
+  moved?: readonly number[] | undefined;
 }
 
 /** A return of units that were sold for a reservation. */
@@ -178,6 +180,8 @@ export interface Returned {
   readonly sku: string;
   readonly location: string;
   readonly at: number;
+  /** What its device said, if the clock rule has moved it. */
+  readonly own?: number | undefined;
   readonly qty: number;
   /** How long after a sale a return opens units again, in microseconds; infinite if the horizon is off. */
   readonly within: number;

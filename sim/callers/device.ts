@@ -1,6 +1,6 @@
 /**
- * A store device. Its clock may be days wrong. It publishes facts late, twice and out of order, and sends unacknowledged facts again. Some facts are older than the
- * horizon and are parked. A caller resubmits some of these, and the device forges other resubmissions.
+ * A store device. Its clock may be days wrong. It publishes facts late, twice and out of order, and sends unacknowledged facts again. It submits others to nodes,
+ * many in a request. Some facts are older than the horizon and are parked. A caller resubmits some of these, and the device forges other resubmissions.
  */
 
 import { sentAsJson } from '../../streams/fact/sent-body.ts';
@@ -12,6 +12,7 @@ import { Link } from '../servers/link.ts';
 import type { SentFact } from '../witness/ledger.ts';
 import type { World } from '../world.ts';
 import type { Caller } from './caller.ts';
+import { Submission } from './submission.ts';
 
 export class Device {
   readonly host: Host;
@@ -24,9 +25,11 @@ export class Device {
   readonly #broker: SimBroker;
   readonly #callers: readonly Caller[];
   readonly #old: Random;
+  readonly #requests: Random;
   /** How far its clock is off, in milliseconds. Above 0 it is ahead. */
   readonly #clockMs: number;
   #sent: SentFact[] = [];
+  #note: string | undefined;
   #count = 0;
 
   constructor(name: string, world: World, callers: readonly Caller[]) {
@@ -35,6 +38,7 @@ export class Device {
     this.#callers = callers;
     this.#random = world.random.fork(name);
     this.#old = this.#random.fork('old');
+    this.#requests = this.#random.fork('requests');
     this.#clockMs = this.#random
       .fork('clock')
       .pick([0, 0, 100_000, 7_200_000, 2 * 86_400_000, -5_000, -3 * 86_400_000]);
@@ -56,19 +60,44 @@ export class Device {
   async work(stopped: () => boolean): Promise<void> {
     while (!stopped()) {
       await new Promise<void>((resolve) => void this.#world.scheduler.after(this.#random.between(5, 250), resolve));
-      if (this.#old.chance(0.04)) await this.#late();
-      else await this.#publish(this.#next());
+      const submits = this.#requests.chance(this.#world.options.submitted);
+      if (this.#old.chance(0.04)) await this.#late(submits);
+      else if (submits) await this.#submit([]);
+      else await this.#publish(this.#kept(this.#next()));
     }
   }
 
-  /** Publishes a fact older than the horizon. */
-  async #late(): Promise<void> {
+  /** Submits facts in one request, with others before them. Sometimes two copies of the request are on their way at once. */
+  async #submit(facts: readonly SentFact[]): Promise<void> {
+    const random = this.#requests;
+    const isLarge = random.chance(0.08);
+    // Several such facts do not fit into one bundle.
+    if (isLarge) this.#note = 'x'.repeat(60_000);
+    const count = isLarge ? 12 : random.pick([1, 1, 3, 12]);
+    const before = Array.from({ length: count }, () => this.#kept(this.#next()));
+    this.#note = undefined;
+    const submission = new Submission([...before, ...facts], this.acknowledged, this.#world, random);
+    await submission.send(this.#callers.slice(0, random.chance(0.3) ? 2 : 1));
+    for (const fact of submission.counted) this.acknowledged.set(fact.id, fact);
+  }
+
+  #kept(fact: SentFact): SentFact {
+    this.#sent.push(fact);
+    return fact;
+  }
+
+  /** Sends a fact older than the horizon. */
+  async #late(submits: boolean): Promise<void> {
     const { busy, locations, settings } = this.#world.options;
     const { witness } = this.#world;
     const old = this.#old;
     const occurredAt = new Date(this.#world.nowMs - 9 * 86_400_000).toISOString();
     const [sku, location] = [old.pick(busy), old.pick(locations)];
     const fact = { ...this.#fact('receipt', sku, location, { qty: old.whole(1, 9) }), occurredAt };
+    if (submits) {
+      await this.#submit([fact]);
+      return;
+    }
     const pretends = old.chance(0.4);
     const subject = pretends
       ? againSubject('receipt', partitionOf(sku, settings.partitions), location, sku)
@@ -93,7 +122,6 @@ export class Device {
   }
 
   async #publish(fact: SentFact): Promise<void> {
-    this.#sent.push(fact);
     for (;;) {
       try {
         const bytes = Buffer.from(JSON.stringify(fact));
@@ -201,6 +229,7 @@ export class Device {
     const occurredAt = new Date(
       EPOCH_MS + Math.floor(this.#world.scheduler.nowMs) - late + this.#clockMs,
     ).toISOString();
-    return { id: `${this.#name}-${++this.#count}`, type, sku, location, occurredAt, ...more };
+    const note = this.#note === undefined ? {} : { note: this.#note };
+    return { id: `${this.#name}-${++this.#count}`, type, sku, location, occurredAt, ...more, ...note };
   }
 }

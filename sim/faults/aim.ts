@@ -13,7 +13,15 @@ import { STRANGER_SUBJECT } from '../witness/witness.ts';
 import type { World } from '../world.ts';
 
 /** The moments, and the probability that a watched one is struck. */
-const MOMENTS = { claim: 0.6, fence: 0.6, record: 0.02, lease: 0.04, snapshot: 0.15, restored: 0.3 } as const;
+const MOMENTS = {
+  claim: 0.6,
+  fence: 0.6,
+  record: 0.02,
+  lease: 0.04,
+  snapshot: 0.15,
+  restored: 0.3,
+  bundle: 0.1,
+} as const;
 type Moment = keyof typeof MOMENTS;
 
 export class Aim {
@@ -43,6 +51,7 @@ export class Aim {
     const { onPut } = server.log;
     server.log.hear((stream, message) => {
       if (stream === JOURNAL_STREAM && message.subject !== STRANGER_SUBJECT) this.#record(message);
+      else if (message.subject.startsWith('bundle.')) this.#moment('bundle');
     });
     server.log.onPut = (bucket, key, value) => {
       onPut(bucket, key, value);

@@ -2,12 +2,12 @@
 
 import type { RulesEntry } from '../../actors/idempotency/rules.ts';
 import { LIMITS } from '../../config/limits.ts';
-import { JOURNAL_STREAM, RULES_METADATA } from '../../config/topology.ts';
+import { FACT_STREAM_NAMES, JOURNAL_STREAM, PARKED_STREAM, RULES_METADATA } from '../../config/topology.ts';
 import type { StreamFacts } from '../../streams/broker.ts';
 import type { Random } from '../../streams/random.ts';
 import { forge } from '../callers/stranger.ts';
 import type { SimNode } from '../node.ts';
-import type { FaultName } from '../options.ts';
+import { type FaultName, SMALL_PAYLOAD_BYTES } from '../options.ts';
 import type { World } from '../world.ts';
 import { Aim } from './aim.ts';
 
@@ -38,6 +38,8 @@ export class Nemesis {
     server.resume();
     server.start();
     server.maxRecordBytes = this.#world.options.maxRecordBytes;
+    server.maxPayloadBytes = this.#world.options.maxPayloadBytes;
+    server.full = undefined;
     shelves.away = false;
     shelves.slowMs = 0;
     for (const node of nodes) {
@@ -138,6 +140,18 @@ export class Nemesis {
         server.maxRecordBytes = SMALL_RECORD_BYTES;
         later(random.between(100, 3_000), () => {
           server.maxRecordBytes = this.#world.options.maxRecordBytes;
+        });
+        return;
+      case 'small-payload':
+        server.maxPayloadBytes = SMALL_PAYLOAD_BYTES;
+        later(random.between(100, 3_000), () => {
+          server.maxPayloadBytes = this.#world.options.maxPayloadBytes;
+        });
+        return;
+      case 'full-stream':
+        server.full = random.pick([...FACT_STREAM_NAMES, PARKED_STREAM, JOURNAL_STREAM]);
+        later(random.between(100, 3_000), () => {
+          server.full = undefined;
         });
         return;
       case 'store-away':

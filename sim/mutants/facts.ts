@@ -69,6 +69,6 @@ export const FACTS: readonly Mutant[] = [
   ),
   mutant(
     'another fact under a used id counts',
-    put('conflicts-count', 'if (this.conflicts.has(`${stream}.${message.seq}`)) {', { head: true }),
+    put('conflicts-count', 'if (this.conflicts.has(source())) {', { head: true }),
   ),
 ];

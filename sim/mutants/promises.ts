@@ -64,7 +64,14 @@ export const PROMISES: readonly Mutant[] = [
   ),
   mutant('the home does not journal what it intends', put('attempt-not-begun', '')),
   mutant('what an attempt has claimed counts for nothing until its outcome', put('growth-claims-nothing', '')),
-  rare(['cut', 'slow-link'], mutant('an outcome that comes late undoes a later one', put('late-outcome-wins', ''))),
+  rare(
+    ['kill', 'pause', 'cut', 'slow-link'],
+    mutant(
+      'an outcome that comes late undoes a later one',
+      put('late-outcome-followed', ''),
+      put('late-outcome-wins', ''),
+    ),
+  ),
   mutant('sales change what has ended', put('end-is-not-final', 'const final = false;')),
   mutant(
     'units that stay are free for other lines too',

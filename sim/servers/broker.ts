@@ -56,11 +56,14 @@ export class Connection {
 }
 
 export class SimBroker implements Broker {
-  readonly server = { version: '2.15.1', url: 'sim', maxPayload: 8 * 1024 * 1024 };
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
     this.#connection = connection;
+  }
+
+  get server() {
+    return { version: '2.15.1', url: 'sim', maxPayload: this.#connection.server.maxPayloadBytes };
   }
 
   async publish(subject: string, data: Uint8Array, options: PublishOptions = {}): Promise<number> {

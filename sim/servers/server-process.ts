@@ -17,6 +17,10 @@ export class ServerProcess {
   generation = 1;
   /** Largest message that JOURNAL accepts, in bytes, like max_msg_size. */
   maxRecordBytes = Number.POSITIVE_INFINITY;
+  /** Largest message that it accepts, in bytes. */
+  maxPayloadBytes = Number.POSITIVE_INFINITY;
+  /** The stream that has no room, if one has none. */
+  full: string | undefined;
   #state: 'up' | 'paused' | 'down' = 'up';
   #waiting: (() => void)[] = [];
   readonly #scheduler: Scheduler;
@@ -54,8 +58,9 @@ export class ServerProcess {
   ): void {
     const store = () => this.log.store(stream, stored, data, options.headers);
     try {
-      if (stream === JOURNAL_STREAM && data.length > this.maxRecordBytes)
-        throw new BrokerError('too-large', `${data.length} bytes`);
+      const most = stream === JOURNAL_STREAM ? this.maxRecordBytes : this.maxPayloadBytes;
+      if (data.length > most) throw new BrokerError('too-large', `${data.length} bytes`);
+      if (stream === this.full) throw new BrokerError('full', `${stream} has no room`);
       this.log.expect(stream, stored, options.expectLast);
     } catch (error) {
       answer(error as Error);

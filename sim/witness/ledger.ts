@@ -20,10 +20,12 @@ export interface SentFact {
   readonly from?: string;
   readonly to?: string;
   readonly reason?: string;
+  /** A field that no type knows. It makes the fact large. */
+  readonly note?: string;
 }
 
 /** How far a clock is believed, in milliseconds. */
-const SLACK_MS = 300_000;
+export const SLACK_MS = 300_000;
 
 interface Dated {
   readonly fact: SentFact;
@@ -34,22 +36,19 @@ interface Dated {
 
 export class Ledger {
   readonly facts = new Map<string, SentFact>();
-  /** Ids under which a different fact was stored later, one entry for each. */
-  readonly conflicts: string[] = [];
   readonly #byKey = new Map<string, Dated[]>();
   /** Sales and restocked returns that name a reservation, by its id. */
-  readonly #named = new Map<string, SentFact[]>();
+  readonly #named = new Map<string, Dated[]>();
   readonly #sellable = new Map<string, number>();
   /** Facts of each transfer and SKU. */
   readonly #transfers = new Map<string, Dated[]>();
 
-  /** @param storedMs milliseconds since 1970 */
-  take(fact: SentFact, storedMs: number): void {
-    const known = this.facts.get(fact.id);
-    if (known !== undefined) {
-      if (JSON.stringify(known) !== JSON.stringify(fact)) this.conflicts.push(fact.id);
-      return;
-    }
+  /**
+   * @param storedMs milliseconds since 1970
+   * @returns false if a different fact has the id, so this one never counts
+   */
+  take(fact: SentFact, storedMs: number): boolean {
+    if (this.facts.has(fact.id)) return this.has(fact);
     this.facts.set(fact.id, fact);
     const key = `${fact.sku} ${fact.location}`;
     const all = this.#byKey.get(key) ?? [];
@@ -65,28 +64,35 @@ export class Ledger {
       this.#sellable.clear();
     }
     if (fact.reservation !== undefined) {
-      this.#named.set(fact.reservation, [...(this.#named.get(fact.reservation) ?? []), fact]);
+      this.#named.set(fact.reservation, [...(this.#named.get(fact.reservation) ?? []), dated]);
     }
+    return true;
+  }
+
+  /** Whether this very fact counts. */
+  has(fact: SentFact): boolean {
+    return JSON.stringify(this.facts.get(fact.id)) === JSON.stringify(fact);
   }
 
   /** Places of all units that sales took for a reservation, and of those that returns have opened again, each unit by itself. */
   movedFor(reservation: string, sku: string): { sold: string[]; reopened: string[] } {
-    const facts = (this.#named.get(reservation) ?? []).filter((fact) => fact.sku === sku);
-    const byTime = facts.toSorted((a, b) => Date.parse(a.occurredAt) - Date.parse(b.occurredAt));
+    // Of returns at one moment the order of arrival must not decide, so the place does, and then the quantity.
+    const facts = (this.#named.get(reservation) ?? [])
+      .filter(({ fact }) => fact.sku === sku)
+      .sort((a, b) => later(a, b) || byText(a.fact.location, b.fact.location) || (a.fact.qty ?? 0) - (b.fact.qty ?? 0));
     const units = (type: string) =>
-      byTime
-        .filter((fact) => fact.type === type)
-        .flatMap(({ location, occurredAt, qty = 0 }) =>
-          Array.from({ length: qty }, () => ({ location, at: Date.parse(occurredAt) })),
-        );
+      facts
+        .filter(({ fact }) => fact.type === type)
+        .flatMap((dated) => Array.from({ length: dated.fact.qty ?? 0 }, () => dated));
     const sold = units('sale');
     const left = [...sold];
     const reopened = units('return').filter((unit) => {
-      const sale = left.findIndex(({ at }) => at <= unit.at);
+      const sale = left.findIndex((each) => later(each, unit) <= 0);
       if (sale >= 0) left.splice(sale, 1);
       return sale >= 0;
     });
-    return { sold: sold.map(({ location }) => location), reopened: reopened.map(({ location }) => location) };
+    const places = (of: readonly Dated[]) => of.map(({ fact }) => fact.location);
+    return { sold: places(sold), reopened: places(reopened) };
   }
 
   sellable(sku: string, location: string): number {
@@ -138,6 +144,10 @@ export class Ledger {
     const shipment = latestShipment(this.#transfers.get(`${fact.transfer} ${fact.sku}`) ?? []);
     return shipment === undefined ? dated : { ...shipment, fact };
   }
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function latestShipment(legs: readonly Dated[]): Dated | undefined {

@@ -12,6 +12,7 @@
 
 import { createHash } from 'node:crypto';
 import { JOURNAL_STREAM, PARKED_STREAM } from '../../config/topology.ts';
+import { decodeBody } from '../../streams/codec.ts';
 import type { Decision } from '../../streams/journal/decision.ts';
 import { decodeRecord } from '../../streams/journal/record.ts';
 import {
@@ -23,6 +24,7 @@ import {
 import type { Message } from '../../streams/memory/log.ts';
 import { EPOCH_MS } from '../host.ts';
 import { Ledger, type SentFact } from './ledger.ts';
+import { factsIn } from './stored-facts.ts';
 
 /** The name of a writer that never owned a partition (sim/callers/stranger.ts). */
 export const STRANGER = 'stranger';
@@ -44,21 +46,8 @@ const SKEW_MS = 4_000;
 const OLD_MS = 8 * 86_400_000;
 
 /** True if the fact is so old that it counts only when a person resubmits it. */
-function isOld({ occurredAt }: SentFact, nowMs: number): boolean {
+export function isOld({ occurredAt }: SentFact, nowMs: number): boolean {
   return EPOCH_MS + nowMs - Date.parse(occurredAt) >= OLD_MS;
-}
-
-/** The facts of a message: one, or those of a bundle, whose entries of 16 bytes end in the length of a fact. */
-function factsIn({ subject, data }: Message): SentFact[] {
-  if (!subject.startsWith('bundle.')) return [JSON.parse(String(data)) as SentFact];
-  const bytes = Buffer.from(data);
-  const count = bytes.readUInt16LE(2);
-  let at = 4 + 16 * count;
-  return Array.from({ length: count }, (_, place) => {
-    const length = bytes.readUInt32LE(4 + 16 * place + 12);
-    at += length;
-    return JSON.parse(String(bytes.subarray(at - length, at))) as SentFact;
-  });
 }
 
 export class Witness {
@@ -67,11 +56,12 @@ export class Witness {
   /** How each reservation stands according to its home. */
   readonly homes = new Map<string, Standing>();
   readonly ledger = new Ledger();
-  /** Ids of facts in PARKED, and the sequence of the latest entry of each. */
+  /** Where the facts in PARKED came from: stream, sequence and place; or `http` and the id of a fact that was never stored. */
   readonly parked: string[] = [];
+  /** Sequence of the latest entry in PARKED of each id. */
   readonly parkedAt = new Map<string, number>();
-  /** Ids of facts stored past the horizon without a valid mark, one entry for each message. */
-  readonly tooOld: string[] = [];
+  /** Where facts that must be parked came from: their id has other content, they are too old, or they cannot be read. */
+  readonly uncounted: string[] = [];
   /** Hash and nonce of each mark, by the mark's sequence. */
   readonly #marks = new Map<string, string>();
   decisions = 0;
@@ -98,19 +88,21 @@ export class Witness {
     if (stream === JOURNAL_STREAM) this.#record(message);
     else if (stream === PARKED_STREAM) this.#aside(message);
     else {
-      for (const fact of factsIn(message)) {
-        if (isOld(fact, this.#nowMs()) && !this.#isMarked(message)) this.tooOld.push(fact.id);
-        else this.ledger.take(fact, message.recordedAt / 1000);
-        this.onChange(fact.sku);
+      for (const { fact, storedMs, place } of factsIn(message, this.#partitions)) {
+        const old = fact !== undefined && isOld(fact, this.#nowMs()) && !this.#isMarked(message);
+        if (fact === undefined || old || !this.ledger.take(fact, storedMs))
+          this.uncounted.push([stream, message.seq, ...place].join('.'));
+        if (fact !== undefined) this.onChange(fact.sku);
       }
     }
   }
 
-  #aside({ subject, seq, data }: Message): void {
+  #aside({ subject, seq, data, headers }: Message): void {
     const [kind, ...rest] = subject.split('.');
     if (kind === 'parked') {
-      const { id } = JSON.parse(String(data)) as SentFact;
-      this.parked.push(id);
+      const isReadable = headers['Holdfast-Reason'] !== 'unreadable';
+      const { id } = (isReadable ? decodeBody(data, headers['Content-Type']) : { id: 'unreadable' }) as SentFact;
+      this.parked.push(rest[0] === 'http' ? `http.${id}` : rest.join('.'));
       this.parkedAt.set(id, seq);
     } else if (rest[0] === 'again') this.#marks.set(String(seq), rest.slice(2).join('.'));
   }
@@ -250,6 +242,8 @@ export class Witness {
 
   #reserved(decision: StockDecision): void {
     const { id } = decision;
+    // A change may also leave SKUs out.
+    const changed = this.#skusOf(id);
     if (decision.kind === 'grown' || decision.kind === 'stands') this.#stands(decision);
     else if (decision.kind === 'undone') {
       for (const [partition] of decision.parts) {
@@ -259,8 +253,8 @@ export class Witness {
         if (next !== undefined && same(next.attempt, decision.attempt)) part.next = undefined;
         else if (standing !== undefined && same(standing.attempt, decision.attempt)) part.standing = undefined;
       }
-      this.#changed(id);
     }
+    for (const sku of new Set([...changed, ...this.#skusOf(id)])) this.onChange(sku);
   }
 
   #stands(standing: Standing): void {
@@ -282,8 +276,6 @@ export class Witness {
       if (sku.startsWith('S') && this.free(sku, location) < 0)
         this.#fail(`${sku} at ${location} is promised beyond what is there: ${this.free(sku, location)} (I2)`);
     }
-    this.#changed(id);
-    for (const { sku } of standing.lines) this.onChange(sku);
   }
 
   #atHome(standing: Standing): void {
@@ -310,9 +302,10 @@ export class Witness {
     return part;
   }
 
-  #changed(id: string): void {
+  #skusOf(id: string): string[] {
     const parts = [...(this.parts.get(id)?.values() ?? [])];
-    for (const { standing } of parts) for (const { sku } of standing?.lines ?? []) this.onChange(sku);
+    const lines = parts.flatMap(({ standing, next }) => [...(standing?.lines ?? []), ...(next?.lines ?? [])]);
+    return lines.map(({ sku }) => sku);
   }
 }
 

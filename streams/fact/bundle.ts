@@ -67,6 +67,7 @@ export function bundleIn({ subject, data }: StoredMessage, partitions: number): 
   if (view === undefined) return undefined;
   for (let place = 0; place < view.getUint16(2, true); place++) {
     const hash = view.getUint32(HEAD_BYTES + place * ENTRY_BYTES, true);
+    // mutant: foreign-lane-taken
     if ((hash % partitions) % BUNDLE_LANES !== stored.lane) return undefined;
   }
   return new Bundle(view, data, stored.type, partitions);
@@ -155,6 +156,7 @@ export class Bundle {
   message(whole: StoredMessage, slackMicros: number): StoredMessage {
     const { seq, subject, recordedAt } = whole;
     const acceptedAt = this.#view.getFloat64(this.#entry + 4, true);
+    // mutant: moment-believed
     const isKept = acceptedAt <= recordedAt && acceptedAt >= recordedAt - slackMicros;
     const type = this.#view.getUint32(this.#entry + 12, true) >= MSGPACK_BIT ? MSGPACK_TYPE : JSON_TYPE;
     return {

@@ -9,6 +9,7 @@ export interface Source {
 }
 
 export function factSource(stream: string, seq: number, place: number | undefined): string {
+  // mutant: place-not-in-source
   return place === undefined ? `${stream}.${seq}` : `${stream}.${seq}.${place}`;
 }
 

@@ -168,8 +168,8 @@ type PartTuple = [
   steps: [grantedAtMs: number, expiresAtMs: number, confirmedAtMs: number, releasedAtMs: number, expiredAtMs: number],
   terms: TermsTuple,
   next: 0 | [attempt: Attempt, terms: TermsTuple],
-  sold: 0 | [sku: string, location: string, source: 'till', moments: readonly number[]][],
-  returned: 0 | [sku: string, location: string, at: number, qty: number, within: number | null][],
+  sold: 0 | [sku: string, location: string, source: 'till', moments: readonly number[], moved?: readonly number[]][],
+  returned: 0 | [sku: string, location: string, at: number, qty: number, within: number | null, own?: number][],
 ];
 
 function termsTuple({ lines, counted }: Terms): TermsTuple {
@@ -214,10 +214,19 @@ const PART: ItemForm<StockBook> = {
       [grantedAtMs, expiresAtMs, confirmedAtMs, releasedAtMs, expiredAtMs],
       termsTuple(part),
       next === undefined ? 0 : [next.attempt, termsTuple(next)],
-      sold === undefined ? 0 : sold.map((each) => [each.sku, each.location, each.source, each.moments]),
+      // What the clock rule has not moved has no last element.
+      sold === undefined
+        ? 0
+        : sold.map(({ sku, location, source, moments, moved }) =>
+            moved === undefined ? [sku, location, source, moments] : [sku, location, source, moments, moved],
+          ),
       returned === undefined
         ? 0
-        : returned.map(({ sku, location, at, qty, within }) => [sku, location, at, qty, finite(within)]),
+        : returned.map(({ sku, location, at, own, qty, within }) =>
+            own === undefined
+              ? [sku, location, at, qty, finite(within)]
+              : [sku, location, at, qty, finite(within), own],
+          ),
     ];
     return [6, ...tuple];
   },
@@ -234,14 +243,15 @@ const PART: ItemForm<StockBook> = {
     );
     if (next !== 0) part.next = { attempt: next[0], ...termsOf(book, next[1]) };
     if (sold !== 0)
-      part.sold = sold.map(([sku, location, source, moments]) => {
-        return { sku, location, source, qty: unitsIn(moments), moments };
+      part.sold = sold.map(([sku, location, source, moments, moved]) => {
+        return { sku, location, source, qty: unitsIn(moments, 2) + unitsIn(moved ?? [], 3), moments, moved };
       });
     if (returned !== 0)
-      part.returned = returned.map(([sku, location, at, qty, within]) => {
-        return { sku, location, at, qty, within: within ?? Number.POSITIVE_INFINITY };
+      part.returned = returned.map(([sku, location, at, qty, within, own]) => {
+        return { sku, location, at, own, qty, within: within ?? Number.POSITIVE_INFINITY };
       });
-    for (const { moments } of part.sold ?? []) part.soldAtMs = Math.max(part.soldAtMs, latestMs(moments));
+    for (const { moments, moved } of part.sold ?? [])
+      part.soldAtMs = Math.max(part.soldAtMs, latestMs(moments, 2), latestMs(moved ?? [], 3));
     putPart(book, part, page);
   },
 };
@@ -250,14 +260,15 @@ function finite(micros: number): number | null {
   return micros === Number.POSITIVE_INFINITY ? null : micros;
 }
 
-function unitsIn(moments: readonly number[]): number {
+/** @param width numbers of each sale */
+function unitsIn(sales: readonly number[], width: number): number {
   let units = 0;
-  for (let i = 1; i < moments.length; i += 2) units += moments[i] as number;
+  for (let i = width - 1; i < sales.length; i += width) units += sales[i] as number;
   return units;
 }
 
-function latestMs(moments: readonly number[]): number {
-  return Math.floor((moments.at(-2) ?? 0) / 1000);
+function latestMs(sales: readonly number[], width: number): number {
+  return Math.floor((sales.at(-width) ?? 0) / 1000);
 }
 
 type HomeTuple = [

@@ -1,6 +1,7 @@
 /** The clock rule for a book that rules before version 3 have folded. */
+import { present } from '../../../streams/assert.ts';
 import type { StockBook } from '../book.ts';
-import { moveBack, sellableFromParts } from '../movements.ts';
+import { moveBack, sellableFromParts, withMoved } from '../movements.ts';
 import { settle } from '../reservation.ts';
 import type { Moment, ReservationPart, SkuEntry } from '../state.ts';
 
@@ -42,8 +43,14 @@ function movePartBack(book: StockBook, part: ReservationPart, latest: number): b
   const latestMs = Math.floor(latest / 1000);
   if (part.soldAtMs <= latestMs) return false;
   part.soldAtMs = latestMs;
-  for (const sold of part.sold ?? [])
-    sold.moments = sold.moments.map((value, i) => (i % 2 === 0 ? Math.min(value, latest) : value));
+  for (const sold of part.sold ?? []) {
+    const { moments } = sold;
+    let end = 0;
+    while (end < moments.length && present(moments[end]) <= latest) end += 2;
+    for (let i = end; i < moments.length; i += 2)
+      sold.moved = withMoved(sold.moved ?? [], latest, present(moments[i]), present(moments[i + 1]));
+    sold.moments = moments.slice(0, end);
+  }
   settle(book, part);
   return true;
 }

@@ -2,14 +2,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Books } from '../../../actors/book/books.ts';
+import type { ItemForm } from '../../../actors/book/domain.ts';
 import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
 import { maintain, reservationMemories } from '../../../actors/partition/forgetting.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
 import { planLines } from '../../../actors/reservation/plan.ts';
+import type { StockBook } from '../../../actors/stock/book.ts';
 import { STOCK } from '../../../actors/stock/domain.ts';
 import { applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
-import type { Return } from '../../../streams/fact/fact.ts';
+import { RESERVATION_ITEMS } from '../../../actors/stock/items/reservation-items.ts';
+import type { ReservationPart } from '../../../actors/stock/state.ts';
+import type { Fact, Return } from '../../../streams/fact/fact.ts';
 import type { ReservationDecision, Standing } from '../../../streams/journal/stock-decisions.ts';
 import { back, bookOf, type Input, ordersOf, receipt, sale, stands, statusOfParts, viewOf, viewsOf } from './given.ts';
 
@@ -19,6 +23,8 @@ const stopped = (at: string, qty: number, location = 'dc', within = HOUR): Retur
   ...(back(at, qty, 'restock', { location, reservation: 'r' }) as Return),
   within,
 });
+/** A fact that the clock rule has moved. @param days how far its device was ahead */
+const movedTo = (fact: Fact, days: number): Fact => ({ ...fact, own: fact.at + days * 24 * HOUR });
 const two = stands('r', 1, [{ qty: 2 }], { confirmedAtMs: 1000 });
 const partOf = (inputs: readonly Input[]) => bookOf(inputs).parts.get('r');
 const piecesOf = (inputs: readonly Input[]) =>
@@ -54,10 +60,34 @@ describe('a return that names a reservation', () => {
       [sold('10:00', 2), stopped('10:30', 1, 'shop'), sold('10:45', 1, 'shop')],
       [['dc', 2, 2, 0]],
     ],
+    [
+      'opens what its device sold before it, though both count as of one moment',
+      [movedTo(sold('10:00', 2), 7), movedTo(stopped('10:00', 1), 8)],
+      [['dc', 2, 1, 1]],
+    ],
+    [
+      'opens nothing that its device sold after it, though both count as of one moment',
+      [movedTo(sold('10:00', 2), 8), movedTo(stopped('10:00', 1), 7)],
+      [['dc', 2, 2, 0]],
+    ],
   ];
   it.each(rows)('%s', (_does, facts, pieces) => {
     for (const inOrder of ordersOf(facts)) expect(piecesOf([two, ...inOrder])).toEqual(pieces);
     for (const inOrder of ordersOf(facts)) expect(piecesOf([...inOrder, two])).toEqual(pieces);
+  });
+
+  it('is judged by the same moments after a snapshot', () => {
+    const facts = [movedTo(sold('10:00', 2), 8), movedTo(stopped('10:00', 1), 7), sold('09:00', 1)];
+    const part = partOf([two, ...facts]) as ReservationPart;
+    const form = RESERVATION_ITEMS.find(
+      ({ kind, codes }) => kind === 'part' && codes.includes(6),
+    ) as ItemForm<StockBook>;
+    const loaded = bookOf([]);
+    const [, ...fields] = form.encode(part) as unknown[];
+    form.load(loaded, fields, 0);
+    const found = loaded.parts.get('r') as ReservationPart;
+    expect([found.sold, found.returned, found.soldAtMs]).toEqual([part.sold, part.returned, part.soldAtMs]);
+    expect(form.encode(found)).toEqual(form.encode(part));
   });
 
   it('changes nothing in a reservation that has ended, even if everything was fulfilled', () => {
