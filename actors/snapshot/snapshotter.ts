@@ -21,9 +21,9 @@ import type { SnapshotKey } from './seal.ts';
 
 /**
  * An unchanged partition is snapshotted too when its last snapshot is more than this many messages old. Otherwise that snapshot would hold
- * back every start, because a start reads from the oldest one.
+ * back every start, because a start reads from the oldest one. A message may be a bundle of hundreds of facts.
  */
-const MESSAGES_BEHIND = 10_000;
+const MESSAGES_BEHIND = 1_000;
 
 /** Stores snapshots, which are copies and never the truth. */
 export interface SnapshotStore {

@@ -67,10 +67,14 @@ it('keeps the replay at a start short: the snapshot of a partition where nothing
   const client = createClient({ url: servers.redis.url }).withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
   await client.connect();
   try {
-    for (let batch = 0; batch < 16; batch++) {
-      const facts = Array.from({ length: 1000 }, (_, i) => receipt(`f${batch}-${i}`, 'A', 1));
-      expect((await askUntilDecided(url, 'POST', '/v1/facts', facts)).body.rejected).toEqual([]);
+    const device = await NatsBroker.connect(servers.nats.url, 'device');
+    for (let batch = 0; batch < 8; batch++) {
+      const facts = Array.from({ length: 200 }, (_, i) =>
+        Buffer.from(JSON.stringify(receipt(`f${batch}-${i}`, 'A', 1))),
+      );
+      await Promise.all(facts.map((fact) => device.publish('receipt.x.A', fact)));
     }
+    await device.close();
     const oldest = async () => {
       const positions = [];
       for (let number = 0; number < 32; number++) {
@@ -79,7 +83,7 @@ it('keeps the replay at a start short: the snapshot of a partition where nothing
       }
       return Math.min(...positions);
     };
-    await expect.poll(oldest, { timeout: 10_000 }).toBeGreaterThan(5_000);
+    await expect.poll(oldest, { timeout: 10_000 }).toBeGreaterThan(500);
   } finally {
     client.destroy();
   }
