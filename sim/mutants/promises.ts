@@ -85,7 +85,7 @@ export const PROMISES: readonly Mutant[] = [
   ),
   mutant('other content under an id gets the grant of the first', put('conflicting-request-granted', '')),
   mutant('a released line is still claimed', put('released-still-claimed', '')),
-  mutant('the last count to arrive holds', put('last-arrived-count', 'if (count.at !== than.at) return true;')),
+  mutant('the last count to arrive holds', put('last-arrived-count', 'if (fact.at !== than.at) return true;')),
   mutant('a correction counts as of its own moment', put('correction-at-its-own-moment', 'return correction;')),
   mutant('units that turn up stay lost', put('found-units-stay-lost', 'return transfer.closedLost;')),
   mutant('units that arrive stay in transit', put('arrival-leaves-it-in-transit', '')),
