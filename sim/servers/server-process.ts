@@ -18,7 +18,7 @@ export class ServerProcess {
   /** Largest message that JOURNAL accepts, in bytes, like max_msg_size. */
   maxRecordBytes = Number.POSITIVE_INFINITY;
   /** Largest message that it accepts, in bytes. */
-  maxPayloadBytes = Number.POSITIVE_INFINITY;
+  maxPayloadBytes = 8 * 1024 * 1024;
   /** The stream that has no room, if one has none. */
   full: string | undefined;
   #state: 'up' | 'paused' | 'down' = 'up';
