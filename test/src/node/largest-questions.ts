@@ -14,13 +14,14 @@ export const BIG = wide('big');
 export const OFTEN = 'often';
 export const SHELF = wide('shelf');
 export const PLACES = Array.from({ length: 1_000 }, (_, i) => wide(`place-${i}`));
-/** Two SKUs of each partition. A partition's lines are one decision, which must fit in one record. */
+/** Two SKUs of each partition. All lines of a reservation are one decision, which must fit in one record. */
 export const BASKET = Array.from({ length: 2 * PARTITIONS }, (_, i) =>
   Array.from({ length: 500 }, (__, n) => wide(`basket-${i}-${n}`)).find((sku) => at(sku) === i % PARTITIONS),
 ) as string[];
 export const WHOLE = 'whole'.padEnd(128, '-');
+const AGAIN = 'again'.padEnd(128, '-');
 
-export const basket = { id: WHOLE, lines: BASKET.map((sku) => ({ sku, qty: 50, split: true })), ttlSeconds: 3_600 };
+export const basket = { id: WHOLE, lines: BASKET.map((sku) => ({ sku, qty: 12, split: true })), ttlSeconds: 3_600 };
 /** A request after the schema has parsed it. */
 export const read = { ...basket, channel: 'web', purpose: 'order' as const, partial: false };
 
@@ -71,16 +72,16 @@ export function questionsOver(peers: NatsPeers) {
 
   /**
    * Asks for twice the limit and returns the answer. Returns SMALL, after the largest request, for operations whose answers cannot be so
-   * large.
+   * large. One of a reservation is not, because its decision fits in a record.
    */
   const cases: Record<PeerOperationName, () => Promise<unknown>> = {
     atp: () => peers.ask(at(BIG), 'atp', { lines: [{ sku: BIG }] }),
     stock: async () => (await peers.ask(at(BIG), 'stock', { sku: BIG, location: PLACES[0] as string })) && SMALL,
     skuStock: () => peers.ask(at(BIG), 'skuStock', { sku: BIG }),
     explain: () => peers.ask(at(OFTEN), 'explain', { sku: OFTEN, location: 'x', limit: 1_000 }),
-    place: () => peers.ask(at(WHOLE), 'place', read),
-    reservation: () => peers.ask(at(WHOLE), 'reservation', { id: WHOLE }),
-    confirm: () => peers.ask(at(WHOLE), 'confirm', { id: WHOLE }),
+    place: async () => (await peers.ask(at(WHOLE), 'place', read)) && SMALL,
+    reservation: async () => (await peers.ask(at(WHOLE), 'reservation', { id: WHOLE })) && SMALL,
+    confirm: async () => (await peers.ask(at(WHOLE), 'confirm', { id: WHOLE })) && SMALL,
     viewPart: async () => (await peers.ask((await baskets())[0] as number, 'viewPart', { id: WHOLE })) && SMALL,
     followPart: async () => {
       const number = at(BIG);
@@ -96,13 +97,16 @@ export function questionsOver(peers: NatsPeers) {
     },
     reservationIds: async () => (await peers.ask(at(BIG), 'reservationIds', { sku: BIG, limit: 500 })) && SMALL,
     expireHold: async () => (await peers.ask(at('none'), 'expireHold', { id: 'none' })) && SMALL,
-    amend: () => peers.ask(at(WHOLE), 'amend', { ...read, ttlSeconds: undefined, id: WHOLE }),
-    releaseSome: () =>
-      peers.ask(at(WHOLE), 'releaseSome', {
-        id: WHOLE,
-        part: { id: 'part', lines: [{ sku: BASKET[0] as string, qty: 1 }] },
-      }),
-    release: () => peers.ask(at(WHOLE), 'release', { id: WHOLE }),
+    amend: async () => {
+      await peers.ask(at(AGAIN), 'place', { ...read, id: AGAIN });
+      return (await peers.ask(at(AGAIN), 'amend', { ...read, ttlSeconds: undefined, id: AGAIN })) && SMALL;
+    },
+    releaseSome: async () => {
+      const part = { id: 'part', lines: [{ sku: BASKET[0] as string, qty: 1 }] };
+      await peers.ask(at(AGAIN), 'releaseSome', { id: AGAIN, part });
+      return (await peers.ask(at(AGAIN), 'release', { id: AGAIN })) && SMALL;
+    },
+    release: async () => (await peers.ask(at(WHOLE), 'release', { id: WHOLE })) && SMALL,
     // Its parts are one decision, which one journal record holds.
     growPart: async () => {
       const sku = BASKET[0] as string;
@@ -141,7 +145,9 @@ export function questionsOver(peers: NatsPeers) {
     const owner = await ownerOf(at(BIG));
     const owners = await all(ownerOf);
     const partitions =
-      operation === 'find-stock' ? await most() : [...owners.keys()].filter((partition) => owners[partition] === owner);
+      operation === 'find-stock' || operation === 'find-clocks'
+        ? await most()
+        : [...owners.keys()].filter((partition) => owners[partition] === owner);
     return peers.ask(partitions[0] as number, 'gather', { operation, body: gathers[operation], partitions });
   }
 
