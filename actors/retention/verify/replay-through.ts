@@ -89,7 +89,9 @@ export async function replayThrough(
     faults,
     notes,
     outdated,
-    messages: sum(Object.entries(end.positions).map(([stream, seq]) => seq - (start?.positions[stream as 'SALES'] ?? 0))),
+    messages: sum(
+      Object.entries(end.positions).map(([stream, seq]) => seq - (start?.positions[stream as 'SALES'] ?? 0)),
+    ),
     keys: sum(books.map((book) => book.keyCount)),
     reservations: sum(books.map((book) => book.parts.size)),
   };
