@@ -41,12 +41,13 @@ export function reconciled(
   if (stored.state === 'resolved')
     // A person's resolution holds for the whole episode (LC2).
     return stored.resolved?.by === undefined || alarm.episode > stored.episode ? opened(id, alarm, now) : stored;
-  if (stored.data.says === alarm.says && stored.severity === alarm.severity && stored.episode >= alarm.episode)
-    return stored;
   const { severity, says, figures } = alarm;
+  const told = { ...figures, says };
+  const same = Object.entries(told).every(([name, value]) => stored.data[name] === value);
+  if (same && stored.severity === severity && stored.episode >= alarm.episode) return stored;
   const episode = Math.max(alarm.episode, stored.episode);
   // The state stays as a person left it (LC1).
-  return { ...stored, severity, updatedAt: now, data: { ...figures, says }, episode };
+  return { ...stored, severity, updatedAt: now, data: told, episode };
 }
 
 function opened(

@@ -25,8 +25,10 @@ export class ReservationFacts {
   judge(part: ReservationPart): void {
     if (part.sold === undefined) return;
     this.#judgeOver(part);
-    if (!part.granted) this.#unknown.set(part.id, part);
-    else if (this.#unknown.delete(part.id)) this.#context.alarms.clear('reservation_unknown', part.id);
+    if (!part.granted) {
+      this.#unknown.set(part.id, part);
+      if (this.#context.alarms.get('reservation_unknown', part.id) !== undefined) this.#raiseUnknown(part);
+    } else if (this.#unknown.delete(part.id)) this.#context.alarms.clear('reservation_unknown', part.id);
   }
 
   /** @param wall wall time, in microseconds since 1970 */
@@ -37,7 +39,8 @@ export class ReservationFacts {
       if (book?.parts.get(id) !== part) {
         this.#unknown.delete(id);
         alarms.clear('reservation_unknown', id);
-      } else if (wall - part.soldAtMs * 1000 >= parameters.unknownAfterMs * 1000) this.#raiseUnknown(part);
+      } else if (alarms.get('reservation_unknown', id) === undefined)
+        if (wall - part.soldAtMs * 1000 >= parameters.unknownAfterMs * 1000) this.#raiseUnknown(part);
     }
   }
 
@@ -51,7 +54,7 @@ export class ReservationFacts {
   #raiseUnknown({ id, sold = [], soldAtMs }: ReservationPart): void {
     const { alarms } = this.#context;
     const [first] = sold;
-    if (first === undefined || alarms.get('reservation_unknown', id) !== undefined) return;
+    if (first === undefined) return;
     const { sku, location } = first;
     const units = sold.reduce((sum, { qty }) => sum + qty, 0);
     const at = soldAtMs * 1000;

@@ -182,11 +182,10 @@ export class ParkedDesk implements ParkedFacts {
     const fact = table.factAt(seq);
     if (fact === undefined) throw noFactAt(seq);
     if (!table.isSending(fact) && table.stateOf(fact) === was) {
-      const unreadable = (why: string) => new Refusal('invalid-request', why);
       const draft =
         corrected === undefined
           ? await this.#resending.draftOf(fact)
-          : this.#resending.checked(fact, seq, corrected, true, unreadable);
+          : this.#resending.checked(fact, seq, corrected, true, wrongFact);
       if ((await this.#resending.send([draft], was, decider)) === 1) return;
     }
     // Somebody was first. It is the same decision if it sends the same bytes.
@@ -344,4 +343,11 @@ function momentOf(micros: number): string {
 
 function noFactAt(seq: number): Refusal {
   return new Refusal('not-found', `no fact is parked at ${seq}`);
+}
+
+/** Refuses a corrected fact that cannot be read. @param field empty if the fact as a whole is wrong */
+function wrongFact(why: string, field: string): Refusal {
+  const subject = field === '' ? 'the fact ' : `${field} `;
+  const message = why.startsWith(subject) ? why.slice(subject.length) : why;
+  return new Refusal('invalid-request', why, { errors: [{ field: field === '' ? 'body' : field, message }] });
 }

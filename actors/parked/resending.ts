@@ -115,14 +115,14 @@ export class Resending {
     seq: number,
     sent: SentBody,
     corrected: boolean,
-    unreadable: (why: string) => Refusal,
+    unreadable: (why: string, field: string) => Refusal,
   ): Draft {
     const { clock, rules } = this.#deps;
     const rule = rules.next(clock.nowMs());
     if (rule === undefined) throw undecided(UNDECIDED.starting);
     if (sent.bytes.length > LIMITS.factBytes) throw new Unsendable('too-large', 'too-large', tooLarge(sent.bytes));
     const parsed = parseFact(sent.value, rule);
-    if (!parsed.ok) throw unreadable(parsed.message);
+    if (!parsed.ok) throw unreadable(parsed.message, parsed.field);
     const { fact } = parsed;
     // Where it stood among the facts around it can no longer be told.
     if (fact.type === 'count' && fact.at < clock.nowMs() * 1000 - horizonMicros(rule))

@@ -113,7 +113,10 @@ export class Coordinator {
         { ...this.#first(id), ...groupOf(request), content, ...steps },
         request,
       );
-      return { fresh: true, reservation: this.#answer(whole) };
+      // A sale may have come before the placement that it names, so the books say how it stands. It is durable even if one cannot be asked.
+      const placed = this.#attempts.homeOf(id);
+      const now = placed === undefined ? whole : await this.#gather(placed).catch(() => whole);
+      return { fresh: true, reservation: this.#answer(now) };
     });
   }
 

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is put quotes text of the program
 /** Bugs in fact intake and in snapshots. */
-import { type Mutant, mutant, put, rare } from './mutant.ts';
+import { aimed, type Mutant, mutant, put, rare } from './mutant.ts';
 
 export const FACTS: readonly Mutant[] = [
   mutant('positions of a snapshot are those of when it is written', put('positions-not-copied', 'positions,')),
@@ -8,7 +8,10 @@ export const FACTS: readonly Mutant[] = [
     ['pause', 'cut', 'store-older'],
     mutant('pages of a snapshot that a newer one refused count as written', put('refused-pages-count', '')),
   ),
-  mutant('a snapshot does not wait for what is parked', put('snapshot-before-parked', '')),
+  aimed(
+    ['kill', 'full-stream', 'server-pause'],
+    mutant('a snapshot does not wait for what is parked', put('snapshot-before-parked', '')),
+  ),
   mutant(
     'whoever publishes where nodes resubmit is believed',
     put('resubmission-believed', 'if (again) return marks.allows(message) || true;'),
@@ -17,9 +20,12 @@ export const FACTS: readonly Mutant[] = [
     'a mark that was not read yet is no mark',
     put('mark-not-read', 'if (!intake.marks.covers(stream, message) && message.seq < 0) {', { head: true }),
   ),
-  mutant(
-    'what was not parked when a node stopped counts as parked',
-    put('unparked-counts-as-parked', 'if (parking === undefined) throw undecided(UNDECIDED.stopped);'),
+  aimed(
+    ['leave', 'full-stream', 'server-pause'],
+    mutant(
+      'what was not parked when a node stopped counts as parked',
+      put('unparked-counts-as-parked', 'if (parking === undefined) throw undecided(UNDECIDED.stopped);'),
+    ),
   ),
   mutant(
     'of two decisions about a parked fact the later one holds',
@@ -48,12 +54,15 @@ export const FACTS: readonly Mutant[] = [
     'a damaged page is used',
     put('damaged-page-used', 'if (bytes.length < 0) throw new SnapshotError(`its page ${ref.name} is damaged`);'),
   ),
-  mutant(
-    'a damaged manifest is used',
-    put(
-      'damaged-manifest-used',
-      `if (bytes.length < 0)
+  aimed(
+    ['store-damage', 'kill', 'leave'],
+    mutant(
+      'a damaged manifest is used',
+      put(
+        'damaged-manifest-used',
+        `if (bytes.length < 0)
   throw new SnapshotError('its manifest is damaged');`,
+      ),
     ),
   ),
   mutant('a timestamp from the future is believed', put('future-believed', 'return fact;')),

@@ -1,5 +1,5 @@
 /** Bugs in the journal, in following streams and in recovery. */
-import { type Mutant, mutant, put, rare } from './mutant.ts';
+import { aimed, type Mutant, mutant, put, rare } from './mutant.ts';
 
 export const LOG: readonly Mutant[] = [
   mutant(
@@ -30,14 +30,17 @@ void this.#fence(claims).catch(() => undefined);`,
     ),
   ),
   mutant('nobody is fenced', put('serve-before-fence', '')),
-  mutant(
-    'what the streams hold is read before the fence',
-    put(
-      'end-read-early',
-      `const early = await this.#recoveryDeps();
+  aimed(
+    ['pause', 'cut', 'slow-link', 'kill'],
+    mutant(
+      'what the streams hold is read before the fence',
+      put(
+        'end-read-early',
+        `const early = await this.#recoveryDeps();
 const claims = await this.#fenced(won);`,
+      ),
+      put('end-read-before-fence', 'const deps = early;'),
     ),
-    put('end-read-before-fence', 'const deps = early;'),
   ),
   rare(
     ['pause', 'store-empty', 'store-older', 'store-damage'],
@@ -46,9 +49,12 @@ const claims = await this.#fenced(won);`,
   mutant('a fence drops no decision', put('fence-drops-none', '')),
   mutant('a fence takes no partition', put('fence-takes-none', '')),
   mutant('a fence is taken for all that is held', put('fence-drops-none', 'this.#dropFor([]);')),
-  mutant(
-    'a record that the server does not take is tried again and again',
-    put('refused-record-tried-again', `return error instanceof BrokerError && error.kind === 'refused';`),
+  aimed(
+    ['small-records', 'kill'],
+    mutant(
+      'a record that the server does not take is tried again and again',
+      put('refused-record-tried-again', `return error instanceof BrokerError && error.kind === 'refused';`),
+    ),
   ),
   rare(
     ['small-records', 'cut', 'slow-link', 'server-crash'],

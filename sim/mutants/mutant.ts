@@ -16,15 +16,16 @@ export interface Edit {
 export interface Mutant {
   readonly name: string;
   readonly edits: readonly Edit[];
-  /**
-   * Set if the bug is rare, which means that only a few seeds in a thousand expose it. It runs with only these faults, all enabled, and may
-   * stay uncaught.
-   */
+  /** The faults that the bug needs. It runs with only these, all enabled. Without them each seed draws its own. */
   readonly faults?: readonly FaultName[];
+  /** True if only a few seeds in a thousand expose the bug even with its faults, so that it may stay uncaught. */
+  readonly isRare?: boolean;
 }
 
-/** Marks a bug as rare and names the faults that it needs. */
-export const rare = (faults: readonly FaultName[], bug: Mutant): Mutant => ({ ...bug, faults });
+/** Names the faults that a bug needs. */
+export const aimed = (faults: readonly FaultName[], bug: Mutant): Mutant => ({ ...bug, faults });
+/** Marks a bug as rare, and names the faults that it needs. */
+export const rare = (faults: readonly FaultName[], bug: Mutant): Mutant => ({ ...bug, faults, isRare: true });
 export const mutant = (name: string, ...edits: readonly Edit[]): Mutant => ({ name, edits });
 export const put = (marker: string, text: string, { head = false, statements = 1 } = {}): Edit => ({
   marker,

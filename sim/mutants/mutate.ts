@@ -35,7 +35,7 @@ export async function mutate(only: string, seeds: number, atOnce: number): Promi
   const caught: Catch[] = [];
   const work = async () => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const result = { ...(await run(mutant, seeds)), rare: mutant.faults !== undefined };
+      const result = { ...(await run(mutant, seeds)), rare: mutant.isRare === true };
       caught.push(result);
       const after = result.after === undefined ? `NOT CAUGHT in ${seeds}` : `caught after ${result.after}`;
       console.log(`${mutant.name}: ${after}; ${result.said}`);

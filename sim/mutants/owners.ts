@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is put quotes text of the program
 /** Bugs in leases, in claims and in handing partitions over. */
-import { type Mutant, mutant, put, rare } from './mutant.ts';
+import { aimed, type Mutant, mutant, put, rare } from './mutant.ts';
 
 export const OWNERS: readonly Mutant[] = [
   mutant('a node appends before it is enrolled', put('append-before-enrolled', '')),
@@ -21,18 +21,24 @@ export const OWNERS: readonly Mutant[] = [
       ),
     ),
   ),
-  mutant(
-    'who lives is read before who owns',
-    put(
-      'live-read-before-owners',
-      `const live = await this.live();
+  aimed(
+    ['kill', 'leave', 'pause', 'slow-link'],
+    mutant(
+      'who lives is read before who owns',
+      put(
+        'live-read-before-owners',
+        `const live = await this.live();
 const owners = new Map((await this.#owners.all()).map((entry) => [entry.key, entry]));`,
-      { statements: 2 },
+        { statements: 2 },
+      ),
     ),
   ),
-  mutant(
-    'a lease that runs out while it is renewed counts on',
-    put('lapsed-during-renewal', 'const lapsed = this.#leasedUntil < sent;'),
+  aimed(
+    ['pause', 'slow-link', 'cut'],
+    mutant(
+      'a lease that runs out while it is renewed counts on',
+      put('lapsed-during-renewal', 'const lapsed = this.#leasedUntil < sent;'),
+    ),
   ),
   mutant(
     'the clock follows the system at once',
@@ -88,7 +94,10 @@ const owners = new Map((await this.#owners.all()).map((entry) => [entry.key, ent
       ),
     ),
   ),
-  mutant('a partition is handed over with decisions in flight', put('handed-over-in-flight', '')),
+  aimed(
+    ['leave', 'slow-link', 'server-pause'],
+    mutant('a partition is handed over with decisions in flight', put('handed-over-in-flight', '')),
+  ),
   rare(
     ['pause', 'cut'],
     mutant(

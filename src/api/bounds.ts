@@ -1,6 +1,5 @@
 /** Bounds of a request that are checked before its schema, because the schema would spend time on every element. */
 import { Refusal } from '../../actors/ports/refusal.ts';
-import { isTooDeep } from '../../streams/codec.ts';
 
 /** Refuses a request that names too many locations, before the schema spends time on each of them. */
 export function refuseLocations(body: unknown, most: number): void {
@@ -16,9 +15,4 @@ export function refuseLocations(body: unknown, most: number): void {
       'too-large',
       `the lines name ${named} locations together; at most ${most} are taken: name fewer, or leave locations out`,
     );
-}
-
-/** Refuses deep nesting, because facts are passed on as sent, including fields that no schema has checked (BO2). */
-export function refuseDepth(body: unknown): void {
-  if (isTooDeep(body)) throw new Refusal('malformed', 'the body is nested too deep');
 }

@@ -12,10 +12,8 @@ import {
   parkedResubmission,
   resubmitQuery,
 } from '../../streams/contract/parked.ts';
-import { parseFact } from '../../streams/fact/fact.ts';
 import type { SentBody } from '../../streams/fact/sent-body.ts';
-import { refuseDepth } from './bounds.ts';
-import { invalid, present, valid, validQuery } from './checks.ts';
+import { present, valid, validQuery } from './checks.ts';
 
 export class ParkedAnswers {
   readonly #parked: ParkedFacts;
@@ -57,18 +55,7 @@ export class ParkedAnswers {
     const { seq } = valid(parkedParams, params);
     const { state = 'waiting', ...decider } = validQuery(resubmitQuery, query);
     const corrected = body?.value === undefined ? undefined : body;
-    if (corrected !== undefined) refuseUnreadable(corrected.value);
     await this.#parked.resubmitOne(seq, corrected, state, decider);
     return { seq, resubmitted: true };
   }
-}
-
-function refuseUnreadable(value: unknown): void {
-  refuseDepth(value);
-  const fact = parseFact(value);
-  if (fact.ok) return;
-  const { field, message } = fact;
-  const prefix = field === '' ? 'the fact ' : `${field} `;
-  const says = message.startsWith(prefix) ? message.slice(prefix.length) : message;
-  throw invalid([{ field: field === '' ? 'body' : field, message: says }]);
 }

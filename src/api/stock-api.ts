@@ -41,7 +41,7 @@ import { isName, NAME_RULE } from '../../streams/names.ts';
 import { problemOf } from '../error-status.ts';
 import type { MeasuredOperation, ReservationOutcome } from '../metrics/families.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { refuseDepth, refuseLocations } from './bounds.ts';
+import { refuseLocations } from './bounds.ts';
 import { invalid, present, valid, validQuery } from './checks.ts';
 
 const stockKey = stockRequest.required();
@@ -72,7 +72,6 @@ export class Answers {
       throw new Refusal('too-large', `${count} facts in one request; at most ${LIMITS.factsPerRequest} are taken`);
     }
     if (count === 0) return { accepted: 0, duplicates: 0, rejected: [], ...(versions && { versions: {} }) };
-    refuseDepth(sent.value);
     const facts = Array.isArray(sent.value) ? elementsOf(sent) : [sent];
     return this.#timed('facts', async () => {
       const answer = await this.#facts.submit(facts);

@@ -14,8 +14,14 @@ const UNDEFINED = 0xd4;
 /**
  * The fault, in words that continue "the body is not MessagePack:"; undefined if there is none.
  * @param undefinedToo true to accept `undefined`, which nodes of this program write for an absent field
+ * @param bounds of the elements of an array, to which the beginning of the first and the end of each are added
  */
-export function msgpackFault(bytes: Uint8Array, maxDepth: number, undefinedToo = false): string | undefined {
+export function msgpackFault(
+  bytes: Uint8Array,
+  maxDepth: number,
+  undefinedToo = false,
+  bounds: number[] = [],
+): string | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = bytes.length;
   const outer: number[] = [];
@@ -26,6 +32,7 @@ export function msgpackFault(bytes: Uint8Array, maxDepth: number, undefinedToo =
       const back = outer.pop();
       if (back === undefined) return at === end ? undefined : `${end - at} bytes after its end`;
       left = back;
+      if (outer.length === 1) bounds.push(at);
       continue;
     }
     left -= 1;
@@ -43,11 +50,13 @@ export function msgpackFault(bytes: Uint8Array, maxDepth: number, undefinedToo =
       left = head.kind === 'map' ? length * 2 : length;
       // Every item takes at least one byte, so a false count ends here and not after billions of iterations.
       if (left > end - at) return 'it ends too early';
+      if (outer.length === 1) bounds.push(at);
       continue;
     }
     if (undefinedToo && token === UNDEFINED && bytes[at] === 0) {
       at += 2;
       if (at > end) return 'it ends too early';
+      if (outer.length === 1) bounds.push(at);
       continue;
     }
     if (head.kind === 'ext') {
@@ -60,7 +69,15 @@ export function msgpackFault(bytes: Uint8Array, maxDepth: number, undefinedToo =
     const wrong = head.kind === 'text' ? wrongByteOf(bytes, at, at + length) : undefined;
     if (wrong !== undefined) return new NotUtf8(bytes, wrong).message;
     at += length;
+    if (outer.length === 1) bounds.push(at);
   }
+}
+
+/** The elements of an array, each with its bytes. @param bytes a MessagePack array without fault */
+export function msgpackElements(bytes: Uint8Array): Uint8Array[] {
+  const bounds: number[] = [];
+  msgpackFault(bytes, Number.POSITIVE_INFINITY, true, bounds);
+  return bounds.slice(1).map((end, i) => bytes.subarray(bounds[i], end));
 }
 
 interface Head {

@@ -3,6 +3,7 @@
  * fact again would round its long numbers and turn numbers that a double cannot hold into null.
  */
 import { at } from '../assert.ts';
+import { msgpackElements } from '../bytes/msgpack-shape.ts';
 import { encodeBody, isMsgpack, JSON_TYPE, MSGPACK_TYPE } from '../codec.ts';
 import { jsonElements } from './json-elements.ts';
 
@@ -20,13 +21,12 @@ export function sentAsJson(value: unknown): SentBody {
   return { value, bytes: encodeBody(value, JSON_TYPE), type: JSON_TYPE };
 }
 
-/** The elements of a body that holds a list. JSON elements keep their original bytes; MessagePack elements are encoded again. */
+/** The elements of a body that holds a list, with their original bytes. */
 export function elementsOf({ value, bytes, type }: SentBody): SentBody[] {
   const values = value as readonly unknown[];
-  if (type === MSGPACK_TYPE) return values.map((each) => ({ value: each, bytes: encodeBody(each, type), type }));
-  const slices = jsonElements(bytes);
+  const slices = type === MSGPACK_TYPE ? msgpackElements(bytes) : jsonElements(bytes);
   if (slices.length !== values.length)
-    throw new Error(`${values.length} elements were read of a JSON array, but ${slices.length} stand in it`);
+    throw new Error(`${values.length} elements were read of a list, but ${slices.length} stand in it`);
   return values.map((each, i) => ({ value: each, bytes: at(slices, i), type }));
 }
 

@@ -3,7 +3,7 @@
 import { createClient, RESP_TYPES } from 'redis';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeManifest } from '../../actors/snapshot/format.ts';
-import { LIMITS } from '../../config/limits.ts';
+import { bundleBytes, LIMITS } from '../../config/limits.ts';
 import { loadSettings } from '../../config/load-settings.ts';
 import { FACT_STREAM_NAMES } from '../../config/topology.ts';
 import { ask, askUntilDecided } from '../../harness/callers/http-caller.ts';
@@ -87,7 +87,7 @@ describe('a till whose messages have as many bytes as the server takes, and head
     expect(parked.map(({ source }) => source).sort()).toEqual(
       Array.from({ length: TOGETHER }, (_, i) => `SALES.${i + 1}`).sort(),
     );
-    for (const each of parked) expect(each).toMatchObject({ reason: 'unreadable', cut: true });
+    for (const each of parked) expect(each).toMatchObject({ reason: 'invalid', cut: true });
     const first = parked.find(({ source }) => source === 'SALES.1');
     expect(first?.message).toContain(`all ${broker.server.maxPayload} are at SALES.1`);
     for (const [{ seq } = { seq: 0 }, size] of [
@@ -104,7 +104,7 @@ describe('a till whose messages have as many bytes as the server takes, and head
     await expect(broker.publish('sale.x.A', bytes(), { headers })).rejects.toMatchObject({ kind: 'too-large' });
     for (const name of FACT_STREAM_NAMES)
       expect((await broker.stream(name))?.config).toMatchObject({
-        max_msg_size: LIMITS.storedFactBytes,
+        max_msg_size: bundleBytes(broker.server.maxPayload),
         max_bytes: expect.toSatisfy((most: number) => most > 1024 ** 2),
       });
     expect((await broker.stream('JOURNAL'))?.maxBytes).toBeGreaterThan((await broker.stream('SALES'))?.maxBytes ?? 0);

@@ -24,14 +24,14 @@ describe('the simulation', () => {
 
   it('holds all invariants on a slice of seeds, in which faults strike and decisions are made', async () => {
     const sum = { faults: 0, decisions: 0, facts: 0 };
-    for (let seed = 1_000; seed < 1_040; seed++) {
+    for (let seed = 1_000; seed < 1_010; seed++) {
       const result = await runSeed(seed);
       expect({ seed, failure: result.failure }).toEqual({ seed, failure: undefined });
       for (const name of ['faults', 'decisions', 'facts'] as const) sum[name] += result[name];
     }
-    expect(sum.faults).toBeGreaterThan(200);
-    expect(sum.decisions).toBeGreaterThan(2_000);
-    expect(sum.facts).toBeGreaterThan(1_000);
+    expect(sum.faults).toBeGreaterThan(50);
+    expect(sum.decisions).toBeGreaterThan(500);
+    expect(sum.facts).toBeGreaterThan(250);
   });
 
   it('runs a seed the same way again, event by event', async () => {

@@ -53,7 +53,7 @@ export class Arrivals {
     if (transfer.arrived > 0) {
       alarms.clear('transfer_overdue', cause);
       if (alarms.get('transfer_short', cause) !== undefined) this.#tellShort(transfer);
-    } else if (alarms.get('transfer_overdue', cause) !== undefined) this.#judgeDue(transfer, recordedAt);
+    } else if (alarms.get('transfer_overdue', cause) !== undefined) this.#judgeDue(transfer, recordedAt, true);
   }
 
   /** Call after a receipt was folded. */
@@ -76,7 +76,8 @@ export class Arrivals {
     }
   }
 
-  #judgeDue(transfer: TransferRecord, wall: number): void {
+  /** @param isChanged true if the transfer may have changed since it was judged last */
+  #judgeDue(transfer: TransferRecord, wall: number, isChanged = false): void {
     const { alarms, parameters, clocks } = this.#context;
     const { key, eta } = transfer.latest;
     const cause = causeOfTransfer(transfer);
@@ -91,7 +92,7 @@ export class Arrivals {
       alarms.clear('transfer_overdue', cause);
       return;
     }
-    if (alarms.get('transfer_overdue', cause) !== undefined) return;
+    if (!isChanged && alarms.get('transfer_overdue', cause) !== undefined) return;
     const missing = unitsInTransit(transfer);
     const { id, shipped } = transfer;
     alarms.raise('transfer_overdue', cause, {

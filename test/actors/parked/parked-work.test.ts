@@ -82,7 +82,7 @@ it.each([
   ['resubmit', { by: 'mia' }, 'why'],
   ['resubmit', MIA, 'seqs'],
   ['dismiss', { ...MIA, seqs: [] }, 'seqs'],
-  ['dismiss', { ...MIA, devise: 'till-1', sku: 'A' }, 'body'],
+  ['dismiss', { ...MIA, devise: 'till-1', sku: 'A' }, 'devise'],
   ['dismiss', { ...MIA, state: 'resubmitted' }, 'state'],
 ])('refuses to %s %j', async (step, body, field) => {
   const { status, body: problem } = await post(`/v1/parked/${step}`, body);

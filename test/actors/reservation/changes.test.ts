@@ -62,6 +62,20 @@ describe('confirm at placement', () => {
   });
 });
 
+describe('a sale that came before the placement that it names', () => {
+  it('is in the answer of the placement, and in its version', async () => {
+    const sku = await stocked({ a: 5 });
+    const id = `late-${sku}`;
+    await facts({ type: 'sale', sku, location: 'a', qty: 1, reservation: id });
+    const placed = await place(id, [{ sku, qty: 2 }]);
+    expect([placed.status, placesOf(placed)]).toEqual([201, [['a', 2, 1]]]);
+    expect((await ask('GET', at(id))).body).toEqual(placed.body);
+    const changed = await putIf(placed.body.etag, id, [{ sku, qty: 3 }]);
+    expect(changed.status).toBe(200);
+    expect(await stock(sku, 'a')).toEqual([4, 2, 0]);
+  });
+});
+
 describe('an id that has ended', () => {
   it('is a 409 for its placement, after id-conflict, and stays ended', async () => {
     const sku = await stocked({ a: 5 });
@@ -75,8 +89,9 @@ describe('an id that has ended', () => {
     await expect.poll(async () => (await ask('GET', at(over))).body.status, { timeout: 5_000 }).toBe('expired');
     expect((await place(over, [{ sku, qty: 1 }], { ttlSeconds: 1 })).body.type).toBe('already-expired');
     expect((await put(over, [{ sku, qty: 1 }], { ttlSeconds: 60 })).body.type).toBe('already-expired');
-    await facts({ type: 'sale', sku, location: 'a', qty: 1, reservation: gone });
+    for (const reservation of [gone, over]) await facts({ type: 'sale', sku, location: 'a', qty: 1, reservation });
     expect((await ask('GET', at(gone))).body).toMatchObject({ status: 'released', lines: [{ qty: 1, fulfilled: 0 }] });
+    expect((await ask('GET', at(over))).body).toMatchObject({ status: 'expired', lines: [{ qty: 1, fulfilled: 0 }] });
   });
 
   it('may be cancelled before it is placed', async () => {

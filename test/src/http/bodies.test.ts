@@ -125,11 +125,16 @@ describe('JSON', () => {
     }
   });
 
-  it('refuses facts nested deeper than can be stored, and takes 60 levels', async () => {
+  it('rejects a fact that is nested deeper than can be stored, and takes 60 levels', async () => {
     const nested = (levels: number) =>
       `${JSON.stringify(SALE).slice(0, -1)},"extra":${'['.repeat(levels)}${']'.repeat(levels)}}`;
     expect((await post('/v1/facts', nested(60), PLAIN)).statusCode).toBe(200);
-    expect((await post('/v1/facts', nested(100_000), PLAIN)).statusCode).toBe(400);
+    const answer = await post('/v1/facts', `[${JSON.stringify({ ...SALE, id: 'flat' })},${nested(100_000)}]`, PLAIN);
+    expect([answer.statusCode, answer.json().accepted, answer.json().rejected]).toMatchObject([
+      200,
+      1,
+      [{ index: 1, code: 'invalid', message: 'the fact is nested too deep' }],
+    ]);
   });
 
   it('refuses what is not UTF-8, and names the first wrong byte', async () => {
