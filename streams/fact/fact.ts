@@ -204,6 +204,7 @@ const NEWEST: ReadingRule = { version: RULES_VERSION };
 /** Reads a decoded JSON or MessagePack value as a fact. A stored fact is read by the rule in force at its sequence. */
 export function parseFact(value: unknown, rule: ReadingRule = NEWEST): ParsedFact | UnreadableFact {
   const { version } = rule;
+  // Facts are passed on as they were sent, with fields that no schema has checked (BO2).
   if (version >= 2 && isTooDeep(value)) return { ok: false, field: '', message: 'the fact is nested too deep' };
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return checked(value, version);
   const sent = value as Readonly<Record<string, unknown>>;
