@@ -1,6 +1,6 @@
 /** The attackers' process, which takes orders from the scenario. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { constants, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../../src/process/package-root.ts';
@@ -19,10 +19,10 @@ export class Attackers {
     });
   }
 
-  static async start(): Promise<Attackers> {
+  /** @param priority of the process, as for `os.setPriority` */
+  static async start(priority: number): Promise<Attackers> {
     const child = fork(await program(), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    // Low priority, because a stranger's machine would be another one and would take no processor time from the nodes.
-    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+    if (child.pid !== undefined) setPriority(child.pid, priority);
     return new Attackers(child);
   }
 

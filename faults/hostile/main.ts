@@ -1,12 +1,10 @@
-/** The attackers' process. It has the lowest priority, because real attackers would use other machines. It takes orders from its parent. */
-import { setPriority } from 'node:os';
+/** The attackers' process, which takes orders from its parent. */
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { chance } from '../../harness/chance.ts';
 import type { Ground } from './attack.ts';
 import { ATTACKS } from './attacks.ts';
 import type { Order, Told } from './orders.ts';
 
-setPriority(19);
 /** A connection error of an attacker is not a finding. */
 process.on('uncaughtException', () => undefined);
 process.on('unhandledRejection', () => undefined);

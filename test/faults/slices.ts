@@ -23,15 +23,17 @@ export function testSlices(of: keyof typeof OF | 'processes'): void {
     it.for(scenarios.map((scenario) => [scenario.name, scenario] as const))(
       '%s',
       { timeout: 180_000 },
-      async ([, scenario], { skip }) => {
+      async ([, scenario], { skip, onTestFailed }) => {
         const said: string[] = [];
+        // A test that takes too long would end without them.
+        onTestFailed(() => console.log(said.join('\n')));
         const result = await perform(scenario, {
           trials: scenario.slice,
           minutes: MINUTES,
           say: (line) => said.push(line),
         });
         if (result.verdict === 'skipped') skip(result.reason);
-        expect(result.broken, said.join('\n')).toEqual([]);
+        expect(result.broken).toEqual([]);
         expect(result.trials).toBeGreaterThan(0);
       },
     );

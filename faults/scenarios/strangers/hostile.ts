@@ -9,6 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ask } from '../../../harness/callers/http-caller.ts';
 import { LiveReader } from '../../../harness/callers/live-reader.ts';
@@ -55,6 +56,8 @@ const FORGING_MS = 3_000;
 
 const LENGTHS = {
   whole: {
+    /** A stranger's machine would be another one, and would take no processor time from the nodes. */
+    priority: constants.priority.PRIORITY_LOW,
     leaseMs: 5_000,
     withinMs: 5_000,
     mostWaitMs: 1_000,
@@ -66,6 +69,8 @@ const LENGTHS = {
     snapshotAgeMs: 15_000,
   },
   slice: {
+    /** Beside other tests, a process of low priority gets no processor time, so nothing would be attacked. */
+    priority: constants.priority.PRIORITY_NORMAL,
     leaseMs: 15_000,
     withinMs: 30_000,
     mostWaitMs: 30_000,
@@ -115,7 +120,7 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
   await Promise.all(readers.map((reader) => reader.opened()));
   const memory = nodes.map((node) => new MemorySampler(() => node.pid, 500));
   for (const each of memory) rig.defer(() => each.stop());
-  const attackers = await Attackers.start();
+  const attackers = await Attackers.start(lengths.priority);
   rig.defer(() => attackers.end());
 
   await delay(lengths.calmMs);
@@ -140,12 +145,19 @@ async function beHostile({ rig, minutes, first, attacks, say }: Run): Promise<Ou
     const seed = first * 1_000 + made;
     const logged = nodes.map((node) => node.log.length);
     const waitedBefore = honest.waited.length;
-    const told = await Promise.race([
-      Promise.all(names.map((attack) => attackers.attack({ attack, seed, ms, target }))),
-      // Do not wait without limit for an attack that hangs, and stop waiting when a node's process ends.
-      delay(ms + MOST_WAIT_FOR_ATTACKS_MS, [] as Told[], { ref: false }),
-      ended(site).then(() => [] as Told[]),
+    // One attack that hangs must not hide what the others found. All stop when a node's process ends.
+    const late = Promise.race([
+      delay(ms + MOST_WAIT_FOR_ATTACKS_MS, 'it was not over in time', { ref: false }),
+      ended(site).then(() => 'a node ended'),
     ]);
+    const told = await Promise.all(
+      names.map((attack) =>
+        Promise.race([
+          attackers.attack({ attack, seed, ms, target }),
+          late.then((failed): Told => ({ attack, wrong: [], failed })),
+        ]),
+      ),
+    );
     if (ms > 0) made += names.length;
     const which = names.length === 1 ? names.join() : `${names.length} attacks at once`;
     const what = ms === 0 ? `preparing ${which}` : which;
