@@ -14,6 +14,7 @@ import { Progress } from '../ingest/progress.ts';
 import type { Writers } from '../log/writers.ts';
 import type { Ownership } from '../ownership/ownership.ts';
 import { Expiry } from '../partition/expiry.ts';
+import { reservationMemories } from '../partition/forgetting.ts';
 import type { MakeObserver } from '../partition/observer.ts';
 import { PartitionSet } from '../partition/partition-set.ts';
 import type { Peers } from '../ports/ports.ts';
@@ -95,6 +96,10 @@ export function engineParts(deps: EngineDeps, signal: AbortSignal) {
   });
   const progress = new Progress({ ...deps, journal, followers, partitions, note });
   const { expired } = events;
+  const { reservationMemoryMs } = settings;
+  const fulfilledMemoryMs = () =>
+    reservationMemories({ reservationMemoryMs, horizonMs: rules.newest.horizonMs ?? Number.POSITIVE_INFINITY })
+      .fulfilled;
   const coordinator = new Coordinator({
     ...deps,
     partitions,
@@ -102,17 +107,18 @@ export function engineParts(deps: EngineDeps, signal: AbortSignal) {
     count,
     log: journal,
     expired,
+    fulfilledMemoryMs,
     lease: ownership,
     inDoubt,
   });
-  const expiry = new Expiry(clock, partitions, (part, failed) => coordinator.expire(part, failed));
+  const expiry = new Expiry(clock, partitions, fulfilledMemoryMs, (part, again) => coordinator.expire(part, again));
   const snapshots = new SnapshotRounds({
     ...deps,
     factIds,
     partitions,
     count,
     journal,
-    reservationMemoryMs: settings.reservationMemoryMs,
+    reservationMemoryMs,
     turnMs: settings.snapshotTurnMs,
     lag: (stream) => followers.lag(stream),
     taken: events.snapshot,

@@ -1,40 +1,42 @@
 /**
- * Expiry of holds, ordered by time. One heap and one timer serve all holds, however many there are.
+ * Ends of reservations whose time is over, ordered by time. One heap and one timer serve them all, however many there are.
  *
  * A hold that was confirmed or released stays in the heap and is skipped when its time comes.
  */
 import FlatQueue from 'flatqueue';
 import { LIMITS } from '../../config/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
-import { hasEnded } from '../stock/reservation.ts';
+import { dueAtMs } from '../stock/reservation.ts';
 import type { ReservationPart } from '../stock/state.ts';
 import type { PartitionSet } from './partition-set.ts';
-
-/** Pause before retrying a hold whose expiry could not be decided. */
-const RETRY_MS = 1_000;
 
 /** Longest delay that a Node.js timer accepts. A longer wait takes several timers. */
 const LONGEST_TIMER_MS = 0x7fffffff;
 
-export type Expire = (part: ReservationPart, failed: () => void) => void;
+export type Expire = (part: ReservationPart, again: (afterMs: number) => void) => void;
 
 export class Expiry {
   readonly #clock: Clock;
+  readonly #memoryMs: () => number;
   readonly #expire: Expire;
   readonly #heap = new FlatQueue<ReservationPart>();
   #cancel: (() => void) | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  /** @param expire ends a hold whose time is over, and calls `failed` if that cannot be decided now */
-  constructor(clock: Clock, partitions: Pick<PartitionSet, 'observe'>, expire: Expire) {
+  /**
+   * @param memoryMs how long a fulfilled reservation is remembered
+   * @param expire ends a reservation whose time is over, and calls `again` if it has to be asked again later
+   */
+  constructor(clock: Clock, partitions: Pick<PartitionSet, 'observe'>, memoryMs: () => number, expire: Expire) {
     this.#clock = clock;
+    this.#memoryMs = memoryMs;
     this.#expire = expire;
-    // Holds that expired while the partition had no owner end at once.
+    // What was due while the partition had no owner ends at once.
     partitions.observe({
       serves: ({ book }) => {
         // mutant: holds-not-watched
         for (const part of book.parts.values()) this.add(part);
-        book.onHold = (part) => this.add(part);
+        book.onTimed = (part) => this.add(part);
       },
     });
   }
@@ -43,10 +45,12 @@ export class Expiry {
     return this.#heap.length;
   }
 
-  add(part: ReservationPart): void {
-    if (!isHeld(part)) return;
-    this.#heap.push(part, part.expiresAtMs);
-    if (part.expiresAtMs < this.#timerAt) this.#arm();
+  /** Watches a part that will be due. */
+  add(part: ReservationPart, notBeforeMs = 0): void {
+    const dueMs = Math.max(notBeforeMs, dueAtMs(part, this.#memoryMs()));
+    if (dueMs === Number.POSITIVE_INFINITY) return;
+    this.#heap.push(part, dueMs);
+    if (dueMs < this.#timerAt) this.#arm();
   }
 
   stop(): void {
@@ -72,18 +76,9 @@ export class Expiry {
       if (at === undefined || at > now) break;
       const part = this.#heap.pop();
       // A hold that was extended is in the heap again, with its new time.
-      if (part !== undefined && isHeld(part) && part.expiresAtMs <= now) due.push(part);
+      if (part !== undefined && dueAtMs(part, this.#memoryMs()) <= now) due.push(part);
     }
-    for (const part of due)
-      this.#expire(part, () => {
-        this.#heap.push(part, this.#clock.nowMs() + RETRY_MS);
-        this.#arm();
-      });
+    for (const part of due) this.#expire(part, (afterMs) => this.add(part, this.#clock.nowMs() + afterMs));
     this.#arm();
   }
-}
-
-function isHeld(part: ReservationPart): boolean {
-  // mutant: confirmed-is-watched
-  return part.granted && part.confirmedAtMs === 0 && !hasEnded(part);
 }

@@ -37,8 +37,8 @@ export function maintain(partition: Partition, factIds: FactIds, rules: Forgetti
 }
 
 /**
- * How long reservations are remembered after their end. A return opens a fulfilled one again if it happened within the horizon after the
- * sale. It may be stored one horizon later, so a fulfilled reservation is remembered for two.
+ * How long reservations are remembered: ended ones after their end, fulfilled ones after their last sale. A return opens a fulfilled one
+ * again if it happened within the horizon after the sale. It may be stored one horizon later, so only after two does the home record its end.
  */
 export function reservationMemories({
   reservationMemoryMs,
@@ -50,22 +50,21 @@ export function reservationMemories({
   };
 }
 
-function forgetReservations({ book, number }: Partition, rules: Forgetting): number {
-  const memories = reservationMemories(rules);
-  const endedBefore = rules.nowMs - memories.ended;
-  const fulfilledBefore = rules.nowMs - memories.fulfilled;
+function forgetReservations({ book }: Partition, rules: Forgetting): number {
+  const { ended, fulfilled } = reservationMemories(rules);
+  const endedBefore = rules.nowMs - ended;
   let forgotten = 0;
   for (const part of book.parts.values()) {
-    const ended = endedAtMs(part);
-    if (ended === 0 || ended >= (hasEnded(part) ? endedBefore : fulfilledBefore)) continue;
+    // The lines of one reservation are forgotten together, so each part waits for the end that the home records for all.
+    if (part.granted && !hasEnded(part)) continue;
+    const endMs = endedAtMs(part);
+    // What was sold for an unknown reservation is remembered as long as if it were known.
+    if (endMs === 0 || endMs >= (hasEnded(part) ? endedBefore : rules.nowMs - fulfilled)) continue;
     book.removePart(part);
     forgotten += 1;
   }
-  for (const home of book.coordinatorEntries.values()) {
-    // A fulfilled reservation is forgotten with its lines. Only a home that holds them all knows of it.
-    const gone =
-      home.placed && home.participants.length === 1 && home.participants[0] === number && !book.parts.has(home.id);
-    if (gone || coordinatorEndedAtMs(home) < endedBefore) book.removeCoordinatorEntry(home);
-  }
+  // The end of a fulfilled hold is recorded later than the hold would have expired.
+  for (const home of book.coordinatorEntries.values())
+    if (coordinatorEndedAtMs(home, fulfilled) < endedBefore) book.removeCoordinatorEntry(home);
   return forgotten;
 }

@@ -99,6 +99,8 @@ const partView = z.object({
   lines: standingLines,
   counted: factUnits,
   moved: natural,
+  // An earlier version does not say it, so nothing that is fulfilled ends there.
+  soldAtMs: natural.default(Number.MAX_SAFE_INTEGER),
 });
 
 const verdict = z.union([
@@ -193,7 +195,7 @@ export const PEER_OPERATIONS = {
   followPart: { request: z.object({ outcome }), answer: z.object({}) },
   undoPart: { request: z.object({ id: reservationId, attempt }), answer: z.object({}) },
   viewPart: { request: id, answer: z.object({ views: listOf(partView, 1) }) },
-  /** A participant asks a home to end a hold whose time is over. */
+  /** A participant asks a home to end a reservation whose time is over. */
   expireHold: { request: id, answer: z.object({ state: z.enum(['gone', 'early', 'settled']) }) },
   /** How far the owner has folded the streams, for commands that read them. */
   point: {

@@ -26,7 +26,7 @@
  *  CO3 No caller hears of an attempt before its outcome is stored at the home, and no unit is given up before.
  *  CO4 The process may have been suspended while work waited for its turn, so every attempt is made under a lease that is checked after the
  *     wait.
- *  CO5 Only the home ends a reservation. A participant whose hold is over asks the home.
+ *  CO5 Only the home ends a reservation. A participant whose hold is over, or which was fulfilled long ago, asks the home.
  */
 
 import type {
@@ -53,7 +53,7 @@ import {
   confirm,
   conflict,
   ended,
-  expire,
+  endInTime,
   hasEnded,
   mustBeChangeable,
   release,
@@ -65,6 +65,8 @@ import type { PartView } from './view.ts';
 export interface CoordinatorDeps extends ParticipantDeps, AttemptsDeps {
   /** Called when a hold has expired. */
   readonly expired: () => void;
+  /** How long a fulfilled reservation is remembered. */
+  readonly fulfilledMemoryMs: () => number;
   readonly lease: Lease;
 }
 interface Placed {
@@ -77,7 +79,14 @@ interface Known extends Whole {
   readonly home: CoordinatorEntry;
   readonly views: readonly PartView[];
   readonly releases: readonly string[];
+  /** When the last unit was sold, in milliseconds since 1970. */
+  readonly soldAtMs: number;
 }
+
+/** Pause before a due reservation is asked for again, if its end could not be decided. */
+const RETRY_MS = 1_000;
+/** The same if other lines of the reservation are not due, which may take weeks. */
+const NOT_DUE_RETRY_MS = 3_600_000;
 
 export class Coordinator {
   readonly #deps: CoordinatorDeps;
@@ -170,10 +179,10 @@ export class Coordinator {
   }
 
   /**
-   * Ends a hold that has expired. The home decides, so a participant asks it (CO5).
-   * @param failed called if the expiry could not be decided now
+   * Ends a reservation whose part here is due. The home decides, so a participant asks it (CO5).
+   * @param again called with the time after which a part that is still open has to be looked at again, in milliseconds
    */
-  expire(part: ReservationPart, failed: () => void): void {
+  expire(part: ReservationPart, again: (afterMs: number) => void): void {
     const { id, coordinator } = part;
     const number = partitionOf(part.lines[0]?.key.sku.name ?? '', this.#deps.count);
     if (this.#deps.partitions.get(number)?.serving !== true) return;
@@ -182,11 +191,11 @@ export class Coordinator {
       : this.#deps.peers.ask(coordinator, 'expireHold', { id });
     asked
       .then(async ({ state }) => {
-        if (state === 'early') failed();
+        if (state !== 'gone') again(state === 'early' ? RETRY_MS : NOT_DUE_RETRY_MS);
         // The home does not know this part, so it is left from a crash.
         if (state === 'gone') await this.#queue.take(id, () => this.#participant.expireAlone(number, id));
       })
-      .catch(failed);
+      .catch(() => again(RETRY_MS));
   }
 
   /** Serves requests from homes to this node as the owner of some of a reservation's lines, and from participants to homes. */
@@ -214,12 +223,12 @@ export class Coordinator {
       if (home?.known !== true) return { state: 'gone' };
       const known = await this.#gather(home);
       if (hasEnded(known)) return { state: 'gone' };
-      if (known.confirmedAtMs === 0 && known.expiresAtMs > this.#nowMs) return { state: 'early' };
-      const changes = expire(known, this.#nowMs);
+      if (statusOf(known) === 'held' && known.expiresAtMs > this.#nowMs) return { state: 'early' };
+      const changes = endInTime(known, { nowMs: this.#nowMs, fulfilledMemoryMs: this.#deps.fulfilledMemoryMs() });
       if (changes === undefined) return { state: 'settled' };
       // mutant: expiry-not-journaled
       await this.#outcome(known, changes);
-      this.#deps.expired();
+      if (changes.expiredAtMs !== undefined) this.#deps.expired();
       return { state: 'settled' };
     });
   }
@@ -303,8 +312,9 @@ export class Coordinator {
     const expiredAtMs = Math.max(home.expiredAtMs, ...views.map((view) => view.expiredAtMs));
     const lines = views.flatMap((view) => view.lines).sort((a, b) => a.index - b.index);
     const moved = views.reduce((sum, view) => sum + view.moved, 0);
+    const soldAtMs = Math.max(...views.map((view) => view.soldAtMs));
     const steps = { expiresAtMs, confirmedAtMs, releasedAtMs, expiredAtMs };
-    return { id, attempt, shortages, lines, moved, ...steps, home, views, releases };
+    return { id, attempt, shortages, lines, moved, soldAtMs, ...steps, home, views, releases };
   }
 
   /** Terms of the next attempt at a known reservation, which change nothing yet. */

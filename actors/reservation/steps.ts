@@ -31,9 +31,19 @@ export function release(whole: Whole, nowMs: number): Changes | undefined {
   return hasEnded(whole) ? undefined : { releasedAtMs: nowMs };
 }
 
-/** Ends a hold whose time is over. What is fulfilled is no hold any more. */
-export function expire(whole: Whole, nowMs: number): Changes | undefined {
-  const over = whole.expiresAtMs <= nowMs && statusOf(whole) === 'held';
+/**
+ * Ends what nobody has to end: a hold whose time is over, and a reservation that was fulfilled so long ago that no return can open it
+ * again. The latter ended when its last unit was sold, and keeps its status.
+ * @param soldAtMs when its last unit was sold, in milliseconds since 1970
+ */
+export function endInTime(
+  whole: Whole & { readonly soldAtMs: number },
+  { nowMs, fulfilledMemoryMs }: { readonly nowMs: number; readonly fulfilledMemoryMs: number },
+): Changes | undefined {
+  const { expiresAtMs, soldAtMs } = whole;
+  const status = statusOf(whole);
+  if (status === 'fulfilled') return soldAtMs + fulfilledMemoryMs <= nowMs ? { releasedAtMs: soldAtMs } : undefined;
+  const over = expiresAtMs <= nowMs && status === 'held';
   // mutant: confirmed-is-due
   return over ? { expiredAtMs: nowMs } : undefined;
 }

@@ -16,10 +16,12 @@ export interface PartView {
   readonly counted: readonly FactUnits[];
   /** Grows with every fact that names the reservation. */
   readonly moved: number;
+  /** When the last unit was sold, in milliseconds since 1970. */
+  readonly soldAtMs: number;
 }
 
 export function viewOf(part: ReservationPart, partition: number): PartView {
-  const { channel, purpose, grantedAtMs, releasedAtMs, expiredAtMs, epoch, seq } = part;
+  const { channel, purpose, grantedAtMs, releasedAtMs, expiredAtMs, soldAtMs, epoch, seq } = part;
   // A return may have moved all units of a line to another location.
   const pieces = part.lines
     .filter(({ qty }) => qty > 0)
@@ -39,5 +41,6 @@ export function viewOf(part: ReservationPart, partition: number): PartView {
     lines,
     counted: factUnits(part),
     moved: unitsMoved(part),
+    soldAtMs,
   };
 }

@@ -157,7 +157,7 @@ function linesText(lines: readonly PartLine[]): unknown {
 function* homeDifferences(kept: StockBook, folded: StockBook, forgottenMs: number): Generator<Difference> {
   const forgotten = (home: CoordinatorEntry, book: StockBook) => {
     if (coordinatorEndedAtMs(home) < forgottenMs) return true;
-    // A fulfilled reservation is forgotten with its lines, if its home holds them all.
+    // An earlier version forgot a fulfilled reservation without recording its end, if its home held all lines.
     const part = book.parts.get(home.id);
     const alone = home.participants.length === 1 && home.participants[0] === book.partition;
     return alone && (part === undefined || (endedAtMs(part) > 0 && endedAtMs(part) < forgottenMs));

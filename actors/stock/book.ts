@@ -22,8 +22,8 @@ export class StockBook implements Book {
   readonly changes = new ChangeSet();
   readonly #locations = new Map<string, string>();
   keyCount = 0;
-  /** Called with each granted part, because its hold may have to expire. */
-  onHold: ((part: ReservationPart) => void) | undefined = undefined;
+  /** Called with each granted part that may have to end at some moment. */
+  onTimed: ((part: ReservationPart) => void) | undefined = undefined;
 
   constructor(partition: number, pages = new Pages()) {
     this.partition = partition;

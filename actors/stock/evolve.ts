@@ -12,7 +12,7 @@ import type { Adjustment, Fact, Receipt, Return, Sale } from '../../streams/fact
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from './book.ts';
 import { compareMoments, move, registerCount, withMoved } from './movements.ts';
-import { settle } from './reservation.ts';
+import { isFulfilled, settle } from './reservation.ts';
 import { addPart, applyGrant, applyReservation, applyStep } from './reserve.ts';
 import { rareOf, type StockKey } from './state.ts';
 import { applyTransfer } from './supply/transfers.ts';
@@ -92,6 +92,7 @@ function applySale(book: StockBook, key: StockKey, sale: Sale): void {
   else sold.moved = withMoved(sold.moved ?? [], sale.at, sale.own, sale.qty);
   part.soldAtMs = Math.max(part.soldAtMs, Math.floor(sale.at / 1000));
   settle(book, part);
+  if (isFulfilled(part)) book.onTimed?.(part);
 }
 
 function withMoment(moments: readonly number[], at: number, qty: number): readonly number[] {
@@ -144,7 +145,7 @@ function openAgain(book: StockBook, { sku, location, at, own, qty, within = 0 }:
   );
   settle(book, part);
   // A hold that is open again may be over.
-  if (part.granted) book.onHold?.(part);
+  if (part.granted) book.onTimed?.(part);
 }
 
 function applyAdjustment(key: StockKey, adjustment: Adjustment): void {

@@ -31,16 +31,36 @@ export function hasEnded(part: ReservationPart): boolean {
 
 /** When the part ended, in milliseconds since 1970; 0 while it is still open. */
 export function endedAtMs(part: ReservationPart): number {
-  if (!part.granted || hasEnded(part)) return Math.max(part.releasedAtMs, part.expiredAtMs, part.soldAtMs);
+  if (!part.granted || hasEnded(part)) return Math.max(part.releasedAtMs, part.expiredAtMs, lastFactMs(part));
   return isFulfilled(part) ? part.soldAtMs : 0;
 }
 
-/** When the reservation of a home ended or expires, in milliseconds since 1970; infinite if it is confirmed and open. */
-export function coordinatorEndedAtMs(home: CoordinatorEntry): number {
+/** Moment of the latest fact that names the reservation, in milliseconds since 1970; 0 if there is none. */
+function lastFactMs({ soldAtMs, returned = [] }: ReservationPart): number {
+  return Math.max(soldAtMs, Math.floor((returned.at(-1)?.at ?? 0) / 1000));
+}
+
+/**
+ * When a part is due for its end, in milliseconds since 1970: a hold when it expires, and a fulfilled part when no return can open it again.
+ * Infinite if only a caller can end it.
+ * @param fulfilledMemoryMs how long a fulfilled reservation is remembered
+ */
+export function dueAtMs(part: ReservationPart, fulfilledMemoryMs: number): number {
+  if (!part.granted || hasEnded(part)) return Number.POSITIVE_INFINITY;
+  if (isFulfilled(part)) return part.soldAtMs + fulfilledMemoryMs;
+  // mutant: confirmed-is-watched
+  return part.confirmedAtMs === 0 ? part.expiresAtMs : Number.POSITIVE_INFINITY;
+}
+
+/**
+ * When the reservation of a home ended or expires, in milliseconds since 1970; infinite if it is confirmed and open.
+ * @param unrecordedMs how much later it is taken to end if no end is recorded
+ */
+export function coordinatorEndedAtMs(home: CoordinatorEntry, unrecordedMs = 0): number {
   if (home.open !== undefined) return Number.POSITIVE_INFINITY;
   const ended = Math.max(home.releasedAtMs, home.expiredAtMs);
   if (ended > 0) return ended;
-  return home.confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : home.expiresAtMs;
+  return home.confirmedAtMs > 0 ? Number.POSITIVE_INFINITY : home.expiresAtMs + unrecordedMs;
 }
 
 /** Negative if attempt `a` is earlier than `b`. */

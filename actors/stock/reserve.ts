@@ -114,7 +114,7 @@ function become(book: StockBook, part: ReservationPart, standing: Standing): voi
   part.counted = standing.counted;
   settle(book, part);
   if (here.length >= LARGE_ITEM) book.pages.isolate(part);
-  if (part.granted) book.onHold?.(part);
+  if (part.granted) book.onTimed?.(part);
 }
 
 function undo(book: StockBook, { id, attempt, atMs }: Closed): void {
@@ -216,7 +216,7 @@ export function applyGrant(book: StockBook, granted: Granted): void {
     );
     settle(book, part);
     if (here.length + granted.shortages.length >= LARGE_ITEM) book.pages.isolate(part);
-    book.onHold?.(part);
+    book.onTimed?.(part);
   }
   if (granted.coordinator === book.partition && isWhole(granted)) {
     const home = homeOf(book, granted.id);

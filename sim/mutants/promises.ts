@@ -35,7 +35,7 @@ export const PROMISES: readonly Mutant[] = [
   ),
   mutant(
     'what is confirmed expires',
-    put('confirmed-is-watched', 'return part.granted && !hasEnded(part);'),
+    put('confirmed-is-watched', 'return part.expiresAtMs;'),
     put('confirmed-is-due', 'return whole.expiresAtMs <= nowMs ? { expiredAtMs: nowMs } : undefined;'),
   ),
   mutant(

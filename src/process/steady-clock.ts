@@ -15,7 +15,7 @@ export interface SystemTime {
   turn(call: () => void): void;
 }
 
-const SYSTEM: SystemTime = {
+export const SYSTEM: SystemTime = {
   wallMs: () => Date.now(),
   monoMs: () => performance.now(),
   after: (ms, call) => {

@@ -140,7 +140,7 @@ function putPart(book: StockBook, part: ReservationPart, page: number): void {
   book.parts.set(part.id, part);
   book.pages.place(part, page);
   settle(book, part);
-  if (part.granted) book.onHold?.(part);
+  if (part.granted) book.onTimed?.(part);
 }
 
 function putHome(book: StockBook, home: CoordinatorEntry, page: number): void {

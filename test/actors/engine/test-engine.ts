@@ -12,7 +12,7 @@ import {
   WRITERS_BUCKET,
 } from '../../../config/topology.ts';
 import { NatsPeers, serveOwned } from '../../../src/node/peers.ts';
-import { SteadyClock } from '../../../src/process/steady-clock.ts';
+import { SteadyClock, SYSTEM } from '../../../src/process/steady-clock.ts';
 import { RedisSnapshots } from '../../../src/redis/snapshot-store.ts';
 import { sentAsJson } from '../../../streams/fact/sent-body.ts';
 import { NatsBroker, nonce } from '../../../streams/nats/broker.ts';
@@ -30,9 +30,11 @@ export async function freshEngine(
     snapshotIntervalMs?: number;
     horizonMs?: number | null | undefined;
     observer?: MakeObserver;
+    /** How far the wall clock is ahead of the system's. */
+    aheadMs?: number;
   } = {},
 ) {
-  const clock = new SteadyClock();
+  const clock = new SteadyClock({ ...SYSTEM, wallMs: () => Date.now() + (more.aheadMs ?? 0) });
   const broker = await NatsBroker.connect(nats, name);
   const store = await RedisSnapshots.open(redis, () => undefined);
   const partitions = more.partitions ?? 32;

@@ -37,9 +37,14 @@ it('a million actors and a million holds fit, and are there again after a restar
   const store = await RedisSnapshots.open(redis.url, () => undefined);
   const factIds = new FactIds();
   const clock = new SteadyClock();
-  const expiry = new Expiry(clock, { observe: () => undefined }, () => undefined);
+  const expiry = new Expiry(
+    clock,
+    { observe: () => undefined },
+    () => Number.POSITIVE_INFINITY,
+    () => undefined,
+  );
   const partitions = Array.from({ length: PARTITIONS }, (_, number) => new Partition(number));
-  for (const partition of partitions) partition.book.onHold = (part) => expiry.add(part);
+  for (const partition of partitions) partition.book.onTimed = (part) => expiry.add(part);
   const of = (sku: string) => partitions[partitionOf(sku, PARTITIONS)] as Partition;
 
   const empty = used();
