@@ -130,6 +130,7 @@ export function buildCore(deps: CoreDeps): Core {
     stopping: () => engine.stopping,
     parked: deps.events.parked,
     clock,
+    aheadMs: () => ownership.aheadMs,
     partitions,
     rules,
     knows: (sku, location) =>

@@ -37,6 +37,8 @@ export interface FactIngressDeps {
   /** True if the node is stopping, so no further verdict will come here. */
   readonly stopping: () => boolean;
   readonly clock: Clock;
+  /** How far that clock is ahead of the server's, in milliseconds. */
+  readonly aheadMs: () => number;
   readonly partitions: number;
   readonly rules: Pick<Rules, 'next'>;
   /** Whether a stored fact has already created a stock key. Rejects with undecided if its owner does not answer. */
@@ -72,7 +74,9 @@ export class StreamFactIngress implements FactIngress {
     const { stalled } = this.#deps.parking;
     if (stalled !== undefined) throw undecided(UNDECIDED.full, stalled);
     const rule = this.#rule;
-    const request = { rule, acceptedAt: Math.floor(this.#deps.clock.nowMs() * 1000), before: new Map() };
+    // A moment later than the stream's own time would not count (BU4), and the facts would no longer share it.
+    const acceptedAt = Math.floor((this.#deps.clock.nowMs() - this.#deps.aheadMs()) * 1000);
+    const request = { rule, acceptedAt, before: new Map() };
     const outcomes = await Promise.all(facts.map((sent) => this.#submit(sent, request)));
     const rejected = outcomes.flatMap((outcome, index) => (typeof outcome === 'object' ? [{ index, ...outcome }] : []));
     const count = (wanted: Outcome) => outcomes.filter((outcome) => outcome === wanted).length;

@@ -11,7 +11,7 @@
  */
 import { RULES_VERSION } from '../../config/rules.ts';
 import { NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
-import type { Keys } from '../../streams/broker.ts';
+import type { KeyEntry, Keys } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
 import { hash64 } from '../../streams/hash.ts';
 
@@ -61,7 +61,11 @@ function unkept(bucket: string): Error {
 
 /** Returns the nodes whose keys have not expired, without those whose process is certainly gone. */
 export async function liveNodes(keys: Pick<Keys, 'all'>, isDead: (process: string) => boolean): Promise<NodeInfo[]> {
-  const nodes = (await keys.all()).map((entry) => JSON.parse(entry.value) as NodeInfo);
+  return livingOf(await keys.all(), isDead);
+}
+
+function livingOf(entries: readonly KeyEntry[], isDead: (process: string) => boolean): NodeInfo[] {
+  const nodes = entries.map((entry) => JSON.parse(entry.value) as NodeInfo);
   return nodes.filter((node) => node.process === undefined || !isDead(node.process));
 }
 
@@ -76,6 +80,9 @@ export class Ownership {
   #living: ReadonlyMap<string, string> = new Map();
   /** Revision of this node's key after its last write. */
   #told: number | undefined;
+  /** When that write was sent, by this node's wall clock. */
+  #toldAtMs = 0;
+  #aheadMs = 0;
 
   /** @param isDead whether a process of this machine is certainly gone, so its lease need not run out first */
   constructor(
@@ -146,6 +153,7 @@ export class Ownership {
     for (;;) {
       this.#told ??= (await this.#nodes.get(name))?.revision ?? 0;
       try {
+        this.#toldAtMs = this.#clock.nowMs();
         this.#told = await this.#nodes.put(
           name,
           JSON.stringify({ ...this.#self, rules: RULES_VERSION } satisfies NodeInfo),
@@ -187,9 +195,26 @@ export class Ownership {
   }
 
   async live(): Promise<NodeInfo[]> {
-    const living = await liveNodes(this.#nodes, this.#isDead);
+    const entries = await this.#nodes.all();
+    this.#compareClocks(entries);
+    const living = livingOf(entries, this.#isDead);
     this.#living = new Map(living.map(({ writer, name }) => [writer, name]));
     return living;
+  }
+
+  /**
+   * How far this node's wall clock is ahead of the server's, as far as is known, in milliseconds; 0 if it is not. Nothing is stored before it
+   * is sent, so the difference is at least this.
+   */
+  get aheadMs(): number {
+    return this.#aheadMs;
+  }
+
+  #compareClocks(entries: readonly KeyEntry[]): void {
+    const own = entries.find(({ key, revision }) => key === this.name && revision === this.#told);
+    if (own === undefined) return;
+    // A renewal that was long under way says little, so the estimate falls slowly.
+    this.#aheadMs = Math.max(0, this.#toldAtMs - own.createdMs, this.#aheadMs - 1);
   }
 
   /** Names of the live nodes by their current writer, as last read, about once a second. */

@@ -172,6 +172,26 @@ it('a node that adopts the rule while it runs lets a count of next year count as
   await broker.close();
 }, 60_000);
 
+it('the facts of one request share one moment, even if the clock of its node is ahead of the server', async () => {
+  const [{ url: nats }, { url: redis }] = await Promise.all([freshNats(), freshRedis()]);
+  const one = await freshEngine(nats, redis, 'one', { partitions: 4, aheadMs: 3_000 });
+  await expect.poll(() => one.ownership.aheadMs, { timeout: 20_000 }).toBeGreaterThan(2_900);
+  // Both are far ahead, so they count as of the request's moment, and the sale, which is in another stream, as the later one.
+  const skus = Array.from({ length: 50 }, (_, i) => `S${i}`);
+  const ahead = (ms: number) => new Date(Date.now() + 2 * 86_400_000 + ms).toISOString();
+  const facts = skus.flatMap((sku) => [
+    { id: `s-${sku}`, type: 'sale', sku, location: 'x', qty: 3, occurredAt: ahead(1_000) },
+    { id: `c-${sku}`, type: 'count', sku, location: 'x', counted: 40, occurredAt: ahead(0) },
+  ]);
+  for (const sku of skus) {
+    const own = facts.filter((fact) => fact.sku === sku);
+    expect(await one.facts.submit(own)).toEqual({ accepted: 2, duplicates: 0, rejected: [] });
+  }
+  const left = await Promise.all(skus.map(async (sku) => (await one.router.stock(sku, 'x')).sellable));
+  expect(left).toEqual(skus.map(() => 37));
+  await one.stop();
+}, 60_000);
+
 it('the bytes of a page with moved facts are read for ever', () => {
   const parsed = (fields: object) => {
     const fact = parseFact({ id: 'f', sku: 'A', location: 'x', ...fields }) as { fact: Fact };

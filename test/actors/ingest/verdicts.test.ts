@@ -43,6 +43,7 @@ function frontOf(partitions: Map<number, Partition>, entries: ConstructorParamet
     parked: none,
     stopping: () => false,
     clock,
+    aheadMs: () => 0,
     partitions: PARTITIONS,
     rules,
     knows: async () => false,
