@@ -12,7 +12,6 @@ export const ANOMALY_DEFAULTS = {
   /** Units below 0 from which negative stock is reported. One is enough, because the book is certainly wrong. */
   negativeUnits: 1,
   /** Units below 0 from which it is critical. */
-  negativeCriticalUnits: 10,
   /** Units promised and not there from which a shortfall is reported. One customer is enough. */
   shortfallUnits: 1,
 

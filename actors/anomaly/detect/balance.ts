@@ -3,7 +3,6 @@
  * the book, so one threshold is enough. A key that goes back and forth between two looks has not changed.
  */
 import { ON_HAND_BUCKETS, type OnHandBucket, oversoldUnits } from '../../../streams/buckets.ts';
-import type { Severity } from '../../../streams/contract/anomaly-kinds.ts';
 import type { StockKey } from '../../stock/state.ts';
 import { causeOf, counted, type DetectorContext, whereOf } from './context.ts';
 
@@ -31,12 +30,12 @@ function judgeBucket(
     if (alarms.any('negative_stock')) alarms.clear('negative_stock', cause());
     return;
   }
-  const severity: Severity = -units >= parameters.negativeCriticalUnits ? 'critical' : 'warning';
   alarms.raise('negative_stock', cause(), {
     ...whereOf(key),
     at,
     episode: recordedAt,
-    severity,
+    // Nobody was promised these units. Those that were are a shortfall.
+    severity: 'warning',
     tell: () => ({
       says: `The book says ${units} ${bucket}: more has left than the book knew of.`,
       figures: { [bucket]: units },
