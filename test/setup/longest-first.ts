@@ -19,6 +19,7 @@ const LONGEST: readonly string[] = [
   'test/faults/slices-strangers.test.ts',
   'test/faults/lost-servers.test.ts',
   'test/faults/full-streams.test.ts',
+  'test/actors/recovery/million.test.ts',
   'test/src/up/up-nodes.test.ts',
   'test/actors/ownership/shared-nodes.test.ts',
   'test/actors/recovery/edge-of-log.test.ts',
