@@ -101,6 +101,9 @@ const partView = z.object({
   moved: natural,
 });
 
+/** What is wanted of one owner. */
+const wish = z.object({ lines: listOf(wantedLine, 500), size: natural, partial: z.boolean() });
+
 const verdict = z.union([
   z.enum(['applied', 'duplicate', 'unknown']),
   z.object({ parked: z.enum(PARK_REASONS), message: text(10_000) }),
@@ -183,12 +186,11 @@ export const PEER_OPERATIONS = {
   },
   /** A home asks a participant to claim what an attempt needs. */
   growPart: {
-    request: z.object({
-      terms: z.object(terms),
-      wish: z.object({ lines: listOf(wantedLine, 500), size: natural, partial: z.boolean() }),
-    }),
+    request: z.object({ terms: z.object(terms), wish }),
     answer: z.object({ ...planned, had: z.boolean() }),
   },
+  /** A home asks a participant what it is short of. */
+  planPart: { request: id.extend({ wish }), answer: z.object({ shortages }) },
   /** A home makes a participant follow an outcome, or drop an attempt. */
   followPart: { request: z.object({ outcome }), answer: z.object({}) },
   undoPart: { request: z.object({ id: reservationId, attempt }), answer: z.object({}) },

@@ -1,0 +1,96 @@
+/**
+ * Sentences of the contract on reservations, over HTTP against two nodes that share the partitions. Of every pair of a
+ * reservation's home and a SKU's partition there is one, so some are on one node and some on both.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { askUntilDecided } from '../../../harness/callers/http-caller.ts';
+import { NodeProcess } from '../../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
+import { until } from '../../../harness/until.ts';
+import { partitionOf } from '../../../streams/subjects.ts';
+
+const PARTITIONS = 4;
+const NUMBERS = [0, 1, 2, 3];
+let nodes: NodeProcess[];
+beforeAll(async () => {
+  const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
+  const env = { HOLDFAST_PARTITIONS: String(PARTITIONS) };
+  nodes = await Promise.all(['one', 'two'].map((name) => NodeProcess.at({ nats, redis }, { name, env })));
+  for (const node of nodes) await node.up();
+  const shared = async () => {
+    const owned = await Promise.all(nodes.map(async (node) => (await node.readiness())?.owned ?? 0));
+    return owned.every((each) => each > 0) && owned.reduce((sum, each) => sum + each, 0) === PARTITIONS;
+  };
+  await until(shared, 60_000, () => nodes.map((node) => node.tail(3)).join('\n'));
+});
+
+let serial = 0;
+/** Asks the nodes in turn. */
+const ask = (method: string, path: string, body?: unknown) => {
+  serial += 1;
+  return askUntilDecided(() => (nodes[serial % 2] as NodeProcess).url, method, path, body);
+};
+/** A new name whose partition is this one. */
+function nameIn(partition: number, what: string): string {
+  for (;;) {
+    serial += 1;
+    const name = `${what}-${serial}`;
+    if (partitionOf(name, PARTITIONS) === partition) return name;
+  }
+}
+const send = async (...facts: object[]) => {
+  const occurredAt = new Date().toISOString();
+  const whole = facts.map((fact) => ({ id: `f-${++serial}`, location: 'shop', occurredAt, ...fact }));
+  expect((await ask('POST', '/v1/facts', whole)).body).toMatchObject({ accepted: whole.length });
+};
+/** A new SKU of each partition, with this many units. */
+async function stocked(qty: number): Promise<string[]> {
+  const skus = NUMBERS.map((partition) => nameIn(partition, 'sku'));
+  await send(...skus.map((sku) => ({ type: 'receipt', sku, qty })));
+  return skus;
+}
+const held = (skus: readonly string[]) =>
+  Promise.all(skus.map(async (sku) => (await ask('GET', `/v1/stock/${sku}/shop`)).body.held));
+const bySku = (shortages: { sku: string }[]) => shortages.toSorted((a, b) => (a.sku < b.sku ? -1 : 1));
+
+describe('a refusal of a reservation whose lines are with several owners', () => {
+  it('lists the shortages of all lines, and nothing is held', async () => {
+    const skus = await stocked(5);
+    for (const home of NUMBERS) {
+      const id = nameIn(home, 'short');
+      // Those of the first two partitions can be had.
+      const lines = skus.map((sku, i) => ({ sku, qty: i < 2 ? 5 : 6 + i }));
+      const { status, body } = await ask('POST', '/v1/reservations', { id, lines });
+      expect([status, body.type, bySku(body.shortages)]).toEqual([
+        409,
+        'insufficient-stock',
+        bySku(lines.slice(2).map(({ sku, qty }) => ({ sku, requested: qty, available: 5 }))),
+      ]);
+      expect(body.detail).toMatch(/; nothing is held$/);
+      for (const { sku } of lines.slice(2)) expect(body.detail).toContain(sku);
+      expect(await held(skus)).toEqual([0, 0, 0, 0]);
+      expect((await ask('POST', '/v1/reservations', { id, lines: skus.map((sku) => ({ sku, qty: 5 })) })).status).toBe(
+        201,
+      );
+      expect((await ask('DELETE', `/v1/reservations/${id}`)).body.status).toBe('released');
+    }
+  });
+
+  it('lists them for a change too, with the own units, and nothing has changed', async () => {
+    const skus = await stocked(5);
+    const id = nameIn(0, 'change');
+    const linesOf = (qty: number) => skus.map((sku) => ({ sku, qty }));
+    expect((await ask('POST', '/v1/reservations', { id, lines: linesOf(2) })).status).toBe(201);
+    const { status, body } = await ask('PUT', `/v1/reservations/${id}`, { lines: linesOf(6) });
+    const shortages = bySku(skus.map((sku) => ({ sku, requested: 6, available: 5 })));
+    expect([status, bySku(body.shortages)]).toEqual([409, shortages]);
+    expect(body.detail).toMatch(/; nothing has changed$/);
+    expect(await held(skus)).toEqual([2, 2, 2, 2]);
+    // What is fulfilled comes before what is short, whichever owner is asked first.
+    await send(...skus.map((sku) => ({ type: 'sale', sku, qty: 2, reservation: id })));
+    for (const less of skus) {
+      const lines = skus.map((sku) => ({ sku, qty: sku === less ? 1 : 9 }));
+      expect((await ask('PUT', `/v1/reservations/${id}`, { lines })).body.type).toBe('less-than-fulfilled');
+    }
+  });
+});
