@@ -114,7 +114,16 @@ export class AnomalyObserver implements PartitionObserver {
     judgeSilenceOfKeys(this.#context, wall);
     this.#arrivals.tick(wall);
     this.#sources.tick(wall);
-    this.#reservations.tick(this.#book, wall);
+    this.#reservations.tick(this.#book);
+  }
+
+  /** Reservations whose homes must be asked now whether they know them. @param nowMs wall time, in milliseconds since 1970 */
+  takeUnknown(nowMs: number, most: number): string[] {
+    return this.#reservations.takeDue(nowMs * 1000, most);
+  }
+
+  homeAnswered(reservation: string, isKnown: boolean, nowMs: number): void {
+    this.#reservations.answered(reservation, isKnown, nowMs * 1000);
   }
 
   factFolded(book: StockBook, fact: Fact, recordedAt: number): void {

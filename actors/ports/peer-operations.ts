@@ -218,6 +218,11 @@ export const PEER_OPERATIONS = {
     answer: z.object({ verdict: verdict.nullish(), verdicts: listOf(verdict, LIMITS.bundleFacts).optional() }),
   },
   'anomaly.heard': { request: listOf(heard, 10_000), answer: z.object({}) },
+  /** Which of these reservations their home knows. */
+  'anomaly.known': {
+    request: listOf(reservationId, LIMITS.reservationsAsked),
+    answer: listOf(reservationId, LIMITS.reservationsAsked),
+  },
   'anomaly.step': {
     request: z.object({
       id: text(128),
@@ -257,4 +262,7 @@ export type PeerHandlers<N extends PeerOperationName = PeerOperationName> = {
   readonly [O in N]: (partition: number, body: PeerBody<O>) => Promise<PeerReply<O>>;
 };
 /** The operations that the core answers, without those of the anomaly keeper and the dashboards. */
-export type CoreOperation = Exclude<PeerOperationName, 'anomaly.heard' | 'anomaly.step' | 'gather' | 'live-want'>;
+export type CoreOperation = Exclude<
+  PeerOperationName,
+  'anomaly.heard' | 'anomaly.step' | 'anomaly.known' | 'gather' | 'live-want'
+>;

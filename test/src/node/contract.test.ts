@@ -1,5 +1,5 @@
 /**
- * Sentences of the contract on reservations, over HTTP against two nodes that share the partitions. Of every pair of a
+ * Sentences of the contract on reservations and anomalies, over HTTP against two nodes that share the partitions. Of every pair of a
  * reservation's home and a SKU's partition there is one, so some are on one node and some on both.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import { askUntilDecided } from '../../../harness/callers/http-caller.ts';
 import { NodeProcess } from '../../../harness/processes/node-process.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
 import { until } from '../../../harness/until.ts';
+import type { Anomaly } from '../../../streams/contract/anomaly.ts';
 import { partitionOf } from '../../../streams/subjects.ts';
 
 const PARTITIONS = 4;
@@ -14,7 +15,7 @@ const NUMBERS = [0, 1, 2, 3];
 let nodes: NodeProcess[];
 beforeAll(async () => {
   const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
-  const env = { HOLDFAST_PARTITIONS: String(PARTITIONS) };
+  const env = { HOLDFAST_PARTITIONS: String(PARTITIONS), HOLDFAST_ANOMALIES: 'unknownAfterMs=0' };
   nodes = await Promise.all(['one', 'two'].map((name) => NodeProcess.at({ nats, redis }, { name, env })));
   for (const node of nodes) await node.up();
   const shared = async () => {
@@ -93,4 +94,92 @@ describe('a refusal of a reservation whose lines are with several owners', () =>
       expect((await ask('PUT', `/v1/reservations/${id}`, { lines })).body.type).toBe('less-than-fulfilled');
     }
   });
+});
+
+async function anomalies(query: string): Promise<Anomaly[]> {
+  const { status, body } = await ask('GET', `/v1/anomalies?${query}`);
+  expect(status).toBe(200);
+  return body.anomalies;
+}
+/** The open anomalies of a kind, once there are so many. */
+async function opened(kind: string, count: number): Promise<Anomaly[]> {
+  let found: Anomaly[] = [];
+  await until(
+    async () => {
+      found = await anomalies(`kind=${kind}&limit=1000`);
+      return found.length === count;
+    },
+    30_000,
+    () => `${count} ${kind}: ${JSON.stringify(found)}`,
+  );
+  return found;
+}
+const reservationsOf = (found: readonly Anomaly[]) => found.map(({ data }) => String(data.reservation)).toSorted();
+
+describe('a sale that names a reservation', () => {
+  it('raises reservation_unknown if nobody has placed it, until somebody does', async () => {
+    const [sku = ''] = await stocked(9);
+    const [placed, cancelled] = [nameIn(1, 'late'), nameIn(2, 'cancelled')];
+    await ask('DELETE', `/v1/reservations/${cancelled}`);
+    for (const reservation of [placed, cancelled]) await send({ type: 'sale', sku, qty: 2, reservation });
+    const found = await opened('reservation_unknown', 2);
+    expect(reservationsOf(found)).toEqual([cancelled, placed].toSorted());
+    expect(found[0]).toMatchObject({ sku, location: 'shop', state: 'open', data: { units: 2 } });
+    expect((await ask('POST', '/v1/reservations', { id: placed, lines: [{ sku, qty: 3 }] })).body.lines).toMatchObject([
+      { qty: 3, fulfilled: 2 },
+    ]);
+    expect(reservationsOf(await opened('reservation_unknown', 1))).toEqual([cancelled]);
+  });
+
+  it('raises over_fulfilled for what was not reserved: more units, or another SKU of any partition', async () => {
+    const [skus, others] = [await stocked(9), await stocked(9)];
+    const more = nameIn(0, 'more');
+    await ask('POST', '/v1/reservations', { id: more, lines: [{ sku: skus[3], qty: 2 }] });
+    await send({ type: 'sale', sku: skus[3], qty: 3, reservation: more });
+    expect(await opened('over_fulfilled', 1)).toMatchObject([{ sku: skus[3], data: { reservation: more, over: 1 } }]);
+    const ids: string[] = [more];
+    for (const home of NUMBERS)
+      for (const [i, sku] of others.entries()) {
+        const id = nameIn(home, 'other');
+        ids.push(id);
+        // Its line is in another partition than the SKU that is sold.
+        const lines = [{ sku: skus[(i + 1) % PARTITIONS], qty: 1 }];
+        expect((await ask('POST', '/v1/reservations', { id, lines })).status).toBe(201);
+        await send({ type: 'sale', sku, qty: 1, reservation: id });
+      }
+    expect(reservationsOf(await opened('over_fulfilled', ids.length))).toEqual(ids.toSorted());
+    expect(await anomalies('kind=reservation_unknown')).toHaveLength(1);
+  });
+
+  it('leaves its anomaly open over a restart of its node, and after it is the same one', async () => {
+    const before = await anomalies('kind=over_fulfilled&limit=1000');
+    for (const node of nodes) {
+      await node.kill();
+      await node.up();
+    }
+    const resolved = () => anomalies('kind=over_fulfilled&state=resolved');
+    expect(await resolved()).toEqual([]);
+    expect((await opened('over_fulfilled', before.length)).map(({ id, at }) => [id, at])).toEqual(
+      before.map(({ id, at }) => [id, at]),
+    );
+    // Those that are raised after the restart show that every partition was looked at.
+    const skus = await stocked(1);
+    await send(...skus.map((sku) => ({ type: 'sale', sku, qty: 1, reservation: nameIn(3, 'after') })));
+    await opened('reservation_unknown', 1 + PARTITIONS);
+    expect(await resolved()).toEqual([]);
+  });
+});
+
+it('GET /v1/anomalies lists the newest first, and goes on at its cursor', async () => {
+  const all = await anomalies('kind=over_fulfilled&limit=1000');
+  expect(all.length).toBeGreaterThan(10);
+  expect(all.map(({ at }) => at)).toEqual(
+    all
+      .map(({ at }) => at)
+      .toSorted()
+      .reverse(),
+  );
+  const first = (await ask('GET', '/v1/anomalies?kind=over_fulfilled&limit=10')).body;
+  const second = (await ask('GET', `/v1/anomalies?kind=over_fulfilled&limit=10&cursor=${first.next}`)).body;
+  expect([first.anomalies.length, [...first.anomalies, ...second.anomalies], second.next]).toEqual([10, all, null]);
 });

@@ -138,6 +138,12 @@ export function questionsOver(peers: NatsPeers) {
       expect(told.length).toBe(200);
       return SMALL;
     },
+    'anomaly.known': async () => {
+      const ids = Array.from({ length: 200 }, (_, i) => `none-${i}`.padEnd(128, '日'));
+      await expect(peers.ask(0, 'anomaly.known', ids)).rejects.toMatchObject({ kind: 'too-large' });
+      expect(await inHalves(ids, (some) => peers.ask(0, 'anomaly.known', some))).toEqual([]);
+      return SMALL;
+    },
     'anomaly.step': async () => {
       const person = { by: 'b'.repeat(128), why: 'w'.repeat(1_000) };
       const step = peers.ask(0, 'anomaly.step', { id: `0.shortfall.${'0'.repeat(16)}`, step: 'resolve', person });
