@@ -131,6 +131,8 @@ export const LIMITS = {
   expiriesPerTurn: 2_000,
   /** Pause between two rounds over the anomalies of the partitions owned here. */
   anomalyRoundMs: 1_000,
+  /** Reservations whose homes are asked per round and partition whether they know them. The rest wait for the next round. */
+  reservationsAsked: 200,
   /** Changes of anomalies stored per round. The rest wait for the next round. */
   anomalyChangesPerRound: 500,
   /** Shortest time between two updates of the figures of an ongoing anomaly. */

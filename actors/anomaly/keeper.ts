@@ -30,6 +30,7 @@ import type { Alarm } from './detect/alarms.ts';
 import type { Heard } from './detect/sightings.ts';
 import { type Person, type PersonStep, reconciled, type StoredAnomaly, shown, stepped } from './lifecycle.ts';
 import { AnomalyObserver } from './observer.ts';
+import { askHomes, knownAt, recallAnswer } from './reservation-homes.ts';
 import type { SourceClock } from './sources.ts';
 
 export interface AnomalyQuery {
@@ -166,7 +167,7 @@ export class AnomalyKeeper implements AnomalyService {
   }
 
   /** Handlers for other nodes that take this node for the owner of a partition. */
-  readonly handlers: PeerHandlers<'anomaly.heard' | 'anomaly.step'> = {
+  readonly handlers: PeerHandlers<'anomaly.heard' | 'anomaly.step' | 'anomaly.known'> = {
     'anomaly.step': async (number, { id, step, person }) => {
       // Never forwarded, because two nodes that each take the other for the owner would forward it endlessly.
       if (this.#owned?.partitions.has(this.#partitionOfId(id)) !== true)
@@ -177,6 +178,7 @@ export class AnomalyKeeper implements AnomalyService {
       this.#observers.get(number)?.hear(heard.map((each) => ({ ...each, device: each.device, clock: each.clock })));
       return {};
     },
+    'anomaly.known': async (number, ids) => knownAt(this.#owned?.partitions, number, ids),
   };
 
   async #rounds(): Promise<void> {
@@ -207,6 +209,9 @@ export class AnomalyKeeper implements AnomalyService {
       heard.push(...observer.takeHeard());
     }
     await this.#tell(heard);
+    const { peers, count } = this.#deps;
+    const asked = { partitions, peers, count, nowMs };
+    await Promise.all([...this.#kept.values()].map(({ observer }) => askHomes(observer, asked)));
     const sweep = nowMs - this.#sweptMs > LIMITS.anomalySweepMs;
     if (sweep) this.#sweptMs = nowMs;
     let left: number = LIMITS.anomalyChangesPerRound;
@@ -234,7 +239,9 @@ export class AnomalyKeeper implements AnomalyService {
         const stored = storedIn(entry);
         if (stored === undefined || this.#partitionOfId(entry.key) !== number) continue;
         kept.entries.set(entry.key, { stored, revision: entry.revision, writtenMs: 0 });
-        if (stored.state !== 'resolved') kept.due.set(entry.key, undefined);
+        if (stored.state === 'resolved') continue;
+        kept.due.set(entry.key, undefined);
+        recallAnswer(observer, stored, this.#deps.clock.nowMs());
       }
       observer.takeChanged();
       for (const [id, alarm] of observer.open()) kept.due.set(id, alarm);

@@ -3,9 +3,8 @@
  *
  * Invariants:
  *  AW1 The kept state begins with a version. State of an unknown version is not read, and the detectors start empty (PV3).
- *  AW2 State that follows from the book (negative stock, shortfalls, variances of counts, open and excess transfers, held units) is derived from it when a book
- *      is loaded.
- *      The detectors' models and the open alarms, with their beginnings, are kept.
+ *  AW2 State that follows from the book (negative stock, shortfalls, variances of counts, open and excess transfers, held units) is derived
+ *      from it when a book is loaded. The detectors' models, damaged deliveries and the open alarms, with their beginnings, are kept.
  *  AW3 Alarms that are functions of the book are judged when somebody looks, at most once for each key that changed since the last look.
  *      So the same facts in any order leave the same ones open, and a key below zero costs a fact no more than another key.
  */
@@ -114,7 +113,16 @@ export class AnomalyObserver implements PartitionObserver {
     judgeSilenceOfKeys(this.#context, wall);
     this.#arrivals.tick(wall);
     this.#sources.tick(wall);
-    this.#reservations.tick(this.#book, wall);
+    this.#reservations.tick(this.#book);
+  }
+
+  /** Reservations whose homes must be asked now whether they know them. @param nowMs wall time, in milliseconds since 1970 */
+  takeUnknown(nowMs: number, most: number): string[] {
+    return this.#reservations.takeDue(nowMs * 1000, most);
+  }
+
+  homeAnswered(reservation: string, isKnown: boolean, nowMs: number): void {
+    this.#reservations.answered(reservation, isKnown, nowMs * 1000);
   }
 
   factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
@@ -131,15 +139,13 @@ export class AnomalyObserver implements PartitionObserver {
         judgeReturn(context, key, fact, recordedAt);
         break;
       case 'count':
+      case 'adjustment':
         break;
       case 'receipt':
-        this.#arrivals.judgeReceipt(key, fact, recordedAt);
+        this.#arrivals.noteReceipt(key, fact, recordedAt);
         break;
       case 'transfer':
         this.#arrivals.judgeTransfer(key, fact, present(changes.transfer, 'EV3'), recordedAt);
-        break;
-      case 'adjustment':
-        this.#arrivals.judgeDamagedLeft(key);
         break;
     }
     judgeStock(context, key, before.sellable > 0, fact.type === 'count');
@@ -186,6 +192,7 @@ export class AnomalyObserver implements PartitionObserver {
   #judgeKey(key: StockKey, at: number, recordedAt: number): void {
     judgeBalance(this.#context, key, at, recordedAt);
     judgeVariance(this.#context, key);
+    this.#arrivals.judgeDamage(key);
   }
 
   keep(): Uint8Array {
@@ -196,6 +203,7 @@ export class AnomalyObserver implements PartitionObserver {
       hearing: this.#sightings.keep(),
       sources: this.#sources.keep(),
       hoarding: this.#hoarding.keep(),
+      damage: this.#arrivals.keep(),
     });
     const rest = Buffer.from(`{"alarms":${alarms.keep()},${others.slice(1)}`);
     const rows = states.keptBytes;
@@ -240,14 +248,14 @@ export class AnomalyObserver implements PartitionObserver {
 
   #beginAnew(book: StockBook): void {
     this.#context.states.clear();
-    this.#loadRest(book, { alarms: [], places: [], hearing: [], sources: [], hoarding: [] });
+    this.#loadRest(book, { alarms: [], places: [], hearing: [], sources: [], hoarding: [], damage: [] });
   }
 
   #loadRest(book: StockBook, kept: Record<string, unknown[]>): void {
     const part = (name: string) => kept[name] as unknown[];
     this.#context.alarms.load(part('alarms'));
     this.#context.clocks.load(part('places'));
-    this.#arrivals.load(book);
+    this.#arrivals.load(book, kept.damage);
     this.#sightings.load(part('hearing'));
     this.#sources.load(part('sources'));
     this.#hoarding.load(book, part('hoarding'));

@@ -103,6 +103,9 @@ const partView = z.object({
   soldAtMs: natural.default(Number.MAX_SAFE_INTEGER),
 });
 
+/** What is wanted of one owner. */
+const wish = z.object({ lines: listOf(wantedLine, 500), size: natural, partial: z.boolean() });
+
 const verdict = z.union([
   z.enum(['applied', 'duplicate', 'unknown']),
   z.object({ parked: z.enum(PARK_REASONS), message: text(10_000) }),
@@ -185,12 +188,11 @@ export const PEER_OPERATIONS = {
   },
   /** A home asks a participant to claim what an attempt needs. */
   growPart: {
-    request: z.object({
-      terms: z.object(terms),
-      wish: z.object({ lines: listOf(wantedLine, 500), size: natural, partial: z.boolean() }),
-    }),
+    request: z.object({ terms: z.object(terms), wish }),
     answer: z.object({ ...planned, had: z.boolean() }),
   },
+  /** A home asks a participant what it is short of. */
+  planPart: { request: id.extend({ wish }), answer: z.object({ shortages }) },
   /** A home makes a participant follow an outcome, or drop an attempt. */
   followPart: { request: z.object({ outcome }), answer: z.object({}) },
   undoPart: { request: z.object({ id: reservationId, attempt }), answer: z.object({}) },
@@ -218,6 +220,11 @@ export const PEER_OPERATIONS = {
     answer: z.object({ verdict: verdict.nullish(), verdicts: listOf(verdict, LIMITS.bundleFacts).optional() }),
   },
   'anomaly.heard': { request: listOf(heard, 10_000), answer: z.object({}) },
+  /** Which of these reservations their home knows. */
+  'anomaly.known': {
+    request: listOf(reservationId, LIMITS.reservationsAsked),
+    answer: listOf(reservationId, LIMITS.reservationsAsked),
+  },
   'anomaly.step': {
     request: z.object({
       id: text(128),
@@ -257,4 +264,7 @@ export type PeerHandlers<N extends PeerOperationName = PeerOperationName> = {
   readonly [O in N]: (partition: number, body: PeerBody<O>) => Promise<PeerReply<O>>;
 };
 /** The operations that the core answers, without those of the anomaly keeper and the dashboards. */
-export type CoreOperation = Exclude<PeerOperationName, 'anomaly.heard' | 'anomaly.step' | 'gather' | 'live-want'>;
+export type CoreOperation = Exclude<
+  PeerOperationName,
+  'anomaly.heard' | 'anomaly.step' | 'anomaly.known' | 'gather' | 'live-want'
+>;

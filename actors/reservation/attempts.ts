@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../../streams/clock.ts';
 import type { ReservationRequest } from '../../streams/contract/stock.ts';
-import type { Standing } from '../../streams/journal/stock-decisions.ts';
+import type { Shortage, Standing } from '../../streams/journal/stock-decisions.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { PartitionSet } from '../partition/partition-set.ts';
 import type { Peers } from '../ports/ports.ts';
@@ -70,16 +70,21 @@ export class Attempts {
       participants: concerned,
       parts,
     });
+    const size = request.lines.length;
+    const wishOf = (number: number) => ({ lines: byPartition.get(number) ?? [], size, partial: request.partial });
     const all: Omit<Planned, 'growth'>[] = [];
     /** Participants that certainly did nothing for the attempt. */
     const idle = new Set(concerned);
     try {
-      for (const number of concerned) {
-        const wish = { lines: byPartition.get(number) ?? [], size: request.lines.length, partial: request.partial };
+      for (const [asked, number] of concerned.entries()) {
         idle.delete(number);
-        const planned = await this.#growAt(number, terms, wish).catch((error) => {
-          if (error instanceof Refusal && error.kind !== 'undecided') idle.add(number);
-          throw error;
+        const planned = await this.#growAt(number, terms, wishOf(number)).catch(async (error) => {
+          if (!(error instanceof Refusal) || error.kind === 'undecided') throw error;
+          idle.add(number);
+          if (error.shortages === undefined) throw error;
+          // The participants that were not asked yet plan only, so that the refusal names the shortages of all lines.
+          const rest = concerned.slice(asked + 1).map((other) => this.#shortagesAt(other, id, wishOf(other)));
+          throw notEnough([...error.shortages, ...(await Promise.all(rest)).flat()], before.length > 0);
         });
         all.push(planned);
       }
@@ -107,6 +112,11 @@ export class Attempts {
   #growAt(number: number, terms: Terms, wish: Wish): Promise<Omit<Planned, 'growth'>> {
     if (this.#participant.owns(number)) return this.#participant.grow({ terms, wish }, number);
     return this.#deps.peers.ask(number, 'growPart', { terms, wish });
+  }
+
+  async #shortagesAt(number: number, id: string, wish: Wish): Promise<readonly Shortage[]> {
+    if (this.#participant.owns(number)) return this.#participant.shortages(id, number, wish);
+    return (await this.#deps.peers.ask(number, 'planPart', { id, wish })).shortages;
   }
 
   /** A stored outcome holds even if some participants cannot follow now. */

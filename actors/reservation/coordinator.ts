@@ -11,7 +11,8 @@
  *   4. participants  `stands`   the same lines: what moved away or shrank is free, holds are allocated, the end is recorded
  *   5. home          `settled`  every participant has followed
  *
- * If a participant refuses in step 2, those that were asked drop the attempt (`undone`) and the home forgets it (`settled`). A home that
+ * If a participant refuses in step 2, those that were asked drop the attempt (`undone`) and the home forgets it (`settled`). Before that,
+ * the participants that were not asked yet say what they are short of. They only plan, so they do nothing for the attempt. A home that
  * finds an attempt without outcome does the same (presumed abort), so what a crash leaves depends only on whether step 3 was stored:
  *
  *   crash after 1 or 2   claimed units without outcome. The next owner of the home undoes them. Until then the id answers nothing
@@ -199,13 +200,14 @@ export class Coordinator {
   }
 
   /** Serves requests from homes to this node as the owner of some of a reservation's lines, and from participants to homes. */
-  readonly handlers: PeerHandlers<'growPart' | 'followPart' | 'undoPart' | 'viewPart' | 'expireHold'> = {
+  readonly handlers: PeerHandlers<'growPart' | 'planPart' | 'followPart' | 'undoPart' | 'viewPart' | 'expireHold'> = {
     growPart: (partition, { terms, wish }) => {
       return this.#queue.take(terms.id, async () => {
         const { growth: _own, ...planned } = await this.#participant.grow({ terms, wish }, partition);
         return planned;
       });
     },
+    planPart: async (partition, { id, wish }) => ({ shortages: this.#participant.shortages(id, partition, wish) }),
     followPart: async (partition, { outcome }) => {
       await this.#queue.take(outcome.id, () => this.#participant.follow({ ...outcome, kind: 'stands' }, partition));
       return {};

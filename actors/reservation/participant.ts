@@ -35,7 +35,7 @@ import type { StockBook } from '../stock/book.ts';
 import { compareAttempts, factUnits, hasEnded } from '../stock/reservation.ts';
 import { mayGrow } from '../stock/reserve.ts';
 import type { ReservationPart, StockKey } from '../stock/state.ts';
-import { growthOf, indexesOf, isSame, planLines, type Wish } from './plan.ts';
+import { growthOf, indexesOf, isSame, type Plan, planLines, type Wish } from './plan.ts';
 import { type PartView, viewOf } from './view.ts';
 
 export interface ParticipantDeps {
@@ -91,8 +91,7 @@ export class Participant {
   /** Plans the lines in these partitions, which are all owned here. Throws a refusal if they cannot be had. */
   plan(id: string, numbers: readonly number[], wish: Wish): Planned {
     const parts = this.#liveParts(id, numbers);
-    const bookOf = (sku: string) => this.partition(partitionOf(sku, this.#deps.count)).book;
-    const { pieces, shortages } = planLines(parts, wish, (sku) => bookOf(sku).skus.get(sku));
+    const { pieces, shortages } = this.#lines(parts, wish);
     if (shortages.length > 0 && !wish.partial) throw notEnough(shortages, parts.length > 0);
     const standing = parts.flatMap(({ lines, epoch, seq }) => lines.map((line) => ({ line, epoch, seq })));
     // Lines that stay as they are keep their version.
@@ -104,7 +103,7 @@ export class Participant {
     const indexes = indexesOf(pieces);
     const lines = pieces.map(({ name, key, qty, fulfilled }, i): StandingLine => {
       const sku = key.sku.name;
-      const book = bookOf(sku);
+      const book = this.#bookOf(sku);
       const { epoch, seq } = same ? at(standing, i) : { epoch: book.epoch, seq: nextSeq(seqs, book) };
       const { partition } = book;
       return { index: at(indexes, i), name, sku, location: key.location, qty, fulfilled, partition, epoch, seq };
@@ -116,6 +115,19 @@ export class Participant {
       had: parts.length > 0,
       growth: growthOf(parts, pieces),
     };
+  }
+
+  /** Says what one partition is short of, and does nothing for any attempt. Throws any other refusal. */
+  shortages(id: string, number: number, wish: Wish): readonly Shortage[] {
+    return this.#lines(this.#liveParts(id, [number]), wish).shortages;
+  }
+
+  #lines(parts: readonly ReservationPart[], wish: Wish): Plan {
+    return planLines(parts, wish, (sku) => this.#bookOf(sku).skus.get(sku));
+  }
+
+  #bookOf(sku: string): StockBook {
+    return this.partition(partitionOf(sku, this.#deps.count)).book;
   }
 
   /** Decides on an attempt for one partition. Units by which it grows are claimed from now on, beside those that it had. */

@@ -7,26 +7,37 @@
  *  Short: a part has arrived, and the rest did not follow within `transferSettleMs`. It ends when the rest arrives or is closed, or by a
  *   person.
  *  Over: more was received or corrected than is known to have been shipped. It follows from the book alone.
- *  Receipt short: units of a delivery arrived damaged. Receipts carry no ordered quantity, so damage is the only shortage that a receipt
- *   can show; missing units of a transfer are transfer_short. It ends when an adjustment leaves no damaged unit at the key, or after
- *   `receiptForgetMs`.
+ *  Receipt short: units of a delivery arrived damaged, and the key has damaged units. Receipts carry no ordered quantity, so damage is the
+ *   only shortage that a receipt can show; missing units of a transfer are transfer_short. It ends when no damaged unit is left at the key,
+ *   or `receiptForgetMs` after the latest damaged delivery.
  *
  * Each SKU of a transfer is judged separately because SKUs are in different partitions, so each missing SKU is one anomaly. It is an anomaly
  * of the location that the record is about, which is the destination once a shipment is known.
  */
-import { present } from '../../../streams/assert.ts';
 import type { Receipt, Transfer } from '../../../streams/fact/fact.ts';
 import { dueOf, unitsInTransit, unitsLost, unitsOver } from '../../stock/availability.ts';
 import type { StockBook } from '../../stock/book.ts';
 import type { TransferChange } from '../../stock/changes.ts';
-import type { StockKey, TransferRecord } from '../../stock/state.ts';
+import { isLater } from '../../stock/movements.ts';
+import type { Moment, StockKey, TransferRecord } from '../../stock/state.ts';
+import type { Told } from './alarms.ts';
 import { causeOf, counted, type DetectorContext, rounded, whereOf } from './context.ts';
 
 const KINDS = ['transfer_overdue', 'transfer_short', 'transfer_over'] as const;
 
+/** A damaged delivery, and the words and figures for it. */
+interface Damage extends Moment, Told {
+  /** Of its fact. */
+  readonly id: string;
+  readonly recordedAt: number;
+}
+type KeptDamage = readonly [sku: string, location: string, damage: Damage];
+
 export class Arrivals {
   readonly #context: DetectorContext;
   readonly #laneTime: number;
+  /** The latest damaged delivery of each key. It is remembered without an alarm too, because the facts may come in any order. */
+  readonly #damage = new Map<StockKey, Damage>();
   /** The transfers with units in transit. */
   readonly #open = new Set<TransferRecord>();
 
@@ -39,7 +50,7 @@ export class Arrivals {
   /** Call after a transfer was folded. @param key of the fact's location */
   judgeTransfer(key: StockKey, fact: Transfer, { transfer, key: before }: TransferChange, recordedAt: number): void {
     const { alarms } = this.#context;
-    if (fact.phase === 'received') this.#judgeDamage(key, fact, recordedAt);
+    if (fact.phase === 'received') this.#noteDamage(key, fact, recordedAt);
     if (transfer.latest.key !== before) for (const kind of KINDS) alarms.clear(kind, causeOfTransfer(transfer, before));
     this.#judgeOver(transfer, fact.at, recordedAt);
     const cause = causeOfTransfer(transfer);
@@ -57,22 +68,37 @@ export class Arrivals {
   }
 
   /** Call after a receipt was folded. */
-  judgeReceipt(key: StockKey, fact: Receipt, recordedAt: number): void {
-    this.#judgeDamage(key, fact, recordedAt);
+  noteReceipt(key: StockKey, fact: Receipt, recordedAt: number): void {
+    this.#noteDamage(key, fact, recordedAt);
   }
 
-  /** Call after an adjustment was folded, because it may have removed the last damaged units. */
-  judgeDamagedLeft(key: StockKey): void {
-    if ((key.rare?.damaged ?? 0) <= 0) this.#context.alarms.clear('receipt_short', causeOf(key));
+  /** Judges the damaged units of a key that has changed. */
+  judgeDamage(key: StockKey): void {
+    const { alarms } = this.#context;
+    const damage = this.#damage.get(key);
+    if (damage === undefined || (key.rare?.damaged ?? 0) <= 0) {
+      if (alarms.any('receipt_short')) alarms.clear('receipt_short', causeOf(key));
+      return;
+    }
+    const { at, recordedAt } = damage;
+    alarms.raise('receipt_short', causeOf(key), {
+      ...whereOf(key),
+      at,
+      episode: recordedAt,
+      severity: 'warning',
+      tell: () => damage,
+    });
   }
 
   /** Judges what becomes overdue, short or old with time alone. @param wall wall time, in microseconds since 1970 */
   tick(wall: number): void {
     for (const transfer of this.#open) this.#judgeDue(transfer, wall);
-    const { alarms, parameters, clocks } = this.#context;
-    for (const alarm of alarms.ofKind('receipt_short')) {
-      const time = clocks.timeOf(clocks.of(present(alarm.location)), wall);
-      if (time - alarm.at > parameters.receiptForgetMs * 1000) alarms.clear('receipt_short', alarm.cause);
+    const { parameters, clocks } = this.#context;
+    for (const [key, { at }] of this.#damage) {
+      const time = clocks.timeOf(clocks.of(key.location), wall);
+      if (time - at <= parameters.receiptForgetMs * 1000) continue;
+      this.#damage.delete(key);
+      this.judgeDamage(key);
     }
   }
 
@@ -142,27 +168,43 @@ export class Arrivals {
     });
   }
 
-  #judgeDamage(key: StockKey, fact: Receipt | Transfer, recordedAt: number): void {
-    const { alarms, parameters } = this.#context;
-    const share = fact.damaged / (fact.qty + fact.damaged);
-    if (fact.damaged < parameters.damagedUnits || share < parameters.damagedShare) return;
+  #noteDamage(key: StockKey, fact: Receipt | Transfer, recordedAt: number): void {
+    const { parameters } = this.#context;
+    const { id, at, own, qty, damaged } = fact;
+    const share = damaged / (qty + damaged);
+    if (damaged < parameters.damagedUnits || share < parameters.damagedShare) return;
+    const known = this.#damage.get(key);
+    if (known !== undefined && !isLater(fact, known)) return;
     const of = fact.type === 'transfer' ? `transfer ${fact.transfer}` : 'the delivery';
-    alarms.raise('receipt_short', causeOf(key), {
-      ...whereOf(key),
-      at: fact.at,
-      episode: recordedAt,
-      severity: 'warning',
-      tell: () => ({
-        says: `${fact.damaged} of ${counted(fact.qty + fact.damaged, 'unit')} of ${of} arrived damaged.`,
-        figures: { fact: fact.id, damaged: fact.damaged, delivered: fact.qty + fact.damaged, share: rounded(share) },
-      }),
-    });
+    const says = `${damaged} of ${counted(qty + damaged, 'unit')} of ${of} arrived damaged.`;
+    const figures = { fact: id, damaged, delivered: qty + damaged, share: rounded(share) };
+    this.#damage.set(key, { id, at, own, recordedAt, says, figures });
+  }
+
+  /** An earlier version kept damaged deliveries in their alarms only. */
+  #damageOfAlarms(): KeptDamage[] {
+    return this.#context.alarms
+      .ofKind('receipt_short')
+      .map(({ sku = '', location = '', at, episode, says, figures }) => [
+        sku,
+        location,
+        { id: String(figures.fact), at, recordedAt: episode, says, figures },
+      ]);
+  }
+
+  keep(): unknown[] {
+    return [...this.#damage].map(([key, damage]): KeptDamage => [key.sku.name, key.location, damage]);
   }
 
   /** Replaces the state by what a loaded book says. Alarms of transfers that the book knows otherwise are cleared. */
-  load(book: StockBook): void {
+  load(book: StockBook, kept: readonly unknown[] | undefined): void {
     this.#open.clear();
+    this.#damage.clear();
     const { alarms } = this.#context;
+    for (const [sku, location, damage] of (kept as KeptDamage[] | undefined) ?? this.#damageOfAlarms()) {
+      const key = book.findKey(sku, location);
+      if (key !== undefined) this.#damage.set(key, damage);
+    }
     const causes = new Set<string>();
     for (const { transfers } of book.skus.values()) {
       for (const transfer of transfers?.values() ?? []) {

@@ -1,13 +1,13 @@
 /**
- * The anomalies that are functions of the book: after any shuffle of the facts, in any batches, with restarts between them, the same ones
- * are open, and they say the same.
+ * The anomalies that are functions of the book, or of the book and the clock: after any shuffle of the facts, in any batches, with looks,
+ * waits and restarts between them, the same ones are open at the same moment, and they say the same.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ANOMALY_DEFAULTS } from '../../../config/anomalies.ts';
 import type { AnomalyKind } from '../../../streams/contract/anomaly-kinds.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
-import { HOUR_MS, Shop } from './detect/shop.ts';
+import { DAY_MS, HOUR_MS, Shop } from './detect/shop.ts';
 
 const KINDS: readonly AnomalyKind[] = [
   'negative_stock',
@@ -15,11 +15,16 @@ const KINDS: readonly AnomalyKind[] = [
   'transfer_over',
   'over_fulfilled',
   'count_variance',
+  'receipt_short',
+  'transfer_short',
+  'reservation_unknown',
 ];
 /** Thresholds at which few facts raise and end each kind. */
 const PARAMETERS = { ...ANOMALY_DEFAULTS, negativeUnits: 3, shortfallUnits: 2, countVariance: 0.2, countZ: 2 };
 const BEGIN = Date.parse('2026-01-05T00:00:00Z') * 1000;
 const RESERVATIONS = ['r0', 'r1'];
+/** When the anomalies are compared: after all waiting times, and before a damaged delivery is forgotten. */
+const END_MS = BEGIN / 1000 + 20 * DAY_MS;
 
 const placeOf = fc.constantFrom('shop', 'dc');
 const qtyOf = fc.integer({ min: 1, max: 9 });
@@ -42,19 +47,22 @@ const kindOf: fc.Arbitrary<Whole> = fc
       { weight: 3, arbitrary: fc.constant<Whole>({ type: 'sale', qty, reservation }) },
       { weight: 3, arbitrary: fc.constant<Whole>({ type: 'count', counted: qty * 2 }) },
       fc.constant<Whole>({ type: 'receipt', qty, damaged }),
-      fc
-        .constantFrom('shipped', 'received', 'lost', 'corrected')
-        .map((phase): Whole => ({ type: 'transfer', phase, transfer, qty, damaged, from: 'dc', to, eta: undefined })),
+      {
+        weight: 3,
+        arbitrary: fc
+          .constantFrom('shipped', 'received', 'lost', 'corrected')
+          .map((phase): Whole => ({ type: 'transfer', phase, transfer, qty, damaged, from: 'dc', to, eta: undefined })),
+      },
       fc
         .constantFrom('restock', 'inspect', 'damaged')
         .map((disposition) => ({ type: 'return', qty, disposition, reservation, within: 4 * HOUR_MS * 1000 }) as Whole),
       fc
-        .constantFrom('sellable', 'damaged', 'inspection')
+        .constantFrom('sellable', 'damaged', 'damaged', 'inspection')
         .map((bucket): Whole => ({ type: 'adjustment', delta: qty - 6 || 3, bucket })),
     ),
   );
 const factsOf = fc
-  .array(fc.tuple(kindOf, momentOf, placeOf), { minLength: 1, maxLength: 24 })
+  .array(fc.tuple(kindOf, momentOf, placeOf), { minLength: 8, maxLength: 32 })
   .map((made) =>
     made.map(([whole, moment, location], i) => ({ ...whole, id: `f${i}`, sku: 'mug', location, ...moment }) as Fact),
   );
@@ -64,14 +72,20 @@ type Step = (shop: Shop) => unknown;
 const livesOf: fc.Arbitrary<Step[]> = fc
   .tuple(
     ...RESERVATIONS.map((id) =>
-      fc.tuple(fc.constant(id), fc.boolean(), qtyOf, fc.constantFrom('confirmed', 'released', undefined)),
+      fc.tuple(
+        fc.constant(id),
+        fc.constantFrom('here', 'elsewhere', 'nowhere'),
+        qtyOf,
+        fc.constantFrom('confirmed', 'released', undefined),
+      ),
     ),
   )
   .map((lives) =>
-    lives.flatMap(([id, isHeld, qty, kind]) => {
+    lives.flatMap(([id, where, qty, kind]) => {
       const steps: Step[] = [];
-      if (isHeld) steps.push((shop) => shop.hold(id, qty));
-      if (isHeld && kind !== undefined) steps.push((shop) => shop.step(kind, id));
+      if (where === 'here') steps.push((shop) => shop.hold(id, qty));
+      if (where === 'elsewhere') steps.push((shop) => shop.hold(id, qty, { sku: 'pan', partition: 8 }));
+      if (where !== 'nowhere' && kind !== undefined) steps.push((shop) => shop.step(kind, id));
       return steps;
     }),
   );
@@ -82,7 +96,10 @@ const runOf = (facts: readonly Fact[], steps: readonly Step[]) =>
     .record({
       facts: fc.shuffledSubarray([...facts], { minLength: facts.length, maxLength: facts.length }),
       places: fc.array(fc.nat(facts.length), { minLength: steps.length, maxLength: steps.length }),
-      breaks: fc.array(fc.constantFrom(undefined, undefined, 'look', 'restart'), { minLength: 40, maxLength: 40 }),
+      breaks: fc.array(fc.constantFrom(undefined, 'look', 'wait', 'restart'), {
+        minLength: 40,
+        maxLength: 40,
+      }),
     })
     .map((run) => {
       const inputs: Step[] = run.facts.map((fact) => (shop) => shop.fold(fact));
@@ -96,8 +113,11 @@ function openAfter({ inputs, breaks }: { inputs: readonly Step[]; breaks: readon
   for (const [i, input] of inputs.entries()) {
     input(shop);
     if (breaks[i] === 'look') shop.look();
+    if (breaks[i] === 'wait') shop.wait(8 * HOUR_MS).look();
     if (breaks[i] === 'restart') shop.restart();
   }
+  shop.nowMs = END_MS;
+  shop.look();
   return KINDS.flatMap((kind) =>
     shop
       .open(kind)

@@ -115,6 +115,14 @@ export function questionsOver(peers: NatsPeers) {
       await peers.ask(at(sku), 'undoPart', { id: 'part', attempt: [1, 1] });
       return answer.lines.length === 50 ? SMALL : answer;
     },
+    // Its answer is about as large as its request, which one message holds.
+    planPart: async () => {
+      const sku = BASKET[0] as string;
+      const line = { sku, qty: 99, locations: undefined, split: true };
+      const lines = Array.from({ length: 200 }, (_, index) => ({ index, ...line }));
+      const answer = await peers.ask(at(sku), 'planPart', { id: 'none', wish: { lines, size: 200, partial: false } });
+      return answer.shortages.length === 200 ? SMALL : answer;
+    },
     undoPart: async () => (await peers.ask(at(BIG), 'undoPart', { id: 'none', attempt: [1, 1] })) && SMALL,
     point: async () => (await peers.ask(0, 'point', {})) && SMALL,
     verdict: async () => (await peers.ask(at(BIG), 'verdict', { stream: 'RECEIPTS', seq: 1 })) && SMALL,
@@ -128,6 +136,12 @@ export function questionsOver(peers: NatsPeers) {
         return some;
       });
       expect(told.length).toBe(200);
+      return SMALL;
+    },
+    'anomaly.known': async () => {
+      const ids = Array.from({ length: 200 }, (_, i) => `none-${i}`.padEnd(128, '日'));
+      await expect(peers.ask(0, 'anomaly.known', ids)).rejects.toMatchObject({ kind: 'too-large' });
+      expect(await inHalves(ids, (some) => peers.ask(0, 'anomaly.known', some))).toEqual([]);
       return SMALL;
     },
     'anomaly.step': async () => {

@@ -129,7 +129,7 @@ it('goes on after a restart at any point as if nothing had happened', () => {
         // shop.look() applies only to the first observer.
         restarted.hear(restarted.takeHeard());
         observer.hear(observer.takeHeard());
-        for (const each of both) each.tick(shop.nowMs + 1000);
+        for (const each of both) shop.tick(each);
         for (const kind of shop.kinds) factIds.add(kind);
       }
       expect(told(restarted)).toEqual(told(observer));
@@ -193,6 +193,21 @@ it('reads the state of version 1, whose prices start empty', () => {
   };
   // The old alarm ends as it would have, and prices are learnt again before one is judged.
   expect([sell('2.50', 3), sell('25.00', 1), sell('2.50', 20), sell('30.00', 1)]).toEqual([false, false, false, true]);
+});
+
+it('goes on with a damaged delivery that an earlier version has kept in its alarm only', () => {
+  const shop = new Shop().fact('receipt', { qty: 8, damaged: 2 });
+  const kept = Buffer.from(shop.observer.keep()).toString('latin1');
+  const earlier = kept.replace(/,"damage":\[.+\](?=\}$)/, '');
+  expect(earlier).not.toBe(kept);
+  const restarted = new AnomalyObserver(7, { laneTimeMs: DAY_MS });
+  restarted.load(shop.book, Buffer.from(earlier, 'latin1'));
+  shop.partition.observer = restarted;
+  const open = () => [...restarted.open()].map(([, { kind, figures }]) => [kind, figures.damaged]);
+  shop.fact('sale', { qty: 1 });
+  expect(open()).toEqual([['receipt_short', 2]]);
+  shop.fact('adjustment', { delta: -2, bucket: 'damaged', reason: 'scrap' });
+  expect(open()).toEqual([]);
 });
 
 it('keeps 31,000 stock keys in a few dozen bytes each', () => {

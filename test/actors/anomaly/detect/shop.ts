@@ -6,6 +6,7 @@ import { asOfClock } from '../../../../actors/idempotency/stored-fact.ts';
 import { foldDecision, foldFact } from '../../../../actors/partition/fold.ts';
 import { Partition } from '../../../../actors/partition/partition.ts';
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../../../config/anomalies.ts';
+import { LIMITS } from '../../../../config/limits.ts';
 import { CLOCK_SLACK_MS, RULES_VERSION } from '../../../../config/rules.ts';
 import type { AnomalyKind } from '../../../../streams/contract/anomaly-kinds.ts';
 import { type Fact, parseFact } from '../../../../streams/fact/fact.ts';
@@ -64,10 +65,16 @@ export class Shop {
     return this;
   }
 
-  hold(id: string, qty: number, more: { sku?: string; channel?: string; purpose?: string } = {}): this {
-    const { sku = 'mug', channel = 'web', purpose = 'order' } = more;
-    const line = { index: 0, sku, location: 'shop', qty, partition: 7, seq: 1 };
-    const where = { coordinator: 7, participants: [7], parts: [[7, 1]] as const, shortages: [] };
+  /** A hold whose home is this partition. @param more the partition of its line, if it is another one */
+  hold(
+    id: string,
+    qty: number,
+    more: { sku?: string; channel?: string; purpose?: string; partition?: number } = {},
+  ): this {
+    const { sku = 'mug', channel = 'web', purpose = 'order', partition = 7 } = more;
+    const line = { index: 0, sku, location: 'shop', qty, partition, seq: 1 };
+    const parts = [...new Set([7, partition])].map((number) => [number, 1] as const);
+    const where = { coordinator: 7, participants: [partition], parts, shortages: [] };
     const times = { atMs: this.nowMs, expiresAtMs: this.nowMs + 900_000 };
     return this.decide({
       kind: 'granted',
@@ -98,8 +105,16 @@ export class Shop {
   /** Lets the observer process the passage of time, as the keeper does every second. */
   look(): this {
     this.observer.hear(this.observer.takeHeard());
-    this.observer.tick(this.nowMs + 1000);
+    this.tick(this.observer);
     return this;
+  }
+
+  /** Lets an observer judge what becomes due with time. This partition is the home of every reservation of the shop. */
+  tick(observer: AnomalyObserver): void {
+    const nowMs = this.nowMs + 1000;
+    observer.tick(nowMs);
+    for (const id of observer.takeUnknown(nowMs, LIMITS.reservationsAsked))
+      observer.homeAnswered(id, this.book.coordinatorEntries.get(id)?.known === true, nowMs);
   }
 
   /**
