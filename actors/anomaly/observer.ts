@@ -70,6 +70,9 @@ export class AnomalyObserver implements PartitionObserver {
     this.#reservations = new ReservationFacts(this.#context);
   }
 
+  /** See PartitionObserver. */
+  told = 0;
+
   /** Number of stock keys that the detectors remember. */
   get keys(): number {
     return this.#context.states.size;
@@ -93,6 +96,7 @@ export class AnomalyObserver implements PartitionObserver {
 
   /** Takes sightings, from any partition, of a location whose home is this partition. */
   hear(heard: readonly Heard[]): void {
+    this.told += 1;
     for (const each of heard) this.#sources.hear(each);
   }
 

@@ -26,6 +26,8 @@ export type MakeObserver = (partition: ObservedPartition) => PartitionObserver;
 
 /** Its methods read the book and must not change it (PV1). */
 export interface PartitionObserver {
+  /** How often it was told what the partition has not folded itself. Such a change makes a snapshot due, too. */
+  readonly told?: number;
   /** The book's change set has what the fact changed. @param recordedAt when the stream stored it, in microseconds since 1970 */
   factFolded(book: StockBook, fact: Fact, recordedAt: number): void;
   decisionFolded(book: StockBook, decision: StockDecision): void;

@@ -74,6 +74,8 @@ export class Snapshotter {
   /** How far the last snapshot has folded the streams. */
   #reached: Pick<Manifest, 'positions' | 'journalSeq'>;
   #count = 0;
+  /** What the observer had been told at the last snapshot. */
+  #told = 0;
   #whole = false;
   #busy = false;
 
@@ -101,7 +103,9 @@ export class Snapshotter {
 
   get due(): boolean {
     if (this.#busy) return false;
-    return this.#partition.books.seq !== this.#partition.snapshotSeq || this.#whole || this.#behind() > MESSAGES_BEHIND;
+    const { books, snapshotSeq, observer } = this.#partition;
+    const isChanged = books.seq !== snapshotSeq || (observer?.told ?? 0) !== this.#told;
+    return isChanged || this.#whole || this.#behind() > MESSAGES_BEHIND;
   }
 
   /** Messages of the fact streams and JOURNAL that a start would have to read because of the age of the last snapshot. */
@@ -154,6 +158,7 @@ export class Snapshotter {
     // The manifest's positions are past these messages, so they must be in PARKED before the swap. Later ones are after its positions.
     const parking = [...this.#partition.parking];
     const { seq } = books;
+    const told = this.#partition.observer?.told ?? 0;
     const written: string[] = [];
     // Pages and ids that did not come into force are written again next time. Their stored blobs have no manifest and are dropped then.
     const unwritten = () => {
@@ -233,6 +238,7 @@ export class Snapshotter {
       this.#whole = false;
       this.#reached = meta;
       this.#partition.snapshotSeq = seq;
+      this.#told = told;
       this.#partition.snapshotAtMs = meta.atMs;
       return true;
     } catch (error) {

@@ -50,6 +50,10 @@ class Observers implements PartitionObserver {
     this.#all = [kpi, ...others];
   }
 
+  get told(): number {
+    return this.#all.reduce((sum, { told = 0 }) => sum + told, 0);
+  }
+
   factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
     for (const observer of this.#all) observer.factFolded(book, fact, recordedAt);
     this.#changed(book.changes);

@@ -18,7 +18,11 @@ let facts = 0;
 
 beforeAll(async () => {
   const [server, redis] = await Promise.all([freshNats(), freshRedis()]);
-  const env = { HOLDFAST_PARTITIONS: '4', HOLDFAST_ANOMALIES: 'transferSettleMs=0' };
+  const env = {
+    HOLDFAST_PARTITIONS: '4',
+    HOLDFAST_ANOMALIES: 'transferSettleMs=0',
+    HOLDFAST_SNAPSHOT_INTERVAL: '1s',
+  };
   one = await NodeProcess.at({ nats: server, redis }, { name: 'one', env });
   two = await NodeProcess.at({ nats: server, redis }, { name: 'two', env });
   nats = await connect({ servers: server.url });
@@ -57,6 +61,46 @@ async function waitFor(
 
 const step = (url: string, id: string, which: string, body: unknown): Promise<Answer> =>
   askUntilDecided(() => url, 'POST', `/v1/anomalies/${id}/${which}`, body);
+
+it('keeps what it knows of devices over a restart, wherever their facts are judged', async () => {
+  // A first snapshot is always taken, so only a later one shows that what was heard of the devices makes it due.
+  const figure = async (name: string) => {
+    const { body } = await ask(one.url, 'GET', '/metrics');
+    return Number(new RegExp(`^holdfast_snapshot_${name} (\\S+)$`, 'm').exec(String(body))?.[1] ?? 0);
+  };
+  await until(
+    async () => (await figure('seconds_count')) >= 4,
+    15_000,
+    () => one.tail(),
+  );
+  const devices = Array.from({ length: 8 }, (_, i) => `till-${i}`);
+  const occurredAt = new Date(Date.now() + 3 * 3_600_000).toISOString();
+  for (const device of devices)
+    await fact({ type: 'receipt', sku: 'clock', location: `shop of ${device}`, device, qty: 1, occurredAt });
+  const open = async () => (await anomalies(one.url, 'kind=clock_ahead&state=open')).map(({ data }) => data.device);
+  await until(
+    async () => (await open()).length === devices.length,
+    30_000,
+    () => one.tail(),
+  );
+  // The partition of the facts has passed on what it heard, and keeps none of it in its next snapshot.
+  await fact({ type: 'receipt', sku: 'clock', qty: 1 });
+  await until(
+    async () => (await figure('age_seconds')) === 0,
+    15_000,
+    () => one.tail(),
+  );
+  await one.stop();
+  await one.up();
+  const known = async () => ((await ask(one.url, 'GET', '/v1/clocks')).body.ahead ?? []).length;
+  await until(
+    async () => (await known()) === devices.length,
+    15_000,
+    () => one.tail(),
+  );
+  expect((await open()).sort()).toEqual(devices);
+  expect(await anomalies(one.url, 'kind=clock_ahead&state=resolved')).toEqual([]);
+});
 
 const NEGATIVE = 'kind=negative_stock&sku=mug';
 
