@@ -90,7 +90,7 @@ export class Attempts {
       }
       const shortages = all.flatMap((each) => each.shortages);
       const lines = all.flatMap((each) => each.lines);
-      if (lines.length === 0) throw notEnough(shortages);
+      if (lines.length === 0) throw notEnough(shortages, before.length > 0);
       const planned = { lines, shortages, counted: all.flatMap((each) => each.counted) };
       // Participants of a placement have their lines already, unless version 0.1 has left lines of the id there.
       const outcome = this.standing(

@@ -273,7 +273,7 @@ export class Coordinator {
       // All lines are owned here, so one decision grants them (CO2).
       const wish = { lines: [...byPartition.values()].flat(), size: request.lines.length, partial: request.partial };
       const planned = this.#participant.plan(terms.id, concerned, wish);
-      if (planned.lines.length === 0) throw notEnough(planned.shortages);
+      if (planned.lines.length === 0) throw notEnough(planned.shortages, known !== undefined);
       const participants = participantsOf(planned);
       const standing = this.#attempts.standing(terms, planned, participants, [
         ...new Set([...before, ...participants]),

@@ -3,7 +3,8 @@
  *
  * Invariants:
  *  LP1 What is fulfilled stays where it is. A line that is left out keeps only that.
- *  LP2 Units that a line has already stay where they are if the line may be there, so the same request again changes no line.
+ *  LP2 Units that a line has already stay where they are if the line may be there, so the same request again changes no line. Units that a
+ *      split or a return has put at several locations come together if the line is not split any more.
  *  LP3 The reservation's own units count as free. No key grows by more than its free units.
  */
 import { at } from '../../streams/assert.ts';
@@ -158,13 +159,15 @@ function ownUnits(olds: readonly Old[]): Map<StockKey, number> {
   return units;
 }
 
-/** Open units of the old line that the wanted line keeps. A line that grows and is not split may have to move as a whole. */
+/** Open units of the old line that the wanted line keeps. A line that is not split keeps them only if one location has them all. */
 function unitsThatStay({ locations, split }: WantedLine, old: Old | undefined, need: number): [StockKey, number][] {
   const open = (old?.lines ?? []).filter(
     ({ key, claimed }) => claimed > 0 && (locations === undefined || locations.includes(key.location)),
   );
-  const all = open.reduce((sum, { claimed }) => sum + claimed, 0);
-  if (need > all && !split) return [];
+  if (!split) {
+    const whole = open.find(({ claimed }) => claimed >= need);
+    return whole === undefined || need === 0 ? [] : [[whole.key, need]];
+  }
   let left = need;
   const staying: [StockKey, number][] = [];
   for (const { key, claimed } of open) {

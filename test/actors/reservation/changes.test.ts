@@ -150,6 +150,25 @@ describe('PUT', () => {
     expect(await stock(sku, 'b')).toEqual([9, 0, 0]);
   });
 
+  it('brings together a line that is not split any more, or is refused', async () => {
+    const sku = await stocked({ a: 10, b: 3 });
+    const id = `w-${sku}`;
+    expect(placesOf(await place(id, [{ sku, qty: 12, split: true }]))).toEqual([
+      ['a', 10, 0],
+      ['b', 2, 0],
+    ]);
+    const refused = await put(id, [{ sku, qty: 12 }]);
+    expect([refused.status, refused.body.shortages]).toEqual([409, [{ sku, requested: 12, available: 10 }]]);
+    await facts({ type: 'receipt', sku, location: 'c', qty: 12 });
+    expect(placesOf(await put(id, [{ sku, qty: 12 }]))).toEqual([['c', 12, 0]]);
+    expect([await stock(sku, 'a'), await stock(sku, 'b')]).toEqual([
+      [10, 0, 0],
+      [3, 0, 0],
+    ]);
+    const none = await put(id, [{ sku: `no-${sku}`, qty: 1 }], { partial: true });
+    expect([none.status, none.body.detail]).toEqual([409, `not enough of no-${sku}; nothing has changed`]);
+  });
+
   it('extends a hold and changes nothing else, and never changes the status', async () => {
     const sku = await stocked({ a: 5 });
     const id = `time-${sku}`;
