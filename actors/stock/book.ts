@@ -1,4 +1,5 @@
 /** The book of stock: every stock key and reservation of one partition. */
+import { present } from '../../streams/assert.ts';
 import type { Book } from '../book/domain.ts';
 import { LARGE_ITEM, Pages } from '../book/pages.ts';
 import { ChangeSet } from './changes.ts';
@@ -105,14 +106,27 @@ export class StockBook implements Book {
 
   addKey(entry: SkuEntry, location: string): StockKey {
     const key = new StockKey(entry, this.#locationOf(location));
-    // concat returns an array of exact size; a spread literal reserves room for sixteen more.
-    if (entry.keys.length < FEW) entry.keys = entry.keys.concat(key);
-    else entry.keys.push(key);
+    // Sorted, so that answers and choices between equal locations do not depend on the order of the facts.
+    const at = placeOf(location, entry.keys);
+    // toSpliced returns an array of exact size; a spread literal reserves room for sixteen more.
+    if (entry.keys.length < FEW) entry.keys = entry.keys.toSpliced(at, 0, key);
+    else entry.keys.splice(at, 0, key);
     this.keyCount += 1;
     if (entry.index !== undefined) entry.index.set(location, key);
     else if (entry.keys.length >= INDEX_FROM) entry.index = new Map(entry.keys.map((each) => [each.location, each]));
     return key;
   }
+}
+
+/** Where a location belongs among keys that are sorted by location. */
+function placeOf(location: string, keys: readonly StockKey[]): number {
+  let [low, high] = [0, keys.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (present(keys[middle]).location < location) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function keyAt(entry: SkuEntry, location: string): StockKey | undefined {

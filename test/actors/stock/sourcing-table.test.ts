@@ -104,10 +104,10 @@ table('a line', [
     takes: ['0: 5 mug@b'],
   },
   {
-    does: 'that names no location goes to the one known first, of two alike',
+    does: 'that names no location goes to the first by its id, of two alike, whichever was heard of first',
     stock: { mug: { b: 9, a: 9 } },
     lines: [{ qty: 5 }],
-    takes: ['0: 5 mug@b'],
+    takes: ['0: 5 mug@a'],
   },
   {
     does: 'is not divided unless it may be split',
