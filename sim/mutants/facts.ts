@@ -9,7 +9,7 @@ export const FACTS: readonly Mutant[] = [
     mutant('pages of a snapshot that a newer one refused count as written', put('refused-pages-count', '')),
   ),
   aimed(
-    ['kill', 'full-stream', 'server-pause'],
+    ['kill', 'full-stream'],
     mutant('a snapshot does not wait for what is parked', put('snapshot-before-parked', '')),
   ),
   mutant(
@@ -21,7 +21,7 @@ export const FACTS: readonly Mutant[] = [
     put('mark-not-read', 'if (!intake.marks.covers(stream, message) && message.seq < 0) {', { head: true }),
   ),
   aimed(
-    ['leave', 'full-stream', 'server-pause'],
+    ['leave', 'full-stream'],
     mutant(
       'what was not parked when a node stopped counts as parked',
       put('unparked-counts-as-parked', 'if (parking === undefined) throw undecided(UNDECIDED.stopped);'),

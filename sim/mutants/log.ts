@@ -31,7 +31,7 @@ void this.#fence(claims).catch(() => undefined);`,
   ),
   mutant('nobody is fenced', put('serve-before-fence', '')),
   aimed(
-    ['pause', 'cut', 'slow-link', 'kill'],
+    ['cut'],
     mutant(
       'what the streams hold is read before the fence',
       put(
