@@ -50,9 +50,12 @@ export const FACTS: readonly Mutant[] = [
   mutant('transfers are not loaded from a snapshot', put('transfers-not-loaded', '')),
   mutant('a changed page is not dirty', put('page-not-dirty', '')),
   rare(['kill'], mutant('a page in a snapshot may change before it is written', put('page-changes-while-awaited', ''))),
-  mutant(
-    'a damaged page is used',
-    put('damaged-page-used', 'if (bytes.length < 0) throw new SnapshotError(`its page ${ref.name} is damaged`);'),
+  aimed(
+    ['store-damage', 'kill', 'leave'],
+    mutant(
+      'a damaged page is used',
+      put('damaged-page-used', 'if (bytes.length < 0) throw new SnapshotError(`its page ${ref.name} is damaged`);'),
+    ),
   ),
   aimed(
     ['store-damage', 'kill', 'leave'],
