@@ -57,7 +57,7 @@ export interface Options {
 
 const DAY_MS = 86_400_000;
 /** Takes any single decision, and fewer decisions than a busy moment produces. */
-export const SMALL_RECORD_BYTES = 400;
+export const SMALL_RECORD_BYTES = 500;
 /** Takes the smallest bundle, and fewer facts than a busy moment produces. */
 export const SMALL_PAYLOAD_BYTES = 128 * 1024;
 
