@@ -40,6 +40,8 @@ export interface Options {
   readonly maxPayloadBytes: number;
   /** Share of the facts that devices submit to nodes. They publish the others themselves. */
   readonly submitted: number;
+  /** Whether nodes share a key that seals snapshots. Without one, checksums alone show damage. */
+  readonly sealed: boolean;
   /** Approximate time between two entries added to the list of rules while nodes run, in milliseconds. 0 adds none. */
   readonly rulesEveryMs: number;
   readonly faults: readonly FaultName[];
@@ -54,6 +56,8 @@ export interface Options {
 }
 
 const DAY_MS = 86_400_000;
+/** Takes any single decision, and fewer decisions than a busy moment produces. */
+export const SMALL_RECORD_BYTES = 500;
 /** Takes the smallest bundle, and fewer facts than a busy moment produces. */
 export const SMALL_PAYLOAD_BYTES = 128 * 1024;
 
@@ -71,9 +75,10 @@ export function draw(random: Random, chosen: readonly FaultName[] | undefined): 
     storeMs: random.fork('store').pick([0, 0, 20, 200]),
     rulesEveryMs: random.fork('rules').pick([0, 0, 2_000, 8_000]),
     faultEveryMs: random.pick([400, 1_500, 5_000]),
-    maxRecordBytes: random.fork('record bytes').pick([8 * 1024 * 1024, 900]),
+    maxRecordBytes: random.fork('record bytes').pick([8 * 1024 * 1024, SMALL_RECORD_BYTES]),
     maxPayloadBytes: random.fork('payload').pick([8 * 1024 * 1024, SMALL_PAYLOAD_BYTES]),
     submitted: random.fork('submitted').pick([0, 0.3, 0.8]),
+    sealed: random.fork('sealed').chance(0.5),
     faults: chosen ?? FAULTS.filter(() => random.chance(0.4)),
     oneMachine: random.chance(0.5),
     skewMs: (node) => {

@@ -30,11 +30,13 @@ export class World implements Network {
   readonly options: Options;
   readonly witness: Witness;
   readonly server: ServerProcess;
-  readonly shelves = new Shelves();
+  readonly shelves: Shelves;
   readonly nodes: SimNode[];
   /** Every process that was ever started, by its writer name. */
   readonly processes = new Map<string, Host>();
   readonly notes: string[] = [];
+  /** Writer that owns each partition according to the server. */
+  readonly #owners = new Map<number, string>();
   declare freeBounds: FreeBounds;
   readonly #subscribed = new Map<Peer, { host: Host; numbers: ReadonlySet<number> }>();
   #failure: Violation | undefined;
@@ -43,6 +45,7 @@ export class World implements Network {
     this.random = random;
     this.options = options;
     this.scheduler = new Scheduler(random.fork('order'));
+    this.shelves = new Shelves(options.sealed);
     this.shelves.slowMs = options.storeMs;
     const log = new MemoryLog(options.settings.partitions, () => this.nowMs);
     this.witness = new Witness(
@@ -51,6 +54,10 @@ export class World implements Network {
       () => this.scheduler.nowMs,
     );
     log.hear((stream, message) => this.witness.stored(stream, message));
+    log.onPut = (bucket, key, value) => {
+      if (bucket === OWNERS_BUCKET)
+        this.#owners.set(Number(key.slice(2)), (JSON.parse(value) as { writer: string }).writer);
+    };
     log.bucket(NODES_BUCKET, options.settings.leaseTtlMs);
     log.bucket(OWNERS_BUCKET, Number.POSITIVE_INFINITY);
     log.bucket(MARKS_BUCKET, Number.POSITIVE_INFINITY);
@@ -87,8 +94,24 @@ export class World implements Network {
 
   /** Throws the first violation, if there was one. */
   readonly check = (): void => {
+    this.#checkOwners();
     if (this.#failure !== undefined) throw this.#failure;
   };
+
+  /** A node answers for a partition only while it owns it, even if it has not heard yet who does (OW2, OW3). */
+  #checkOwners(): void {
+    for (const { running, core } of this.nodes) {
+      if (!running || core === undefined || !core.ownership.leased) continue;
+      const { journal, partitions } = core.engine;
+      for (const { number, state } of partitions.values()) {
+        const owner = this.#owners.get(number);
+        if (state === 'serving' && owner !== journal.writer)
+          this.fail(
+            `${journal.writer} serves partition ${number}, which belongs to ${owner === '' ? 'nobody' : owner} (I9)`,
+          );
+      }
+    }
+  }
 
   note(text: string): void {
     this.notes.push(`${(this.scheduler.nowMs / 1000).toFixed(3)} ${text}`);

@@ -3,7 +3,7 @@
  * watches the server and the store for such moments, and strikes during them or shortly after.
  */
 
-import { JOURNAL_STREAM, NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
+import { JOURNAL_STREAM, NODES_BUCKET, OWNERS_BUCKET, PARKED_STREAM } from '../../config/topology.ts';
 import { decodeRecord } from '../../streams/journal/record.ts';
 import type { Message } from '../../streams/memory/log.ts';
 import type { Random } from '../../streams/random.ts';
@@ -21,14 +21,19 @@ const MOMENTS = {
   snapshot: 0.15,
   restored: 0.3,
   bundle: 0.1,
+  join: 0.6,
 } as const;
 type Moment = keyof typeof MOMENTS;
+/** Usual time from the first claim of a take-over to its end, in milliseconds. */
+const TAKE_OVER_MS = 60;
 
 export class Aim {
   readonly #world: World;
   readonly #random: Random;
   readonly #watched: readonly Moment[];
   readonly #struck: (fault: FaultName) => void;
+  /** Writers of the processes that have had a lease. */
+  readonly #joined: Set<string>;
   #restUntilMs = 0;
   #stopped = false;
 
@@ -37,6 +42,7 @@ export class Aim {
     this.#world = world;
     this.#random = world.random.fork('aim');
     this.#struck = struck;
+    this.#joined = new Set(world.processes.keys());
     const on = this.#random.chance(0.75);
     this.#watched = (Object.keys(MOMENTS) as Moment[]).filter(() => this.#random.chance(0.5) && on);
     this.#watch();
@@ -56,10 +62,17 @@ export class Aim {
     server.log.onPut = (bucket, key, value) => {
       onPut(bucket, key, value);
       if (bucket === OWNERS_BUCKET) this.#moment('claim', (JSON.parse(value) as { node: string }).node);
-      if (bucket === NODES_BUCKET) this.#moment('lease', key);
+      if (bucket === NODES_BUCKET) this.#lease(key, (JSON.parse(value) as { writer: string }).writer);
     };
     shelves.onSwapped = () => this.#moment('snapshot');
     shelves.onRead = () => this.#moment('restored');
+  }
+
+  /** The first lease of a process makes the others hand partitions over to it. */
+  #lease(name: string, writer: string): void {
+    const moment = this.#joined.has(writer) ? 'lease' : 'join';
+    this.#joined.add(writer);
+    this.#moment(moment, name);
   }
 
   #record({ data }: Message): void {
@@ -69,13 +82,19 @@ export class Aim {
     this.#moment(fence === undefined ? 'record' : 'fence', writer.slice(0, writer.lastIndexOf('-')));
   }
 
+  /** Nodes whose messages are held up. Their late arrival within a take-over is the most dangerous. */
+  get #held(): SimNode[] {
+    return this.#world.nodes.filter(({ link }) => link.clogged);
+  }
+
   /** @param name the node concerned, if the moment concerns one */
   #moment(moment: Moment, name?: string): void {
     const { scheduler, options } = this.#world;
     if (this.#stopped || scheduler.nowMs < this.#restUntilMs || !this.#watched.includes(moment)) return;
-    if (!this.#random.chance(MOMENTS[moment])) return;
+    const isLate = moment === 'claim' && this.#held.length > 0;
+    if (!this.#random.chance(isLate ? 0.9 : MOMENTS[moment])) return;
     this.#restUntilMs = scheduler.nowMs + this.#random.between(0, 0.5) * options.faultEveryMs;
-    const within = this.#random.pick([0, 3, 40, 400]);
+    const within = isLate ? TAKE_OVER_MS : this.#random.pick([0, 3, 40, 400]);
     scheduler.after(this.#random.between(0, within), () => {
       if (!this.#stopped) this.#strike(moment, name);
     });
@@ -83,9 +102,8 @@ export class Aim {
 
   #strike(moment: Moment, name: string | undefined): void {
     const { options, nodes } = this.#world;
-    // Release messages that were held up, because a late arrival at this moment is the most dangerous.
-    const held = nodes.filter(({ link }) => link.clogged);
-    if (held.length > 0 && this.#random.chance(0.5)) {
+    const held = this.#held;
+    if (held.length > 0 && this.#random.chance(0.7)) {
       this.#struck('cut');
       this.#world.note(`aimed at a ${moment}: what was held up on its way arrives`);
       for (const { link } of held) link.heal();
@@ -157,6 +175,31 @@ const STRIKES: readonly (readonly [FaultName, string, Strike])[] = [
     },
   ],
   [
+    // The others know that it is dead and hear nothing of its successor.
+    'kill',
+    'late answers to all others, and the end of',
+    ({ scheduler, nodes }, node, random) => {
+      if (node.running) node.kill();
+      for (const { name, link } of nodes) {
+        if (name === node.name) continue;
+        link.down.worsen('clog');
+        scheduler.after(random.between(300, 2_500), () => link.heal());
+      }
+    },
+  ],
+  [
+    // A renewal is sent late, within the lease, and arrives when others may have taken over.
+    'pause',
+    'a pause across the next renewal, which is held up, of',
+    ({ scheduler, options }, { host, link }, random) => {
+      const { leaseTtlMs } = options.settings;
+      link.up.worsen('clog');
+      host.sleep();
+      scheduler.after(0.4 * leaseTtlMs, () => host.wake());
+      scheduler.after(random.between(1, 1.07) * leaseTtlMs, () => link.heal());
+    },
+  ],
+  [
     'slow-link',
     'slow ways of',
     ({ scheduler }, { link }, random) => {
@@ -167,6 +210,7 @@ const STRIKES: readonly (readonly [FaultName, string, Strike])[] = [
   ],
   ['store-older', 'an older store before', ({ shelves }) => shelves.restore()],
   ['store-older', 'a copy of the store before', ({ shelves }) => shelves.dump()],
+  ['store-damage', 'damage in the store before', ({ shelves }, _, random) => shelves.damage(random)],
   ['store-empty', 'an empty store before', ({ shelves }) => shelves.empty()],
   [
     'store-away',
@@ -177,6 +221,11 @@ const STRIKES: readonly (readonly [FaultName, string, Strike])[] = [
         shelves.away = false;
       });
     },
+  ],
+  [
+    'full-stream',
+    'no room for what is decided or parked before',
+    ({ server }, _, random) => server.fill(random.pick([JOURNAL_STREAM, PARKED_STREAM]), random.between(20, 12_000)),
   ],
   [
     'server-pause',

@@ -7,12 +7,9 @@ import type { StreamFacts } from '../../streams/broker.ts';
 import type { Random } from '../../streams/random.ts';
 import { forge } from '../callers/stranger.ts';
 import type { SimNode } from '../node.ts';
-import { type FaultName, SMALL_PAYLOAD_BYTES } from '../options.ts';
+import { type FaultName, SMALL_PAYLOAD_BYTES, SMALL_RECORD_BYTES } from '../options.ts';
 import type { World } from '../world.ts';
 import { Aim } from './aim.ts';
-
-/** Large enough for any single decision. */
-const SMALL_RECORD_BYTES = 600;
 
 export class Nemesis {
   /** Number of faults so far, by name. */
@@ -39,7 +36,7 @@ export class Nemesis {
     server.start();
     server.maxRecordBytes = this.#world.options.maxRecordBytes;
     server.maxPayloadBytes = this.#world.options.maxPayloadBytes;
-    server.full = undefined;
+    server.makeRoom();
     shelves.away = false;
     shelves.slowMs = 0;
     for (const node of nodes) {
@@ -149,10 +146,8 @@ export class Nemesis {
         });
         return;
       case 'full-stream':
-        server.full = random.pick([...FACT_STREAM_NAMES, PARKED_STREAM, JOURNAL_STREAM]);
-        later(random.between(100, 3_000), () => {
-          server.full = undefined;
-        });
+        // Longer than a stopping node waits for what it parks and for its last snapshot.
+        server.fill(random.pick([...FACT_STREAM_NAMES, PARKED_STREAM, JOURNAL_STREAM]), random.between(100, 12_000));
         return;
       case 'store-away':
         shelves.away = true;

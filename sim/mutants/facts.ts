@@ -9,7 +9,7 @@ export const FACTS: readonly Mutant[] = [
     mutant('pages of a snapshot that a newer one refused count as written', put('refused-pages-count', '')),
   ),
   aimed(
-    ['kill', 'full-stream', 'server-pause'],
+    ['kill', 'full-stream'],
     mutant('a snapshot does not wait for what is parked', put('snapshot-before-parked', '')),
   ),
   mutant(
@@ -21,7 +21,7 @@ export const FACTS: readonly Mutant[] = [
     put('mark-not-read', 'if (!intake.marks.covers(stream, message) && message.seq < 0) {', { head: true }),
   ),
   aimed(
-    ['leave', 'full-stream', 'server-pause'],
+    ['leave', 'full-stream'],
     mutant(
       'what was not parked when a node stopped counts as parked',
       put('unparked-counts-as-parked', 'if (parking === undefined) throw undecided(UNDECIDED.stopped);'),
@@ -50,9 +50,12 @@ export const FACTS: readonly Mutant[] = [
   mutant('transfers are not loaded from a snapshot', put('transfers-not-loaded', '')),
   mutant('a changed page is not dirty', put('page-not-dirty', '')),
   rare(['kill'], mutant('a page in a snapshot may change before it is written', put('page-changes-while-awaited', ''))),
-  mutant(
-    'a damaged page is used',
-    put('damaged-page-used', 'if (bytes.length < 0) throw new SnapshotError(`its page ${ref.name} is damaged`);'),
+  aimed(
+    ['store-damage', 'kill', 'leave'],
+    mutant(
+      'a damaged page is used',
+      put('damaged-page-used', 'if (bytes.length < 0) throw new SnapshotError(`its page ${ref.name} is damaged`);'),
+    ),
   ),
   aimed(
     ['store-damage', 'kill', 'leave'],

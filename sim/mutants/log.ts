@@ -31,7 +31,7 @@ void this.#fence(claims).catch(() => undefined);`,
   ),
   mutant('nobody is fenced', put('serve-before-fence', '')),
   aimed(
-    ['pause', 'cut', 'slow-link', 'kill'],
+    ['cut'],
     mutant(
       'what the streams hold is read before the fence',
       put(
@@ -75,7 +75,7 @@ const claims = await this.#fenced(won);`,
     ['kill', 'leave', 'cut', 'slow-link'],
     mutant('own decisions of an earlier time are not waited for', put('own-decisions-not-awaited', '')),
   ),
-  mutant('a connection that was lost is taken for whole', put('lost-connection-is-whole', '')),
+  aimed(['cut'], mutant('a connection that was lost is taken for whole', put('lost-connection-is-whole', ''))),
   mutant('a gap in delivery is passed over', put('delivery-gap-passed', '')),
   mutant(
     'a silent follower waits for ever',

@@ -22,7 +22,7 @@ export const OWNERS: readonly Mutant[] = [
     ),
   ),
   aimed(
-    ['kill', 'leave', 'pause', 'slow-link'],
+    ['kill', 'cut'],
     mutant(
       'who lives is read before who owns',
       put(
@@ -34,7 +34,7 @@ const owners = new Map((await this.#owners.all()).map((entry) => [entry.key, ent
     ),
   ),
   aimed(
-    ['pause', 'slow-link', 'cut'],
+    ['pause', 'cut'],
     mutant(
       'a lease that runs out while it is renewed counts on',
       put('lapsed-during-renewal', 'const lapsed = this.#leasedUntil < sent;'),
@@ -95,7 +95,7 @@ const owners = new Map((await this.#owners.all()).map((entry) => [entry.key, ent
     ),
   ),
   aimed(
-    ['leave', 'slow-link', 'server-pause'],
+    ['leave', 'kill', 'full-stream'],
     mutant('a partition is handed over with decisions in flight', put('handed-over-in-flight', '')),
   ),
   rare(

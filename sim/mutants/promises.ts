@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is put quotes text of the program
 /** Bugs in reservations and in the stock machine. */
-import { type Mutant, mutant, put, rare } from './mutant.ts';
+import { aimed, type Mutant, mutant, put, rare } from './mutant.ts';
 
 export const PROMISES: readonly Mutant[] = [
   mutant(
@@ -63,7 +63,10 @@ export const PROMISES: readonly Mutant[] = [
     }),
   ),
   mutant('the home does not journal what it intends', put('attempt-not-begun', '')),
-  mutant('what an attempt has claimed counts for nothing until its outcome', put('growth-claims-nothing', '')),
+  aimed(
+    ['slow-link', 'cut'],
+    mutant('what an attempt has claimed counts for nothing until its outcome', put('growth-claims-nothing', '')),
+  ),
   rare(
     ['kill', 'pause', 'cut', 'slow-link'],
     mutant(

@@ -19,8 +19,8 @@ export class ServerProcess {
   maxRecordBytes = Number.POSITIVE_INFINITY;
   /** Largest message that it accepts, in bytes. */
   maxPayloadBytes = 8 * 1024 * 1024;
-  /** The stream that has no room, if one has none. */
-  full: string | undefined;
+  /** When each stream has room again, in virtual milliseconds. */
+  readonly #fullUntil = new Map<string, number>();
   #state: 'up' | 'paused' | 'down' = 'up';
   #waiting: (() => void)[] = [];
   readonly #scheduler: Scheduler;
@@ -60,7 +60,8 @@ export class ServerProcess {
     try {
       const most = stream === JOURNAL_STREAM ? this.maxRecordBytes : this.maxPayloadBytes;
       if (data.length > most) throw new BrokerError('too-large', `${data.length} bytes`);
-      if (stream === this.full) throw new BrokerError('full', `${stream} has no room`);
+      if ((this.#fullUntil.get(stream) ?? 0) > this.#scheduler.nowMs)
+        throw new BrokerError('full', `${stream} has no room`);
       this.log.expect(stream, stored, options.expectLast);
     } catch (error) {
       answer(error as Error);
@@ -92,6 +93,15 @@ export class ServerProcess {
   add(consumer: Consumer): void {
     this.log.consumers.add(consumer);
     this.#wake(consumer);
+  }
+
+  /** Leaves a stream without room for so many milliseconds. */
+  fill(stream: string, ms: number): void {
+    this.#fullUntil.set(stream, Math.max(this.#fullUntil.get(stream) ?? 0, this.#scheduler.nowMs + ms));
+  }
+
+  makeRoom(): void {
+    this.#fullUntil.clear();
   }
 
   pause(): void {

@@ -1,17 +1,17 @@
 /** A snapshot store that behaves like Redis. It may be unavailable, emptied or damaged, or return with an older copy of its data. */
 import { MemorySnapshots } from '../../actors/snapshot/memory-store.ts';
-import { snapshotKey } from '../../actors/snapshot/seal.ts';
+import { type SnapshotKey, snapshotKey } from '../../actors/snapshot/seal.ts';
 import type { SnapshotStore } from '../../actors/snapshot/snapshotter.ts';
 import { Secret } from '../../config/servers/secret.ts';
 import type { Random } from '../../streams/random.ts';
 import type { Host } from '../host.ts';
 import type { Scheduler } from '../scheduler.ts';
 
-const KEY = snapshotKey(new Secret('the same on every simulated node'));
-
 export class Shelves {
-  store = new MemorySnapshots(KEY);
-  #copy = new MemorySnapshots(KEY);
+  /** The key that seals snapshots, the same on every node; undefined if they are not sealed. */
+  readonly key: SnapshotKey | undefined;
+  store: MemorySnapshots;
+  #copy: MemorySnapshots;
   away = false;
   /** Longest additional delay of a call, in milliseconds. */
   slowMs = 0;
@@ -19,18 +19,24 @@ export class Shelves {
   onSwapped: () => void = () => undefined;
   onRead: () => void = () => undefined;
 
+  constructor(sealed: boolean) {
+    this.key = sealed ? snapshotKey(new Secret('the same on every simulated node')) : undefined;
+    this.store = new MemorySnapshots(this.key);
+    this.#copy = new MemorySnapshots(this.key);
+  }
+
   empty(): void {
-    this.store = new MemorySnapshots(KEY);
+    this.store = new MemorySnapshots(this.key);
   }
 
   /** Keeps a copy, like a replica or a dump. */
   dump(): void {
-    this.#copy = new MemorySnapshots(KEY, this.store.kept);
+    this.#copy = new MemorySnapshots(this.key, this.store.kept);
   }
 
   /** Replaces the data with the older copy. */
   restore(): void {
-    this.store = new MemorySnapshots(KEY, this.#copy.kept);
+    this.store = new MemorySnapshots(this.key, this.#copy.kept);
   }
 
   /** Flips a bit of one stored item, and sometimes truncates it first. */
@@ -54,13 +60,14 @@ export class Shelves {
 
 /** The shelves as one host reaches them. */
 export class SimStore implements SnapshotStore {
-  readonly key = KEY;
+  readonly key: SnapshotKey | undefined;
   readonly #shelves: Shelves;
   readonly #host: Host;
   readonly #scheduler: Scheduler;
   readonly #random: Random;
 
   constructor(shelves: Shelves, host: Host, scheduler: Scheduler, random: Random) {
+    this.key = shelves.key;
     this.#shelves = shelves;
     this.#host = host;
     this.#scheduler = scheduler;

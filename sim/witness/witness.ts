@@ -7,7 +7,8 @@
  *  I8 A writer's records are dense and chained. After a fence against the writer, or a decision of a later epoch, no decision of an earlier
  *     epoch follows.
  *  I10 No hold expires before its time, except for clock skew.
- *  I15 Attempts at a reservation stand in their order, an end is final, and nothing is confirmed or allocated that was not.
+ *  I15 Attempts at a reservation stand in their order, an end is final, nothing is placed twice, and nothing is confirmed or allocated that
+ *     was not.
  */
 
 import { createHash } from 'node:crypto';
@@ -288,6 +289,7 @@ export class Witness {
       this.#fail(`reservation ${id} has ended and is decided on again (I15)`);
     if (before.confirmedAtMs > 0 && standing.confirmedAtMs === 0)
       this.#fail(`reservation ${id} is no longer confirmed (I15)`);
+    if (before.grantedAtMs !== standing.grantedAtMs) this.#fail(`reservation ${id} is placed again (I15)`);
     if (expiredAtMs === 0) return;
     if (before.confirmedAtMs > 0) this.#fail(`reservation ${id} expires though it is confirmed`);
     if (atMs < before.expiresAtMs || EPOCH_MS + this.#nowMs() < before.expiresAtMs - SKEW_MS)

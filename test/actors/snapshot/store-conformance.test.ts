@@ -32,7 +32,7 @@ async function simulated(): Promise<Opened> {
     while (!closed) await scheduler.run(scheduler.nowMs + 10, () => undefined);
   })();
   return {
-    store: new SimStore(new Shelves(), host, scheduler, random.fork('store')),
+    store: new SimStore(new Shelves(true), host, scheduler, random.fork('store')),
     close: async () => {
       closed = true;
       await passing;
