@@ -23,12 +23,17 @@ export function judgeParked(alarms: Alarms, parked: ParkedCauses, seen: number):
   return version;
 }
 
+/** A name as an argument of a shell, so that the command can be pasted. */
+function quoted(name: string): string {
+  return /^[\w.:@-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
+}
+
 function raise(alarms: Alarms, name: string, { location, device, facts, reasons, since }: ParkedCause): void {
   const [of, option] =
     location !== undefined
-      ? [location, ` --location ${location}`]
+      ? [location, ` --location ${quoted(location)}`]
       : device !== undefined
-        ? [`device ${device}`, ` --device ${device}`]
+        ? [`device ${device}`, ` --device ${quoted(device)}`]
         : ['unknown origin', ''];
   const byReason = [...reasons].sort(([, a], [, b]) => b - a).map(([reason, count]) => `${count} ${reason}`);
   alarms.raise('parked_facts', name, {

@@ -29,9 +29,9 @@ export function statusOf({ lines, releasedAtMs, expiredAtMs, confirmedAtMs }: Wh
   return confirmedAtMs > 0 ? 'allocated' : 'held';
 }
 
-/** Version of a reservation, for callers that guard a change. Facts that fulfil it change it too. */
-export function etagOf({ attempt, moved }: Whole): string {
-  return `${attempt[0]}.${attempt[1]}.${moved}`;
+/** Version of a reservation, for callers that guard a change. Facts that fulfil it change it too, until it has ended. */
+export function etagOf({ attempt, moved, releasedAtMs, expiredAtMs }: Whole): string {
+  return `${attempt[0]}.${attempt[1]}.${releasedAtMs > 0 || expiredAtMs > 0 ? 0 : moved}`;
 }
 
 export function answerOf(whole: Whole, nowMs: number): ReservationAnswer {

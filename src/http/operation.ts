@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { z } from 'zod';
+import { Refusal } from '../../actors/ports/refusal.ts';
 import { encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { headerOf } from '../api/callers.ts';
 import { refuseUnknown, valid } from '../api/checks.ts';
@@ -74,6 +75,7 @@ export function addRoute(
     bodyLimit: 'bodyBytes' in operation ? operation.bodyBytes : UNREAD_BODY_BYTES,
     schema: { response },
     handler: (request, reply) => {
+      mustDecode(request.raw.url ?? '');
       // The handlers check the queries and bodies that their operations describe.
       if (query === undefined) refuseUnknown(NOTHING, request.query);
       if (body === undefined && (request.body ?? undefined) !== undefined) valid(NOTHING, request.body);
@@ -81,6 +83,18 @@ export function addRoute(
       return prefersMsgpack(request.raw.rawHeaders) ? packed(reply, answer) : answer;
     },
   });
+}
+
+/** Refuses a query that is not UTF-8. Its wrong bytes would become U+FFFD, which could make one name of two. */
+function mustDecode(url: string): void {
+  const query = url.indexOf('?');
+  if (query < 0 || !url.includes('%', query)) return;
+  try {
+    decodeURIComponent(url.slice(query + 1));
+  } catch {
+    const message = 'must be percent-encoded UTF-8';
+    throw new Refusal('invalid-request', `the query ${message}`, { errors: [{ field: 'query', message }] });
+  }
 }
 
 async function packed(reply: FastifyReply, answer: Promise<unknown>): Promise<unknown> {

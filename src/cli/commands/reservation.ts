@@ -63,7 +63,8 @@ export function addReservationCommands(program: Command, run: CliRun): void {
     });
 }
 
-function reservationText({ id, status, expiresAt, lines, shortages }: ReservationAnswer): string {
+function reservationText({ id, status, expiresAt, lines, shortages, known }: ReservationAnswer): string {
+  if (known === false) return `${id} was not known; a later placement under it is refused\n`;
   const until = status === 'held' && expiresAt !== null ? ` until ${expiresAt}` : '';
   const head = [{ title: 'SKU' }, { title: 'QTY', align: 'right' as const }, { title: 'LOCATION' }];
   const out = [

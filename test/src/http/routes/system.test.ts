@@ -11,6 +11,9 @@ it.each([
   ['/v1/locations/store-12/stock?state=broken', 'state'],
   ['/v1/locations/store-12/stock?limit=x', 'limit'],
   ['/v1/reservations', 'sku'],
+  // A byte that is not UTF-8, and a percent sign that encodes none.
+  ['/v1/search?q=CAF%E9', 'query'],
+  ['/v1/search?q=100%', 'query'],
   ['/v1/claims?sku=%20a', 'sku'],
   ['/v1/claims?sku=a&limit=501', 'limit'],
 ])('%s is 422 and names %s', async (url, field) => {
