@@ -92,3 +92,8 @@ export function unstored(error: unknown, unknown: (typeof UNDECIDED)[keyof typeo
   if (!(error instanceof BrokerError)) return error;
   return undecided(error.kind === 'full' ? UNDECIDED.full : unknown, error);
 }
+
+/** Refuses a request because of one field. @param message what is allowed, to follow the field's name */
+export function wrongField(field: string, message: string): Refusal {
+  return new Refusal('invalid-request', `${field} ${message}`, { errors: [{ field, message }] });
+}

@@ -40,7 +40,7 @@ import { DEFAULT_TTL_SECONDS } from '../../streams/contract/stock.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { PeerHandlers } from '../ports/peer-operations.ts';
 import type { Lease } from '../ports/ports.ts';
-import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
+import { UNDECIDED, undecided, wrongField } from '../ports/refusal.ts';
 import type { WantedLine } from '../stock/sourcing.ts';
 import type { CoordinatorEntry, ReservationPart } from '../stock/state.ts';
 import { answerOf, cancelledAnswer, etagOf, statusOf, type Whole } from './answer.ts';
@@ -141,9 +141,9 @@ export class Coordinator {
       if (ifMatch !== undefined && !matches(ifMatch, etagOf(known))) throw changed(id, etagOf(known));
       const allocated = known.confirmedAtMs > 0;
       if (allocated && ttlSeconds !== undefined)
-        throw wrong('ttlSeconds', 'must be left out, because the reservation is allocated');
+        throw wrongField('ttlSeconds', 'must be left out, because the reservation is allocated');
       if (!allocated && request.confirm === true)
-        throw wrong('confirm', 'must be left out, because a change never confirms');
+        throw wrongField('confirm', 'must be left out, because a change never confirms');
       const terms = { ...this.#termsOf(known), ...groupOf(request) };
       if (ttlSeconds !== undefined) terms.expiresAtMs = this.#nowMs + ttlSeconds * 1000;
       return this.#answer(await this.#change(known, terms, request));
@@ -363,8 +363,4 @@ export class Coordinator {
 
 function groupOf({ channel, purpose }: Pick<ReservationRequest, 'channel' | 'purpose'>) {
   return { channel, purpose };
-}
-
-function wrong(field: string, message: string): Refusal {
-  return new Refusal('invalid-request', `${field} ${message}`, { errors: [{ field, message }] });
 }

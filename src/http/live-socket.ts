@@ -10,6 +10,7 @@
  */
 import { fastifyWebsocket, type WebSocket } from '@fastify/websocket';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { wrongField } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { Hub, Reader, Sink } from '../../dashboards/feed/hub.ts';
 import { parseTopic, parseTopics, TOPIC_RULE } from '../../dashboards/feed/topic-name.ts';
@@ -87,15 +88,9 @@ export class LiveFront {
     const raw = rawTopics(request);
     const parsed = raw === '' ? { topics: [] } : parseTopics(raw);
     if ('wrong' in parsed)
-      throw new FrontProblem(
-        'invalid-request',
-        `topics: there is no topic "${parsed.wrong.slice(0, 100)}"; topics are ${TOPIC_RULE}`,
-      );
+      throw wrongField('topics', `must not be "${parsed.wrong.slice(0, 100)}"; topics are ${TOPIC_RULE}`);
     if (parsed.topics.length > LIMITS.liveTopics)
-      throw new FrontProblem(
-        'invalid-request',
-        `topics: ${parsed.topics.length} are asked for; at most ${LIMITS.liveTopics} are sent`,
-      );
+      throw wrongField('topics', `must be at most ${LIMITS.liveTopics}, not ${parsed.topics.length}`);
     if (this.#deps.hub.size >= LIMITS.liveReaders)
       throw new FrontProblem(
         'too-many-readers',

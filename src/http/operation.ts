@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { z } from 'zod';
-import { Refusal } from '../../actors/ports/refusal.ts';
+import { wrongField } from '../../actors/ports/refusal.ts';
 import { encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { headerOf } from '../api/callers.ts';
 import { refuseUnknown, valid } from '../api/checks.ts';
@@ -92,8 +92,7 @@ function mustDecode(url: string): void {
   try {
     decodeURIComponent(url.slice(query + 1));
   } catch {
-    const message = 'must be percent-encoded UTF-8';
-    throw new Refusal('invalid-request', `the query ${message}`, { errors: [{ field: 'query', message }] });
+    throw wrongField('query', 'must be percent-encoded UTF-8');
   }
 }
 

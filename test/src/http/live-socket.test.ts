@@ -49,7 +49,9 @@ it.each([
   ['sales:x', 422],
 ])('refuses the topics %s', async (topics, status) => {
   const { url } = await served();
-  expect(await refusalOf(new LiveReader(url, topics))).toEqual({ status, type: 'invalid-request' });
+  const reader = new LiveReader(url, topics);
+  expect(await refusalOf(reader)).toEqual({ status, type: 'invalid-request' });
+  expect(JSON.parse(reader.refused?.body ?? '{}').errors).toMatchObject([{ field: 'topics' }]);
 });
 
 it('refuses a query parameter that it does not take, before the upgrade', async () => {
