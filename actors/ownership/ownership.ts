@@ -80,8 +80,8 @@ export class Ownership {
   #living: ReadonlyMap<string, string> = new Map();
   /** Revision of this node's key after its last write. */
   #told: number | undefined;
-  /** When that write was sent, by this node's wall clock. */
-  #toldAtMs = 0;
+  /** When that write was sent and answered, by this node's wall clock. */
+  #toldAtMs: readonly [sent: number, answered: number] = [0, 0];
   #aheadMs = 0;
 
   /** @param isDead whether a process of this machine is certainly gone, so its lease need not run out first */
@@ -153,13 +153,14 @@ export class Ownership {
     for (;;) {
       this.#told ??= (await this.#nodes.get(name))?.revision ?? 0;
       try {
-        this.#toldAtMs = this.#clock.nowMs();
+        const sent = this.#clock.nowMs();
         this.#told = await this.#nodes.put(
           name,
           JSON.stringify({ ...this.#self, rules: RULES_VERSION } satisfies NodeInfo),
           // mutant: dead-process-counts
           this.#told,
         );
+        this.#toldAtMs = [sent, this.#clock.nowMs()];
         return;
       } catch (error) {
         if ((error as { kind?: string }).kind !== 'conflict') throw error;
@@ -203,8 +204,8 @@ export class Ownership {
   }
 
   /**
-   * How far this node's wall clock is ahead of the server's, as far as is known, in milliseconds; 0 if it is not. Nothing is stored before it
-   * is sent, so the difference is at least this.
+   * How far this node's wall clock is at most ahead of the server's, in milliseconds; 0 unless it certainly is. A renewal is stored after it
+   * was sent and before it was answered, so the server's stamp of it bounds the difference on both sides.
    */
   get aheadMs(): number {
     return this.#aheadMs;
@@ -213,8 +214,10 @@ export class Ownership {
   #compareClocks(entries: readonly KeyEntry[]): void {
     const own = entries.find(({ key, revision }) => key === this.name && revision === this.#told);
     if (own === undefined) return;
-    // A renewal that was long under way says little, so the estimate falls slowly.
-    this.#aheadMs = Math.max(0, this.#toldAtMs - own.createdMs, this.#aheadMs - 1);
+    const [sent, answered] = this.#toldAtMs;
+    // A renewal that was long under way says little, so the bound rises slowly.
+    const least = this.#aheadMs === 0 ? Number.POSITIVE_INFINITY : this.#aheadMs + 1;
+    this.#aheadMs = sent <= own.createdMs ? 0 : Math.min(least, answered - own.createdMs);
   }
 
   /** Names of the live nodes by their current writer, as last read, about once a second. */
