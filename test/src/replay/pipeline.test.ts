@@ -15,8 +15,8 @@ import { deriveFacts, expectedStock } from './complete-journey.ts';
 import { journeyFile, monthFile, SHIPPED_MONTH } from './given/data-folder.ts';
 import { readIndependently } from './given/independent-reader.ts';
 
-/** A sample of three months. All of them would take five minutes longer, because each month passes through the whole program twice. */
-const MONTHS = ['2010-12', '2011-04', '2011-09'];
+/** A sample of two months. All of them would take five minutes longer, because each month passes through the whole program twice. */
+const MONTHS = ['2010-12', '2011-09'];
 const files = MONTHS.map((month) => [month, monthFile(month)] as const).filter(([, file]) => file !== undefined);
 if (files.length < MONTHS.length)
   console.warn(
