@@ -14,11 +14,12 @@ const ROOMS = {
     'engine',
     'recovery request retention',
     'snapshot',
+    'outbox promise',
     'anomaly ingest log parked reservation',
     'partition',
     'anomaly/detect idempotency ports',
-    'ownership stock',
-    'book',
+    'item ownership stock',
+    'book policy',
   ],
   streams: ['contract', 'fact journal', 'memory nats read', '.', 'bytes'],
 };
@@ -51,7 +52,9 @@ const PURE_STREAMS =
 /** Rooms whose code is a function of its arguments, and what they may import. */
 const PURE = {
   'actors/book/': ['actors/book/'],
-  'actors/stock/': ['actors/(book|stock)/'],
+  'actors/policy/': ['actors/policy/'],
+  'actors/item/': ['actors/(book|item)/'],
+  'actors/stock/': ['actors/(book|policy|stock)/'],
   'actors/anomaly/detect/': [
     'actors/(book|stock|anomaly/detect)/',
     'config/anomalies\\.ts',

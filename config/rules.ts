@@ -10,8 +10,9 @@
  *  3. A field that would change what is counted is refused on a type that does not define it. An optional field that is null or '' is
  *     absent. A fact that happened more than the slack after it was stored counts as of when it was stored, and what older rules had
  *     believed counts as of when this version began. Transfers can be closed. Facts may be stored in bundles.
+ *  4. The types `item` and `purchase` can be read, and neither has a horizon. A receipt counts against the purchase order that it names.
  */
-export const RULES_VERSION = 3;
+export const RULES_VERSION = 4;
 
 /** The horizon of new streams unless their first node has another setting. */
 export const DEFAULT_HORIZON_MS = 7 * 86_400_000;
