@@ -169,6 +169,13 @@ export const LIMITS = {
   rulesEntries: 250,
   /** How often a node asks how full the streams are. */
   storageEveryMs: 1_000,
+  /** Work per turn of the event loop on promises that are made again, in milliseconds. The other keys follow in the next turns. */
+  promiseTurnMs: 4,
+  /** Lines that get a new moment by one decision, and the pause between two such decisions. So 100,000 lines take a minute. */
+  movesPerDecision: 50,
+  movesPauseMs: 20,
+  /** SKUs that a policy, or a refusal, names instead of a SKU. More are refused. */
+  substitutes: 32,
   /** Page encoding per turn of the event loop while a snapshot is written, in milliseconds. */
   snapshotTurnMs: 4,
 } as const;

@@ -5,6 +5,7 @@
 import { REFUSALS, Refusal, UNDECIDED } from '../actors/ports/refusal.ts';
 import { BrokerError } from '../streams/broker.ts';
 import type { ProblemBody } from '../streams/contract/stock.ts';
+import { formatInstant } from '../streams/instant.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -51,7 +52,13 @@ export function problemOf(error: unknown): ProblemBody {
   const body = problem(error.kind, error.message);
   if (error.errors !== undefined) body.errors = error.errors.map(({ field, message }) => ({ field, message }));
   if (error.shortages !== undefined) {
-    body.shortages = error.shortages.map(({ sku, requested, available }) => ({ sku, requested, available }));
+    body.shortages = error.shortages.map(({ sku, requested, available, earliest, substitutes }) => ({
+      ...{ sku, requested, available },
+      ...(earliest === undefined ? {} : { earliest: earliest === null ? null : formatInstant(earliest) }),
+      ...(substitutes === undefined
+        ? {}
+        : { substitutes: substitutes.map((each) => ({ sku: each.sku, available: each.available ?? 0 })) }),
+    }));
   }
   return body;
 }

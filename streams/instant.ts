@@ -55,11 +55,45 @@ function readInstant(text: string): number | undefined {
  * includes what arrives on the 1st.
  */
 export function parseDateOrInstant(text: string): number | undefined {
-  const match = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text);
-  if (match === null) return parseInstant(text);
-  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
-  if (!isDay(year, month, day)) return undefined;
-  return (daysSince1970(year, month, day) + 1) * MICROS_PER_DAY - 1;
+  return isDate(text) ? endOfDay(text) : parseInstant(text);
+}
+
+const DATE = /^(\d{4})-(\d{2})-(\d{2})$/;
+
+/** Whether the text is a bare date, such as 2026-12-01. */
+export function isDate(text: string): boolean {
+  const match = DATE.exec(text);
+  return match !== null && isDay(Number(match[1]), Number(match[2]), Number(match[3]));
+}
+
+/**
+ * The last microsecond of a day, in microseconds since 1970.
+ * @param day a bare date
+ * @param timezone IANA name; UTC if it is undefined
+ */
+export function endOfDay(day: string, timezone?: string): number {
+  const [, year, month, date] = DATE.exec(day) ?? [];
+  const midnight = (daysSince1970(Number(year), Number(month), Number(date)) + 1) * MICROS_PER_DAY;
+  if (timezone === undefined) return midnight - 1;
+  // The offset at midnight depends on the instant of midnight, so a first guess gives the second.
+  const guess = midnight - offsetAt(midnight, timezone);
+  return midnight - offsetAt(guess, timezone) - 1;
+}
+
+const FORMATS = new Map<string, Intl.DateTimeFormat>();
+
+/** How far the clocks of a time zone are ahead of UTC at an instant, in microseconds. */
+function offsetAt(micros: number, timezone: string): number {
+  let format = FORMATS.get(timezone);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en', { timeZone: timezone, timeZoneName: 'longOffset' });
+    FORMATS.set(timezone, format);
+  }
+  const name = format.formatToParts(micros / 1000).find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  const match = /^GMT([+-])(\d{2}):(\d{2})(?::(\d{2}))?$/.exec(name);
+  if (match === null) return 0;
+  const seconds = Number(match[2]) * 3600 + Number(match[3]) * 60 + Number(match[4] ?? 0);
+  return (match[1] === '-' ? -seconds : seconds) * MICROS_PER_SECOND;
 }
 
 /** The instant as ISO 8601 text in UTC, with 3 fraction digits, or 6 if it needs them. */

@@ -12,6 +12,7 @@ import { Writers } from '../log/writers.ts';
 import { type NodeInfo, Ownership } from '../ownership/ownership.ts';
 import { ParkedDesk } from '../parked/desk.ts';
 import type { MakeObserver } from '../partition/observer.ts';
+import { NO_POLICIES } from '../policy/policy.ts';
 import type { OwnerPoint } from '../ports/owner-progress.ts';
 import type { CoreOperation, PeerHandlers } from '../ports/peer-operations.ts';
 import type { Peers } from '../ports/ports.ts';
@@ -93,6 +94,7 @@ export function buildCore(deps: CoreDeps): Core {
     rules,
     rulesList,
     ownership,
+    terms: { policies: NO_POLICIES, laneTime: settings.laneTimeMs * 1000, generation: 0 },
     writer: deps.self().writer,
   });
   // After a lease ran out, another node may own what this one holds, so an answer about a part could be stale.
@@ -108,7 +110,6 @@ export function buildCore(deps: CoreDeps): Core {
       partitions: engine.partitions,
       count: partitions,
       clock,
-      laneTimeMs: settings.laneTimeMs,
       peers,
       lease: ownership,
       explain: (partition, key, page) =>

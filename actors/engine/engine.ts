@@ -119,7 +119,7 @@ export class Engine {
     if (this.#stopping) return;
     this.#stopping = true;
     const { clock, ownership } = this.#deps;
-    const { partitions, followers, intake, snapshots, expiry, journal } = this.#parts;
+    const { partitions, followers, intake, snapshots, expiry, promises, journal } = this.#parts;
     const within = (ms: number, work: Promise<unknown>) =>
       inTime(
         clock,
@@ -134,6 +134,7 @@ export class Engine {
     await within(LAST_SNAPSHOT_MS, snapshots.round());
     this.#stopSignal.abort();
     expiry.stop();
+    promises.stop();
     await within(LOOPS_END_MS, Promise.all(this.#loops));
     if (journal.inFlight === 0) {
       const all = [...partitions.keys(), ...partitions.quarantine.keys()];

@@ -17,11 +17,14 @@ import { Expiry } from '../partition/expiry.ts';
 import { reservationMemories } from '../partition/forgetting.ts';
 import type { MakeObserver } from '../partition/observer.ts';
 import { PartitionSet } from '../partition/partition-set.ts';
+import type { PromiseTerms } from '../policy/terms.ts';
 import type { Peers } from '../ports/ports.ts';
+import { PromiseKeeper } from '../promise/keeper.ts';
 import type { HighWaterMarks } from '../recovery/high-water-marks.ts';
 import { RuleChanges } from '../recovery/rule-changes.ts';
 import { TakeOver } from '../recovery/take-over.ts';
 import { Coordinator } from '../reservation/coordinator.ts';
+import { Participant } from '../reservation/participant.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
 import { SnapshotRounds } from '../snapshot/scheduler.ts';
 import type { SnapshotStore } from '../snapshot/snapshotter.ts';
@@ -67,6 +70,7 @@ export interface EngineDeps {
   readonly writer: string;
   readonly created: Readonly<Record<string, string>>;
   readonly settings: EngineSettings;
+  readonly terms: PromiseTerms;
   readonly events: EngineEvents;
   readonly observer?: MakeObserver | undefined;
   /** One sentence for each stream that has no room left. */
@@ -100,17 +104,12 @@ export function engineParts(deps: EngineDeps, signal: AbortSignal) {
   const fulfilledMemoryMs = () =>
     reservationMemories({ reservationMemoryMs, horizonMs: rules.newest.horizonMs ?? Number.POSITIVE_INFINITY })
       .fulfilled;
-  const coordinator = new Coordinator({
-    ...deps,
-    partitions,
-    observed: partitions,
-    count,
-    log: journal,
-    expired,
-    fulfilledMemoryMs,
-    lease: ownership,
-    inDoubt,
-  });
+  const participant = new Participant({ partitions, count, clock, log: journal, inDoubt });
+  const coordinator = new Coordinator(
+    { ...deps, partitions, observed: partitions, count, expired, fulfilledMemoryMs, lease: ownership },
+    participant,
+  );
+  const promises = new PromiseKeeper({ clock, partitions, store: (decision) => participant.store(decision) });
   const expiry = new Expiry(clock, partitions, fulfilledMemoryMs, (part, again) => coordinator.expire(part, again));
   const snapshots = new SnapshotRounds({
     ...deps,
@@ -129,7 +128,7 @@ export function engineParts(deps: EngineDeps, signal: AbortSignal) {
   const { itemsPerPage } = settings;
   const held = { factIds, partitions, journal, intake, followers, snapshots, ruleChanges };
   const takeOver = new TakeOver({ ...deps, ...held, count, observer, itemsPerPage, signal, recovered, note });
-  return { ...held, parking: intaken.parking, progress, coordinator, expiry, takeOver };
+  return { ...held, parking: intaken.parking, progress, coordinator, expiry, promises, takeOver };
 }
 
 interface Kept {

@@ -36,12 +36,24 @@ export const peerPartition = z.int().min(0).max(1023);
 const natural = z.int().min(0);
 const qty = z.int().min(1).max(MAX_QTY);
 const hash = z.object({ hi: natural.max(0xffff_ffff), lo: natural.max(0xffff_ffff) });
-const shortage = z.object({ sku: peerName, requested: natural, available: z.int() });
+const shortage = z.object({
+  sku: peerName,
+  requested: natural,
+  available: z.int(),
+  earliest: natural.nullable().optional(),
+  substitutes: listOf(z.object({ sku: peerName, available: natural.optional() }), LIMITS.substitutes).optional(),
+});
 export const shortages = listOf(shortage, 100_000);
 const text = (most: number) => z.string().max(most);
 const id = z.object({ id: reservationId });
 
 const attempt = z.tuple([natural, natural]).readonly();
+const standingDate = z.object({
+  wanted: natural,
+  due: natural,
+  changes: natural,
+  last: z.object({ was: natural, cause: text(300) }).optional(),
+});
 const standingLine = z.object({
   index: natural,
   name: text(64).optional(),
@@ -52,6 +64,7 @@ const standingLine = z.object({
   partition: peerPartition,
   epoch: natural,
   seq: natural,
+  date: standingDate.optional(),
 });
 const standingLines = listOf(standingLine.transform((line) => ({ ...line, name: line.name })));
 const factUnits = listOf(z.object({ sku: peerName, location: peerName, sold: natural, reopened: natural }), 100_000);
@@ -87,6 +100,8 @@ const wantedLine = z
     locations: listOf(peerName, 1000).optional(),
     split: z.boolean(),
     name: text(64).optional(),
+    by: text(64).optional(),
+    backorder: z.boolean().optional(),
   })
   // A line for any location arrives without the field `locations`.
   .transform((line) => ({ ...line, locations: line.locations }));
@@ -104,7 +119,14 @@ const partView = z.object({
 });
 
 /** What is wanted of one owner. */
-const wish = z.object({ lines: listOf(wantedLine, 500), size: natural, partial: z.boolean() });
+const wish = z.object({
+  lines: listOf(wantedLine, 500),
+  size: natural,
+  partial: z.boolean(),
+  // An earlier version does not say for whom the units are.
+  channel: text(64).default(''),
+  purpose: text(64).default(''),
+});
 
 const verdict = z.union([
   z.enum(['applied', 'duplicate', 'unknown']),

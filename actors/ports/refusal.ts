@@ -5,7 +5,7 @@
  * again with the same id.
  */
 import { BrokerError } from '../../streams/broker.ts';
-import type { Shortage } from '../../streams/journal/stock-decisions.ts';
+import type { RefusedShortage } from '../stock/sourcing.ts';
 
 /** Every kind with its HTTP status and title. Fronts and documentation use this one table. */
 export const REFUSALS = {
@@ -35,7 +35,7 @@ export interface FieldError {
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly kind: RefusalKind;
-  readonly shortages: readonly Shortage[] | undefined;
+  readonly shortages: readonly RefusedShortage[] | undefined;
   readonly errors: readonly FieldError[] | undefined;
   /** Cause, for the log only. */
   readonly inside: unknown;
@@ -43,7 +43,7 @@ export class Refusal extends Error {
   constructor(
     kind: RefusalKind,
     detail: string,
-    more: { shortages?: readonly Shortage[]; errors?: readonly FieldError[]; inside?: unknown } = {},
+    more: { shortages?: readonly RefusedShortage[]; errors?: readonly FieldError[]; inside?: unknown } = {},
   ) {
     super(detail);
     this.kind = kind;

@@ -50,10 +50,11 @@ import { type ExplainedKey, type ExplainPage, Newest, type Place, type Placed } 
 import type { ExplainAnswer } from '../ports/peer-operations.ts';
 import { Refusal } from '../ports/refusal.ts';
 import { type Baselines, loadPart } from '../snapshot/baseline-format.ts';
-import { inTransit, stockView, unitsOnHand } from '../stock/availability.ts';
+import { stockView, unitsOnHand } from '../stock/availability.ts';
 import { StockBook } from '../stock/book.ts';
 import { applyFact } from '../stock/evolve.ts';
 import type { StockKey } from '../stock/state.ts';
+import { inTransit } from '../stock/supply/in-transit.ts';
 import { detailOf } from './explain-words.ts';
 
 export interface ExplainDeps extends ReadingDeps {
@@ -112,7 +113,7 @@ async function explainOnce(
     page.add({ place, cause, what, detail: page.mayKeep(place) ? detail() : '' });
   };
   // The numbers, the folded positions and the reservations must be of one moment, so nothing is awaited between them.
-  const stock = stockView(key, deps.partition.book.version);
+  const stock = stockView(deps.partition.book, key, deps.clock.nowMs() * 1000);
   const positions = { ...deps.partition.positions };
   addClaims(deps.partition.book, key, add);
   const asOf = formatInstant(deps.clock.nowMs() * 1000);

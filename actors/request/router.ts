@@ -23,7 +23,7 @@ import type {
   SkuStockAnswer,
   StockAnswer,
 } from '../../streams/contract/stock.ts';
-import { formatInstant, parseDateOrInstant } from '../../streams/instant.ts';
+import { formatInstant } from '../../streams/instant.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partition-set.ts';
@@ -33,8 +33,11 @@ import type { ExplainAnswer, PeerHandlers, PeerRequest } from '../ports/peer-ope
 import type { Lease, Peers, StockService } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { Coordinator } from '../reservation/coordinator.ts';
-import { type PromiseWindow, skuAtp, stockView } from '../stock/availability.ts';
+import { skuAtp, stockView } from '../stock/availability.ts';
 import type { StockBook } from '../stock/book.ts';
+import { type Wanted, wantedBy } from '../stock/moments.ts';
+import type { Ask } from '../stock/phased.ts';
+import type { RefusedShortage } from '../stock/sourcing.ts';
 import type { PartLine } from '../stock/state.ts';
 import { Turnstile } from './turnstile.ts';
 
@@ -56,7 +59,6 @@ export interface RequestRouterDeps {
   /** Total number of partitions (P). */
   readonly count: number;
   readonly clock: Clock;
-  readonly laneTimeMs: number;
   readonly lease: Lease;
   readonly peers: Peers;
   readonly explain: (partition: Partition, key: ExplainedKey, page: ExplainPage) => Promise<ExplainAnswer>;
@@ -79,25 +81,25 @@ export class RequestRouter implements StockService {
   }
 
   async atp(request: AtpRequest): Promise<AtpAnswer> {
-    const horizon = this.#horizon(request.by);
+    const asked = this.#asked(request);
     const [only] = request.lines;
     // Most requests ask for one SKU, so they take a shorter path.
     const lines =
       request.lines.length === 1 && only !== undefined
-        ? (this.#ownLine(only, horizon) ?? (await this.#atpLines(request, horizon)))
-        : await this.#atpLines(request, horizon);
+        ? (this.#ownLine(only, asked) ?? (await this.#atpLines(request, asked)))
+        : await this.#atpLines(request, asked);
     return { asOf: formatInstant(this.#deps.clock.nowMs() * 1000), lines };
   }
 
-  #ownLine({ sku, locations }: AskedLine, horizon: PromiseWindow | undefined): AtpLine[] | undefined {
+  #ownLine({ sku, locations }: AskedLine, asked: Asked): AtpLine[] | undefined {
     const partition = this.#served(partitionOf(sku, this.#deps.count));
     if (partition === undefined) return undefined;
-    const line = this.#line(partition, sku, locations, horizon);
+    const line = this.#line(partition, sku, locations, asked);
     if (line.locations.length > LIMITS.atpLocations) throw tooManyLocations();
     return [line];
   }
 
-  async #atpLines(request: AtpRequest, horizon: PromiseWindow | undefined): Promise<AtpLine[]> {
+  async #atpLines(request: AtpRequest, asked: Asked): Promise<AtpLine[]> {
     const answer = new Array<AtpLine>(request.lines.length);
     // A long answer yields to other requests (RR3).
     const turns = new Turns(this.#deps.clock, LIMITS.answerTurnMs);
@@ -114,7 +116,7 @@ export class RequestRouter implements StockService {
       if (turn !== undefined) await turn;
       const number = partitionOf(line.sku, this.#deps.count);
       const partition = this.#served(number);
-      if (partition !== undefined) put(same, this.#line(partition, line.sku, line.locations, horizon));
+      if (partition !== undefined) put(same, this.#line(partition, line.sku, line.locations, asked));
       else {
         away ??= new Map();
         const others = away.get(number);
@@ -132,7 +134,7 @@ export class RequestRouter implements StockService {
     if (partition === undefined) return this.#deps.peers.ask(number, 'stock', { sku, location });
     const key = partition.book.findKey(sku, location);
     if (key === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku} at location ${location}`);
-    return stockView(key, partition.book.version);
+    return stockView(partition.book, key, this.#now);
   }
 
   async skuStock(sku: string): Promise<SkuStockAnswer> {
@@ -146,8 +148,7 @@ export class RequestRouter implements StockService {
         'too-large',
         `SKU ${sku} is known at ${entry.keys.length} locations; at most ${LIMITS.stockRows} are answered at once: ask for one location, /v1/stock/{sku}/{location}`,
       );
-    const { version } = partition.book;
-    return { sku, locations: entry.keys.map((key) => stockView(key, version)) };
+    return { sku, locations: entry.keys.map((key) => stockView(partition.book, key, this.#now)) };
   }
 
   async explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
@@ -162,7 +163,7 @@ export class RequestRouter implements StockService {
       request.id,
       (coordinator) => this.#deps.peers.ask(coordinator, 'place', request),
       () => this.#passed(request, () => this.#coordinator.place(request)),
-    );
+    ).catch((error) => this.#withSubstitutes(error, request));
   }
 
   confirm(id: string): Promise<ReservationAnswer> {
@@ -186,7 +187,26 @@ export class RequestRouter implements StockService {
       request.id,
       (coordinator) => this.#deps.peers.ask(coordinator, 'amend', request),
       () => this.#passed(request, () => this.#coordinator.amend(request)),
-    );
+    ).catch((error) => this.#withSubstitutes(error, request));
+  }
+
+  /** Adds to a refusal what is there of the SKUs that policies name instead. */
+  async #withSubstitutes(error: unknown, { channel, purpose, lines }: Asking): Promise<never> {
+    if (!(error instanceof Refusal) || error.shortages === undefined) throw error;
+    const names = (shortage: RefusedShortage) => (shortage.substitutes ?? []).map(({ sku }) => sku);
+    const skus = [...new Set(error.shortages.flatMap(names))].slice(0, LIMITS.substitutes);
+    if (skus.length === 0) throw error;
+    const { by } = lines.find(({ sku }) => sku === error.shortages?.[0]?.sku) ?? {};
+    // A refusal does not wait for another owner that is silent.
+    const found = await this.atp({ channel, purpose, by, lines: skus.map((sku) => ({ sku })) }).catch(() => undefined);
+    const shortages = error.shortages.map((shortage) => ({
+      ...shortage,
+      substitutes: names(shortage).flatMap((sku) => {
+        const available = found?.lines.find((line) => line.sku === sku)?.atp;
+        return available === undefined ? [] : [{ sku, available }];
+      }),
+    }));
+    throw new Refusal(error.kind, error.message, { shortages });
   }
 
   releaseSome(id: string, part: PartialRelease): Promise<ReservationAnswer> {
@@ -269,16 +289,11 @@ export class RequestRouter implements StockService {
     return withDeadline(this.#deps.clock, here());
   }
 
-  #line(
-    partition: Partition,
-    sku: string,
-    only: readonly string[] | undefined,
-    horizon: PromiseWindow | undefined,
-  ): AtpLine {
-    const { book } = partition;
-    const { atp, locations } = skuAtp(book.skus.get(sku), only, horizon);
+  #line({ book }: Partition, sku: string, only: readonly string[] | undefined, { ask, by }: Asked): AtpLine {
     // Computed and stamped in the same turn, so the version belongs to these numbers (RR2).
-    return { sku, atp, version: book.version, locations };
+    const { atp, backorderable, locations } = skuAtp(book, book.skus.get(sku), only, ask, by);
+    const line = { sku, atp, version: book.version, locations };
+    return backorderable === undefined ? line : { ...line, backorderable };
   }
 
   async #atpAway(
@@ -302,14 +317,24 @@ export class RequestRouter implements StockService {
     );
   }
 
-  #horizon(by: string | undefined): PromiseWindow | undefined {
-    const until = by === undefined ? undefined : parseDateOrInstant(by);
-    if (until === undefined) return undefined;
-    return { now: this.#deps.clock.nowMs() * 1000, by: until, laneTime: this.#deps.laneTimeMs * 1000 };
+  #asked({ channel, purpose, by }: Pick<AtpRequest, 'channel' | 'purpose' | 'by'>): Asked {
+    return { ask: { channel, purpose, now: this.#now }, by: by === undefined ? undefined : wantedBy(by) };
+  }
+
+  /** Microseconds since 1970. */
+  get #now(): number {
+    return this.#deps.clock.nowMs() * 1000;
   }
 }
 
+/** For whom and by when units are asked. */
+interface Asked {
+  readonly ask: Ask;
+  readonly by: Wanted | undefined;
+}
+
 type AskedLine = AtpRequest['lines'][number];
+type Asking = Pick<ReservationRequest, 'channel' | 'purpose' | 'lines'>;
 
 /** A line, and the indexes of all equal lines in the request. */
 interface SameLines {

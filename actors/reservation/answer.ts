@@ -3,6 +3,7 @@
 import type { ReservationAnswer } from '../../streams/contract/stock.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import type { Attempt, Shortage, StandingLine } from '../../streams/journal/stock-decisions.ts';
+import { END_OF_TIME } from '../stock/atp.ts';
 import type { ReservationStatus } from '../stock/reservation.ts';
 
 /** How long the lines of an ended reservation are shown. */
@@ -43,17 +44,25 @@ export function answerOf(whole: Whole, nowMs: number): ReservationAnswer {
     id,
     status: statusOf(whole),
     expiresAt: confirmedAtMs > 0 ? null : formatInstant(expiresAtMs * 1000),
-    lines: lines.map(({ name, sku, qty, fulfilled, location, epoch, seq }) => ({
+    lines: lines.map(({ name, sku, qty, fulfilled, location, epoch, seq, date }) => ({
       ...(name === undefined ? {} : { line: name }),
       sku,
       qty,
       fulfilled,
       location,
       version: `${epoch}.${seq}`,
+      ...(date === undefined || date.due === 0 ? {} : { promisedBy: momentText(date.due) }),
     })),
-    ...(shortages.length > 0 ? { shortages: shortages.map((each) => ({ ...each })) } : {}),
+    ...(shortages.length > 0
+      ? { shortages: shortages.map(({ sku, requested, available }) => ({ sku, requested, available })) }
+      : {}),
     etag: etagOf(whole),
   };
+}
+
+/** A moment of a promise as answers show it; null if none is known. @param micros microseconds since 1970, or END_OF_TIME */
+export function momentText(micros: number): string | null {
+  return micros === END_OF_TIME ? null : formatInstant(micros);
 }
 
 /** The answer for an id that was cancelled before it was placed. */

@@ -7,12 +7,12 @@
  */
 import type { Clock } from '../../streams/clock.ts';
 import type { ReservationRequest } from '../../streams/contract/stock.ts';
-import type { Shortage, Standing } from '../../streams/journal/stock-decisions.ts';
+import type { Standing } from '../../streams/journal/stock-decisions.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { PartitionSet } from '../partition/partition-set.ts';
 import type { Peers } from '../ports/ports.ts';
 import { Refusal } from '../ports/refusal.ts';
-import type { WantedLine } from '../stock/sourcing.ts';
+import type { RefusedShortage, WantedLine } from '../stock/sourcing.ts';
 import type { CoordinatorEntry } from '../stock/state.ts';
 import type { Whole } from './answer.ts';
 import { notEnough, type Participant, type Planned, type Terms } from './participant.ts';
@@ -70,8 +70,7 @@ export class Attempts {
       participants: concerned,
       parts,
     });
-    const size = request.lines.length;
-    const wishOf = (number: number) => ({ lines: byPartition.get(number) ?? [], size, partial: request.partial });
+    const wishOf = (number: number) => wishFor(terms, request, byPartition.get(number) ?? []);
     const all: Omit<Planned, 'growth'>[] = [];
     /** Participants that certainly did nothing for the attempt. */
     const idle = new Set(concerned);
@@ -114,7 +113,7 @@ export class Attempts {
     return this.#deps.peers.ask(number, 'growPart', { terms, wish });
   }
 
-  async #shortagesAt(number: number, id: string, wish: Wish): Promise<readonly Shortage[]> {
+  async #shortagesAt(number: number, id: string, wish: Wish): Promise<readonly RefusedShortage[]> {
     if (this.#participant.owns(number)) return this.#participant.shortages(id, number, wish);
     return (await this.#deps.peers.ask(number, 'planPart', { id, wish })).shortages;
   }
@@ -169,6 +168,11 @@ export class Attempts {
     const { parts: _parts, kind: _kind, ...rest } = outcome;
     await this.#deps.peers.ask(number, 'followPart', { outcome: { ...rest, lines, shortages: [], parts: [] } });
   }
+}
+
+/** What is wanted of the owners of some lines. */
+export function wishFor({ channel, purpose }: Terms, request: Asked, lines: readonly WantedLine[]): Wish {
+  return { lines, size: request.lines.length, partial: request.partial, channel, purpose };
 }
 
 export function participantsOf({ lines }: Pick<Planned, 'lines'>): number[] {

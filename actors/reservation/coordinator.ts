@@ -38,16 +38,17 @@ import type {
 } from '../../streams/contract/stock.ts';
 import { DEFAULT_TTL_SECONDS } from '../../streams/contract/stock.ts';
 import { partitionOf } from '../../streams/subjects.ts';
+import type { Partitions } from '../partition/partition-set.ts';
 import type { PeerHandlers } from '../ports/peer-operations.ts';
 import type { Lease } from '../ports/ports.ts';
 import { UNDECIDED, undecided, wrongField } from '../ports/refusal.ts';
 import type { WantedLine } from '../stock/sourcing.ts';
 import type { CoordinatorEntry, ReservationPart } from '../stock/state.ts';
 import { answerOf, cancelledAnswer, etagOf, statusOf, type Whole } from './answer.ts';
-import { type Asked, Attempts, type AttemptsDeps, participantsOf } from './attempts.ts';
+import { type Asked, Attempts, type AttemptsDeps, participantsOf, wishFor } from './attempts.ts';
 import { contentOf, matches } from './content.ts';
 import { KeyedQueue } from './keyed-queue.ts';
-import { notEnough, Participant, type ParticipantDeps, type Terms } from './participant.ts';
+import { notEnough, type Participant, type Terms } from './participant.ts';
 import {
   type Changes,
   changed,
@@ -63,7 +64,8 @@ import {
 } from './steps.ts';
 import type { PartView } from './view.ts';
 
-export interface CoordinatorDeps extends ParticipantDeps, AttemptsDeps {
+export interface CoordinatorDeps extends AttemptsDeps {
+  readonly partitions: Partitions;
   /** Called when a hold has expired. */
   readonly expired: () => void;
   /** How long a fulfilled reservation is remembered. */
@@ -95,9 +97,9 @@ export class Coordinator {
   readonly #queue = new KeyedQueue();
   readonly #attempts: Attempts;
 
-  constructor(deps: CoordinatorDeps) {
+  constructor(deps: CoordinatorDeps, participant: Participant) {
     this.#deps = deps;
-    this.#participant = new Participant(deps);
+    this.#participant = participant;
     this.#attempts = new Attempts(deps, this.#participant, (id) => this.#turn(id, async () => undefined));
   }
 
@@ -271,7 +273,7 @@ export class Coordinator {
     const moved = known?.moved ?? 0;
     if (concerned.every((number) => this.#participant.owns(number))) {
       // All lines are owned here, so one decision grants them (CO2).
-      const wish = { lines: [...byPartition.values()].flat(), size: request.lines.length, partial: request.partial };
+      const wish = wishFor(terms, request, [...byPartition.values()].flat());
       const planned = this.#participant.plan(terms.id, concerned, wish);
       if (planned.lines.length === 0) throw notEnough(planned.shortages, known !== undefined);
       const participants = participantsOf(planned);
@@ -338,9 +340,9 @@ export class Coordinator {
 
   #byPartition({ lines }: Asked): Map<number, WantedLine[]> {
     const byPartition = new Map<number, WantedLine[]>();
-    for (const [index, { sku, qty, locations, split, line: name }] of lines.entries()) {
+    for (const [index, { sku, qty, locations, split, line: name, by, backorder }] of lines.entries()) {
       const number = partitionOf(sku, this.#deps.count);
-      const line: WantedLine = { index, sku, qty, locations, split, name };
+      const line: WantedLine = { index, sku, qty, locations, split, name, by, backorder };
       const others = byPartition.get(number);
       if (others === undefined) byPartition.set(number, [line]);
       else others.push(line);

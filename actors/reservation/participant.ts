@@ -20,7 +20,6 @@ import { encodeDecision } from '../../streams/journal/record.ts';
 import type {
   Attempt,
   FactUnits,
-  Shortage,
   Standing,
   StandingLine,
   StockDecision,
@@ -32,9 +31,11 @@ import type { Partitions } from '../partition/partition-set.ts';
 import type { DecisionLog } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { StockBook } from '../stock/book.ts';
+import { countPending } from '../stock/phased.ts';
 import { compareAttempts, factUnits, hasEnded } from '../stock/reservation.ts';
 import { mayGrow } from '../stock/reserve.ts';
-import type { ReservationPart, StockKey } from '../stock/state.ts';
+import type { RefusedShortage } from '../stock/sourcing.ts';
+import type { PendingUnits, ReservationPart } from '../stock/state.ts';
 import { growthOf, indexesOf, isSame, type Plan, planLines, type Wish } from './plan.ts';
 import { type PartView, viewOf } from './view.ts';
 
@@ -58,11 +59,11 @@ export type Terms = Omit<
 export interface Planned {
   readonly lines: readonly StandingLine[];
   readonly counted: readonly FactUnits[];
-  readonly shortages: readonly Shortage[];
+  readonly shortages: readonly RefusedShortage[];
   /** Whether the reservation has lines there already. */
   readonly had: boolean;
   /** Units by which keys grow. */
-  readonly growth: readonly [StockKey, number][];
+  readonly growth: readonly PendingUnits[];
 }
 
 /** Asks one owner to grow its part of a reservation. */
@@ -101,29 +102,31 @@ export class Participant {
     );
     const seqs = new Map<number, number>();
     const indexes = indexesOf(pieces);
-    const lines = pieces.map(({ name, key, qty, fulfilled }, i): StandingLine => {
+    const lines = pieces.map(({ name, key, qty, fulfilled, date }, i): StandingLine => {
       const sku = key.sku.name;
       const book = this.#bookOf(sku);
       const { epoch, seq } = same ? at(standing, i) : { epoch: book.epoch, seq: nextSeq(seqs, book) };
       const { partition } = book;
-      return { index: at(indexes, i), name, sku, location: key.location, qty, fulfilled, partition, epoch, seq };
+      const { location } = key;
+      const line = { index: at(indexes, i), name, sku, location, qty, fulfilled, partition, epoch, seq };
+      return date === undefined ? line : { ...line, date };
     });
     return {
       lines,
       shortages,
       counted: parts.flatMap(factUnits),
       had: parts.length > 0,
-      growth: growthOf(parts, pieces),
+      growth: growthOf(parts, pieces, wish),
     };
   }
 
   /** Says what one partition is short of, and does nothing for any attempt. Throws any other refusal. */
-  shortages(id: string, number: number, wish: Wish): readonly Shortage[] {
+  shortages(id: string, number: number, wish: Wish): readonly RefusedShortage[] {
     return this.#lines(this.#liveParts(id, [number]), wish).shortages;
   }
 
   #lines(parts: readonly ReservationPart[], wish: Wish): Plan {
-    return planLines(parts, wish, (sku) => this.#bookOf(sku).skus.get(sku));
+    return planLines(parts, wish, { bookOf: (sku) => this.#bookOf(sku), now: this.#deps.clock.nowMs() * 1000 });
   }
 
   #bookOf(sku: string): StockBook {
@@ -214,16 +217,18 @@ export class Participant {
   }
 
   /** Stores a decision by which keys grow. */
-  hold(decision: Standing, growth: readonly [StockKey, number][]): Promise<void> {
+  hold(decision: Standing, growth: readonly PendingUnits[]): Promise<void> {
     const bytes = encodeDecision(decision);
     // A grant that is too large is refused before anything is held (GR4).
     if (bytes.length > LIMITS.decisionBytes || decision.lines.length > LIMITS.linesPerDecision)
       return Promise.reject(tooLarge(decision.lines.length, bytes.length));
     // The units are pending until the outcome is known (GR1).
-    for (const [key, units] of growth) key.pending += units;
-    const settle = () => {
-      for (const [key, units] of growth) key.pending -= units;
+    const books = growth.map(({ key }) => this.#bookOf(key.sku.name));
+    const count = (sign: 1 | -1) => {
+      for (const [i, each] of growth.entries()) countPending(at(books, i), each, sign);
     };
+    count(1);
+    const settle = () => count(-1);
     return this.store(decision, settle, bytes);
   }
 
@@ -281,7 +286,7 @@ function tooLarge(lines: number, bytes: number): Refusal {
 }
 
 /** @param known whether the reservation has lines already */
-export function notEnough(shortages: readonly Shortage[], known = false): Refusal {
+export function notEnough(shortages: readonly RefusedShortage[], known = false): Refusal {
   const skus = [...new Set(shortages.map((each) => each.sku))].join(', ');
   const message = `not enough of ${skus}; nothing ${known ? 'has changed' : 'is held'}`;
   return new Refusal('insufficient-stock', message, { shortages });

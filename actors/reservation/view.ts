@@ -1,9 +1,9 @@
 /** A part of a reservation as its owner shows it to other nodes: its lines as they are now, after all facts. */
 import { at } from '../../streams/assert.ts';
 import { type FactUnits, PIECES_PER_LINE, type StandingLine } from '../../streams/journal/stock-decisions.ts';
-import { factUnits, unitsMoved } from '../stock/reservation.ts';
+import { changesSince, factUnits } from '../stock/reservation.ts';
 import type { ReservationPart } from '../stock/state.ts';
-import { indexesOf } from './plan.ts';
+import { dateOfLine, indexesOf } from './plan.ts';
 
 export interface PartView {
   readonly channel: string;
@@ -14,7 +14,7 @@ export interface PartView {
   readonly lines: readonly StandingLine[];
   /** The facts that the lines include. */
   readonly counted: readonly FactUnits[];
-  /** Grows with every fact that names the reservation. */
+  /** Grows with every fact that names the reservation, and whenever a promise moves. */
   readonly moved: number;
   /** When the last unit was sold, in milliseconds since 1970. */
   readonly soldAtMs: number;
@@ -28,9 +28,12 @@ export function viewOf(part: ReservationPart, partition: number): PartView {
     .map((each) => ({ each, line: Math.floor(each.index / PIECES_PER_LINE) }))
     .sort((a, b) => a.line - b.line);
   const indexes = indexesOf(pieces);
-  const lines = pieces.map(({ each: { name, key, qty, fulfilled } }, i): StandingLine => {
+  const lines = pieces.map(({ each }, i): StandingLine => {
+    const { name, key, qty, fulfilled } = each;
     const { sku, location } = key;
-    return { index: at(indexes, i), name, sku: sku.name, location, qty, fulfilled, partition, epoch, seq };
+    const date = dateOfLine(each);
+    const line = { index: at(indexes, i), name, sku: sku.name, location, qty, fulfilled, partition, epoch, seq };
+    return date === undefined ? line : { ...line, date };
   });
   return {
     channel,
@@ -40,7 +43,7 @@ export function viewOf(part: ReservationPart, partition: number): PartView {
     expiredAtMs,
     lines,
     counted: factUnits(part),
-    moved: unitsMoved(part),
+    moved: changesSince(part),
     soldAtMs,
   };
 }

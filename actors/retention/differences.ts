@@ -5,7 +5,7 @@
 
 import { present } from '../../streams/assert.ts';
 import type { FactIds } from '../idempotency/fact-ids.ts';
-import { inTransit, unitsOnHand } from '../stock/availability.ts';
+import { unitsOnHand } from '../stock/availability.ts';
 import type { StockBook } from '../stock/book.ts';
 import { compact, formerOf } from '../stock/movements.ts';
 import { coordinatorEndedAtMs, endedAtMs } from '../stock/reservation.ts';
@@ -18,6 +18,7 @@ import type {
   StockKey,
   TransferRecord,
 } from '../stock/state.ts';
+import { inTransit } from '../stock/supply/in-transit.ts';
 import { DatedIds, idText } from './rebuild.ts';
 
 export interface State {

@@ -1,73 +1,24 @@
 /**
- * Availability: how many units of a stock key may be promised.
+ * Availability: the units of a stock key as answers show them.
  *
- *   available = sellable − held − allocated − safety stock        (may be below 0)
- *   oversold  = max(0, held + allocated − max(0, sellable))       (promised units that are not there: streams/buckets.ts)
- *   ATP       = max(0, available)                                 (what may be promised now)
- *   ATP by d  = max(0, available + inbound promised by d)         (inbound covers a deficit first)
+ *   available = sellable − held − allocated − safety stock − protected    (may be below 0)
+ *   oversold  = max(0, held + allocated − max(0, sellable))               (promised units that are not there: streams/buckets.ts)
+ *   ATP       = what may be promised (atp.ts)
  *
  * Sources: ASCM Dictionary, "available-to-promise"; the contract's section "Available to promise".
  */
 import { noUnits, ON_HAND_BUCKETS, type OnHandBucket, oversoldUnits } from '../../streams/buckets.ts';
 import type { StockAnswer } from '../../streams/contract/stock.ts';
-import type { SkuEntry, StockKey, TransferRecord } from './state.ts';
+import { ANYBODY } from './atp.ts';
+import type { StockBook } from './book.ts';
+import { momentAt, type Wanted } from './moments.ts';
+import { type Ask, atpBy, backorderableBy, keptAt } from './phased.ts';
+import type { SkuEntry, StockKey } from './state.ts';
+import { inTransit } from './supply/in-transit.ts';
 
-/** The period in which inbound supply counts. `now` and `by` are in microseconds since 1970. */
-export interface PromiseWindow {
-  readonly now: number;
-  readonly by: number;
-  /** Assumed duration of a transfer whose shipment names no eta, in microseconds. */
-  readonly laneTime: number;
-}
-
-/** Units withheld by policy. Always 0, because there are no policies yet. */
-export const SAFETY_STOCK = 0;
-
-export function available(key: Pick<StockKey, 'sellable' | 'held' | 'allocated'>): number {
-  return key.sellable - key.held - key.allocated - SAFETY_STOCK;
-}
-
-/** Units that a new promise may take: available, less the grants that the journal has not stored yet. */
-export function free(key: StockKey): number {
-  // mutant: pending-promised-again
-  return available(key) - key.pending;
-}
-
-export function atp(key: StockKey, horizon?: PromiseWindow): number {
-  const inbound = horizon === undefined ? 0 : inboundBy(key, horizon);
-  return Math.max(0, available(key) + inbound);
-}
-
-/** Units in transit to this key. */
-export function inTransit(key: StockKey): number {
-  let sum = 0;
-  if (key.rare?.inbound !== undefined) for (const transfer of key.rare.inbound) sum += unitsInTransit(transfer);
-  return sum;
-}
-
-export function unitsInTransit(transfer: TransferRecord): number {
-  return missing(transfer) - unitsLost(transfer);
-}
-
-/** Units that were closed as lost and did not turn up since. */
-export function unitsLost(transfer: TransferRecord): number {
-  // mutant: found-units-stay-lost
-  return Math.min(transfer.closedLost, missing(transfer));
-}
-
-/** Units that were received or corrected beyond what is known to have been shipped. */
-export function unitsOver({ shipped, arrived, corrected }: TransferRecord): number {
-  return Math.max(0, arrived + corrected - shipped);
-}
-
-/** Units that were shipped and of which nothing else is known but a loss. */
-function missing({ shipped, arrived, corrected }: TransferRecord): number {
-  return Math.max(0, shipped - arrived - corrected);
-}
-
-/** When the transfer is due. @param laneTime assumed duration of a transfer without an eta, in microseconds */
-export function dueOf({ latest }: TransferRecord, laneTime: number): number {
-  return latest.eta ?? latest.at + laneTime;
+/** Units of a key that no claim takes. */
+export function unclaimed(key: Pick<StockKey, 'sellable' | 'held' | 'allocated'>): number {
+  return key.sellable - key.held - key.allocated;
 }
 
 function unitsIn(key: StockKey, bucket: OnHandBucket): number {
@@ -87,38 +38,54 @@ export function onHand(key: StockKey): number {
   return sum;
 }
 
-/** Inbound units due by the date. An overdue transfer does not count until it gets a new date. */
-export function inboundBy(key: StockKey, horizon: PromiseWindow): number {
-  let sum = 0;
-  for (const transfer of key.rare?.inbound ?? []) {
-    const due = dueOf(transfer, horizon.laneTime);
-    if (due >= horizon.now && due <= horizon.by) sum += unitsInTransit(transfer);
-  }
-  return sum;
-}
-
 export interface LocationAtp {
   readonly location: string;
   readonly atp: number;
+  /** Only where a policy allows it. */
+  readonly backorderable?: number;
 }
 
-/** ATP per location, in the order in which the locations became known, and their sum. `only` limits both to the named locations. */
+export interface SkuAtp {
+  readonly atp: number;
+  readonly backorderable?: number;
+  readonly locations: LocationAtp[];
+}
+
+/**
+ * ATP per location, ordered by location id, and the sums.
+ * @param only limits both to the named locations
+ * @param by the day or moment by which units are wanted; undefined means now
+ */
 export function skuAtp(
+  book: StockBook,
   entry: SkuEntry | undefined,
   only: readonly string[] | undefined,
-  horizon?: PromiseWindow,
-): { atp: number; locations: LocationAtp[] } {
+  ask: Ask,
+  by?: Wanted,
+): SkuAtp {
   const locations: LocationAtp[] = [];
   let sum = 0;
+  let backorders: number | undefined;
   if (entry === undefined) return { atp: 0, locations };
   const wanted = only === undefined || only.length < 8 ? only : new Set(only);
   for (const key of entry.keys) {
-    if (wanted !== undefined && !isAmong(wanted, key.location)) continue;
-    const units = atp(key, horizon);
-    sum += units;
-    locations.push({ location: key.location, atp: units });
+    const { location } = key;
+    if (wanted !== undefined && !isAmong(wanted, location)) continue;
+    const atp = atpBy(
+      book,
+      key,
+      ask,
+      by === undefined ? ask.now : momentAt(by, book.terms.policies.location(location)),
+    );
+    const backorderable = backorderableBy(book, key, ask);
+    sum += atp;
+    if (backorderable === undefined) locations.push({ location, atp });
+    else {
+      backorders = (backorders ?? 0) + backorderable;
+      locations.push({ location, atp, backorderable });
+    }
   }
-  return { atp: sum, locations };
+  return backorders === undefined ? { atp: sum, locations } : { atp: sum, backorderable: backorders, locations };
 }
 
 function isAmong(wanted: readonly string[] | ReadonlySet<string>, location: string): boolean {
@@ -127,8 +94,10 @@ function isAmong(wanted: readonly string[] | ReadonlySet<string>, location: stri
 
 export type StockUnits = Omit<StockAnswer, 'version'>;
 
-/** The units of a stock key, by bucket. */
-export function stockUnits(key: StockKey): StockUnits {
+/** The units of a stock key, by bucket. @param now microseconds since 1970 */
+export function stockUnits(book: StockBook, key: StockKey, now: number): StockUnits {
+  const policy = book.terms.policies.of(key.sku.name, key.location);
+  const { safetyStock } = policy;
   return {
     sku: key.sku.name,
     location: key.location,
@@ -136,19 +105,18 @@ export function stockUnits(key: StockKey): StockUnits {
     ...unitsOnHand(key),
     held: key.held,
     allocated: key.allocated,
-    // No reservation has a date yet.
-    promised: 0,
-    safetyStock: SAFETY_STOCK,
-    available: available(key),
+    promised: key.rare?.later?.units ?? 0,
+    safetyStock,
+    available: unclaimed(key) - safetyStock - keptAt(book, key, policy, ANYBODY),
     oversold: oversoldUnits(key),
-    atp: atp(key),
+    atp: atpBy(book, key, { ...ANYBODY, now }, now),
     inTransit: inTransit(key),
     // No fact records a purchase order yet.
     onOrder: 0,
   };
 }
 
-/** One stock key as `GET /v1/stock` returns it. @param version of the book, in this turn of the event loop */
-export function stockView(key: StockKey, version: string): StockAnswer {
-  return { ...stockUnits(key), version };
+/** One stock key as `GET /v1/stock` returns it, with the book's version in this turn of the event loop. */
+export function stockView(book: StockBook, key: StockKey, now: number): StockAnswer {
+  return { ...stockUnits(book, key, now), version: book.version };
 }

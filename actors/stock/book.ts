@@ -2,8 +2,16 @@
 import { present } from '../../streams/assert.ts';
 import type { Book } from '../book/domain.ts';
 import { LARGE_ITEM, Pages } from '../book/pages.ts';
+import { NO_TERMS, type PromiseTerms } from '../policy/terms.ts';
 import { ChangeSet } from './changes.ts';
-import { type CoordinatorEntry, type ReservationPart, SkuEntry, StockKey, type TransferRecord } from './state.ts';
+import {
+  type CoordinatorEntry,
+  type PendingUnits,
+  type ReservationPart,
+  SkuEntry,
+  StockKey,
+  type TransferRecord,
+} from './state.ts';
 
 /** Lists of up to this many keys keep their exact size. */
 const FEW = 8;
@@ -25,6 +33,14 @@ export class StockBook implements Book {
   keyCount = 0;
   /** Called with each granted part that may have to end at some moment. */
   onTimed: ((part: ReservationPart) => void) | undefined = undefined;
+  /** Called with each key whose later promises may have to be made again. */
+  onPromised: ((key: StockKey, cause: string) => void) | undefined = undefined;
+  /** What promises depend on beside the book. */
+  terms: PromiseTerms = NO_TERMS;
+  /** Whether `groups` of the keys are counted (PH2). */
+  hasGroups = false;
+  /** Grants that the journal has not stored yet. */
+  readonly inFlight = new Set<PendingUnits>();
 
   constructor(partition: number, pages = new Pages()) {
     this.partition = partition;
@@ -36,6 +52,7 @@ export class StockBook implements Book {
     this.parts.clear();
     this.coordinatorEntries.clear();
     this.keyCount = 0;
+    this.hasGroups = false;
   }
 
   get version(): string {
@@ -47,6 +64,7 @@ export class StockBook implements Book {
   change(key: StockKey): void {
     this.pages.touch(key.sku);
     this.changes.note(key, false);
+    if (key.rare !== undefined) key.rare.timeline = undefined;
   }
 
   /** Must be called before a reservation changes. It covers the keys from which its lines claim. */

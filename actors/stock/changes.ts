@@ -10,7 +10,6 @@
  *      and what a transfer was about before.
  */
 import { present } from '../../streams/assert.ts';
-import { inTransit } from './availability.ts';
 import { bookAsOf } from './movements.ts';
 import {
   type Moment,
@@ -21,6 +20,7 @@ import {
   type StockKey,
   type TransferRecord,
 } from './state.ts';
+import { inTransit } from './supply/in-transit.ts';
 
 /** Up to this many keys, a linear search beats a set. */
 const FEW = 16;

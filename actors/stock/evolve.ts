@@ -12,6 +12,7 @@ import type { Adjustment, Fact, Receipt, Return, Sale } from '../../streams/fact
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from './book.ts';
 import { compareMoments, move, registerCount, withMoved } from './movements.ts';
+import { applyMoves, applyOverdue } from './promises.ts';
 import { isFulfilled, settle } from './reservation.ts';
 import { addPart, applyGrant, applyReservation, applyStep } from './reserve.ts';
 import { rareOf, type StockKey } from './state.ts';
@@ -64,6 +65,12 @@ export function applyDecision(book: StockBook, decision: StockDecision): void {
     case 'undone':
     case 'settled':
       applyReservation(book, decision);
+      return;
+    case 'repromised':
+      applyMoves(book, decision);
+      return;
+    case 'overdue':
+      applyOverdue(book, decision);
       return;
   }
 }

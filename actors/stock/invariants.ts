@@ -4,37 +4,87 @@
  *
  *  N1 sellable of a key = counted + base + its movements and corrections after the count. Without a count, it is base + all of them.
  *  N2 Movements are sorted, with one entry per instant, and every number is a safe integer. Moved movements are among them, and sorted.
- *  N3 held and allocated of a key = the sum of its reservations' claims, and neither is negative.
+ *  N3 held, allocated and promised of a key = the sum of its reservations' claims, and none is negative. What is promised is counted by
+ *     moment too.
  *  N4 A line claims qty − fulfilled while live and 0 after that; 0 ≤ fulfilled ≤ qty.
  *  N5 pending is never negative.
  *  N6 Every item is on the page that it names.
  *  N7 A transfer's corrected units = the sum of its corrections at the stock keys. A key awaits exactly the transfers with units in transit
  *     to it.
  *  N8 The count before the latest one is before it, and its units are a safe integer or unknown.
+ *  N10 The units of each group at a key, once they are counted, = the sum of its reservations' claims, and what is pending.
  */
 
 import type { Breach } from '../book/domain.ts';
-import { unitsInTransit } from './availability.ts';
 import type { StockBook } from './book.ts';
 import { formerOf, isLater, sellableFromParts } from './movements.ts';
+import { dueOfLine } from './phased.ts';
 import { claimsOf } from './reservation.ts';
 import type { ReservationPart, SkuEntry, StockKey, TransferRecord } from './state.ts';
+import { unitsInTransit } from './supply/in-transit.ts';
 
 /** Every breach in the book; empty if all invariants hold. */
 export function audit(book: StockBook): Breach[] {
   const breaches: Breach[] = [];
-  const claims = new Map<StockKey, { held: number; allocated: number }>();
+  const claims = new Map<StockKey, Claims>();
   for (const part of book.parts.values()) auditPart(book, part, claims, breaches);
+  for (const { key, groupUnits, channel, purpose } of book.inFlight)
+    addToGroups(claimsAt(claims, key), channel, purpose, groupUnits);
   for (const entry of book.skus.values()) auditEntry(book, entry, claims, breaches);
   return breaches;
 }
 
-function auditEntry(
-  book: StockBook,
-  entry: SkuEntry,
-  claims: ReadonlyMap<StockKey, { held: number; allocated: number }>,
-  breaches: Breach[],
-): void {
+/** What reservations claim of a key. */
+interface Claims {
+  held: number;
+  allocated: number;
+  /** Units by the moment at which they are due. */
+  readonly later: Map<number, number>;
+  readonly groups: Map<string, number>;
+}
+
+function claimsAt(claims: Map<StockKey, Claims>, key: StockKey): Claims {
+  const known = claims.get(key) ?? { held: 0, allocated: 0, later: new Map(), groups: new Map() };
+  claims.set(key, known);
+  return known;
+}
+
+function addToGroups({ groups }: Claims, channel: string, purpose: string, units: number): void {
+  for (const group of new Set([channel, purpose])) groups.set(group, (groups.get(group) ?? 0) + units);
+}
+
+function auditClaims(book: StockBook, key: StockKey, claim: Claims | undefined, breaches: Breach[]): void {
+  const where = `${key.sku.name} at ${key.location}`;
+  const {
+    held = 0,
+    allocated = 0,
+    later = new Map<number, number>(),
+    groups = new Map<string, number>(),
+  } = claim ?? {};
+  if (held !== key.held || allocated !== key.allocated) {
+    const stands = `held ${key.held}, allocated ${key.allocated}`;
+    breaches.push({ invariant: 'N3', what: `${where}: ${stands}; reservations ${held}, ${allocated}` });
+  }
+  const dues = key.rare?.later?.dues ?? [];
+  const isCounted = dues.every((units, i) => i % 2 === 0 || later.get(dues[i - 1] as number) === units);
+  if (!isCounted || dues.length !== 2 * later.size)
+    breaches.push({
+      invariant: 'N3',
+      what: `${where}: promised ${dues.join(' ')}; reservations ${[...later].flat().join(' ')}`,
+    });
+  if (!book.hasGroups) return;
+  for (const group of new Set([...groups.keys(), ...(key.rare?.groups?.keys() ?? [])])) {
+    const { stored = 0, pending = 0 } = key.rare?.groups?.get(group) ?? {};
+    const units = groups.get(group) ?? 0;
+    if (stored + pending !== units)
+      breaches.push({
+        invariant: 'N10',
+        what: `${where}: group ${group} has ${stored + pending}; reservations ${units}`,
+      });
+  }
+}
+
+function auditEntry(book: StockBook, entry: SkuEntry, claims: ReadonlyMap<StockKey, Claims>, breaches: Breach[]): void {
   if (!book.pages.holds(entry)) breaches.push({ invariant: 'N6', what: `SKU ${entry.name}` });
   for (const key of entry.keys) {
     const where = `${entry.name} at ${key.location}`;
@@ -44,11 +94,7 @@ function auditEntry(
     if (!isSorted(key.movements) || !isPart(key) || !Number.isSafeInteger(key.sellable))
       breaches.push({ invariant: 'N2', what: where });
     if (!isFormerBefore(key)) breaches.push({ invariant: 'N8', what: where });
-    const claim = claims.get(key) ?? { held: 0, allocated: 0 };
-    if (claim.held !== key.held || claim.allocated !== key.allocated) {
-      const stands = `held ${key.held}, allocated ${key.allocated}`;
-      breaches.push({ invariant: 'N3', what: `${where}: ${stands}; reservations ${claim.held}, ${claim.allocated}` });
-    }
+    auditClaims(book, key, claims.get(key), breaches);
     if (key.pending < 0) breaches.push({ invariant: 'N5', what: `${where}: pending ${key.pending}` });
   }
   auditTransfers(entry, breaches);
@@ -72,21 +118,19 @@ function auditTransfers({ name, keys, transfers }: SkuEntry, breaches: Breach[])
     breaches.push({ invariant: 'N7', what: `${name}: ${awaited} transfers awaited at other locations` });
 }
 
-function auditPart(
-  book: StockBook,
-  part: ReservationPart,
-  claims: Map<StockKey, { held: number; allocated: number }>,
-  breaches: Breach[],
-): void {
+function auditPart(book: StockBook, part: ReservationPart, claims: Map<StockKey, Claims>, breaches: Breach[]): void {
   if (!book.pages.holds(part)) breaches.push({ invariant: 'N6', what: `reservation ${part.id}` });
   const expected = claimsOf(part);
   for (const line of [...part.lines, ...(part.next?.lines ?? [])]) {
     if (line.claimed !== expected.get(line) || line.fulfilled < 0 || line.fulfilled > line.qty) {
       breaches.push({ invariant: 'N4', what: `reservation ${part.id}, line ${line.index}: claims ${line.claimed}` });
     }
-    const claim = claims.get(line.key) ?? { held: 0, allocated: 0 };
-    claim[part.bucket] += line.claimed;
-    claims.set(line.key, claim);
+    if (line.claimed === 0) continue;
+    const claim = claimsAt(claims, line.key);
+    const due = dueOfLine(line);
+    if (due === 0) claim[part.bucket] += line.claimed;
+    else claim.later.set(due, (claim.later.get(due) ?? 0) + line.claimed);
+    addToGroups(claim, part.channel, part.purpose, line.claimed);
   }
 }
 

@@ -4,19 +4,21 @@
  * Invariants:
  *  RV1 What a part claims depends only on its decisions and on the set of facts, not on the order in which they arrive. A sale may arrive
  *     before the grant that it fulfils is replayed.
- *  RV2 A line claims qty − fulfilled while the reservation is live. The claim is in held until the reservation is confirmed,
- *     and in allocated after that.
+ *  RV2 A line claims qty − fulfilled while the reservation is live. The claim is in promised while the line is due later. Else it is in
+ *     held until the reservation is confirmed, and in allocated after that.
  *  RV3 A sale at another location than the line's still fulfils the line, because the customer has the goods. Sales at the
  *     line's own location count first. Units sold beyond all lines change no line.
  *  RV4 A return opens again what was sold at most the horizon before it, by the moments of the facts. The units are claimed at the
  *     return's location.
  *  RV5 An end carries what was fulfilled. Later facts change nothing in an ended reservation.
- *  RV6 While the outcome of an attempt is unknown, every key is claimed as by the lines before it or by those after it, whichever is more.
+ *  RV6 While the outcome of an attempt is unknown, every key is claimed as by the lines before it or by those after it, whichever is more,
+ *     at every moment.
  */
 import { assert } from '../../streams/assert.ts';
 import type { Attempt, FactUnits } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from './book.ts';
 import { compareMoments, isAfter } from './movements.ts';
+import { countClaim, dueOfLine } from './phased.ts';
 import type { CoordinatorEntry, Moment, PartLine, ReservationPart, Sold, StockKey } from './state.ts';
 
 export type ReservationStatus = 'held' | 'allocated' | 'released' | 'expired' | 'fulfilled';
@@ -70,40 +72,37 @@ export function compareAttempts(a: Attempt, b: Attempt): number {
 
 /** Makes lines and keys agree with the decisions and facts (RV2). The caller must have announced the part. */
 export function settle(book: StockBook, part: ReservationPart): void {
-  unclaim(part);
+  unclaim(book, part);
   // What an end recorded is final (RV5). Ends of version 0.1 recorded nothing, so sales still fulfil their lines.
   // mutant: end-is-not-final
   const final = hasEnded(part) && part.attempt[0] > 0;
   if (!final) fulfil(book, part, part);
   if (part.next !== undefined) fulfil(book, part, part.next);
   part.bucket = part.confirmedAtMs > 0 ? 'allocated' : 'held';
-  claim(part);
+  claim(book, part);
 }
 
 /** Takes back what the part claims from its keys. */
-function unclaim(part: ReservationPart): void {
+export function unclaim(book: StockBook, part: ReservationPart): void {
   for (const lines of [part.lines, part.next?.lines ?? []])
     for (const line of lines) {
       // mutant: released-still-claimed
-      line.key[part.bucket] -= line.claimed;
+      countClaim(book, part, line, -line.claimed);
       assert(line.key[part.bucket] >= 0, 'N3');
       line.claimed = 0;
     }
 }
 
-function claim(part: ReservationPart): void {
+function claim(book: StockBook, part: ReservationPart): void {
   if (part.next === undefined) {
     const live = part.granted && !hasEnded(part);
-    for (const line of part.lines) {
-      line.claimed = live ? openUnits(line) : 0;
-      line.key[part.bucket] += line.claimed;
-    }
-    return;
-  }
-  for (const [line, units] of claimsOf(part)) {
-    line.claimed = units;
-    line.key[part.bucket] += units;
-  }
+    for (const line of part.lines) claimLine(book, part, line, live ? openUnits(line) : 0);
+  } else for (const [line, units] of claimsOf(part)) claimLine(book, part, line, units);
+}
+
+function claimLine(book: StockBook, part: ReservationPart, line: PartLine, units: number): void {
+  line.claimed = units;
+  countClaim(book, part, line, units);
 }
 
 /** Units that each line must claim (RV2, RV6). Invariant N4 compares them with what the lines claim. */
@@ -112,16 +111,31 @@ export function claimsOf(part: ReservationPart): Map<PartLine, number> {
   const live = part.granted && !hasEnded(part);
   for (const line of part.lines) claims.set(line, live ? openUnits(line) : 0);
   if (part.next === undefined) return claims;
-  const covered = new Map<StockKey, number>();
-  for (const [line, units] of claims) covered.set(line.key, (covered.get(line.key) ?? 0) + units);
+  const covered = new Covered();
+  for (const [line, units] of claims) covered.add(line, units);
   for (const line of part.next.lines) {
-    const rest = covered.get(line.key) ?? 0;
-    const shared = Math.min(rest, openUnits(line));
-    covered.set(line.key, rest - shared);
+    const shared = Math.min(covered.units(line), openUnits(line));
+    covered.add(line, -shared);
     // mutant: growth-claims-nothing
     claims.set(line, openUnits(line) - shared);
   }
   return claims;
+}
+
+/** Units by key and moment. */
+class Covered {
+  readonly #byKey = new Map<StockKey, Map<number, number>>();
+
+  units(line: PartLine): number {
+    return this.#byKey.get(line.key)?.get(dueOfLine(line)) ?? 0;
+  }
+
+  add(line: PartLine, units: number): void {
+    const byDue = this.#byKey.get(line.key) ?? new Map<number, number>();
+    this.#byKey.set(line.key, byDue);
+    const due = dueOfLine(line);
+    byDue.set(due, (byDue.get(due) ?? 0) + units);
+  }
 }
 
 function openUnits(line: PartLine): number {
@@ -270,10 +284,14 @@ export function overFulfilled(part: ReservationPart, sku: string): number {
   return Math.max(0, over);
 }
 
-/** How many units facts have moved for the reservation. It only grows, so it shows that facts have come since. */
-export function unitsMoved({ sold = [], returned = [] }: Pick<ReservationPart, 'sold' | 'returned'>): number {
-  let units = 0;
-  for (const { qty } of sold) units += qty;
-  for (const { qty } of returned) units += qty;
-  return units;
+/**
+ * How many units facts have moved for the reservation, and how often its promises have moved. It only grows while the lines stay the same,
+ * so it shows what has happened since.
+ */
+export function changesSince({ sold = [], returned = [], lines }: ReservationPart): number {
+  let changes = 0;
+  for (const { qty } of sold) changes += qty;
+  for (const { qty } of returned) changes += qty;
+  for (const { date } of lines) changes += date?.changes ?? 0;
+  return changes;
 }

@@ -19,6 +19,7 @@ import type {
 import { PIECES_PER_LINE } from '../../streams/journal/stock-decisions.ts';
 import { LARGE_ITEM } from '../book/pages.ts';
 import type { StockBook } from './book.ts';
+import { countClaim } from './phased.ts';
 import { compareAttempts, hasEnded, settle } from './reservation.ts';
 import { CoordinatorEntry, NO_ATTEMPT, type PartLine, ReservationPart } from './state.ts';
 
@@ -95,7 +96,7 @@ function standAtHome(book: StockBook, outcome: Standing): void {
 /** Takes the lines and steps of a decision. A part that has no lines in it is no part of the reservation any more. */
 function become(book: StockBook, part: ReservationPart, standing: Standing): void {
   const here = standing.lines.filter((line) => line.partition === book.partition);
-  dropLines(part);
+  dropLines(book, part);
   const [first] = here;
   part.granted = first !== undefined;
   part.attempt = standing.attempt;
@@ -125,12 +126,12 @@ function undo(book: StockBook, { id, attempt, atMs }: Closed): void {
   if (part.next?.attempt === undefined || compareAttempts(part.next.attempt, attempt) !== 0) {
     // mutant: attempt-undoes-later
     if (part.granted && compareAttempts(part.attempt, attempt) !== 0) return;
-    dropLines(part);
+    dropLines(book, part);
     part.granted = false;
     part.releasedAtMs = atMs;
     return;
   }
-  dropNext(part);
+  dropNext(book, part);
   settle(book, part);
 }
 
@@ -146,21 +147,22 @@ function finish(book: StockBook, { id, attempt }: Closed): void {
 function linesOf(book: StockBook, lines: readonly StandingLine[]): PartLine[] {
   return lines
     .filter((line) => line.partition === book.partition)
-    .map(({ index, name, sku, location, qty, fulfilled }) => {
+    .map(({ index, name, sku, location, qty, fulfilled, date }) => {
       const key = book.key(sku, location);
       book.change(key);
-      return { index, name, key, granted: qty, base: fulfilled, qty, fulfilled, claimed: 0 };
+      const line = { index, name, key, granted: qty, base: fulfilled, qty, fulfilled, claimed: 0 };
+      return date === undefined ? line : { ...line, date: { ...date, moving: undefined } };
     });
 }
 
-function dropNext(part: ReservationPart): void {
-  for (const line of part.next?.lines ?? []) line.key[part.bucket] -= line.claimed;
+function dropNext(book: StockBook, part: ReservationPart): void {
+  for (const line of part.next?.lines ?? []) countClaim(book, part, line, -line.claimed);
   part.next = undefined;
 }
 
-function dropLines(part: ReservationPart): void {
-  dropNext(part);
-  for (const line of part.lines) line.key[part.bucket] -= line.claimed;
+function dropLines(book: StockBook, part: ReservationPart): void {
+  dropNext(book, part);
+  for (const line of part.lines) countClaim(book, part, line, -line.claimed);
   part.lines = [];
 }
 
@@ -192,7 +194,7 @@ export function applyGrant(book: StockBook, granted: Granted): void {
     book.changePart(part);
     // A grant replaces an earlier one, such as one that a crash or a refusal elsewhere left behind. A step may also come before its grant.
     if (part.granted) {
-      dropLines(part);
+      dropLines(book, part);
       part.confirmedAtMs = 0;
       part.releasedAtMs = 0;
       part.expiredAtMs = 0;

@@ -7,7 +7,8 @@
 
 import { noUnits, ON_HAND_BUCKETS, type OnHandBucket } from '../../streams/buckets.ts';
 import type { Hash64 } from '../../streams/hash.ts';
-import type { Attempt, FactUnits, Shortage, Standing } from '../../streams/journal/stock-decisions.ts';
+import type { Attempt, FactUnits, Shortage, Standing, StandingDate } from '../../streams/journal/stock-decisions.ts';
+import type { Timeline } from './atp.ts';
 
 const NO_CONTENT: Hash64 = { hi: 0, lo: 0 };
 
@@ -64,6 +65,8 @@ export class TransferRecord {
   closedLost = 0;
   /** Derived from the corrections at the stock keys. Invariant N7 checks it. */
   corrected = 0;
+  /** The moment at which it was due when an owner decided that it is overdue, in microseconds since 1970. */
+  overdueFor: number | undefined = undefined;
   /** The latest shipment by (occurredAt, id), with its destination. Until one is known, the latest other fact, with its location. */
   latest: Leg;
 
@@ -89,13 +92,61 @@ export interface RareState extends Record<RareBucket, number> {
   /** Transfers with units in transit to this key. Derived from the SKU's transfers; invariant N7 checks it. */
   inbound: Set<TransferRecord> | undefined;
   corrections: Correction[] | undefined;
+  /** What is promised from here for later. Undefined while nothing is. Derived from the live reservations; invariant N3 checks it. */
+  later: Later | undefined;
+  /** Units by group. Undefined until a policy needs them. Derived from the live reservations; invariant N10 checks it. */
+  groups: Map<string, GroupCount> | undefined;
+  /** Units due later of decisions that are not journaled yet: [due, units, due, units …] by due. */
+  pendingLater: number[] | undefined;
+  /** What the key gets and owes after now (phased.ts). Undefined if it must be made again. */
+  timeline: { readonly items: Timeline; readonly generation: number } | undefined;
+}
+
+/** What a key has promised for later. */
+export interface Later {
+  /** The lines that are due later, with their reservations. */
+  readonly lines: Map<PartLine, ReservationPart>;
+  /** [due, units, due, units …] by due. A line that a decision on its way to the journal moves is due at its new moment. */
+  readonly dues: number[];
+  units: number;
+  /** Units of lines that are due later than they are wanted. */
+  late: number;
+  /** Units of backorders. */
+  backordered: number;
+}
+
+/** Units of one group at a key: those of stored decisions, and those of decisions that are not journaled yet. */
+export interface GroupCount {
+  stored: number;
+  pending: number;
+}
+
+/** Units by which a key grows through a decision that the journal has not stored yet. */
+export interface PendingUnits {
+  readonly key: StockKey;
+  readonly units: number;
+  /** 0 for now; otherwise microseconds since 1970. */
+  readonly due: number;
+  readonly channel: string;
+  readonly purpose: string;
+  /** Units by which the groups grow. A reservation that changes its channel brings all of its units to the new one. */
+  readonly groupUnits: number;
 }
 
 export const NO_RARE_UNITS: Readonly<Record<RareBucket, number>> = noUnits(RARE_BUCKETS);
 
 /** The rare state of a key, which is created if it has none. */
 export function rareOf(key: StockKey): RareState {
-  key.rare ??= { ...NO_RARE_UNITS, moved: NO_MOVEMENTS, inbound: undefined, corrections: undefined };
+  key.rare ??= {
+    ...NO_RARE_UNITS,
+    moved: NO_MOVEMENTS,
+    inbound: undefined,
+    corrections: undefined,
+    later: undefined,
+    groups: undefined,
+    pendingLater: undefined,
+    timeline: undefined,
+  };
   return key.rare;
 }
 
@@ -113,7 +164,7 @@ export class StockKey {
   /** `held` and `allocated` are derived from the live reservations here. Invariant N3 checks them. */
   held = 0;
   allocated = 0;
-  /** Units granted by decisions that are not journaled yet. They are neither stored nor answered, but cannot be promised again. */
+  /** Units due now of decisions that are not journaled yet. They are neither stored nor answered, but cannot be promised again. */
   pending = 0;
   rare: RareState | undefined = undefined;
 
@@ -158,8 +209,16 @@ export interface PartLine {
   qty: number;
   /** Units that sales have fulfilled, and no return has opened again. */
   fulfilled: number;
-  /** Units of the key's held or allocated that this line claims now. */
+  /** Units of the key's held, allocated or promised that this line claims now. */
   claimed: number;
+  /** Absent for a line that is due now because no date was asked for. */
+  date?: LineDate | undefined;
+}
+
+/** When a line is wanted and when it is due, as far as decisions have said. */
+export interface LineDate extends StandingDate {
+  /** The moment that a decision on its way to the journal gives the line. */
+  moving: number | undefined;
 }
 
 /** Units that sales took for a reservation at one place, according to one source. */

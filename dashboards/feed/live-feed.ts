@@ -253,10 +253,13 @@ export class LiveFeed {
           return here === undefined ? undefined : { kpi: here.kpi, epoch: here.book.epoch };
         },
       ),
-      ...readsHandlers((partition) => {
-        const here = served(partition);
-        return here === undefined ? undefined : { ...here, locations: () => here.kpi.locations.keys() };
-      }),
+      ...readsHandlers(
+        (partition) => {
+          const here = served(partition);
+          return here === undefined ? undefined : { ...here, locations: () => here.kpi.locations.keys() };
+        },
+        () => clock.nowMs(),
+      ),
     };
   }
 

@@ -9,6 +9,7 @@
  */
 
 import type { PeerRequest, SkuValue } from '../../actors/ports/peer-operations.ts';
+import { ANYBODY } from '../../actors/stock/atp.ts';
 import { skuAtp, stockView } from '../../actors/stock/availability.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
 import type { ChangeSet } from '../../actors/stock/changes.ts';
@@ -115,11 +116,12 @@ function skuValue(book: StockBook, kind: SkuTopicKind, sku: string, nowMs: numbe
   const entry = book.skus.get(sku);
   const told = { v: MESSAGE_VERSION, sku, atMs: nowMs, version: [book.epoch, book.seq] } as const;
   if (kind === 'atp') return { ...told, kind, data: atpOf(book, sku, entry, nowMs) };
-  return { ...told, kind, data: { sku, locations: (entry?.keys ?? []).map((key) => stockView(key, book.version)) } };
+  const now = nowMs * 1000;
+  return { ...told, kind, data: { sku, locations: (entry?.keys ?? []).map((key) => stockView(book, key, now)) } };
 }
 
 /** The answer of GET /v1/atp/{sku}. An unknown SKU has 0 and no locations. */
 function atpOf(book: StockBook, sku: string, entry: SkuEntry | undefined, nowMs: number): AtpTopic {
-  const { atp, locations } = skuAtp(entry, undefined);
-  return { asOf: new Date(nowMs).toISOString(), sku, atp, version: book.version, locations };
+  const asked = { ...ANYBODY, now: nowMs * 1000 };
+  return { asOf: new Date(nowMs).toISOString(), sku, version: book.version, ...skuAtp(book, entry, undefined, asked) };
 }

@@ -4,7 +4,7 @@
  *
  * Invariant ST1: between any two folds, the sums equal a scan of the book (sumOf in streams/buckets.ts).
  */
-import { available } from '../../actors/stock/availability.ts';
+import { unclaimed } from '../../actors/stock/availability.ts';
 import type { KeyFigures } from '../../actors/stock/changes.ts';
 import { NO_RARE_UNITS, RARE_BUCKETS } from '../../actors/stock/state.ts';
 import {
@@ -49,7 +49,7 @@ const { negative: NEGATIVE, negativeUnits: NEGATIVE_UNITS } = STANDING;
  */
 export function addKey(sums: Float64Array, key: KeyFigures, sign: 1 | -1, hadStock: boolean): number {
   const { sellable, held, allocated, rare } = key;
-  const free = available(key);
+  const free = unclaimed(key);
   const oversold = oversoldUnits(key);
   let onHand = unitsThere(sellable);
   let below = unitsBelowZero(sellable);

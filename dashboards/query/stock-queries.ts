@@ -81,12 +81,16 @@ function matching(names: Iterable<string>, text: string, limit: number): string[
 }
 
 /** The stock keys of a location in order of need: oversold, below zero, out of stock, held, the rest; each by SKU. */
-export function findStock(book: StockBook, { location, state, after, limit }: StockQuery): StockAnswer[] {
+export function findStock(
+  book: StockBook,
+  { location, state, after, limit }: StockQuery,
+  nowMs: number,
+): StockAnswer[] {
   const found: StockAnswer[] = [];
   for (const entry of book.skus.values()) {
     for (const key of entry.keys) {
       if (key.location !== location) continue;
-      const view = stockView(key, book.version);
+      const view = stockView(book, key, nowMs * 1000);
       if (isIn(view, state) && placeOf(view) > after) found.push(view);
     }
   }

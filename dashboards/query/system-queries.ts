@@ -77,6 +77,7 @@ export interface ReadPartition {
 /** The answers of an owner for one of its partitions; undefined if it no longer serves it. */
 export function readsHandlers(
   served: (partition: number) => ReadPartition | undefined,
+  nowMs: () => number,
 ): Pick<GatherHandlers, 'find-names' | 'find-stock' | 'find-reservations' | 'find-clocks'> {
   return {
     'find-names': (partition, { text, limit }) => {
@@ -85,7 +86,7 @@ export function readsHandlers(
     },
     'find-stock': (partition, query) => {
       const here = served(partition);
-      return here === undefined ? undefined : findStock(here.book, query);
+      return here === undefined ? undefined : findStock(here.book, query, nowMs());
     },
     'find-clocks': (partition, query) => {
       const here = served(partition);

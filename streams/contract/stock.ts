@@ -57,7 +57,7 @@ function list<T extends z.ZodType>(item: T, min: number, max: number) {
 }
 
 export const atpParams = z.object({ sku: name });
-/** For whom units are asked. Without policies, channel and purpose change nothing in an ATP answer. */
+/** For whom and by when units are asked. */
 const asked = { channel: channel.optional(), purpose: purpose.optional(), by: by.optional() };
 export const atpQuerystring = z.object({ location: name.optional(), ...asked });
 export const atpRequest = z
@@ -88,12 +88,16 @@ export function allUnitsBy<Name extends BucketName>(names: readonly Name[]): Rec
 }
 
 const VERSION = 'epoch.sequence of what this was computed from; never goes back for a SKU';
+const backorderable = units.meta({
+  description: 'units that the channel or purpose may be promised without a date; only where a policy allows it',
+});
 export const atpLine = z
   .object({
     sku: z.string(),
     atp: units,
     version: z.string().meta({ description: VERSION }),
-    locations: z.array(z.object({ location: z.string(), atp: units })),
+    backorderable: backorderable.optional(),
+    locations: z.array(z.object({ location: z.string(), atp: units, backorderable: backorderable.optional() })),
   })
   .meta({ id: 'AtpLine' });
 export const atpAnswer = z.object({ asOf: z.string(), lines: z.array(atpLine) }).meta({ id: 'AtpAnswer' });
@@ -122,16 +126,27 @@ const placement = {
   confirm: flag.optional().meta({ description: 'allocates at once, without expiry' }),
   partial: flag.default(false),
   lines: list(
-    z.object(
-      {
-        sku: name,
-        qty: whole(1, MAX_QTY),
-        line: lineName.optional().meta({ description: "the caller's own name for the line, returned in answers" }),
-        locations: list(name, 1, 1000).optional(),
-        split: flag.default(false),
-      },
-      { error: 'must be an object' },
-    ),
+    z
+      .object(
+        {
+          sku: name,
+          qty: whole(1, MAX_QTY),
+          line: lineName.optional().meta({ description: "the caller's own name for the line, returned in answers" }),
+          locations: list(name, 1, 1000).optional(),
+          split: flag.default(false),
+          by: by
+            .optional()
+            .meta({ description: 'the day or moment by which the line is wanted; a day ends where its location is' }),
+          backorder: flag.optional().meta({
+            description: 'may be promised without a date, beyond what is there and on its way, as far as policy allows',
+          }),
+        },
+        { error: 'must be an object' },
+      )
+      .refine(({ by: date, backorder }) => date === undefined || backorder !== true, {
+        path: ['backorder'],
+        error: 'must be left out with by, because a backorder has no date',
+      }),
     1,
     MAX_LINES,
   ).superRefine(namesDiffer),
@@ -189,6 +204,17 @@ export const releaseRequest = z
 
 export const STATUSES = ['held', 'allocated', 'released', 'expired', 'fulfilled'] as const;
 const shortage = z.object({ sku: z.string(), requested: units, available: units });
+const refusedShortage = shortage.extend({
+  earliest: z
+    .string()
+    .nullable()
+    .optional()
+    .meta({ description: 'the first moment at which the line could have been promised; null if there is none' }),
+  substitutes: z
+    .array(z.object({ sku: z.string(), available: units.meta({ description: 'ATP for the same channel and moment' }) }))
+    .optional()
+    .meta({ description: 'what the policy names instead' }),
+});
 export const reservationAnswer = z
   .object({
     id: z.string(),
@@ -203,6 +229,10 @@ export const reservationAnswer = z
           fulfilled: units,
           location: z.string(),
           version: z.string(),
+          promisedBy: z.string().nullable().optional().meta({
+            description:
+              'when a line that is promised for later is due; null if no moment is known. Absent once it is held or allocated',
+          }),
         }),
       )
       .meta({ description: 'empty from an hour after a release or an expiry' }),
@@ -248,7 +278,7 @@ export const problemBody = z
     status: units,
     detail: z.string(),
     errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
-    shortages: z.array(shortage).optional(),
+    shortages: z.array(refusedShortage).optional(),
   })
   .meta({ id: 'Problem' });
 

@@ -51,6 +51,18 @@ export interface Stepped extends Decision {
 /** Names an attempt at changing a reservation: epoch and change number of its home when it began. A later attempt is greater. */
 export type Attempt = readonly [epoch: number, seq: number];
 
+/** When a line is wanted and when it is due. Moments are in microseconds since 1970, and END_OF_TIME (actors/stock/atp.ts) is the last one. */
+export interface StandingDate {
+  /** END_OF_TIME for a backorder. */
+  readonly wanted: number;
+  /** 0 once the line has taken its units. END_OF_TIME while no moment is known. */
+  due: number;
+  /** How often the moment has changed. */
+  changes: number;
+  /** The moment before the last change, and what that followed from. */
+  last?: { readonly was: number; readonly cause: string } | undefined;
+}
+
 /** A quantity of one line at one location. */
 export interface StandingLine {
   /** Number of the request's line × PIECES_PER_LINE, plus the piece's place in it. Answers are in this order. */
@@ -66,6 +78,8 @@ export interface StandingLine {
   /** Version of the partition when it decided on this line. */
   readonly epoch: number;
   readonly seq: number;
+  /** Absent for a line that is due now because no date was asked for. */
+  readonly date?: StandingDate | undefined;
 }
 
 /** A line that is split over locations has less than this many pieces. */
@@ -131,8 +145,56 @@ export interface Closed extends Decision {
   readonly atMs: number;
 }
 
+/** A line of a reservation that gets another moment. */
+export interface MovedLine {
+  readonly reservation: string;
+  readonly index: number;
+  /** The caller's own name for the line. */
+  readonly name: string | undefined;
+  readonly qty: number;
+  readonly wanted: number;
+  readonly was: number;
+  /** 0 if the line takes its units now. */
+  readonly now: number;
+}
+
+/** New moments for lines that are promised for later from one stock key. */
+export interface Repromised extends Decision {
+  readonly kind: 'repromised';
+  /** Names the decision in messages. */
+  readonly id: string;
+  readonly sku: string;
+  readonly location: string;
+  readonly atMs: number;
+  /** What the new moments follow from, such as the fact that changed the supply. */
+  readonly cause: string;
+  readonly moves: readonly MovedLine[];
+}
+
+/** Supply that did not come in time. It has no effect until it gets another date. */
+export interface Overdue extends Decision {
+  readonly kind: 'overdue';
+  /** Names the decision in messages. */
+  readonly id: string;
+  readonly sku: string;
+  readonly location: string;
+  readonly atMs: number;
+  readonly supplies: readonly OverdueSupply[];
+}
+
+export interface OverdueSupply {
+  readonly source: 'purchase' | 'transfer';
+  /** The purchase order or the transfer. */
+  readonly order: string;
+  /** The line of a purchase order; '' without one. */
+  readonly line: string;
+  /** The moment at which it was due, in microseconds since 1970. */
+  readonly due: number;
+}
+
 export type ReservationDecision = Standing | Begun | Closed;
-export type StockDecision = Granted | Stepped | ReservationDecision;
+export type PromiseDecision = Repromised | Overdue;
+export type StockDecision = Granted | Stepped | ReservationDecision | PromiseDecision;
 
 type LineTuple = [number, string, string, number, number, number];
 type ShortTuple = [string, number, number];
@@ -202,7 +264,10 @@ type StandingLineTuple = [
   partition: number,
   epoch: number,
   seq: number,
+  ...date: DateTuple,
 ];
+/** Nothing for a line without a date. */
+type DateTuple = [] | [wanted: number, due: number, changes: number, ...last: [] | [was: number, cause: string]];
 type FactUnitsTuple = [sku: string, location: string, sold: number, reopened: number];
 type StandingTuple = [
   id: string,
@@ -282,13 +347,28 @@ export function standingOf(kind: Standing['kind'], tuple: StandingTuple): Standi
 }
 
 function lineTuple(line: StandingLine): StandingLineTuple {
-  const { index, name, sku, location, qty, fulfilled, partition, epoch, seq } = line;
-  return [index, name ?? 0, sku, location, qty, fulfilled, partition, epoch, seq];
+  const { index, name, sku, location, qty, fulfilled, partition, epoch, seq, date } = line;
+  return [index, name ?? 0, sku, location, qty, fulfilled, partition, epoch, seq, ...dateTuple(date)];
 }
 
 function lineOf(tuple: StandingLineTuple): StandingLine {
-  const [index, name, sku, location, qty, fulfilled, partition, epoch, seq] = tuple;
-  return { index, name: name === 0 ? undefined : name, sku, location, qty, fulfilled, partition, epoch, seq };
+  const [index, name, sku, location, qty, fulfilled, partition, epoch, seq, ...date] = tuple;
+  const line = { index, name: name === 0 ? undefined : name, sku, location, qty, fulfilled, partition, epoch, seq };
+  return date.length === 0 ? line : { ...line, date: dateOf(date) };
+}
+
+/** A line's date as decisions and snapshots store it, at the end of the line. */
+export function dateTuple(date: StandingDate | undefined): DateTuple {
+  if (date === undefined) return [];
+  const { wanted, due, changes, last } = date;
+  return last === undefined ? [wanted, due, changes] : [wanted, due, changes, last.was, last.cause];
+}
+
+export function dateOf([wanted, due, changes, ...last]: Exclude<DateTuple, []>): StandingDate {
+  const [was, cause] = last;
+  return was === undefined || cause === undefined
+    ? { wanted, due, changes }
+    : { wanted, due, changes, last: { was, cause } };
 }
 
 /** Units by facts, as decisions and snapshots store them. */
@@ -318,6 +398,72 @@ const closed = (code: number, kind: Closed['kind']) =>
     ([id, attempt, atMs, parts]) => ({ kind, id, attempt, atMs, parts }),
   );
 
+type MovedTuple = [
+  reservation: string,
+  index: number,
+  name: string | 0,
+  qty: number,
+  wanted: number,
+  was: number,
+  now: number,
+];
+
+const REPROMISED = decisionForm<
+  Repromised,
+  [sku: string, location: string, number, string, readonly MovedTuple[], readonly PartitionEpoch[]]
+>(
+  11,
+  'repromised',
+  ({ sku, location, atMs, cause, moves, parts }) => [
+    sku,
+    location,
+    atMs,
+    cause,
+    moves.map(({ reservation, index, name, qty, wanted, was, now }): MovedTuple => {
+      return [reservation, index, name ?? 0, qty, wanted, was, now];
+    }),
+    parts,
+  ],
+  ([sku, location, atMs, cause, moves, parts]) => ({
+    kind: 'repromised',
+    id: `${sku} at ${location}`,
+    sku,
+    location,
+    atMs,
+    cause,
+    moves: moves.map(([reservation, index, name, qty, wanted, was, now]) => {
+      return { reservation, index, name: name === 0 ? undefined : name, qty, wanted, was, now };
+    }),
+    parts,
+  }),
+);
+
+type OverdueTuple = [source: OverdueSupply['source'], order: string, line: string, due: number];
+
+const OVERDUE = decisionForm<
+  Overdue,
+  [sku: string, location: string, number, readonly OverdueTuple[], readonly PartitionEpoch[]]
+>(
+  12,
+  'overdue',
+  ({ sku, location, atMs, supplies, parts }) => [
+    sku,
+    location,
+    atMs,
+    supplies.map(({ source, order, line, due }): OverdueTuple => [source, order, line, due]),
+    parts,
+  ],
+  ([sku, location, atMs, supplies, parts]) => ({
+    kind: 'overdue',
+    id: `${sku} at ${location}`,
+    sku,
+    location,
+    atMs,
+    supplies: supplies.map(([source, order, line, due]) => ({ source, order, line, due })),
+    parts,
+  }),
+);
+
 export const STOCK_DECISIONS: readonly DecisionForm[] = [
   GRANTED,
   step(2, 'confirmed'),
@@ -328,6 +474,8 @@ export const STOCK_DECISIONS: readonly DecisionForm[] = [
   standing(8, 'stands'),
   closed(9, 'undone'),
   closed(10, 'settled'),
+  REPROMISED,
+  OVERDUE,
 ];
 
 const KINDS: ReadonlySet<string> = new Set(STOCK_DECISIONS.map(({ kind }) => kind));

@@ -2,6 +2,8 @@
 
 import {
   type Attempt,
+  dateOf,
+  dateTuple,
   factUnitsOf,
   factUnitsTuple,
   PIECES_PER_LINE,
@@ -148,7 +150,15 @@ function putHome(book: StockBook, home: CoordinatorEntry, page: number): void {
   book.pages.place(home, page);
 }
 
-type LineTuple = [index: number, name: string | 0, sku: string, location: string, granted: number, base: number];
+type LineTuple = [
+  index: number,
+  name: string | 0,
+  sku: string,
+  location: string,
+  granted: number,
+  base: number,
+  ...date: ReturnType<typeof dateTuple>,
+];
 type Units = ReturnType<typeof factUnitsTuple>;
 type TermsTuple = [lines: LineTuple[], counted: Units[]];
 type PartTuple = [
@@ -177,7 +187,7 @@ function termsTuple({ lines, counted }: Terms): TermsTuple {
   const granted = lines.filter((line) => line.granted > 0);
   const tuples = granted.map((line): LineTuple => {
     const { index, name, key } = line;
-    return [index, name ?? 0, key.sku.name, key.location, line.granted, line.base];
+    return [index, name ?? 0, key.sku.name, key.location, line.granted, line.base, ...dateTuple(line.date)];
   });
   return [tuples, counted.map(factUnitsTuple)];
 }
@@ -186,9 +196,11 @@ function termsOf(book: StockBook, [lines, counted]: TermsTuple): Terms {
   return { lines: lines.map((line) => lineAt(book, line)), counted: counted.map(factUnitsOf) };
 }
 
-function lineAt(book: StockBook, [index, name, sku, location, granted, base]: LineTuple): PartLine {
+function lineAt(book: StockBook, [index, name, sku, location, granted, base, ...date]: LineTuple): PartLine {
   const key = book.key(sku, location);
-  return { index, name: name === 0 ? undefined : name, key, granted, base, qty: granted, fulfilled: base, claimed: 0 };
+  const units = { granted, base, qty: granted, fulfilled: base, claimed: 0 };
+  const line = { index, name: name === 0 ? undefined : name, key, ...units };
+  return date.length === 0 ? line : { ...line, date: { ...dateOf(date), moving: undefined } };
 }
 
 const PART: ItemForm<StockBook> = {

@@ -42,6 +42,7 @@ type TransferTuple = [
   closedLost: number,
   latest: [at: number, id: string, location: string, eta: number | null, own?: number],
   corrections: (readonly [location: string, at: number, qty: number, own?: number])[],
+  overdueFor?: number,
 ];
 
 const { first: FIRST, later: LATER } = byAge(RARE_BUCKETS);
@@ -97,21 +98,23 @@ function ownOf({ own }: Moment): [own?: number] {
 }
 
 function transferTuple({ keys }: SkuEntry, transfer: TransferRecord): TransferTuple {
-  const { id, shipped, arrived, arrivedAt, closedLost, latest } = transfer;
+  const { id, shipped, arrived, arrivedAt, closedLost, latest, overdueFor } = transfer;
   const corrections = keys.flatMap(({ location, rare }) =>
     (rare?.corrections ?? [])
       .filter((each) => each.transfer === transfer)
       .map((each) => [location, each.at, each.qty, ...ownOf(each)] as const),
   );
   const leg: TransferTuple[5] = [latest.at, latest.id, latest.key.location, latest.eta ?? null, ...ownOf(latest)];
-  return [id, shipped, arrived, arrivedAt ?? null, closedLost, leg, corrections];
+  const late: [overdueFor?: number] = overdueFor === undefined ? [] : [overdueFor];
+  return [id, shipped, arrived, arrivedAt ?? null, closedLost, leg, corrections, ...late];
 }
 
 function loadTransfer(book: StockBook, entry: SkuEntry, tuple: TransferTuple): void {
-  const [id, shipped, arrived, arrivedAt, closedLost, [at, legId, location, eta, own], corrections] = tuple;
+  const [id, shipped, arrived, arrivedAt, closedLost, leg, corrections, overdueFor] = tuple;
+  const [at, legId, location, eta, own] = leg;
   const key = (of: string) => book.key(entry.name, of);
   const transfer = new TransferRecord(id, { at, own, id: legId, key: key(location), eta: eta ?? undefined });
-  Object.assign(transfer, { shipped, arrived, arrivedAt: arrivedAt ?? undefined, closedLost });
+  Object.assign(transfer, { shipped, arrived, arrivedAt: arrivedAt ?? undefined, closedLost, overdueFor });
   entry.transfers ??= new Map();
   entry.transfers.set(id, transfer);
   for (const [of, correctedAt, qty, correctedOwn] of corrections) {

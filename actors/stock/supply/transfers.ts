@@ -8,10 +8,10 @@
  *  TF2 A stock key's `inbound` holds a transfer exactly while units of it are in transit to that key.
  */
 import type { Transfer } from '../../../streams/fact/fact.ts';
-import { unitsInTransit } from '../availability.ts';
 import type { StockBook } from '../book.ts';
 import { correct, isLater, move, sellableFromParts } from '../movements.ts';
 import { type Leg, rareOf, type SkuEntry, type StockKey, TransferRecord } from '../state.ts';
+import { unitsInTransit } from './in-transit.ts';
 
 /** @param key of the fact's location, already announced to the change set */
 export function applyTransfer(book: StockBook, key: StockKey, fact: Transfer): void {

@@ -132,7 +132,7 @@ function feed(partition: Partition, factIds: FactIds, input: Input): void {
 
 function stateOf(book: StockBook): unknown {
   const keys = [...book.skus.values()]
-    .flatMap((entry) => entry.keys.map((key) => [stockUnits(key), [...key.movements], key.count] as const))
+    .flatMap((entry) => entry.keys.map((key) => [stockUnits(book, key, 0), [...key.movements], key.count] as const))
     .sort((a, b) => (`${a[0].sku} ${a[0].location}` < `${b[0].sku} ${b[0].location}` ? -1 : 1));
   const parts = [...book.parts.values()].map((part) => [
     part.id,

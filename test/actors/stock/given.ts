@@ -1,13 +1,16 @@
 /** Short notation for facts, decisions and books, for the tables of the stock machine. All times are on one day, in UTC. */
 
+import { NO_TERMS, type PromiseTerms } from '../../../actors/policy/terms.ts';
 import { statusOf, type Whole } from '../../../actors/reservation/answer.ts';
 import { viewOf as viewOfPart } from '../../../actors/reservation/view.ts';
+import { ANYBODY } from '../../../actors/stock/atp.ts';
 import { type StockUnits, stockUnits } from '../../../actors/stock/availability.ts';
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
 import { varianceOf } from '../../../actors/stock/movements.ts';
-import type { ReservationPart } from '../../../actors/stock/state.ts';
+import { atpBy, supplyOf } from '../../../actors/stock/phased.ts';
+import type { ReservationPart, StockKey } from '../../../actors/stock/state.ts';
 import { type Fact, parseFact } from '../../../streams/fact/fact.ts';
 import { parseInstant } from '../../../streams/instant.ts';
 import type {
@@ -17,6 +20,36 @@ import type {
   StandingLine,
   Stepped,
 } from '../../../streams/journal/stock-decisions.ts';
+
+/** A period in which supply counts, in microseconds. */
+export interface Period {
+  readonly now: number;
+  readonly by: number;
+  /** Duration of a transfer without an eta. */
+  readonly laneTime: number;
+}
+
+function termsOf({ laneTime }: Period): PromiseTerms {
+  return { ...NO_TERMS, laneTime, generation: laneTime };
+}
+
+/** Units on their way to a key that are due in the period. */
+export function inboundBy(book: StockBook, key: StockKey, period: Period): number {
+  book.terms = termsOf(period);
+  const due = supplyOf(book, key).filter((supply) => supply.due >= period.now && supply.due <= period.by);
+  return due.reduce((units, { qty }) => units + qty, 0);
+}
+
+/** What a key may promise by the end of a period. */
+export function atpIn(book: StockBook, key: StockKey, period: Period): number {
+  book.terms = termsOf(period);
+  return atpBy(book, key, { ...ANYBODY, now: period.now }, period.by);
+}
+
+/** Every stock key of a book in buckets, when all supply is overdue. */
+export function unitsOf(book: StockBook): StockUnits[] {
+  return [...book.skus.values()].flatMap(({ keys }) => keys.map((key) => stockUnits(book, key, 1e15)));
+}
 
 export type Input = Fact | Granted | Stepped | ReservationDecision;
 type More = Readonly<Record<string, unknown>>;
@@ -188,8 +221,7 @@ export function viewOf(sku: string, location: string, figures: Figures): StockUn
 
 /** Every view of a book, by SKU and location. */
 export function viewsOf(book: StockBook): StockUnits[] {
-  const views = [...book.skus.values()].flatMap((entry) => entry.keys.map(stockUnits));
-  return views.sort((a, b) => order(`${a.sku}/${a.location}`, `${b.sku}/${b.location}`));
+  return unitsOf(book).sort((a, b) => order(`${a.sku}/${a.location}`, `${b.sku}/${b.location}`));
 }
 
 /** The variance of the last count at each place of a book, as `sku/location counted book`. */

@@ -1,9 +1,20 @@
 /** Views of one key: its stock, what it promises, and its state at an earlier moment. */
 import { describe, expect, it } from 'vitest';
-import { atp, inboundBy } from '../../../actors/stock/availability.ts';
 import { bookAsOf } from '../../../actors/stock/movements.ts';
 import type { StockKey } from '../../../actors/stock/state.ts';
-import { bookOf, count, type Input, micros, ordersOf, receipt, received, sale, shipped } from './given.ts';
+import {
+  atpIn,
+  bookOf,
+  count,
+  type Input,
+  inboundBy,
+  micros,
+  ordersOf,
+  receipt,
+  received,
+  sale,
+  shipped,
+} from './given.ts';
 
 describe('a key', () => {
   const keyOf = (inputs: readonly Input[], location = 'dc') => bookOf(inputs).findKey('mug', location) as StockKey;
@@ -44,13 +55,14 @@ describe('a key', () => {
     const laneTime = 36 * 3600 * 1e6;
     const by = (date: string) => ({ now: micros('12:00'), by: micros(date), laneTime });
     for (const inOrder of ordersOf(inputs)) {
-      const key = keyOf(inOrder, 'shop');
-      expect(inboundBy(key, by('2026-11-25T21:59:59Z'))).toBe(0);
-      expect(inboundBy(key, by('2026-11-25T22:00:00Z'))).toBe(4);
-      expect(inboundBy(key, by('2026-11-26T23:59:59Z'))).toBe(4);
-      expect(inboundBy(key, by('2026-11-27T00:00:00Z'))).toBe(9);
-      expect(atp(key)).toBe(0);
-      expect(atp(key, by('2026-11-27T00:00:00Z'))).toBe(8);
+      const book = bookOf(inOrder);
+      const key = book.findKey('mug', 'shop') as StockKey;
+      expect(inboundBy(book, key, by('2026-11-25T21:59:59Z'))).toBe(0);
+      expect(inboundBy(book, key, by('2026-11-25T22:00:00Z'))).toBe(4);
+      expect(inboundBy(book, key, by('2026-11-26T23:59:59Z'))).toBe(4);
+      expect(inboundBy(book, key, by('2026-11-27T00:00:00Z'))).toBe(9);
+      expect(atpIn(book, key, by('2026-11-24T12:00:00Z'))).toBe(0);
+      expect(atpIn(book, key, by('2026-11-27T00:00:00Z'))).toBe(8);
     }
   });
 
@@ -68,9 +80,10 @@ describe('a key', () => {
     ] as const;
     for (const [facts, due] of rows) {
       for (const inOrder of ordersOf(facts)) {
-        const key = keyOf(inOrder, 'shop');
+        const book = bookOf(inOrder);
+        const key = book.findKey('mug', 'shop') as StockKey;
         const by = (micro: number) => ({ now: micros('12:00'), by: micros(`${due}T00:00:00Z`) + micro, laneTime: 0 });
-        expect([inboundBy(key, by(-1)), inboundBy(key, by(0))]).toEqual([0, 2]);
+        expect([inboundBy(book, key, by(-1)), inboundBy(book, key, by(0))]).toEqual([0, 2]);
       }
     }
   });

@@ -5,7 +5,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FactIds } from '../../../actors/idempotency/fact-ids.ts';
-import { inboundBy, type PromiseWindow, stockUnits } from '../../../actors/stock/availability.ts';
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
@@ -15,7 +14,7 @@ import type { Fact } from '../../../streams/fact/fact.ts';
 import { hash64 } from '../../../streams/hash.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
 import { expectedOf, variancesOf } from './by-definition.ts';
-import { granted, order, statusOfParts, step, variancesIn } from './given.ts';
+import { granted, inboundBy, order, type Period, statusOfParts, step, unitsOf, variancesIn } from './given.ts';
 
 const PLACES = ['a', 'b', 'c'];
 const RESERVATIONS = ['r0', 'r1', 'r2'];
@@ -120,7 +119,7 @@ function foldedOf(inputs: readonly (Fact | Granted | Stepped)[]): StockBook {
 }
 
 function shownOf(book: StockBook) {
-  const views = [...book.skus.values()].flatMap((entry) => entry.keys.map(stockUnits));
+  const views = unitsOf(book);
   const reservations = [...book.parts.values()]
     .filter((part) => part.granted)
     .map((part) => ({
@@ -136,13 +135,13 @@ function shownOf(book: StockBook) {
 
 /** State that no answer shows yet, and that must not depend on the order either. */
 function deepOf(book: StockBook) {
-  const horizons: PromiseWindow[] = [2, 5, 9].map((by) => ({ now: 0, by, laneTime: 4 }));
+  const horizons: Period[] = [2, 5, 9].map((by) => ({ now: 0, by, laneTime: 4 }));
   const keys = [...book.skus.values()].flatMap((entry) => entry.keys);
   return {
     keys: keys
       .map((key) => ({
         name: `${key.sku.name}/${key.location}`,
-        inbound: horizons.map((horizon) => inboundBy(key, horizon)),
+        inbound: horizons.map((horizon) => inboundBy(book, key, horizon)),
         count: key.count,
         variance: varianceOf(key),
         movements: key.movements,

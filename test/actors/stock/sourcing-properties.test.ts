@@ -1,6 +1,7 @@
 /** Properties of plans, checked against simple sheets of stock and promises. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ANYBODY } from '../../../actors/stock/atp.ts';
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
@@ -174,7 +175,7 @@ describe('requests', () => {
         case 'place': {
           const wanted = request.lines.map((line, index) => ({ ...line, index }));
           const left = leftOn(stock, promises);
-          const { sourced, shortages } = sourceLines(wanted, (sku) => book.skus.get(sku), request.partial);
+          const { sourced, shortages } = sourceLines(wanted, () => book, { ...ANYBODY, now: 0 }, request.partial);
           const refused = sourced.length === 0 || (shortages.length > 0 && !request.partial);
           checkPlan(wanted, sourced, shortages, left, request.partial);
           for (const line of wanted) {
@@ -306,7 +307,7 @@ describe('lines that compete for one SKU', () => {
           });
         }
         const left: Sheet = new Map(PLACES.map((location, i) => [nameOf('mug', location), units[i] as number]));
-        const { sourced, shortages } = sourceLines(wanted, (sku) => book.skus.get(sku), partial);
+        const { sourced, shortages } = sourceLines(wanted, () => book, { ...ANYBODY, now: 0 }, partial);
         checkPlan(wanted, sourced, shortages, left, partial);
       }),
       { numRuns: 4000 },

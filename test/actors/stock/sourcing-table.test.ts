@@ -1,5 +1,7 @@
 /** The stock machine's decisions as tables: from stock and request to units taken and units short. */
+
 import { describe, expect, it } from 'vitest';
+import { ANYBODY } from '../../../actors/stock/atp.ts';
 import type { StockBook } from '../../../actors/stock/book.ts';
 import { sourceLines, type WantedLine } from '../../../actors/stock/sourcing.ts';
 import { bookOf, granted, type Input, receipt, sale } from './given.ts';
@@ -47,7 +49,12 @@ function wanted(lines: readonly Ask[]): WantedLine[] {
 
 function planned(row: PlanRow): { takes: string[]; short: string[] } {
   const book = bookWith(row);
-  const { sourced, shortages } = sourceLines(wanted(row.lines), (sku) => book.skus.get(sku), row.partial ?? false);
+  const { sourced, shortages } = sourceLines(
+    wanted(row.lines),
+    () => book,
+    { ...ANYBODY, now: 0 },
+    row.partial ?? false,
+  );
   return {
     takes: sourced.map(({ line, key, qty }) => `${line.index}: ${qty} ${key.sku.name}@${key.location}`),
     short: shortages.map((each) => `${each.sku}: ${each.requested}, ${each.available}`),

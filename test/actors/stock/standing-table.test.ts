@@ -177,8 +177,11 @@ describe('a change', () => {
           lines: lines.map((each, index) => ({ ...each, index, sku: 'mug' })),
           size: lines.length,
           partial: false,
+          channel: 'web',
+          purpose: 'order',
         };
-        const first = planLines([], wanted, (sku) => book.skus.get(sku));
+        const planning = { bookOf: () => book, now: 0 };
+        const first = planLines([], wanted, planning);
         if (first.shortages.length > 0) return;
         const pieces = first.pieces.map(({ line: n, key, qty: units }, i) => ({
           index: n * 8192 + i,
@@ -187,7 +190,7 @@ describe('a change', () => {
         }));
         STOCK.evolve(book, stands('r', 1, pieces));
         for (const [i, units] of later.entries()) applyFact(book, receipt('10:00', units, { location: 'abc'[i] }));
-        const again = planLines([...book.parts.values()], wanted, (sku) => book.skus.get(sku));
+        const again = planLines([...book.parts.values()], wanted, planning);
         const shape = (plan: typeof first) =>
           plan.pieces.map(({ line: n, key, qty: units }) => [n, key.location, units]);
         expect(shape(again)).toEqual(shape(first));

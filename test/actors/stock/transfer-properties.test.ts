@@ -4,10 +4,11 @@
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { atp, inTransit, onHand, unitsLost, unitsOver } from '../../../actors/stock/availability.ts';
+import { onHand } from '../../../actors/stock/availability.ts';
 import type { StockBook } from '../../../actors/stock/book.ts';
+import { inTransit, unitsLost, unitsOver } from '../../../actors/stock/supply/in-transit.ts';
 import type { Fact, Transfer } from '../../../streams/fact/fact.ts';
-import { bookOf } from './given.ts';
+import { atpIn, bookOf } from './given.ts';
 
 const PLACES = ['a', 'b', 'c'];
 const placeOf = fc.constantFrom(...PLACES);
@@ -82,7 +83,7 @@ function figuresOf(book: StockBook) {
     inTransit: sum(keys.map(inTransit)),
     lost: sum(transfers.map(unitsLost)),
     over: transfers.some((transfer) => unitsOver(transfer) > 0),
-    atp: (now: number, by: number) => sum(keys.map((key) => atp(key, { now, by, laneTime: 3 }))),
+    atp: (now: number, by: number) => sum(keys.map((key) => atpIn(book, key, { now, by, laneTime: 3 }))),
     isBelowZero: keys.some((key) => key.sellable < 0),
   };
 }
