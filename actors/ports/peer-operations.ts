@@ -22,6 +22,8 @@ import {
   reservationRequest,
   skuStockAnswer,
   stockAnswer,
+  stocksAnswer,
+  stocksRequest,
 } from '../../streams/contract/stock.ts';
 import { anomaly } from '../../streams/contract/stored-anomaly.ts';
 import { MAX_QTY } from '../../streams/fact/fields.ts';
@@ -176,6 +178,7 @@ export const PEER_OPERATIONS = {
   atp: { request: atpRequest, answer: atpAnswer },
   stock: { request: z.object({ sku: peerName, location: peerName }), answer: stockAnswer },
   skuStock: { request: z.object({ sku: peerName }), answer: skuStockAnswer },
+  stocks: { request: stocksRequest, answer: stocksAnswer },
   explain: {
     request: z.object({
       sku: peerName,

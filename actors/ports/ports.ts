@@ -13,6 +13,8 @@ import type {
   ReservationsQuery,
   SkuStockAnswer,
   StockAnswer,
+  StocksAnswer,
+  StocksRequest,
 } from '../../streams/contract/stock.ts';
 import type { SentBody } from '../../streams/fact/sent-body.ts';
 import type { Decision } from '../../streams/journal/decision.ts';
@@ -46,6 +48,8 @@ export interface StockService {
   atp(request: AtpRequest): Promise<AtpAnswer>;
   stock(sku: string, location: string): Promise<StockAnswer>;
   skuStock(sku: string): Promise<SkuStockAnswer>;
+  /** The stock of many SKUs, each at all of its locations or at the named ones. SKUs and locations that are not known are left out. */
+  stocks(request: StocksRequest): Promise<StocksAnswer>;
   /** `fresh` is true if this call granted the reservation (201), and false if its id was already granted (200). */
   place(request: ReservationRequest): Promise<{ fresh: boolean; reservation: ReservationAnswer }>;
   confirm(id: string): Promise<ReservationAnswer>;

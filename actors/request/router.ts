@@ -22,6 +22,8 @@ import type {
   ReservationsQuery,
   SkuStockAnswer,
   StockAnswer,
+  StocksAnswer,
+  StocksRequest,
 } from '../../streams/contract/stock.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import { partitionOf } from '../../streams/subjects.ts';
@@ -45,6 +47,7 @@ type DeskOperation =
   | 'atp'
   | 'stock'
   | 'skuStock'
+  | 'stocks'
   | 'explain'
   | 'place'
   | 'confirm'
@@ -149,6 +152,39 @@ export class RequestRouter implements StockService {
         `SKU ${sku} is known at ${entry.keys.length} locations; at most ${LIMITS.stockRows} are answered at once: ask for one location, /v1/stock/{sku}/{location}`,
       );
     return { sku, locations: entry.keys.map((key) => stockView(partition.book, key, this.#now)) };
+  }
+
+  async stocks({ skus, locations }: StocksRequest): Promise<StocksAnswer> {
+    const bySku = new Map<string, readonly StockAnswer[]>(skus.map((sku) => [sku, []]));
+    const away = new Map<number, string[]>();
+    let rows = 0;
+    const put = (found: readonly StockAnswer[]) => {
+      rows += found.length;
+      if (rows > LIMITS.stockRows) throw tooManyRows();
+      for (const row of found) bySku.set(row.sku, [...(bySku.get(row.sku) ?? []), row]);
+    };
+    const turns = new Turns(this.#deps.clock, LIMITS.answerTurnMs);
+    for (const sku of bySku.keys()) {
+      const turn = turns.next();
+      if (turn !== undefined) await turn;
+      const number = partitionOf(sku, this.#deps.count);
+      const partition = this.#served(number);
+      if (partition === undefined) away.set(number, [...(away.get(number) ?? []), sku]);
+      else put(this.#stockOf(partition, sku, locations));
+    }
+    await Promise.all(
+      [...away].map(async ([number, asked]) => {
+        const ask = (some: readonly string[]) => this.#deps.peers.ask(number, 'stocks', { skus: [...some], locations });
+        put(await inHalves(asked, async (some) => (await ask(some)).stock));
+      }),
+    );
+    return { stock: [...bySku.values()].flat() };
+  }
+
+  #stockOf({ book }: Partition, sku: string, locations: readonly string[] | undefined): StockAnswer[] {
+    const keys = book.skus.get(sku)?.keys ?? [];
+    const wanted = locations === undefined ? undefined : new Set(locations);
+    return keys.filter(({ location }) => wanted?.has(location) ?? true).map((key) => stockView(book, key, this.#now));
   }
 
   async explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
@@ -256,6 +292,7 @@ export class RequestRouter implements StockService {
     atp: (_, request) => this.atp(request),
     stock: (_, { sku, location }) => this.stock(sku, location),
     skuStock: (_, { sku }) => this.skuStock(sku),
+    stocks: (_, request) => this.stocks(request),
     explain: (_, { sku, location, limit, before }) => this.explain({ sku, location }, { limit, before }),
     place: (_, request) => this.place(request),
     confirm: (_, { id }) => this.confirm(id),
@@ -371,6 +408,13 @@ function reservationIds(
 /** For a reservation that was forgotten while a list was made. */
 function undefinedIfGone(error: unknown): undefined {
   if (!(error instanceof Refusal) || error.kind !== 'not-found') throw error;
+}
+
+function tooManyRows(): Refusal {
+  return new Refusal(
+    'too-large',
+    `the answer would hold more than ${LIMITS.stockRows} rows, one for each SKU at a location: ask for fewer SKUs or locations at once`,
+  );
 }
 
 function tooManyLocations(): Refusal {

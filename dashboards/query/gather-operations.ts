@@ -5,6 +5,7 @@
 
 import { z } from 'zod';
 import { peerName, peerPartition } from '../../actors/ports/peer-operations.ts';
+import { PROMISE_STATES } from '../../streams/contract/promises.ts';
 import { stockAnswer } from '../../streams/contract/stock.ts';
 import { STOCK_STATES } from '../../streams/contract/system.ts';
 import { listOf, type Read } from '../../streams/messages.ts';
@@ -48,6 +49,7 @@ const reservedLine = z.object({
   expiresAtMs: momentMs.nullable(),
 });
 const names = listOf(peerName, 10_000);
+const promisePlace = z.tuple([peerName, peerName, z.string().max(256), natural]).readonly();
 
 export const GATHER_OPERATIONS = {
   /** Figures of a partition that have changed since the marks in the body. */
@@ -69,6 +71,26 @@ export const GATHER_OPERATIONS = {
       after: z.tuple([momentMs, z.string().max(128)]).nullish(),
     }),
     answer: listOf(reservedLine),
+  },
+  'find-promises': {
+    body: z.object({
+      state: z.enum(PROMISE_STATES),
+      sku: peerName.optional(),
+      location: peerName.optional(),
+      after: promisePlace.optional(),
+      limit,
+    }),
+    answer: listOf(
+      z.object({
+        place: promisePlace,
+        line: z.string().max(64).nullable(),
+        qty: natural,
+        wanted: natural.nullable(),
+        was: natural.nullable(),
+        now: natural.nullable(),
+        cause: z.string().max(300).nullable(),
+      }),
+    ),
   },
   'find-clocks': {
     body: z.object({ lag: z.number(), movedTo: z.number().nullable() }),

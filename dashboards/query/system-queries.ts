@@ -9,6 +9,7 @@ import { UNDECIDED, undecided } from '../../actors/ports/refusal.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
 import { type ClocksQuery, type FoundClocks, findClocks } from './clock-queries.ts';
 import type { Answered, GatherHandlers, Gathering, GatherOperation } from './gather-operations.ts';
+import { type FoundPromise, findPromises, mergePromises, type PromiseQuery } from './promise-queries.ts';
 import type { Gather } from './scatter-gather.ts';
 import {
   type FoundNames,
@@ -57,6 +58,11 @@ export class SystemReads {
     };
   }
 
+  /** A page of promises for later, in order. */
+  async promises(query: PromiseQuery): Promise<readonly FoundPromise[]> {
+    return mergePromises(await this.#all('find-promises', query), query.limit);
+  }
+
   async #all<O extends GatherOperation>(operation: O, body: Gathering<O>): Promise<Answered<O>[]> {
     const found = await this.#gather.ask(operation, () => body, READ_MS);
     if (found.size < this.#partitions)
@@ -78,7 +84,7 @@ export interface ReadPartition {
 export function readsHandlers(
   served: (partition: number) => ReadPartition | undefined,
   nowMs: () => number,
-): Pick<GatherHandlers, 'find-names' | 'find-stock' | 'find-reservations' | 'find-clocks'> {
+): Pick<GatherHandlers, 'find-names' | 'find-stock' | 'find-reservations' | 'find-promises' | 'find-clocks'> {
   return {
     'find-names': (partition, { text, limit }) => {
       const here = served(partition);
@@ -87,6 +93,10 @@ export function readsHandlers(
     'find-stock': (partition, query) => {
       const here = served(partition);
       return here === undefined ? undefined : findStock(here.book, query, nowMs());
+    },
+    'find-promises': (partition, query) => {
+      const here = served(partition);
+      return here === undefined ? undefined : findPromises(here.book, query);
     },
     'find-clocks': (partition, query) => {
       const here = served(partition);

@@ -34,7 +34,9 @@ import {
   reservationsQuery,
   type SkuStockAnswer,
   type StockAnswer,
+  type StocksAnswer,
   stockRequest,
+  stocksRequest,
 } from '../../streams/contract/stock.ts';
 import { elementsOf, type SentBody } from '../../streams/fact/sent-body.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
@@ -114,7 +116,7 @@ export class Answers {
       ) {
         throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
       }
-      return { asOf: answer.asOf, sku: found.sku, atp: found.atp, version: found.version, locations: found.locations };
+      return { asOf: answer.asOf, ...found };
     });
   }
 
@@ -124,6 +126,14 @@ export class Answers {
     return this.#blamed<StockAnswer | SkuStockAnswer>('stock', async () => {
       await this.#namesKnown([lineOf(sku, location)]);
       return location === undefined ? this.#stock.skuStock(sku) : this.#stock.stock(sku, location);
+    });
+  }
+
+  async stocks(body: unknown): Promise<StocksAnswer> {
+    const { skus, locations } = valid(stocksRequest, present(body));
+    return this.#blamed('stock', async () => {
+      await this.#namesKnown(skus.map((sku, i) => (i === 0 ? { sku, locations } : { sku })));
+      return this.#stock.stocks({ skus, locations });
     });
   }
 

@@ -2,6 +2,7 @@
 import { Refusal } from '../../actors/ports/refusal.ts';
 import type { ClockRule } from '../../dashboards/feed/live-feed.ts';
 import type { ClocksQuery, FoundClocks } from '../../dashboards/query/clock-queries.ts';
+import type { FoundPromise, PromiseQuery } from '../../dashboards/query/promise-queries.ts';
 import type {
   FoundNames,
   ReservationsQuery,
@@ -11,6 +12,7 @@ import type {
 } from '../../dashboards/query/stock-queries.ts';
 import type { KpiTopic, LocationBrief, SystemTopic } from '../../dashboards/topics.ts';
 import { cursorText } from '../../streams/contract/pages.ts';
+import { type PromisesAnswer, promisesQuery } from '../../streams/contract/promises.ts';
 import {
   type ClaimsAnswer,
   type ClocksAnswer,
@@ -31,6 +33,7 @@ export interface SystemView {
     stockOf(query: StockQuery): Promise<StockPage>;
     clocks(query: ClocksQuery): Promise<FoundClocks>;
     reservationsOf(query: ReservationsQuery): Promise<readonly ReservedLine[]>;
+    promises(query: PromiseQuery): Promise<readonly FoundPromise[]>;
   };
   readonly figures: {
     kpi(): Promise<KpiTopic>;
@@ -68,6 +71,22 @@ export class SystemAnswers {
     if (stock.length === 0 && after === '' && !(await this.#isKnown(location)))
       throw new Refusal('not-found', `nothing is known of location ${location}`);
     return { location, stock: [...stock], next };
+  }
+
+  async promises(query: unknown): Promise<PromisesAnswer> {
+    const { limit, cursor, ...asked } = validQuery(promisesQuery, query);
+    // One more than the page shows whether another one follows.
+    const found = await this.#view.reads.promises({ ...asked, limit: limit + 1, after: cursor });
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    const text = (micros: number | null) => (micros === null ? null : formatInstant(micros));
+    return {
+      promises: page.map(({ place: [sku, location, reservation], line, qty, cause, ...moments }) => ({
+        ...{ reservation, line, sku, location, qty },
+        ...{ wanted: text(moments.wanted), was: text(moments.was), now: text(moments.now), cause },
+      })),
+      next: found.length > limit && last !== undefined ? cursorText(last.place) : null,
+    };
   }
 
   async claims(query: unknown): Promise<ClaimsAnswer> {

@@ -18,7 +18,10 @@ export const MAX_TTL_SECONDS = 30 * 86_400;
 
 const NAMES = `must be ${NAME_RULE}`;
 /** Admits names that only a stored fact can have introduced. src/api/stock-api.ts checks whether one has. */
-const name = z.string({ error: NAMES }).refine(isStoredName, { error: NAMES }).meta({ minLength: 1, maxLength: 64 });
+export const name = z
+  .string({ error: NAMES })
+  .refine(isStoredName, { error: NAMES })
+  .meta({ minLength: 1, maxLength: 64 });
 const ID_RULE = 'must be a string of 1 to 128 characters';
 export const reservationId = z
   .string({ error: ID_RULE })
@@ -114,6 +117,15 @@ export const stockAnswer = z
   })
   .meta({ id: 'Stock' });
 export const skuStockAnswer = z.object({ sku: z.string(), locations: z.array(stockAnswer) }).meta({ id: 'SkuStock' });
+export const stocksRequest = z
+  .object(
+    { skus: list(name, 1, LIMITS.stockRows), locations: list(name, 1, 1000).optional() },
+    { error: 'must be an object' },
+  )
+  .meta({ id: 'StocksRequest' });
+export const stocksAnswer = z
+  .object({ stock: z.array(stockAnswer).meta({ description: 'by SKU in the order of the request, then by location' }) })
+  .meta({ id: 'Stocks' });
 
 const CONFIRM_RULE = 'must be left out with confirm, because what is allocated does not expire';
 const placement = {
@@ -287,6 +299,8 @@ export type AtpLine = z.infer<typeof atpLine>;
 export type AtpAnswer = z.infer<typeof atpAnswer>;
 export type StockAnswer = z.infer<typeof stockAnswer>;
 export type SkuStockAnswer = z.infer<typeof skuStockAnswer>;
+export type StocksRequest = z.output<typeof stocksRequest>;
+export type StocksAnswer = z.infer<typeof stocksAnswer>;
 export type ReservationRequest = z.output<typeof reservationRequest>;
 export type AmendRequest = z.output<typeof amendRequest>;
 export type PartialRelease = z.output<typeof partialRelease>;

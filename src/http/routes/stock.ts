@@ -17,6 +17,8 @@ import {
   skuStockAnswer,
   stockAnswer,
   stockRequest,
+  stocksAnswer,
+  stocksRequest,
 } from '../../../streams/contract/stock.ts';
 import type { Answers } from '../../api/stock-api.ts';
 import { addRoute, type Operation, prefersMsgpack } from '../operation.ts';
@@ -57,7 +59,7 @@ const atpOfSku: Operation = {
   tag: 'atp',
   summary: 'What of a SKU may be promised',
   description:
-    'Without `by` what is available now, never below 0; with `by` also what is on its way by then. `version` is epoch.sequence of what the answer was computed from and never goes back for a SKU.',
+    'What may be promised now, or by the day or moment `by`, to `channel` and `purpose`; never below 0. What is promised for a later day counts, as does what is on its way. `backorderable` is shown where a policy allows backorders. `version` is epoch.sequence of what the answer was computed from and never goes back for a SKU.',
   bound: ATP_BOUND,
   params: atpParams,
   query: atpQuerystring,
@@ -102,6 +104,22 @@ const stockOfSku: Operation = {
     200: { description: 'Every location', schema: skuStockAnswer, example: { sku: '85123A', locations: [STOCK] } },
   },
   problems: ['invalid-request', 'not-found', 'too-large', 'undecided'],
+};
+
+const queryStock: Operation = {
+  id: 'queryStock',
+  method: 'POST',
+  bodyBytes: LIMITS.atpBodyBytes,
+  path: '/v1/stock',
+  tag: 'stock',
+  summary: 'Stock of many SKUs',
+  description: 'SKUs and locations of which nothing is known are left out.',
+  bound: `An answer holds at most ${LIMITS.stockRows} rows, one for each SKU at a location; beyond: 413.`,
+  body: { schema: stocksRequest, examples: { many: { skus: ['85123A', '71053'], locations: ['store-12'] } } },
+  answers: {
+    200: { description: 'A row for each SKU at a location', schema: stocksAnswer, example: { stock: [STOCK] } },
+  },
+  problems: ['invalid-request', 'too-large', 'undecided'],
 };
 
 const stockAtLocation: Operation = {
@@ -154,7 +172,7 @@ const explainStock: Operation = {
   problems: ['invalid-request', 'not-found', 'busy', 'undecided'],
 };
 
-export const STOCK_OPERATIONS = [atpOfSku, queryAtp, stockOfSku, stockAtLocation, explainStock];
+export const STOCK_OPERATIONS = [atpOfSku, queryAtp, stockOfSku, queryStock, stockAtLocation, explainStock];
 
 /** Locations that are encoded per turn of the event loop, which takes about a millisecond. */
 const LOCATIONS_AT_ONCE = 2_000;
@@ -182,6 +200,7 @@ export function addStockRoutes(app: FastifyInstance, answers: Answers): void {
     return reply.type(JSON_TYPE).send(Readable.from(jsonOf(answer)));
   });
   addRoute(app, stockOfSku, (request) => answers.stock(request.params));
+  addRoute(app, queryStock, (request) => answers.stocks(request.body));
   addRoute(app, stockAtLocation, (request) => answers.stockAt(request.params));
   addRoute(app, explainStock, (request) => answers.explain(request.params, request.query));
 }

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { LOCATIONS_SHOWN } from '../../../dashboards/kpi/known-figures.ts';
 import { noUnits, TOTALLED_BUCKETS } from '../../../streams/buckets.ts';
+import { promisesAnswer, promisesQuery } from '../../../streams/contract/promises.ts';
 import {
   claimsAnswer,
   claimsQuery,
@@ -153,6 +154,40 @@ const claimsOf: Operation = {
   problems: ['invalid-request', 'undecided'],
 };
 
+const promises: Operation = {
+  id: 'listPromises',
+  method: 'GET',
+  path: '/v1/promises',
+  tag: 'reservations',
+  summary: 'Lines that are promised for later, by default those that are late',
+  description:
+    'A line is late if it is due later than it is wanted. It has the fields of the event `promise.changed`, by SKU, location and reservation.',
+  query: promisesQuery,
+  answers: {
+    200: {
+      description: 'A page of lines',
+      schema: promisesAnswer,
+      example: {
+        promises: [
+          {
+            reservation: 'o-1001',
+            line: null,
+            sku: '85123A',
+            location: 'dc-1',
+            qty: 2,
+            wanted: '2026-12-01T23:59:59.999999Z',
+            was: '2026-12-01T23:59:59.999999Z',
+            now: '2026-12-08T12:00:00.000Z',
+            cause: 'purchase erp:po-7781:2',
+          },
+        ],
+        next: null,
+      },
+    },
+  },
+  problems: ['invalid-request', 'undecided'],
+};
+
 const clocks: Operation = {
   id: 'clocks',
   method: 'GET',
@@ -246,13 +281,14 @@ export const live: Operation = {
   problems: ['invalid-request', 'foreign-origin', 'upgrade-required', 'too-many-readers'],
 };
 
-export const SYSTEM_OPERATIONS = [search, locations, locationStock, claimsOf, clocks, kpi, system, live];
+export const SYSTEM_OPERATIONS = [search, locations, locationStock, claimsOf, promises, clocks, kpi, system, live];
 
 export function addSystemRoutes(app: FastifyInstance, answers: SystemAnswers): void {
   addRoute(app, search, (request) => answers.search(request.query));
   addRoute(app, locations, (request) => answers.locations(request.query));
   addRoute(app, locationStock, (request) => answers.locationStock(request.params, request.query));
   addRoute(app, claimsOf, (request) => answers.claims(request.query));
+  addRoute(app, promises, (request) => answers.promises(request.query));
   addRoute(app, clocks, () => answers.clocks());
   addRoute(app, kpi, () => answers.kpi());
   addRoute(app, system, () => answers.system());

@@ -19,6 +19,8 @@ import type {
   ReservationRequest,
   SkuStockAnswer,
   StockAnswer,
+  StocksAnswer,
+  StocksRequest,
 } from '../../../streams/contract/stock.ts';
 import { parseFact } from '../../../streams/fact/fact.ts';
 import type { SentBody } from '../../../streams/fact/sent-body.ts';
@@ -64,6 +66,15 @@ export class MemoryStockService implements StockService {
     const at = this.units.get(sku);
     if (at === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
     return { sku, locations: [...at].map(([location, units]) => stockOf(sku, location, units)) };
+  }
+
+  async stocks({ skus, locations }: StocksRequest): Promise<StocksAnswer> {
+    this.#check();
+    const rows = skus.flatMap((sku) =>
+      [...(this.units.get(sku) ?? [])].map(([location, units]) => ({ sku, location, units })),
+    );
+    const wanted = rows.filter(({ location }) => locations === undefined || locations.includes(location));
+    return { stock: wanted.map(({ sku, location, units }) => stockOf(sku, location, units)) };
   }
 
   async place(request: ReservationRequest): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {

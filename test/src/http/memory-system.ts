@@ -2,6 +2,7 @@
 import { UNDECIDED, undecided } from '../../../actors/ports/refusal.ts';
 import { KnownFigures } from '../../../dashboards/kpi/known-figures.ts';
 import { mergeRequestStats } from '../../../dashboards/kpi/request-stats.ts';
+import type { PromiseQuery } from '../../../dashboards/query/promise-queries.ts';
 import type { ReservationsQuery, StockQuery } from '../../../dashboards/query/stock-queries.ts';
 import type { SystemView } from '../../../src/api/system-api.ts';
 import { RESERVATION_OUTCOMES } from '../../../src/metrics/families.ts';
@@ -34,6 +35,16 @@ export class MemorySystem implements SystemView {
       ],
       uncounted: [{ sku: '85123A', location: 'store-12' }],
     }),
+    promises: async ({ limit }: PromiseQuery) =>
+      Array.from({ length: Math.min(limit, 3) }, (_, i) => ({
+        place: ['85123A', 'dc-1', `order ${i}`, 0] as const,
+        line: null,
+        qty: 2,
+        wanted: NOW * 1000,
+        was: NOW * 1000,
+        now: null,
+        cause: 'count c-1',
+      })),
     reservationsOf: async ({ sku, location }: ReservationsQuery) => [
       {
         id: `cart of ${sku}`,

@@ -30,6 +30,7 @@ const gathers: Record<GatherOperation, unknown> = {
   'kpi-locations': PLACES.slice(0, 400),
   'find-names': { text: '', limit: 5_000 },
   'find-stock': { location: SHELF, state: 'all', after: '', limit: 1_000 },
+  'find-promises': { state: 'all', limit: 501 },
   'find-clocks': { lag: 300_000_000, movedTo: 0 },
   'find-reservations': { sku: BIG, location: null, limit: 1_000 },
 };
@@ -78,6 +79,7 @@ export function questionsOver(peers: NatsPeers) {
     atp: () => peers.ask(at(BIG), 'atp', { lines: [{ sku: BIG }] }),
     stock: async () => (await peers.ask(at(BIG), 'stock', { sku: BIG, location: PLACES[0] as string })) && SMALL,
     skuStock: () => peers.ask(at(BIG), 'skuStock', { sku: BIG }),
+    stocks: () => peers.ask(at(BIG), 'stocks', { skus: [BIG] }),
     explain: () => peers.ask(at(OFTEN), 'explain', { sku: OFTEN, location: 'x', limit: 1_000 }),
     place: async () => (await peers.ask(at(WHOLE), 'place', read)) && SMALL,
     reservation: async () => (await peers.ask(at(WHOLE), 'reservation', { id: WHOLE })) && SMALL,
