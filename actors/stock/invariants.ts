@@ -18,7 +18,7 @@
 import type { Breach } from '../book/domain.ts';
 import type { StockBook } from './book.ts';
 import { formerOf, isLater, sellableFromParts } from './movements.ts';
-import { dueOfLine } from './phased.ts';
+import { dueOfLine, isDueLater } from './phased.ts';
 import { claimsOf } from './reservation.ts';
 import type { ReservationPart, SkuEntry, StockKey, TransferRecord } from './state.ts';
 import { unitsInTransit } from './supply/in-transit.ts';
@@ -128,7 +128,7 @@ function auditPart(book: StockBook, part: ReservationPart, claims: Map<StockKey,
     if (line.claimed === 0) continue;
     const claim = claimsAt(claims, line.key);
     const due = dueOfLine(line);
-    if (due === 0) claim[part.bucket] += line.claimed;
+    if (!isDueLater(line)) claim[part.bucket] += line.claimed;
     else claim.later.set(due, (claim.later.get(due) ?? 0) + line.claimed);
     addToGroups(claim, part.channel, part.purpose, line.claimed);
   }

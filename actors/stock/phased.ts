@@ -39,12 +39,16 @@ export function dueOfLine({ date }: PartLine): Due {
   return date === undefined ? 0 : (date.moving ?? date.due);
 }
 
+/** Whether the line's units are promised for later. A decision that is on its way to the journal changes that only when it is stored. */
+export function isDueLater({ date }: PartLine): boolean {
+  return date !== undefined && date.due > 0;
+}
+
 /** Counts a claim of a line in the key's books of later units and of groups. @param units negative to take it back */
 export function countClaim(book: StockBook, part: ReservationPart, line: PartLine, units: number): void {
   if (units === 0) return;
   const { key } = line;
-  const due = dueOfLine(line);
-  if (due > 0) countLater(key, part, line, due, units);
+  if (isDueLater(line)) countLater(key, part, line, dueOfLine(line), units);
   else key[part.bucket] += units;
   if (book.hasGroups) countGroups(key, part, units, 'stored');
 }

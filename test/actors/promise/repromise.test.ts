@@ -246,12 +246,15 @@ it('are the same whether all decisions are stored or a crash comes after any of 
   );
 });
 
-it('bind new grants before the decision is stored', () => {
-  const book = phasedBook({ sellable: 0, supply: supply([3, 6]), promises: [{ id: 'r', qty: 2, day: 3 }] });
+it.each<[string, Instance, Shown]>([
+  ['moves later', { sellable: 0, supply: supply([3, 6]), promises: [{ id: 'r', qty: 2, day: 3 }] }, 6],
+  ['takes its units', { sellable: 2, promises: [{ id: 'r', qty: 2, day: -1 }] }, 'now'],
+])('a line that %s binds new grants before the decision is stored', (_what, instance, expected) => {
+  const book = phasedBook(instance);
   const [move] = remake(book, keyIn(book), NOW);
   moveLine(keyIn(book), move?.line as Move['line'], move?.now);
   expect(remake(book, keyIn(book), NOW)).toEqual([]);
   expect(audit(book)).toEqual([]);
   fold(book, [move as Move]);
-  expect(remade(book)).toEqual({ r: 6 });
+  expect(remade(book)).toEqual({ r: expected });
 });
