@@ -42,6 +42,7 @@ interface Place {
 interface Waiting extends Place {
   readonly cause: string;
   readonly moves: readonly Move[];
+  readonly more: boolean;
 }
 
 export class PromiseKeeper {
@@ -103,12 +104,20 @@ export class PromiseKeeper {
     const now = this.#deps.clock.nowMs() * 1000;
     const overdue = this.#overdueAt(place, now);
     if (overdue !== undefined) this.#deps.store(overdue).catch(() => this.#again(place));
-    const moves = remake(partition.book, key, now);
+    const { moves, all } = remake(partition.book, key, now);
     // The new moments bind from now on (PK1).
     for (const move of moves) moveLine(key, move.line, move.now);
     const why = overdue === undefined ? cause : `overdue ${overdue.supplies.map(({ order }) => order).join(' ')}`;
     for (let i = 0; i < moves.length; i += LIMITS.movesPerDecision)
-      this.#waiting.push({ ...place, cause: why.slice(0, 300), moves: moves.slice(i, i + LIMITS.movesPerDecision) });
+      this.#waiting.push({
+        ...place,
+        cause: why.slice(0, 300),
+        moves: moves.slice(i, i + LIMITS.movesPerDecision),
+        more: all && i + LIMITS.movesPerDecision < moves.length,
+      });
+    // A run that was cut off after its last move is over.
+    if (moves.length === 0 && key.rare?.remaking === true && !this.#waiting.some((each) => each.key === key))
+      this.#waiting.push({ ...place, cause: why.slice(0, 300), moves, more: false });
     this.#store();
     this.#watch(place, now);
   }
@@ -143,7 +152,7 @@ export class PromiseKeeper {
       });
   }
 
-  #decisionOf({ partition: { book, number }, key, cause, moves }: Waiting): Repromised {
+  #decisionOf({ partition: { book, number }, key, cause, moves, more }: Waiting): Repromised {
     const { sku, location } = { sku: key.sku.name, location: key.location };
     return {
       kind: 'repromised',
@@ -162,6 +171,7 @@ export class PromiseKeeper {
         now,
       })),
       parts: [[number, book.epoch]],
+      more,
     };
   }
 

@@ -8,7 +8,8 @@
  *
  * Safety stock and protection do not count against promises that were made. Decisions on their way to the journal count.
  *
- * The result depends on the book alone, not on what had changed, so a run that a crash has cut off is finished by the next owner.
+ * The result depends on the book alone, not on what had changed. While some of the decisions of a run are stored and others are not, the
+ * book says so, and all dated lines are made again. So a run that a crash has cut off comes to the same end.
  *
  * Source: the contract, "Promises over time"; SAP, backorder processing with the strategy "redistribute".
  */
@@ -24,6 +25,14 @@ export interface Move {
   /** 0 if the line takes its units now. END_OF_TIME if no moment is known. */
   readonly now: Due;
 }
+
+export interface Remade {
+  readonly moves: readonly Move[];
+  /** Whether all dated lines were made again. Then a part of the moves must not pass for the whole. */
+  readonly all: boolean;
+}
+
+const NOTHING: Remade = { moves: [], all: false };
 
 /** A line that is promised for later. */
 interface Promised {
@@ -90,15 +99,15 @@ function isSettled({ dues, late, backordered }: Later, free: Free, now: number):
 }
 
 /** @param now microseconds since 1970 */
-export function remake(book: StockBook, key: StockKey, now: number): Move[] {
-  const later = key.rare?.later;
-  if (later === undefined || isSettled(later, freeAt(book, key, now), now)) return [];
+export function remake(book: StockBook, key: StockKey, now: number): Remade {
+  const { later, remaking = false } = key.rare ?? {};
+  if (later === undefined || (!remaking && isSettled(later, freeAt(book, key, now), now))) return NOTHING;
   const all = promisesAt(book, key);
   const dated = all.filter(({ wanted }) => wanted < END_OF_TIME);
   const free = freeAt(book, key, now);
   for (const { was, line } of dated) free.take(was, line.claimed);
   const first = dated.reduce((least, { was }) => Math.min(least, was), END_OF_TIME);
-  const isBroken = first < END_OF_TIME && free.from(first) < 0;
+  const isBroken = remaking || (first < END_OF_TIME && free.from(first) < 0);
   const dues = new Map<Promised, Due>();
   if (isBroken) for (const { was, line } of dated) free.take(was, -line.claimed);
   for (const each of dated) {
@@ -115,7 +124,8 @@ export function remake(book: StockBook, key: StockKey, now: number): Move[] {
   takeBackorders(all, free, dues, now);
   const moves = [...dues].map(([{ part, line, was }, due]) => ({ part, line, was, now: due }));
   // What becomes later goes first, so that the promises hold together after every single move.
-  return moves.filter((move) => move.now !== move.was).sort((a, b) => Number(b.now > b.was) - Number(a.now > a.was));
+  const changed = moves.filter((move) => move.now !== move.was);
+  return { moves: changed.sort((a, b) => Number(b.now > b.was) - Number(a.now > a.was)), all: isBroken };
 }
 
 /** A backorder waits for all that are older, and for dated lines without a moment. */

@@ -2,11 +2,13 @@
 import type { Overdue, Repromised } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from './book.ts';
 import { settle, unclaim } from './reservation.ts';
+import { rareOf } from './state.ts';
 
 /** A line that a change of the reservation has replaced keeps what the change said. */
-export function applyMoves(book: StockBook, { sku, location, moves, cause }: Repromised): void {
+export function applyMoves(book: StockBook, { sku, location, moves, cause, more }: Repromised): void {
   const key = book.key(sku, location);
   book.change(key);
+  if (more || key.rare !== undefined) rareOf(key).remaking = more;
   for (const { reservation, index, was, now } of moves) {
     const part = book.parts.get(reservation);
     if (part === undefined) continue;

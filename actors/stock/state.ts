@@ -94,6 +94,8 @@ export interface RareState extends Record<RareBucket, number> {
   corrections: Correction[] | undefined;
   /** What is promised from here for later. Undefined while nothing is. Derived from the live reservations; invariant N3 checks it. */
   later: Later | undefined;
+  /** Whether its promises are being made again, and some of the decisions are stored. */
+  remaking: boolean;
   /** Units by group. Undefined until a policy needs them. Derived from the live reservations; invariant N10 checks it. */
   groups: Map<string, GroupCount> | undefined;
   /** Units due later of decisions that are not journaled yet: [due, units, due, units …] by due. */
@@ -143,6 +145,7 @@ export function rareOf(key: StockKey): RareState {
     inbound: undefined,
     corrections: undefined,
     later: undefined,
+    remaking: false,
     groups: undefined,
     pendingLater: undefined,
     timeline: undefined,

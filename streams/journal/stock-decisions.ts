@@ -169,6 +169,8 @@ export interface Repromised extends Decision {
   /** What the new moments follow from, such as the fact that changed the supply. */
   readonly cause: string;
   readonly moves: readonly MovedLine[];
+  /** Whether all dated lines of the key are made again, and more decisions follow. */
+  readonly more: boolean;
 }
 
 /** Supply that did not come in time. It has no effect until it gets another date. */
@@ -410,11 +412,11 @@ type MovedTuple = [
 
 const REPROMISED = decisionForm<
   Repromised,
-  [sku: string, location: string, number, string, readonly MovedTuple[], readonly PartitionEpoch[]]
+  [sku: string, location: string, number, string, readonly MovedTuple[], readonly PartitionEpoch[], boolean]
 >(
   11,
   'repromised',
-  ({ sku, location, atMs, cause, moves, parts }) => [
+  ({ sku, location, atMs, cause, moves, parts, more }) => [
     sku,
     location,
     atMs,
@@ -423,8 +425,9 @@ const REPROMISED = decisionForm<
       return [reservation, index, name ?? 0, qty, wanted, was, now];
     }),
     parts,
+    more,
   ],
-  ([sku, location, atMs, cause, moves, parts]) => ({
+  ([sku, location, atMs, cause, moves, parts, more]) => ({
     kind: 'repromised',
     id: `${sku} at ${location}`,
     sku,
@@ -435,6 +438,7 @@ const REPROMISED = decisionForm<
       return { reservation, index, name: name === 0 ? undefined : name, qty, wanted, was, now };
     }),
     parts,
+    more,
   }),
 );
 

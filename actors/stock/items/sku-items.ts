@@ -27,8 +27,10 @@ type KeyTuple = [
   count: 0 | [at: number, id: string, counted: number, own?: number | null, former?: 0 | FormerTuple],
   /** Units by FIRST, then 0, then units by LATER. An older snapshot may end before a bucket that was added later. */
   rare: 0 | (number | FormerTransit[])[],
-  /** The movements that the clock rule moved. Absent if there are none. */
+  /** The movements that the clock rule moved. Absent if there are none and nothing follows. */
   moved?: number[],
+  /** 1 if its promises are being made again. */
+  remaking?: 1,
 ];
 /** The count before the latest one. Without a moment it is the empty book, with compacted movements. */
 type FormerTuple = [units: number, at?: number, id?: string, own?: number];
@@ -54,7 +56,8 @@ function keyTuple({ location, base, movements, count, rare }: StockKey): Fields 
     movements,
     count === undefined ? 0 : countTuple(count),
     rare === undefined ? 0 : [...FIRST.map((bucket) => rare[bucket]), 0, ...LATER.map((bucket) => rare[bucket])],
-    ...(rare === undefined || rare.moved.length === 0 ? [] : [rare.moved]),
+    ...(rare === undefined || (rare.moved.length === 0 && !rare.remaking) ? [] : [rare.moved]),
+    ...(rare?.remaking === true ? [1] : []),
   ];
 }
 
@@ -75,7 +78,11 @@ function loadCount([at, id, counted, own, former]: Exclude<KeyTuple[3], 0>): Cou
   return { ...count, former: { at: formerAt, own: formerOwn, id: formerId, units } };
 }
 
-function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, count, rare, moved]: KeyTuple): void {
+function loadKey(
+  book: StockBook,
+  entry: SkuEntry,
+  [location, base, movements, count, rare, moved, remaking]: KeyTuple,
+): void {
   const key = book.addKey(entry, location);
   key.base = base;
   key.movements = movements;
@@ -90,6 +97,7 @@ function loadKey(book: StockBook, entry: SkuEntry, [location, base, movements, c
     if (former !== 0) for (const transit of former) mergeFormer(key, transit);
   }
   if (moved !== undefined) rareOf(key).moved = moved;
+  if (remaking === 1) rareOf(key).remaking = true;
 }
 
 /** `own` is written only if the clock rule moved the fact, so other items stay as they were, byte for byte. */
