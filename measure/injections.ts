@@ -119,6 +119,7 @@ export class Injections {
         return;
       case 'reservation_unknown':
       case 'over_fulfilled':
+      case 'promise_late':
       case 'receipt_overdue':
       case 'parked_facts':
       case 'pickup_overdue':

@@ -28,6 +28,7 @@ const LATER: ReadonlySet<AnomalyKind> = new Set([
   'parked_facts',
   'reservation_unknown',
   'over_fulfilled',
+  'promise_late',
 ]);
 /** The place of the table in README.md. */
 const README_TABLE = /(<!-- anomalies: .*? -->)[\s\S]*?(<!-- \/anomalies -->)/;

@@ -162,6 +162,8 @@ export class AnomalyObserver implements PartitionObserver {
   }
 
   decisionFolded(book: StockBook, decision: StockDecision): void {
+    const at = decision.atMs * 1000;
+    this.#noteChanges(book, at, at);
     const change = book.changes.part;
     if (change === undefined) return;
     const { part } = change;
@@ -169,8 +171,6 @@ export class AnomalyObserver implements PartitionObserver {
     if (end !== undefined) this.#hoarding.end(part, end, decision.atMs);
     this.#hoarding.follow(change);
     this.#reservations.judge(part);
-    const at = decision.atMs * 1000;
-    this.#noteChanges(book, at, at);
     this.#judgeHolds(part.lines, at, at);
     // A grant that replaces an earlier one may have other lines, so the earlier lines are judged too.
     if (change.lines !== part.lines) this.#judgeHolds(change.lines, at, at);

@@ -20,6 +20,7 @@ export const ANOMALY_KINDS = [
   'parked_facts',
   'reservation_unknown',
   'over_fulfilled',
+  'promise_late',
   'pickup_overdue',
   'task_overdue',
   'reservation_hoarding',

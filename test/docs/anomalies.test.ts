@@ -25,6 +25,7 @@ it('has measured every kind that has facts and is judged by a model', () => {
     'clock_ahead',
     'reservation_unknown',
     'over_fulfilled',
+    'promise_late',
   ];
   expect(report.scores.map(({ kind }) => kind)).toEqual(ANOMALY_KINDS.filter((kind) => !later.includes(kind)));
   for (const { injected, recall, precision } of report.scores) {

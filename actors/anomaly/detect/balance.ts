@@ -1,6 +1,6 @@
 /**
- * Detects negative_stock (a bucket of the book is below 0) and shortfall (more units are promised than are there). Both are functions of
- * the book, so one threshold is enough. A key that goes back and forth between two looks has not changed.
+ * Detects negative_stock (a bucket of the book is below 0), shortfall (more units are held and allocated than are there), and promise_late
+ * (lines are due later than they are wanted). All are functions of the book, so one threshold is enough. A key that goes back and forth between two looks has not changed.
  */
 import { ON_HAND_BUCKETS, type OnHandBucket, oversoldUnits } from '../../../streams/buckets.ts';
 import type { StockKey } from '../../stock/state.ts';
@@ -10,6 +10,25 @@ import { causeOf, counted, type DetectorContext, whereOf } from './context.ts';
 export function judgeBalance(context: DetectorContext, key: StockKey, at: number, recordedAt: number): void {
   judgeNegative(context, key, at, recordedAt);
   judgeShortfall(context, key, at, recordedAt);
+  judgePromises(context, key, at, recordedAt);
+}
+
+function judgePromises({ alarms }: DetectorContext, key: StockKey, at: number, recordedAt: number): void {
+  const { late = 0, units = 0 } = key.rare?.later ?? {};
+  if (late === 0) {
+    if (alarms.any('promise_late')) alarms.clear('promise_late', causeOf(key));
+    return;
+  }
+  alarms.raise('promise_late', causeOf(key), {
+    ...whereOf(key),
+    at,
+    episode: recordedAt,
+    severity: 'critical',
+    tell: () => ({
+      says: `${counted(late, 'unit')} of ${units} that are promised for later will come later than they are wanted.`,
+      figures: { late, promised: units, sellable: key.sellable },
+    }),
+  });
 }
 
 function judgeNegative(context: DetectorContext, key: StockKey, at: number, recordedAt: number): void {
