@@ -10,7 +10,10 @@
  */
 import { noUnits, ON_HAND_BUCKETS, type OnHandBucket, oversoldUnits } from '../../streams/buckets.ts';
 import type { StockAnswer } from '../../streams/contract/stock.ts';
-import type { SkuEntry, StockKey, TransferRecord } from './state.ts';
+import type { SkuEntry, StockKey } from './state.ts';
+import { openSupply } from './supply/open-supply.ts';
+import { onOrder } from './supply/purchases.ts';
+import { inTransit } from './supply/transit.ts';
 
 /** The period in which inbound supply counts. `now` and `by` are in microseconds since 1970. */
 export interface PromiseWindow {
@@ -38,38 +41,6 @@ export function atp(key: StockKey, horizon?: PromiseWindow): number {
   return Math.max(0, available(key) + inbound);
 }
 
-/** Units in transit to this key. */
-export function inTransit(key: StockKey): number {
-  let sum = 0;
-  if (key.rare?.inbound !== undefined) for (const transfer of key.rare.inbound) sum += unitsInTransit(transfer);
-  return sum;
-}
-
-export function unitsInTransit(transfer: TransferRecord): number {
-  return missing(transfer) - unitsLost(transfer);
-}
-
-/** Units that were closed as lost and did not turn up since. */
-export function unitsLost(transfer: TransferRecord): number {
-  // mutant: found-units-stay-lost
-  return Math.min(transfer.closedLost, missing(transfer));
-}
-
-/** Units that were received or corrected beyond what is known to have been shipped. */
-export function unitsOver({ shipped, arrived, corrected }: TransferRecord): number {
-  return Math.max(0, arrived + corrected - shipped);
-}
-
-/** Units that were shipped and of which nothing else is known but a loss. */
-function missing({ shipped, arrived, corrected }: TransferRecord): number {
-  return Math.max(0, shipped - arrived - corrected);
-}
-
-/** When the transfer is due. @param laneTime assumed duration of a transfer without an eta, in microseconds */
-export function dueOf({ latest }: TransferRecord, laneTime: number): number {
-  return latest.eta ?? latest.at + laneTime;
-}
-
 function unitsIn(key: StockKey, bucket: OnHandBucket): number {
   return bucket === 'sellable' ? key.sellable : (key.rare?.[bucket] ?? 0);
 }
@@ -87,13 +58,10 @@ export function onHand(key: StockKey): number {
   return sum;
 }
 
-/** Inbound units due by the date. An overdue transfer does not count until it gets a new date. */
-export function inboundBy(key: StockKey, horizon: PromiseWindow): number {
+/** Inbound units due by the date. Overdue supply does not count until it gets a new date. */
+export function inboundBy(key: StockKey, { now, by, laneTime }: PromiseWindow): number {
   let sum = 0;
-  for (const transfer of key.rare?.inbound ?? []) {
-    const due = dueOf(transfer, horizon.laneTime);
-    if (due >= horizon.now && due <= horizon.by) sum += unitsInTransit(transfer);
-  }
+  for (const { due, qty } of openSupply(key, () => laneTime)) if (due >= now && due <= by) sum += qty;
   return sum;
 }
 
@@ -143,8 +111,7 @@ export function stockUnits(key: StockKey): StockUnits {
     oversold: oversoldUnits(key),
     atp: atp(key),
     inTransit: inTransit(key),
-    // No fact records a purchase order yet.
-    onOrder: 0,
+    onOrder: onOrder(key),
   };
 }
 

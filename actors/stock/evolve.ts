@@ -15,6 +15,7 @@ import { compareMoments, move, registerCount, withMoved } from './movements.ts';
 import { isFulfilled, settle } from './reservation.ts';
 import { addPart, applyGrant, applyReservation, applyStep } from './reserve.ts';
 import { rareOf, type StockKey } from './state.ts';
+import { applyPurchase, receivePurchase } from './supply/purchases.ts';
 import { applyTransfer } from './supply/transfers.ts';
 
 /** Folds a fact. The caller has checked that it was not folded already. */
@@ -28,7 +29,7 @@ export function applyFact(book: StockBook, fact: Fact): void {
       applySale(book, key, fact);
       return;
     case 'receipt':
-      applyReceipt(key, fact);
+      applyReceipt(book, key, fact);
       return;
     case 'transfer':
       applyTransfer(book, key, fact);
@@ -42,6 +43,9 @@ export function applyFact(book: StockBook, fact: Fact): void {
       return;
     case 'adjustment':
       applyAdjustment(key, fact);
+      return;
+    case 'purchase':
+      applyPurchase(book, key, fact);
       return;
   }
 }
@@ -106,9 +110,10 @@ function byText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function applyReceipt(key: StockKey, receipt: Receipt): void {
+function applyReceipt(book: StockBook, key: StockKey, receipt: Receipt): void {
   move(key, receipt, receipt.qty);
   if (receipt.damaged > 0) rareOf(key).damaged += receipt.damaged;
+  if (receipt.purchaseOrder !== undefined) receivePurchase(book, key, receipt, receipt.purchaseOrder);
 }
 
 function applyReturn(book: StockBook, key: StockKey, back: Return): void {

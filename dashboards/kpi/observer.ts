@@ -28,7 +28,6 @@ import type { PartLine, StockKey } from '../../actors/stock/state.ts';
 import { present } from '../../streams/assert.ts';
 import type { Fact, Return } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
-import { FACT_TYPES } from '../../streams/subjects.ts';
 import { Ages, dayOf, toldApart } from './ages.ts';
 import { decodeKept, encodeKept } from './codec.ts';
 import type { HoldOutcome, KpiCounters } from './counters.ts';
@@ -47,7 +46,6 @@ export interface LocationTotals {
   readonly aged: readonly number[];
 }
 
-const TYPE_FIELDS = Object.fromEntries(FACT_TYPES.map((type, index) => [type, index])) as Record<Fact['type'], number>;
 const HOLD_FIELDS = {
   granted: HAPPENED.holdsGranted,
   confirmed: HAPPENED.holdsConfirmed,
@@ -92,7 +90,7 @@ export class KpiObserver implements PartitionObserver {
     if (this.sinceMs === undefined || atMs < this.sinceMs) this.sinceMs = atMs;
     at.heardAtMs = Math.max(at.heardAtMs, atMs);
     this.seconds.add(atMs);
-    this.#happened(at, atMs, TYPE_FIELDS[fact.type], 1);
+    this.#happened(at, atMs, HAPPENED[fact.type], 1);
     this.#tell(at, changes, fact, atMs);
   }
 
@@ -248,6 +246,7 @@ export class KpiObserver implements PartitionObserver {
         return;
       case 'receipt':
       case 'adjustment':
+      case 'purchase':
         return;
     }
   }
@@ -315,6 +314,7 @@ function bringsIn(fact: Fact): boolean {
     case 'adjustment':
       return fact.delta > 0;
     case 'sale':
+    case 'purchase':
       return false;
   }
 }

@@ -15,11 +15,11 @@
  * of the location that the record is about, which is the destination once a shipment is known.
  */
 import type { Receipt, Transfer } from '../../../streams/fact/fact.ts';
-import { dueOf, unitsInTransit, unitsLost, unitsOver } from '../../stock/availability.ts';
 import type { StockBook } from '../../stock/book.ts';
 import type { TransferChange } from '../../stock/changes.ts';
 import { isLater } from '../../stock/movements.ts';
 import type { Moment, StockKey, TransferRecord } from '../../stock/state.ts';
+import { dueOf, unitsInTransit, unitsLost, unitsOver } from '../../stock/supply/transit.ts';
 import type { Told } from './alarms.ts';
 import { causeOf, counted, type DetectorContext, rounded, whereOf } from './context.ts';
 

@@ -43,7 +43,7 @@ const STANDING = {
 const BRIEF = { location: 'store-12', ...STANDING, openAnomalies: 0, heardAt: AT, factsPerMinute: 12 };
 const HAPPENED = {
   seconds: 58.2,
-  facts: { sale: 12, receipt: 0, transfer: 0, return: 1, count: 0, adjustment: 0 },
+  facts: { sale: 12, receipt: 0, transfer: 0, return: 1, count: 0, adjustment: 0, purchase: 0 },
   unitsSold: 30,
   unitsReturned: 1,
   returnRate: 1 / 30,

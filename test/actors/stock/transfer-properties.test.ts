@@ -4,8 +4,9 @@
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { atp, inTransit, onHand, unitsLost, unitsOver } from '../../../actors/stock/availability.ts';
+import { atp, onHand } from '../../../actors/stock/availability.ts';
 import type { StockBook } from '../../../actors/stock/book.ts';
+import { inTransit, unitsLost, unitsOver } from '../../../actors/stock/supply/transit.ts';
 import type { Fact, Transfer } from '../../../streams/fact/fact.ts';
 import { bookOf } from './given.ts';
 

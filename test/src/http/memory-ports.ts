@@ -121,7 +121,15 @@ export class MemoryStockService implements StockService {
 
   async explain({ sku, location }: ExplainedKey, _page: ExplainPage): Promise<ExplainAnswer> {
     const stock = await this.stock(sku, location);
-    const total = { sellable: stock.sellable, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0 };
+    const total = {
+      sellable: stock.sellable,
+      damaged: 0,
+      inspection: 0,
+      held: 0,
+      allocated: 0,
+      inTransit: 0,
+      onOrder: 0,
+    };
     const step = {
       at: AS_OF,
       what: 'receipt',
