@@ -23,6 +23,7 @@ import type {
   SkuStockAnswer,
   StockAnswer,
 } from '../../streams/contract/stock.ts';
+import type { SupplyPage, SupplyQuery } from '../../streams/contract/supply.ts';
 import { formatInstant, parseDateOrInstant } from '../../streams/instant.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { Partition } from '../partition/partition.ts';
@@ -36,12 +37,14 @@ import type { Coordinator } from '../reservation/coordinator.ts';
 import { type PromiseWindow, skuAtp, stockView } from '../stock/availability.ts';
 import type { StockBook } from '../stock/book.ts';
 import type { PartLine } from '../stock/state.ts';
+import { supplyPage } from './supply-list.ts';
 import { Turnstile } from './turnstile.ts';
 
 type DeskOperation =
   | 'atp'
   | 'stock'
   | 'skuStock'
+  | 'supply'
   | 'explain'
   | 'place'
   | 'confirm'
@@ -150,6 +153,17 @@ export class RequestRouter implements StockService {
     return { sku, locations: entry.keys.map((key) => stockView(key, version)) };
   }
 
+  async supply(query: SupplyQuery): Promise<SupplyPage> {
+    const { sku } = query;
+    const number = partitionOf(sku, this.#deps.count);
+    const partition = this.#served(number);
+    if (partition === undefined) return this.#deps.peers.ask(number, 'supply', query);
+    const entry = partition.book.skus.get(sku);
+    if (entry === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
+    const { laneTimeMs, clock } = this.#deps;
+    return supplyPage(entry, query, () => laneTimeMs * 1000, clock.nowMs() * 1000);
+  }
+
   async explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
     const number = partitionOf(key.sku, this.#deps.count);
     const partition = this.#served(number);
@@ -236,6 +250,7 @@ export class RequestRouter implements StockService {
     atp: (_, request) => this.atp(request),
     stock: (_, { sku, location }) => this.stock(sku, location),
     skuStock: (_, { sku }) => this.skuStock(sku),
+    supply: (_, query) => this.supply(query),
     explain: (_, { sku, location, limit, before }) => this.explain({ sku, location }, { limit, before }),
     place: (_, request) => this.place(request),
     confirm: (_, { id }) => this.confirm(id),
