@@ -191,7 +191,7 @@ function deepOf(book: StockBook) {
           name: `${name}/${id}`,
           received,
           orderedAt,
-          lines: lines.map(({ order: _, key, ...line }) => ({ ...line, location: key.location })),
+          lines: lines.map(({ order: _order, key, ...line }) => ({ ...line, location: key.location })),
         })),
       )
       .sort((a, b) => order(a.name, b.name)),

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { inboundBy } from '../../../actors/stock/availability.ts';
 import { applyFact } from '../../../actors/stock/evolve.ts';
 import { openSupply } from '../../../actors/stock/supply/open-supply.ts';
-import { bookOf, count, type Input, micros, ordersOf, purchase, receipt, shipped } from './given.ts';
+import { bookOf, count, type Input, micros, order, ordersOf, purchase, receipt, shipped } from './given.ts';
 import { table } from './view-table.ts';
 
 const p1 = { purchaseOrder: 'p1' };
@@ -91,16 +91,16 @@ describe('supply', () => {
   const keyOf = (facts: readonly Input[]) => bookOf(facts).key('mug', 'shop');
   const told = (facts: readonly Input[]) =>
     openSupply(keyOf(facts), (from, to) => hours(from === 'dc' && to === 'shop' ? 30 : 1))
-      .map(({ source, qty, due }) => [new Date(due / 1000).toISOString().slice(5, 16), source, qty])
-      .sort();
+      .map(({ source, qty, due }) => `${new Date(due / 1000).toISOString().slice(5, 16)} ${source} ${qty}`)
+      .sort(order);
 
   it('is open purchases when they are promised, and transfers by their eta or the time of their lane', () => {
     for (const inOrder of ordersOf(inputs))
       expect(told(inOrder)).toEqual([
-        ['11-25T08:00', 'purchase', 3],
-        ['11-25T16:00', 'transfer', 6],
-        ['11-26T08:00', 'purchase', 10],
-        ['11-27T00:00', 'transfer', 3],
+        '11-25T08:00 purchase 3',
+        '11-25T16:00 transfer 6',
+        '11-26T08:00 purchase 10',
+        '11-27T00:00 transfer 3',
       ]);
   });
 
