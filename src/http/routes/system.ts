@@ -50,6 +50,7 @@ const HAPPENED = {
   returnReasons: { 'too small': 1 },
   holds: { granted: 4, confirmed: 3, released: 1, expired: 0, conversion: 0.75 },
   transfers: { received: 0, leadSeconds: null, unitsDamaged: 0 },
+  deliveries: { received: 2, leadSeconds: 432_000, late: 1, lateSeconds: 7_200 },
   counts: { counted: 0, accuracy: null, varianceUnits: 0 },
   sellThrough: 0.75,
 };
@@ -66,6 +67,7 @@ const KPI: KpiAnswer = {
   windows: { minute: HAPPENED, hour: HAPPENED, day: HAPPENED, all: HAPPENED },
   asked: { minute: ASKED, hour: ASKED, all: ASKED },
   ageing: [10, 0, 0, 0, 0],
+  vendors: [{ vendor: 'Pottery Ltd', deliveries: 2, leadSeconds: 432_000, late: 1, lateSeconds: 7_200 }],
   openAnomalies: {},
   locations: [BRIEF],
   locationCount: 1,
