@@ -71,7 +71,9 @@ export const ANOMALY_DEFAULTS = {
   /** Damaged share of a delivery, and damaged units, from which it is reported. */
   damagedShare: 0.05,
   damagedUnits: 1,
-  /** Time after which a damaged delivery that was never settled is dropped. */
+  /** Time past the promised date after which what a purchase order still lacks is overdue. A date is promised until its end in UTC. */
+  receiptGraceMs: 4 * HOUR_MS,
+  /** Time after which a damaged delivery, or one without a purchase order, that was never settled is dropped. */
   receiptForgetMs: 30 * DAY_MS,
 
   /** Lateness from which a fact is late. A till that was offline over lunch is not late. */
@@ -124,6 +126,8 @@ export type AnomalyParameters = { readonly [Name in AnomalyParameter]: number };
 export const ANOMALY_BOUNDS = {
   /** Open anomalies of one kind in one partition. Further ones are not raised. */
   openPerKind: 2_000,
+  /** Stock keys of one partition whose latest receipt without a purchase order is remembered. The one noted longest ago is evicted. */
+  unmatchedKeys: 5_000,
   /** Locations and devices known to one partition. The one heard of longest ago is evicted. */
   sources: 5_000,
   /** SKUs whose ended holds are counted. The least recently updated one is evicted. */

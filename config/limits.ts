@@ -33,6 +33,9 @@ export const LIMITS = {
   /** Reservations in one page of a list: the maximum, and the default. */
   reservationsListed: 500,
   reservationsListedUsual: 100,
+  /** Supplies in one page of a list: the maximum, and the default. */
+  supplyListed: 1_000,
+  supplyListedUsual: 100,
   /** Reservations with more than wideLines lines pass a turnstile: wideAtOnce run, wideWaiting wait, and the next one gets 503. */
   wideLines: 20,
   wideAtOnce: 1,

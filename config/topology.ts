@@ -3,7 +3,7 @@
 /** The fact streams, with the types that each takes. */
 export const FACT_STREAMS = {
   SALES: ['sale'],
-  RECEIPTS: ['receipt'],
+  RECEIPTS: ['receipt', 'purchase'],
   TRANSFERS: ['transfer'],
   RETURNS: ['return'],
   COUNTS: ['count', 'adjustment'],

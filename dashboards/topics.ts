@@ -13,7 +13,14 @@ import type { KpiAnswer, LocationBrief, SystemAnswer } from '../streams/contract
 
 export type { Anomaly } from '../streams/contract/anomaly.ts';
 export { ANOMALY_KINDS, SEVERITIES } from '../streams/contract/anomaly-kinds.ts';
-export type { Activity, Asked, Latency, LocationBrief, NodeFigures } from '../streams/contract/system.ts';
+export type {
+  Activity,
+  Asked,
+  Latency,
+  LocationBrief,
+  NodeFigures,
+  VendorFigures,
+} from '../streams/contract/system.ts';
 
 /** One message of the feed (TP1). */
 export interface TopicMessage<Data = unknown> {

@@ -120,12 +120,13 @@ export class Injections {
       case 'reservation_unknown':
       case 'over_fulfilled':
       case 'promise_late':
-      case 'receipt_overdue':
       case 'parked_facts':
       case 'pickup_overdue':
       case 'task_overdue':
         throw new Error(`${kind} has no facts yet`);
       case 'transfer_over':
+      case 'receipt_overdue':
+      case 'receipt_unmatched':
       case 'clock_ahead':
         throw new Error(`${kind} follows from a rule, so there is nothing to measure`);
     }

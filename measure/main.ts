@@ -18,9 +18,10 @@ import { type Played, play } from './run.ts';
 import { Stops, score } from './score.ts';
 import { business, DAY, type Event, realFacts, reported } from './world.ts';
 
-/** Kinds that need facts of orders, tasks and purchases, which do not exist yet, and those that follow from a rule. */
+/** Kinds that need facts of orders and tasks, which do not exist yet, and those that follow from a rule. */
 const LATER: ReadonlySet<AnomalyKind> = new Set([
   'receipt_overdue',
+  'receipt_unmatched',
   'pickup_overdue',
   'task_overdue',
   'transfer_over',

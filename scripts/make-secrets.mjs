@@ -14,7 +14,7 @@ import { root } from './install.mjs';
 
 /** A store device may report facts, send requests, and read the answers in an inbox that nodes do not use. */
 const DEVICE_PUBLISHES = [
-  ...['sale', 'receipt', 'transfer', 'return', 'count', 'adjustment'].map((type) => `${type}.*.*`),
+  ...['sale', 'receipt', 'transfer', 'return', 'count', 'adjustment', 'purchase'].map((type) => `${type}.*.*`),
   'atp.query',
   'stock.get',
   'reservation.*',

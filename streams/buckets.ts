@@ -48,7 +48,7 @@ const STOCK_BUCKETS = {
   oversold: { label: 'Oversold', description: 'held and allocated units that are not there; never below 0', since: 3 },
   atp: { label: 'ATP', description: 'units that may be promised now; never below 0', totalled: true },
   inTransit: { label: 'In transit', description: 'units on their way to the location', moved: true, totalled: true },
-  onOrder: { label: 'On order', description: 'units ordered for the location', totalled: true },
+  onOrder: { label: 'On order', description: 'units ordered for the location', moved: true, totalled: true },
 } as const satisfies Readonly<Record<string, StockBucket>>;
 
 type Rows = typeof STOCK_BUCKETS;

@@ -8,7 +8,7 @@
  */
 import type { MessageKind } from './broker.ts';
 
-export const FACT_TYPES = ['sale', 'receipt', 'transfer', 'return', 'count', 'adjustment'] as const;
+export const FACT_TYPES = ['sale', 'receipt', 'transfer', 'return', 'count', 'adjustment', 'purchase'] as const;
 export type FactType = (typeof FACT_TYPES)[number];
 
 const PLAIN = /^[A-Za-z0-9_-]+$/;

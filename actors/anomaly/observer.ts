@@ -3,8 +3,9 @@
  *
  * Invariants:
  *  AW1 The kept state begins with a version. State of an unknown version is not read, and the detectors start empty (PV3).
- *  AW2 State that follows from the book (negative stock, shortfalls, variances of counts, open and excess transfers, held units) is derived
- *      from it when a book is loaded. The detectors' models, damaged deliveries and the open alarms, with their beginnings, are kept.
+ *  AW2 State that follows from the book (negative stock, shortfalls, variances of counts, open supply, excess transfers, held units) is derived
+ *      from it when a book is loaded. The detectors' models, damaged and unmatched deliveries and the open alarms, with their beginnings,
+ *      are kept.
  *  AW3 Alarms that are functions of the book are judged when somebody looks, at most once for each key that changed since the last look.
  *      So the same facts in any order leave the same ones open, and a key below zero costs a fact no more than another key.
  */
@@ -22,6 +23,7 @@ import { Arrivals } from './detect/arrivals.ts';
 import { judgeBalance } from './detect/balance.ts';
 import type { DetectorContext } from './detect/context.ts';
 import { judgeVariance } from './detect/count-variance.ts';
+import { Deliveries } from './detect/deliveries.ts';
 import { Hoarding } from './detect/hoarding.ts';
 import { KeyStates } from './detect/key-states.ts';
 import { LocationClocks } from './detect/location-clock.ts';
@@ -47,6 +49,7 @@ export interface AnomalyWatchOptions {
 export class AnomalyObserver implements PartitionObserver {
   readonly #context: DetectorContext;
   readonly #arrivals: Arrivals;
+  readonly #deliveries: Deliveries;
   readonly #sightings: Sightings;
   readonly #sources: ReportingSources;
   readonly #hoarding: Hoarding;
@@ -64,6 +67,7 @@ export class AnomalyObserver implements PartitionObserver {
     });
     this.#context = { parameters, alarms: new Alarms(partition), clocks, states: new KeyStates() };
     this.#arrivals = new Arrivals(this.#context, laneTimeMs);
+    this.#deliveries = new Deliveries(this.#context);
     this.#sightings = new Sightings(this.#context);
     this.#sources = new ReportingSources(this.#context);
     this.#hoarding = new Hoarding(this.#context);
@@ -116,6 +120,7 @@ export class AnomalyObserver implements PartitionObserver {
     const wall = nowMs * 1000;
     judgeSilenceOfKeys(this.#context, wall);
     this.#arrivals.tick(wall);
+    this.#deliveries.tick(wall);
     this.#sources.tick(wall);
     this.#reservations.tick(this.#book);
   }
@@ -144,14 +149,17 @@ export class AnomalyObserver implements PartitionObserver {
         break;
       case 'count':
       case 'adjustment':
+      case 'purchase':
         break;
       case 'receipt':
         this.#arrivals.noteReceipt(key, fact, recordedAt);
+        this.#deliveries.noteReceipt(key, fact, recordedAt);
         break;
       case 'transfer':
         this.#arrivals.judgeTransfer(key, fact, present(changes.transfer, 'EV3'), recordedAt);
         break;
     }
+    if (changes.purchase !== undefined) this.#deliveries.judgePurchase(changes.purchase, recordedAt);
     judgeStock(context, key, before.sellable > 0, fact.type === 'count');
     this.#noteChanges(book, fact.at, recordedAt);
     if (changes.part !== undefined) {
@@ -197,6 +205,7 @@ export class AnomalyObserver implements PartitionObserver {
     judgeBalance(this.#context, key, at, recordedAt);
     judgeVariance(this.#context, key);
     this.#arrivals.judgeDamage(key);
+    this.#deliveries.judgeKey(key);
   }
 
   keep(): Uint8Array {
@@ -208,6 +217,7 @@ export class AnomalyObserver implements PartitionObserver {
       sources: this.#sources.keep(),
       hoarding: this.#hoarding.keep(),
       damage: this.#arrivals.keep(),
+      unmatched: this.#deliveries.keep(),
     });
     const rest = Buffer.from(`{"alarms":${alarms.keep()},${others.slice(1)}`);
     const rows = states.keptBytes;
@@ -260,6 +270,7 @@ export class AnomalyObserver implements PartitionObserver {
     this.#context.alarms.load(part('alarms'));
     this.#context.clocks.load(part('places'));
     this.#arrivals.load(book, kept.damage);
+    this.#deliveries.load(book, kept.unmatched);
     this.#sightings.load(part('hearing'));
     this.#sources.load(part('sources'));
     this.#hoarding.load(book, part('hoarding'));

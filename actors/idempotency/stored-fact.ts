@@ -98,7 +98,13 @@ function decoded({ version }: Rule, message: StoredMessage): unknown {
 }
 
 function isTooOld(rule: Rule, message: StoredMessage, fact: Fact): boolean {
-  return fact.at < message.recordedAt - horizonMicros(rule) - HORIZON_SLACK_MICROS;
+  return isOlder(fact, message.recordedAt - horizonMicros(rule) - HORIZON_SLACK_MICROS);
+}
+
+/** Whether a fact is older than the horizon allows. Of purchases the latest counts, however late it comes. */
+export function isOlder({ type, at }: Fact, oldest: number): boolean {
+  // mutant: purchases-have-a-horizon
+  return type !== 'purchase' && at < oldest;
 }
 
 /** Whether a person has resubmitted the fact. The horizon does not apply to it then. */

@@ -21,7 +21,7 @@ import { hash64 } from '../../streams/hash.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
 import { encodeToken, factSubject, hashOfToken, partitionOf } from '../../streams/subjects.ts';
 import type { Rule, Rules } from '../idempotency/rules.ts';
-import { horizonMicros, tooLarge } from '../idempotency/stored-fact.ts';
+import { horizonMicros, isOlder, tooLarge } from '../idempotency/stored-fact.ts';
 import type { FactIngress, Peers } from '../ports/ports.ts';
 import { UNDECIDED, undecided, unstored } from '../ports/refusal.ts';
 import { type AskVerdicts, Bundler } from './bundler.ts';
@@ -91,7 +91,7 @@ export class StreamFactIngress implements FactIngress {
     const parsed = parseFact(sent.value, rule);
     if (!parsed.ok) return this.#reject(sent, 'invalid', parsed.message);
     const { fact } = parsed;
-    if (fact.at < request.acceptedAt - horizonMicros(rule)) {
+    if (isOlder(fact, request.acceptedAt - horizonMicros(rule))) {
       return this.#reject(sent, 'too-old', 'occurredAt is older than the idempotency horizon');
     }
     const earlier = before.get(fact.id);

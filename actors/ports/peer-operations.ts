@@ -26,6 +26,7 @@ import {
   stocksRequest,
 } from '../../streams/contract/stock.ts';
 import { anomaly } from '../../streams/contract/stored-anomaly.ts';
+import { supplyEntry, supplyPlace } from '../../streams/contract/supply.ts';
 import { MAX_QTY } from '../../streams/fact/fields.ts';
 import { PARK_REASONS } from '../../streams/fact/parked/parked.ts';
 import { listOf, type Read } from '../../streams/messages.ts';
@@ -179,6 +180,16 @@ export const PEER_OPERATIONS = {
   stock: { request: z.object({ sku: peerName, location: peerName }), answer: stockAnswer },
   skuStock: { request: z.object({ sku: peerName }), answer: skuStockAnswer },
   stocks: { request: stocksRequest, answer: stocksAnswer },
+  /** A page of the supply on its way. A list goes on after `next`. */
+  supply: {
+    request: z.object({
+      sku: peerName,
+      location: peerName.optional(),
+      limit: z.int().min(1).max(LIMITS.supplyListed),
+      after: supplyPlace.optional(),
+    }),
+    answer: z.object({ supply: listOf(supplyEntry, LIMITS.supplyListed), next: supplyPlace.nullable() }),
+  },
   explain: {
     request: z.object({
       sku: peerName,

@@ -16,6 +16,7 @@ import type {
   StocksAnswer,
   StocksRequest,
 } from '../../streams/contract/stock.ts';
+import type { SupplyPage, SupplyQuery } from '../../streams/contract/supply.ts';
 import type { SentBody } from '../../streams/fact/sent-body.ts';
 import type { Decision } from '../../streams/journal/decision.ts';
 import type { Dropped } from '../../streams/journal/journal.ts';
@@ -61,6 +62,8 @@ export interface StockService {
   reservations(
     query: ReservationsQuery,
   ): Promise<{ readonly reservations: readonly ReservationAnswer[]; readonly next: string | null }>;
+  /** A page of the supply on its way to a SKU's locations. */
+  supply(query: SupplyQuery): Promise<SupplyPage>;
   explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer>;
 }
 

@@ -12,12 +12,13 @@
 import FlatQueue from 'flatqueue';
 import { LIMITS } from '../../config/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
-import type { Overdue, Repromised } from '../../streams/journal/stock-decisions.ts';
+import type { Overdue, OverdueSupply, Repromised } from '../../streams/journal/stock-decisions.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { PartitionSet } from '../partition/partition-set.ts';
 import { END_OF_TIME } from '../stock/atp.ts';
 import { moveLine, supplyOf, timelineOf } from '../stock/phased.ts';
 import type { StockKey } from '../stock/state.ts';
+import type { Supply } from '../stock/supply/open-supply.ts';
 import { type Move, remake } from './repromise.ts';
 
 /** Longest delay that a Node.js timer accepts. A longer wait takes several timers. */
@@ -125,7 +126,7 @@ export class PromiseKeeper {
   #overdueAt({ partition: { book, number }, key }: Place, now: number): Overdue | undefined {
     const supplies = supplyOf(book, key)
       .filter(({ due }) => due < now)
-      .map(({ source, order, line, due }) => ({ source, order, line, due }));
+      .map(overdueOf);
     if (supplies.length === 0) return undefined;
     const { sku, location } = { sku: key.sku.name, location: key.location };
     const about = { id: `${sku} at ${location}`, sku, location, parts: [[number, book.epoch] as const] };
@@ -217,4 +218,10 @@ export class PromiseKeeper {
     }
     this.#arm();
   }
+}
+
+function overdueOf(supply: Supply): OverdueSupply {
+  const { source, due } = supply;
+  if (source === 'transfer') return { source, order: supply.record.id, line: '', due };
+  return { source, order: supply.record.order.id, line: supply.record.name ?? '', due };
 }

@@ -54,7 +54,8 @@ import { stockView, unitsOnHand } from '../stock/availability.ts';
 import { StockBook } from '../stock/book.ts';
 import { applyFact } from '../stock/evolve.ts';
 import type { StockKey } from '../stock/state.ts';
-import { inTransit } from '../stock/supply/in-transit.ts';
+import { onOrder } from '../stock/supply/purchases.ts';
+import { inTransit } from '../stock/supply/transit.ts';
 import { detailOf } from './explain-words.ts';
 
 export interface ExplainDeps extends ReadingDeps {
@@ -158,12 +159,11 @@ class KeyTotals {
   readonly #book: StockBook;
   readonly #key: StockKey;
   readonly #claimed = { held: 0, allocated: 0 };
-  #transit: number;
+  #inbound: { inTransit: number; onOrder: number } | undefined;
 
   constructor(book: StockBook | undefined, sku: string, location: string) {
     this.#book = book ?? new StockBook(0);
     this.#key = this.#book.key(sku, location);
-    this.#transit = inTransit(this.#key);
   }
 
   take(cause: Fact | Change): void {
@@ -173,13 +173,13 @@ class KeyTotals {
       return;
     }
     applyFact(this.#book, withoutReservation(cause));
-    if (cause.type === 'transfer') this.#transit = Number.NaN;
+    if (cause.type === 'transfer' || cause.type === 'purchase' || cause.type === 'receipt') this.#inbound = undefined;
   }
 
   totals(): Totals {
-    // Summing the transfers is costly, so it is done only after a transfer.
-    if (Number.isNaN(this.#transit)) this.#transit = inTransit(this.#key);
-    return { ...unitsOnHand(this.#key), ...this.#claimed, inTransit: this.#transit };
+    // Summing them is costly, so it is done only after a fact that may change them.
+    this.#inbound ??= { inTransit: inTransit(this.#key), onOrder: onOrder(this.#key) };
+    return { ...unitsOnHand(this.#key), ...this.#claimed, ...this.#inbound };
   }
 }
 
@@ -289,9 +289,8 @@ async function readFacts(
         if (bundle.hash === hash) takeFact(rule, bundle.message(whole, rule.slackMs * 1000), bundle.stored);
     };
     const types = FACT_STREAMS[stream] as readonly FactType[];
-    // Facts of a transfer to this location are stored under other locations too.
     const filters = types.flatMap((type) => {
-      const key = [type, deps.partition.number, type === 'transfer' ? '*' : location, sku] as const;
+      const key = [type, deps.partition.number, ELSEWHERE.has(type) ? '*' : location, sku] as const;
       const lane = deps.partition.number % BUNDLE_LANES;
       return [storedFactSubject(...key), againSubject(...key), storedBundleSubject(type, lane)];
     });
@@ -306,8 +305,15 @@ async function readFacts(
   await eachStored('TRANSFERS', ({ fact }) => {
     if (fact?.type === 'transfer' && changesAt(fact, location)) transfers.add(fact.transfer);
   });
-  const concerns = (fact: Fact) =>
-    fact.sku === sku && (fact.location === location || (fact.type === 'transfer' && transfers.has(fact.transfer)));
+  const orders = ordersAt(opening?.book, sku, location);
+  await eachStored('RECEIPTS', ({ fact }) => {
+    if (fact?.type === 'purchase' && fact.location === location) orders.add(fact.purchaseOrder);
+  });
+  const changesInbound = (fact: Fact) =>
+    fact.type === 'transfer'
+      ? transfers.has(fact.transfer)
+      : (fact.type === 'purchase' || fact.type === 'receipt') && orders.has(fact.purchaseOrder);
+  const concerns = (fact: Fact) => fact.sku === sku && (fact.location === location || changesInbound(fact));
   let parked = 0;
   for (const stream of FACT_STREAM_NAMES) {
     await eachStored(stream, (read, source) => {
@@ -365,6 +371,15 @@ function transfersAt(book: StockBook | undefined, sku: string, location: string)
   const known = [...(key?.sku.transfers?.values() ?? [])].filter(({ latest }) => latest.key === key);
   const corrected = (key?.rare?.corrections ?? []).map(({ transfer }) => transfer.id);
   return new Set([...known.map(({ id }) => id), ...corrected]);
+}
+
+/** Types of facts that change what is on its way to a location and are stored under other locations too. */
+const ELSEWHERE: ReadonlySet<FactType> = new Set<FactType>(['transfer', 'purchase', 'receipt']);
+
+/** Purchase orders in a baseline with a line for the location. */
+function ordersAt(book: StockBook | undefined, sku: string, location: string): Set<string | undefined> {
+  const orders = [...(book?.skus.get(sku)?.purchases?.values() ?? [])];
+  return new Set(orders.filter(({ lines }) => lines.some(({ key }) => key.location === location)).map(({ id }) => id));
 }
 
 /** Approximate bytes of a step without its texts. */

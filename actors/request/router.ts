@@ -25,10 +25,12 @@ import type {
   StocksAnswer,
   StocksRequest,
 } from '../../streams/contract/stock.ts';
+import type { SupplyPage, SupplyQuery } from '../../streams/contract/supply.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partition-set.ts';
+import { laneTimeOf } from '../policy/terms.ts';
 import type { ExplainedKey, ExplainPage } from '../ports/explain-page.ts';
 import { inHalves } from '../ports/halves.ts';
 import type { ExplainAnswer, PeerHandlers, PeerRequest } from '../ports/peer-operations.ts';
@@ -41,6 +43,7 @@ import { type Wanted, wantedBy } from '../stock/moments.ts';
 import type { Ask } from '../stock/phased.ts';
 import type { RefusedShortage } from '../stock/sourcing.ts';
 import type { PartLine } from '../stock/state.ts';
+import { supplyPage } from './supply-list.ts';
 import { Turnstile } from './turnstile.ts';
 
 type DeskOperation =
@@ -48,6 +51,7 @@ type DeskOperation =
   | 'stock'
   | 'skuStock'
   | 'stocks'
+  | 'supply'
   | 'explain'
   | 'place'
   | 'confirm'
@@ -187,6 +191,17 @@ export class RequestRouter implements StockService {
     return keys.filter(({ location }) => wanted?.has(location) ?? true).map((key) => stockView(book, key, this.#now));
   }
 
+  async supply(query: SupplyQuery): Promise<SupplyPage> {
+    const { sku } = query;
+    const number = partitionOf(sku, this.#deps.count);
+    const partition = this.#served(number);
+    if (partition === undefined) return this.#deps.peers.ask(number, 'supply', query);
+    const entry = partition.book.skus.get(sku);
+    if (entry === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
+    const { terms } = partition.book;
+    return supplyPage(entry, query, (from, to) => laneTimeOf(terms, from, to), this.#now);
+  }
+
   async explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
     const number = partitionOf(key.sku, this.#deps.count);
     const partition = this.#served(number);
@@ -293,6 +308,7 @@ export class RequestRouter implements StockService {
     stock: (_, { sku, location }) => this.stock(sku, location),
     skuStock: (_, { sku }) => this.skuStock(sku),
     stocks: (_, request) => this.stocks(request),
+    supply: (_, query) => this.supply(query),
     explain: (_, { sku, location, limit, before }) => this.explain({ sku, location }, { limit, before }),
     place: (_, request) => this.place(request),
     confirm: (_, { id }) => this.confirm(id),

@@ -13,12 +13,14 @@ import type {
   CoordinatorEntry,
   CountRegister,
   PartLine,
+  PurchaseRecord,
   ReservationPart,
   SkuEntry,
   StockKey,
   TransferRecord,
 } from '../stock/state.ts';
-import { inTransit } from '../stock/supply/in-transit.ts';
+import { onOrder } from '../stock/supply/purchases.ts';
+import { inTransit } from '../stock/supply/transit.ts';
 import { DatedIds, idText } from './rebuild.ts';
 
 export interface State {
@@ -63,6 +65,9 @@ function* stockDifferences(kept: StockBook, folded: StockBook): Generator<Differ
     const [mine, theirs] = transferTexts(entry, folded.skus.get(name));
     if (mine !== theirs)
       yield { what: `transfers of ${name} are ${mine}, the streams say ${theirs}`, page: entry.page };
+    const [orders, theirOrders] = [purchaseText(entry), purchaseText(folded.skus.get(name))];
+    if (orders !== theirOrders)
+      yield { what: `purchases of ${name} are ${orders}, the streams say ${theirOrders}`, page: entry.page };
   }
   for (const [name, entry] of folded.skus)
     for (const { location } of entry.keys)
@@ -90,6 +95,7 @@ function keyText(key: StockKey, before: number, hasFormer: boolean): string {
     held: key.held,
     allocated: key.allocated,
     inTransit: inTransit(key),
+    onOrder: onOrder(key),
     corrections: (key.rare?.corrections ?? [])
       .map(({ transfer, at, own, qty }) => [transfer.id, at, own, qty].join())
       .sort(),
@@ -106,7 +112,10 @@ function formerText(count: CountRegister): unknown {
   return [at, own, id, units];
 }
 
-/** The transfers of a SKU on both sides as text. An earlier version kept neither the id of a shipment nor when units arrived. */
+/**
+ * The transfers of a SKU on both sides as text. An earlier version kept neither the id of a shipment nor when units arrived, and a later one
+ * not where a shipment began.
+ */
 function transferTexts(a: SkuEntry, b: SkuEntry | undefined): [string, string] {
   const mine: string[] = [];
   const theirs: string[] = [];
@@ -114,15 +123,27 @@ function transferTexts(a: SkuEntry, b: SkuEntry | undefined): [string, string] {
     const other = b?.transfers?.get(id);
     const hasLeg = one.latest.id !== '' && other?.latest.id !== '';
     const hasArrival = one.arrivedAt !== undefined && other?.arrivedAt !== undefined;
-    const text = ({ shipped, arrived, arrivedAt, closedLost, corrected, latest }: TransferRecord) => {
+    const hasFrom = one.latest.from !== undefined && other?.latest.from !== undefined;
+    const text = ({ shipped, arrived, arrivedAt, closedLost, corrected, latest, overdueFor }: TransferRecord) => {
       const leg = hasLeg ? [latest.at, latest.id, latest.key.location, latest.eta ?? null] : [];
-      return JSON.stringify([id, shipped, arrived, closedLost, corrected, ...leg, ...(hasArrival ? [arrivedAt] : [])]);
+      const known = [...leg, ...(hasArrival ? [arrivedAt] : []), ...(hasFrom ? [latest.from] : [])];
+      return JSON.stringify([id, shipped, arrived, closedLost, corrected, overdueFor ?? null, ...known]);
     };
     mine.push(text(one));
     if (other !== undefined) theirs.push(text(other));
   }
   for (const id of b?.transfers?.keys() ?? []) if (a.transfers?.get(id) === undefined) theirs.push(id);
   return [mine.join(), theirs.join()];
+}
+
+/** The purchases of a SKU as text, in the order of their ids. */
+function purchaseText(entry: SkuEntry | undefined): string {
+  const text = ({ id, received, orderedAt, lines }: PurchaseRecord) =>
+    JSON.stringify([
+      ...[id, received, orderedAt],
+      lines.map(({ order: _order, key, ...line }) => ({ ...line, location: key.location })),
+    ]);
+  return [...(entry?.purchases?.values() ?? [])].map(text).sort().join();
 }
 
 function* partDifferences(kept: StockBook, folded: StockBook, forgottenMs: number): Generator<Difference> {

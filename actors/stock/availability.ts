@@ -14,7 +14,8 @@ import type { StockBook } from './book.ts';
 import { momentAt, type Wanted } from './moments.ts';
 import { type Ask, atpBy, backorderableBy, keptAt } from './phased.ts';
 import type { SkuEntry, StockKey } from './state.ts';
-import { inTransit } from './supply/in-transit.ts';
+import { onOrder } from './supply/purchases.ts';
+import { inTransit } from './supply/transit.ts';
 
 /** Units of a key that no claim takes. */
 export function unclaimed(key: Pick<StockKey, 'sellable' | 'held' | 'allocated'>): number {
@@ -111,8 +112,7 @@ export function stockUnits(book: StockBook, key: StockKey, now: number): StockUn
     oversold: oversoldUnits(key),
     atp: atpBy(book, key, { ...ANYBODY, now }, now),
     inTransit: inTransit(key),
-    // No fact records a purchase order yet.
-    onOrder: 0,
+    onOrder: onOrder(key),
   };
 }
 

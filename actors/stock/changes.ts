@@ -15,12 +15,14 @@ import {
   type Moment,
   NO_RARE_UNITS,
   type PartLine,
+  type PurchaseRecord,
   type RareBucket,
   ReservationPart,
   type StockKey,
   type TransferRecord,
 } from './state.ts';
-import { inTransit } from './supply/in-transit.ts';
+import { onOrder } from './supply/purchases.ts';
+import { inTransit } from './supply/transit.ts';
 
 /** Up to this many keys, a linear search beats a set. */
 const FEW = 16;
@@ -31,6 +33,7 @@ export interface KeyFigures {
   held: number;
   allocated: number;
   inTransit: number;
+  onOrder: number;
   /** NO_RARE_UNITS itself for the many keys that have none, so that they can be compared by identity instead of bucket by bucket. */
   rare: Readonly<Record<RareBucket, number>>;
 }
@@ -84,6 +87,8 @@ export class ChangeSet {
   bookAtCount: number | undefined;
   /** The transfer that the fold changes; undefined if it changes none. */
   transfer: TransferChange | undefined;
+  /** The purchase order that the fold names; undefined if it names none. */
+  purchase: PurchaseRecord | undefined;
   readonly #part: { -readonly [Field in Exclude<keyof PartChange, 'claimed'>]: PartChange[Field] } & {
     claimed: number[];
   } = { part: NO_PART, granted: false, channel: '', purpose: '', bucket: 'held', lines: [], claimed: [] };
@@ -106,6 +111,7 @@ export class ChangeSet {
     this.part = undefined;
     this.bookAtCount = undefined;
     this.transfer = undefined;
+    this.purchase = undefined;
     if (this.#known.size > 0) this.#known.clear();
   }
 
@@ -157,9 +163,10 @@ export function readFigures(key: StockKey, into: KeyFigures): KeyFigures {
   into.held = key.held;
   into.allocated = key.allocated;
   into.inTransit = inTransit(key);
+  into.onOrder = onOrder(key);
   return into;
 }
 
 export function zeros(): KeyFigures {
-  return { sellable: 0, held: 0, allocated: 0, inTransit: 0, rare: NO_RARE_UNITS };
+  return { sellable: 0, held: 0, allocated: 0, inTransit: 0, onOrder: 0, rare: NO_RARE_UNITS };
 }

@@ -16,6 +16,7 @@ import { applyMoves, applyOverdue } from './promises.ts';
 import { isFulfilled, settle } from './reservation.ts';
 import { addPart, applyGrant, applyReservation, applyStep } from './reserve.ts';
 import { rareOf, type StockKey } from './state.ts';
+import { applyPurchase, receivePurchase } from './supply/purchases.ts';
 import { applyTransfer } from './supply/transfers.ts';
 
 /** Folds a fact. The caller has checked that it was not folded already. */
@@ -29,7 +30,7 @@ export function applyFact(book: StockBook, fact: Fact): void {
       applySale(book, key, fact);
       return;
     case 'receipt':
-      applyReceipt(key, fact);
+      applyReceipt(book, key, fact);
       return;
     case 'transfer':
       applyTransfer(book, key, fact);
@@ -43,6 +44,9 @@ export function applyFact(book: StockBook, fact: Fact): void {
       return;
     case 'adjustment':
       applyAdjustment(key, fact);
+      return;
+    case 'purchase':
+      applyPurchase(book, key, fact);
       return;
   }
 }
@@ -113,9 +117,10 @@ function byText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function applyReceipt(key: StockKey, receipt: Receipt): void {
+function applyReceipt(book: StockBook, key: StockKey, receipt: Receipt): void {
   move(key, receipt, receipt.qty);
   if (receipt.damaged > 0) rareOf(key).damaged += receipt.damaged;
+  if (receipt.purchaseOrder !== undefined) receivePurchase(book, key, receipt, receipt.purchaseOrder);
 }
 
 function applyReturn(book: StockBook, key: StockKey, back: Return): void {

@@ -12,6 +12,8 @@
  *  N7 A transfer's corrected units = the sum of its corrections at the stock keys. A key awaits exactly the transfers with units in transit
  *     to it.
  *  N8 The count before the latest one is before it, and its units are a safe integer or unknown.
+ *  N9 The open units of a purchase order's lines = what its received units leave of them, earliest promised first. A key awaits exactly the
+ *     lines with open units for it.
  *  N10 The units of each group at a key, once they are counted, = the sum of its reservations' claims, and what is pending.
  */
 
@@ -21,7 +23,8 @@ import { formerOf, isLater, sellableFromParts } from './movements.ts';
 import { dueOfLine, isDueLater } from './phased.ts';
 import { claimsOf } from './reservation.ts';
 import type { ReservationPart, SkuEntry, StockKey, TransferRecord } from './state.ts';
-import { unitsInTransit } from './supply/in-transit.ts';
+import { openUnits } from './supply/purchases.ts';
+import { unitsInTransit } from './supply/transit.ts';
 
 /** Every breach in the book; empty if all invariants hold. */
 export function audit(book: StockBook): Breach[] {
@@ -98,6 +101,7 @@ function auditEntry(book: StockBook, entry: SkuEntry, claims: ReadonlyMap<StockK
     if (key.pending < 0) breaches.push({ invariant: 'N5', what: `${where}: pending ${key.pending}` });
   }
   auditTransfers(entry, breaches);
+  auditPurchases(entry, breaches);
 }
 
 function auditTransfers({ name, keys, transfers }: SkuEntry, breaches: Breach[]): void {
@@ -116,6 +120,21 @@ function auditTransfers({ name, keys, transfers }: SkuEntry, breaches: Breach[])
   }
   if (awaited !== 0)
     breaches.push({ invariant: 'N7', what: `${name}: ${awaited} transfers awaited at other locations` });
+}
+
+function auditPurchases({ name, keys, purchases }: SkuEntry, breaches: Breach[]): void {
+  let awaited = keys.reduce((lines, { rare }) => lines + (rare?.ordered?.size ?? 0), 0);
+  for (const order of purchases?.values() ?? []) {
+    const expected = openUnits(order);
+    for (const [index, line] of order.lines.entries()) {
+      const isAwaited = line.key.rare?.ordered?.has(line) === true;
+      if (isAwaited) awaited -= 1;
+      if (line.open !== expected[index] || isAwaited !== line.open > 0)
+        breaches.push({ invariant: 'N9', what: `${name}: purchase order ${order.id}, line ${line.name ?? '(none)'}` });
+    }
+  }
+  if (awaited !== 0)
+    breaches.push({ invariant: 'N9', what: `${name}: ${awaited} lines of purchase orders awaited at other locations` });
 }
 
 function auditPart(book: StockBook, part: ReservationPart, claims: Map<StockKey, Claims>, breaches: Breach[]): void {

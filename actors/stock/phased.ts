@@ -149,7 +149,8 @@ export function timelineOf(book: StockBook, key: StockKey): Timeline {
 
 /** Whether a key has promised units for later, or awaits some. */
 export function isPhased({ rare }: StockKey): boolean {
-  return rare !== undefined && (rare.later !== undefined || (rare.inbound !== undefined && rare.inbound.size > 0));
+  if (rare === undefined) return false;
+  return rare.later !== undefined || (rare.inbound?.size ?? 0) > 0 || (rare.ordered?.size ?? 0) > 0;
 }
 
 /** What is on its way to a key and not overdue by a decision. */

@@ -31,8 +31,10 @@ export function applyOverdue(book: StockBook, { sku, location, supplies }: Overd
   const key = book.findKey(sku, location);
   if (key === undefined) return;
   book.change(key);
-  for (const { source, order, due } of supplies) {
-    const record = source === 'transfer' ? key.sku.transfers?.get(order) : undefined;
+  const { transfers, purchases } = key.sku;
+  for (const { source, order, line, due } of supplies) {
+    const lines = source === 'purchase' ? purchases?.get(order)?.lines : undefined;
+    const record = source === 'transfer' ? transfers?.get(order) : lines?.find(({ name = '' }) => name === line);
     if (record !== undefined) record.overdueFor = due;
   }
 }

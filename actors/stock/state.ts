@@ -50,6 +50,8 @@ export interface Leg extends Moment {
   readonly id: string;
   readonly key: StockKey;
   readonly eta: number | undefined;
+  /** Where the shipment began, by which its lane is known. Undefined for other facts, and in snapshots of 0.2 and before. */
+  readonly from: string | undefined;
 }
 
 /** All that the facts under one transfer id say about one SKU. What is in transit and lost is derived (availability.ts). */
@@ -65,14 +67,55 @@ export class TransferRecord {
   closedLost = 0;
   /** Derived from the corrections at the stock keys. Invariant N7 checks it. */
   corrected = 0;
-  /** The moment at which it was due when an owner decided that it is overdue, in microseconds since 1970. */
-  overdueFor: number | undefined = undefined;
   /** The latest shipment by (occurredAt, id), with its destination. Until one is known, the latest other fact, with its location. */
   latest: Leg;
+  /** The due date, in microseconds since 1970, for which an owner has declared it overdue. Another due date counts again. */
+  overdueFor: number | undefined = undefined;
 
   constructor(id: string, latest: Leg) {
     this.id = id;
     this.latest = latest;
+  }
+}
+
+/** One line of a purchase order about one SKU, as the latest fact has it. Times are in microseconds since 1970. */
+export class PurchaseLine implements Moment {
+  readonly order: PurchaseRecord;
+  readonly name: string | undefined;
+  /** Of the latest fact by (at, own, id). Before any fact it is earlier than all. */
+  at = Number.NEGATIVE_INFINITY;
+  own: number | undefined = undefined;
+  id = '';
+  key: StockKey;
+  /** Units ordered in all. */
+  qty = 0;
+  /** When they are promised. */
+  due = 0;
+  vendor: string | undefined = undefined;
+  /** Units that have not arrived. Derived from the record (supply/purchases.ts); invariant N9 checks it. */
+  open = 0;
+  /** The due date for which an owner has declared it overdue. Another due date counts again. */
+  overdueFor: number | undefined = undefined;
+
+  constructor(order: PurchaseRecord, name: string | undefined, key: StockKey) {
+    this.order = order;
+    this.name = name;
+    this.key = key;
+  }
+}
+
+/** All that facts say about one SKU under one purchase order. */
+export class PurchaseRecord {
+  readonly id: string;
+  /** Sorted by due date, then name. */
+  lines: PurchaseLine[] = [];
+  /** Units of receipts that name the purchase order, at any location, including damaged ones. */
+  received = 0;
+  /** The earliest occurredAt of a purchase, in microseconds since 1970; infinite until one is known. */
+  orderedAt = Number.POSITIVE_INFINITY;
+
+  constructor(id: string) {
+    this.id = id;
   }
 }
 
@@ -92,6 +135,8 @@ export interface RareState extends Record<RareBucket, number> {
   /** Transfers with units in transit to this key. Derived from the SKU's transfers; invariant N7 checks it. */
   inbound: Set<TransferRecord> | undefined;
   corrections: Correction[] | undefined;
+  /** Lines of purchase orders with open units for this key. Derived from the SKU's purchases; invariant N9 checks it. */
+  ordered: Set<PurchaseLine> | undefined;
   /** What is promised from here for later. Undefined while nothing is. Derived from the live reservations; invariant N3 checks it. */
   later: Later | undefined;
   /** Whether its promises are being made again, and some of the decisions are stored. */
@@ -149,6 +194,7 @@ export function rareOf(key: StockKey): RareState {
     groups: undefined,
     pendingLater: undefined,
     timeline: undefined,
+    ordered: undefined,
   };
   return key.rare;
 }
@@ -187,6 +233,8 @@ export class SkuEntry {
   index: Map<string, StockKey> | undefined = undefined;
   /** Transfers by id; undefined while there are none. */
   transfers: Map<string, TransferRecord> | undefined = undefined;
+  /** Purchases by purchase order; undefined while there are none. */
+  purchases: Map<string, PurchaseRecord> | undefined = undefined;
 
   constructor(name: string) {
     this.name = name;

@@ -83,10 +83,17 @@ export const DEMO = {
   stagedDeliveryMs: 5 * 3_600_000,
 
   /** Movements per thousand rows of the month. */
-  receiptsPerThousand: 50,
+  purchasesPerThousand: 50,
   transfersPerThousand: 25,
   storeReturnsPerThousand: 15,
-  /** Time until a shipment arrives, and until a purchase comes back, in the retailer's time. */
+  /** Time from a purchase to its delivery, and by how much some come later, in the retailer's time. */
+  deliveryMs: 6 * 3_600_000,
+  lateMs: 5 * 3_600_000,
+  /** Deliveries per thousand that are late, and that are short. */
+  latePerThousand: 100,
+  shortPerThousand: 40,
+  vendors: ['Dartington Pottery', 'Kettering Paper Co', 'Lister Tinware', 'Tideswell Textiles'],
+  /** Time until a shipment arrives, and until what was sold comes back, in the retailer's time. */
   transferMs: 4 * 3_600_000,
   storeReturnMs: 3 * 3_600_000,
   /** Time between two cycle counts, in real time. */

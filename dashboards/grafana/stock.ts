@@ -243,6 +243,32 @@ export const STOCK: Board = {
           ],
         },
         {
+          kind: 'time',
+          title: 'Purchases: ordered to received',
+          description:
+            'By the stamps of their senders, of deliveries received within the shown step, of all locations and vendors.',
+          unit: 's',
+          width: 8,
+          queries: [
+            { expr: quantile(0.5, 'delivery_lead_seconds'), legend: 'p50' },
+            { expr: quantile(0.9, 'delivery_lead_seconds'), legend: 'p90' },
+          ],
+        },
+        {
+          kind: 'now',
+          title: 'Late deliveries',
+          description:
+            'Deliveries of suppliers after their promised date ÷ deliveries, over the shown time, of all locations.',
+          unit: 'percentunit',
+          width: 4,
+          queries: [
+            {
+              expr: share(over('deliveries_total', 'outcome="late"'), over('deliveries_total')),
+              legend: 'late ÷ deliveries',
+            },
+          ],
+        },
+        {
           kind: 'now',
           title: 'Damaged in transfers',
           description: 'Units of transfers that arrived damaged, over the shown time, of all locations.',
@@ -269,7 +295,7 @@ export const STOCK: Board = {
           title: 'Variance of counts',
           description: 'Units by which cycle counts differed from the book, either way, each second, of all locations.',
           unit: 'suffix: units/s',
-          width: 24,
+          width: 12,
           queries: [{ expr: rate('count_variance_units_total'), legend: 'variance' }],
         },
       ],

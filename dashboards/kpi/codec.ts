@@ -10,6 +10,7 @@ import { decodeBody, encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
 import { Inbound } from './last-inbound.ts';
 import type { LocationKpi } from './location.ts';
 import { Seconds } from './seconds.ts';
+import { type VendorRow, Vendors } from './vendors.ts';
 import { type KeptWindows, Windows } from './windows.ts';
 
 const VERSION = 3;
@@ -22,6 +23,8 @@ type Kept = [
   seconds: [number, number][],
   days: Uint8Array,
   locations: [location: string, heardAtMs: number, windows: KeptWindows][],
+  /** Absent in the state of 0.2 and before. */
+  vendors?: readonly VendorRow[],
 ];
 
 export interface KeptKpi {
@@ -29,6 +32,7 @@ export interface KeptKpi {
   readonly whole: Windows;
   readonly seconds: Seconds;
   readonly inbound: Inbound;
+  readonly vendors: Vendors;
   readonly locations: readonly Pick<LocationKpi, 'location' | 'heardAtMs' | 'windows'>[];
 }
 
@@ -38,6 +42,7 @@ export function encodeKept(kpi: {
   readonly whole: Windows;
   readonly seconds: Seconds;
   readonly inbound: Inbound;
+  readonly vendors: Vendors;
   readonly locations: Iterable<LocationKpi>;
 }): Uint8Array {
   const days = kpi.book === undefined ? new Int16Array(0) : kpi.inbound.keep(kpi.book);
@@ -47,6 +52,7 @@ export function encodeKept(kpi: {
     kpi.seconds.keep(),
     Buffer.from(days.buffer),
     Array.from(kpi.locations, ({ location, heardAtMs, windows }) => [location, heardAtMs, windows.keep()]),
+    kpi.vendors.read(),
   ];
   return Buffer.concat([Uint8Array.of(VERSION), encodeBody(kept, MSGPACK_TYPE)]);
 }
@@ -54,7 +60,10 @@ export function encodeKept(kpi: {
 export function decodeKept(bytes: Uint8Array, book: StockBook): KeptKpi | undefined {
   if (bytes[0] !== VERSION && bytes[0] !== VERSION_BEFORE) return undefined;
   try {
-    const [sinceMs, whole, seconds, days, locations] = decodeBody(bytes.subarray(1), MSGPACK_TYPE) as Kept;
+    const [sinceMs, whole, seconds, days, locations, vendors = []] = decodeBody(
+      bytes.subarray(1),
+      MSGPACK_TYPE,
+    ) as Kept;
     // Copied, because decoded bytes may start at an odd address and Int16Array needs an even one.
     const inbound = Inbound.load(book, new Int16Array(Uint8Array.from(days).buffer));
     if (inbound === undefined) return undefined;
@@ -62,6 +71,7 @@ export function decodeKept(bytes: Uint8Array, book: StockBook): KeptKpi | undefi
       sinceMs: sinceMs ?? undefined,
       whole: Windows.load(whole),
       seconds: Seconds.load(seconds),
+      vendors: Vendors.load(vendors),
       inbound,
       locations: locations.map(([location, heardAtMs, windows]) => ({
         location,

@@ -15,6 +15,10 @@ export class KpiCounters {
   readonly counts = { exact: 0, variance: 0 };
   varianceUnits = 0;
   transferDamaged = 0;
+  /** Parts of receipts that fill a line of a purchase order. */
+  readonly deliveries = { in_time: 0, late: 0 };
   /** Called with the lead time of each transfer that was received, in seconds. */
   onLead: (seconds: number) => void = () => undefined;
+  /** Called with the time from the purchase to each delivery, in seconds. */
+  onDeliveryLead: (seconds: number) => void = () => undefined;
 }

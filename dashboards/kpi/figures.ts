@@ -7,6 +7,7 @@ import { noAges } from './ages.ts';
 import type { LocationKpi } from './location.ts';
 import type { KpiObserver } from './observer.ts';
 import { STANDING, STANDING_LENGTH, standingOf } from './totals.ts';
+import type { VendorRow } from './vendors.ts';
 import {
   addKept,
   emptySums,
@@ -32,6 +33,7 @@ export interface PartitionFigures {
   readonly windows: readonly KeptSums[];
   readonly seconds: readonly number[];
   readonly aged: readonly number[];
+  readonly vendors: readonly VendorRow[];
   /** True if `locations` holds every location, false if only the changed ones. */
   readonly full: boolean;
   readonly locations: readonly LocationRow[];
@@ -69,6 +71,7 @@ export function partitionFigures(
     windows: kpi.whole.read(nowMs).map(keepSums),
     seconds: kpi.seconds.read(nowMs),
     aged: kpi.ages.read(nowMs),
+    vendors: kpi.vendors.read(),
     full: since === undefined,
     locations,
   };
@@ -155,6 +158,12 @@ function happened({ sums, reasons }: Sums, seconds: number, onHand: number): Act
       received: at('transfersReceived'),
       leadSeconds: ratio(at('leadSeconds'), at('leads')),
       unitsDamaged: at('unitsDamaged'),
+    },
+    deliveries: {
+      received: at('deliveries'),
+      leadSeconds: ratio(at('deliveryLeadSeconds'), at('deliveryLeads')),
+      late: at('deliveriesLate'),
+      lateSeconds: ratio(at('deliveryLateSeconds'), at('deliveriesLate')),
     },
     counts: {
       counted: at('counted'),

@@ -10,6 +10,7 @@ import type { KpiTopic, LocationBrief } from '../topics.ts';
 import { noAges } from './ages.ts';
 import { addTo, type Cursor, isoOf, type LocationRow, type PartitionFigures, windowsOf } from './figures.ts';
 import { STANDING, STANDING_LENGTH, standingOf } from './totals.ts';
+import { vendorFigures } from './vendors.ts';
 
 /** Most locations shown in `kpi`. */
 export const LOCATIONS_SHOWN = 500;
@@ -86,6 +87,7 @@ export class KnownFigures {
       windows: windowsOf(all, at(standing, STANDING.onHand), nowMs),
       asked,
       ageing: aged,
+      vendors: vendorFigures(all.map(({ vendors }) => vendors)),
       openAnomalies: open.byKind,
       locationCount: sums.length,
       locations: sums

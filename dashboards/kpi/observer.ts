@@ -10,7 +10,7 @@
  *      confirmation counts as confirmed. The later life of an allocation is not counted.
  *  KP4 The last inbound day, and whether a key ever had stock, do not depend on the order of facts. A count or a positive adjustment shows
  *      that stock was there, and dates it only if no units are known to have come in.
- *  KP5 The variance of a count and the lead time of a transfer are computed when the fact is folded, from the facts folded before it. If
+ *  KP5 The variance of a count and the times of a transfer and of a delivery are computed when the fact is folded, from the facts folded before it. If
  *      the log is folded again after all snapshots are lost, the streams may be read in another order and give other values.
  */
 
@@ -24,11 +24,10 @@ import {
   readFigures,
   zeros,
 } from '../../actors/stock/changes.ts';
-import type { PartLine, StockKey } from '../../actors/stock/state.ts';
+import type { PartLine, PurchaseRecord, StockKey } from '../../actors/stock/state.ts';
 import { present } from '../../streams/assert.ts';
-import type { Fact, Return } from '../../streams/fact/fact.ts';
+import type { Fact, Receipt, Return } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
-import { FACT_TYPES } from '../../streams/subjects.ts';
 import { Ages, dayOf, toldApart } from './ages.ts';
 import { decodeKept, encodeKept } from './codec.ts';
 import type { HoldOutcome, KpiCounters } from './counters.ts';
@@ -36,6 +35,7 @@ import { Inbound } from './last-inbound.ts';
 import { LocationKpi } from './location.ts';
 import { Seconds } from './seconds.ts';
 import { addKey } from './totals.ts';
+import { deliveriesOf, Vendors } from './vendors.ts';
 import { HAPPENED, Windows } from './windows.ts';
 
 /** A location's present sums, for metrics. */
@@ -47,7 +47,6 @@ export interface LocationTotals {
   readonly aged: readonly number[];
 }
 
-const TYPE_FIELDS = Object.fromEntries(FACT_TYPES.map((type, index) => [type, index])) as Record<Fact['type'], number>;
 const HOLD_FIELDS = {
   granted: HAPPENED.holdsGranted,
   confirmed: HAPPENED.holdsConfirmed,
@@ -66,6 +65,7 @@ export class KpiObserver implements PartitionObserver {
   whole = new Windows();
   readonly ages = new Ages();
   seconds = new Seconds();
+  vendors = new Vendors();
   /** When the stream took the first fact, in milliseconds since 1970; undefined before it. */
   sinceMs: number | undefined;
   /** Change number, which only grows. Readers use it as a cursor to ask for later changes. */
@@ -92,7 +92,7 @@ export class KpiObserver implements PartitionObserver {
     if (this.sinceMs === undefined || atMs < this.sinceMs) this.sinceMs = atMs;
     at.heardAtMs = Math.max(at.heardAtMs, atMs);
     this.seconds.add(atMs);
-    this.#happened(at, atMs, TYPE_FIELDS[fact.type], 1);
+    this.#happened(at, atMs, HAPPENED[fact.type], 1);
     this.#tell(at, changes, fact, atMs);
   }
 
@@ -130,6 +130,7 @@ export class KpiObserver implements PartitionObserver {
     this.sinceMs = read?.sinceMs;
     this.whole = read?.whole ?? new Windows();
     this.seconds = read?.seconds ?? new Seconds();
+    this.vendors = read?.vendors ?? new Vendors();
     this.#inbound = read?.inbound ?? Inbound.guessed(book);
     if (latest !== undefined) this.#inbound.moveBack(dayOf(latest / 1000));
     for (const { location, heardAtMs, windows } of read?.locations ?? []) {
@@ -165,6 +166,7 @@ export class KpiObserver implements PartitionObserver {
       sinceMs: this.sinceMs,
       whole: this.whole,
       seconds: this.seconds,
+      vendors: this.vendors,
       inbound: this.#inbound,
       locations: this.locations.values(),
     });
@@ -247,7 +249,10 @@ export class KpiObserver implements PartitionObserver {
         this.#tellCount(at, fact.counted, changes.bookAtCount, atMs, counted);
         return;
       case 'receipt':
+        if (changes.purchase !== undefined) this.#tellDelivery(at, changes.purchase, fact, atMs, counted);
+        return;
       case 'adjustment':
+      case 'purchase':
         return;
     }
   }
@@ -275,6 +280,30 @@ export class KpiObserver implements PartitionObserver {
     this.#happened(at, atMs, HAPPENED.leadSeconds, seconds);
     this.#happened(at, atMs, HAPPENED.leads, 1);
     counted?.onLead(seconds);
+  }
+
+  #tellDelivery(
+    at: LocationKpi,
+    order: PurchaseRecord,
+    fact: Receipt,
+    atMs: number,
+    counted: KpiCounters | undefined,
+  ): void {
+    for (const delivery of deliveriesOf(order, fact)) {
+      const { line, leadSeconds, lateSeconds } = delivery;
+      this.vendors.add(line.vendor ?? '', delivery);
+      this.#happened(at, atMs, HAPPENED.deliveries, 1);
+      if (leadSeconds !== undefined) {
+        this.#happened(at, atMs, HAPPENED.deliveryLeadSeconds, leadSeconds);
+        this.#happened(at, atMs, HAPPENED.deliveryLeads, 1);
+        counted?.onDeliveryLead(leadSeconds);
+      }
+      if (lateSeconds > 0) {
+        this.#happened(at, atMs, HAPPENED.deliveriesLate, 1);
+        this.#happened(at, atMs, HAPPENED.deliveryLateSeconds, lateSeconds);
+      }
+      if (counted !== undefined) counted.deliveries[lateSeconds > 0 ? 'late' : 'in_time'] += 1;
+    }
   }
 
   /** Counts a count's accuracy. The count of a new key is an opening balance, which says nothing about the accuracy of the book. */
@@ -315,6 +344,7 @@ function bringsIn(fact: Fact): boolean {
     case 'adjustment':
       return fact.delta > 0;
     case 'sale':
+    case 'purchase':
       return false;
   }
 }

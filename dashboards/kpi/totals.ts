@@ -37,6 +37,7 @@ const {
   allocated: ALLOCATED,
   atp: ATP,
   inTransit: IN_TRANSIT,
+  onOrder: ON_ORDER,
 } = STANDING;
 const { stockKeys: STOCK_KEYS, stockOuts: STOCK_OUTS, oversold: OVERSOLD } = STANDING;
 const { negative: NEGATIVE, negativeUnits: NEGATIVE_UNITS } = STANDING;
@@ -67,6 +68,7 @@ export function addKey(sums: Float64Array, key: KeyFigures, sign: 1 | -1, hadSto
   add(sums, ALLOCATED, sign * allocated);
   add(sums, STOCK_KEYS, sign);
   if (key.inTransit !== 0) add(sums, IN_TRANSIT, sign * key.inTransit);
+  if (key.onOrder !== 0) add(sums, ON_ORDER, sign * key.onOrder);
   if (free > 0) add(sums, ATP, sign * free);
   if (oversold > 0) add(sums, OVERSOLD, sign * oversold);
   if (below > 0) {

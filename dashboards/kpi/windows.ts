@@ -15,7 +15,12 @@ import { FACT_TYPES } from '../../streams/subjects.ts';
 import { WINDOWS, type WindowName } from '../topics.ts';
 
 const FIELDS = [
-  ...FACT_TYPES,
+  'sale',
+  'receipt',
+  'transfer',
+  'return',
+  'count',
+  'adjustment',
   'unitsSold',
   'unitsReturned',
   'holdsGranted',
@@ -29,6 +34,12 @@ const FIELDS = [
   'counted',
   'exact',
   'varianceUnits',
+  'purchase',
+  'deliveries',
+  'deliveryLeadSeconds',
+  'deliveryLeads',
+  'deliveriesLate',
+  'deliveryLateSeconds',
 ] as const;
 export type HappenedField = (typeof FIELDS)[number];
 /** The position of each figure among the sums. Add new figures at the end, because sums kept by an older version are shorter. */
@@ -36,6 +47,7 @@ export const HAPPENED = Object.fromEntries(FIELDS.map((field, index) => [field, 
   Record<HappenedField, number>
 >;
 export const HAPPENED_LENGTH = FIELDS.length;
+const FACT_FIELDS: ReadonlySet<number> = new Set(FACT_TYPES.map((type) => HAPPENED[type]));
 
 /** Bucket length in milliseconds and number of buckets, for each window except all time. */
 const RINGS = [
@@ -166,8 +178,7 @@ class Ring {
     const cells = this.#cells;
     let facts = 0;
     for (let i = 0; i < cells.length; i += 3)
-      if ((cells[i] as number) > before && (cells[i + 1] as number) < FACT_TYPES.length)
-        facts += cells[i + 2] as number;
+      if ((cells[i] as number) > before && FACT_FIELDS.has(cells[i + 1] as number)) facts += cells[i + 2] as number;
     return facts;
   }
 

@@ -28,6 +28,8 @@ const partitionFigures: z.ZodType<PartitionFigures> = z.object({
   windows,
   seconds: figures,
   aged: figures,
+  // A node of 0.2 sends none.
+  vendors: listOf(z.tuple([z.string().max(256), natural, natural, z.number(), natural, z.number()]), 200).default([]),
   full: z.boolean(),
   locations: listOf(z.tuple([peerName, figures, momentMs, z.number()])),
 });

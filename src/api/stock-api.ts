@@ -38,6 +38,7 @@ import {
   stockRequest,
   stocksRequest,
 } from '../../streams/contract/stock.ts';
+import { type SupplyAnswer, supplyQuery } from '../../streams/contract/supply.ts';
 import { elementsOf, type SentBody } from '../../streams/fact/sent-body.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
 import { problemOf } from '../error-status.ts';
@@ -142,6 +143,16 @@ export class Answers {
     return this.#blamed('stock', async () => {
       await this.#namesKnown([lineOf(sku, location)]);
       return this.#stock.stock(sku, location);
+    });
+  }
+
+  async supply(params: unknown, query: unknown): Promise<SupplyAnswer> {
+    const { sku } = valid(atpParams, params);
+    const { location, limit, cursor } = validQuery(supplyQuery, query);
+    return this.#blamed('stock', async () => {
+      await this.#namesKnown([lineOf(sku, location)]);
+      const { supply, next } = await this.#stock.supply({ sku, location, limit, after: cursor });
+      return { supply: [...supply], next: next === null ? null : cursorText(next) };
     });
   }
 

@@ -12,6 +12,7 @@ import { addQuarantineCommands } from './commands/quarantine.ts';
 import { addReservationCommands } from './commands/reservation.ts';
 import { addInspectionCommands } from './commands/retention.ts';
 import { addStockCommands } from './commands/stock.ts';
+import { addSupplyCommand } from './commands/supply.ts';
 import { type CliIo, type CliRun, UsageError } from './support/io.ts';
 
 const FAILED = 1;
@@ -42,6 +43,7 @@ function programOf(run: CliRun): Command {
     .exitOverride();
   addNodeCommands(program, run);
   addStockCommands(program, run);
+  addSupplyCommand(program, run);
   addReservationCommands(program, run);
   addParkedCommands(program, run);
   addInspectionCommands(program, run);

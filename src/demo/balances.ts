@@ -84,6 +84,6 @@ export function change(movement: SentFact): number {
   };
   if (type === 'adjustment') return delta ?? 0;
   if (type === 'sale' || phase === 'shipped') return -(qty ?? 0);
-  if (type === 'return' && disposition !== 'restock') return 0;
+  if (type === 'purchase' || (type === 'return' && disposition !== 'restock')) return 0;
   return qty ?? 0;
 }

@@ -1,6 +1,6 @@
 /**
- * Everything that moves stock in one run of the month: the real sales in file order, and made-up deliveries, transfers and returns
- * around them.
+ * Everything that moves stock in one run of the month: the real sales in file order, and made-up purchases with their deliveries, transfers
+ * and returns around them.
  *
  * The same month and demo give the same movements in the same order.
  */
@@ -31,7 +31,13 @@ export async function* movements(path: string, demo: Demo, prefix: string): Asyn
     yield entry.fact;
     if (sale.type !== 'sale') continue;
     // A chance delivery would end a staged shortage before its own delivery does.
-    if (!staged.has(sale.sku) && drawn(`receipt ${sale.id}`, demo.receiptsPerThousand)) yield delivery(sale);
+    if (!staged.has(sale.sku) && drawn(`receipt ${sale.id}`, demo.purchasesPerThousand)) {
+      const { purchase, receipt, final } = order(sale, demo, prefix);
+      yield purchase;
+      const afterMs = demo.deliveryMs + (drawn(`late ${sale.id}`, demo.latePerThousand) ? demo.lateMs : 0);
+      due.add(receipt, afterMs);
+      if (final !== undefined) due.add(final, afterMs + demo.lateMs);
+    }
     if (drawn(`transfer ${sale.id}`, demo.transfersPerThousand)) {
       const [shipped, received] = transfer(sale, demo, prefix);
       yield shipped;
@@ -51,9 +57,18 @@ interface RealFact {
   readonly qty: number;
 }
 
-function delivery({ id, sku, location, occurredAt }: RealFact): SentFact {
+/** A purchase, its delivery, and for a short delivery the purchase that makes it final. */
+function order({ id, sku, location, occurredAt }: RealFact, demo: Demo, prefix: string) {
+  const common = { sku, location, occurredAt, purchaseOrder: `${prefix}PO-${id}` };
+  const vendor = demo.vendors[draw(`vendor ${sku}`, demo.vendors.length)];
   const qty = 24 + draw(`receipt qty ${id}`, 49);
-  return { id: `receipt:${id}`, type: 'receipt', sku, location, occurredAt, qty, purchaseOrder: `PO-${id}` };
+  const delivered = drawn(`short ${id}`, demo.shortPerThousand) ? qty - 1 - draw(`short qty ${id}`, 12) : qty;
+  const purchase = { type: 'purchase', ...common, vendor, promisedAt: later(occurredAt, demo.deliveryMs) };
+  return {
+    purchase: { id: `purchase:${id}`, ...purchase, qty },
+    receipt: { id: `receipt:${id}`, type: 'receipt', ...common, qty: delivered },
+    final: delivered < qty ? { id: `purchase:${id}:final`, ...purchase, qty: delivered } : undefined,
+  };
 }
 
 function transfer(sale: RealFact, demo: Demo, prefix: string): [SentFact, SentFact] {

@@ -30,6 +30,7 @@ import { addOperationsRoutes, OPERATIONS } from './routes/health.ts';
 import { addParkedRoutes } from './routes/parked.ts';
 import { addReservationRoutes } from './routes/reservations.ts';
 import { addStockRoutes } from './routes/stock.ts';
+import { addSupplyRoutes } from './routes/supply.ts';
 import { addSystemRoutes } from './routes/system.ts';
 
 /** Length of an id of 128 characters, if each has four UTF-8 bytes and all bytes are percent-encoded. */
@@ -87,6 +88,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   addFactRoutes(app, answers);
   addParkedRoutes(app, new ParkedAnswers(deps.parked));
   addStockRoutes(app, answers);
+  addSupplyRoutes(app, answers);
   addReservationRoutes(app, answers);
   addAnomalyRoutes(app, deps.anomalies);
   addSystemRoutes(app, new SystemAnswers(deps.system));

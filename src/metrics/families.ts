@@ -138,5 +138,6 @@ export const HISTOGRAMS = {
   journal_append_seconds: [SECONDS, 'Time from a journal append to its acknowledgement.'],
   snapshot_seconds: [SECONDS, 'Time to write the snapshot of a partition.'],
   recovery_seconds: [RECOVERY_SECONDS, 'Time from taking partitions over to serving them.'],
+  delivery_lead_seconds: [LEAD_SECONDS, 'Time from the purchase to each delivery, by the stamps of their senders.'],
   transfer_lead_seconds: [LEAD_SECONDS, 'Time from shipped to received of transfers, by the stamps of their devices.'],
 } as const;

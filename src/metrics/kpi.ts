@@ -84,6 +84,9 @@ export function exportKpi(metrics: Metrics, kpi: KpiExport): void {
   counter('count_variance_units_total', 'Units by which counts differed from the book, either way.', () => [
     { labels: {}, value: counted.varianceUnits },
   ]);
+  counter('deliveries_total', 'Parts of receipts that fill a line of a purchase order, in time or late.', () =>
+    Object.entries(counted.deliveries).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  );
   counter('transfer_damaged_units_total', 'Units of transfers that arrived damaged.', () => [
     { labels: {}, value: counted.transferDamaged },
   ]);

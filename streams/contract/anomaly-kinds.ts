@@ -10,6 +10,7 @@ export const ANOMALY_KINDS = [
   'return_spike',
   'receipt_overdue',
   'receipt_short',
+  'receipt_unmatched',
   'transfer_overdue',
   'transfer_short',
   'transfer_over',

@@ -21,7 +21,10 @@ export const explainStep = z.object({
   id: z.string(),
   detail: z.string(),
   change: z.object(unitsBy(MOVED_BUCKETS)).partial(),
-  total: z.object(allUnitsBy(MOVED_BUCKETS)).meta({ description: 'running totals after this step' }),
+  // A node of 0.2 has no units on order.
+  total: z
+    .object({ ...allUnitsBy(MOVED_BUCKETS), onOrder: unitsBy(['onOrder']).onOrder.default(0) })
+    .meta({ description: 'running totals after this step' }),
 });
 export type ExplainStep = Read<z.output<typeof explainStep>>;
 /** `notes` says what the steps leave out, such as parked facts. */

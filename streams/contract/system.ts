@@ -121,6 +121,16 @@ const happened = growing({
   }),
   /** `leadSeconds` is the mean time from shipped to received, by the devices' clocks. */
   transfers: growing({ received: z.int(), leadSeconds: z.number().nullable(), unitsDamaged: units }),
+  /**
+   * Parts of receipts that fill a line of a purchase order. `leadSeconds` is the mean time from the purchase to the receipt, `lateSeconds`
+   * that from the promised date to the receipt, of those that were late.
+   */
+  deliveries: growing({
+    received: z.int(),
+    leadSeconds: z.number().nullable(),
+    late: z.int(),
+    lateSeconds: z.number().nullable(),
+  }),
   /** `accuracy` is counts without variance ÷ counts. `varianceUnits` is Σ |variance|. */
   counts: growing({ counted: z.int(), accuracy: z.number().nullable(), varianceUnits: units }),
   /** Units sold ÷ (units sold + on hand now). */
@@ -149,6 +159,14 @@ const locationBrief = growing({
   heardAt: z.string().nullable(),
   factsPerMinute: z.int(),
 }).meta({ id: 'LocationBrief' });
+/** Deliveries of a vendor; '' are those whose purchase names none. Times are means, in seconds. */
+const vendorFigures = growing({
+  vendor: z.string(),
+  deliveries: z.int(),
+  leadSeconds: z.number().nullable(),
+  late: z.int(),
+  lateSeconds: z.number().nullable(),
+}).meta({ id: 'Vendor' });
 const device = z.string().nullable().meta({ description: 'null if the facts of the location name no device' });
 const seconds = z.number();
 export const clocksAnswer = z
@@ -166,6 +184,9 @@ export const kpiAnswer = growing({
   windows: growing({ minute: happened, hour: happened, day: happened, all: happened }),
   asked: growing({ minute: asked, hour: asked, all: asked }),
   ageing: z.array(units).meta({ description: 'units on hand by age: up to 30, 60, 90, 180 days, and longer' }),
+  vendors: z
+    .array(vendorFigures)
+    .meta({ description: 'the vendors with the most deliveries since the first fact; the rest of many are `other`' }),
   /** Open anomalies by kind. Kinds without one are left out. */
   openAnomalies: byName(),
   /** Ordered by need for attention: open anomalies, then negative stock keys, then stock-outs. */
@@ -209,6 +230,7 @@ export type ClocksAnswer = z.infer<typeof clocksAnswer>;
 export type Activity = Read<z.output<typeof happened>>;
 export type Latency = Read<z.output<typeof latency>>;
 export type Asked = Read<z.output<typeof asked>>;
+export type VendorFigures = Read<z.output<typeof vendorFigures>>;
 export type LocationBrief = Read<z.output<typeof locationBrief>>;
 export type KpiAnswer = Read<z.output<typeof kpiAnswer>>;
 export type NodeFigures = Read<z.output<typeof nodeFigures>>;

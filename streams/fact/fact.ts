@@ -1,5 +1,5 @@
 /**
- * Facts are what devices report. One zod schema per type serves HTTP, NATS and the OpenAPI document. parseFact turns a sent value into
+ * Facts are what devices report. One zod schema per type (schemas.ts) serves HTTP, NATS and the OpenAPI document. parseFact turns a sent value into
  * the flat form that the stock machine folds, and hashes its content so that a resend can be distinguished from a different fact.
  *
  * Invariants:
@@ -8,117 +8,22 @@
  *  FA3 The content hash covers every field that Holdfast knows. Unknown fields stay in the stream but are not content, so a device that
  *     adds "attempt": 2 to a resend has sent the same fact. A field that is null or '' is absent, and hashed as absent.
  *  FA4 A fact is read as the version of its rule did. Rules from before version 3 know no reservation of a return and no quantity of 0, and
- *     read null and '' as they stand.
+ *     read null and '' as they stand. Those from before version 4 know no purchases, so a receipt names none to them.
  */
 
-import { z } from 'zod';
+import type { z } from 'zod';
 import { RULES_VERSION } from '../../config/rules.ts';
 import { ADJUSTABLE_BUCKETS, type AdjustableBucket, bucketRow } from '../buckets.ts';
 import { isTooDeep } from '../codec.ts';
 import { type Hash64, hash64 } from '../hash.ts';
 import { parseDateOrInstant, parseInstant } from '../instant.ts';
 import { isName, NAME_RULE } from '../names.ts';
-import { FACT_TYPES } from '../subjects.ts';
+import { FACT_TYPES, type FactType } from '../subjects.ts';
 import { amount } from './amount.ts';
 import { misplacedField, withoutAbsent } from './counting-fields.ts';
-import {
-  ARRIVED_RULE,
-  arrived,
-  channel,
-  currency,
-  damaged,
-  dateOrInstant,
-  instant,
-  MAX_QTY,
-  money,
-  name,
-  QTY_RULE,
-  qty,
-  reference,
-  text,
-  whole,
-} from './fields.ts';
+import { ARRIVED_RULE, QTY_RULE } from './fields.ts';
 import { isPlainFact } from './plain-fact.ts';
-
-const common = {
-  id: text(128, "unique for ever: the device's own transaction number and line"),
-  sku: name('SKU'),
-  location: name('location'),
-  occurredAt: instant,
-  device: text(128, 'the device that reports').optional(),
-  currency: currency.optional(),
-};
-
-export const saleSchema = z.looseObject({
-  ...common,
-  type: z.literal('sale'),
-  qty,
-  unitPrice: money.optional(),
-  channel: channel.optional(),
-  transaction: reference('transaction of the till or shop').optional(),
-  reservation: reference('the reservation that this sale fulfils').optional(),
-});
-export const receiptSchema = z.looseObject({
-  ...common,
-  type: z.literal('receipt'),
-  qty: arrived,
-  damaged: damaged.optional(),
-  purchaseOrder: reference('purchase order').optional(),
-  unitCost: money.optional(),
-});
-export const transferSchema = z.looseObject({
-  ...common,
-  type: z.literal('transfer'),
-  phase: z.enum(['shipped', 'received', 'closed'], { error: 'must be shipped, received or closed' }),
-  transfer: reference("the transfer's id"),
-  qty: arrived,
-  from: name('origin'),
-  to: name('destination'),
-  damaged: damaged.optional(),
-  eta: dateOrInstant.optional(),
-  // Other phases may have a reason of any form, which says nothing here, so that stored facts keep their verdict.
-  reason: z
-    .unknown()
-    .meta({ description: 'of phase closed: `lost`, or `corrected` if the units never left' })
-    .optional(),
-});
-const CLOSED_AS = ['lost', 'corrected'] as const;
-export const DISPOSITIONS = ['restock', 'inspect', 'damaged', 'scrap', 'vendor'] as const;
-export const returnSchema = z.looseObject({
-  ...common,
-  type: z.literal('return'),
-  qty,
-  disposition: z.enum(DISPOSITIONS, { error: `must be one of ${DISPOSITIONS.join(', ')}` }),
-  reason: text(1000, 'why it came back').optional(),
-  transaction: reference('transaction of the sale or the return').optional(),
-  reservation: reference('the reservation of a parcel that was stopped, which needs its units again').optional(),
-});
-export const countSchema = z.looseObject({
-  ...common,
-  type: z.literal('count'),
-  counted: whole(0, MAX_QTY, 'units counted'),
-});
-export const adjustmentSchema = z.looseObject({
-  ...common,
-  type: z.literal('adjustment'),
-  delta: whole(-MAX_QTY, MAX_QTY, 'units added (or, below 0, taken away)').refine((value) => value !== 0, {
-    error: `must be a whole number from ${-MAX_QTY} to ${MAX_QTY}, but not 0`,
-  }),
-  reason: text(1000, 'why'),
-  bucket: z.enum(ADJUSTABLE_BUCKETS, { error: `must be one of ${ADJUSTABLE_BUCKETS.join(', ')}` }).optional(),
-});
-
-/** One fact of any type, as devices send it. */
-export const factSchema = z
-  .discriminatedUnion(
-    'type',
-    [saleSchema, receiptSchema, transferSchema, returnSchema, countSchema, adjustmentSchema],
-    {
-      error: (issue) =>
-        issue.code === 'invalid_union' ? `must be one of ${FACT_TYPES.join(', ')}` : 'must be an object',
-    },
-  )
-  .meta({ id: 'Fact' });
+import { CLOSED_AS, type DISPOSITIONS, factSchema, type SentFact, type transferSchema } from './schemas.ts';
 
 interface Common {
   readonly id: string;
@@ -143,6 +48,8 @@ export interface Receipt extends Common {
   readonly type: 'receipt';
   readonly qty: number;
   readonly damaged: number;
+  /** What it counts against; undefined if it names none, or if rules from before version 4 read it. */
+  readonly purchaseOrder?: string | undefined;
 }
 export interface Transfer extends Common {
   readonly type: 'transfer';
@@ -175,8 +82,19 @@ export interface Adjustment extends Common {
   readonly delta: number;
   readonly bucket: AdjustableBucket;
 }
+/** What is ordered under one purchase order and line. A later one replaces it. */
+export interface Purchase extends Common {
+  readonly type: 'purchase';
+  readonly purchaseOrder: string;
+  readonly line?: string | undefined;
+  /** Units ordered in all. */
+  readonly qty: number;
+  /** Microseconds since 1970. */
+  readonly promisedAt: number;
+  readonly vendor?: string | undefined;
+}
 /** A fact in the form that the stock machine folds. */
-export type Fact = Sale | Receipt | Transfer | Return | Count | Adjustment;
+export type Fact = Sale | Receipt | Transfer | Return | Count | Adjustment | Purchase;
 
 export interface ParsedFact {
   readonly ok: true;
@@ -208,11 +126,17 @@ export function parseFact(value: unknown, rule: ReadingRule = NEWEST): ParsedFac
   if (version >= 2 && isTooDeep(value)) return { ok: false, field: '', message: 'the fact is nested too deep' };
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return checked(value, version);
   const sent = value as Readonly<Record<string, unknown>>;
+  if (version < 4 && LATER_TYPES.has(sent.type))
+    return wrongField('type', `must be one of ${EARLIER_TYPES.join(', ')}`);
   if (version < 3) return checked(withoutLater(sent), version);
   const misplaced = misplacedField(sent, rule.pieces);
   if (misplaced !== undefined) return wrongField(misplaced.field, misplaced.rule);
-  return isPlainFact(sent) ? parsed(sent as SentFact) : checked(withoutAbsent(sent), version);
+  return isPlainFact(sent) ? parsed(sent as SentFact, version) : checked(withoutAbsent(sent), version);
 }
+
+/** Types that rules before version 4 cannot read (FA4). */
+const LATER_TYPES: ReadonlySet<unknown> = new Set<FactType>(['purchase']);
+const EARLIER_TYPES = FACT_TYPES.filter((type) => !LATER_TYPES.has(type));
 
 /** The fact as rules before version 3 read it (FA4). */
 function withoutLater(sent: Readonly<Record<string, unknown>>): unknown {
@@ -222,7 +146,7 @@ function withoutLater(sent: Readonly<Record<string, unknown>>): unknown {
 }
 
 function checked(value: unknown, version: number): ParsedFact | UnreadableFact {
-  if (isPlainFact(value)) return parsed(value as SentFact);
+  if (isPlainFact(value)) return parsed(value as SentFact, version);
   // These checks refuse only facts that cannot be read (FA2).
   const result = factSchema.safeParse(value);
   if (!result.success) return unreadable(result.error.issues[0]);
@@ -231,8 +155,8 @@ function checked(value: unknown, version: number): ParsedFact | UnreadableFact {
     (version >= 2 ? unseenName(sent) : undefined) ??
     (sent.type === 'transfer' ? wrongTransfer(sent, version) : undefined) ??
     (sent.type === 'adjustment' ? laterBucket(sent, version) : undefined) ??
-    ('qty' in sent && sent.qty === 0 ? nothingMoved(sent, version) : undefined);
-  return wrong ?? parsed(sent);
+    ('qty' in sent && sent.qty === 0 && sent.type !== 'purchase' ? nothingMoved(sent, version) : undefined);
+  return wrong ?? parsed(sent, version);
 }
 
 /** Only what arrives may have no sellable unit, because all of it may be damaged. */
@@ -259,12 +183,10 @@ function unseenName(sent: SentFact): UnreadableFact | undefined {
 const NAMES = ['sku', 'location'] as const;
 const NAMES_OF_TRANSFER = [...NAMES, 'from', 'to'] as const;
 
-function parsed(sent: SentFact): ParsedFact {
+function parsed(sent: SentFact, version: number): ParsedFact {
   // The hash is of the parsed fields, so it does not depend on the encoding (FA1).
-  return { ok: true, fact: flatten(sent), content: hash64(canonical(sent)) };
+  return { ok: true, fact: flatten(sent, version), content: hash64(canonical(sent)) };
 }
-
-type SentFact = z.infer<typeof factSchema>;
 
 function unreadable(issue: z.core.$ZodIssue | undefined): UnreadableFact {
   const field = issue === undefined ? '' : issue.path.join('.');
@@ -290,14 +212,17 @@ function isClosing(reason: unknown): reason is (typeof CLOSED_AS)[number] {
 }
 
 /** Rules from before a bucket cannot read a fact that names it, so a stored fact keeps its verdict. */
-function laterBucket({ bucket }: z.infer<typeof adjustmentSchema>, version: number): UnreadableFact | undefined {
+function laterBucket(
+  { bucket }: Extract<SentFact, { type: 'adjustment' }>,
+  version: number,
+): UnreadableFact | undefined {
   const since = (name: AdjustableBucket) => bucketRow(name).since ?? 0;
   if (bucket === undefined || since(bucket) <= version) return undefined;
   const known = ADJUSTABLE_BUCKETS.filter((name) => since(name) <= version);
   return wrongField('bucket', `must be one of ${known.join(', ')}`);
 }
 
-function flatten(sent: SentFact): Fact {
+function flatten(sent: SentFact, version: number): Fact {
   const at = parseInstant(sent.occurredAt) ?? 0;
   const { id, sku, location, device } = sent;
   switch (sent.type) {
@@ -315,7 +240,17 @@ function flatten(sent: SentFact): Fact {
         currency: sent.currency,
       };
     case 'receipt':
-      return { type: 'receipt', id, sku, location, at, device, qty: sent.qty, damaged: sent.damaged ?? 0 };
+      return {
+        type: 'receipt',
+        id,
+        sku,
+        location,
+        at,
+        device,
+        qty: sent.qty,
+        damaged: sent.damaged ?? 0,
+        purchaseOrder: version >= 4 ? sent.purchaseOrder : undefined,
+      };
     case 'transfer': {
       const eta = sent.eta === undefined ? undefined : parseDateOrInstant(sent.eta);
       const { phase, transfer, from, to } = sent;
@@ -361,6 +296,23 @@ function flatten(sent: SentFact): Fact {
         delta: sent.delta,
         bucket: sent.bucket ?? 'sellable',
       };
+    case 'purchase': {
+      const { purchaseOrder, line, qty: ordered, vendor } = sent;
+      const promisedAt = parseDateOrInstant(sent.promisedAt) ?? 0;
+      return {
+        type: 'purchase',
+        id,
+        sku,
+        location,
+        at,
+        device,
+        purchaseOrder,
+        line,
+        qty: ordered,
+        promisedAt,
+        vendor,
+      };
+    }
   }
 }
 
@@ -380,6 +332,8 @@ function canonical(sent: SentFact): string {
       return `${head}\u0001${sent.counted}`;
     case 'adjustment':
       return `${head}\u0001${sent.delta}\u0001${free(sent.reason)}\u0001${sent.bucket ?? 'sellable'}`;
+    case 'purchase':
+      return `${head}\u0001${free(sent.purchaseOrder)}\u0001${free(sent.line)}\u0001${sent.qty}\u0001${parseDateOrInstant(sent.promisedAt)}\u0001${free(sent.vendor)}\u0001${amount(sent.unitCost)}`;
   }
 }
 

@@ -5,7 +5,7 @@
  * goes through the schema. This file makes reading faster and changes nothing else.
  */
 import { ADJUSTABLE_BUCKETS, byAge } from '../buckets.ts';
-import { parseInstant } from '../instant.ts';
+import { parseDateOrInstant, parseInstant } from '../instant.ts';
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const ID = /^[ -~]{1,128}$/;
@@ -65,6 +65,16 @@ function isPlainOfType(sent: Sent): boolean {
     case 'adjustment':
       return (
         isUnits(sent.delta, -MOST_UNITS) && sent.delta !== 0 && matches(TEXT, sent.reason) && BUCKETS.has(sent.bucket)
+      );
+    case 'purchase':
+      return (
+        matches(TEXT, sent.purchaseOrder) &&
+        lacksOr(TEXT, sent.line) &&
+        isUnits(sent.qty, 0) &&
+        typeof sent.promisedAt === 'string' &&
+        parseDateOrInstant(sent.promisedAt) !== undefined &&
+        lacksOr(TEXT, sent.vendor) &&
+        isPlainAmount(sent.unitCost)
       );
     default:
       return false;

@@ -18,6 +18,7 @@ it('has measured every kind that has facts and is judged by a model', () => {
   // The others follow from rules, or need facts that do not exist yet.
   const later = [
     'receipt_overdue',
+    'receipt_unmatched',
     'parked_facts',
     'pickup_overdue',
     'task_overdue',

@@ -7,8 +7,8 @@
  *  Short: a part has arrived, and the rest did not follow within `transferSettleMs`. It ends when the rest arrives or is closed, or by a
  *   person.
  *  Over: more was received or corrected than is known to have been shipped. It follows from the book alone.
- *  Receipt short: units of a delivery arrived damaged, and the key has damaged units. Receipts carry no ordered quantity, so damage is the
- *   only shortage that a receipt can show; missing units of a transfer are transfer_short. It ends when no damaged unit is left at the key,
+ *  Receipt short: units of a delivery arrived damaged, and the key has damaged units. Units that did not arrive are not short here: those
+ *   of a purchase order are still on order (deliveries.ts), and missing units of a transfer are transfer_short. It ends when no damaged unit is left at the key,
  *   or `receiptForgetMs` after the latest damaged delivery.
  *
  * Each SKU of a transfer is judged separately because SKUs are in different partitions, so each missing SKU is one anomaly. It is an anomaly
@@ -19,7 +19,7 @@ import type { StockBook } from '../../stock/book.ts';
 import type { TransferChange } from '../../stock/changes.ts';
 import { isLater } from '../../stock/movements.ts';
 import type { Moment, StockKey, TransferRecord } from '../../stock/state.ts';
-import { dueOf, unitsInTransit, unitsLost, unitsOver } from '../../stock/supply/in-transit.ts';
+import { dueOf, unitsInTransit, unitsLost, unitsOver } from '../../stock/supply/transit.ts';
 import type { Told } from './alarms.ts';
 import { causeOf, counted, type DetectorContext, rounded, whereOf } from './context.ts';
 

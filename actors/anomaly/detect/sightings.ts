@@ -3,7 +3,7 @@
  * a location are spread over all partitions by SKU, so silence in one partition proves nothing.
  *
  * Lateness is measured here, fact by fact, against the least lag of the source's location (location-clock.ts, PL1). So facts that are
- * replayed in order are not late.
+ * replayed in order are not late. A purchase counts however late it comes, so its lateness says nothing.
  */
 import { ANOMALY_BOUNDS } from '../../../config/anomalies.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
@@ -12,7 +12,7 @@ import type { LocationClock } from './location-clock.ts';
 
 const MINUTE = 60_000_000;
 const DAY = 86_400_000_000;
-/** Lateness of a fact that its location ignores because it names a device. A late device does not make the location late. */
+/** Lateness of a fact that is not judged. Its location ignores that of a device, because a late device does not make the location late. */
 const NOT_JUDGED = -1;
 /** Most minutes reported of one source at once. The rest are dropped, because the pattern of a week does not need them. */
 const MINUTES_TOLD = 2_000;
@@ -73,7 +73,7 @@ export class Sightings {
   hear(fact: Fact, recordedAt: number): void {
     const { clocks } = this.#context;
     const place = clocks.of(fact.location);
-    const lateness = clocks.heard(place, fact, recordedAt);
+    const lateness = fact.type === 'purchase' ? NOT_JUDGED : clocks.heard(place, fact, recordedAt);
     const location = this.#add(
       fact.location,
       undefined,

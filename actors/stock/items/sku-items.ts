@@ -8,6 +8,8 @@ import {
   type CountRegister,
   EMPTY_BOOK,
   type Moment,
+  PurchaseLine,
+  PurchaseRecord,
   RARE_BUCKETS,
   rareOf,
   SkuEntry,
@@ -15,6 +17,7 @@ import {
   TransferRecord,
   UNKNOWN_FORMER,
 } from '../state.ts';
+import { settle } from '../supply/purchases.ts';
 import { awaitAt } from '../supply/transfers.ts';
 
 type Fields = readonly unknown[];
@@ -44,7 +47,27 @@ type TransferTuple = [
   closedLost: number,
   latest: [at: number, id: string, location: string, eta: number | null, own?: number],
   corrections: (readonly [location: string, at: number, qty: number, own?: number])[],
+  /** Of the latest shipment. Absent in snapshots of 0.2 and before. */
+  from?: string | null,
+  /** Only of a transfer that was declared overdue. */
   overdueFor?: number,
+];
+type PurchaseTuple = [
+  id: string,
+  received: number,
+  orderedAt: number | null,
+  lines: (readonly [
+    name: string | null,
+    at: number,
+    id: string,
+    location: string,
+    qty: number,
+    due: number,
+    vendor: string | null,
+    /** Only if the clock rule moved it, or if it was declared overdue. */
+    own?: number | null,
+    overdueFor?: number,
+  ])[],
 ];
 
 const { first: FIRST, later: LATER } = byAge(RARE_BUCKETS);
@@ -106,22 +129,25 @@ function ownOf({ own }: Moment): [own?: number] {
 }
 
 function transferTuple({ keys }: SkuEntry, transfer: TransferRecord): TransferTuple {
-  const { id, shipped, arrived, arrivedAt, closedLost, latest, overdueFor } = transfer;
+  const { id, shipped, arrived, arrivedAt, closedLost, latest } = transfer;
   const corrections = keys.flatMap(({ location, rare }) =>
     (rare?.corrections ?? [])
       .filter((each) => each.transfer === transfer)
       .map((each) => [location, each.at, each.qty, ...ownOf(each)] as const),
   );
   const leg: TransferTuple[5] = [latest.at, latest.id, latest.key.location, latest.eta ?? null, ...ownOf(latest)];
-  const late: [overdueFor?: number] = overdueFor === undefined ? [] : [overdueFor];
-  return [id, shipped, arrived, arrivedAt ?? null, closedLost, leg, corrections, ...late];
+  const { overdueFor } = transfer;
+  const more: [from?: string | null, overdueFor?: number] =
+    overdueFor !== undefined ? [latest.from ?? null, overdueFor] : latest.from === undefined ? [] : [latest.from];
+  return [id, shipped, arrived, arrivedAt ?? null, closedLost, leg, corrections, ...more];
 }
 
 function loadTransfer(book: StockBook, entry: SkuEntry, tuple: TransferTuple): void {
-  const [id, shipped, arrived, arrivedAt, closedLost, leg, corrections, overdueFor] = tuple;
-  const [at, legId, location, eta, own] = leg;
+  const [id, shipped, arrived, arrivedAt, closedLost, [at, legId, location, eta, own], corrections, from, overdueFor] =
+    tuple;
   const key = (of: string) => book.key(entry.name, of);
-  const transfer = new TransferRecord(id, { at, own, id: legId, key: key(location), eta: eta ?? undefined });
+  const leg = { at, own, id: legId, key: key(location), eta: eta ?? undefined, from: from ?? undefined };
+  const transfer = new TransferRecord(id, leg);
   Object.assign(transfer, { shipped, arrived, arrivedAt: arrivedAt ?? undefined, closedLost, overdueFor });
   entry.transfers ??= new Map();
   entry.transfers.set(id, transfer);
@@ -131,9 +157,36 @@ function loadTransfer(book: StockBook, entry: SkuEntry, tuple: TransferTuple): v
   }
 }
 
+function purchaseTuple({ id, received, orderedAt, lines }: PurchaseRecord): PurchaseTuple {
+  return [
+    id,
+    received,
+    Number.isFinite(orderedAt) ? orderedAt : null,
+    lines.map(({ name, at, own, id: factId, key, qty, due, vendor, overdueFor }) => {
+      const line = [name ?? null, at, factId, key.location, qty, due, vendor ?? null] as const;
+      if (overdueFor !== undefined) return [...line, own ?? null, overdueFor] as const;
+      return own === undefined ? line : ([...line, own] as const);
+    }),
+  ];
+}
+
+function loadPurchase(book: StockBook, entry: SkuEntry, [id, received, orderedAt, lines]: PurchaseTuple): void {
+  const order = new PurchaseRecord(id);
+  order.received = received;
+  order.orderedAt = orderedAt ?? Number.POSITIVE_INFINITY;
+  order.lines = lines.map(([name, at, factId, location, qty, due, vendor, own, overdueFor]) => {
+    const line = new PurchaseLine(order, name ?? undefined, book.key(entry.name, location));
+    const told = { at, own: own ?? undefined, id: factId, qty, due, vendor: vendor ?? undefined, overdueFor };
+    return Object.assign(line, told);
+  });
+  entry.purchases ??= new Map();
+  entry.purchases.set(id, order);
+  settle(order, () => undefined);
+}
+
 /** Adds what an earlier version knew of a transfer at one location to the record of its id. */
 function mergeFormer(key: StockKey, [id, shipped, arrived, shippedAt, eta]: FormerTransit): void {
-  const leg = { at: shippedAt, id: '', key, eta: eta ?? undefined };
+  const leg = { at: shippedAt, id: '', key, eta: eta ?? undefined, from: undefined };
   key.sku.transfers ??= new Map();
   const transfer = key.sku.transfers.get(id) ?? new TransferRecord(id, leg);
   key.sku.transfers.set(id, transfer);
@@ -143,25 +196,31 @@ function mergeFormer(key: StockKey, [id, shipped, arrived, shippedAt, eta]: Form
   transfer.arrived += arrived;
 }
 
-/** Programs before 0.2 know the first code only. They must not read a SKU that has transfers, whose records they would drop. */
-const [PLAIN, WITH_TRANSFERS] = [0, 10];
+/**
+ * Programs before 0.2 know the first code only. They must not read a SKU that has transfers, whose records they would drop. Nor may 0.2
+ * read one that has purchases, or a transfer that was declared overdue.
+ */
+const [PLAIN, WITH_TRANSFERS, WITH_SUPPLY] = [0, 10, 12];
 
 export const SKU_ITEM: ItemForm<StockBook> = {
-  codes: [PLAIN, WITH_TRANSFERS],
+  codes: [PLAIN, WITH_TRANSFERS, WITH_SUPPLY],
   kind: 'sku',
   encode: (item) => {
     const entry = item as SkuEntry;
     const keys = entry.keys.map(keyTuple);
-    if (entry.transfers === undefined) return [PLAIN, entry.name, keys];
-    return [
-      WITH_TRANSFERS,
-      entry.name,
-      keys,
-      Array.from(entry.transfers.values(), (transfer) => transferTuple(entry, transfer)),
-    ];
+    const transfers = [...(entry.transfers?.values() ?? [])];
+    const tuples = transfers.map((transfer) => transferTuple(entry, transfer));
+    if (entry.purchases !== undefined || transfers.some(({ overdueFor }) => overdueFor !== undefined))
+      return [WITH_SUPPLY, entry.name, keys, tuples, Array.from(entry.purchases?.values() ?? [], purchaseTuple)];
+    return entry.transfers === undefined ? [PLAIN, entry.name, keys] : [WITH_TRANSFERS, entry.name, keys, tuples];
   },
   load: (book, fields, page) => {
-    const [name, keys, transfers = []] = fields as [string, KeyTuple[], TransferTuple[]?];
+    const [name, keys, transfers = [], purchases = []] = fields as [
+      string,
+      KeyTuple[],
+      TransferTuple[]?,
+      PurchaseTuple[]?,
+    ];
     const entry = new SkuEntry(name);
     book.skus.set(name, entry);
     book.pages.place(entry, page);
@@ -169,6 +228,8 @@ export const SKU_ITEM: ItemForm<StockBook> = {
     // mutant: transfers-not-loaded
     for (const transfer of transfers) loadTransfer(book, entry, transfer);
     for (const transfer of entry.transfers?.values() ?? []) awaitAt(transfer, true);
+    // mutant: purchases-not-loaded
+    for (const purchase of purchases) loadPurchase(book, entry, purchase);
     for (const key of entry.keys) key.sellable = sellableFromParts(key);
   },
 };

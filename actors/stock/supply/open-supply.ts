@@ -1,25 +1,33 @@
-/** Supply on its way to a stock key, with the moment at which it counts. Pure. */
-import type { StockKey } from '../state.ts';
-import { dueOf, unitsInTransit } from './in-transit.ts';
+/** The supply that is on its way to a stock key: open lines of purchase orders, and transfers in transit. Derived, and without a clock. */
+import type { PurchaseLine, StockKey, TransferRecord } from '../state.ts';
+import { dueOf, unitsInTransit } from './transit.ts';
 
-export interface Supply {
-  readonly source: 'purchase' | 'transfer';
-  /** The purchase order, or the transfer. */
-  readonly order: string;
-  /** The line of a purchase order; '' without one. */
-  readonly line: string;
-  readonly qty: number;
-  /** Microseconds since 1970. */
-  readonly due: number;
+/** Units from one source. `due` is in microseconds since 1970. */
+export type Supply = { readonly qty: number; readonly due: number } & (
+  | { readonly source: 'purchase'; readonly record: PurchaseLine }
+  | { readonly source: 'transfer'; readonly record: TransferRecord }
+);
+
+/** Usual time from one location to another, in microseconds. `from` is undefined if it is not known. */
+export type LaneTime = (from: string | undefined, to: string) => number;
+
+/** The supply that may be promised. Supply that an owner has declared overdue is left out until it gets another due date. */
+export function openSupply(key: StockKey, laneTime: LaneTime): Supply[] {
+  return allSupply(key, laneTime).filter((supply) => !isDeclaredOverdue(supply));
 }
 
-/** @param laneTime duration of a transfer without an eta, in microseconds */
-export function openSupply(key: StockKey, laneTime: (from: string | undefined, to: string) => number): Supply[] {
-  const all: Supply[] = [];
-  for (const record of key.rare?.inbound ?? []) {
-    const due = dueOf(record, laneTime(undefined, key.location));
-    if (due !== record.overdueFor)
-      all.push({ source: 'transfer', order: record.id, line: '', qty: unitsInTransit(record), due });
+/** All supply, in no particular order. */
+export function allSupply({ location, rare }: StockKey, laneTime: LaneTime): Supply[] {
+  const supply: Supply[] = [];
+  for (const line of rare?.ordered ?? [])
+    supply.push({ source: 'purchase', record: line, qty: line.open, due: line.due });
+  for (const transfer of rare?.inbound ?? []) {
+    const due = dueOf(transfer, laneTime(transfer.latest.from, location));
+    supply.push({ source: 'transfer', record: transfer, qty: unitsInTransit(transfer), due });
   }
-  return all;
+  return supply;
+}
+
+export function isDeclaredOverdue({ record, due }: Supply): boolean {
+  return record.overdueFor === due;
 }

@@ -11,14 +11,15 @@ import type { Transfer } from '../../../streams/fact/fact.ts';
 import type { StockBook } from '../book.ts';
 import { correct, isLater, move, sellableFromParts } from '../movements.ts';
 import { type Leg, rareOf, type SkuEntry, type StockKey, TransferRecord } from '../state.ts';
-import { unitsInTransit } from './in-transit.ts';
+import { unitsInTransit } from './transit.ts';
 
 /** @param key of the fact's location, already announced to the change set */
 export function applyTransfer(book: StockBook, key: StockKey, fact: Transfer): void {
   const isShipment = fact.phase === 'shipped';
   const about = isShipment ? book.key(fact.sku, fact.to) : key;
   book.change(about);
-  const leg: Leg = { at: fact.at, own: fact.own, id: fact.id, key: about, eta: fact.eta };
+  const from = isShipment ? fact.from : undefined;
+  const leg: Leg = { at: fact.at, own: fact.own, id: fact.id, key: about, eta: fact.eta, from };
   const transfer = recordOf(key.sku, fact.transfer, leg);
   book.changeTransfer(transfer);
   awaitAt(transfer, false);

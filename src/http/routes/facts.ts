@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { LIMITS } from '../../../config/limits.ts';
 import { factsAnswer, factsQuery } from '../../../streams/contract/stock.ts';
-import { factSchema } from '../../../streams/fact/fact.ts';
+import { factSchema } from '../../../streams/fact/schemas.ts';
 import type { Answers } from '../../api/stock-api.ts';
 import { addRoute, type Operation } from '../operation.ts';
 

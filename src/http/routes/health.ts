@@ -15,6 +15,7 @@ import { FACT_OPERATIONS } from './facts.ts';
 import { PARKED_OPERATIONS } from './parked.ts';
 import { RESERVATION_OPERATIONS } from './reservations.ts';
 import { STOCK_OPERATIONS } from './stock.ts';
+import { SUPPLY_OPERATIONS } from './supply.ts';
 import { SYSTEM_OPERATIONS } from './system.ts';
 
 const health: Operation = {
@@ -91,6 +92,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...FACT_OPERATIONS,
   ...PARKED_OPERATIONS,
   ...STOCK_OPERATIONS,
+  ...SUPPLY_OPERATIONS,
   ...RESERVATION_OPERATIONS,
   ...ANOMALY_OPERATIONS,
   ...SYSTEM_OPERATIONS,

@@ -14,7 +14,7 @@ import {
   resubmitQuery,
   resubmittedAnswer,
 } from '../../../streams/contract/parked.ts';
-import { factSchema } from '../../../streams/fact/fact.ts';
+import { factSchema } from '../../../streams/fact/schemas.ts';
 import type { ParkedAnswers } from '../../api/parked-answers.ts';
 import { addRoute, type Operation } from '../operation.ts';
 import { SALE } from './facts.ts';

@@ -44,13 +44,14 @@ const STANDING = {
 const BRIEF = { location: 'store-12', ...STANDING, openAnomalies: 0, heardAt: AT, factsPerMinute: 12 };
 const HAPPENED = {
   seconds: 58.2,
-  facts: { sale: 12, receipt: 0, transfer: 0, return: 1, count: 0, adjustment: 0 },
+  facts: { sale: 12, receipt: 0, transfer: 0, return: 1, count: 0, adjustment: 0, purchase: 0 },
   unitsSold: 30,
   unitsReturned: 1,
   returnRate: 1 / 30,
   returnReasons: { 'too small': 1 },
   holds: { granted: 4, confirmed: 3, released: 1, expired: 0, conversion: 0.75 },
   transfers: { received: 0, leadSeconds: null, unitsDamaged: 0 },
+  deliveries: { received: 2, leadSeconds: 432_000, late: 1, lateSeconds: 7_200 },
   counts: { counted: 0, accuracy: null, varianceUnits: 0 },
   sellThrough: 0.75,
 };
@@ -67,6 +68,7 @@ const KPI: KpiAnswer = {
   windows: { minute: HAPPENED, hour: HAPPENED, day: HAPPENED, all: HAPPENED },
   asked: { minute: ASKED, hour: ASKED, all: ASKED },
   ageing: [10, 0, 0, 0, 0],
+  vendors: [{ vendor: 'Pottery Ltd', deliveries: 2, leadSeconds: 432_000, late: 1, lateSeconds: 7_200 }],
   openAnomalies: {},
   locations: [BRIEF],
   locationCount: 1,

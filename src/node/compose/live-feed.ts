@@ -33,6 +33,7 @@ export class LiveCounts {
   constructor(metrics: Metrics, clock: Clock) {
     this.asked = new RequestStats(RESERVATION_OUTCOMES, () => clock.monoMs());
     this.counted.onLead = (seconds) => metrics.observe('transfer_lead_seconds', seconds);
+    this.counted.onDeliveryLead = (seconds) => metrics.observe('delivery_lead_seconds', seconds);
     metrics.listener = {
       count: { facts_duplicate_total: (times) => this.asked.duplicate(times) },
       countBy: {

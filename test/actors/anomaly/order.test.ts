@@ -15,7 +15,9 @@ const KINDS: readonly AnomalyKind[] = [
   'transfer_over',
   'over_fulfilled',
   'count_variance',
+  'receipt_overdue',
   'receipt_short',
+  'receipt_unmatched',
   'transfer_short',
   'reservation_unknown',
 ];
@@ -28,6 +30,7 @@ const END_MS = BEGIN / 1000 + 20 * DAY_MS;
 
 const placeOf = fc.constantFrom('shop', 'dc');
 const qtyOf = fc.integer({ min: 1, max: 9 });
+const orderOf = fc.constantFrom('p0', 'p1');
 const reservationOf = fc.option(fc.constantFrom(...RESERVATIONS), { nil: undefined });
 const momentOf = fc.oneof(
   fc.nat(9).map((hour) => ({ at: BEGIN + hour * HOUR_MS * 1000 })),
@@ -46,7 +49,21 @@ const kindOf: fc.Arbitrary<Whole> = fc
     fc.oneof(
       { weight: 3, arbitrary: fc.constant<Whole>({ type: 'sale', qty, reservation }) },
       { weight: 3, arbitrary: fc.constant<Whole>({ type: 'count', counted: qty * 2 }) },
-      fc.constant<Whole>({ type: 'receipt', qty, damaged }),
+      {
+        weight: 2,
+        arbitrary: fc
+          .option(orderOf, { nil: undefined })
+          .map((purchaseOrder): Whole => ({ type: 'receipt', qty, damaged, purchaseOrder })),
+      },
+      {
+        weight: 2,
+        arbitrary: fc
+          .tuple(orderOf, fc.constantFrom(undefined, 'l1'), fc.constantFrom(1, 10, 400), fc.nat(12))
+          .map(([purchaseOrder, line, days, ordered]): Whole => {
+            const promisedAt = BEGIN + days * DAY_MS * 1000;
+            return { type: 'purchase', purchaseOrder, line, qty: ordered, promisedAt };
+          }),
+      },
       {
         weight: 3,
         arbitrary: fc

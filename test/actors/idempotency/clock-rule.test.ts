@@ -10,6 +10,7 @@ import { foldFact } from '../../../actors/partition/fold.ts';
 import { Partition } from '../../../actors/partition/partition.ts';
 import { encodePage, loadPages } from '../../../actors/snapshot/format.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
+import { RULES_VERSION } from '../../../config/rules.ts';
 import { JOURNAL_STREAM, NODES_BUCKET, RULES_METADATA } from '../../../config/topology.ts';
 import { findClocks } from '../../../dashboards/query/clock-queries.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
@@ -154,7 +155,7 @@ it('a node that adopts the rule while it runs lets a count of next year count as
   expect(await sellable()).toBe(40);
   clearInterval(renewing);
   await nodes.delete('old');
-  await expect.poll(() => one.rules.newest.version, { timeout: 20_000 }).toBe(3);
+  await expect.poll(() => one.rules.newest.version, { timeout: 20_000 }).toBe(RULES_VERSION);
   await expect.poll(sellable, { timeout: 20_000 }).toBe(40);
   expect((await one.facts.submit([fact('sale', 0, { qty: 3 })])).accepted).toBe(1);
   expect(await sellable()).toBe(37);

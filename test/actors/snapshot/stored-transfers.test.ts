@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
-import { unitsLost } from '../../../actors/stock/supply/in-transit.ts';
+import { unitsLost } from '../../../actors/stock/supply/transit.ts';
 import { back, closed, count, receipt, received, sale, shipped, viewOf, viewsOf } from '../stock/given.ts';
 import { differenceOf, folded, goldenPage, loaded, pageOf } from './pages.ts';
 

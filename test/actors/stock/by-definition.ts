@@ -3,7 +3,7 @@
  * from scratch, slowly on purpose, and shares no code with the implementation that it checks.
  */
 
-import type { Fact, Transfer } from '../../../streams/fact/fact.ts';
+import type { Fact, Purchase, Receipt, Transfer } from '../../../streams/fact/fact.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
 import { order, viewOf } from './given.ts';
 
@@ -57,6 +57,10 @@ export function expectedOf(facts: readonly Fact[], decisions: readonly (Granted 
           held: claimed('held', sku, location),
           allocated: claimed('allocated', sku, location),
           inTransit: inTransitOf(
+            facts.filter((fact) => fact.sku === sku),
+            location,
+          ),
+          onOrder: onOrderOf(
             facts.filter((fact) => fact.sku === sku),
             location,
           ),
@@ -131,6 +135,7 @@ function sellableBy(fact: Fact): number {
     case 'return':
       return fact.disposition === 'restock' ? fact.qty : 0;
     case 'count':
+    case 'purchase':
       return 0;
     case 'adjustment':
       return fact.bucket === 'sellable' ? fact.delta : 0;
@@ -182,6 +187,29 @@ function inTransitOf(facts: readonly Fact[], to: string): number {
   return total([...new Set(legs.map((leg) => leg.transfer))], (id) => {
     const of = legs.filter((leg) => leg.transfer === id);
     return latestShipped(of)?.to === to ? openOf(of).inTransit : 0;
+  });
+}
+
+/**
+ * Σ max(0, ordered − received) over the lines at this location, each as its latest purchase says. A receipt that names the purchase order
+ * counts against it unit by unit, the line that is promised first being the first to be filled.
+ */
+function onOrderOf(facts: readonly Fact[], location: string): number {
+  const purchases = facts.filter((fact) => fact.type === 'purchase');
+  return total([...new Set(purchases.map((each) => each.purchaseOrder))], (id) => {
+    const ordered = purchases.filter((each) => each.purchaseOrder === id);
+    const lines = [...new Set(ordered.map((each) => each.line))].map((name) => {
+      const versions = ordered.filter((each) => each.line === name);
+      versions.sort((a, b) => later(a, b) || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
+      return { ...(versions.at(-1) as Purchase), open: (versions.at(-1) as Purchase).qty };
+    });
+    lines.sort((a, b) => a.promisedAt - b.promisedAt || order(a.line ?? '', b.line ?? ''));
+    const receipts = facts.filter((fact) => fact.type === 'receipt' && fact.purchaseOrder === id);
+    for (let unit = total(receipts, (fact) => (fact as Receipt).qty + (fact as Receipt).damaged); unit > 0; unit--) {
+      const next = lines.find((line) => line.open > 0);
+      if (next !== undefined) next.open -= 1;
+    }
+    return total(lines, (line) => (line.location === location ? line.open : 0));
   });
 }
 

@@ -78,6 +78,9 @@ export const back = (at: string, qty: number, disposition: string, more: More = 
   fact('return', at, { qty, disposition, ...more });
 export const adjustment = (at: string, delta: number, more: More = {}) =>
   fact('adjustment', at, { delta, reason: 'test', ...more });
+/** Ordered for dc, under purchase order p1, for the next day. */
+export const purchase = (at: string, qty: number, more: More = {}) =>
+  fact('purchase', at, { purchaseOrder: 'p1', promisedAt: '2026-11-25', qty, ...more });
 /** Leaves dc for shop. */
 export const shipped = (at: string, qty: number, more: More = {}) =>
   fact('transfer', at, { phase: 'shipped', transfer: 't1', from: 'dc', to: 'shop', qty, ...more });
@@ -207,16 +210,17 @@ export interface Figures {
   readonly held?: number;
   readonly allocated?: number;
   readonly inTransit?: number;
+  readonly onOrder?: number;
 }
 
 /** The whole view by the contract's formulas. Figures not named are 0. */
 export function viewOf(sku: string, location: string, figures: Figures): StockUnits {
-  const all = { sellable: 0, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0, ...figures };
+  const all = { sellable: 0, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0, onOrder: 0, ...figures };
   const available = all.sellable - all.held - all.allocated;
   const onHand = all.sellable + all.damaged + all.inspection;
   const oversold = Math.max(0, all.held + all.allocated - Math.max(0, all.sellable));
   const derived = { onHand, available, oversold, atp: Math.max(available, 0) };
-  return { sku, location, ...all, ...derived, promised: 0, safetyStock: 0, onOrder: 0 };
+  return { sku, location, ...all, ...derived, promised: 0, safetyStock: 0 };
 }
 
 /** Every view of a book, by SKU and location. */

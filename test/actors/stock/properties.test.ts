@@ -10,6 +10,7 @@ import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
 import { bookAsOf, compact, varianceOf } from '../../../actors/stock/movements.ts';
 import { endedAtMs } from '../../../actors/stock/reservation.ts';
+import { allSupply } from '../../../actors/stock/supply/open-supply.ts';
 import type { Fact } from '../../../streams/fact/fact.ts';
 import { hash64 } from '../../../streams/hash.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
@@ -25,6 +26,7 @@ const qtyOf = fc.integer({ min: 1, max: 9 });
 const momentOf = fc.integer({ min: -3, max: 8 });
 const placeOf = fc.constantFrom(...PLACES);
 const hereOf = fc.constantFrom('mug', 'pan');
+const orderOf = fc.constantFrom('p1', 'p2');
 
 /** Moments to which the clock rule moves facts, with what the devices said. They fall together with moments of other facts. */
 const movedOf = fc.record({ at: fc.constantFrom(3, 5), own: fc.integer({ min: 9, max: 11 }) });
@@ -51,7 +53,27 @@ const anyFact: fc.Arbitrary<(id: string) => Fact> = fc
             (id: string): Fact => ({ type: 'sale', id, ...common, qty, reservation }),
         ),
       },
-      fc.constant((id: string): Fact => ({ type: 'receipt', id, ...common, qty, damaged })),
+      {
+        weight: 2,
+        arbitrary: fc.option(orderOf, { nil: undefined }).map(
+          (purchaseOrder) =>
+            (id: string): Fact => ({ type: 'receipt', id, ...common, qty, damaged, purchaseOrder }),
+        ),
+      },
+      {
+        weight: 3,
+        arbitrary: fc
+          .record({
+            purchaseOrder: orderOf,
+            line: fc.constantFrom(undefined, 'l1', 'l2'),
+            promisedAt: fc.integer({ min: 0, max: 9 }),
+            qty: fc.nat(12),
+          })
+          .map(
+            (ordered) =>
+              (id: string): Fact => ({ type: 'purchase', id, ...common, ...ordered }),
+          ),
+      },
       fc
         .tuple(
           placeOf,
@@ -142,6 +164,9 @@ function deepOf(book: StockBook) {
       .map((key) => ({
         name: `${key.sku.name}/${key.location}`,
         inbound: horizons.map((horizon) => inboundBy(book, key, horizon)),
+        supply: allSupply(key, () => 4)
+          .map(({ source, record, qty, due }) => `${source} ${record.id} ${qty} ${due}`)
+          .sort(),
         count: key.count,
         variance: varianceOf(key),
         movements: key.movements,
@@ -156,6 +181,16 @@ function deepOf(book: StockBook) {
           ...latest,
           key: latest.key.location,
           name: `${name}/${sums.id}`,
+        })),
+      )
+      .sort((a, b) => order(a.name, b.name)),
+    purchases: [...book.skus.values()]
+      .flatMap(({ name, purchases }) =>
+        [...(purchases?.values() ?? [])].map(({ id, received, orderedAt, lines }) => ({
+          name: `${name}/${id}`,
+          received,
+          orderedAt,
+          lines: lines.map(({ order: _order, key, ...line }) => ({ ...line, location: key.location })),
         })),
       )
       .sort((a, b) => order(a.name, b.name)),

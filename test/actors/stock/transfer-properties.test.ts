@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { onHand } from '../../../actors/stock/availability.ts';
 import type { StockBook } from '../../../actors/stock/book.ts';
-import { inTransit, unitsLost, unitsOver } from '../../../actors/stock/supply/in-transit.ts';
+import { inTransit, unitsLost, unitsOver } from '../../../actors/stock/supply/transit.ts';
 import type { Fact, Transfer } from '../../../streams/fact/fact.ts';
 import { atpIn, bookOf } from './given.ts';
 

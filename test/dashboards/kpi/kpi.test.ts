@@ -50,7 +50,13 @@ const factOf: fc.Arbitrary<(id: string) => Op> = fc
     const made = (fact: object) => (id: string) => ({ fact: { id, ...common, ...fact } as Fact, recordedAt });
     return fc.oneof(
       fc.option(idOf, { nil: undefined }).map((reservation) => made({ type: 'sale', qty, reservation })),
-      fc.constant(made({ type: 'receipt', qty: qty * 3, damaged: other % 3 })),
+      fc
+        .constantFrom(undefined, 'p1', 'p2')
+        .map((purchaseOrder) => made({ type: 'receipt', qty: qty * 3, damaged: other % 3, purchaseOrder })),
+      fc.constantFrom('p1', 'p2').map((purchaseOrder) => {
+        const promisedAt = (NOW - ago + (other - 4) * DAY_MS) * 1000;
+        return made({ type: 'purchase', purchaseOrder, line: end, qty: other * 3, promisedAt, vendor: `v${qty % 3}` });
+      }),
       fc
         .tuple(fc.constantFrom('t1', 't2'), fc.boolean())
         .map(([transfer, out]) =>
@@ -136,7 +142,7 @@ it('equals a scan of the book after any facts and decisions', () => {
           allocated: sum((view) => view.allocated),
           atp: sum((view) => view.atp),
           inTransit: sum((view) => view.inTransit),
-          onOrder: 0,
+          onOrder: sum((view) => view.onOrder),
         });
         expect(shown).toMatchObject({
           stockKeys: here.length,
@@ -287,6 +293,63 @@ it('reads sums of a node on 0.1, whose shortfall says nothing of oversold units'
   const { units, oversold, negative, negativeUnits } = known.topic(ASKED, NOTHING_OPEN, NOW);
   expect(units).toMatchObject({ onHand: 10, held: 1, allocated: 2, atp: 7 });
   expect({ oversold, negative, negativeUnits }).toEqual({ oversold: 0, negative: 1, negativeUnits: 0 });
+});
+
+it('counts what a receipt delivers on each line, and how late, by vendor', () => {
+  const made = partition();
+  const days = (of: number) => (NOW + of * DAY_MS) * 1000;
+  const common = { sku: 'mug', location: 'a' };
+  let id = 0;
+  const facts: Fact[] = [
+    {
+      ...common,
+      type: 'purchase',
+      id: '1',
+      at: days(-9),
+      purchaseOrder: 'p',
+      line: '1',
+      qty: 5,
+      promisedAt: days(-4),
+      vendor: 'Pottery',
+    },
+    {
+      ...common,
+      type: 'purchase',
+      id: '2',
+      at: days(-8),
+      purchaseOrder: 'p',
+      line: '2',
+      qty: 5,
+      promisedAt: days(-2),
+      vendor: 'Tinware',
+    },
+    { ...common, type: 'receipt', id: '3', at: days(-5), qty: 3, damaged: 0, purchaseOrder: 'p' },
+    { ...common, type: 'receipt', id: '4', at: days(-3), qty: 3, damaged: 1, purchaseOrder: 'p' },
+    { ...common, type: 'receipt', id: '5', at: days(-1), qty: 9, damaged: 0 },
+    { ...common, type: 'receipt', id: '6', at: days(-1), qty: 9, damaged: 0, purchaseOrder: 'unknown' },
+  ];
+  for (const fact of facts) foldFact(made, fact, NOW * 1000 + id++);
+  const day = DAY_MS / 1000;
+  const pottery = { vendor: 'Pottery', deliveries: 2, leadSeconds: 5 * day, late: 1, lateSeconds: day };
+  const tinware = { vendor: 'Tinware', deliveries: 1, leadSeconds: 6 * day, late: 0, lateSeconds: null };
+  const told = () => {
+    const { vendors, windows } = shownOf(made);
+    return { vendors, deliveries: windows.all.deliveries };
+  };
+  const expected = {
+    vendors: [pottery, tinware],
+    deliveries: { received: 3, leadSeconds: (16 / 3) * day, late: 1, lateSeconds: day },
+  };
+  expect(told()).toEqual(expected);
+  made.observer.load(made.book, made.observer.keep());
+  expect(told()).toEqual(expected);
+  for (let i = 0; i < 150; i++) {
+    const order = { purchaseOrder: `q${i}`, at: days(-9), ...common };
+    foldFact(made, { ...order, type: 'purchase', id: `o${i}`, qty: 1, promisedAt: days(0), vendor: `v${i}` }, days(0));
+    foldFact(made, { ...order, type: 'receipt', id: `d${i}`, qty: 1, damaged: 0 }, days(0));
+  }
+  expect(shownOf(made).vendors).toHaveLength(50);
+  expect(shownOf(made).vendors[0]).toMatchObject({ vendor: 'other', deliveries: 52 });
 });
 
 it('begins anew from what it cannot read', () => {

@@ -2,8 +2,10 @@
 import { PassThrough } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { applyFact } from '../../../actors/stock/evolve.ts';
 import { runCli } from '../../../src/cli/program.ts';
 import { parseLine } from '../../../src/cli/support/line-option.ts';
+import { purchase } from '../../actors/stock/given.ts';
 import { front } from '../http/front.ts';
 import type { MemoryFacts } from '../http/memory-ports.ts';
 
@@ -13,6 +15,8 @@ let facts: MemoryFacts;
 beforeAll(async () => {
   const it_ = front();
   facts = it_.facts;
+  const ordered = { line: '2', vendor: 'Pottery', location: 'shop', promisedAt: '2026-11-23' };
+  for (const fact of [purchase('08:00', 6), purchase('08:00', 4, ordered)]) applyFact(it_.stock.book, fact);
   it_.facts.parked.push({
     seq: 4,
     parkedAt: '2026-11-24T09:15:00.123Z',
@@ -84,6 +88,7 @@ it.each([
   'doctor',
   'atp',
   'stock',
+  'supply',
   'explain',
   'reserve',
   'confirm',
@@ -114,6 +119,15 @@ describe('at a desk', () => {
     });
     expect((await holdfast(['stock', '85123A'])).out.split('\n')).toHaveLength(4);
     expect((await holdfast(['explain', '85123A', 'dc-1'])).out).toContain('+12 = 12');
+    expect((await holdfast(['supply', 'mug'])).out).toBe(
+      [
+        'DUE                                  UNITS  TO    FROM     BY',
+        '2026-11-23T23:59:59.999999Z overdue      4  shop  Pottery  purchase order p1, line 2',
+        '2026-11-25T23:59:59.999999Z              6  dc             purchase order p1',
+        '',
+      ].join('\n'),
+    );
+    expect((await holdfast(['supply', 'mug', '--location', 'attic'])).out).toBe('nothing is on its way\n');
   });
 
   it('prints the answer as JSON with --json, problems too', async () => {

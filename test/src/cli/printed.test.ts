@@ -97,6 +97,7 @@ const COMMANDS = [
   ['baseline'],
   ['trim'],
   ['stock', 'A'],
+  ['supply', 'A'],
   ['explain', 'A', 'dc'],
   ['reserve', '--id', 'r', '--line', 'A=1'],
   ['confirm', 'r'],

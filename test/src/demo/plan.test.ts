@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyFact } from '../../../actors/stock/evolve.ts';
+import { onOrder } from '../../../actors/stock/supply/purchases.ts';
 import { DEMO } from '../../../config/demo/demo.ts';
 import { type Month, paceOf, readMonth } from '../../../src/demo/month.ts';
 import { storesOf } from '../../../src/demo/movements.ts';
@@ -111,11 +112,31 @@ describe('the script of a month', () => {
     const unreadable = [...first, ...second].map((fact) => parseFact(fact)).filter((read) => !read.ok);
     expect(unreadable).toEqual([]);
     expect(new Set(first.map((fact) => fact.type))).toEqual(
-      new Set(['count', 'sale', 'return', 'adjustment', 'receipt', 'transfer']),
+      new Set(['count', 'sale', 'return', 'adjustment', 'purchase', 'receipt', 'transfer']),
     );
     expect(first.filter((fact) => /^demo-x-1:C?\d+:\d+$/.test(String(fact.id))).length).toBe(42_286);
     expect(await scripted(month, 1, 'demo-x-1:')).toEqual(first);
     expect(second.some((fact) => fact.type === 'count')).toBe(false);
+  });
+
+  test('delivers every purchase, some late and some short, and is left with nothing on order', () => {
+    const book = new StockBook(0);
+    const ordered = new Map<unknown, SentFact>();
+    let [late, short, most] = [0, 0, 0];
+    for (const [index, fact] of (runs[0] ?? []).entries()) {
+      applyFact(book, read[0]?.[index] as Fact);
+      const { purchaseOrder } = fact;
+      const before = ordered.get(purchaseOrder);
+      if (fact.type === 'purchase' && before === undefined) ordered.set(purchaseOrder, fact);
+      most = Math.max(most, onOrder(book.key(String(fact.sku), String(fact.location))));
+      if (fact.type !== 'receipt' || before === undefined) continue;
+      if (String(fact.occurredAt) > String(before.promisedAt)) late += 1;
+      if (Number(fact.qty) < Number(before.qty)) short += 1;
+    }
+    expect(new Set([...ordered.values()].map(({ vendor }) => vendor))).toEqual(new Set(DEMO.vendors));
+    expect([late / ordered.size, short / ordered.size].map((share) => Math.round(share * 20))).toEqual([2, 1]);
+    const left = [...book.skus.values()].flatMap(({ keys }) => keys.filter((key) => onOrder(key) > 0));
+    expect([left, most > 50]).toEqual([[], true]);
   });
 
   test('ends every transfer that it begins, after it', () => {

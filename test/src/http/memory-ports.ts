@@ -9,7 +9,9 @@ import type { ParkedFacts, ParkedFilter, ParkedSelection } from '../../../actors
 import type { ExplainAnswer } from '../../../actors/ports/peer-operations.ts';
 import type { FactIngress, StockService } from '../../../actors/ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../../../actors/ports/refusal.ts';
+import { supplyPage } from '../../../actors/request/supply-list.ts';
 import { contentOf } from '../../../actors/reservation/content.ts';
+import { StockBook } from '../../../actors/stock/book.ts';
 import type { ParkedFact, ParkedWork } from '../../../streams/contract/parked.ts';
 import type {
   AmendRequest,
@@ -22,6 +24,7 @@ import type {
   StocksAnswer,
   StocksRequest,
 } from '../../../streams/contract/stock.ts';
+import type { SupplyPage, SupplyQuery } from '../../../streams/contract/supply.ts';
 import { parseFact } from '../../../streams/fact/fact.ts';
 import type { SentBody } from '../../../streams/fact/sent-body.ts';
 
@@ -31,6 +34,8 @@ export class MemoryStockService implements StockService {
   /** Sellable units by SKU and location. */
   readonly units = new Map<string, Map<string, number>>();
   readonly asked: AtpRequest[] = [];
+  /** The facts folded into it are the supply. */
+  readonly book = new StockBook(0);
   /** If set, every call is refused with it. */
   failure: Error | undefined;
   readonly #reservations = new Map<string, { content: string; answer: ReservationAnswer }>();
@@ -75,6 +80,13 @@ export class MemoryStockService implements StockService {
     );
     const wanted = rows.filter(({ location }) => locations === undefined || locations.includes(location));
     return { stock: wanted.map(({ sku, location, units }) => stockOf(sku, location, units)) };
+  }
+
+  async supply(query: SupplyQuery): Promise<SupplyPage> {
+    this.#check();
+    const entry = this.book.skus.get(query.sku);
+    if (entry === undefined) throw new Refusal('not-found', `nothing is known of SKU ${query.sku}`);
+    return supplyPage(entry, query, () => 0, Date.parse(AS_OF) * 1000);
   }
 
   async place(request: ReservationRequest): Promise<{ fresh: boolean; reservation: ReservationAnswer }> {
@@ -132,7 +144,15 @@ export class MemoryStockService implements StockService {
 
   async explain({ sku, location }: ExplainedKey, _page: ExplainPage): Promise<ExplainAnswer> {
     const stock = await this.stock(sku, location);
-    const total = { sellable: stock.sellable, damaged: 0, inspection: 0, held: 0, allocated: 0, inTransit: 0 };
+    const total = {
+      sellable: stock.sellable,
+      damaged: 0,
+      inspection: 0,
+      held: 0,
+      allocated: 0,
+      inTransit: 0,
+      onOrder: 0,
+    };
     const step = {
       at: AS_OF,
       what: 'receipt',

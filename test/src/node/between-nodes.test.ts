@@ -44,6 +44,8 @@ let nc: NatsConnection;
 const MANY = Array.from({ length: 700 }, (_, i) => `many-${i}`);
 
 let count = 0;
+const ORDERED = { purchaseOrder: 'po'.padEnd(128, '日'), promisedAt: '2199-01-01', vendor: 'v'.padEnd(128, '日') };
+
 function receipt(sku: string, location: string, qty = 1, more: object = {}) {
   count += 1;
   return { id: `w-${count}`, type: 'receipt', sku, location, occurredAt: new Date().toISOString(), qty, ...more };
@@ -82,6 +84,9 @@ beforeAll(async () => {
   const ahead = new Date(Date.now() + 3_600_000).toISOString();
   await send([
     ...PLACES.map((place) => receipt(BIG, place)),
+    ...PLACES.map((place, i) =>
+      receipt(BIG, place, 1, { type: 'purchase', ...ORDERED, line: `${i}`.padEnd(128, '日') }),
+    ),
     ...BASKET.flatMap((sku) => PLACES.slice(0, 50).map((place) => receipt(sku, place))),
     // The clock of each till is ahead.
     ...MANY.map((sku, i) => receipt(sku, SHELF, 1, { device: `till-${i}`.padEnd(128, '-'), occurredAt: ahead })),

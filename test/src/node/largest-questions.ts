@@ -80,6 +80,7 @@ export function questionsOver(peers: NatsPeers) {
     stock: async () => (await peers.ask(at(BIG), 'stock', { sku: BIG, location: PLACES[0] as string })) && SMALL,
     skuStock: () => peers.ask(at(BIG), 'skuStock', { sku: BIG }),
     stocks: () => peers.ask(at(BIG), 'stocks', { skus: [BIG] }),
+    supply: () => peers.ask(at(BIG), 'supply', { sku: BIG, limit: 1_000 }),
     explain: () => peers.ask(at(OFTEN), 'explain', { sku: OFTEN, location: 'x', limit: 1_000 }),
     place: async () => (await peers.ask(at(WHOLE), 'place', read)) && SMALL,
     reservation: async () => (await peers.ask(at(WHOLE), 'reservation', { id: WHOLE })) && SMALL,

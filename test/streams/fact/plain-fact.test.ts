@@ -3,9 +3,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ADJUSTABLE_BUCKETS } from '../../../streams/buckets.ts';
-import { DISPOSITIONS, factSchema } from '../../../streams/fact/fact.ts';
 import { MAX_QTY } from '../../../streams/fact/fields.ts';
 import { isPlainFact } from '../../../streams/fact/plain-fact.ts';
+import { DISPOSITIONS, factSchema } from '../../../streams/fact/schemas.ts';
 import { FACT_TYPES } from '../../../streams/subjects.ts';
 
 const odd = fc.oneof(
@@ -46,7 +46,7 @@ const good = fc.record({
   occurredAt: fc.constantFrom('2026-11-24T09:15:00Z', '2026-11-24T09:15:00.123456+05:30', '1970-01-01T00:00Z'),
   device: optional(text),
   currency: optional(fc.constantFrom('GBP', 'EUR')),
-  qty,
+  qty: fc.oneof(qty, fc.constant(0)),
   counted: fc.integer({ min: 0, max: MAX_QTY }),
   delta: fc.integer({ min: -MAX_QTY, max: MAX_QTY }),
   damaged: optional(fc.integer({ min: 0, max: MAX_QTY })),
@@ -59,6 +59,9 @@ const good = fc.record({
   transaction: optional(text),
   reservation: optional(text),
   purchaseOrder: optional(text),
+  line: optional(text),
+  vendor: optional(text),
+  promisedAt: fc.constantFrom('2026-12-01', '2026-12-01T09:15:00Z', '2026-11-31', '2026-12-01T09:15:00'),
 });
 const FIELDS = [
   ...['id', 'type', 'sku', 'location', 'occurredAt', 'device', 'currency', 'qty', 'counted', 'delta', 'damaged'],
@@ -72,6 +75,9 @@ const FIELDS = [
     'transaction',
     'reservation',
     'purchaseOrder',
+    'line',
+    'promisedAt',
+    'vendor',
   ],
 ];
 /** A valid fact with up to two fields changed or removed. */

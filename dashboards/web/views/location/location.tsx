@@ -92,7 +92,7 @@ function Figures({ figures }: { readonly figures: LocationTopic }) {
 }
 
 function HappenedList({ happened }: { readonly happened: Activity }) {
-  const { facts, holds, transfers, counts } = happened;
+  const { facts, holds, transfers, deliveries, counts } = happened;
   const rows: readonly (readonly [string, string, string?])[] = [
     ['Facts', units(Object.values(facts).reduce((sum, count) => sum + count, 0)), `over ${span(happened.seconds)}`],
     ['Units sold', units(happened.unitsSold), `sell-through ${percent(happened.sellThrough)}`],
@@ -100,6 +100,11 @@ function HappenedList({ happened }: { readonly happened: Activity }) {
     ['Holds granted', units(holds.granted), `${percent(holds.conversion)} confirmed`],
     ['Holds expired', units(holds.expired), `${units(holds.released)} released`],
     ['Transfers received', units(transfers.received), `lead time ${span(transfers.leadSeconds)}`],
+    [
+      'Deliveries',
+      units(deliveries.received),
+      `${units(deliveries.late)} late, lead time ${span(deliveries.leadSeconds)}`,
+    ],
     ['Counts', units(counts.counted), `${percent(counts.accuracy)} without variance`],
     ['Variance', plural(counts.varianceUnits, 'unit'), 'found by counts'],
   ];

@@ -1,7 +1,9 @@
 /** ATP, stock and explanations over HTTP. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { applyFact } from '../../../../actors/stock/evolve.ts';
 import { AssertionError } from '../../../../streams/assert.ts';
 import { BrokerError } from '../../../../streams/broker.ts';
+import { purchase, receipt, received, shipped } from '../../../actors/stock/given.ts';
 import { ASTRAL, type Front, front } from '../front.ts';
 import { NOT_DECIDED } from '../memory-ports.ts';
 
@@ -189,4 +191,69 @@ it('answers an assertion that failed with the same problem, and counts it by its
   expect([answer.statusCode, answer.json().type]).toEqual([500, 'internal-error']);
   expect(answer.body).not.toContain('TEST');
   expect((await get('/metrics')).body).toContain('holdfast_assertion_failures_total{invariant="TEST"} 1');
+});
+
+describe('GET /v1/supply/{sku}', () => {
+  beforeEach(() => {
+    const facts = [
+      purchase('08:00', 9, { vendor: 'Pottery', line: '2', promisedAt: '2026-11-26T08:00:00+01:00' }),
+      purchase('08:00', 4, { line: '1', location: 'shop', promisedAt: '2026-11-23' }),
+      receipt('09:00', 1, { purchaseOrder: 'p1' }),
+      shipped('08:30', 5, { eta: '2026-11-25' }),
+      shipped('08:30', 2, { transfer: 't2', eta: '2026-11-26T07:00:00Z', to: 'kiosk' }),
+      received('08:40', 3, { transfer: 't3' }),
+    ];
+    for (const fact of facts) applyFact(it_.stock.book, fact);
+  });
+  const p1 = { source: 'purchase', purchaseOrder: 'p1' };
+  const late = { ...p1, line: '1', location: 'shop', qty: 3, due: '2026-11-23T23:59:59.999999Z', overdue: true };
+  const t1 = { source: 'transfer', transfer: 't1', from: 'dc', location: 'shop', qty: 5 };
+  const open = { ...p1, line: '2', vendor: 'Pottery', location: 'dc', qty: 9, due: '2026-11-26T07:00:00.000Z' };
+  const t2 = {
+    source: 'transfer',
+    transfer: 't2',
+    from: 'dc',
+    location: 'kiosk',
+    qty: 2,
+    due: '2026-11-26T07:00:00.000Z',
+  };
+  const all = [
+    late,
+    { ...t1, due: '2026-11-25T23:59:59.999999Z', overdue: false },
+    { ...open, overdue: false },
+    { ...t2, overdue: false },
+  ];
+
+  it('lists what is on its way, in the order in which it is due', async () => {
+    const answer = await get('/v1/supply/mug');
+    expect([answer.statusCode, answer.json()]).toEqual([200, { supply: all, next: null }]);
+    expect((await get('/v1/supply/mug?location=shop')).json().supply).toEqual(all.slice(0, 2));
+    expect((await get('/v1/supply/mug?location=attic')).json()).toEqual({ supply: [], next: null });
+  });
+
+  it('goes on page by page, also between two that are due at one moment', async () => {
+    for (const limit of [1, 2, 3]) {
+      const found: unknown[] = [];
+      let query = `limit=${limit}`;
+      for (let pages = 0; pages < 5; pages++) {
+        const { supply, next } = (await get(`/v1/supply/mug?${query}`)).json();
+        found.push(...supply);
+        if (next === null) break;
+        query = `limit=${limit}&cursor=${next}`;
+      }
+      expect(found).toEqual(all);
+    }
+  });
+
+  it('refuses what it does not know', async () => {
+    expect((await get('/v1/supply/nope')).json()).toMatchObject({ type: 'not-found', status: 404 });
+    for (const [query, says] of [
+      ['loc=x', 'loc is not known'],
+      ['limit=0', 'limit must be a whole number from 1 to 1000'],
+      ['cursor=x', 'cursor must be `next` of the page before'],
+    ]) {
+      const answer = await get(`/v1/supply/mug?${query}`);
+      expect([answer.statusCode, answer.json().detail]).toEqual([422, expect.stringContaining(says as string)]);
+    }
+  });
 });

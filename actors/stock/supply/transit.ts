@@ -1,4 +1,4 @@
-/** Units of transfers that are on their way, lost or too many. All are derived from the transfer's record. */
+/** How the units of a transfer stand: on their way, lost, or more than have left. All of it is derived from the transfer's record. */
 import type { StockKey, TransferRecord } from '../state.ts';
 
 /** Units in transit to this key. */
