@@ -180,7 +180,7 @@ function played(instance: Instance, by: string, t: number, backorder = false): n
   const isGood = (qty: number): boolean => {
     if (cap[by] !== undefined && active(by) + qty > cap[by]) return false;
     // Those for whom units are kept may come for them on any day.
-    return Array.from({ length: END + 1 }, (_, on) => on).every((on) => {
+    return Array.from({ length: kept === 0 ? 1 : END + 1 }, (_, on) => on).every((on) => {
       const others = [...old, { due: on, qty: kept, who: 'kept' }];
       const without = play(instance, others, lent);
       const all = [...old, { due: t, qty, who: 'new' }, { due: on, qty: kept, who: 'kept' }];
