@@ -14,6 +14,7 @@ import { assert } from '../../streams/assert.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { PartitionEpoch } from '../../streams/journal/decision.ts';
 import type { Breach } from '../book/domain.ts';
+import { NO_POLICIES, type Policies } from '../policy/policy.ts';
 import type { Partition } from './partition.ts';
 import { Quarantine } from './quarantine.ts';
 
@@ -34,6 +35,8 @@ export interface PartitionSetObserver {
 export interface PartitionSetDeps {
   readonly clock: Clock;
   readonly note: (level: 'error', message: string, detail: Record<string, unknown>) => void;
+  /** In force in every book that is added. */
+  readonly policies?: Policies | undefined;
 }
 
 export class PartitionSet implements Partitions {
@@ -41,11 +44,13 @@ export class PartitionSet implements Partitions {
   readonly #held = new Map<number, Partition>();
   readonly #observers: PartitionSetObserver[] = [];
   readonly #note: PartitionSetDeps['note'];
+  readonly #policies: Policies;
   #closing = false;
 
-  constructor({ clock, note }: PartitionSetDeps) {
+  constructor({ clock, note, policies = NO_POLICIES }: PartitionSetDeps) {
     this.quarantine = new Quarantine(() => clock.monoMs());
     this.#note = note;
+    this.#policies = policies;
   }
 
   observe(observer: PartitionSetObserver): void {
@@ -81,8 +86,17 @@ export class PartitionSet implements Partitions {
 
   /** Adds partitions, which catch up from now on. */
   add(partitions: readonly Partition[]): void {
-    for (const partition of partitions) this.#held.set(partition.number, partition);
+    for (const partition of partitions) {
+      partition.book.policies = this.#policies;
+      this.#held.set(partition.number, partition);
+    }
     this.#heldChanged();
+  }
+
+  /** Other policies are in force. @param number the partition that they touch; undefined for all */
+  policiesChanged(number: number | undefined): void {
+    for (const partition of this.#held.values())
+      if (number === undefined || partition.number === number) partition.book.seq += 1;
   }
 
   /** Serves those that are still held, unless the node is stopping. */

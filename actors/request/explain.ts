@@ -112,7 +112,7 @@ async function explainOnce(
     page.add({ place, cause, what, detail: page.mayKeep(place) ? detail() : '' });
   };
   // The numbers, the folded positions and the reservations must be of one moment, so nothing is awaited between them.
-  const stock = stockView(key, deps.partition.book.version);
+  const stock = stockView(key, deps.partition.book);
   const positions = { ...deps.partition.positions };
   addClaims(deps.partition.book, key, add);
   const asOf = formatInstant(deps.clock.nowMs() * 1000);

@@ -132,7 +132,7 @@ export class RequestRouter implements StockService {
     if (partition === undefined) return this.#deps.peers.ask(number, 'stock', { sku, location });
     const key = partition.book.findKey(sku, location);
     if (key === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku} at location ${location}`);
-    return stockView(key, partition.book.version);
+    return stockView(key, partition.book);
   }
 
   async skuStock(sku: string): Promise<SkuStockAnswer> {
@@ -146,8 +146,7 @@ export class RequestRouter implements StockService {
         'too-large',
         `SKU ${sku} is known at ${entry.keys.length} locations; at most ${LIMITS.stockRows} are answered at once: ask for one location, /v1/stock/{sku}/{location}`,
       );
-    const { version } = partition.book;
-    return { sku, locations: entry.keys.map((key) => stockView(key, version)) };
+    return { sku, locations: entry.keys.map((key) => stockView(key, partition.book)) };
   }
 
   async explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
@@ -276,7 +275,7 @@ export class RequestRouter implements StockService {
     horizon: PromiseWindow | undefined,
   ): AtpLine {
     const { book } = partition;
-    const { atp, locations } = skuAtp(book.skus.get(sku), only, horizon);
+    const { atp, locations } = skuAtp(book.skus.get(sku), only, horizon, book.policies);
     // Computed and stamped in the same turn, so the version belongs to these numbers (RR2).
     return { sku, atp, version: book.version, locations };
   }

@@ -123,7 +123,10 @@ export class Participant {
   }
 
   #lines(parts: readonly ReservationPart[], wish: Wish): Plan {
-    return planLines(parts, wish, (sku) => this.#bookOf(sku).skus.get(sku));
+    const [first] = wish.lines;
+    // All books of a node have the same policies.
+    const policies = first === undefined ? undefined : this.#bookOf(first.sku).policies;
+    return planLines(parts, wish, (sku) => this.#bookOf(sku).skus.get(sku), policies);
   }
 
   #bookOf(sku: string): StockBook {

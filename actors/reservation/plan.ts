@@ -9,6 +9,7 @@
  */
 import { at } from '../../streams/assert.ts';
 import { PIECES_PER_LINE, type Shortage } from '../../streams/journal/stock-decisions.ts';
+import type { Policies } from '../policy/policy.ts';
 import { Refusal } from '../ports/refusal.ts';
 import { sourceLines, type WantedLine } from '../stock/sourcing.ts';
 import type { PartLine, ReservationPart, SkuEntry, StockKey } from '../stock/state.ts';
@@ -56,18 +57,19 @@ export function planLines(
   parts: readonly ReservationPart[],
   wish: Wish,
   find: (sku: string) => SkuEntry | undefined,
+  policies?: Policies,
 ): Plan {
   const olds = oldLines(parts);
   if (olds.length === 0) {
-    const { sourced, shortages } = sourceLines(wish.lines, find, wish.partial);
+    const { sourced, shortages } = sourceLines(wish.lines, find, wish.partial, undefined, policies);
     const pieces = sourced.map(({ line, key, qty }) => ({ line: line.index, name: line.name, key, qty, fulfilled: 0 }));
     return { pieces, shortages };
   }
   const { pairs, leftOut } = paired(olds, wish.lines);
   const kept = leftOut.flatMap((old) => fulfilledPieces(after(wish.size, old.number), old.name, old));
-  const staying = change(pairs, kept, wish, find, olds, true);
+  const staying = change(pairs, kept, wish, find, olds, true, policies);
   // Lines that compete for one SKU may fit only if those that could stay move too.
-  return staying.shortages.length === 0 ? staying : change(pairs, kept, wish, find, olds, false);
+  return staying.shortages.length === 0 ? staying : change(pairs, kept, wish, find, olds, false, policies);
 }
 
 function oldLines(parts: readonly ReservationPart[]): Old[] {
@@ -122,6 +124,7 @@ function change(
   find: (sku: string) => SkuEntry | undefined,
   olds: readonly Old[],
   stay: boolean,
+  policies: Policies | undefined,
 ): Plan {
   const given = ownUnits(olds);
   const pieces: Piece[] = [];
@@ -145,7 +148,7 @@ function change(
     pieces.push(...own);
   }
   // mutant: own-units-twice
-  const { sourced, shortages } = sourceLines(more, find, partial, given);
+  const { sourced, shortages } = sourceLines(more, find, partial, given, policies);
   for (const { line, key, qty } of sourced)
     addUnits(pieces, { line: line.index, name: line.name, key, qty, fulfilled: 0 });
   // Sorting is stable, so pieces that stay come first in their line.

@@ -10,6 +10,7 @@
  */
 import { noUnits, ON_HAND_BUCKETS, type OnHandBucket, oversoldUnits } from '../../streams/buckets.ts';
 import type { StockAnswer } from '../../streams/contract/stock.ts';
+import { type KeyPolicy, NO_POLICIES, NO_POLICY, type Policies } from '../policy/policy.ts';
 import type { SkuEntry, StockKey, TransferRecord } from './state.ts';
 
 /** The period in which inbound supply counts. `now` and `by` are in microseconds since 1970. */
@@ -20,22 +21,27 @@ export interface PromiseWindow {
   readonly laneTime: number;
 }
 
-/** Units withheld by policy. Always 0, because there are no policies yet. */
-export const SAFETY_STOCK = 0;
+export function available(
+  key: Pick<StockKey, 'sellable' | 'held' | 'allocated'>,
+  { safetyStock }: KeyPolicy = NO_POLICY,
+): number {
+  return key.sellable - key.held - key.allocated - safetyStock;
+}
 
-export function available(key: Pick<StockKey, 'sellable' | 'held' | 'allocated'>): number {
-  return key.sellable - key.held - key.allocated - SAFETY_STOCK;
+function policyOf({ sku, location }: StockKey, policies: Policies): KeyPolicy {
+  return policies.of(sku.name, location);
 }
 
 /** Units that a new promise may take: available, less the grants that the journal has not stored yet. */
-export function free(key: StockKey): number {
+export function free(key: StockKey, policies: Policies = NO_POLICIES): number {
+  const units = available(key, policyOf(key, policies));
   // mutant: pending-promised-again
-  return available(key) - key.pending;
+  return units - key.pending;
 }
 
-export function atp(key: StockKey, horizon?: PromiseWindow): number {
+export function atp(key: StockKey, horizon?: PromiseWindow, policies: Policies = NO_POLICIES): number {
   const inbound = horizon === undefined ? 0 : inboundBy(key, horizon);
-  return Math.max(0, available(key) + inbound);
+  return Math.max(0, available(key, policyOf(key, policies)) + inbound);
 }
 
 /** Units in transit to this key. */
@@ -107,6 +113,7 @@ export function skuAtp(
   entry: SkuEntry | undefined,
   only: readonly string[] | undefined,
   horizon?: PromiseWindow,
+  policies: Policies = NO_POLICIES,
 ): { atp: number; locations: LocationAtp[] } {
   const locations: LocationAtp[] = [];
   let sum = 0;
@@ -114,7 +121,7 @@ export function skuAtp(
   const wanted = only === undefined || only.length < 8 ? only : new Set(only);
   for (const key of entry.keys) {
     if (wanted !== undefined && !isAmong(wanted, key.location)) continue;
-    const units = atp(key, horizon);
+    const units = atp(key, horizon, policies);
     sum += units;
     locations.push({ location: key.location, atp: units });
   }
@@ -128,7 +135,8 @@ function isAmong(wanted: readonly string[] | ReadonlySet<string>, location: stri
 export type StockUnits = Omit<StockAnswer, 'version'>;
 
 /** The units of a stock key, by bucket. */
-export function stockUnits(key: StockKey): StockUnits {
+export function stockUnits(key: StockKey, policies: Policies = NO_POLICIES): StockUnits {
+  const policy = policyOf(key, policies);
   return {
     sku: key.sku.name,
     location: key.location,
@@ -138,17 +146,23 @@ export function stockUnits(key: StockKey): StockUnits {
     allocated: key.allocated,
     // No reservation has a date yet.
     promised: 0,
-    safetyStock: SAFETY_STOCK,
-    available: available(key),
+    safetyStock: policy.safetyStock,
+    available: available(key, policy),
     oversold: oversoldUnits(key),
-    atp: atp(key),
+    atp: atp(key, undefined, policies),
     inTransit: inTransit(key),
     // No fact records a purchase order yet.
     onOrder: 0,
   };
 }
 
-/** One stock key as `GET /v1/stock` returns it. @param version of the book, in this turn of the event loop */
-export function stockView(key: StockKey, version: string): StockAnswer {
-  return { ...stockUnits(key), version };
+/** What a book says of all its keys. */
+interface KeysBook {
+  readonly version: string;
+  readonly policies: Policies;
+}
+
+/** One stock key as `GET /v1/stock` returns it. @param book the key's book, whose version is that of this turn of the event loop */
+export function stockView(key: StockKey, { version, policies }: KeysBook): StockAnswer {
+  return { ...stockUnits(key, policies), version };
 }

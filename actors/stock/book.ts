@@ -2,6 +2,7 @@
 import { present } from '../../streams/assert.ts';
 import type { Book } from '../book/domain.ts';
 import { LARGE_ITEM, Pages } from '../book/pages.ts';
+import { NO_POLICIES, type Policies } from '../policy/policy.ts';
 import { ChangeSet } from './changes.ts';
 import { type CoordinatorEntry, type ReservationPart, SkuEntry, StockKey, type TransferRecord } from './state.ts';
 
@@ -23,6 +24,8 @@ export class StockBook implements Book {
   readonly changes = new ChangeSet();
   readonly #locations = new Map<string, string>();
   keyCount = 0;
+  /** In force where its keys are promised. Answers and decisions read them; folding never does. */
+  policies: Policies = NO_POLICIES;
   /** Called with each granted part that may have to end at some moment. */
   onTimed: ((part: ReservationPart) => void) | undefined = undefined;
 

@@ -8,6 +8,7 @@
  */
 import { assert, at, present } from '../../streams/assert.ts';
 import type { Shortage } from '../../streams/journal/stock-decisions.ts';
+import type { Policies } from '../policy/policy.ts';
 import { free } from './availability.ts';
 import type { SkuEntry, StockKey } from './state.ts';
 
@@ -53,11 +54,12 @@ export function sourceLines(
   find: (sku: string) => SkuEntry | undefined,
   partial: boolean,
   given?: ReadonlyMap<StockKey, number>,
+  policies?: Policies,
 ): Sourcing {
   const sourced: SourcedLine[] = [];
   const shortages: Shortage[] = [];
   const used = new Map<StockKey, number>();
-  const all: Room = (key) => Math.max(0, free(key)) + (given?.get(key) ?? 0);
+  const all: Room = (key) => Math.max(0, free(key, policies)) + (given?.get(key) ?? 0);
   for (const group of bySku(lines)) {
     const entry = find(at(group, 0).sku);
     const fit = group.length > 1 ? searchFit(group, entry, all) : undefined;

@@ -68,6 +68,12 @@ export class SkuInterests {
     }
   }
 
+  /** Notes that other policies are in force. @param sku the SKU that they touch; undefined for all */
+  policiesChanged(sku: string | undefined): void {
+    if (sku === undefined) for (const each of this.#bySku.keys()) this.#changed.add(each);
+    else if (this.#bySku.has(sku)) this.#changed.add(sku);
+  }
+
   /**
    * Passes on all SKUs that have changed since the last call.
    * @param bookOf the book of a partition; undefined if it is not served here
@@ -115,11 +121,11 @@ function skuValue(book: StockBook, kind: SkuTopicKind, sku: string, nowMs: numbe
   const entry = book.skus.get(sku);
   const told = { v: MESSAGE_VERSION, sku, atMs: nowMs, version: [book.epoch, book.seq] } as const;
   if (kind === 'atp') return { ...told, kind, data: atpOf(book, sku, entry, nowMs) };
-  return { ...told, kind, data: { sku, locations: (entry?.keys ?? []).map((key) => stockView(key, book.version)) } };
+  return { ...told, kind, data: { sku, locations: (entry?.keys ?? []).map((key) => stockView(key, book)) } };
 }
 
 /** The answer of GET /v1/atp/{sku}. An unknown SKU has 0 and no locations. */
 function atpOf(book: StockBook, sku: string, entry: SkuEntry | undefined, nowMs: number): AtpTopic {
-  const { atp, locations } = skuAtp(entry, undefined);
+  const { atp, locations } = skuAtp(entry, undefined, undefined, book.policies);
   return { asOf: new Date(nowMs).toISOString(), sku, atp, version: book.version, locations };
 }

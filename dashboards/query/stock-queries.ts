@@ -86,7 +86,7 @@ export function findStock(book: StockBook, { location, state, after, limit }: St
   for (const entry of book.skus.values()) {
     for (const key of entry.keys) {
       if (key.location !== location) continue;
-      const view = stockView(key, book.version);
+      const view = stockView(key, book);
       if (isIn(view, state) && placeOf(view) > after) found.push(view);
     }
   }

@@ -50,10 +50,7 @@ export const PROMISES: readonly Mutant[] = [
       put('leaving-takes-decisions', 'if (decision.parts.length < 0) {', { head: true }),
     ),
   ),
-  mutant(
-    'what is on its way to the journal is promised again',
-    put('pending-promised-again', 'return available(key);'),
-  ),
+  mutant('what is on its way to the journal is promised again', put('pending-promised-again', 'return units;')),
   rare(['cut', 'slow-link'], mutant('an attempt undoes what a later one was granted', put('attempt-undoes-later', ''))),
   mutant(
     'an attempt that a crash left behind is not finished',
@@ -78,7 +75,10 @@ export const PROMISES: readonly Mutant[] = [
   mutant('sales change what has ended', put('end-is-not-final', 'const final = false;')),
   mutant(
     'units that stay are free for other lines too',
-    put('own-units-twice', 'const { sourced, shortages } = sourceLines(more, find, partial, ownUnits(olds));'),
+    put(
+      'own-units-twice',
+      'const { sourced, shortages } = sourceLines(more, find, partial, ownUnits(olds), policies);',
+    ),
   ),
   mutant('a partial release is carried out again', put('release-repeated', '')),
   mutant('a change is made whatever the version', put('any-version-matches', '')),

@@ -188,7 +188,7 @@ export function viewOf(sku: string, location: string, figures: Figures): StockUn
 
 /** Every view of a book, by SKU and location. */
 export function viewsOf(book: StockBook): StockUnits[] {
-  const views = [...book.skus.values()].flatMap((entry) => entry.keys.map(stockUnits));
+  const views = [...book.skus.values()].flatMap((entry) => entry.keys.map((key) => stockUnits(key)));
   return views.sort((a, b) => order(`${a.sku}/${a.location}`, `${b.sku}/${b.location}`));
 }
 

@@ -120,7 +120,7 @@ function foldedOf(inputs: readonly (Fact | Granted | Stepped)[]): StockBook {
 }
 
 function shownOf(book: StockBook) {
-  const views = [...book.skus.values()].flatMap((entry) => entry.keys.map(stockUnits));
+  const views = [...book.skus.values()].flatMap((entry) => entry.keys.map((key) => stockUnits(key)));
   const reservations = [...book.parts.values()]
     .filter((part) => part.granted)
     .map((part) => ({

@@ -115,7 +115,7 @@ it('equals a scan of the book after any facts and decisions', () => {
       const made = partition();
       for (const op of ops) fold(made, op);
       const inbound = inboundOf(ops);
-      const views = [...made.book.skus.values()].flatMap(({ keys }) => keys.map(stockUnits));
+      const views = [...made.book.skus.values()].flatMap(({ keys }) => keys.map((key) => stockUnits(key)));
       for (const location of ['a', 'b', 'c']) {
         const here = views.filter((view) => view.location === location);
         const part = locationPart(made.observer, location, NOW);
