@@ -94,7 +94,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   addReservationRoutes(app, answers);
   addAnomalyRoutes(app, deps.anomalies);
   addPolicyRoutes(app, new PolicyAnswers(deps.policies, deps.system.figures));
-  addSystemRoutes(app, new SystemAnswers(deps.system));
+  addSystemRoutes(app, new SystemAnswers(deps.system, deps.policies.locations));
   addOperationsRoutes(app, deps);
   deps.live.addTo(app);
   return app;

@@ -148,6 +148,9 @@ const locationBrief = growing({
   /** Time of this location's latest fact; null if there is none. */
   heardAt: z.string().nullable(),
   factsPerMinute: z.int(),
+  /** Absent unless the location is described. */
+  name: z.string().optional(),
+  kind: z.string().optional(),
 }).meta({ id: 'LocationBrief' });
 const device = z.string().nullable().meta({ description: 'null if the facts of the location name no device' });
 const seconds = z.number();
