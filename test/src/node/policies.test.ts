@@ -1,12 +1,18 @@
 /** Policies and locations over HTTP, against three nodes that share the partitions, one of them behind a link that can be cut. */
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { POLICIES_BUCKET } from '../../../config/topology.ts';
+import { LOCATIONS_STREAM, POLICIES_STREAM } from '../../../config/topology.ts';
+import type { AtpTopic } from '../../../dashboards/topics.ts';
 import { Auditor, names } from '../../../harness/callers/auditor.ts';
 import { type Answer, ask, askUntilDecided } from '../../../harness/callers/http-caller.ts';
+import { LiveReader } from '../../../harness/callers/live-reader.ts';
 import { NodeProcess } from '../../../harness/processes/node-process.ts';
 import { TcpProxy } from '../../../harness/proxy.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
 import { until } from '../../../harness/until.ts';
+import type { ServerHandle } from '../../../src/servers/local-server.ts';
 import { NatsBroker } from '../../../streams/nats/broker.ts';
 import { partitionOf } from '../../../streams/subjects.ts';
 
@@ -27,11 +33,13 @@ const POLICY = {
 
 let nodes: NodeProcess[];
 let cuttable: NodeProcess;
+let nats: ServerHandle;
+let redis: ServerHandle;
 let link: TcpProxy;
 let broker: NatsBroker;
 
 beforeAll(async () => {
-  const [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
+  [nats, redis] = await Promise.all([freshNats(), freshRedis()]);
   link = await TcpProxy.to(nats.port);
   broker = await NatsBroker.connect(nats.url, 'test');
   const env = { HOLDFAST_PARTITIONS: String(PARTITIONS), HOLDFAST_LEASE: `${LEASE_MS}ms` };
@@ -200,6 +208,22 @@ describe('stock', () => {
     expect(seqOf((await stock(other, shop)).version)).toBe(seqOf(otherBefore.version) + 1);
     expect(await stock(other, shop)).toMatchObject({ safetyStock: 1, available: 4 });
     await asked('DELETE', policyPath('*', shop));
+  });
+});
+
+describe('a live reader', () => {
+  it('is told the new figures of what a policy touches', async () => {
+    const [sku, shop] = [fresh('sku'), fresh('shop')];
+    await receive(sku, shop, 5);
+    const reader = await new LiveReader(node(0).url, `atp:${sku},stock:${sku}`).opened();
+    await reader.sees<AtpTopic>(`atp:${sku}`, ({ atp }) => atp === 5);
+    await put(sku, '*', { safetyStock: 2 });
+    await reader.sees<AtpTopic>(`atp:${sku}`, ({ atp }) => atp === 3);
+    await put('*', shop, { safetyStock: 1 });
+    await asked('DELETE', policyPath(sku, '*'));
+    await reader.sees<AtpTopic>(`atp:${sku}`, ({ atp }) => atp === 4);
+    await asked('DELETE', policyPath('*', shop));
+    reader.close();
   });
 });
 
@@ -428,7 +452,7 @@ describe('in force', () => {
     const killed = node(0);
     const answers = skus.map((sku) => ask(killed.url, 'PUT', policyPath(sku, '*'), { safetyStock: 7 }));
     await until(
-      async () => ((await broker.stream(`KV_${POLICIES_BUCKET}`))?.lastSeq ?? 0) > 0,
+      async () => ((await broker.stream(POLICIES_STREAM))?.lastSeq ?? 0) > 0,
       5_000,
       () => 'a change is stored',
       1,
@@ -456,4 +480,24 @@ describe('in force', () => {
     for (const sku of stored) expect((await effective(sku, 'x', 0)).body.safetyStock).toBe(7);
     await allShare();
   });
+});
+
+it('the journal gives the same book without any policy, because decisions hold their results', async () => {
+  const sku = fresh('sku');
+  await receive(sku, 'dc', 10);
+  await put(sku, '*', { safetyStock: 4 });
+  const held = { id: fresh('r'), lines: [{ sku, qty: 6 }] };
+  expect((await asked('POST', '/v1/reservations', held)).status).toBe(201);
+  expect(await stock(sku, 'dc')).toMatchObject({ sellable: 10, held: 6, safetyStock: 4, available: 0 });
+  for (const each of nodes) await each.kill();
+  const connection = await connect({ servers: nats.url });
+  const { streams } = await jetstreamManager(connection);
+  for (const stream of [POLICIES_STREAM, LOCATIONS_STREAM]) await streams.delete(stream);
+  await connection.close();
+  const snapshots = await createClient({ url: redis.url }).connect();
+  await snapshots.flushAll();
+  snapshots.destroy();
+  for (const each of nodes) await each.up();
+  await allShare();
+  expect(await stock(sku, 'dc')).toMatchObject({ sellable: 10, held: 6, safetyStock: 0, available: 4 });
 });
