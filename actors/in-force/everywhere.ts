@@ -6,7 +6,7 @@
  *
  * Invariants:
  *  IF1 The nodes that a change waits for are read after the change is stored. A node that announces itself later reads the change before
- *      it answers (PF1).
+ *      it answers (FD1).
  *  IF2 A start of a node is no longer waited for when it has left the nodes' bucket. Its lease ends before its key expires (OW2).
  */
 import { z } from 'zod';
@@ -88,7 +88,7 @@ export class Everywhere {
     return new Promise((done, failed) => {
       const { clock, longestMs } = this.#deps;
       this.#waiting.add({ bucket, revision, untilMs: clock.monoMs() + longestMs, missing: undefined, done, failed });
-      if (!this.#running) void this.#run();
+      if (!this.#running) this.#run().catch(failed);
     });
   }
 

@@ -3,8 +3,8 @@
  * in force on every node (everywhere.ts).
  *
  * Invariants:
- *  PD1 Nothing is lost once it is stored, whatever happens to this node, because every node follows the buckets.
- *  PD2 A removal is a record like any other change, so the history says who removed what, and why.
+ *  DC1 Nothing is lost once it is stored, whatever happens to this node, because every node follows the buckets.
+ *  DC2 A removal is a record like any other change, so the history says who removed what, and why.
  */
 
 import type { HistoryKeys, KeyEntry } from '../../streams/broker.ts';
@@ -158,7 +158,7 @@ export class PolicyDesk implements PolicyService {
   }
 }
 
-/** Undefined if there is nothing, or if it was removed (PD2). */
+/** Undefined if there is nothing, or if it was removed (DC2). */
 function presentOf<T>(entry: KeyEntry | undefined): Versioned<T> | undefined {
   if (entry === undefined) return undefined;
   const { set } = JSON.parse(entry.value) as StoredChange<T>;

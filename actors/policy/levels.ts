@@ -6,8 +6,8 @@
  * cached by the levels that they are made of, so a change of a policy makes no cached result wrong.
  *
  * Invariants:
- *  PL1 A key for which no level sets anything gets NO_POLICY itself, and nothing is allocated for it.
- *  PL2 The policies in force depend on what is set now, not on the order of the changes.
+ *  LV1 A key for which no level sets anything gets NO_POLICY itself, and nothing is allocated for it.
+ *  LV2 The policies in force depend on what is set now, not on the order of the changes.
  */
 import {
   type GroupUnits,
@@ -128,7 +128,7 @@ export class PolicyLevels implements Policies {
   of(sku: string, location: string): KeyPolicy {
     const ofSku = this.#bySku.get(sku);
     const ofLocation = this.#byLocation.get(location);
-    // Most keys have no policy of their own (PL1).
+    // Most keys have no policy of their own (LV1).
     if (ofSku === undefined && ofLocation === undefined && this.#everywhere === undefined) return NO_POLICY;
     const split = ofSku instanceof SkuLevels;
     let merge = this.#merges;
