@@ -54,8 +54,11 @@ interface Waiting {
 export class Everywhere {
   readonly #deps: EverywhereDeps;
   readonly #waiting = new Set<Waiting>();
+  /** How far each live node is, as it said last. */
+  readonly #heard = new Map<string, Revisions>();
   #listening: readonly { stop(): void }[] = [];
   #running = false;
+  #readAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: EverywhereDeps) {
     this.#deps = deps;
@@ -93,32 +96,37 @@ export class Everywhere {
   }
 
   async #run(): Promise<void> {
-    const { clock, wire, writer: own, applied } = this.#deps;
     this.#running = true;
-    let readAtMs = Number.NEGATIVE_INFINITY;
-    while (this.#waiting.size > 0) {
-      const isNew = [...this.#waiting].some(({ missing }) => missing === undefined);
-      if (isNew || clock.monoMs() - readAtMs > LIMITS.policyLiveMs) {
-        readAtMs = clock.monoMs();
-        await this.#readLive();
-      }
-      wire.send(POLICIES_ASKED_SUBJECT, packMessage({ v: MESSAGE_VERSION, writer: own }));
-      this.#told(own, applied());
-      if (this.#waiting.size > 0) await delay(clock, LIMITS.policyAskMs);
-      const nowMs = clock.monoMs();
-      for (const waiting of this.#waiting)
-        if (nowMs > waiting.untilMs) this.#end(waiting, () => waiting.failed(undecided(UNDECIDED.policy)));
+    try {
+      while (this.#waiting.size > 0) await this.#round();
+    } finally {
+      this.#running = false;
     }
-    this.#running = false;
+  }
+
+  async #round(): Promise<void> {
+    const { clock, wire, writer: own, applied } = this.#deps;
+    // The answers come while the live nodes are read.
+    wire.send(POLICIES_ASKED_SUBJECT, packMessage({ v: MESSAGE_VERSION, writer: own }));
+    const isNew = [...this.#waiting].some(({ missing }) => missing === undefined);
+    if (isNew || clock.monoMs() - this.#readAtMs > LIMITS.policyLiveMs) await this.#readLive();
+    this.#told(own, applied());
+    if (this.#waiting.size > 0) await delay(clock, LIMITS.policyAskMs);
+    const nowMs = clock.monoMs();
+    for (const waiting of this.#waiting)
+      if (nowMs > waiting.untilMs) this.#end(waiting, () => waiting.failed(undecided(UNDECIDED.policy)));
   }
 
   async #readLive(): Promise<void> {
     // Only changes that were stored before the read begins (IF1). The others wait for the next one.
     const before = [...this.#waiting];
+    this.#readAtMs = this.#deps.clock.monoMs();
     const live = await this.#deps.live().catch(() => undefined);
     if (live === undefined) return;
+    for (const node of this.#heard.keys()) if (!live.includes(node)) this.#heard.delete(node);
     for (const waiting of before) {
-      if (waiting.missing === undefined) waiting.missing = new Set(live);
+      const lacks = (node: string) => (this.#heard.get(node)?.[waiting.bucket] ?? 0) < waiting.revision;
+      if (waiting.missing === undefined) waiting.missing = new Set(live.filter(lacks));
       // A lease that has ended cannot answer by an old policy (IF2).
       else for (const each of waiting.missing) if (!live.includes(each)) waiting.missing.delete(each);
       this.#look(waiting);
@@ -126,6 +134,7 @@ export class Everywhere {
   }
 
   #told(node: string, there: Revisions): void {
+    this.#heard.set(node, there);
     for (const waiting of this.#waiting) {
       if (waiting.missing === undefined || there[waiting.bucket] < waiting.revision) continue;
       waiting.missing.delete(node);
