@@ -15,7 +15,7 @@ const ROOMS = {
     'recovery request retention',
     'snapshot',
     'outbox promise',
-    'anomaly ingest log parked reservation',
+    'anomaly in-force ingest log parked reservation',
     'partition',
     'anomaly/detect idempotency ports',
     'item ownership stock',

@@ -9,6 +9,8 @@ export const LIMITS = {
   atpBodyBytes: 4 * 1024 * 1024,
   /** Bytes of a reservation. Fits the most lines and named locations, with names of 64 characters; more: 413. */
   reservationBodyBytes: 2 * 1024 * 1024,
+  /** Bytes of a policy or of a description of a location. Fits the most groups and lanes with the longest names; more: 413. */
+  policyBodyBytes: 512 * 1024,
   /** Bytes of a body that holds one fact or a person's note; more: 413. */
   smallBodyBytes: 128 * 1024,
   /** Bytes of all HTTP bodies received and not yet answered. The next body gets 503 at once, and its rest is discarded. */
@@ -170,6 +172,18 @@ export const LIMITS = {
   liveMessageBytes: 64 * 1024,
   /** Entries in the list of rules, which is metadata of a stream (128 KiB in all). More are refused. */
   rulesEntries: 250,
+  /** Channels and purposes that one field of a policy names; more: 422. */
+  policyGroups: 64,
+  /** Substitutes of one SKU; more: 422. */
+  policySubstitutes: 32,
+  /** Lanes to one location, and opening periods of one day; more: 422. */
+  transitLanes: 1_000,
+  openingPeriods: 8,
+  /** Changes of a policy or location that its history keeps. The oldest is forgotten first. The most that NATS KV keeps. */
+  policyHistory: 64,
+  /** How often a node that waits for a policy to be in force asks the others, and how often it reads which nodes are alive. */
+  policyAskMs: 20,
+  policyLiveMs: 250,
   /** How often a node asks how full the streams are. */
   storageEveryMs: 1_000,
   /** Work per turn of the event loop on promises that are made again, in milliseconds. The other keys follow in the next turns. */

@@ -39,6 +39,12 @@ export const WRITERS_BUCKET = 'holdfast_writers';
 export const WRITERS_STREAM = `KV_${WRITERS_BUCKET}`;
 export const SKIPS_BUCKET = 'holdfast_skips';
 
+/** Policies by SKU and location, descriptions of locations, and the streams behind the two buckets. */
+export const POLICIES_BUCKET = 'holdfast_policies';
+export const POLICIES_STREAM = `KV_${POLICIES_BUCKET}`;
+export const LOCATIONS_BUCKET = 'holdfast_locations';
+export const LOCATIONS_STREAM = `KV_${LOCATIONS_BUCKET}`;
+
 /** Stream metadata with the number of partitions that the subjects were made for. Another number needs new streams. */
 export const PARTITIONS_METADATA = 'holdfast-partitions';
 

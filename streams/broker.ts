@@ -102,6 +102,12 @@ export interface Keys {
   delete(key: string, expected?: number): Promise<void>;
 }
 
+/** A bucket that keeps the last values of each key. */
+export interface HistoryKeys extends Keys {
+  /** The values of a key, the oldest first. */
+  history(key: string): Promise<KeyEntry[]>;
+}
+
 /** Topics of messages, by which failed ones are counted. The list is closed. */
 export const MESSAGE_KINDS = [
   'facts',

@@ -132,7 +132,7 @@ export function journalSubject(writer: string): string {
 /** The topic of a message between nodes, by its subject. */
 export function kindOfSubject(subject: string): MessageKind {
   if (subject.startsWith(OWNERS)) return 'owner';
-  if (subject === NODE_REPORTS_SUBJECT) return 'nodes';
+  if (subject === NODE_REPORTS_SUBJECT || subject.startsWith(POLICIES)) return 'nodes';
   if (subject.startsWith(CHANGES)) return 'changes';
   return subject.startsWith('anomaly.') ? 'anomaly' : 'requests';
 }
@@ -150,6 +150,7 @@ const OWN_SUBJECTS =
 
 const OWNERS = 'holdfast.owner.';
 const CHANGES = 'holdfast.live.changes.';
+const POLICIES = 'holdfast.policies.';
 
 /** Subject on which a node passes requests on to the owner of a partition. */
 export function ownerSubject(partition: number): string {
@@ -162,4 +163,12 @@ export const NODE_REPORTS_SUBJECT = 'holdfast.live.nodes';
 /** Subject on which owners send changes to a node with readers of the live feed. */
 export function changesSubject(writer: string): string {
   return `${CHANGES}${encodeToken(writer)}`;
+}
+
+/** Subject on which a node asks every node how far it has applied the policies. */
+export const POLICIES_ASKED_SUBJECT = `${POLICIES}asked`;
+
+/** Subject on which nodes tell a node how far they have applied the policies. */
+export function policiesToldSubject(writer: string): string {
+  return `${POLICIES}told.${encodeToken(writer)}`;
 }

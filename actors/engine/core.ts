@@ -24,7 +24,7 @@ import { Turnstile } from '../request/turnstile.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
 import type { SnapshotStore } from '../snapshot/snapshotter.ts';
 import { Engine } from './engine.ts';
-import type { EngineEvents, EngineSettings } from './parts.ts';
+import type { EngineEvents, EngineSettings, PolicySource } from './parts.ts';
 
 export interface CoreDeps {
   readonly broker: Broker;
@@ -56,6 +56,8 @@ export interface CoreDeps {
   readonly storage?: { readonly reasons: readonly string[] };
   /** Makes the observer of each partition. Without it, partitions have none. */
   readonly observer?: MakeObserver;
+  /** What is in force here. Without it, there are no policies. */
+  readonly policies?: PolicySource;
 }
 
 export interface Core {
@@ -76,7 +78,7 @@ export function buildCore(deps: CoreDeps): Core {
   const { broker, clock, peers, settings } = deps;
   const { partitions, leaseTtlMs } = settings;
   const rules = new Rules();
-  const ownership = new Ownership(deps.nodes, deps.owners, clock, deps.self, leaseTtlMs, deps.isDead);
+  const ownership = new Ownership(deps.nodes, deps.owners, clock, deps.self, leaseTtlMs, deps.isDead, deps.policies);
   const highWaterMarks = new HighWaterMarks(deps.highWaterMarks, broker, deps.self().name, deps.created);
   const rulesList = new RulesList({
     broker,
@@ -94,7 +96,7 @@ export function buildCore(deps: CoreDeps): Core {
     rules,
     rulesList,
     ownership,
-    terms: { policies: NO_POLICIES, laneTime: settings.laneTimeMs * 1000, generation: 0 },
+    terms: { policies: deps.policies?.policies ?? NO_POLICIES, laneTime: settings.laneTimeMs * 1000, generation: 0 },
     writer: deps.self().writer,
   });
   // After a lease ran out, another node may own what this one holds, so an answer about a part could be stale.

@@ -56,6 +56,7 @@ export class Engine {
   async start(): Promise<void> {
     const { ownership, settings, clock, events } = this.#deps;
     const { ruleChanges, snapshots, progress, partitions } = this.#parts;
+    await this.#deps.policies?.start();
     await ruleChanges.begin(settings);
     // mutant: append-before-enrolled
     await this.writers.enrol(this.journal.writer, ownership.name);
@@ -141,6 +142,7 @@ export class Engine {
       await ownership.handBack(all, true).catch(() => undefined);
     }
     await ownership.leave().catch(() => undefined);
+    this.#deps.policies?.stop();
   }
 
   /** Ends the node because its state cannot be trusted. Nothing is served, handed back or written to a snapshot any more. */

@@ -12,11 +12,12 @@ import { Intake, type IntakeEvents } from '../ingest/intake.ts';
 import { FactParking } from '../ingest/parking.ts';
 import { Progress } from '../ingest/progress.ts';
 import type { Writers } from '../log/writers.ts';
-import type { Ownership } from '../ownership/ownership.ts';
+import type { Followed, Ownership } from '../ownership/ownership.ts';
 import { Expiry } from '../partition/expiry.ts';
 import { reservationMemories } from '../partition/forgetting.ts';
 import type { MakeObserver } from '../partition/observer.ts';
 import { PartitionSet } from '../partition/partition-set.ts';
+import type { Policies } from '../policy/policy.ts';
 import type { PromiseTerms } from '../policy/terms.ts';
 import type { Peers } from '../ports/ports.ts';
 import { PromiseKeeper } from '../promise/keeper.ts';
@@ -73,8 +74,18 @@ export interface EngineDeps {
   readonly terms: PromiseTerms;
   readonly events: EngineEvents;
   readonly observer?: MakeObserver | undefined;
+  /** What is in force here. Without it, there are no policies. */
+  readonly policies?: PolicySource | undefined;
   /** One sentence for each stream that has no room left. */
   readonly storage?: { readonly reasons: readonly string[] } | undefined;
+}
+
+/** Follows the policies. The engine starts it before it takes a lease, and ends it last. */
+export interface PolicySource extends Followed {
+  readonly policies: Policies;
+  /** Resolves when all that is set is in force here. */
+  start(): Promise<void>;
+  stop(): void;
 }
 
 export type EngineParts = ReturnType<typeof engineParts>;
@@ -84,7 +95,7 @@ export function engineParts(deps: EngineDeps, signal: AbortSignal) {
   const { clock, events, settings, rules, ownership, observer } = deps;
   const { note } = events;
   const count = settings.partitions;
-  const partitions = new PartitionSet({ clock, note });
+  const partitions = new PartitionSet({ clock, note, terms: deps.terms });
   const factIds = new FactIds();
   partitions.observe({ dropped: (number) => factIds.drop(number) });
   const inDoubt = (number: number, what: string, error: unknown) => partitions.doubt(number, what, error);

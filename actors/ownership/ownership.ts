@@ -8,6 +8,7 @@
  *  OW1 A partition is served only after every writer that may still write for it is fenced.
  *  OW2 The lease counts from the moment the renewal was sent, by the monotonic clock, and ends before other nodes take over.
  *  OW3 A lease that ran out counts again only after the owner keys of all held partitions have been written again.
+ *  OW4 A lease that begins, or that ran out, counts only after what the node follows was read to its end as of the renewal.
  */
 import { RULES_VERSION } from '../../config/rules.ts';
 import { NODES_BUCKET, OWNERS_BUCKET } from '../../config/topology.ts';
@@ -69,6 +70,15 @@ function livingOf(entries: readonly KeyEntry[], isDead: (process: string) => boo
   return nodes.filter((node) => node.process === undefined || !isDead(node.process));
 }
 
+/** What a node must follow to answer, such as the policies. */
+export interface Followed {
+  /** Throws if it is out of reach for too long. The lease is then not renewed. */
+  mustFollow(): void;
+  /** Resolves when all that is there now was read. Rejects if nothing comes for `stallMs` before that. */
+  sync(stallMs: number): Promise<void>;
+}
+const NOTHING_FOLLOWED: Followed = { mustFollow: () => undefined, sync: async () => undefined };
+
 export class Ownership {
   readonly #nodes: Keys;
   readonly #owners: Keys;
@@ -76,6 +86,7 @@ export class Ownership {
   readonly #selfNow: () => NodeInfo;
   readonly #leaseMs: number;
   readonly #isDead: (process: string) => boolean;
+  readonly #followed: Followed;
   #leasedUntil = Number.NEGATIVE_INFINITY;
   #living: ReadonlyMap<string, string> = new Map();
   /** Revision of this node's key after its last write. */
@@ -92,7 +103,9 @@ export class Ownership {
     self: () => NodeInfo,
     ttlMs: number,
     isDead: (process: string) => boolean,
+    followed = NOTHING_FOLLOWED,
   ) {
+    this.#followed = followed;
     this.#nodes = nodes;
     this.#owners = owners;
     this.#clock = clock;
@@ -121,6 +134,7 @@ export class Ownership {
    * @param reconfirm settles the owners; it calls `held` between partitions, which keeps the key renewed
    */
   async renew(reconfirm: (held: () => Promise<void>) => Promise<void>): Promise<void> {
+    this.#followed.mustFollow();
     let sent = this.#clock.monoMs();
     await this.#tell();
     // This includes a lease that ran out during the renewal, which may have been stored after others saw this node as gone.
@@ -129,6 +143,8 @@ export class Ownership {
     // Other nodes may own the partitions by now (OW3).
     // mutant: lapsed-lease-counts
     if (lapsed) {
+      // Others may have changed it without waiting for this node (OW4).
+      await this.#followed.sync(this.#leaseMs / 3);
       // On a slow disk this may take longer than a lease, so the node's key is renewed in between, without a gap.
       await reconfirm(async () => {
         const now = this.#clock.monoMs();

@@ -14,6 +14,8 @@ import { assert } from '../../streams/assert.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { PartitionEpoch } from '../../streams/journal/decision.ts';
 import type { Breach } from '../book/domain.ts';
+import { NO_TERMS, type PromiseTerms } from '../policy/terms.ts';
+import { isPhased } from '../stock/phased.ts';
 import type { Partition } from './partition.ts';
 import { Quarantine } from './quarantine.ts';
 
@@ -34,6 +36,8 @@ export interface PartitionSetObserver {
 export interface PartitionSetDeps {
   readonly clock: Clock;
   readonly note: (level: 'error', message: string, detail: Record<string, unknown>) => void;
+  /** What the promises of every book that is added depend on. */
+  readonly terms?: PromiseTerms | undefined;
 }
 
 export class PartitionSet implements Partitions {
@@ -41,11 +45,13 @@ export class PartitionSet implements Partitions {
   readonly #held = new Map<number, Partition>();
   readonly #observers: PartitionSetObserver[] = [];
   readonly #note: PartitionSetDeps['note'];
+  #terms: PromiseTerms;
   #closing = false;
 
-  constructor({ clock, note }: PartitionSetDeps) {
+  constructor({ clock, note, terms = NO_TERMS }: PartitionSetDeps) {
     this.quarantine = new Quarantine(() => clock.monoMs());
     this.#note = note;
+    this.#terms = terms;
   }
 
   observe(observer: PartitionSetObserver): void {
@@ -81,8 +87,25 @@ export class PartitionSet implements Partitions {
 
   /** Adds partitions, which catch up from now on. */
   add(partitions: readonly Partition[]): void {
-    for (const partition of partitions) this.#held.set(partition.number, partition);
+    for (const partition of partitions) {
+      partition.book.terms = this.#terms;
+      this.#held.set(partition.number, partition);
+    }
     this.#heldChanged();
+  }
+
+  /** Other policies are in force. @param touched the SKU that they touch, and its partition; undefined for all */
+  policiesChanged(touched: { readonly sku: string; readonly number: number } | undefined): void {
+    this.#terms = { ...this.#terms, generation: this.#terms.generation + 1 };
+    for (const { number, book } of this.#held.values()) {
+      book.terms = this.#terms;
+      if (touched !== undefined && touched.number !== number) continue;
+      book.seq += 1;
+      const entries = touched === undefined ? book.skus.values() : [book.skus.get(touched.sku)];
+      // Who comes first, and when transfers are due, may have changed.
+      for (const entry of entries)
+        for (const key of entry?.keys ?? []) if (isPhased(key)) book.onPromised?.(key, 'policy');
+    }
   }
 
   /** Serves those that are still held, unless the node is stopping. */

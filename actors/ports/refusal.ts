@@ -19,7 +19,7 @@ export const REFUSALS = {
   'already-expired': { status: 409, title: 'The reservation has expired' },
   'more-than-open': { status: 409, title: 'More than is open' },
   'less-than-fulfilled': { status: 409, title: 'Less than is fulfilled' },
-  changed: { status: 412, title: 'The reservation has changed since' },
+  changed: { status: 412, title: 'It has changed since' },
   'already-resolved': { status: 409, title: 'The anomaly is resolved' },
   'already-decided': { status: 409, title: 'Somebody has already decided about the parked fact' },
   busy: { status: 503, title: 'Too much is asked at once: ask again' },
@@ -79,6 +79,8 @@ export const UNDECIDED = {
   stopped: 'the node has stopped before what cannot be counted was set aside; send it again',
   partitions: 'not every partition has an owner that answers; ask again',
   anomalies: 'anomalies cannot be read or changed now; ask again',
+  policy:
+    'it is stored, but a node has not said in time that it is in force there; read it, and ask again if it is not what you want',
   servers: 'a server that this node needs does not answer; ask again with the same id',
 } as const;
 

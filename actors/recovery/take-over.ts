@@ -25,7 +25,6 @@ import type { Claim, Ownership } from '../ownership/ownership.ts';
 import type { MakeObserver } from '../partition/observer.ts';
 import { Partition } from '../partition/partition.ts';
 import type { PartitionSet } from '../partition/partition-set.ts';
-import type { PromiseTerms } from '../policy/terms.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
 import type { SnapshotRounds } from '../snapshot/scheduler.ts';
 import type { SnapshotStore } from '../snapshot/snapshotter.ts';
@@ -54,7 +53,6 @@ export interface TakeOverDeps {
   readonly snapshots: Pick<SnapshotRounds, 'begin'>;
   readonly ruleChanges: RuleChanges;
   readonly observer: MakeObserver | undefined;
-  readonly terms: PromiseTerms;
   /** Items per page of a snapshot; the usual number if undefined. */
   readonly itemsPerPage: number | undefined;
   /** Aborted when the node ends. */
@@ -121,10 +119,9 @@ export class TakeOver {
 
   /** Makes an empty partition in the epoch of the claim, with its observer and its snapshotter. */
   #prepare({ partition: number, epoch }: Claim): Recovering {
-    const { clock, observer, itemsPerPage, snapshots, terms } = this.#deps;
+    const { clock, observer, itemsPerPage, snapshots } = this.#deps;
     const partition = new Partition(number, clock.nowMs());
     partition.book.epoch = epoch;
-    partition.book.terms = terms;
     partition.observer = observer?.(partition);
     const { pages } = partition.books;
     pages.itemsPerPage = itemsPerPage ?? pages.itemsPerPage;

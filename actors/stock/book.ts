@@ -35,7 +35,7 @@ export class StockBook implements Book {
   onTimed: ((part: ReservationPart) => void) | undefined = undefined;
   /** Called with each key whose later promises may have to be made again. */
   onPromised: ((key: StockKey, cause: string) => void) | undefined = undefined;
-  /** What promises depend on beside the book. */
+  /** What promises depend on beside the book. Answers and decisions read it; folding never does. */
   terms: PromiseTerms = NO_TERMS;
   /** Whether `groups` of the keys are counted (PH2). */
   hasGroups = false;

@@ -69,6 +69,12 @@ export class SkuInterests {
     }
   }
 
+  /** Notes that other policies are in force. @param sku the SKU that they touch; undefined for all */
+  policiesChanged(sku: string | undefined): void {
+    if (sku === undefined) for (const each of this.#bySku.keys()) this.#changed.add(each);
+    else if (this.#bySku.has(sku)) this.#changed.add(sku);
+  }
+
   /**
    * Passes on all SKUs that have changed since the last call.
    * @param bookOf the book of a partition; undefined if it is not served here

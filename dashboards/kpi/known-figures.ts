@@ -134,6 +134,12 @@ function briefOf(sum: LocationSum, open: OpenAnomalies): LocationBrief {
   return { ...sum.brief, openAnomalies: open.byLocation.get(sum.location) ?? 0 };
 }
 
+/** A location of which no fact is known. */
+export function emptyBrief(location: string): LocationBrief {
+  const standing = standingOf(new Float64Array(STANDING_LENGTH));
+  return { ...standing, location, heardAt: null, factsPerMinute: 0, openAnomalies: 0 };
+}
+
 /** Orders the locations that need attention first. */
 function byNeed({ byLocation }: OpenAnomalies): (a: LocationSum, b: LocationSum) => number {
   const opened = (sum: LocationSum) => byLocation.get(sum.location) ?? 0;

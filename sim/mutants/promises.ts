@@ -52,7 +52,10 @@ export const PROMISES: readonly Mutant[] = [
   ),
   mutant(
     'what is on its way to the journal is promised again',
-    put('pending-promised-again', 'return available(key);'),
+    put(
+      'pending-promised-again',
+      'let ready = key.sellable - key.held - key.allocated - policy.safetyStock + allowance;',
+    ),
   ),
   rare(['cut', 'slow-link'], mutant('an attempt undoes what a later one was granted', put('attempt-undoes-later', ''))),
   mutant(
@@ -78,7 +81,10 @@ export const PROMISES: readonly Mutant[] = [
   mutant('sales change what has ended', put('end-is-not-final', 'const final = false;')),
   mutant(
     'units that stay are free for other lines too',
-    put('own-units-twice', 'const { sourced, shortages } = sourceLines(more, find, partial, ownUnits(olds));'),
+    put(
+      'own-units-twice',
+      'const { sourced, shortages } = sourceLines(more, planning.bookOf, planning.ask, partial, old.claims);',
+    ),
   ),
   mutant('a partial release is carried out again', put('release-repeated', '')),
   mutant('a change is made whatever the version', put('any-version-matches', '')),

@@ -79,6 +79,7 @@ function makeFinder(schema: z.ZodType): Finder | undefined {
     return finderOf(schema.unwrap() as z.ZodType);
   if (schema instanceof z.ZodPipe) return finderOf(schema.in as z.ZodType);
   if (schema instanceof z.ZodUnion) return inAny(schema.options as readonly z.ZodType[]);
+  if (schema instanceof z.ZodRecord) return inRecord;
   if (schema instanceof z.ZodArray) return inArray(finderOf(schema.element as z.ZodType));
   const isOpen = !(schema instanceof z.ZodObject) || schema.def.catchall !== undefined;
   return isOpen ? undefined : inObject(schema.shape as Readonly<Record<string, z.ZodType>>);
@@ -110,6 +111,12 @@ function inArray(each: Finder | undefined): Finder | undefined {
     }
   };
 }
+
+/** The schema of a record leaves out a name that would change the object itself. */
+const inRecord: Finder = (value, path, found) => {
+  if (typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__'))
+    found.push({ field: fieldName([...path, '__proto__']), message: 'is not allowed as a name' });
+};
 
 function inObject(shape: Readonly<Record<string, z.ZodType>>): Finder {
   const names = Object.keys(shape);

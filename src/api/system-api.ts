@@ -1,6 +1,8 @@
 /** Answers questions about the whole system within bounds: search, locations and their stock, reservations, KPIs, and nodes. */
+import type { LocationFields } from '../../actors/in-force/records.ts';
 import { Refusal } from '../../actors/ports/refusal.ts';
 import type { ClockRule } from '../../dashboards/feed/live-feed.ts';
+import { emptyBrief } from '../../dashboards/kpi/known-figures.ts';
 import type { ClocksQuery, FoundClocks } from '../../dashboards/query/clock-queries.ts';
 import type { FoundPromise, PromiseQuery } from '../../dashboards/query/promise-queries.ts';
 import type {
@@ -43,11 +45,16 @@ export interface SystemView {
   readonly clockRule: () => ClockRule;
 }
 
+/** Descriptions of locations by id. */
+type Described = ReadonlyMap<string, Pick<LocationFields, 'name' | 'kind'>>;
+
 export class SystemAnswers {
   readonly #view: SystemView;
+  readonly #described: Described;
 
-  constructor(view: SystemView) {
+  constructor(view: SystemView, described: Described) {
     this.#view = view;
+    this.#described = described;
   }
 
   async search(query: unknown): Promise<FoundNames> {
@@ -55,11 +62,17 @@ export class SystemAnswers {
     return this.#view.reads.search(q, limit);
   }
 
-  /** Locations, sorted by name. */
+  /** Locations, sorted by id: those that have stock, and those that are described. */
   async locations(query: unknown): Promise<{ locations: readonly LocationBrief[]; next: string | null }> {
     const { limit, cursor: [after] = [''] } = validQuery(locationsQuery, query);
-    const behind = (await this.#view.figures.locations()).filter(({ location }) => location > after);
-    const locations = behind.slice(0, limit);
+    const known = (await this.#view.figures.locations()).filter(({ location }) => location > after);
+    const stocked = new Set(known.map(({ location }) => location));
+    const others = [...this.#described.keys()].filter((id) => id > after && !stocked.has(id)).map(emptyBrief);
+    const behind = others.length === 0 ? known : [...known, ...others].sort(byLocation);
+    const locations = behind.slice(0, limit).map((brief) => {
+      const { name, kind } = this.#described.get(brief.location) ?? {};
+      return name === undefined && kind === undefined ? brief : { ...brief, name, kind };
+    });
     return { locations, next: behind.length > limit ? cursorText([locations.at(-1)?.location ?? '']) : null };
   }
 
@@ -136,4 +149,8 @@ export class SystemAnswers {
     const { stock } = await this.#view.reads.stockOf({ location, state: 'all', after: '', limit: 1 });
     return stock.length > 0;
   }
+}
+
+function byLocation(a: LocationBrief, b: LocationBrief): number {
+  return a.location < b.location ? -1 : a.location > b.location ? 1 : 0;
 }

@@ -8,6 +8,7 @@ import { printable } from '../../streams/names.ts';
 import { VERSION } from '../process/version.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addParkedCommands } from './commands/parked.ts';
+import { addPolicyCommands } from './commands/policy.ts';
 import { addQuarantineCommands } from './commands/quarantine.ts';
 import { addReservationCommands } from './commands/reservation.ts';
 import { addInspectionCommands } from './commands/retention.ts';
@@ -45,6 +46,7 @@ function programOf(run: CliRun): Command {
   addStockCommands(program, run);
   addSupplyCommand(program, run);
   addReservationCommands(program, run);
+  addPolicyCommands(program, run);
   addParkedCommands(program, run);
   addInspectionCommands(program, run);
   addQuarantineCommands(program, run);

@@ -26,6 +26,7 @@ const EXAMPLE_DETAILS: Partial<Record<ProblemKind, string>> = {
   'already-decided': 'the fact parked at 4 is dismissed by mia, so this changes nothing',
   'already-resolved': 'anomaly 7.negative_stock.9f3a11c402b7d5e8 is resolved: its cause is gone',
   undecided: 'partition 7 has no owner at the moment',
+  changed: 'If-Match names another version; its version is "412" now: read it again',
   busy: '2 explanations are being made and 8 wait',
   'foreign-origin': 'pages of https://evil.example may not ask here; HOLDFAST_ORIGINS names those that may',
   'unknown-host': 'the node does not answer to the host evil.example; HOLDFAST_HOSTS names those that it answers to',
@@ -49,7 +50,7 @@ function openApiDocument(operations: readonly Operation[]): object {
   const paths: ZodOpenApiPathsObject = {};
   for (const operation of operations) {
     const path = paths[operation.path] ?? {};
-    path[operation.method.toLowerCase() as 'get' | 'post' | 'delete'] = described(operation);
+    path[operation.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete'] = described(operation);
     paths[operation.path] = path;
   }
   return createDocument(
@@ -70,6 +71,7 @@ function openApiDocument(operations: readonly Operation[]): object {
         { name: 'atp', description: 'What may be promised' },
         { name: 'stock', description: 'What is there, and why' },
         { name: 'reservations', description: 'What is promised' },
+        { name: 'policies', description: 'What may be promised to whom, and what the locations are' },
         { name: 'anomalies', description: 'What is not as it should be' },
         { name: 'live', description: 'The whole system as it is now: what the live page shows' },
         { name: 'operations', description: 'Running a node' },
@@ -139,7 +141,7 @@ function described(operation: Operation): ZodOpenApiOperationObject {
 /** Kinds of problems by status: those of the operation itself, and those common to all requests like it. */
 function problemsOf(operation: Operation): Map<string, ProblemKind[]> {
   const kinds = new Set<ProblemKind>(operation.problems);
-  const readsBody = operation.method === 'POST';
+  const readsBody = 'bodyBytes' in operation;
   if (readsBody)
     for (const kind of ['malformed', 'too-large', 'unsupported-media-type', 'too-slow', 'busy'] as const)
       kinds.add(kind);

@@ -2,6 +2,7 @@
  * The composition root of a node. It connects, checks the durability of the servers, provisions the streams, starts the engine and the
  * fronts, and stops everything in order.
  */
+import type { Core } from '../../actors/engine/core.ts';
 import type { Engine } from '../../actors/engine/engine.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { Settings } from '../../config/settings.ts';
@@ -35,6 +36,7 @@ import { composeCore } from './compose/core.ts';
 import { measure } from './compose/gauges.ts';
 import { buildLiveFeed, kpiExport, LiveCounts } from './compose/live-feed.ts';
 import { observing } from './compose/observers.ts';
+import { policiesOf } from './compose/policies.ts';
 import { checkDurability } from './durability.ts';
 import { agreeOnLease } from './lease-agreement.ts';
 import { NatsPeers, serveOwned } from './peers.ts';
@@ -133,7 +135,8 @@ async function compose(connected: Connected, address: () => string, failed: (why
   });
   const writer = `${settings.name}-${nonce()}`;
   const here = { ...connected, clock, peers, horizons, created, storage, observer, writer, address };
-  const core = await composeCore({ ...here, failed });
+  const policies = await policiesOf({ ...here, core: () => core, changed: (sku) => interest.policiesChanged(sku) });
+  const core: Core = await composeCore({ ...here, policies: policies.feed, failed });
   const live = buildLiveFeed({
     ...here,
     ...settings,
@@ -149,7 +152,7 @@ async function compose(connected: Connected, address: () => string, failed: (why
   measure(core.engine, core.ownership, durability, metrics);
   metrics.build(VERSION, settings.name);
   exportKpi(metrics, kpiExport(core, clock, counts));
-  return { clock, storage, anomalies, openAnomalies, core, live };
+  return { clock, storage, anomalies, openAnomalies, core, live, policies };
 }
 
 async function start(connected: Connected, open: (() => unknown)[]): Promise<RunningNode> {
@@ -159,7 +162,11 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     fail = resolve;
   });
   let address = '';
-  const { clock, storage, anomalies, openAnomalies, core, live } = await compose(connected, () => address, fail);
+  const { clock, storage, anomalies, openAnomalies, core, live, policies } = await compose(
+    connected,
+    () => address,
+    fail,
+  );
   const { ownership, engine, facts, parked } = core;
   await awaitNamesake(ownership, settings);
   await agreeOnLease(broker, ownership, settings.leaseTtl);
@@ -175,6 +182,7 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     facts,
     parked,
     anomalies,
+    policies: policies.desk,
     system: live,
     live: readers,
     readiness: () => engine.readiness,
@@ -188,6 +196,8 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
   const http = await listen(server, listenAddress(settings));
   address = settings.tlsCert === undefined ? http : `https://${http}`;
   log.info({ hosts: callers.hosts.join(',') }, 'HTTP answers to these host names');
+  open.unshift(() => policies.feed.stop());
+  policies.everywhere.start();
   await engine.start();
   storage.start();
   openAnomalies.start();
@@ -215,6 +225,7 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     openAnomalies.stop();
     await readers.end();
     await engine.stop();
+    policies.everywhere.stop();
     live.stop();
     await closeHttp(server);
     store.close();

@@ -158,6 +158,9 @@ const locationBrief = growing({
   /** Time of this location's latest fact; null if there is none. */
   heardAt: z.string().nullable(),
   factsPerMinute: z.int(),
+  /** Absent unless the location is described. */
+  name: z.string().optional(),
+  kind: z.string().optional(),
 }).meta({ id: 'LocationBrief' });
 /** Deliveries of a vendor; '' are those whose purchase names none. Times are means, in seconds. */
 const vendorFigures = growing({

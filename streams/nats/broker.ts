@@ -302,9 +302,9 @@ export class NatsBroker implements Broker {
   }
 
   /** Opens a key-value bucket, and creates it if it is missing. Reads go through the leader. */
-  async keys(bucket: string, options: { ttlMs?: number; replicas: number }): Promise<NatsKeys> {
+  async keys(bucket: string, options: { ttlMs?: number; replicas: number; history?: number }): Promise<NatsKeys> {
     const wanted = {
-      history: 1,
+      history: options.history ?? 1,
       replicas: options.replicas,
       allow_direct: false,
       ...(options.ttlMs === undefined ? {} : { ttl: options.ttlMs, markerTTL: Math.max(options.ttlMs, 1_000) }),

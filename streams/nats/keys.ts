@@ -1,4 +1,4 @@
-/** A JetStream key-value bucket as the port Keys (streams/broker.ts). Reads and compare-and-set go through the leader. */
+/** A JetStream key-value bucket as the port HistoryKeys (streams/broker.ts). Reads and compare-and-set go through the leader. */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   AckPolicy,
@@ -10,7 +10,7 @@ import {
 } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { nanos, nuid } from '@nats-io/transport-node';
-import { BrokerError, type KeyEntry, type Keys } from '../broker.ts';
+import { BrokerError, type HistoryKeys, type KeyEntry } from '../broker.ts';
 import { isUnheard, sorted } from './errors.ts';
 
 /** Longest wait for the keys of a bucket to arrive. */
@@ -27,7 +27,7 @@ interface Listing {
   sequence: number;
 }
 
-export class NatsKeys implements Keys {
+export class NatsKeys implements HistoryKeys {
   readonly #kv: KV;
   readonly #bucket: string;
   readonly #js: JetStreamClient;
@@ -46,14 +46,23 @@ export class NatsKeys implements Keys {
   }
 
   /** Lists what the leader had when it was asked, or something newer. */
-  async all(): Promise<KeyEntry[]> {
+  all(): Promise<KeyEntry[]> {
+    return this.#list('>', DeliverPolicy.LastPerSubject);
+  }
+
+  history(key: string): Promise<KeyEntry[]> {
+    return this.#list(key, DeliverPolicy.All);
+  }
+
+  async #list(keys: string, which: DeliverPolicy): Promise<KeyEntry[]> {
     const stream = `KV_${this.#bucket}`;
-    const query = { last_by_subj: `$KV.${this.#bucket}.>` };
+    const subject = `$KV.${this.#bucket}.${keys}`;
+    const query = { last_by_subj: subject };
     for (const until = performance.now() + BEHIND_MS; ; await delay(AGAIN_MS)) {
       const latest = await this.#heard(() => this.#jsm.streams.getMessage(stream, query));
       if (latest === null) return [];
       // The consumer lives on any server of the cluster, which may not have the leader's latest change yet.
-      const { entries, sequence } = await this.#read(stream);
+      const { entries, sequence } = await this.#read(stream, subject, which);
       if (sequence >= latest.seq) return entries;
       if (performance.now() > until)
         throw new BrokerError('unknown', `bucket ${this.#bucket}: a server lacks the latest change ${latest.seq}`);
@@ -61,13 +70,13 @@ export class NatsKeys implements Keys {
   }
 
   /** Uses its own consumer and deletes it at once. The consumers of `kv.history` stay for minutes, and this runs every second. */
-  async #read(stream: string): Promise<Listing> {
+  async #read(stream: string, subject: string, which: DeliverPolicy): Promise<Listing> {
     const info = await this.#heard(() =>
       this.#jsm.consumers.add(stream, {
         name: `h${nuid.next()}`,
-        filter_subject: `$KV.${this.#bucket}.>`,
+        filter_subject: subject,
         ack_policy: AckPolicy.None,
-        deliver_policy: DeliverPolicy.LastPerSubject,
+        deliver_policy: which,
         mem_storage: true,
         num_replicas: 1,
         inactive_threshold: nanos(5_000),

@@ -13,6 +13,7 @@ import { addWebPage, page } from '../web-page.ts';
 import { ANOMALY_OPERATIONS } from './anomalies.ts';
 import { FACT_OPERATIONS } from './facts.ts';
 import { PARKED_OPERATIONS } from './parked.ts';
+import { POLICY_OPERATIONS } from './policies.ts';
 import { RESERVATION_OPERATIONS } from './reservations.ts';
 import { STOCK_OPERATIONS } from './stock.ts';
 import { SUPPLY_OPERATIONS } from './supply.ts';
@@ -95,6 +96,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...SUPPLY_OPERATIONS,
   ...RESERVATION_OPERATIONS,
   ...ANOMALY_OPERATIONS,
+  ...POLICY_OPERATIONS,
   ...SYSTEM_OPERATIONS,
   health,
   ready,

@@ -1,6 +1,6 @@
 /** Builds the core of a node on NATS and Redis, and connects its events to metrics and the log. */
 import { buildCore, type Core } from '../../../actors/engine/core.ts';
-import type { EngineEvents } from '../../../actors/engine/parts.ts';
+import type { EngineEvents, PolicySource } from '../../../actors/engine/parts.ts';
 import type { MakeObserver } from '../../../actors/partition/observer.ts';
 import { baselineSources } from '../../../actors/retention/baseline-store.ts';
 import type { Settings } from '../../../config/settings.ts';
@@ -27,6 +27,7 @@ export interface ComposeCoreDeps {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly observer: MakeObserver;
+  readonly policies: PolicySource;
   /** Identifies this start of this node: the name of its journal writer. */
   readonly writer: string;
   /** The HTTP address that other nodes are given; '' before HTTP listens. */
@@ -36,7 +37,8 @@ export interface ComposeCoreDeps {
 }
 
 export async function composeCore(deps: ComposeCoreDeps): Promise<Core> {
-  const { settings, broker, store, clock, peers, horizons, created, storage, observer, writer, address } = deps;
+  const { settings, broker, store, clock, peers, horizons, created, storage, observer, policies, writer, address } =
+    deps;
   const { replicas } = settings;
   const kept = (bucket: string) => broker.keys(bucket, { replicas });
   return buildCore({
@@ -49,6 +51,7 @@ export async function composeCore(deps: ComposeCoreDeps): Promise<Core> {
     nonce,
     storage,
     observer,
+    policies,
     isDead,
     baselines: (note) => baselineSources(broker, note),
     nodes: await broker.keys(NODES_BUCKET, { ttlMs: settings.leaseTtl, replicas }),

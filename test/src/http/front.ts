@@ -8,6 +8,7 @@ import { buildHttp } from '../../../src/http/server.ts';
 import type { LiveEnding } from '../../../src/metrics/families.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import type { Log } from '../../../src/process/log.ts';
+import { memoryPolicies } from './memory-policies.ts';
 import { MemoryFacts, MemoryStockService, NO_ANOMALIES } from './memory-ports.ts';
 import { MemorySystem } from './memory-system.ts';
 
@@ -46,6 +47,7 @@ export function front(name = 'node-1', bodies?: BodyReader, events: Partial<HubE
     facts,
     parked: facts,
     anomalies: NO_ANOMALIES,
+    policies: memoryPolicies(),
     system,
     live,
     metrics,
