@@ -11,8 +11,8 @@
 import { noUnits, ON_HAND_BUCKETS, type OnHandBucket, oversoldUnits } from '../../streams/buckets.ts';
 import type { StockAnswer } from '../../streams/contract/stock.ts';
 import type { SkuEntry, StockKey } from './state.ts';
+import { onOrder } from './supply/on-order.ts';
 import { openSupply } from './supply/open-supply.ts';
-import { onOrder } from './supply/purchases.ts';
 import { inTransit } from './supply/transit.ts';
 
 /** The period in which inbound supply counts. `now` and `by` are in microseconds since 1970. */
