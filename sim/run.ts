@@ -237,6 +237,7 @@ async function auditStock(world: World, caller: Caller): Promise<string[]> {
         JSON.stringify({
           sellable: ledger.sellable(sku, location),
           inTransit: ledger.inTransit(sku, location),
+          onOrder: ledger.onOrder(sku, location),
           ...world.witness.claimsByHomes(sku, location),
           variance: ledger.variance(sku, location),
         });
@@ -247,10 +248,11 @@ async function auditStock(world: World, caller: Caller): Promise<string[]> {
         if (ledger.known(sku, location)) wrong.push(`${sku} at ${location} is ${outcome.refusal.kind}`);
         continue;
       }
-      const { sellable, held, allocated, inTransit } = outcome.value;
+      const { sellable, held, allocated, inTransit, onOrder } = outcome.value;
       const found = JSON.stringify({
         sellable,
         inTransit,
+        onOrder,
         held,
         allocated,
         variance: varianceIn(world, sku, location),

@@ -103,7 +103,6 @@ function isTooOld(rule: Rule, message: StoredMessage, fact: Fact): boolean {
 
 /** Whether a fact is older than the horizon allows. Of purchases the latest counts, however late it comes. */
 export function isOlder({ type, at }: Fact, oldest: number): boolean {
-  // mutant: purchases-have-a-horizon
   return type !== 'purchase' && at < oldest;
 }
 

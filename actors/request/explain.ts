@@ -54,7 +54,7 @@ import { stockView, unitsOnHand } from '../stock/availability.ts';
 import { StockBook } from '../stock/book.ts';
 import { applyFact } from '../stock/evolve.ts';
 import type { StockKey } from '../stock/state.ts';
-import { onOrder } from '../stock/supply/purchases.ts';
+import { onOrder } from '../stock/supply/on-order.ts';
 import { inTransit } from '../stock/supply/transit.ts';
 import { detailOf } from './explain-words.ts';
 

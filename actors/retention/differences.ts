@@ -19,7 +19,7 @@ import type {
   StockKey,
   TransferRecord,
 } from '../stock/state.ts';
-import { onOrder } from '../stock/supply/purchases.ts';
+import { onOrder } from '../stock/supply/on-order.ts';
 import { inTransit } from '../stock/supply/transit.ts';
 import { DatedIds, idText } from './rebuild.ts';
 

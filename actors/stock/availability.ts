@@ -14,7 +14,7 @@ import type { StockBook } from './book.ts';
 import { momentAt, type Wanted } from './moments.ts';
 import { type Ask, atpBy, backorderableBy, keptAt } from './phased.ts';
 import type { SkuEntry, StockKey } from './state.ts';
-import { onOrder } from './supply/purchases.ts';
+import { onOrder } from './supply/on-order.ts';
 import { inTransit } from './supply/transit.ts';
 
 /** Units of a key that no claim takes. */

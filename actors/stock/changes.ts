@@ -21,7 +21,7 @@ import {
   type StockKey,
   type TransferRecord,
 } from './state.ts';
-import { onOrder } from './supply/purchases.ts';
+import { onOrder } from './supply/on-order.ts';
 import { inTransit } from './supply/transit.ts';
 
 /** Up to this many keys, a linear search beats a set. */

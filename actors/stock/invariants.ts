@@ -23,7 +23,7 @@ import { formerOf, isLater, sellableFromParts } from './movements.ts';
 import { dueOfLine, isDueLater } from './phased.ts';
 import { claimsOf } from './reservation.ts';
 import type { ReservationPart, SkuEntry, StockKey, TransferRecord } from './state.ts';
-import { openUnits } from './supply/purchases.ts';
+import { openUnits } from './supply/on-order.ts';
 import { unitsInTransit } from './supply/transit.ts';
 
 /** Every breach in the book; empty if all invariants hold. */

@@ -7,10 +7,10 @@
  */
 import type { StockBook } from '../../actors/stock/book.ts';
 import { decodeBody, encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
-import { Inbound } from './last-inbound.ts';
+import { Inbound } from './inbound/last-inbound.ts';
+import { type VendorRow, Vendors } from './inbound/vendors.ts';
 import type { LocationKpi } from './location.ts';
 import { Seconds } from './seconds.ts';
-import { type VendorRow, Vendors } from './vendors.ts';
 import { type KeptWindows, Windows } from './windows.ts';
 
 const VERSION = 3;

@@ -4,10 +4,10 @@ import { FACT_TYPES } from '../../streams/subjects.ts';
 import type { Activity, LocationTopic, WindowName } from '../topics.ts';
 import { WINDOWS } from '../topics.ts';
 import { noAges } from './ages.ts';
+import type { VendorRow } from './inbound/vendors.ts';
 import type { LocationKpi } from './location.ts';
 import type { KpiObserver } from './observer.ts';
 import { STANDING, STANDING_LENGTH, standingOf } from './totals.ts';
-import type { VendorRow } from './vendors.ts';
 import {
   addKept,
   emptySums,

@@ -9,8 +9,8 @@ import { at } from '../../streams/assert.ts';
 import type { KpiTopic, LocationBrief } from '../topics.ts';
 import { noAges } from './ages.ts';
 import { addTo, type Cursor, isoOf, type LocationRow, type PartitionFigures, windowsOf } from './figures.ts';
+import { vendorFigures } from './inbound/vendors.ts';
 import { STANDING, STANDING_LENGTH, standingOf } from './totals.ts';
-import { vendorFigures } from './vendors.ts';
 
 /** Most locations shown in `kpi`. */
 export const LOCATIONS_SHOWN = 500;

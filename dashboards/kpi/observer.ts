@@ -31,11 +31,11 @@ import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import { Ages, dayOf, toldApart } from './ages.ts';
 import { decodeKept, encodeKept } from './codec.ts';
 import type { HoldOutcome, KpiCounters } from './counters.ts';
-import { Inbound } from './last-inbound.ts';
+import { Inbound } from './inbound/last-inbound.ts';
+import { deliveriesOf, Vendors } from './inbound/vendors.ts';
 import { LocationKpi } from './location.ts';
 import { Seconds } from './seconds.ts';
 import { addKey } from './totals.ts';
-import { deliveriesOf, Vendors } from './vendors.ts';
 import { HAPPENED, Windows } from './windows.ts';
 
 /** A location's present sums, for metrics. */

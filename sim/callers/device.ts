@@ -195,7 +195,7 @@ export class Device {
   #any(sku: string): SentFact {
     const random = this.#random;
     const location = random.pick(this.#world.options.locations);
-    switch (random.whole(0, 6)) {
+    switch (random.whole(0, 7)) {
       case 0:
         return this.#fact('count', sku, location, { counted: random.whole(0, 50) });
       case 1:
@@ -204,11 +204,27 @@ export class Device {
         return this.#fact('return', sku, location, { qty: 1, disposition: random.pick(['restock', 'inspect']) });
       case 3:
         return this.#transfer(sku);
-      case 4:
-        return this.#fact('receipt', sku, location, { qty: random.whole(1, 9) });
+      case 4: {
+        const units = { qty: random.whole(1, 9), damaged: random.whole(0, 2) };
+        return this.#fact('receipt', sku, location, random.chance(0.5) ? { ...units, ...this.#order() } : units);
+      }
+      case 5: {
+        const promisedAt = new Date(EPOCH_MS + random.whole(0, 5) * 86_400_000).toISOString();
+        const line = random.chance(0.5) ? {} : { line: '2' };
+        return this.#fact('purchase', sku, location, {
+          ...this.#order(),
+          ...line,
+          qty: random.whole(0, 20),
+          promisedAt,
+        });
+      }
       default:
         return this.#fact('sale', sku, location, { qty: random.whole(1, 4) });
     }
+  }
+
+  #order() {
+    return { purchaseOrder: `p${this.#random.whole(1, 4)}` };
   }
 
   #transfer(sku: string): SentFact {

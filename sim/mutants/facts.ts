@@ -48,6 +48,7 @@ export const FACTS: readonly Mutant[] = [
   ),
   mutant('a late count between the two latest ones is not kept', put('late-former-count', '')),
   mutant('transfers are not loaded from a snapshot', put('transfers-not-loaded', '')),
+  mutant('purchases are not loaded from a snapshot', put('purchases-not-loaded', '')),
   mutant('a changed page is not dirty', put('page-not-dirty', '')),
   rare(['kill'], mutant('a page in a snapshot may change before it is written', put('page-changes-while-awaited', ''))),
   aimed(

@@ -99,6 +99,11 @@ export const PROMISES: readonly Mutant[] = [
   mutant('units that turn up stay lost', put('found-units-stay-lost', 'return transfer.closedLost;')),
   mutant('units that arrive stay in transit', put('arrival-leaves-it-in-transit', '')),
   mutant('the last shipment to arrive says where a transfer goes', put('last-arrived-shipment', 'return true;')),
+  mutant(
+    'the last purchase to arrive holds',
+    put('last-arrived-purchase', 'if (fact.at !== line.at) {', { head: true }),
+  ),
+  mutant('units that arrive damaged stay on order', put('damaged-units-stay-on-order', 'order.received += qty;')),
   mutant('a version has no epoch', put('version-without-epoch', 'return `1.${this.seq}`;')),
   mutant('an ended hold can be confirmed', put('ended-hold-confirmed', '')),
 ];

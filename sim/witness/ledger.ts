@@ -5,7 +5,7 @@
  */
 export interface SentFact {
   readonly id: string;
-  readonly type: 'sale' | 'receipt' | 'transfer' | 'count' | 'adjustment' | 'return';
+  readonly type: 'sale' | 'receipt' | 'transfer' | 'count' | 'adjustment' | 'return' | 'purchase';
   readonly sku: string;
   readonly location: string;
   readonly occurredAt: string;
@@ -20,6 +20,9 @@ export interface SentFact {
   readonly from?: string;
   readonly to?: string;
   readonly reason?: string;
+  readonly purchaseOrder?: string;
+  readonly line?: string;
+  readonly promisedAt?: string;
   /** A field that no type knows. It makes the fact large. */
   readonly note?: string;
 }
@@ -42,6 +45,8 @@ export class Ledger {
   readonly #sellable = new Map<string, number>();
   /** Facts of each transfer and SKU. */
   readonly #transfers = new Map<string, Dated[]>();
+  /** Purchases and receipts of each purchase order and SKU. */
+  readonly #orders = new Map<string, Dated[]>();
 
   /**
    * @param storedMs milliseconds since 1970
@@ -62,6 +67,10 @@ export class Ledger {
       this.#transfers.set(name, [...(this.#transfers.get(name) ?? []), dated]);
       // A shipment moves the corrections of its transfer at every location.
       this.#sellable.clear();
+    }
+    if (fact.purchaseOrder !== undefined) {
+      const name = `${fact.purchaseOrder} ${fact.sku}`;
+      this.#orders.set(name, [...(this.#orders.get(name) ?? []), dated]);
     }
     if (fact.reservation !== undefined) {
       this.#named.set(fact.reservation, [...(this.#named.get(fact.reservation) ?? []), dated]);
@@ -137,6 +146,30 @@ export class Ledger {
     return sum;
   }
 
+  /** Units ordered for the location that have not come. What came fills the lines in the order in which they are promised. */
+  onOrder(sku: string, location: string): number {
+    let sum = 0;
+    for (const [name, dated] of this.#orders) {
+      if (!name.endsWith(` ${sku}`)) continue;
+      const lines = new Map<string, SentFact>();
+      const purchases = dated.filter(({ fact }) => fact.type === 'purchase');
+      for (const { fact } of purchases.sort((a, b) => later(a, b) || byText(a.fact.id, b.fact.id)))
+        lines.set(fact.line ?? '', fact);
+      let came = dated
+        .filter(({ fact }) => fact.type === 'receipt')
+        .reduce((all, { fact }) => all + (fact.qty ?? 0) + (fact.damaged ?? 0), 0);
+      const inOrder = [...lines.values()].sort(
+        (a, b) => byText(a.promisedAt ?? '', b.promisedAt ?? '') || byText(a.line ?? '', b.line ?? ''),
+      );
+      for (const { qty = 0, location: to } of inOrder) {
+        const open = Math.max(0, qty - came);
+        came = Math.max(0, came - qty);
+        if (to === location) sum += open;
+      }
+    }
+    return sum;
+  }
+
   /** The fact as it counts at its location. Units that never left count as of the latest shipment of their transfer. */
   #counting(dated: Dated): Dated {
     const { fact } = dated;
@@ -186,6 +219,7 @@ function moved(fact: SentFact): number {
     case 'adjustment':
       return fact.delta ?? 0;
     case 'count':
+    case 'purchase':
       return 0;
   }
 }

@@ -15,6 +15,7 @@ import type { Purchase, Receipt } from '../../../streams/fact/fact.ts';
 import type { StockBook } from '../book.ts';
 import { isLater } from '../movements.ts';
 import { PurchaseLine, PurchaseRecord, rareOf, type SkuEntry, type StockKey } from '../state.ts';
+import { openUnits } from './on-order.ts';
 
 /** @param key of the fact's location, already announced to the change set */
 export function applyPurchase(book: StockBook, key: StockKey, fact: Purchase): void {
@@ -37,6 +38,7 @@ export function applyPurchase(book: StockBook, key: StockKey, fact: Purchase): v
 export function receivePurchase(book: StockBook, { sku }: StockKey, { qty, damaged }: Receipt, id: string): void {
   const order = purchaseOf(sku, id);
   book.changes.purchase = order;
+  // A sum, so that the order of the facts does not matter (PU1).
   // mutant: damaged-units-stay-on-order
   order.received += qty + damaged;
   settle(order, (each) => book.change(each));
@@ -62,23 +64,6 @@ function purchaseLineOf(order: PurchaseRecord, name: string | undefined, key: St
     order.lines.sort(byDue);
   }
   return line;
-}
-
-/** The open units of each line by definition (PU2). */
-export function openUnits({ lines, received }: PurchaseRecord): number[] {
-  let left = received;
-  return lines.map(({ qty }) => {
-    const filled = Math.min(qty, left);
-    left -= filled;
-    return qty - filled;
-  });
-}
-
-/** Units on order for this key. */
-export function onOrder({ rare }: StockKey): number {
-  let sum = 0;
-  if (rare?.ordered !== undefined) for (const line of rare.ordered) sum += line.open;
-  return sum;
 }
 
 /** Sets the open units of a record that has changed or was loaded (PU2). @param announce called before the units of a key change (PU3) */

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { StockBook } from '../../../actors/stock/book.ts';
 import { applyFact } from '../../../actors/stock/evolve.ts';
-import { onOrder } from '../../../actors/stock/supply/purchases.ts';
+import { onOrder } from '../../../actors/stock/supply/on-order.ts';
 import { DEMO } from '../../../config/demo/demo.ts';
 import { type Month, paceOf, readMonth } from '../../../src/demo/month.ts';
 import { storesOf } from '../../../src/demo/movements.ts';

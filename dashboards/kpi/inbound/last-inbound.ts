@@ -4,9 +4,9 @@
  * Invariant IN1: the order of notes does not change the result. A day on which units came in takes precedence over one on which they were
  * only found.
  */
-import type { StockBook } from '../../actors/stock/book.ts';
-import { SkuEntry, type StockKey } from '../../actors/stock/state.ts';
-import { dayOf } from './ages.ts';
+import type { StockBook } from '../../../actors/stock/book.ts';
+import { SkuEntry, type StockKey } from '../../../actors/stock/state.ts';
+import { dayOf } from '../ages.ts';
 
 /** Days are kept in 16 bits, which suffice until 2059. */
 const LAST_DAY = 32_767;

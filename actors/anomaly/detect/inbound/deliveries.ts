@@ -8,13 +8,13 @@
  *   units may be here and be expected once more. It follows from the book, the latest such receipt and the clock, whatever the order of the
  *   facts. It ends when no such line is open, or `receiptForgetMs` after the receipt.
  */
-import { ANOMALY_BOUNDS } from '../../../config/anomalies.ts';
-import type { Receipt } from '../../../streams/fact/fact.ts';
-import type { StockBook } from '../../stock/book.ts';
-import { isLater } from '../../stock/movements.ts';
-import type { Moment, PurchaseLine, PurchaseRecord, StockKey } from '../../stock/state.ts';
-import { onOrder } from '../../stock/supply/purchases.ts';
-import { causeOf, counted, type DetectorContext, whereOf } from './context.ts';
+import { ANOMALY_BOUNDS } from '../../../../config/anomalies.ts';
+import type { Receipt } from '../../../../streams/fact/fact.ts';
+import type { StockBook } from '../../../stock/book.ts';
+import { isLater } from '../../../stock/movements.ts';
+import type { Moment, PurchaseLine, PurchaseRecord, StockKey } from '../../../stock/state.ts';
+import { onOrder } from '../../../stock/supply/on-order.ts';
+import { causeOf, counted, type DetectorContext, whereOf } from '../context.ts';
 
 /** The latest receipt of a key that names no purchase order. */
 interface Unmatched extends Moment {

@@ -2,11 +2,11 @@
  * How each vendor has delivered since the first fact: how long its deliveries took, and how late they were. A delivery is the part of a
  * receipt that fills one line of a purchase order.
  *
- * Invariant VE1: at most VENDORS_KEPT vendors of a partition have figures of their own. Later ones count together as OTHER_VENDORS.
+ * Invariant VN1: at most VENDORS_KEPT vendors of a partition have figures of their own. Later ones count together as OTHER_VENDORS.
  */
-import type { PurchaseLine, PurchaseRecord } from '../../actors/stock/state.ts';
-import type { Receipt } from '../../streams/fact/fact.ts';
-import type { VendorFigures } from '../topics.ts';
+import type { PurchaseLine, PurchaseRecord } from '../../../actors/stock/state.ts';
+import type { Receipt } from '../../../streams/fact/fact.ts';
+import type { VendorFigures } from '../../topics.ts';
 
 /** A row is about 150 bytes with its name, which is at most 128 characters. */
 const VENDORS_KEPT = 100;
@@ -89,7 +89,7 @@ export function vendorFigures(parts: Iterable<readonly VendorRow[]>): VendorFigu
 }
 
 function addRow(rows: Map<string, VendorRow>, row: VendorRow, most: number): void {
-  // A vendor that is known goes on with its own row (VE1).
+  // A vendor that is known goes on with its own row (VN1).
   const vendor = rows.has(row[0]) || rows.size < most ? row[0] : OTHER_VENDORS;
   const [, ...before] = rows.get(vendor) ?? [vendor, 0, 0, 0, 0, 0];
   const [, ...more] = row;

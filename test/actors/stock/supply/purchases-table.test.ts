@@ -1,9 +1,9 @@
 /** The stock machine's fold of purchases. See view-table.ts for how to read it. */
 import { describe, expect, it } from 'vitest';
-import { applyFact } from '../../../actors/stock/evolve.ts';
-import { openSupply } from '../../../actors/stock/supply/open-supply.ts';
-import { bookOf, count, type Input, inboundBy, micros, order, ordersOf, purchase, receipt, shipped } from './given.ts';
-import { table } from './view-table.ts';
+import { applyFact } from '../../../../actors/stock/evolve.ts';
+import { openSupply } from '../../../../actors/stock/supply/open-supply.ts';
+import { bookOf, count, type Input, inboundBy, micros, order, ordersOf, purchase, receipt, shipped } from '../given.ts';
+import { table } from '../view-table.ts';
 
 const p1 = { purchaseOrder: 'p1' };
 const line = (name: string, promisedAt: string, more: object = {}) => ({ line: name, promisedAt, ...more });

@@ -14,14 +14,14 @@
  * Each SKU of a transfer is judged separately because SKUs are in different partitions, so each missing SKU is one anomaly. It is an anomaly
  * of the location that the record is about, which is the destination once a shipment is known.
  */
-import type { Receipt, Transfer } from '../../../streams/fact/fact.ts';
-import type { StockBook } from '../../stock/book.ts';
-import type { TransferChange } from '../../stock/changes.ts';
-import { isLater } from '../../stock/movements.ts';
-import type { Moment, StockKey, TransferRecord } from '../../stock/state.ts';
-import { dueOf, unitsInTransit, unitsLost, unitsOver } from '../../stock/supply/transit.ts';
-import type { Told } from './alarms.ts';
-import { causeOf, counted, type DetectorContext, rounded, whereOf } from './context.ts';
+import type { Receipt, Transfer } from '../../../../streams/fact/fact.ts';
+import type { StockBook } from '../../../stock/book.ts';
+import type { TransferChange } from '../../../stock/changes.ts';
+import { isLater } from '../../../stock/movements.ts';
+import type { Moment, StockKey, TransferRecord } from '../../../stock/state.ts';
+import { dueOf, unitsInTransit, unitsLost, unitsOver } from '../../../stock/supply/transit.ts';
+import type { Told } from '../alarms.ts';
+import { causeOf, counted, type DetectorContext, rounded, whereOf } from '../context.ts';
 
 const KINDS = ['transfer_overdue', 'transfer_short', 'transfer_over'] as const;
 
