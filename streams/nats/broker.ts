@@ -302,9 +302,10 @@ export class NatsBroker implements Broker {
   }
 
   /** Opens a key-value bucket, and creates it if it is missing. Reads go through the leader. */
-  async keys(bucket: string, options: { ttlMs?: number; replicas: number }): Promise<NatsKeys> {
+  async keys(bucket: string, options: { ttlMs?: number; replicas: number; history?: number }): Promise<NatsKeys> {
+    const { history = 1 } = options;
     const wanted = {
-      history: 1,
+      history,
       replicas: options.replicas,
       allow_direct: false,
       ...(options.ttlMs === undefined ? {} : { ttl: options.ttlMs, markerTTL: Math.max(options.ttlMs, 1_000) }),
@@ -312,6 +313,9 @@ export class NatsBroker implements Broker {
     const kv = await made(() =>
       new Kvm(this.#js).create(bucket, wanted).catch((error) => Promise.reject(sorted(error))),
     );
+    // A bucket that an older version has made keeps fewer changes of a key.
+    if (history > 1 && (await this.stream(`KV_${bucket}`))?.config.max_msgs_per_subject !== history)
+      await this.updateStream(`KV_${bucket}`, { max_msgs_per_subject: history });
     return new NatsKeys(kv, bucket, this.#js, this.#jsm);
   }
 
