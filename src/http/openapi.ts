@@ -71,6 +71,7 @@ function openApiDocument(operations: readonly Operation[]): object {
         { name: 'stock', description: 'What is there, and why' },
         { name: 'reservations', description: 'What is promised' },
         { name: 'anomalies', description: 'What is not as it should be' },
+        { name: 'events', description: 'What other systems are told' },
         { name: 'live', description: 'The whole system as it is now: what the live page shows' },
         { name: 'operations', description: 'Running a node' },
       ],

@@ -47,6 +47,7 @@ const by = <const Value extends string>(label: string, values: readonly Value[],
 
 export const COUNTERS = {
   facts_duplicate_total: 'Facts that had come before and did not count again.',
+  events_published_total: 'Events that the stream EVENTS has acknowledged, those that were published again included.',
   self_audit_breaches_total: 'Derived totals that did not equal their parts.',
   live_messages_total: 'Messages sent to readers of the live feed.',
   live_encoded_total: 'Values that were encoded for readers of the live feed, each once for all of them.',
@@ -80,6 +81,10 @@ export const COUNTERS_BY = {
 } as const;
 
 export const GAUGES = {
+  outbox_lag_events: 'Events that wait to be published, of the partitions that this node owns.',
+  outbox_partitions_behind:
+    'Partitions whose events must be read again from the streams, after a take-over or because too many waited.',
+  outbox_stalled_seconds: 'How long events could not be published; 0 if they can.',
   snapshot_age_seconds:
     'Age of the oldest snapshot of a partition that has changed since; before its first one, since it was taken over.',
   actors: 'Stock keys (SKU at location) in memory on this node.',

@@ -3,6 +3,7 @@
  * fronts, and stops everything in order.
  */
 import type { Engine } from '../../actors/engine/engine.ts';
+import type { Outbox } from '../../actors/outbox/outbox.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { Settings } from '../../config/settings.ts';
 import { HORIZONS_BUCKET } from '../../config/topology.ts';
@@ -14,6 +15,7 @@ import { type NatsBroker, nonce } from '../../streams/nats/broker.ts';
 import { maxPayloadTrouble } from '../../streams/nats/max-payload.ts';
 import { provision } from '../../streams/nats/provision.ts';
 import { namesOf } from '../api/callers.ts';
+import { EventsAnswers } from '../api/events-answers.ts';
 import { Answers } from '../api/stock-api.ts';
 import { LiveFront } from '../http/live-socket.ts';
 import { buildHttp, closeHttp } from '../http/server.ts';
@@ -32,7 +34,7 @@ import { RedisSnapshots } from '../redis/snapshot-store.ts';
 import { anomaliesOf } from './compose/anomalies.ts';
 import { awaitNamesake, connectBroker, listen, listenAddress } from './compose/connect.ts';
 import { composeCore } from './compose/core.ts';
-import { measure } from './compose/gauges.ts';
+import { measure, measureOutbox } from './compose/gauges.ts';
 import { buildLiveFeed, kpiExport, LiveCounts } from './compose/live-feed.ts';
 import { observing } from './compose/observers.ts';
 import { checkDurability } from './durability.ts';
@@ -118,7 +120,17 @@ async function compose(connected: Connected, address: () => string, failed: (why
   const storage = new StorageSampler(broker);
   metrics.streamBytes(() => storage.streams);
   const peers = new NatsPeers(broker);
-  const anomalies = await anomaliesOf({ broker, clock, peers, metrics, log, settings });
+  const outbox: { told?: Outbox | undefined } = {};
+  const anomalies = await anomaliesOf({
+    broker,
+    clock,
+    peers,
+    metrics,
+    log,
+    settings,
+    changed: (anomaly, change, { partition, revision }) =>
+      outbox.told?.anomalyChanged(partition, anomaly, change, revision),
+  });
   const openAnomalies = new OpenAnomalies({
     wire: broker,
     clock,
@@ -134,6 +146,7 @@ async function compose(connected: Connected, address: () => string, failed: (why
   const writer = `${settings.name}-${nonce()}`;
   const here = { ...connected, clock, peers, horizons, created, storage, observer, writer, address };
   const core = await composeCore({ ...here, failed });
+  outbox.told = core.outbox;
   const live = buildLiveFeed({
     ...here,
     ...settings,
@@ -147,6 +160,7 @@ async function compose(connected: Connected, address: () => string, failed: (why
     http: address,
   });
   measure(core.engine, core.ownership, durability, metrics);
+  if (core.outbox !== undefined) measureOutbox(core.outbox, metrics);
   metrics.build(VERSION, settings.name);
   exportKpi(metrics, kpiExport(core, clock, counts));
   return { clock, storage, anomalies, openAnomalies, core, live };
@@ -175,6 +189,7 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     facts,
     parked,
     anomalies,
+    events: new EventsAnswers({ broker: requests, clock }),
     system: live,
     live: readers,
     readiness: () => engine.readiness,
@@ -193,6 +208,7 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
   openAnomalies.start();
   const ending = new AbortController();
   const working = parked.run(ending.signal);
+  core.outbox?.start();
   anomalies.start({ partitions: engine.partitions, lease: ownership, parked: parked.index.causes });
   const service = await requests.service(
     'holdfast',
@@ -215,6 +231,7 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     openAnomalies.stop();
     await readers.end();
     await engine.stop();
+    await core.outbox?.stop();
     live.stop();
     await closeHttp(server);
     store.close();

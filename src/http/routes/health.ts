@@ -11,6 +11,7 @@ import { addRoute, type Operation } from '../operation.ts';
 import { sendProblem } from '../problem-replies.ts';
 import { addWebPage, page } from '../web-page.ts';
 import { ANOMALY_OPERATIONS } from './anomalies.ts';
+import { EVENT_OPERATIONS } from './events.ts';
 import { FACT_OPERATIONS } from './facts.ts';
 import { PARKED_OPERATIONS } from './parked.ts';
 import { RESERVATION_OPERATIONS } from './reservations.ts';
@@ -93,6 +94,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...STOCK_OPERATIONS,
   ...RESERVATION_OPERATIONS,
   ...ANOMALY_OPERATIONS,
+  ...EVENT_OPERATIONS,
   ...SYSTEM_OPERATIONS,
   health,
   ready,

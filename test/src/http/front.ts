@@ -2,12 +2,16 @@
 import type { FastifyInstance } from 'fastify';
 import type { Readiness } from '../../../actors/ports/ports.ts';
 import { Hub, type HubEvents } from '../../../dashboards/feed/hub.ts';
+import { EventsAnswers } from '../../../src/api/events-answers.ts';
 import type { BodyReader } from '../../../src/http/body-reader.ts';
 import { LiveFront } from '../../../src/http/live-socket.ts';
 import { buildHttp } from '../../../src/http/server.ts';
 import type { LiveEnding } from '../../../src/metrics/families.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import type { Log } from '../../../src/process/log.ts';
+import { SteadyClock } from '../../../src/process/steady-clock.ts';
+import { MemoryBroker } from '../../../streams/memory/broker.ts';
+import { MemoryLog } from '../../../streams/memory/log.ts';
 import { MemoryFacts, MemoryStockService, NO_ANOMALIES } from './memory-ports.ts';
 import { MemorySystem } from './memory-system.ts';
 
@@ -27,6 +31,7 @@ export interface Front {
 }
 
 export function front(name = 'node-1', bodies?: BodyReader, events: Partial<HubEvents> = {}): Front {
+  const clock = new SteadyClock();
   const facts = new MemoryFacts();
   const stock = new MemoryStockService().put('85123A', 'store-12', 5).put('85123A', 'dc-1', 12);
   const metrics = new Metrics();
@@ -46,6 +51,7 @@ export function front(name = 'node-1', bodies?: BodyReader, events: Partial<HubE
     facts,
     parked: facts,
     anomalies: NO_ANOMALIES,
+    events: new EventsAnswers({ broker: new MemoryBroker(new MemoryLog(1, () => clock.nowMs()), clock), clock }),
     system,
     live,
     metrics,
