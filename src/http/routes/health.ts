@@ -1,4 +1,4 @@
-/** Routes for operators: health, readiness, metrics, the OpenAPI document and the live page. */
+/** Routes for operators: health, readiness, metrics, the OpenAPI and AsyncAPI documents and the live page. */
 import type { FastifyInstance } from 'fastify';
 import type { Readiness } from '../../../actors/ports/ports.ts';
 import { PacedWork } from '../../../streams/clock.ts';
@@ -6,6 +6,7 @@ import { healthAnswer, notReadyAnswer, readinessAnswer } from '../../../streams/
 import { PROBLEM_TYPE, problem } from '../../error-status.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import { SteadyClock } from '../../process/steady-clock.ts';
+import { asyncApiText } from '../asyncapi.ts';
 import { openApiText } from '../openapi.ts';
 import { addRoute, type Operation } from '../operation.ts';
 import { sendProblem } from '../problem-replies.ts';
@@ -87,6 +88,16 @@ const openApi: Operation = {
   problems: [],
 };
 
+const asyncApi: Operation = {
+  id: 'asyncapi',
+  method: 'GET',
+  path: '/asyncapi.json',
+  tag: 'operations',
+  summary: 'All subjects of NATS and topics of the live feed',
+  answers: { 200: { description: 'AsyncAPI 3.0', contentType: 'application/json' } },
+  problems: [],
+};
+
 /** Every operation of the HTTP front. */
 export const OPERATIONS: readonly Operation[] = [
   ...FACT_OPERATIONS,
@@ -100,6 +111,7 @@ export const OPERATIONS: readonly Operation[] = [
   ready,
   metricsText,
   openApi,
+  asyncApi,
   page,
 ];
 
@@ -123,5 +135,6 @@ export function addOperationsRoutes(app: FastifyInstance, { readiness, metrics, 
   const text = new PacedWork(new SteadyClock(), () => metrics.render());
   addRoute(app, metricsText, async (_request, reply) => reply.type(metrics.contentType).send(await text.result()));
   addRoute(app, openApi, async (_request, reply) => reply.type('application/json').send(openApiText(OPERATIONS)));
+  addRoute(app, asyncApi, async (_request, reply) => reply.type('application/json').send(asyncApiText()));
   addWebPage(app);
 }

@@ -2,10 +2,12 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { loadSettings } from '../../../config/load-settings.ts';
 import { ask } from '../../../harness/callers/http-caller.ts';
 import { NodeProcess, type Servers } from '../../../harness/processes/node-process.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
 import { until } from '../../../harness/until.ts';
+import { runBaseline, runTrim } from '../../../src/operate/retention-commands.ts';
 import { EVENTS, type EventKind, envelope } from '../../../streams/contract/events.ts';
 import { NatsBroker } from '../../../streams/nats/broker.ts';
 import { published, send, shipped, untilPublished } from './published.ts';
@@ -179,3 +181,23 @@ it('goes on with stock while EVENTS takes nothing, and publishes everything afte
     () => 'the outbox has caught up',
   );
 }, 180_000);
+
+it('trims nothing whose events are not published, and trims once they are', async () => {
+  const node = await NodeProcess.at(servers, { env: { HOLDFAST_PARTITIONS: '2' } });
+  await node.up();
+  const url = () => node.url;
+  await send(url, [shipped('early')]);
+  await untilPublished(url, ['early']);
+  await broker.updateStream('EVENTS', { max_msg_size: 1 });
+  await send(url, [shipped('late')]);
+  const flags = { nats: servers.nats.url, redis: servers.redis.url, partitions: '2', logLevel: 'silent' };
+  const settings = loadSettings(flags, {});
+  await runBaseline(settings);
+  await expect(runTrim(settings, { older: false, patienceMs: 1_500 })).rejects.toThrow(
+    /events of [12] partitions are not published yet/,
+  );
+  expect((await broker.stream('TRANSFERS'))?.messages).toBe(2);
+  await broker.updateStream('EVENTS', { max_msg_size: -1 });
+  expect((await runTrim(settings, { older: false })).removed.TRANSFERS).toBe(2);
+  expect((await published(node.url)).map(({ id }) => id)).toContain('late');
+}, 120_000);
