@@ -184,6 +184,17 @@ export const LIMITS = {
   eventsPageBytes: 4 * 1024 * 1024,
   /** How long a page of events is read, beside its wait. Then it ends with what it has. */
   eventsReadMs: 5_000,
+  /** Webhooks of an installation; more: 422. Each may have one request under way. */
+  webhooks: 100,
+  /** How long a webhook may take to answer. Then the event counts as not delivered and is sent again. */
+  webhookAnswerMs: 15_000,
+  /** After this time, an event that a dead node has taken is given to another one. Longer than an answer may take. */
+  webhookAckMs: 30_000,
+  /** How often a node looks for new and changed webhooks. */
+  webhooksEveryMs: 2_000,
+  /** How long one request for the next event of a webhook waits, and the pause after one that failed. */
+  webhookPullMs: 5_000,
+  webhookAgainMs: 1_000,
   /** Entries in the list of rules, which is metadata of a stream (128 KiB in all). More are refused. */
   rulesEntries: 250,
   /** How often a node asks how full the streams are. */

@@ -241,6 +241,13 @@ export const SETTINGS = {
     '7d',
     'how long an event is kept; then it goes, read or not',
   ),
+  webhooksPrivate: setting(
+    'HOLDFAST_WEBHOOKS_PRIVATE',
+    '--webhooks-private',
+    z.enum(['on', 'off'], { error: 'on or off' }),
+    'off',
+    'on lets webhooks use http:// and private or local addresses; anyone who may set a webhook can then make a node ask services of its own network',
+  ),
   horizon: setting(
     'HOLDFAST_HORIZON',
     '--horizon',

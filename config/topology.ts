@@ -29,6 +29,11 @@ export const ANOMALY_HISTORY = 8;
 
 /** How far the events of each partition are published (actors/outbox/positions.ts). */
 export const OUTBOX_BUCKET = 'holdfast_outbox';
+export const WEBHOOKS_BUCKET = 'holdfast_webhooks';
+/** The durable consumer of EVENTS for a webhook. */
+export function webhookConsumer(id: string): string {
+  return `webhook-${id}`;
+}
 /** Metadata of EVENTS with where each stream ended when EVENTS was made. What came before gives no event. */
 export const EVENTS_FROM_METADATA = 'holdfast-events-from';
 /** The server drops an event that is published again within this time. */

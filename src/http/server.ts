@@ -22,6 +22,7 @@ import { Answers } from '../api/stock-api.ts';
 import { SystemAnswers, type SystemView } from '../api/system-api.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Log } from '../process/log.ts';
+import type { WebhookDesk } from '../webhooks/webhook-desk.ts';
 import { BodyReader, UnreadBody } from './body-reader.ts';
 import type { LiveFront } from './live-socket.ts';
 import { answerProblems, clientProblem, endOffer, frameworkProblem } from './problem-replies.ts';
@@ -33,6 +34,7 @@ import { addParkedRoutes } from './routes/parked.ts';
 import { addReservationRoutes } from './routes/reservations.ts';
 import { addStockRoutes } from './routes/stock.ts';
 import { addSystemRoutes } from './routes/system.ts';
+import { addWebhookRoutes } from './routes/webhooks.ts';
 
 /** Length of an id of 128 characters, if each has four UTF-8 bytes and all bytes are percent-encoded. */
 const LONGEST_PARAMETER = 128 * 4 * 3;
@@ -46,6 +48,7 @@ export interface HttpDeps {
   readonly parked: ParkedFacts;
   readonly anomalies: AnomalyService;
   readonly events: EventsAnswers;
+  readonly webhooks: WebhookDesk;
   readonly readiness: () => Readiness;
   readonly system: SystemView;
   readonly metrics: Metrics;
@@ -93,6 +96,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   addReservationRoutes(app, answers);
   addAnomalyRoutes(app, deps.anomalies);
   addEventRoutes(app, deps.events);
+  addWebhookRoutes(app, deps.webhooks);
   addSystemRoutes(app, new SystemAnswers(deps.system));
   addOperationsRoutes(app, deps);
   deps.live.addTo(app);

@@ -9,6 +9,7 @@ import { ANOMALY_KINDS } from '../../streams/contract/anomaly-kinds.ts';
 import { PARK_REASONS } from '../../streams/fact/parked/parked.ts';
 import { FACT_TYPES } from '../../streams/subjects.ts';
 import { PROBLEMS, type ProblemKind } from '../error-status.ts';
+import { WEBHOOK_OUTCOMES } from '../webhooks/delivery.ts';
 
 export const RESERVATION_OUTCOMES = [
   'held',
@@ -55,6 +56,11 @@ export const COUNTERS = {
 } as const;
 
 export const COUNTERS_BY = {
+  webhook_deliveries_total: by(
+    'outcome',
+    WEBHOOK_OUTCOMES,
+    'Attempts to deliver an event to a webhook, and webhooks that were disabled.',
+  ),
   facts_applied_total: by('type', FACT_TYPES, 'Facts folded into stock, each once.'),
   facts_parked_total: by('reason', PARK_REASONS, 'Facts set aside because they could not be counted.'),
   reservations_total: by('outcome', RESERVATION_OUTCOMES, 'Reservation requests and expiries by outcome.'),

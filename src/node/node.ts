@@ -37,6 +37,7 @@ import { composeCore } from './compose/core.ts';
 import { measure, measureOutbox } from './compose/gauges.ts';
 import { buildLiveFeed, kpiExport, LiveCounts } from './compose/live-feed.ts';
 import { observing } from './compose/observers.ts';
+import { webhooksOf } from './compose/webhooks.ts';
 import { checkDurability } from './durability.ts';
 import { agreeOnLease } from './lease-agreement.ts';
 import { NatsPeers, serveOwned } from './peers.ts';
@@ -184,12 +185,14 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     hub: live.hub,
     closed: (ending) => metrics.countBy('live_closed_total', ending),
   });
+  const webhooks = await webhooksOf({ broker: requests, clock, metrics, limited: connected.limited, settings });
   const server = buildHttp({
     stock: core.router,
     facts,
     parked,
     anomalies,
     events: new EventsAnswers({ broker: requests, clock }),
+    webhooks: webhooks.desk,
     system: live,
     live: readers,
     readiness: () => engine.readiness,
@@ -209,6 +212,7 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
   const ending = new AbortController();
   const working = parked.run(ending.signal);
   core.outbox?.start();
+  webhooks.delivery.start();
   anomalies.start({ partitions: engine.partitions, lease: ownership, parked: parked.index.causes });
   const service = await requests.service(
     'holdfast',
@@ -227,6 +231,7 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     await service.stop().catch(() => undefined);
     ending.abort();
     await inTime(clock, LIMITS.anomalyStopMs, working);
+    await webhooks.delivery.stop();
     await anomalies.stop();
     openAnomalies.stop();
     await readers.end();

@@ -35,6 +35,7 @@ import type {
   StreamFacts,
 } from '../broker.ts';
 import { parseInstant } from '../instant.ts';
+import { Durable } from './durable.ts';
 import { isApiError, made, sorted } from './errors.ts';
 import { Exchange, type Server } from './exchange.ts';
 import { NatsKeys } from './keys.ts';
@@ -299,6 +300,11 @@ export class NatsBroker implements Broker {
       await new Promise((resolve) => setImmediate(resolve));
       began = performance.now();
     }
+  }
+
+  /** A durable consumer of a stream, which need not exist yet. */
+  durable(stream: string, name: string): Durable {
+    return new Durable(this.#js, this.#jsm, stream, name);
   }
 
   /** Opens a key-value bucket, and creates it if it is missing. Reads go through the leader. */

@@ -18,6 +18,7 @@ import { PARKED_OPERATIONS } from './parked.ts';
 import { RESERVATION_OPERATIONS } from './reservations.ts';
 import { STOCK_OPERATIONS } from './stock.ts';
 import { SYSTEM_OPERATIONS } from './system.ts';
+import { WEBHOOK_OPERATIONS } from './webhooks.ts';
 
 const health: Operation = {
   id: 'health',
@@ -106,6 +107,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...RESERVATION_OPERATIONS,
   ...ANOMALY_OPERATIONS,
   ...EVENT_OPERATIONS,
+  ...WEBHOOK_OPERATIONS,
   ...SYSTEM_OPERATIONS,
   health,
   ready,

@@ -10,7 +10,8 @@ import type { LiveEnding } from '../../../src/metrics/families.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import type { Log } from '../../../src/process/log.ts';
 import { SteadyClock } from '../../../src/process/steady-clock.ts';
-import { MemoryBroker } from '../../../streams/memory/broker.ts';
+import { WebhookDesk } from '../../../src/webhooks/webhook-desk.ts';
+import { MemoryBroker, MemoryKeys } from '../../../streams/memory/broker.ts';
 import { MemoryLog } from '../../../streams/memory/log.ts';
 import { MemoryFacts, MemoryStockService, NO_ANOMALIES } from './memory-ports.ts';
 import { MemorySystem } from './memory-system.ts';
@@ -51,6 +52,13 @@ export function front(name = 'node-1', bodies?: BodyReader, events: Partial<HubE
     facts,
     parked: facts,
     anomalies: NO_ANOMALIES,
+    webhooks: new WebhookDesk({
+      clock,
+      keys: new MemoryKeys(new MemoryLog(1, () => clock.nowMs()), 'webhooks'),
+      consumer: () => ({ make: async () => undefined, remove: async () => undefined }),
+      replicas: 1,
+      allowPrivate: false,
+    }),
     events: new EventsAnswers({ broker: new MemoryBroker(new MemoryLog(1, () => clock.nowMs()), clock), clock }),
     system,
     live,
