@@ -2,7 +2,7 @@
  * Reads again what the streams hold between the recorded position of a partition and the point from which this node tells of everything
  * as it folds it. A stream is read once for all partitions of the node that have such a gap.
  *
- * Invariant GA1: the events are those that their owner has told, or would have told, when it counted the fact. A message is judged by the
+ * Invariant GQ1: the events are those that their owner has told, or would have told, when it counted the fact. A message is judged by the
  * rule of its sequence. One that was parked for its id has a mark, which this node has read because it has folded past the message.
  */
 import { LIMITS } from '../../config/limits.ts';
@@ -85,7 +85,7 @@ function inFact(
   tell: Tell,
 ): void {
   const read = readStored(rule, message, stored, marks);
-  // A fact that was parked gives no event. A duplicate gives the event of the first again, under the same id (GA1).
+  // A fact that was parked gives no event. A duplicate gives the event of the first again, under the same id (GQ1).
   if (!read.ok || marks.conflicts.has(factSource(stream, message.seq, stored.place)) || !givesEvents(read.fact)) return;
   tell(stored.partition, message.seq, eventOfFact(read.fact));
 }

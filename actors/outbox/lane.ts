@@ -24,7 +24,7 @@ type Ends = Record<OutboxSource, number>;
 
 export class Lane {
   readonly partition: Partition;
-  /** The revision of its key; undefined until this node has recorded that it owns the lane (OP2). */
+  /** The revision of its key; undefined until this node has recorded that it owns the lane (OY2). */
   revision: number | undefined;
   published: Published | undefined;
   /** When the position was recorded last, in monotonic milliseconds, and its text. */

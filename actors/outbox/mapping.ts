@@ -1,5 +1,5 @@
 /**
- * Makes events of facts, decisions and changes of anomalies. Pure: the same input gives the same event under the same id (EV1).
+ * Makes events of facts, decisions and changes of anomalies. Pure: the same input gives the same event under the same id (CE1).
  */
 import type { Anomaly } from '../../streams/contract/anomaly.ts';
 import {

@@ -4,10 +4,10 @@
  * from the recorded position (gap.ts).
  *
  * Invariants:
- *  OB1 Every event is published at least once, always under the same id, and only after its fact, decision or change is stored. (What is
+ *  OZ1 Every event is published at least once, always under the same id, and only after its fact, decision or change is stored. (What is
  *      told comes from streams, from stored records and from stored anomalies.)
- *  OB2 Positions are recorded only after all events up to them were acknowledged (OP1).
- *  OB3 Nothing waits for the outbox. If EVENTS takes no events, they wait in bounded memory and then only in the streams (LN2).
+ *  OZ2 Positions are recorded only after all events up to them were acknowledged (OY1).
+ *  OZ3 Nothing waits for the outbox. If EVENTS takes no events, they wait in bounded memory and then only in the streams (LN2).
  */
 import { failpoint } from '../../config/failpoints.ts';
 import { LIMITS } from '../../config/limits.ts';
@@ -151,7 +151,7 @@ export class Outbox {
     if (failed !== undefined) throw failed.reason;
   }
 
-  /** Records that this node owns the lanes that are new here, so that a deposed owner can record nothing any more (OP2). */
+  /** Records that this node owns the lanes that are new here, so that a deposed owner can record nothing any more (OY2). */
   async #claim(): Promise<void> {
     const fresh = [...this.#lanes.values()].filter((lane) => lane.revision === undefined);
     if (fresh.length === 0) return;
@@ -172,7 +172,7 @@ export class Outbox {
     }
   }
 
-  /** Where events begin (EX1 of streams/nats/events-stream.ts). */
+  /** Where events begin (EW1 of streams/nats/events/stream.ts). */
   async #begin(): Promise<Readonly<Record<string, number>>> {
     const { metadata } = (await this.#deps.broker.stream(EVENTS_STREAM)) ?? {};
     if (metadata === undefined) throw new BrokerError('unknown', `the stream ${EVENTS_STREAM} is not there`);

@@ -3,9 +3,9 @@
  * partition may write.
  *
  * Invariants:
- *  OP1 A position is recorded after every event up to it was acknowledged, so none is lost. The next owner publishes again what came after it.
- *  OP2 An owner first records its writer and its epoch. From then on, a deposed owner's write fails, because it expects an older revision.
- *  OP3 An owner records no sequence of JOURNAL beyond its own writer's last record. A new owner's decisions come after that record, so no
+ *  OY1 A position is recorded after every event up to it was acknowledged, so none is lost. The next owner publishes again what came after it.
+ *  OY2 An owner first records its writer and its epoch. From then on, a deposed owner's write fails, because it expects an older revision.
+ *  OY3 An owner records no sequence of JOURNAL beyond its own writer's last record. A new owner's decisions come after that record, so no
  *      position passes a decision that its writer did not make.
  */
 import { ANOMALIES_STREAM, JOURNAL_STREAM } from '../../config/topology.ts';
@@ -67,7 +67,7 @@ export function isPublished(position: OutboxPosition, owner: string, removal: Re
   const { by, caughtUp, published } = position;
   for (const source of FACT_SOURCES) if (published[source] < (removal.positions[source] ?? 0)) return false;
   if (published.JOURNAL >= removal.journalSeq) return true;
-  // An owner that decides nothing stays behind the others' records (OP3). All of its own records are published then.
+  // An owner that decides nothing stays behind the others' records (OY3). All of its own records are published then.
   if (!caughtUp || (owner !== '' && owner !== by)) return false;
   const tip = removal.writers.find(({ writer }) => writer === by)?.seq ?? 0;
   return published.JOURNAL >= tip;

@@ -1,12 +1,18 @@
 /** What `holdfast doctor` says of events: the stream that holds them, and nodes that cannot publish. */
 import { EVENTS_STREAM } from '../../config/topology.ts';
 import type { Broker } from '../../streams/broker.ts';
-import type { Finding } from './doctor.ts';
 
 /** An outbox that has published nothing for so long is in trouble. */
 const STALLED_SECONDS = 15;
 
-export async function examineEvents(broker: Pick<Broker, 'stream'>): Promise<Finding> {
+interface EventsFinding {
+  readonly what: string;
+  readonly state: 'good' | 'warning';
+  readonly says: string;
+  readonly remedy: string;
+}
+
+export async function examineEvents(broker: Pick<Broker, 'stream'>): Promise<EventsFinding> {
   const what = `stream ${EVENTS_STREAM}`;
   const stream = await broker.stream(EVENTS_STREAM);
   if (stream === undefined)

@@ -10,7 +10,7 @@
  */
 import { LIMITS } from '../../config/limits.ts';
 import { backOffMs, type Clock, delay, inTime } from '../../streams/clock.ts';
-import type { Durable, Handed } from '../../streams/nats/durable.ts';
+import type { Durable, Handed } from '../../streams/nats/events/durable.ts';
 import { send } from './send.ts';
 import { signatures } from './signature.ts';
 import type { Webhook, WebhookDesk } from './webhook-desk.ts';
@@ -108,6 +108,7 @@ export class WebhookDelivery {
     const said = await this.#send(webhook, handed, signal);
     if (typeof said === 'number' && said >= 200 && said < 300) {
       // mutant: acknowledged-before-answer
+      // Only now, so that a node that dies before has it given out again (DL1).
       handed.done();
       outcome('delivered');
       if (webhook.failingSinceMs !== undefined)
@@ -142,6 +143,7 @@ export class WebhookDelivery {
     outcome('failed');
     const nowMs = clock.nowMs();
     const since = failingSinceMs ?? nowMs;
+    // A webhook that is not wanted or not there must not be asked for ever (DL3).
     if (gone || nowMs - since >= GIVE_UP_MS) {
       const disabled = { why: gone ? why : `nothing could be delivered for a day: ${why}`, atMs: nowMs };
       await desk.change(id, (now) => now && { ...now, failingSinceMs: since, disabled });

@@ -9,7 +9,7 @@ import { BrokerError, type KeyEntry, type Keys } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
 import { subjectsOf } from '../../streams/contract/events.ts';
 import type { WebhookAnswer, WebhookBody } from '../../streams/contract/webhooks.ts';
-import type { Durable } from '../../streams/nats/durable.ts';
+import type { Durable } from '../../streams/nats/events/durable.ts';
 import { refusedUrl } from './address-guard.ts';
 import { newSecret } from './signature.ts';
 
@@ -62,6 +62,7 @@ export class WebhookDesk {
       disabled: undefined,
     }));
     if (made === undefined) throw unknown(id);
+    // Only a new secret is shown (WD1).
     const fresh = made.before === undefined;
     return { fresh, webhook: shown(made.after, fresh) };
   }

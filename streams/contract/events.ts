@@ -2,11 +2,12 @@
  * The events that Holdfast publishes on the stream EVENTS: one table of kinds with the schema of each one's data. Every event is a
  * CloudEvent 1.0 in JSON on `event.<kind>`. The AsyncAPI document is generated from this table.
  *
- * Invariant EV1: the same fact, decision or change of an anomaly has the same id whenever it is published again.
+ * Invariant CE1: the same fact, decision or change of an anomaly has the same id whenever it is published again.
  */
 import { z } from 'zod';
 import type { Read } from '../messages.ts';
 import { anomalyAnswer } from './anomaly.ts';
+import { limit } from './pages.ts';
 
 const instant = (what: string) => z.string().meta({ description: `${what}, ISO 8601` });
 const units = z.int().nonnegative();
@@ -152,10 +153,7 @@ export const eventsQuery = z
       .pipe(z.array(kindPattern))
       .optional()
       .meta({ description: `kinds, with commas: ${KIND_PATTERNS.join(', ')}` }),
-    limit: whole(`must be a whole number from 1 to ${MOST_EVENTS}`, MOST_EVENTS)
-      .refine((limit) => limit > 0, { error: `must be a whole number from 1 to ${MOST_EVENTS}` })
-      .default(100)
-      .meta({ description: `at most so many, up to ${MOST_EVENTS}; default 100` }),
+    limit: limit(MOST_EVENTS, 100),
     wait: whole(`must be a number of seconds from 0 to ${MOST_WAIT_SECONDS}`, MOST_WAIT_SECONDS)
       .default(0)
       .meta({ description: `how many seconds to wait for the first event, up to ${MOST_WAIT_SECONDS}` }),

@@ -65,12 +65,7 @@ export interface JournalEvents {
   /** The journal has stopped: its tail is not what this writer wrote, JOURNAL is gone, or the program has a fault. */
   readonly stopped: (why: string) => void;
   /** Called with a record's sequence and number before its decisions are folded. */
-  readonly stored: (
-    seq: number,
-    n: number,
-    decisions: readonly { readonly decision: Decision }[],
-    seconds: number,
-  ) => void;
+  readonly stored: (seq: number, n: number, decisions: readonly Pick<Waiting, 'decision'>[], seconds: number) => void;
 }
 
 export class Journal {

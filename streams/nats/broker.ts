@@ -35,8 +35,8 @@ import type {
   StreamFacts,
 } from '../broker.ts';
 import { parseInstant } from '../instant.ts';
-import { Durable } from './durable.ts';
 import { isApiError, made, sorted } from './errors.ts';
+import { Durable } from './events/durable.ts';
 import { Exchange, type Server } from './exchange.ts';
 import { NatsKeys } from './keys.ts';
 import {

@@ -27,7 +27,7 @@ import { present } from '../assert.ts';
 import { BrokerError } from '../broker.ts';
 import type { NatsBroker, NatsStreamFacts } from './broker.ts';
 import { made } from './errors.ts';
-import { provisionEvents } from './events-stream.ts';
+import { provisionEvents } from './events/stream.ts';
 
 export class ProvisionError extends Error {
   override readonly name = 'ProvisionError';

@@ -35,6 +35,7 @@ export async function readEvents(deps: ReadingDeps, wanted: EventsWanted): Promi
   if (after > last) return { events: [], next: after, last };
   const { found, whole } = await collected(deps, wanted, after);
   const reached = found.at(-1)?.seq ?? after;
+  // A page that may have missed something ends at what it has (ER1).
   return { events: found, next: whole ? Math.max(reached, last) : reached, last };
 }
 

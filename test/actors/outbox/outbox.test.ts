@@ -1,4 +1,6 @@
 /** The events of running nodes on real servers: which there are, their ids and order, and that none is lost. */
+import { spawn } from 'node:child_process';
+import { PassThrough } from 'node:stream';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -7,6 +9,7 @@ import { ask } from '../../../harness/callers/http-caller.ts';
 import { NodeProcess, type Servers } from '../../../harness/processes/node-process.ts';
 import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
 import { until } from '../../../harness/until.ts';
+import { runCli } from '../../../src/cli/program.ts';
 import { runBaseline, runTrim } from '../../../src/operate/retention-commands.ts';
 import { EVENTS, type EventKind, envelope } from '../../../streams/contract/events.ts';
 import { NatsBroker } from '../../../streams/nats/broker.ts';
@@ -20,6 +23,12 @@ beforeEach(async () => {
   broker = await NatsBroker.connect(nats.url, 'test');
 });
 afterEach(() => broker.close());
+
+async function printed(args: string[]): Promise<string> {
+  const out = new PassThrough();
+  expect(await runCli(args, { stdout: out, stderr: out, env: {} })).toBe(0);
+  return String(out.read());
+}
 
 it('publishes an event for each counted transfer and return, and for each change of an anomaly', async () => {
   const node = await NodeProcess.at(servers);
@@ -65,6 +74,26 @@ it('publishes an event for each counted transfer and return, and for each change
   );
   expect(facts).toHaveLength(4);
   expect(facts.find(({ id }) => id === 'a')?.data).toMatchObject({ device: 'scanner-1', transfer: 'T-a', from: 'dc' });
+  expect(await printed(['events', '--json', '--http', node.url, '--kind', 'return.*'])).toMatch(/^\{.*"id":"d".*\}\n$/);
+  const follower = spawn(process.execPath, ['bin/holdfast.js', 'events', '--follow', '--http', node.url]);
+  let followed = '';
+  follower.stdout.setEncoding('utf8').on('data', (text: string) => (followed += text));
+  let serial = 0;
+  try {
+    // The follower shows only what comes after its start, which takes a moment.
+    await until(
+      async () => {
+        await send(url, [shipped(`f${serial++}`)]);
+        return followed.includes('transfer.shipped  S/dc  f');
+      },
+      30_000,
+      () => `the follower shows new events: ${followed}`,
+      500,
+    );
+    expect(followed).not.toContain('return.received');
+  } finally {
+    follower.kill();
+  }
   // A kind chooses, and a page says where the next one begins.
   expect((await published(node.url, 'return.*,transfer.closed')).map(({ id }) => id).sort()).toEqual(['c', 'd']);
   expect((await ask(node.url, 'GET', '/v1/events?after=1&limit=1')).body).toMatchObject({ next: '2' });
@@ -72,6 +101,7 @@ it('publishes an event for each counted transfer and return, and for each change
   expect((await ask(node.url, 'GET', '/v1/events?kind=transfers')).body.detail).toMatch(/must be one of \*, transfer/);
 }, 120_000);
 
+// GQ1, and OZ1 for the fact that was counted.
 it('gives no event for a fact that was parked, and none twice for a duplicate', async () => {
   const node = await NodeProcess.at(servers);
   await node.up();
@@ -108,6 +138,7 @@ it('loses no event when the node is killed between publishing and recording the 
   expect(all.filter(({ source, id }) => source === 'urn:holdfast:facts' && !known.has(id))).toEqual([]);
 }, 180_000);
 
+// LN1
 it('loses no event and keeps the order of a SKU when its owner dies', async () => {
   const env = { HOLDFAST_PARTITIONS: '8' };
   const [one, two] = [
@@ -151,6 +182,7 @@ it('starts at the present ends in an installation that had no events before', as
   expect(all.map(({ id }) => id)).not.toContain('before');
 }, 120_000);
 
+// OZ3, LN2: nothing waits for the outbox.
 it('goes on with stock while EVENTS takes nothing, and publishes everything afterwards', async () => {
   const node = await NodeProcess.at(servers, { env: { HOLDFAST_PARTITIONS: '1' } });
   await node.up();

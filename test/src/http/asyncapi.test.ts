@@ -27,7 +27,7 @@ it('is valid, and has every subject and topic', async () => {
     ...EVENT_KINDS.map((kind) => `event.${kind}`),
     '/v1/live',
   ];
-  expect(addresses.filter((address) => address !== null).sort()).toEqual([...wanted].sort());
+  expect(new Set(addresses.filter((address) => address !== null))).toEqual(new Set(wanted));
   // Each topic of the document is one that the live feed takes.
   const topics =
     document

@@ -4,8 +4,8 @@
  */
 import { AckPolicy, DeliverPolicy, type JetStreamClient, type JetStreamManager, type JsMsg } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
-import { isApiError, sorted } from './errors.ts';
-import { headerOf } from './messages.ts';
+import { isApiError, sorted } from '../errors.ts';
+import { headerOf } from '../messages.ts';
 
 /** A message that waits for its acknowledgement. Without one it is given out again. */
 export interface Handed {

@@ -1,7 +1,7 @@
 /**
  * Creates the stream EVENTS, or fits its bounds to the settings.
  *
- * Invariant EX1: events begin where the other streams ended when EVENTS was first made. These ends are recorded with EVENTS. A new
+ * Invariant EW1: events begin where the other streams ended when EVENTS was first made. These ends are recorded with EVENTS. A new
  * installation makes EVENTS first, so they are 0 and nothing is left out. In an existing one nobody gets a flood of old events.
  */
 import {
@@ -11,9 +11,9 @@ import {
   EVENTS_STREAM,
   FACT_STREAM_NAMES,
   JOURNAL_STREAM,
-} from '../../config/topology.ts';
-import { BrokerError } from '../broker.ts';
-import type { NatsBroker } from './broker.ts';
+} from '../../../config/topology.ts';
+import { BrokerError } from '../../broker.ts';
+import type { NatsBroker } from '../broker.ts';
 
 const DEFAULT_MAX_AGE_MS = 7 * 86_400_000;
 
