@@ -24,10 +24,12 @@ const WEBHOOK = {
 };
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=';
 const tag = 'events' as const;
+const bound = 'A webhook names at most 20 kinds.';
 const answer = (description: string, example: object) => ({ description, schema: webhookAnswer, example });
 
 const putWebhook: Operation = {
   id: 'putWebhook',
+  bound,
   method: 'PUT',
   path: '/v1/webhooks/{id}',
   tag,
@@ -45,6 +47,7 @@ const putWebhook: Operation = {
 };
 const getWebhook: Operation = {
   id: 'getWebhook',
+  bound,
   method: 'GET',
   path: '/v1/webhooks/{id}',
   tag,
@@ -59,7 +62,7 @@ const listWebhooks: Operation = {
   path: '/v1/webhooks',
   tag,
   summary: 'All webhooks',
-  bound: `There are at most ${LIMITS.webhooks}.`,
+  bound: `There are at most ${LIMITS.webhooks}. ${bound}`,
   answers: {
     200: { description: 'By id', schema: webhooksAnswer, example: { webhooks: [WEBHOOK], next: null } },
   },
@@ -77,6 +80,7 @@ const deleteWebhook: Operation = {
 };
 const rotateWebhook: Operation = {
   id: 'rotateWebhook',
+  bound,
   method: 'POST',
   path: '/v1/webhooks/{id}/rotate',
   tag,

@@ -120,6 +120,7 @@ it('gives no event for a fact that was parked, and none twice for a duplicate', 
   expect(data).toMatchObject({ qty: 2 });
 }, 120_000);
 
+// OZ2, OY1
 it('loses no event when the node is killed between publishing and recording the position', async () => {
   const node = await NodeProcess.at(servers, { env: { HOLDFAST_PARTITIONS: '4' } });
   await node.up({ failpoint: 'event-published@40' });
