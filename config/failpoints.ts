@@ -17,6 +17,7 @@ export const FAILPOINTS = [
   'baseline-before-swap',
   'trim-announced',
   'trim-half-done',
+  'event-published',
 ] as const;
 export type Failpoint = (typeof FAILPOINTS)[number];
 

@@ -170,6 +170,36 @@ export const LIMITS = {
   liveKeptMs: 1_000,
   /** Bytes of a message that a reader sends. A larger one closes the connection with 1009. */
   liveMessageBytes: 64 * 1024,
+  /** Events that wait in memory per partition. Beyond it they are forgotten, and read again from the streams once EVENTS takes events. */
+  outboxEvents: 2_000,
+  /** Messages that are read again at once from a stream for events. Their events are published before the next piece is read. */
+  outboxPiece: 256,
+  /** Pause between two rounds of the outbox. It bounds how late an event is, and how often the bucket of positions is written. */
+  outboxRoundMs: 50,
+  /** Shortest time between two recordings of a position behind new events, and without new events. What came after is published again. */
+  outboxRecordMs: 1_000,
+  outboxIdleRecordMs: 5_000,
+  /** Longest pause before EVENTS is tried again. */
+  outboxBackOffMs: 5_000,
+  /** How long a stopping node goes on to publish. The next owner of the partitions publishes the rest. */
+  outboxStopMs: 2_000,
+  /** Pages of events that are read or waited for at once on one node; more: 503. */
+  eventsWaiting: 500,
+  /** Bytes of a page of events. At it the page ends early. */
+  eventsPageBytes: 4 * 1024 * 1024,
+  /** How long a page of events is read, beside its wait. Then it ends with what it has. */
+  eventsReadMs: 5_000,
+  /** Webhooks of an installation; more: 422. Each may have one request under way. */
+  webhooks: 100,
+  /** How long a webhook may take to answer. Then the event counts as not delivered and is sent again. */
+  webhookAnswerMs: 15_000,
+  /** After this time, an event that a dead node has taken is given to another one. Longer than an answer may take. */
+  webhookAckMs: 30_000,
+  /** How often a node looks for new and changed webhooks. */
+  webhooksEveryMs: 2_000,
+  /** How long one request for the next event of a webhook waits, and the pause after one that failed. */
+  webhookPullMs: 5_000,
+  webhookAgainMs: 1_000,
   /** Entries in the list of rules, which is metadata of a stream (128 KiB in all). More are refused. */
   rulesEntries: 250,
   /** Channels and purposes that one field of a policy names; more: 422. */

@@ -227,6 +227,27 @@ export const SETTINGS = {
     '2GiB',
     'room for facts that could not be counted; at it no fact is taken in',
   ),
+  eventsMaxBytes: setting(
+    'HOLDFAST_EVENTS_MAX_BYTES',
+    '--events-max-bytes',
+    size,
+    '1GiB',
+    'the most that the stream of events may hold; at it the oldest events go, read or not',
+  ),
+  eventsMaxAge: setting(
+    'HOLDFAST_EVENTS_MAX_AGE',
+    '--events-max-age',
+    duration('10m', '365d'),
+    '7d',
+    'how long an event is kept; then it goes, read or not',
+  ),
+  webhooksPrivate: setting(
+    'HOLDFAST_WEBHOOKS_PRIVATE',
+    '--webhooks-private',
+    z.enum(['on', 'off'], { error: 'on or off' }),
+    'off',
+    'on lets webhooks use http:// and private or local addresses; anyone who may set a webhook can then make a node ask services of its own network',
+  ),
   horizon: setting(
     'HOLDFAST_HORIZON',
     '--horizon',

@@ -13,6 +13,8 @@ export const FACT_STREAM_NAMES = Object.keys(FACT_STREAMS) as FactStream[];
 
 export const JOURNAL_STREAM = 'JOURNAL';
 export const PARKED_STREAM = 'PARKED';
+/** Outgoing events. It is a copy of what other streams hold, so the oldest may go. */
+export const EVENTS_STREAM = 'EVENTS';
 
 /** Buckets of the key-value store. */
 export const NODES_BUCKET = 'holdfast_nodes';
@@ -20,6 +22,22 @@ export const OWNERS_BUCKET = 'holdfast_owners';
 /** 0.1 kept its list of horizons here. Now the bucket keeps 0.1 out and holds the lock of JOURNAL's metadata. */
 export const HORIZONS_BUCKET = 'holdfast_horizons';
 export const ANOMALIES_BUCKET = 'holdfast_anomalies';
+/** The stream behind that bucket. */
+export const ANOMALIES_STREAM = `KV_${ANOMALIES_BUCKET}`;
+/** Changes of an anomaly that its bucket keeps, so that the outbox finds each one after a restart. */
+export const ANOMALY_HISTORY = 8;
+
+/** How far the events of each partition are published (actors/outbox/positions.ts). */
+export const OUTBOX_BUCKET = 'holdfast_outbox';
+export const WEBHOOKS_BUCKET = 'holdfast_webhooks';
+/** The durable consumer of EVENTS for a webhook. */
+export function webhookConsumer(id: string): string {
+  return `webhook-${id}`;
+}
+/** Metadata of EVENTS with where each stream ended when EVENTS was made. What came before gives no event. */
+export const EVENTS_FROM_METADATA = 'holdfast-events-from';
+/** The server drops an event that is published again within this time. */
+export const EVENTS_DUPLICATE_WINDOW_MS = 120_000;
 
 /** Key-value bucket that names the baselines in force, and the object store that holds them. */
 export const BASELINES_BUCKET = 'holdfast_baselines';

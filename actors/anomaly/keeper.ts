@@ -18,6 +18,7 @@ import { BrokerError, type KeyEntry, type Keys } from '../../streams/broker.ts';
 import { type Clock, delay, inTime } from '../../streams/clock.ts';
 import type { Anomaly } from '../../streams/contract/anomaly.ts';
 import type { AnomalyKind, AnomalyState } from '../../streams/contract/anomaly-kinds.ts';
+import type { AnomalyChange } from '../../streams/contract/events.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partition-set.ts';
@@ -28,7 +29,7 @@ import type { Lease, Peers } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { Alarm } from './detect/alarms.ts';
 import type { Heard } from './detect/sightings.ts';
-import { type Person, type PersonStep, reconciled, type StoredAnomaly, shown, stepped } from './lifecycle.ts';
+import { changeOf, type Person, type PersonStep, reconciled, type StoredAnomaly, shown, stepped } from './lifecycle.ts';
 import { AnomalyObserver } from './observer.ts';
 import { askHomes, knownAt, recallAnswer } from './reservation-homes.ts';
 import type { SourceClock } from './sources.ts';
@@ -68,8 +69,8 @@ export interface AnomalyKeeperDeps {
   readonly laneTimeMs: number;
   /** How long resolved anomalies are kept. */
   readonly memoryMs: number;
-  /** Called after a change is stored. `opened` is true if the anomaly is new, or was resolved and is open again. */
-  readonly changed: (anomaly: Anomaly, opened: boolean) => void;
+  /** Called after a change is stored under a revision of its key. */
+  readonly changed: (anomaly: Anomaly, change: AnomalyChange, stored: { partition: number; revision: number }) => void;
   readonly trouble: (why: string) => void;
 }
 /** The parts that exist only once the core runs. */
@@ -324,14 +325,12 @@ export class AnomalyKeeper implements AnomalyService {
       const next = decide(entry?.stored);
       if (next === undefined || next === entry?.stored) return next;
       try {
-        const revision = await this.#deps.keys.put(id, JSON.stringify(next), entry?.revision ?? 0);
+        const change = changeOf(entry?.stored, next);
+        const revision = await this.#deps.keys.put(id, JSON.stringify({ ...next, change }), entry?.revision ?? 0);
         kept.entries.set(id, { stored: next, revision, writtenMs: this.#deps.clock.nowMs() });
         this.#listed = undefined;
         // The listener hears of the change only after the store has it (AK2).
-        this.#deps.changed(
-          shown(next),
-          entry === undefined || (entry.stored.state === 'resolved' && next.state === 'open'),
-        );
+        this.#deps.changed(shown(next), change, { partition: this.#partitionOfId(id), revision });
         return next;
       } catch (error) {
         if (!(error instanceof BrokerError) || attempt === LIMITS.anomalyAttempts)

@@ -9,6 +9,7 @@
  *  LC3 A person's step that was already taken changes nothing. A step that no longer fits is a Refusal.
  */
 import type { Anomaly } from '../../streams/contract/anomaly.ts';
+import type { AnomalyChange } from '../../streams/contract/events.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import { Refusal } from '../ports/refusal.ts';
 import type { Alarm } from './detect/alarms.ts';
@@ -16,6 +17,8 @@ import type { Alarm } from './detect/alarms.ts';
 /** The stored form: the anomaly as it is shown, and the episode of its cause that it is about. */
 export interface StoredAnomaly extends Anomaly {
   readonly episode: number;
+  /** How it changed when it was stored. Holdfast 0.2 did not store that. */
+  readonly change?: AnomalyChange;
 }
 export type PersonStep = 'acknowledge' | 'resolve';
 export interface Person {
@@ -82,9 +85,15 @@ export function stepped(stored: StoredAnomaly, step: PersonStep, { by, why }: Pe
   return { ...stored, state: 'acknowledged', updatedAt: at, acknowledged: { by, why, at } };
 }
 
-/** The anomaly as it is shown outside, without its episode. */
+/** The anomaly as it is shown outside, without its episode and how it changed. */
 export function shown(stored: StoredAnomaly): Anomaly {
-  const { episode, ...anomaly }: Anomaly & { episode?: number } = stored;
-  void episode;
+  const { episode, change, ...anomaly }: Anomaly & { episode?: number; change?: AnomalyChange } = stored;
+  void [episode, change];
   return anomaly;
+}
+
+/** How an anomaly changes when `next` is stored in place of the one before. */
+export function changeOf(before: StoredAnomaly | undefined, next: StoredAnomaly): AnomalyChange {
+  if (next.state === before?.state) return 'updated';
+  return next.state === 'open' ? 'raised' : next.state;
 }

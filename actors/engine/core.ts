@@ -9,6 +9,7 @@ import { Rules } from '../idempotency/rules.ts';
 import { RulesList } from '../idempotency/rules-list.ts';
 import { StreamFactIngress } from '../ingest/submit.ts';
 import { Writers } from '../log/writers.ts';
+import { Outbox, type OutboxDeps } from '../outbox/outbox.ts';
 import { type NodeInfo, Ownership } from '../ownership/ownership.ts';
 import { ParkedDesk } from '../parked/desk.ts';
 import type { MakeObserver } from '../partition/observer.ts';
@@ -52,6 +53,9 @@ export interface CoreDeps {
   readonly events: EngineEvents;
   /** Returns a unique word that cannot be guessed. */
   readonly nonce: () => string;
+  /** How far the events of each partition are published. A world without it publishes none. */
+  readonly outbox?: Keys;
+  readonly outboxEvents?: Pick<OutboxDeps, 'published' | 'trouble'>;
   /** One sentence for each stream that has no room left. */
   readonly storage?: { readonly reasons: readonly string[] };
   /** Makes the observer of each partition. Without it, partitions have none. */
@@ -70,6 +74,7 @@ export interface Core {
   readonly handlers: PeerHandlers<CoreOperation>;
   /** Whether requests from other nodes for a partition are answered here. */
   readonly serves: (partition: number) => boolean;
+  readonly outbox: Outbox | undefined;
   readonly rules: Pick<Rules, 'next' | 'newest' | 'latestOf'>;
 }
 
@@ -89,8 +94,14 @@ export function buildCore(deps: CoreDeps): Core {
     firstPieces: settings.pieces,
   });
   const writers = new Writers(deps);
+  let outbox: Outbox | undefined;
   const engine = new Engine({
     ...deps,
+    events: {
+      ...deps.events,
+      counted: (...told) => outbox?.counted(...told),
+      recorded: (...told) => outbox?.journaled(...told),
+    },
     highWaterMarks,
     writers,
     rules,
@@ -99,6 +110,19 @@ export function buildCore(deps: CoreDeps): Core {
     terms: { policies: deps.policies?.policies ?? NO_POLICIES, laneTime: settings.laneTimeMs * 1000, generation: 0 },
     writer: deps.self().writer,
   });
+  if (deps.outbox !== undefined && deps.outboxEvents !== undefined)
+    outbox = new Outbox({
+      ...deps.outboxEvents,
+      broker,
+      clock,
+      rules,
+      keys: deps.outbox,
+      count: partitions,
+      marks: engine.intake.marks,
+      admission: () => writers.latest,
+      partitions: engine.partitions,
+      writer: deps.self().writer,
+    });
   // After a lease ran out, another node may own what this one holds, so an answer about a part could be stale.
   // mutant: parts-without-lease
   const serves = (number: number) => engine.partitions.get(number)?.serving === true && ownership.leased;
@@ -167,7 +191,7 @@ export function buildCore(deps: CoreDeps): Core {
       return places === undefined ? { verdict: found?.[0] } : { verdicts: found };
     },
   };
-  return { ownership, engine, router, facts, parked, handlers, rules, serves };
+  return { ownership, engine, router, facts, parked, handlers, rules, serves, outbox };
 }
 
 /** How far this owner has come, for commands that read the streams. */

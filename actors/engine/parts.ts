@@ -3,6 +3,7 @@ import type { FactStream } from '../../config/topology.ts';
 import type { Broker } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
 import { ParkMarks } from '../../streams/fact/parked/park-marks.ts';
+import type { Decision } from '../../streams/journal/decision.ts';
 import { Journal } from '../../streams/journal/journal.ts';
 import { FactIds } from '../idempotency/fact-ids.ts';
 import type { Rules } from '../idempotency/rules.ts';
@@ -48,6 +49,8 @@ export interface EngineSettings {
 export interface EngineEvents extends Omit<IntakeEvents, 'inDoubt'> {
   readonly expired: () => void;
   readonly journaled: (decisions: number, seconds: number) => void;
+  /** Called with each record of this node that is stored, before its decisions are folded. */
+  readonly recorded?: (seq: number, n: number, decisions: readonly { readonly decision: Decision }[]) => void;
   readonly snapshot: (seconds: number) => void;
   readonly recovered: (seconds: number, partitions: number) => void;
   readonly followerRestarted: (stream: FactStream, why: string) => void;
@@ -104,9 +107,10 @@ export function engineParts(deps: EngineDeps, signal: AbortSignal) {
   const journal = new Journal(deps, deps.writer, {
     fenced: (parts) => partitions.fenced(parts),
     stopped: events.failed,
-    stored: (seq, decisions, seconds) => {
+    stored: (seq, n, decisions, seconds) => {
       partitions.journaled(seq);
-      events.journaled(decisions, seconds);
+      events.recorded?.(seq, n, decisions);
+      events.journaled(decisions.length, seconds);
     },
   });
   const progress = new Progress({ ...deps, journal, followers, partitions, note });

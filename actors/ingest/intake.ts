@@ -17,6 +17,7 @@ import type { FactStream } from '../../config/topology.ts';
 import type { StoredMessage } from '../../streams/broker.ts';
 import type { Clock } from '../../streams/clock.ts';
 import { type Bundle, bundleIn } from '../../streams/fact/bundle.ts';
+import type { Fact } from '../../streams/fact/fact.ts';
 import { MARK_HEADER, type ParkMarks } from '../../streams/fact/parked/park-marks.ts';
 import type { Parking, ParkReason } from '../../streams/fact/parked/parked.ts';
 import { factSource } from '../../streams/fact/source.ts';
@@ -34,6 +35,8 @@ export type FactOutcome = 'applied' | 'duplicate' | { readonly parked: ParkReaso
 
 export interface IntakeEvents {
   readonly applied: (type: FactType) => void;
+  /** Called after a fact was folded, while the position of its partition is still before its message. */
+  readonly counted?: (partition: Partition, stream: FactStream, seq: number, fact: Fact) => void;
   readonly duplicate: () => void;
   readonly parked: (reason: ParkReason) => void;
   /** Called when folding a fact threw. The partition's book may hold half of it (IT4). */
@@ -208,6 +211,7 @@ export class Intake {
     const { recordedAt } = message;
     this.#factIds.add(partition.number, id, content, rememberedFrom(rule, recordedAt, fact.own ?? fact.at));
     foldFact(partition, fact, recordedAt);
+    this.#events.counted?.(partition, stream, message.seq, fact);
     this.#events.applied(fact.type);
     return 'applied';
   }

@@ -7,10 +7,18 @@
  *  TM2 Every removal names the sequence below which it removes, so a request that arrives late or twice removes nothing else.
  *  TM3 The last record of every writer stays in JOURNAL (TR3), and PARKED stays whole.
  *  TM4 A run that is killed at any point leaves streams that all readers understand. The next run continues it.
+ *  TM5 No message is removed whose events are not published yet (actors/outbox/positions.ts).
  */
 
 import { failpoint } from '../../config/failpoints.ts';
-import { FACT_STREAM_NAMES, JOURNAL_STREAM, OWNERS_BUCKET } from '../../config/topology.ts';
+import {
+  EVENTS_FROM_METADATA,
+  EVENTS_STREAM,
+  FACT_STREAM_NAMES,
+  JOURNAL_STREAM,
+  OUTBOX_BUCKET,
+  OWNERS_BUCKET,
+} from '../../config/topology.ts';
 import { present } from '../../streams/assert.ts';
 import type { Keys } from '../../streams/broker.ts';
 import { type Clock, delay } from '../../streams/clock.ts';
@@ -20,6 +28,7 @@ import { covers, type Point } from '../../streams/read/position.ts';
 import { journalSubject } from '../../streams/subjects.ts';
 import { FactIds } from '../idempotency/fact-ids.ts';
 import { type Rules, unfit } from '../idempotency/rules.ts';
+import { full, isPublished, type OutboxPosition, outboxKey, positionIn } from '../outbox/positions.ts';
 import { Partition } from '../partition/partition.ts';
 import type { OwnerPoint, Owners } from '../ports/owner-progress.ts';
 import { type Baseline, loadPart } from '../snapshot/baseline-format.ts';
@@ -65,6 +74,7 @@ export async function trim(deps: TrimDeps): Promise<Trimmed> {
   await announceFloors(deps, floors);
   failpoint('trim-announced');
   await ownersReach(deps, baseline);
+  await eventsReach(deps, baseline);
   const removed: Record<string, number> = {};
   const notes: string[] = [];
   for (const name of FACT_STREAM_NAMES) {
@@ -136,6 +146,30 @@ async function ownersReach(deps: TrimDeps, point: Point): Promise<void> {
         `nothing is removed: the owners of these partitions have not folded what would go: ${behind.join(', ')}; wait, or start a node in place of one that died`,
       );
     await delay(deps.clock, PAUSE_MS);
+  }
+}
+
+/** Waits until the events of all messages that will be removed are published (TM5). */
+async function eventsReach({ broker, clock, replicas, partitions, patienceMs }: TrimDeps, baseline: Baseline) {
+  const events = await broker.stream(EVENTS_STREAM);
+  if (events === undefined) return;
+  const from = full(JSON.parse(events.metadata?.[EVENTS_FROM_METADATA] ?? '{}'));
+  const none: OutboxPosition = { by: '', epoch: 0, caughtUp: false, published: from };
+  const [positions, owners] = await Promise.all([
+    broker.keys(OUTBOX_BUCKET, { replicas }),
+    broker.keys(OWNERS_BUCKET, { replicas }),
+  ]);
+  for (const until = clock.monoMs() + patienceMs; ; await delay(clock, PAUSE_MS)) {
+    const writers = new Map((await owners.all()).map(({ key, value }) => [key, JSON.parse(value).writer as string]));
+    const found = new Map((await positions.all()).map((entry) => [entry.key, positionIn(entry)]));
+    const behind = Array.from({ length: partitions }, (_, number) => outboxKey(number)).filter(
+      (key) => !isPublished(found.get(key) ?? none, writers.get(key) ?? '', baseline),
+    );
+    if (behind.length === 0) return;
+    if (clock.monoMs() >= until)
+      throw new TrimError(
+        `nothing is removed: events of ${behind.length} partitions are not published yet, such as those of partition ${behind[0]?.slice(2)}; wait, or start a node, which publishes them`,
+      );
   }
 }
 

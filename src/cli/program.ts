@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { SettingError } from '../../config/setting-forms.ts';
 import { printable } from '../../streams/names.ts';
 import { VERSION } from '../process/version.ts';
+import { addEventCommands } from './commands/events.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addParkedCommands } from './commands/parked.ts';
 import { addPolicyCommands } from './commands/policy.ts';
@@ -47,6 +48,7 @@ function programOf(run: CliRun): Command {
   addSupplyCommand(program, run);
   addReservationCommands(program, run);
   addPolicyCommands(program, run);
+  addEventCommands(program, run);
   addParkedCommands(program, run);
   addInspectionCommands(program, run);
   addQuarantineCommands(program, run);

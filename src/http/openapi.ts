@@ -73,6 +73,7 @@ function openApiDocument(operations: readonly Operation[]): object {
         { name: 'reservations', description: 'What is promised' },
         { name: 'policies', description: 'What may be promised to whom, and what the locations are' },
         { name: 'anomalies', description: 'What is not as it should be' },
+        { name: 'events', description: 'What other systems are told' },
         { name: 'live', description: 'The whole system as it is now: what the live page shows' },
         { name: 'operations', description: 'Running a node' },
       ],

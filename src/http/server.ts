@@ -17,16 +17,19 @@ import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
 import type { BodyType, SentBody } from '../../streams/fact/sent-body.ts';
 import { formOf, readBody } from '../api/bodies.ts';
 import { ANSWER_HEADERS, type Callers, refusalOfCaller } from '../api/callers.ts';
+import type { EventsAnswers } from '../api/events-answers.ts';
 import { ParkedAnswers } from '../api/parked-answers.ts';
 import { PolicyAnswers } from '../api/policy-answers.ts';
 import { Answers } from '../api/stock-api.ts';
 import { SystemAnswers, type SystemView } from '../api/system-api.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Log } from '../process/log.ts';
+import type { WebhookDesk } from '../webhooks/webhook-desk.ts';
 import { BodyReader, UnreadBody } from './body-reader.ts';
 import type { LiveFront } from './live-socket.ts';
 import { answerProblems, clientProblem, endOffer, frameworkProblem } from './problem-replies.ts';
 import { addAnomalyRoutes } from './routes/anomalies.ts';
+import { addEventRoutes } from './routes/events.ts';
 import { addFactRoutes } from './routes/facts.ts';
 import { addOperationsRoutes, OPERATIONS } from './routes/health.ts';
 import { addParkedRoutes } from './routes/parked.ts';
@@ -35,6 +38,7 @@ import { addReservationRoutes } from './routes/reservations.ts';
 import { addStockRoutes } from './routes/stock.ts';
 import { addSupplyRoutes } from './routes/supply.ts';
 import { addSystemRoutes } from './routes/system.ts';
+import { addWebhookRoutes } from './routes/webhooks.ts';
 
 /** Length of an id of 128 characters, if each has four UTF-8 bytes and all bytes are percent-encoded. */
 const LONGEST_PARAMETER = 128 * 4 * 3;
@@ -48,6 +52,8 @@ export interface HttpDeps {
   readonly parked: ParkedFacts;
   readonly anomalies: AnomalyService;
   readonly policies: PolicyService;
+  readonly events: EventsAnswers;
+  readonly webhooks: WebhookDesk;
   readonly readiness: () => Readiness;
   readonly system: SystemView;
   readonly metrics: Metrics;
@@ -96,6 +102,8 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   addReservationRoutes(app, answers);
   addAnomalyRoutes(app, deps.anomalies);
   addPolicyRoutes(app, new PolicyAnswers(deps.policies, deps.system.figures));
+  addEventRoutes(app, deps.events);
+  addWebhookRoutes(app, deps.webhooks);
   addSystemRoutes(app, new SystemAnswers(deps.system, deps.policies.locations));
   addOperationsRoutes(app, deps);
   deps.live.addTo(app);

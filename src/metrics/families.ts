@@ -9,6 +9,7 @@ import { ANOMALY_KINDS } from '../../streams/contract/anomaly-kinds.ts';
 import { PARK_REASONS } from '../../streams/fact/parked/parked.ts';
 import { FACT_TYPES } from '../../streams/subjects.ts';
 import { PROBLEMS, type ProblemKind } from '../error-status.ts';
+import { WEBHOOK_OUTCOMES } from '../webhooks/delivery.ts';
 
 export const RESERVATION_OUTCOMES = [
   'held',
@@ -47,6 +48,7 @@ const by = <const Value extends string>(label: string, values: readonly Value[],
 
 export const COUNTERS = {
   facts_duplicate_total: 'Facts that had come before and did not count again.',
+  events_published_total: 'Events that the stream EVENTS has acknowledged, those that were published again included.',
   self_audit_breaches_total: 'Derived totals that did not equal their parts.',
   live_messages_total: 'Messages sent to readers of the live feed.',
   live_encoded_total: 'Values that were encoded for readers of the live feed, each once for all of them.',
@@ -54,6 +56,11 @@ export const COUNTERS = {
 } as const;
 
 export const COUNTERS_BY = {
+  webhook_deliveries_total: by(
+    'outcome',
+    WEBHOOK_OUTCOMES,
+    'Attempts to deliver an event to a webhook, and webhooks that were disabled.',
+  ),
   facts_applied_total: by('type', FACT_TYPES, 'Facts folded into stock, each once.'),
   facts_parked_total: by('reason', PARK_REASONS, 'Facts set aside because they could not be counted.'),
   reservations_total: by('outcome', RESERVATION_OUTCOMES, 'Reservation requests and expiries by outcome.'),
@@ -80,6 +87,10 @@ export const COUNTERS_BY = {
 } as const;
 
 export const GAUGES = {
+  outbox_lag_events: 'Events that wait to be published, of the partitions that this node owns.',
+  outbox_partitions_behind:
+    'Partitions whose events must be read again from the streams, after a take-over or because too many waited.',
+  outbox_stalled_seconds: 'How long events could not be published; 0 if they can.',
   snapshot_age_seconds:
     'Age of the oldest snapshot of a partition that has changed since; before its first one, since it was taken over.',
   actors: 'Stock keys (SKU at location) in memory on this node.',

@@ -4,6 +4,7 @@
  */
 import type { Core } from '../../actors/engine/core.ts';
 import type { Engine } from '../../actors/engine/engine.ts';
+import type { Outbox } from '../../actors/outbox/outbox.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { Settings } from '../../config/settings.ts';
 import { HORIZONS_BUCKET } from '../../config/topology.ts';
@@ -15,6 +16,7 @@ import { type NatsBroker, nonce } from '../../streams/nats/broker.ts';
 import { maxPayloadTrouble } from '../../streams/nats/max-payload.ts';
 import { provision } from '../../streams/nats/provision.ts';
 import { namesOf } from '../api/callers.ts';
+import { EventsAnswers } from '../api/events-answers.ts';
 import { Answers } from '../api/stock-api.ts';
 import { LiveFront } from '../http/live-socket.ts';
 import { buildHttp, closeHttp } from '../http/server.ts';
@@ -33,10 +35,11 @@ import { RedisSnapshots } from '../redis/snapshot-store.ts';
 import { anomaliesOf } from './compose/anomalies.ts';
 import { awaitNamesake, connectBroker, listen, listenAddress } from './compose/connect.ts';
 import { composeCore } from './compose/core.ts';
-import { measure } from './compose/gauges.ts';
+import { measure, measureOutbox } from './compose/gauges.ts';
 import { buildLiveFeed, kpiExport, LiveCounts } from './compose/live-feed.ts';
 import { observing } from './compose/observers.ts';
 import { policiesOf } from './compose/policies.ts';
+import { webhooksOf } from './compose/webhooks.ts';
 import { checkDurability } from './durability.ts';
 import { agreeOnLease } from './lease-agreement.ts';
 import { NatsPeers, serveOwned } from './peers.ts';
@@ -120,7 +123,17 @@ async function compose(connected: Connected, address: () => string, failed: (why
   const storage = new StorageSampler(broker);
   metrics.streamBytes(() => storage.streams);
   const peers = new NatsPeers(broker);
-  const anomalies = await anomaliesOf({ broker, clock, peers, metrics, log, settings });
+  const outbox: { told?: Outbox | undefined } = {};
+  const anomalies = await anomaliesOf({
+    broker,
+    clock,
+    peers,
+    metrics,
+    log,
+    settings,
+    changed: (anomaly, change, { partition, revision }) =>
+      outbox.told?.anomalyChanged(partition, anomaly, change, revision),
+  });
   const openAnomalies = new OpenAnomalies({
     wire: broker,
     clock,
@@ -137,6 +150,7 @@ async function compose(connected: Connected, address: () => string, failed: (why
   const here = { ...connected, clock, peers, horizons, created, storage, observer, writer, address };
   const policies = await policiesOf({ ...here, core: () => core, changed: (sku) => interest.policiesChanged(sku) });
   const core: Core = await composeCore({ ...here, policies: policies.feed, failed });
+  outbox.told = core.outbox;
   const live = buildLiveFeed({
     ...here,
     ...settings,
@@ -150,6 +164,7 @@ async function compose(connected: Connected, address: () => string, failed: (why
     http: address,
   });
   measure(core.engine, core.ownership, durability, metrics);
+  if (core.outbox !== undefined) measureOutbox(core.outbox, metrics);
   metrics.build(VERSION, settings.name);
   exportKpi(metrics, kpiExport(core, clock, counts));
   return { clock, storage, anomalies, openAnomalies, core, live, policies };
@@ -177,12 +192,15 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     hub: live.hub,
     closed: (ending) => metrics.countBy('live_closed_total', ending),
   });
+  const webhooks = await webhooksOf({ broker: requests, clock, metrics, limited: connected.limited, settings });
   const server = buildHttp({
     stock: core.router,
     facts,
     parked,
     anomalies,
     policies: policies.desk,
+    events: new EventsAnswers({ broker: requests, clock }),
+    webhooks: webhooks.desk,
     system: live,
     live: readers,
     readiness: () => engine.readiness,
@@ -203,6 +221,8 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
   openAnomalies.start();
   const ending = new AbortController();
   const working = parked.run(ending.signal);
+  core.outbox?.start();
+  webhooks.delivery.start();
   anomalies.start({ partitions: engine.partitions, lease: ownership, parked: parked.index.causes });
   const service = await requests.service(
     'holdfast',
@@ -221,11 +241,13 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
     await service.stop().catch(() => undefined);
     ending.abort();
     await inTime(clock, LIMITS.anomalyStopMs, working);
+    await webhooks.delivery.stop();
     await anomalies.stop();
     openAnomalies.stop();
     await readers.end();
     await engine.stop();
     policies.everywhere.stop();
+    await core.outbox?.stop();
     live.stop();
     await closeHttp(server);
     store.close();

@@ -17,6 +17,7 @@ import { baseUrl } from '../client/base-url.ts';
 import { checkDurability } from '../node/durability.ts';
 import { SteadyClock } from '../process/steady-clock.ts';
 import { RedisSnapshots } from '../redis/snapshot-store.ts';
+import { examineEvents, stalledOutbox } from './events-finding.ts';
 import { type LiveNode, ranges, viewOwnership } from './ownership-view.ts';
 import { writersOf } from './retention-commands.ts';
 
@@ -67,6 +68,7 @@ export async function examine(settings: Settings): Promise<Finding[]> {
         await examineParked(broker, settings),
         await examineWriters(broker, settings),
         await examineBaselines(broker),
+        await examineEvents(broker),
         ...(await examineNodes(broker, settings)),
         ...(await examineClocks(broker, settings)),
       );
@@ -342,9 +344,13 @@ async function askNode(node: LiveNode, epochs: Map<number, number>): Promise<Fin
         says: `its clock differs from this machine's by ${skew} ms`,
         remedy: 'run NTP on both',
       };
-    const lag = [
-      ...((await metrics?.text()) ?? '').matchAll(/^holdfast_stream_lag_messages\{stream="(\w+)"\} (\d+)/gm),
-    ].reduce((sum, [, , each]) => sum + Number(each), 0);
+    const text = (await metrics?.text()) ?? '';
+    const lag = [...text.matchAll(/^holdfast_stream_lag_messages\{stream="(\w+)"\} (\d+)/gm)].reduce(
+      (sum, [, , each]) => sum + Number(each),
+      0,
+    );
+    const stalled = stalledOutbox(text);
+    if (stalled !== undefined) return { what, state: 'warning', ...stalled };
     if (lag > 10_000)
       return {
         what,

@@ -64,8 +64,8 @@ export interface JournalEvents {
   readonly fenced: (parts: readonly PartitionEpoch[]) => void;
   /** The journal has stopped: its tail is not what this writer wrote, JOURNAL is gone, or the program has a fault. */
   readonly stopped: (why: string) => void;
-  /** Called with a record's sequence before the decisions of the record are folded. */
-  readonly stored: (seq: number, decisions: number, seconds: number) => void;
+  /** Called with a record's sequence and number before its decisions are folded. */
+  readonly stored: (seq: number, n: number, decisions: readonly Pick<Waiting, 'decision'>[], seconds: number) => void;
 }
 
 export class Journal {
@@ -181,7 +181,7 @@ export class Journal {
       this.#batch = [];
       this.#moved();
       this.tip = { writer: this.writer, n: this.#n, hash: this.#before, seq };
-      this.#events.stored(seq, batch.length, (this.#clock.monoMs() - began) / 1000);
+      this.#events.stored(seq, n, batch, (this.#clock.monoMs() - began) / 1000);
       // The calls run in the order of the appends (J3).
       for (const each of batch) each.stored();
       this.#settle(batch);

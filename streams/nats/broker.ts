@@ -36,6 +36,7 @@ import type {
 } from '../broker.ts';
 import { parseInstant } from '../instant.ts';
 import { isApiError, made, sorted } from './errors.ts';
+import { Durable } from './events/durable.ts';
 import { Exchange, type Server } from './exchange.ts';
 import { NatsKeys } from './keys.ts';
 import {
@@ -301,10 +302,16 @@ export class NatsBroker implements Broker {
     }
   }
 
+  /** A durable consumer of a stream, which need not exist yet. */
+  durable(stream: string, name: string): Durable {
+    return new Durable(this.#js, this.#jsm, stream, name);
+  }
+
   /** Opens a key-value bucket, and creates it if it is missing. Reads go through the leader. */
   async keys(bucket: string, options: { ttlMs?: number; replicas: number; history?: number }): Promise<NatsKeys> {
+    const { history = 1 } = options;
     const wanted = {
-      history: options.history ?? 1,
+      history,
       replicas: options.replicas,
       allow_direct: false,
       ...(options.ttlMs === undefined ? {} : { ttl: options.ttlMs, markerTTL: Math.max(options.ttlMs, 1_000) }),
@@ -312,6 +319,9 @@ export class NatsBroker implements Broker {
     const kv = await made(() =>
       new Kvm(this.#js).create(bucket, wanted).catch((error) => Promise.reject(sorted(error))),
     );
+    // A bucket that an older version has made keeps fewer changes of a key.
+    if (history > 1 && (await this.stream(`KV_${bucket}`))?.config.max_msgs_per_subject !== history)
+      await this.updateStream(`KV_${bucket}`, { max_msgs_per_subject: history });
     return new NatsKeys(kv, bucket, this.#js, this.#jsm);
   }
 

@@ -15,6 +15,7 @@ import { bundleBytes, LIMITS } from '../../config/limits.ts';
 import {
   BUNDLE_LANES,
   DUPLICATE_WINDOW_MS,
+  EVENTS_STREAM,
   FACT_STREAM_NAMES,
   FACT_STREAMS,
   JOURNAL_STREAM,
@@ -26,6 +27,7 @@ import { present } from '../assert.ts';
 import { BrokerError } from '../broker.ts';
 import type { NatsBroker, NatsStreamFacts } from './broker.ts';
 import { made } from './errors.ts';
+import { provisionEvents } from './events/stream.ts';
 
 export class ProvisionError extends Error {
   override readonly name = 'ProvisionError';
@@ -44,6 +46,9 @@ export interface StreamBounds {
   readonly parkedMaxBytes?: number | undefined;
   /** For each stream of facts. */
   readonly factsMaxBytes?: number | undefined;
+  readonly eventsMaxBytes?: number | undefined;
+  /** How long events are kept, in milliseconds. */
+  readonly eventsMaxAge?: number | undefined;
 }
 
 /**
@@ -56,6 +61,8 @@ export async function provision(
   note: (message: string, detail: Record<string, unknown>) => void = () => undefined,
   alone: (work: () => Promise<void>) => Promise<void> = (work) => work(),
 ): Promise<Provisioned> {
+  // It is the first, so that in a new installation no fact is stored before it.
+  await made(() => provisionEvents(broker, options));
   const created: Record<string, string> = {};
   for (const wanted of wantedStreams({ ...options, maxPayload: broker.server.maxPayload })) {
     const found = await made(() => madeStream(broker, wanted));
@@ -66,6 +73,7 @@ export async function provision(
     { name: JOURNAL_STREAM, most: options.journalMaxBytes },
     { name: PARKED_STREAM, most: options.parkedMaxBytes },
     ...FACT_STREAM_NAMES.map((name) => ({ name, most: options.factsMaxBytes })),
+    { name: EVENTS_STREAM, most: options.eventsMaxBytes },
   ].filter((bound): bound is Bound => bound.most !== undefined);
   if (bounds.length > 0) await alone(() => bound(broker, bounds, note));
   return { created };

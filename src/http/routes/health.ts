@@ -1,4 +1,4 @@
-/** Routes for operators: health, readiness, metrics, the OpenAPI document and the live page. */
+/** Routes for operators: health, readiness, metrics, the OpenAPI and AsyncAPI documents and the live page. */
 import type { FastifyInstance } from 'fastify';
 import type { Readiness } from '../../../actors/ports/ports.ts';
 import { PacedWork } from '../../../streams/clock.ts';
@@ -6,11 +6,13 @@ import { healthAnswer, notReadyAnswer, readinessAnswer } from '../../../streams/
 import { PROBLEM_TYPE, problem } from '../../error-status.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import { SteadyClock } from '../../process/steady-clock.ts';
+import { asyncApiText } from '../asyncapi.ts';
 import { openApiText } from '../openapi.ts';
 import { addRoute, type Operation } from '../operation.ts';
 import { sendProblem } from '../problem-replies.ts';
 import { addWebPage, page } from '../web-page.ts';
 import { ANOMALY_OPERATIONS } from './anomalies.ts';
+import { EVENT_OPERATIONS } from './events.ts';
 import { FACT_OPERATIONS } from './facts.ts';
 import { PARKED_OPERATIONS } from './parked.ts';
 import { POLICY_OPERATIONS } from './policies.ts';
@@ -18,6 +20,7 @@ import { RESERVATION_OPERATIONS } from './reservations.ts';
 import { STOCK_OPERATIONS } from './stock.ts';
 import { SUPPLY_OPERATIONS } from './supply.ts';
 import { SYSTEM_OPERATIONS } from './system.ts';
+import { WEBHOOK_OPERATIONS } from './webhooks.ts';
 
 const health: Operation = {
   id: 'health',
@@ -88,6 +91,16 @@ const openApi: Operation = {
   problems: [],
 };
 
+const asyncApi: Operation = {
+  id: 'asyncapi',
+  method: 'GET',
+  path: '/asyncapi.json',
+  tag: 'operations',
+  summary: 'All subjects of NATS and topics of the live feed',
+  answers: { 200: { description: 'AsyncAPI 3.0', contentType: 'application/json' } },
+  problems: [],
+};
+
 /** Every operation of the HTTP front. */
 export const OPERATIONS: readonly Operation[] = [
   ...FACT_OPERATIONS,
@@ -97,11 +110,14 @@ export const OPERATIONS: readonly Operation[] = [
   ...RESERVATION_OPERATIONS,
   ...ANOMALY_OPERATIONS,
   ...POLICY_OPERATIONS,
+  ...EVENT_OPERATIONS,
+  ...WEBHOOK_OPERATIONS,
   ...SYSTEM_OPERATIONS,
   health,
   ready,
   metricsText,
   openApi,
+  asyncApi,
   page,
 ];
 
@@ -125,5 +141,6 @@ export function addOperationsRoutes(app: FastifyInstance, { readiness, metrics, 
   const text = new PacedWork(new SteadyClock(), () => metrics.render());
   addRoute(app, metricsText, async (_request, reply) => reply.type(metrics.contentType).send(await text.result()));
   addRoute(app, openApi, async (_request, reply) => reply.type('application/json').send(openApiText(OPERATIONS)));
+  addRoute(app, asyncApi, async (_request, reply) => reply.type('application/json').send(asyncApiText()));
   addWebPage(app);
 }

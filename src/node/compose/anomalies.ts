@@ -1,8 +1,8 @@
 /** Connects the anomaly keeper of a node to its storage, its publications and its metrics. src/node/node.ts starts it beside the core. */
-import { AnomalyKeeper } from '../../../actors/anomaly/keeper.ts';
+import { AnomalyKeeper, type AnomalyKeeperDeps } from '../../../actors/anomaly/keeper.ts';
 import type { Peers } from '../../../actors/ports/ports.ts';
 import type { Settings } from '../../../config/settings.ts';
-import { ANOMALIES_BUCKET } from '../../../config/topology.ts';
+import { ANOMALIES_BUCKET, ANOMALY_HISTORY } from '../../../config/topology.ts';
 import type { Clock } from '../../../streams/clock.ts';
 import { encodeBody, JSON_TYPE } from '../../../streams/codec.ts';
 import { anomalySubject, SEVERITIES, type Severity } from '../../../streams/contract/anomaly-kinds.ts';
@@ -17,20 +17,23 @@ export interface AnomaliesDeps {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly settings: Settings;
+  /** Called with each stored change. */
+  readonly changed: AnomalyKeeperDeps['changed'];
 }
 
 export async function anomaliesOf(deps: AnomaliesDeps): Promise<AnomalyKeeper> {
-  const { broker, clock, peers, metrics, log, settings } = deps;
+  const { broker, clock, peers, metrics, log, settings, changed } = deps;
   const keeper = new AnomalyKeeper({
-    keys: await broker.keys(ANOMALIES_BUCKET, { replicas: settings.replicas }),
+    keys: await broker.keys(ANOMALIES_BUCKET, { replicas: settings.replicas, history: ANOMALY_HISTORY }),
     clock,
     peers,
     count: settings.partitions,
     parameters: settings.anomalies,
     laneTimeMs: settings.laneTime,
     memoryMs: settings.anomalyMemory,
-    changed: (anomaly, opened) => {
-      if (opened) metrics.countBy('anomalies_total', anomaly.kind);
+    changed: (anomaly, change, stored) => {
+      changed(anomaly, change, stored);
+      if (change === 'raised') metrics.countBy('anomalies_total', anomaly.kind);
       broker.send(anomalySubject(anomaly.kind), encodeBody(anomaly, JSON_TYPE));
     },
     trouble: (why) => log.warn({ why }, 'anomalies cannot be stored now; it is tried again'),

@@ -4,13 +4,21 @@ import type { EngineEvents, PolicySource } from '../../../actors/engine/parts.ts
 import type { MakeObserver } from '../../../actors/partition/observer.ts';
 import { baselineSources } from '../../../actors/retention/baseline-store.ts';
 import type { Settings } from '../../../config/settings.ts';
-import { MARKS_BUCKET, NODES_BUCKET, OWNERS_BUCKET, SKIPS_BUCKET, WRITERS_BUCKET } from '../../../config/topology.ts';
+import {
+  MARKS_BUCKET,
+  NODES_BUCKET,
+  OUTBOX_BUCKET,
+  OWNERS_BUCKET,
+  SKIPS_BUCKET,
+  WRITERS_BUCKET,
+} from '../../../config/topology.ts';
 import type { Keys } from '../../../streams/broker.ts';
 import type { Clock } from '../../../streams/clock.ts';
 import { type NatsBroker, nonce } from '../../../streams/nats/broker.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { StorageSampler } from '../../metrics/storage.ts';
 import { isDead, processIdentity } from '../../process/identity.ts';
+import type { LimitedLog } from '../../process/limited-log.ts';
 import type { Log } from '../../process/log.ts';
 import type { RedisSnapshots } from '../../redis/snapshot-store.ts';
 import type { NatsPeers } from '../peers.ts';
@@ -26,6 +34,7 @@ export interface ComposeCoreDeps {
   readonly storage: StorageSampler;
   readonly metrics: Metrics;
   readonly log: Log;
+  readonly limited: LimitedLog;
   readonly observer: MakeObserver;
   readonly policies: PolicySource;
   /** Identifies this start of this node: the name of its journal writer. */
@@ -39,6 +48,7 @@ export interface ComposeCoreDeps {
 export async function composeCore(deps: ComposeCoreDeps): Promise<Core> {
   const { settings, broker, store, clock, peers, horizons, created, storage, observer, policies, writer, address } =
     deps;
+  const { metrics, limited } = deps;
   const { replicas } = settings;
   const kept = (bucket: string) => broker.keys(bucket, { replicas });
   return buildCore({
@@ -59,6 +69,11 @@ export async function composeCore(deps: ComposeCoreDeps): Promise<Core> {
     highWaterMarks: await kept(MARKS_BUCKET),
     writers: await kept(WRITERS_BUCKET),
     skips: await kept(SKIPS_BUCKET),
+    outbox: await kept(OUTBOX_BUCKET),
+    outboxEvents: {
+      published: () => metrics.count('events_published_total'),
+      trouble: (why) => limited.say('warn', 'outbox', { why }, 'events cannot be published now; it is tried again'),
+    },
     self: () => ({ name: settings.name, writer, http: address(), process: processIdentity() }),
     settings: {
       partitions: settings.partitions,

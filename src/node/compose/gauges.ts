@@ -51,3 +51,12 @@ export function measure(
   metrics.gaugeBy('stream_lag_messages', () => (stream) => (stream === JOURNAL_STREAM ? 0 : engine.lag(stream)));
   metrics.gaugeBy('intake_stalled_seconds', () => (stream) => engine.progress.intakeMs(stream) / 1000);
 }
+
+export function measureOutbox(
+  outbox: { readonly waiting: number; readonly behind: number; readonly troubledMs: number },
+  metrics: Metrics,
+): void {
+  metrics.gauge('outbox_lag_events', () => outbox.waiting);
+  metrics.gauge('outbox_partitions_behind', () => outbox.behind);
+  metrics.gauge('outbox_stalled_seconds', () => outbox.troubledMs / 1000);
+}

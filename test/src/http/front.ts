@@ -2,12 +2,17 @@
 import type { FastifyInstance } from 'fastify';
 import type { Readiness } from '../../../actors/ports/ports.ts';
 import { Hub, type HubEvents } from '../../../dashboards/feed/hub.ts';
+import { EventsAnswers } from '../../../src/api/events-answers.ts';
 import type { BodyReader } from '../../../src/http/body-reader.ts';
 import { LiveFront } from '../../../src/http/live-socket.ts';
 import { buildHttp } from '../../../src/http/server.ts';
 import type { LiveEnding } from '../../../src/metrics/families.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import type { Log } from '../../../src/process/log.ts';
+import { SteadyClock } from '../../../src/process/steady-clock.ts';
+import { WebhookDesk } from '../../../src/webhooks/webhook-desk.ts';
+import { MemoryBroker, MemoryKeys } from '../../../streams/memory/broker.ts';
+import { MemoryLog } from '../../../streams/memory/log.ts';
 import { memoryPolicies } from './memory-policies.ts';
 import { MemoryFacts, MemoryStockService, NO_ANOMALIES } from './memory-ports.ts';
 import { MemorySystem } from './memory-system.ts';
@@ -28,6 +33,7 @@ export interface Front {
 }
 
 export function front(name = 'node-1', bodies?: BodyReader, events: Partial<HubEvents> = {}): Front {
+  const clock = new SteadyClock();
   const facts = new MemoryFacts();
   const stock = new MemoryStockService().put('85123A', 'store-12', 5).put('85123A', 'dc-1', 12);
   const metrics = new Metrics();
@@ -48,6 +54,14 @@ export function front(name = 'node-1', bodies?: BodyReader, events: Partial<HubE
     parked: facts,
     anomalies: NO_ANOMALIES,
     policies: memoryPolicies(),
+    webhooks: new WebhookDesk({
+      clock,
+      keys: new MemoryKeys(new MemoryLog(1, () => clock.nowMs()), 'webhooks'),
+      consumer: () => ({ make: async () => undefined, remove: async () => undefined }),
+      replicas: 1,
+      allowPrivate: false,
+    }),
+    events: new EventsAnswers({ broker: new MemoryBroker(new MemoryLog(1, () => clock.nowMs()), clock), clock }),
     system,
     live,
     metrics,
