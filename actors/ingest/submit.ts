@@ -21,7 +21,7 @@ import { hash64 } from '../../streams/hash.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
 import { encodeToken, factSubject, hashOfToken, partitionOf } from '../../streams/subjects.ts';
 import type { Rule, Rules } from '../idempotency/rules.ts';
-import { horizonMicros, tooLarge } from '../idempotency/stored-fact.ts';
+import { hasHorizon, horizonMicros, tooLarge } from '../idempotency/stored-fact.ts';
 import type { FactIngress, Peers } from '../ports/ports.ts';
 import { UNDECIDED, undecided, unstored } from '../ports/refusal.ts';
 import { type AskVerdicts, Bundler } from './bundler.ts';
@@ -91,7 +91,7 @@ export class StreamFactIngress implements FactIngress {
     const parsed = parseFact(sent.value, rule);
     if (!parsed.ok) return this.#reject(sent, 'invalid', parsed.message);
     const { fact } = parsed;
-    if (fact.at < request.acceptedAt - horizonMicros(rule)) {
+    if (hasHorizon(fact) && fact.at < request.acceptedAt - horizonMicros(rule)) {
       return this.#reject(sent, 'too-old', 'occurredAt is older than the idempotency horizon');
     }
     const earlier = before.get(fact.id);
@@ -111,7 +111,8 @@ export class StreamFactIngress implements FactIngress {
 
   /** Stores a count under a name that new keys may not have, if the key already exists. Otherwise the count is parked as invalid. */
   async #storeIfKnown(sent: SentBody, fact: Fact, request: Request): Promise<Outcome> {
-    if (await this.#deps.knows(fact.sku, fact.location)) return this.#store(sent, fact, request);
+    if (fact.location !== undefined && (await this.#deps.knows(fact.sku, fact.location)))
+      return this.#store(sent, fact, request);
     return this.#reject(sent, 'invalid', `sku and location must be ${NAME_RULE}`);
   }
 
@@ -188,5 +189,5 @@ export class StreamFactIngress implements FactIngress {
 }
 
 function isNamed({ sku, location }: Fact): boolean {
-  return isName(sku) && isName(location);
+  return isName(sku) && (location === undefined || isName(location));
 }

@@ -23,7 +23,6 @@ import { type Rules, unfit } from '../idempotency/rules.ts';
 import { Partition } from '../partition/partition.ts';
 import type { OwnerPoint, Owners } from '../ports/owner-progress.ts';
 import { type Baseline, loadPart } from '../snapshot/baseline-format.ts';
-import { audit } from '../stock/invariants.ts';
 import type { BaselineStore, Generation } from './baseline-store.ts';
 
 export interface TrimDeps {
@@ -118,7 +117,7 @@ async function verifyWhole(
         cause: error,
       });
     }
-    const breach = audit(partition.book)[0];
+    const breach = partition.books.audit()[0];
     if (breach !== undefined) throw new TrimError(`baseline ${baseline.id}, partition ${number}: ${breach.what}`);
   }
 }

@@ -14,9 +14,10 @@
  *  RV6 While the outcome of an attempt is unknown, every key is claimed as by the lines before it or by those after it, whichever is more.
  */
 import { assert } from '../../streams/assert.ts';
+import { compareMoments } from '../../streams/fact/order.ts';
 import type { Attempt, FactUnits } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from './book.ts';
-import { compareMoments, isAfter } from './movements.ts';
+import { isAfter } from './movements.ts';
 import type { CoordinatorEntry, Moment, PartLine, ReservationPart, Sold, StockKey } from './state.ts';
 
 export type ReservationStatus = 'held' | 'allocated' | 'released' | 'expired' | 'fulfilled';

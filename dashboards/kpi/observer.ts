@@ -26,9 +26,9 @@ import {
 } from '../../actors/stock/changes.ts';
 import type { PartLine, StockKey } from '../../actors/stock/state.ts';
 import { present } from '../../streams/assert.ts';
-import type { Fact, Return } from '../../streams/fact/fact.ts';
+import type { Return, StockFact } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
-import { FACT_TYPES } from '../../streams/subjects.ts';
+import { STOCK_FACT_TYPES } from '../../streams/subjects.ts';
 import { Ages, dayOf, toldApart } from './ages.ts';
 import { decodeKept, encodeKept } from './codec.ts';
 import type { HoldOutcome, KpiCounters } from './counters.ts';
@@ -47,7 +47,10 @@ export interface LocationTotals {
   readonly aged: readonly number[];
 }
 
-const TYPE_FIELDS = Object.fromEntries(FACT_TYPES.map((type, index) => [type, index])) as Record<Fact['type'], number>;
+const TYPE_FIELDS = Object.fromEntries(STOCK_FACT_TYPES.map((type, index) => [type, index])) as Record<
+  StockFact['type'],
+  number
+>;
 const HOLD_FIELDS = {
   granted: HAPPENED.holdsGranted,
   confirmed: HAPPENED.holdsConfirmed,
@@ -80,7 +83,7 @@ export class KpiObserver implements PartitionObserver {
     this.#deps = deps;
   }
 
-  factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
+  factFolded(book: StockBook, fact: StockFact, recordedAt: number): void {
     const { changes } = book;
     const atMs = Math.floor(recordedAt / 1000);
     const { key } = changes.at(0);
@@ -219,7 +222,7 @@ export class KpiObserver implements PartitionObserver {
   }
 
   // Inbound takes notes in any order, so the dates do not depend on the order of facts (KP4).
-  #date(key: StockKey, fact: Fact, recordedMs: number): void {
+  #date(key: StockKey, fact: StockFact, recordedMs: number): void {
     if (!bringsIn(fact)) return;
     const day = toldApart(dayOf(fact.at / 1000), dayOf(recordedMs));
     const came = fact.type !== 'count' && fact.type !== 'adjustment';
@@ -227,7 +230,7 @@ export class KpiObserver implements PartitionObserver {
   }
 
   // Variances and lead times come from the book as it is at this fold (KP5).
-  #tell(at: LocationKpi, changes: ChangeSet, fact: Fact, atMs: number): void {
+  #tell(at: LocationKpi, changes: ChangeSet, fact: StockFact, atMs: number): void {
     const counted = this.#deps.partition.serving ? this.#deps.counted : undefined;
     switch (fact.type) {
       case 'sale':
@@ -261,7 +264,7 @@ export class KpiObserver implements PartitionObserver {
   #tellArrival(
     at: LocationKpi,
     changes: ChangeSet,
-    fact: Fact & { type: 'transfer' },
+    fact: StockFact & { type: 'transfer' },
     atMs: number,
     counted: KpiCounters | undefined,
   ): void {
@@ -302,7 +305,7 @@ function eachHeldBefore({ part }: ChangeSet, call: (line: PartLine) => void): vo
   for (const [index, line] of part.lines.entries()) if (present(part.claimed[index]) > 0) call(line);
 }
 
-function bringsIn(fact: Fact): boolean {
+function bringsIn(fact: StockFact): boolean {
   switch (fact.type) {
     case 'receipt':
       return true;

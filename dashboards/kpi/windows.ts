@@ -11,11 +11,11 @@
  *     two sales.
  */
 import { decodeBody, encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
-import { FACT_TYPES } from '../../streams/subjects.ts';
+import { STOCK_FACT_TYPES } from '../../streams/subjects.ts';
 import { WINDOWS, type WindowName } from '../topics.ts';
 
 const FIELDS = [
-  ...FACT_TYPES,
+  ...STOCK_FACT_TYPES,
   'unitsSold',
   'unitsReturned',
   'holdsGranted',
@@ -166,7 +166,7 @@ class Ring {
     const cells = this.#cells;
     let facts = 0;
     for (let i = 0; i < cells.length; i += 3)
-      if ((cells[i] as number) > before && (cells[i + 1] as number) < FACT_TYPES.length)
+      if ((cells[i] as number) > before && (cells[i + 1] as number) < STOCK_FACT_TYPES.length)
         facts += cells[i + 2] as number;
     return facts;
   }

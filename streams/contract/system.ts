@@ -4,9 +4,9 @@
  */
 import { z } from 'zod';
 import { TOTALLED_BUCKETS } from '../buckets.ts';
+import type { StockFact } from '../fact/fact.ts';
 import type { ParkReason } from '../fact/parked/parked.ts';
 import type { Read } from '../messages.ts';
-import type { FactType } from '../subjects.ts';
 import { cursorOf, limit, nextCursor } from './pages.ts';
 import { atpParams, stockAnswer, stockRequest, unitsBy } from './stock.ts';
 
@@ -102,7 +102,7 @@ const standing = {
 /** Sums over a window of everything in the journal and the streams. They survive a restart. */
 const happened = growing({
   seconds: z.number().meta({ description: 'of the window that have passed' }),
-  facts: byName<FactType>(),
+  facts: byName<StockFact['type']>(),
   unitsSold: units,
   unitsReturned: units,
   /** Units returned ÷ units sold. */

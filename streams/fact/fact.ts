@@ -8,7 +8,7 @@
  *  FA3 The content hash covers every field that Holdfast knows. Unknown fields stay in the stream but are not content, so a device that
  *     adds "attempt": 2 to a resend has sent the same fact. A field that is null or '' is absent, and hashed as absent.
  *  FA4 A fact is read as the version of its rule did. Rules from before version 3 know no reservation of a return and no quantity of 0, and
- *     read null and '' as they stand.
+ *     read null and '' as they stand. Rules from before version 4 know no items.
  */
 
 import { z } from 'zod';
@@ -18,7 +18,7 @@ import { isTooDeep } from '../codec.ts';
 import { type Hash64, hash64 } from '../hash.ts';
 import { parseDateOrInstant, parseInstant } from '../instant.ts';
 import { isName, NAME_RULE } from '../names.ts';
-import { FACT_TYPES } from '../subjects.ts';
+import { FACT_TYPES, STOCK_FACT_TYPES } from '../subjects.ts';
 import { amount } from './amount.ts';
 import { misplacedField, withoutAbsent } from './counting-fields.ts';
 import {
@@ -38,6 +38,7 @@ import {
   text,
   whole,
 } from './fields.ts';
+import { flatItem, type ItemFact, itemContent, itemSchema } from './item.ts';
 import { isPlainFact } from './plain-fact.ts';
 
 const common = {
@@ -112,7 +113,7 @@ export const adjustmentSchema = z.looseObject({
 export const factSchema = z
   .discriminatedUnion(
     'type',
-    [saleSchema, receiptSchema, transferSchema, returnSchema, countSchema, adjustmentSchema],
+    [saleSchema, receiptSchema, transferSchema, returnSchema, countSchema, adjustmentSchema, itemSchema],
     {
       error: (issue) =>
         issue.code === 'invalid_union' ? `must be one of ${FACT_TYPES.join(', ')}` : 'must be an object',
@@ -175,8 +176,14 @@ export interface Adjustment extends Common {
   readonly delta: number;
   readonly bucket: AdjustableBucket;
 }
-/** A fact in the form that the stock machine folds. */
-export type Fact = Sale | Receipt | Transfer | Return | Count | Adjustment;
+/** A fact in the form that the stock machine folds. It has a location. */
+export type StockFact = Sale | Receipt | Transfer | Return | Count | Adjustment;
+/** A fact in the form that the books fold. */
+export type Fact = StockFact | ItemFact;
+
+export function isStockFact(fact: Fact): fact is StockFact {
+  return fact.type !== 'item';
+}
 
 export interface ParsedFact {
   readonly ok: true;
@@ -208,6 +215,7 @@ export function parseFact(value: unknown, rule: ReadingRule = NEWEST): ParsedFac
   if (version >= 2 && isTooDeep(value)) return { ok: false, field: '', message: 'the fact is nested too deep' };
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return checked(value, version);
   const sent = value as Readonly<Record<string, unknown>>;
+  if (version < 4 && sent.type === 'item') return wrongField('type', `must be one of ${STOCK_FACT_TYPES.join(', ')}`);
   if (version < 3) return checked(withoutLater(sent), version);
   const misplaced = misplacedField(sent, rule.pieces);
   if (misplaced !== undefined) return wrongField(misplaced.field, misplaced.rule);
@@ -252,12 +260,12 @@ function wrongField(field: string, rule: string): UnreadableFact {
  */
 function unseenName(sent: SentFact): UnreadableFact | undefined {
   if (sent.type === 'count') return undefined;
-  const names = sent.type === 'transfer' ? NAMES_OF_TRANSFER : NAMES;
+  const names = sent.type === 'transfer' || sent.type === 'item' ? NAMES_OF[sent.type] : NAMES;
   const field = names.find((each) => !isName((sent as z.infer<typeof transferSchema>)[each]));
   return field === undefined ? undefined : wrongField(field, `must be ${NAME_RULE}`);
 }
 const NAMES = ['sku', 'location'] as const;
-const NAMES_OF_TRANSFER = [...NAMES, 'from', 'to'] as const;
+const NAMES_OF = { transfer: [...NAMES, 'from', 'to'], item: ['sku'] } as const;
 
 function parsed(sent: SentFact): ParsedFact {
   // The hash is of the parsed fields, so it does not depend on the encoding (FA1).
@@ -298,6 +306,7 @@ function laterBucket({ bucket }: z.infer<typeof adjustmentSchema>, version: numb
 }
 
 function flatten(sent: SentFact): Fact {
+  if (sent.type === 'item') return flatItem(sent);
   const at = parseInstant(sent.occurredAt) ?? 0;
   const { id, sku, location, device } = sent;
   switch (sent.type) {
@@ -366,7 +375,10 @@ function flatten(sent: SentFact): Fact {
 
 /** U+0001 separates the fields unambiguously, because names have no control characters and free text is length-prefixed. */
 function canonical(sent: SentFact): string {
-  const head = `${sent.type}\u0001${sent.id.length}\u0001${sent.id}\u0001${sent.sku}\u0001${sent.location}\u0001${parseInstant(sent.occurredAt)}\u0001${free(sent.device)}\u0001${free(sent.currency)}`;
+  const ids = `${sent.type}\u0001${sent.id.length}\u0001${sent.id}\u0001${sent.sku}`;
+  const when = `${parseInstant(sent.occurredAt)}\u0001${free(sent.device)}`;
+  if (sent.type === 'item') return `${ids}\u0001${when}\u0001${itemContent(sent)}`;
+  const head = `${ids}\u0001${sent.location}\u0001${when}\u0001${free(sent.currency)}`;
   switch (sent.type) {
     case 'sale':
       return `${head}\u0001${sent.qty}\u0001${amount(sent.unitPrice)}\u0001${free(sent.channel)}\u0001${free(sent.transaction)}\u0001${free(sent.reservation)}`;

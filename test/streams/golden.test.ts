@@ -16,6 +16,8 @@ import type { Decision, Fenced } from '../../streams/journal/decision.ts';
 import { decodeRecord, encodeRecord, type JournalRecord, recordHash } from '../../streams/journal/record.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import {
+  againSubject,
+  bundleSubject,
   decodeToken,
   encodeToken,
   FACT_TYPES,
@@ -23,6 +25,7 @@ import {
   journalSubject,
   ownerSubject,
   partitionOf,
+  storedBundleSubject,
   storedFactSubject,
 } from '../../streams/subjects.ts';
 import { RESERVATION_DECISIONS } from './golden-decisions.ts';
@@ -320,6 +323,32 @@ const FACTS: Readonly<
     fact: { type: 'adjustment', id: 'a-1', sku: 'D-1', location: 'uk-dc', at, delta: -7, bucket: 'damaged' },
     content: '6c2f32015cbb7906',
   },
+  item: {
+    sent: {
+      id: 'i-1',
+      type: 'item',
+      sku: 'Teekanne grün',
+      occurredAt: stamp,
+      device: 'PIM',
+      name: 'Teapot «grün» إبريق 🫖',
+      attributes: { volume: '1,2 l', colour: 'grün' },
+    },
+    fact: {
+      type: 'item',
+      id: 'i-1',
+      sku: 'Teekanne grün',
+      at,
+      device: 'PIM',
+      name: 'Teapot «grün» إبريق 🫖',
+      attributes: [
+        ['colour', 'grün'],
+        ['volume', '1,2 l'],
+      ],
+    },
+    content: '39bd756046cb7a3c',
+    // Older rules know no items.
+    since: 4,
+  },
 };
 
 const hashText = ({ hi, lo }: { hi: number; lo: number }) =>
@@ -381,6 +410,16 @@ describe('subjects', () => {
       '#/+?',
       '\u00a0x',
     ]);
+  });
+
+  it('of items name the SKU alone, and are stored in the shape of all facts', () => {
+    expect([
+      factSubject('item', undefined, 'a.b'),
+      storedFactSubject('item', 7, undefined, 'a.b'),
+      againSubject('item', 7, undefined, 'a.b'),
+      bundleSubject('item', 3),
+      storedBundleSubject('item', 3),
+    ]).toEqual(['item.a%2Eb', 'item.7.-.a%2Eb', 'again.7.item.-.a%2Eb', 'bundle.item.3', 'bundle.item.3']);
   });
 
   it('of journals and owners are the golden ones', () => {

@@ -6,7 +6,7 @@ import { DEMO } from '../../../config/demo/demo.ts';
 import { type Month, paceOf, readMonth } from '../../../src/demo/month.ts';
 import { storesOf } from '../../../src/demo/movements.ts';
 import type { SentFact } from '../../../src/replay/entry.ts';
-import { type Fact, parseFact } from '../../../streams/fact/fact.ts';
+import { parseFact, type StockFact } from '../../../streams/fact/fact.ts';
 import { SHIPPED_MONTH } from '../replay/given/data-folder.ts';
 import { scripted } from './scripted.ts';
 
@@ -15,17 +15,17 @@ const DAY_MS = 86_400_000;
 let month: Month;
 /** The month played twice. */
 let runs: readonly (readonly SentFact[])[];
-let read: readonly (readonly Fact[])[];
+let read: readonly (readonly StockFact[])[];
 beforeAll(async () => {
   month = await readMonth(SHIPPED_MONTH, DEMO);
   runs = [await scripted(month, 1, 'demo-x-1:'), await scripted(month, 2, 'demo-x-2:')];
   read = runs.map((facts) => facts.map(parsed));
 }, 240_000);
 
-function parsed(fact: SentFact): Fact {
+function parsed(fact: SentFact): StockFact {
   const result = parseFact(fact);
   if (!result.ok) throw new Error(`${JSON.stringify(fact)}: ${result.message}`);
-  return result.fact;
+  return result.fact as StockFact;
 }
 
 function keyOf({ sku, location }: { readonly sku: string; readonly location: string }): string {
@@ -87,7 +87,7 @@ describe('stock keys', () => {
   });
 });
 
-function takenBy(fact: Fact): number {
+function takenBy(fact: StockFact): number {
   if (fact.type === 'sale') return fact.qty;
   if (fact.type === 'transfer' && fact.phase === 'shipped') return fact.qty;
   return fact.type === 'adjustment' ? -fact.delta : 0;
