@@ -18,6 +18,7 @@ import type { Peers } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import { HighWaterMarks } from '../recovery/high-water-marks.ts';
 import { explain } from '../request/explain.ts';
+import { ItemDesk } from '../request/item-desk.ts';
 import { RequestRouter } from '../request/router.ts';
 import { Turnstile } from '../request/turnstile.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
@@ -61,6 +62,7 @@ export interface Core {
   readonly ownership: Ownership;
   readonly engine: Engine;
   readonly router: RequestRouter;
+  readonly items: ItemDesk;
   readonly facts: StreamFactIngress;
   readonly parked: ParkedDesk;
   /** Answers to other nodes about partitions that they believe to be owned here. */
@@ -122,6 +124,7 @@ export function buildCore(deps: CoreDeps): Core {
     },
     engine.coordinator,
   );
+  const items = new ItemDesk({ count: partitions, peers, served: (number) => router.served(number) });
   const facts = new StreamFactIngress({
     broker,
     intake: engine.intake,
@@ -156,6 +159,7 @@ export function buildCore(deps: CoreDeps): Core {
   });
   const handlers: PeerHandlers<CoreOperation> = {
     ...router.handlers,
+    ...items.handlers,
     ...engine.coordinator.handlers,
     point: async (partition) => pointOfOwner(engine, partition, settings),
     verdict: async (partition, { stream, seq, places }) => {
@@ -164,7 +168,7 @@ export function buildCore(deps: CoreDeps): Core {
       return places === undefined ? { verdict: found?.[0] } : { verdicts: found };
     },
   };
-  return { ownership, engine, router, facts, parked, handlers, rules, serves };
+  return { ownership, engine, router, items, facts, parked, handlers, rules, serves };
 }
 
 /** How far this owner has come, for commands that read the streams. */

@@ -69,6 +69,7 @@ function openApiDocument(operations: readonly Operation[]): object {
         { name: 'facts', description: 'What has happened' },
         { name: 'atp', description: 'What may be promised' },
         { name: 'stock', description: 'What is there, and why' },
+        { name: 'items', description: 'How SKUs are called' },
         { name: 'reservations', description: 'What is promised' },
         { name: 'anomalies', description: 'What is not as it should be' },
         { name: 'live', description: 'The whole system as it is now: what the live page shows' },
@@ -139,7 +140,7 @@ function described(operation: Operation): ZodOpenApiOperationObject {
 /** Kinds of problems by status: those of the operation itself, and those common to all requests like it. */
 function problemsOf(operation: Operation): Map<string, ProblemKind[]> {
   const kinds = new Set<ProblemKind>(operation.problems);
-  const readsBody = operation.method === 'POST';
+  const readsBody = operation.method === 'POST' || operation.method === 'PUT';
   if (readsBody)
     for (const kind of ['malformed', 'too-large', 'unsupported-media-type', 'too-slow', 'busy'] as const)
       kinds.add(kind);

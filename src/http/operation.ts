@@ -18,7 +18,7 @@ interface Described {
   readonly id: string;
   /** The path in OpenAPI syntax: `/v1/stock/{sku}`. */
   readonly path: string;
-  readonly tag: 'facts' | 'atp' | 'stock' | 'reservations' | 'anomalies' | 'live' | 'operations';
+  readonly tag: 'facts' | 'atp' | 'stock' | 'items' | 'reservations' | 'anomalies' | 'live' | 'operations';
   readonly summary: string;
   readonly description?: string;
   readonly params?: z.ZodObject;

@@ -9,13 +9,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import type { AnomalyService } from '../../actors/anomaly/keeper.ts';
 import type { ParkedFacts } from '../../actors/ports/parked.ts';
-import type { FactIngress, Readiness, StockService } from '../../actors/ports/ports.ts';
+import type { FactIngress, ItemService, Readiness, StockService } from '../../actors/ports/ports.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { type Certificates, tlsOptionsOf } from '../../config/servers/tls.ts';
 import { JSON_TYPE, MSGPACK_TYPE } from '../../streams/codec.ts';
 import type { BodyType, SentBody } from '../../streams/fact/sent-body.ts';
 import { formOf, readBody } from '../api/bodies.ts';
 import { ANSWER_HEADERS, type Callers, refusalOfCaller } from '../api/callers.ts';
+import { ItemAnswers } from '../api/item-api.ts';
 import { ParkedAnswers } from '../api/parked-answers.ts';
 import { Answers } from '../api/stock-api.ts';
 import { SystemAnswers, type SystemView } from '../api/system-api.ts';
@@ -27,6 +28,7 @@ import { answerProblems, clientProblem, endOffer, frameworkProblem } from './pro
 import { addAnomalyRoutes } from './routes/anomalies.ts';
 import { addFactRoutes } from './routes/facts.ts';
 import { addOperationsRoutes, OPERATIONS } from './routes/health.ts';
+import { addItemRoutes } from './routes/items.ts';
 import { addParkedRoutes } from './routes/parked.ts';
 import { addReservationRoutes } from './routes/reservations.ts';
 import { addStockRoutes } from './routes/stock.ts';
@@ -40,6 +42,7 @@ const WATCH_MS = 1_000;
 
 export interface HttpDeps {
   readonly stock: StockService;
+  readonly items: ItemService;
   readonly facts: FactIngress;
   readonly parked: ParkedFacts;
   readonly anomalies: AnomalyService;
@@ -87,6 +90,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   addFactRoutes(app, answers);
   addParkedRoutes(app, new ParkedAnswers(deps.parked));
   addStockRoutes(app, answers);
+  addItemRoutes(app, new ItemAnswers({ ...deps, find: (...query) => deps.system.reads.items(...query) }));
   addReservationRoutes(app, answers);
   addAnomalyRoutes(app, deps.anomalies);
   addSystemRoutes(app, new SystemAnswers(deps.system));

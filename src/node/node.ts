@@ -172,6 +172,7 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
   });
   const server = buildHttp({
     stock: core.router,
+    items: core.items,
     facts,
     parked,
     anomalies,

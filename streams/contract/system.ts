@@ -25,7 +25,7 @@ export const searchQuery = z.object({
     .string({ error: TEXT_RULE })
     .min(1, { error: TEXT_RULE })
     .max(128, { error: TEXT_RULE })
-    .meta({ description: 'part of a name, whatever its case' }),
+    .meta({ description: 'part of a SKU or location, or beginnings of words of an item, whatever their case' }),
   limit: limit(100, 20),
 });
 export const locationParams = z.object({ id: atpParams.shape.sku });
@@ -48,7 +48,11 @@ export const claimsQuery = z.object({
 });
 
 export const searchAnswer = z
-  .object({ skus: z.array(z.string()), locations: z.array(z.string()) })
+  .object({
+    skus: z.array(z.string()),
+    locations: z.array(z.string()),
+    names: z.record(z.string(), z.string()).meta({ description: 'how the found SKUs are called' }),
+  })
   .meta({ id: 'Found' });
 export const locationStockAnswer = z
   .object({

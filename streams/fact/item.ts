@@ -23,7 +23,7 @@ export const itemName = z
   });
 
 export const itemAttributes = z
-  .record(z.string(), z.string(), { error: ATTRIBUTES_RULE })
+  .record(z.string(), z.string({ error: 'must be a string' }), { error: ATTRIBUTES_RULE })
   .refine(areAttributes, { error: ATTRIBUTES_RULE })
   .meta({ description: 'further texts about the SKU, by name', maxProperties: LIMITS.itemAttributes });
 

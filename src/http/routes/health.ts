@@ -12,6 +12,7 @@ import { sendProblem } from '../problem-replies.ts';
 import { addWebPage, page } from '../web-page.ts';
 import { ANOMALY_OPERATIONS } from './anomalies.ts';
 import { FACT_OPERATIONS } from './facts.ts';
+import { ITEM_OPERATIONS } from './items.ts';
 import { PARKED_OPERATIONS } from './parked.ts';
 import { RESERVATION_OPERATIONS } from './reservations.ts';
 import { STOCK_OPERATIONS } from './stock.ts';
@@ -91,6 +92,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...FACT_OPERATIONS,
   ...PARKED_OPERATIONS,
   ...STOCK_OPERATIONS,
+  ...ITEM_OPERATIONS,
   ...RESERVATION_OPERATIONS,
   ...ANOMALY_OPERATIONS,
   ...SYSTEM_OPERATIONS,
