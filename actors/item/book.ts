@@ -6,12 +6,12 @@
  *      leave the same items.
  *  IB2 An item is under its SKU and on its page, with the words of its name.
  */
-import { at as element } from '../../streams/assert.ts';
+import { at as element, present } from '../../streams/assert.ts';
 import type { ItemAttributes, ItemFact } from '../../streams/fact/item.ts';
 import { compareMoments, compareUtf8 } from '../../streams/fact/order.ts';
 import type { Book } from '../book/domain.ts';
 import { type PageItem, Pages } from '../book/pages.ts';
-import { fits, type ItemQuery, wordsOf } from './words.ts';
+import { fits, folded, type ItemQuery, wordsOf } from './words.ts';
 
 /** What the latest fact of a SKU says, and when, in microseconds since 1970. */
 export type ItemState = Pick<ItemFact, 'sku' | 'at' | 'own' | 'id' | 'name' | 'attributes'>;
@@ -20,6 +20,8 @@ export class Item implements PageItem, ItemState {
   readonly kind = 'item';
   page = 0;
   readonly sku: string;
+  /** The folded SKU, for searches. */
+  readonly code: string;
   at: number;
   own: number | undefined;
   id: string;
@@ -30,6 +32,7 @@ export class Item implements PageItem, ItemState {
 
   constructor({ sku, at, own, id, name, attributes }: ItemState) {
     this.sku = sku;
+    this.code = folded(sku);
     this.at = at;
     this.own = own;
     this.id = id;
@@ -76,7 +79,7 @@ export class ItemBook implements Book {
     this.#sorted ??= [...this.items.values()].sort((a, b) => compareSkus(a.sku, b.sku));
     const found: Item[] = [];
     for (let i = firstAfter(this.#sorted, after); i < this.#sorted.length && found.length < limit; i++) {
-      const item = element(this.#sorted, i);
+      const item = present(this.#sorted[i]);
       if (query === undefined || fits(item, query)) found.push(item);
     }
     return found;

@@ -4,10 +4,12 @@
 const ACCENTS = /[\u0300-\u036f]/g;
 /** Characters that are not seen, such as those that join an emoji of several parts or say its colour. */
 const UNSEEN = /[\p{Cf}\p{Variation_Selector}]/gu;
+const ASCII = /^[ -~]*$/;
 const BETWEEN_WORDS = /[\p{P}\p{Z}\p{Cc}]+/u;
 
 /** The text without case, accents and invisible characters. */
 export function folded(text: string): string {
+  if (ASCII.test(text)) return text.toLowerCase();
   // Upper case first, because ß and SS are one, and Σ has two small letters.
   const plain = text.normalize('NFKD').replace(ACCENTS, '').replace(UNSEEN, '');
   return plain.toUpperCase().toLowerCase().replaceAll('ς', 'σ');
@@ -37,7 +39,9 @@ export function itemQuery(text: string): ItemQuery {
   return { sku: folded(text.trim()), words: [...new Set(wordList(text))].map((word) => ` ${word}`) };
 }
 
-export function fits({ sku, words }: { readonly sku: string; readonly words: string }, query: ItemQuery): boolean {
-  if (folded(sku).startsWith(query.sku)) return true;
+/** @param item its folded SKU, and the words of its name */
+export function fits(item: { readonly code: string; readonly words: string }, query: ItemQuery): boolean {
+  const { code, words } = item;
+  if (code.startsWith(query.sku)) return true;
   return query.words.length > 0 && query.words.every((word) => words.includes(word));
 }

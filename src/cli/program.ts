@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { SettingError } from '../../config/setting-forms.ts';
 import { printable } from '../../streams/names.ts';
 import { VERSION } from '../process/version.ts';
+import { addItemCommands } from './commands/item.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addParkedCommands } from './commands/parked.ts';
 import { addQuarantineCommands } from './commands/quarantine.ts';
@@ -42,6 +43,7 @@ function programOf(run: CliRun): Command {
     .exitOverride();
   addNodeCommands(program, run);
   addStockCommands(program, run);
+  addItemCommands(program, run);
   addReservationCommands(program, run);
   addParkedCommands(program, run);
   addInspectionCommands(program, run);

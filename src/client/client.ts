@@ -27,7 +27,7 @@ export interface Refused {
   /** The node's Retry-After in milliseconds; 0 if it sent none. */
   readonly retryAfterMs: number;
 }
-export type Method = 'GET' | 'POST' | 'DELETE';
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 export type Ask = (method: Method, path: string, body?: unknown) => Promise<Asked>;
 
 /** Status of problems that no server sent. */
