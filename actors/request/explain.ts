@@ -39,6 +39,7 @@ import {
 import { FactIds } from '../idempotency/fact-ids.ts';
 import type { Rule, Rules } from '../idempotency/rules.ts';
 import { readStored } from '../idempotency/stored-fact.ts';
+import { ITEMS } from '../item/domain.ts';
 import { Partition } from '../partition/partition.ts';
 import { type ExplainedKey, type ExplainPage, Newest, type Place, type Placed } from '../ports/explain-page.ts';
 import type { ExplainAnswer } from '../ports/peer-operations.ts';
@@ -143,7 +144,8 @@ async function explainOnce(
   const adds = MOVED_BUCKETS.every((bucket) => end[bucket] === stock[bucket]);
   if (!adds) notes.push('the steps do not end in the stock shown: run holdfast doctor');
   const next = page.goesOn && kept[0] !== undefined ? kept[0].place : null;
-  return { sku, location, asOf, steps, stock, adds, notes, next };
+  const name = deps.partition.books.of(ITEMS).items.get(sku)?.name;
+  return { sku, location, name, asOf, steps, stock, adds, notes, next };
 }
 
 /** Totals of one key after the facts and decisions that were given to take(). */

@@ -32,6 +32,13 @@ function keyOf({ sku, location }: { readonly sku: string; readonly location: str
   return `${sku} at ${location}`;
 }
 
+test('nearly every SKU has a name, which is its most frequent description in the file', () => {
+  expect(month.names.get('85123A')).toBe('WHITE HANGING HEART T-LIGHT HOLDER');
+  expect(month.names.size).toBeGreaterThan(0.95 * month.skus.length);
+  for (const [sku, name] of month.names)
+    expect(parseFact({ id: sku, type: 'item', sku, occurredAt: month.firstAt, name })).toMatchObject({ ok: true });
+});
+
 describe('stock keys', () => {
   test('never go below zero in two months, but for the staged ones, which all do in each', () => {
     const book = new StockBook(0);

@@ -100,6 +100,13 @@ it('PUT wins on either node, and an earlier fact that comes later does not', asy
   }
 });
 
+it('is in the explanation of a stock', async () => {
+  const sku = SKUS[4] as string;
+  await kept.facts('explained', [sku]);
+  for (const node of [kept.node, other])
+    expect((await on(node)('GET', `/v1/explain/${sku}/dc`)).body).toMatchObject({ name: 'Käse pot no. 4', adds: true });
+});
+
 it('is at hand on the command line', async () => {
   const set = await kept.holdfast('item', 'set', 'cli', 'Élan pan', '--attribute', 'size=L', '--attribute', 'a=b=c');
   expect(set).toMatchObject({ code: 0, answer: { name: 'Élan pan', attributes: { a: 'b=c', size: 'L' } } });
