@@ -75,6 +75,12 @@ export const LIMITS = {
   bundleFacts: 256,
   /** Time that the messages of one following take in one turn of the event loop. Timers and sockets get their turn in between. */
   deliveryTurnMs: 5,
+  /** Attributes of an item, and bytes of all their names and texts together. A fact with more is invalid, a PUT gets 422. */
+  itemAttributes: 32,
+  itemAttributeBytes: 2_048,
+  /** Items in one page of a list, and SKUs that a request for items names: the maximum, and the default of a list. */
+  itemsListed: 200,
+  itemsListedUsual: 50,
   /** Decisions in one journal record. Further decisions wait for the next record. */
   decisionsPerRecord: 1024,
   /** Bytes of one encoded decision; a reservation that would need more: 413, and nothing is held. */

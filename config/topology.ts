@@ -7,9 +7,12 @@ export const FACT_STREAMS = {
   TRANSFERS: ['transfer'],
   RETURNS: ['return'],
   COUNTS: ['count', 'adjustment'],
+  ITEMS: ['item'],
 } as const;
 export type FactStream = keyof typeof FACT_STREAMS;
 export const FACT_STREAM_NAMES = Object.keys(FACT_STREAMS) as FactStream[];
+/** The streams whose facts move stock. */
+export const STOCK_STREAMS = FACT_STREAM_NAMES.filter((name) => name !== 'ITEMS');
 
 export const JOURNAL_STREAM = 'JOURNAL';
 export const PARKED_STREAM = 'PARKED';

@@ -8,7 +8,9 @@
  */
 import type { MessageKind } from './broker.ts';
 
-export const FACT_TYPES = ['sale', 'receipt', 'transfer', 'return', 'count', 'adjustment', 'purchase'] as const;
+/** Types whose facts move stock at a location, or say what will. */
+export const STOCK_FACT_TYPES = ['sale', 'receipt', 'transfer', 'return', 'count', 'adjustment', 'purchase'] as const;
+export const FACT_TYPES = [...STOCK_FACT_TYPES, 'item'] as const;
 export type FactType = (typeof FACT_TYPES)[number];
 
 const PLAIN = /^[A-Za-z0-9_-]+$/;
@@ -53,41 +55,63 @@ export function partitionOf(name: string, partitions: number): number {
   return partitionOfToken(encodeToken(name), partitions);
 }
 
-/** Subject on which a device publishes a fact. */
-export function factSubject(type: FactType, location: string, sku: string): string {
-  return `${type}.${encodeToken(location)}.${encodeToken(sku)}`;
+/** Stands for the location in the stored subject of an item, which has none. So all stored subjects have one shape. */
+export const NO_LOCATION = '-';
+
+/** Subject on which a device publishes a fact. Only an item has no location. */
+export function factSubject(type: FactType, location: string | undefined, sku: string): string {
+  return location === undefined
+    ? `${type}.${encodeToken(sku)}`
+    : `${type}.${encodeToken(location)}.${encodeToken(sku)}`;
+}
+
+/** All subjects on which devices publish facts of a type. A literal `*` among their tokens is stored untransformed. */
+export function factSubjects(type: FactType): string {
+  return type === 'item' ? `${type}.*` : `${type}.*.*`;
+}
+
+/** The transform of a fact stream's subjects, all of which have the shape of this type's. */
+export function factTransform(type: FactType, partitions: number): { readonly src: string; readonly dest: string } {
+  return type === 'item'
+    ? { src: '*.*', dest: `{{wildcard(1)}}.{{partition(${partitions},2)}}.${NO_LOCATION}.{{wildcard(2)}}` }
+    : { src: '*.*.*', dest: `{{wildcard(1)}}.{{partition(${partitions},3)}}.{{wildcard(2)}}.{{wildcard(3)}}` };
 }
 
 /** A fact's subject as it is stored, after the stream's transform. `*` stands for any location or SKU. */
-export function storedFactSubject(type: FactType, partition: number, location: string, sku: string): string {
+export function storedFactSubject(
+  type: FactType,
+  partition: number,
+  location: string | undefined,
+  sku: string,
+): string {
   const token = (text: string) => (text === '*' ? '*' : encodeToken(text));
-  return `${type}.${partition}.${token(location)}.${token(sku)}`;
+  return `${type}.${partition}.${token(location ?? NO_LOCATION)}.${token(sku)}`;
 }
 
 /**
  * Subject on which a node publishes a fact that a person resubmits. The stream's transform does not apply to five tokens, so the subject
  * has the partition from the start. `*` stands for any location or SKU.
  */
-export function againSubject(type: FactType, partition: number, location: string, sku: string): string {
+export function againSubject(type: FactType, partition: number, location: string | undefined, sku: string): string {
   return `again.${storedFactSubject(type, partition, location, sku).replace(/^([^.]*)\.([^.]*)/, '$2.$1')}`;
 }
 
 const BUNDLE = 'bundle.';
 
-/** Subject on which a node publishes a bundle of facts. The stream's transform adds a token that means nothing. */
+/** Subject on which a node publishes a bundle of facts. The stream's transform adds a token that means nothing, except to one of items. */
 export function bundleSubject(type: FactType, lane: number): string {
   return `${BUNDLE}${type}.${lane}`;
 }
 
 /** The subject of bundles as it is stored. `*` stands for any lane. */
 export function storedBundleSubject(type: FactType, lane: number | '*'): string {
-  return `${BUNDLE}*.${type}.${lane}`;
+  return type === 'item' ? `${BUNDLE}${type}.${lane}` : `${BUNDLE}*.${type}.${lane}`;
 }
 
 /** The type and lane of a stored bundle; undefined if the subject is not one of bundles. */
 export function storedBundle(subject: string): { readonly type: string; readonly lane: number } | undefined {
   if (!subject.startsWith(BUNDLE)) return undefined;
-  const [, , type = '', lane = ''] = subject.split('.');
+  const [type = '', lane = ''] = subject.split('.').slice(-2);
   // NaN is no lane, so no bundle opens.
   return { type, lane: /^\d$/.test(lane) ? Number(lane) : Number.NaN };
 }

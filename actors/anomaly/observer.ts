@@ -11,7 +11,7 @@
  */
 import { ANOMALY_DEFAULTS, type AnomalyParameters } from '../../config/anomalies.ts';
 import { present } from '../../streams/assert.ts';
-import type { Fact } from '../../streams/fact/fact.ts';
+import type { StockFact } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { PartitionObserver } from '../partition/observer.ts';
 import type { ParkedCauses } from '../ports/parked.ts';
@@ -134,7 +134,7 @@ export class AnomalyObserver implements PartitionObserver {
     this.#reservations.answered(reservation, isKnown, nowMs * 1000);
   }
 
-  factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
+  factFolded(book: StockBook, fact: StockFact, recordedAt: number): void {
     const context = this.#context;
     this.#book = book;
     const { changes } = book;

@@ -20,6 +20,7 @@ import type { Peers } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import { HighWaterMarks } from '../recovery/high-water-marks.ts';
 import { explain } from '../request/explain.ts';
+import { ItemDesk } from '../request/item-desk.ts';
 import { RequestRouter } from '../request/router.ts';
 import { Turnstile } from '../request/turnstile.ts';
 import type { Baselines } from '../snapshot/baseline-format.ts';
@@ -68,6 +69,7 @@ export interface Core {
   readonly ownership: Ownership;
   readonly engine: Engine;
   readonly router: RequestRouter;
+  readonly items: ItemDesk;
   readonly facts: StreamFactIngress;
   readonly parked: ParkedDesk;
   /** Answers to other nodes about partitions that they believe to be owned here. */
@@ -149,6 +151,7 @@ export function buildCore(deps: CoreDeps): Core {
     },
     engine.coordinator,
   );
+  const items = new ItemDesk({ count: partitions, peers, served: (number) => router.served(number) });
   const facts = new StreamFactIngress({
     broker,
     intake: engine.intake,
@@ -183,6 +186,7 @@ export function buildCore(deps: CoreDeps): Core {
   });
   const handlers: PeerHandlers<CoreOperation> = {
     ...router.handlers,
+    ...items.handlers,
     ...engine.coordinator.handlers,
     point: async (partition) => pointOfOwner(engine, partition, settings),
     verdict: async (partition, { stream, seq, places }) => {
@@ -191,7 +195,7 @@ export function buildCore(deps: CoreDeps): Core {
       return places === undefined ? { verdict: found?.[0] } : { verdicts: found };
     },
   };
-  return { ownership, engine, router, facts, parked, handlers, rules, serves, outbox };
+  return { ownership, engine, router, items, facts, parked, handlers, rules, serves, outbox };
 }
 
 /** How far this owner has come, for commands that read the streams. */

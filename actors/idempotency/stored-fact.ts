@@ -8,7 +8,7 @@ import { decodeBody } from '../../streams/codec.ts';
 import { type Fact, type ParsedFact, parseFact } from '../../streams/fact/fact.ts';
 import type { ParkMarks } from '../../streams/fact/parked/park-marks.ts';
 import { firstStoredBefore, type ParkReason, RESUBMIT_HEADER } from '../../streams/fact/parked/parked.ts';
-import { encodeToken, hashOfToken, type StoredFact, storedBundle } from '../../streams/subjects.ts';
+import { encodeToken, hashOfToken, NO_LOCATION, type StoredFact, storedBundle } from '../../streams/subjects.ts';
 import type { Rule } from './rules.ts';
 
 /**
@@ -58,7 +58,7 @@ export function readStored(
   if (!agrees(place.fact, fact)) {
     return uncounted(
       'subject-mismatch',
-      `the body says ${fact.type} of ${fact.sku} at ${fact.location}, the subject something else`,
+      `the body says ${fact.type} of ${fact.sku}${fact.location === undefined ? '' : ` at ${fact.location}`}, the subject something else`,
     );
   }
   if (isTooOld(rule, message, fact) && !isResubmitted(rule, message, place, marks, fact))
@@ -84,7 +84,8 @@ function agrees(named: NonNullable<StoredFact['fact']>, fact: Fact): boolean {
   if (named.type !== fact.type) return false;
   const sku = encodeToken(fact.sku);
   if ('hash' in named) return named.hash === hashOfToken(sku);
-  return encodeToken(fact.location) === named.location && sku === named.sku;
+  const location = fact.location === undefined ? NO_LOCATION : encodeToken(fact.location);
+  return location === named.location && sku === named.sku;
 }
 
 /** Why a fact of these bytes is not taken. */
@@ -101,9 +102,9 @@ function isTooOld(rule: Rule, message: StoredMessage, fact: Fact): boolean {
   return isOlder(fact, message.recordedAt - horizonMicros(rule) - HORIZON_SLACK_MICROS);
 }
 
-/** Whether a fact is older than the horizon allows. Of purchases the latest counts, however late it comes. */
+/** Whether a fact is older than the horizon allows. Of items and purchases the latest counts, however late it comes. */
 export function isOlder({ type, at }: Fact, oldest: number): boolean {
-  return type !== 'purchase' && at < oldest;
+  return type !== 'purchase' && type !== 'item' && at < oldest;
 }
 
 /** Whether a person has resubmitted the fact. The horizon does not apply to it then. */

@@ -7,7 +7,7 @@ import { LIMITS } from '../../config/limits.ts';
 import { BUNDLE_LANES, FACT_STREAM_NAMES, FACT_STREAMS, type FactStream } from '../../config/topology.ts';
 import { backOffMs, delay } from '../../streams/clock.ts';
 import { Follower, type ReadingDeps } from '../../streams/read/follower.ts';
-import { type FactType, storedBundleSubject } from '../../streams/subjects.ts';
+import { type FactType, factSubjects, storedBundleSubject } from '../../streams/subjects.ts';
 import type { PartitionSet, Partitions } from '../partition/partition-set.ts';
 import type { Intake } from './intake.ts';
 
@@ -144,17 +144,16 @@ export class Followers {
 }
 
 function filtersOf(stream: FactStream, partitions: Partitions): string[] {
-  const types = FACT_STREAMS[stream] as readonly string[];
+  const types = FACT_STREAMS[stream] as readonly FactType[];
   const numbers = [...partitions.keys()];
   const filters = types.flatMap((type) => numbers.map((number) => `${type}.${number}.*.*`));
   // The owner of partition 0 also judges messages that claim to be bundles and are none.
   const lanes = partitions.has(0) ? (['*'] as const) : new Set(numbers.map((number) => number % BUNDLE_LANES));
   // mutant: lanes-not-followed
-  for (const lane of lanes) filters.push(...types.map((type) => storedBundleSubject(type as FactType, lane)));
+  for (const lane of lanes) filters.push(...types.map((type) => storedBundleSubject(type, lane)));
   // The owner of partition 0 also judges subjects that name no existing partition. A subject with a literal `*` as a token is stored
-  // untransformed, with three tokens. Subjects of resubmissions are stored as published, so they may claim any partition.
-  if (partitions.has(0))
-    filters.push(...types.map((type) => `${type}.*.*`), ...types.map((type) => `again.*.${type}.*.*`));
+  // untransformed. Subjects of resubmissions are stored as published, so they may claim any partition.
+  if (partitions.has(0)) filters.push(...types.map(factSubjects), ...types.map((type) => `again.*.${type}.*.*`));
   else filters.push(...types.flatMap((type) => numbers.map((number) => `again.${number}.${type}.*.*`)));
   return filters;
 }

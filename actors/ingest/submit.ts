@@ -111,7 +111,8 @@ export class StreamFactIngress implements FactIngress {
 
   /** Stores a count under a name that new keys may not have, if the key already exists. Otherwise the count is parked as invalid. */
   async #storeIfKnown(sent: SentBody, fact: Fact, request: Request): Promise<Outcome> {
-    if (await this.#deps.knows(fact.sku, fact.location)) return this.#store(sent, fact, request);
+    if (fact.location !== undefined && (await this.#deps.knows(fact.sku, fact.location)))
+      return this.#store(sent, fact, request);
     return this.#reject(sent, 'invalid', `sku and location must be ${NAME_RULE}`);
   }
 
@@ -188,5 +189,5 @@ export class StreamFactIngress implements FactIngress {
 }
 
 function isNamed({ sku, location }: Fact): boolean {
-  return isName(sku) && isName(location);
+  return isName(sku) && (location === undefined || isName(location));
 }

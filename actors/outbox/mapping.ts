@@ -60,7 +60,7 @@ function returned(fact: Return): { kind: EventKind; data: object } {
   return made('return.received', { ...common(fact), qty, disposition, reason, reservation });
 }
 
-function common({ sku, location, at, device }: Fact) {
+function common({ sku, location, at, device }: Transfer | Return) {
   return { sku, location, occurredAt: formatInstant(at), device: device ?? null };
 }
 

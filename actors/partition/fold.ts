@@ -1,5 +1,5 @@
 /** Folds facts and decisions into the books of a partition, and shows them to the observer of its stock book. */
-import type { Fact } from '../../streams/fact/fact.ts';
+import { type Fact, isStockFact } from '../../streams/fact/fact.ts';
 import type { Decision } from '../../streams/journal/decision.ts';
 import { isAboutStock } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from '../stock/book.ts';
@@ -9,6 +9,7 @@ import type { Partition } from './partition.ts';
 /** Folds a fact that was not folded already. @param recordedAt when the stream stored it, in microseconds since 1970 */
 export function foldFact({ books, book, observer }: Partition, fact: Fact, recordedAt: number): void {
   books.evolveFact(fact);
+  if (!isStockFact(fact)) return;
   if (book.onPromised !== undefined) tellPromised(book, () => `${fact.type} ${fact.id}`);
   observer?.factFolded(book, fact, recordedAt);
 }

@@ -10,7 +10,7 @@
  *     there.
  */
 
-import type { Fact } from '../../streams/fact/fact.ts';
+import type { StockFact } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from '../stock/book.ts';
 
@@ -29,7 +29,7 @@ export interface PartitionObserver {
   /** How often it was told what the partition has not folded itself. Such a change makes a snapshot due, too. */
   readonly told?: number;
   /** The book's change set has what the fact changed. @param recordedAt when the stream stored it, in microseconds since 1970 */
-  factFolded(book: StockBook, fact: Fact, recordedAt: number): void;
+  factFolded(book: StockBook, fact: StockFact, recordedAt: number): void;
   decisionFolded(book: StockBook, decision: StockDecision): void;
   /**
    * The book was emptied or loaded. `kept` is what `keep` returned for that snapshot; undefined if nothing usable was stored. What it says of

@@ -2,6 +2,7 @@
 import { FACT_STREAM_NAMES, type FactStream } from '../../config/topology.ts';
 import { Books } from '../book/books.ts';
 import type { Domain } from '../book/domain.ts';
+import { ITEMS } from '../item/domain.ts';
 import type { StockBook } from '../stock/book.ts';
 import { STOCK } from '../stock/domain.ts';
 import type { PartitionObserver } from './observer.ts';
@@ -10,7 +11,7 @@ import type { PartitionObserver } from './observer.ts';
 export type PartitionState = 'catching-up' | 'serving' | 'leaving' | 'dropped';
 
 /** The domains that partitions decide about. Add a new domain here. */
-const DOMAINS: readonly Domain[] = [STOCK];
+const DOMAINS: readonly Domain[] = [STOCK, ITEMS];
 
 export class Partition {
   readonly number: number;

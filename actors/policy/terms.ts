@@ -16,5 +16,5 @@ const MICROS_PER_HOUR = 3_600_000_000;
 /** How long a transfer takes if its shipment names no eta, in microseconds. @param from undefined if it is not known */
 export function laneTimeOf({ policies, laneTime }: PromiseTerms, from: string | undefined, to: string): number {
   const hours = from === undefined ? undefined : policies.location(to).transitHours.get(from);
-  return hours === undefined ? laneTime : hours * MICROS_PER_HOUR;
+  return hours === undefined ? laneTime : Math.round(hours * MICROS_PER_HOUR);
 }

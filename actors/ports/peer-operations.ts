@@ -49,6 +49,13 @@ const shortage = z.object({
 export const shortages = listOf(shortage, 100_000);
 const text = (most: number) => z.string().max(most);
 const id = z.object({ id: reservationId });
+/** An item as its owner knows it. */
+export const knownItem = z.object({
+  sku: peerName,
+  name: text(400),
+  attributes: listOf(z.tuple([text(128), text(LIMITS.itemAttributeBytes)]).readonly(), LIMITS.itemAttributes),
+  at: z.number(),
+});
 
 const attempt = z.tuple([natural, natural]).readonly();
 const standingDate = z.object({
@@ -189,6 +196,11 @@ export const PEER_OPERATIONS = {
       after: supplyPlace.optional(),
     }),
     answer: z.object({ supply: listOf(supplyEntry, LIMITS.supplyListed), next: supplyPlace.nullable() }),
+  },
+  /** The items of SKUs. Those that have none are left out. */
+  items: {
+    request: z.object({ skus: listOf(peerName, LIMITS.itemsListed) }),
+    answer: z.object({ items: listOf(knownItem, LIMITS.itemsListed) }),
   },
   explain: {
     request: z.object({

@@ -67,6 +67,20 @@ export interface StockService {
   explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer>;
 }
 
+/** An item: how a SKU is called. */
+export interface KnownItem {
+  readonly sku: string;
+  readonly name: string;
+  readonly attributes: readonly (readonly [name: string, text: string])[];
+  /** The moment as of which its fact counts, in microseconds since 1970. */
+  readonly at: number;
+}
+/** Reads items from their owners. Refuses by rejecting with a Refusal. */
+export interface ItemService {
+  /** The items of those SKUs that have one, in any order. @param skus each once */
+  items(skus: readonly string[]): Promise<readonly KnownItem[]>;
+}
+
 /** Accepts facts over HTTP: stores them and waits for their owner's verdict. */
 export interface FactIngress {
   /**

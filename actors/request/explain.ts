@@ -12,19 +12,13 @@
  */
 
 import { LIMITS } from '../../config/limits.ts';
-import {
-  BUNDLE_LANES,
-  FACT_STREAM_NAMES,
-  FACT_STREAMS,
-  type FactStream,
-  JOURNAL_STREAM,
-} from '../../config/topology.ts';
+import { BUNDLE_LANES, FACT_STREAMS, type FactStream, JOURNAL_STREAM, STOCK_STREAMS } from '../../config/topology.ts';
 import type { FollowedMessage, StoredMessage } from '../../streams/broker.ts';
 import { MOVED_BUCKETS, type MovedBucket } from '../../streams/buckets.ts';
 import { Turns } from '../../streams/clock.ts';
 import type { ExplainStep } from '../../streams/contract/operator.ts';
 import { bundleIn } from '../../streams/fact/bundle.ts';
-import type { Fact, Transfer } from '../../streams/fact/fact.ts';
+import { type Fact, isStockFact, type StockFact, type Transfer } from '../../streams/fact/fact.ts';
 import type { ParkMarks } from '../../streams/fact/parked/park-marks.ts';
 import { factSource } from '../../streams/fact/source.ts';
 import { hash64 } from '../../streams/hash.ts';
@@ -45,6 +39,7 @@ import {
 import { FactIds } from '../idempotency/fact-ids.ts';
 import type { Rule, Rules } from '../idempotency/rules.ts';
 import { readStored } from '../idempotency/stored-fact.ts';
+import { ITEMS } from '../item/domain.ts';
 import { Partition } from '../partition/partition.ts';
 import { type ExplainedKey, type ExplainPage, Newest, type Place, type Placed } from '../ports/explain-page.ts';
 import type { ExplainAnswer } from '../ports/peer-operations.ts';
@@ -75,7 +70,7 @@ const FACT_BUCKETS = MOVED_BUCKETS.filter((bucket) => bucket !== 'held' && bucke
 interface Entry extends Placed {
   readonly what: string;
   readonly detail: string;
-  readonly cause: Fact | Change;
+  readonly cause: StockFact | Change;
 }
 
 /** The baseline at which the explanation begins, because the streams before it were trimmed. */
@@ -108,7 +103,7 @@ async function explainOnce(
   const first = opening === undefined ? undefined : openingStep(opening, older.totals());
   // Entries older than the page are folded at once, not kept (EX1).
   const page = new Newest<Entry>(limit, before, (entry) => older.take(entry.cause));
-  const add = (place: Place, cause: Fact | Change, what: string, detail: () => string) => {
+  const add = (place: Place, cause: StockFact | Change, what: string, detail: () => string) => {
     whole?.take(cause);
     if (page.isNewer(place)) return;
     page.add({ place, cause, what, detail: page.mayKeep(place) ? detail() : '' });
@@ -151,7 +146,8 @@ async function explainOnce(
   const adds = MOVED_BUCKETS.every((bucket) => end[bucket] === stock[bucket]);
   if (!adds) notes.push('the steps do not end in the stock shown: run holdfast doctor');
   const next = page.goesOn && kept[0] !== undefined ? kept[0].place : null;
-  return { sku, location, asOf, steps, stock, adds, notes, next };
+  const name = deps.partition.books.of(ITEMS).items.get(sku)?.name;
+  return { sku, location, name, asOf, steps, stock, adds, notes, next };
 }
 
 /** Totals of one key after the facts and decisions that were given to take(). */
@@ -166,7 +162,7 @@ class KeyTotals {
     this.#key = this.#book.key(sku, location);
   }
 
-  take(cause: Fact | Change): void {
+  take(cause: StockFact | Change): void {
     if (!isFact(cause)) {
       this.#claimed.held += cause.held ?? 0;
       this.#claimed.allocated += cause.allocated ?? 0;
@@ -183,7 +179,7 @@ class KeyTotals {
   }
 }
 
-function isFact(cause: Fact | Change): cause is Fact {
+function isFact(cause: StockFact | Change): cause is StockFact {
   return 'type' in cause;
 }
 
@@ -204,11 +200,11 @@ function openingStep({ id, atMs }: Opening, total: Totals): ExplainStep {
 }
 
 /** Removes the reservation, because its own steps show what a sale fulfilled and what a return opened again. */
-function withoutReservation(fact: Fact): Fact {
+function withoutReservation(fact: StockFact): StockFact {
   return fact.type === 'sale' || fact.type === 'return' ? { ...fact, reservation: undefined } : fact;
 }
 
-type AddEntry = (place: Place, cause: Fact | Change, what: string, detail: () => string) => void;
+type AddEntry = (place: Place, cause: StockFact | Change, what: string, detail: () => string) => void;
 
 /** At the same moment, a count comes before other facts, and decisions come after them. */
 const [COUNT, FACT, DECISION] = [0, 1, 2];
@@ -315,7 +311,7 @@ async function readFacts(
       : (fact.type === 'purchase' || fact.type === 'receipt') && orders.has(fact.purchaseOrder);
   const concerns = (fact: Fact) => fact.sku === sku && (fact.location === location || changesInbound(fact));
   let parked = 0;
-  for (const stream of FACT_STREAM_NAMES) {
+  for (const stream of STOCK_STREAMS) {
     await eachStored(stream, (read, source) => {
       if (read.fact !== undefined && !concerns(read.fact)) return;
       if (!read.ok || marks.conflicts.has(source)) {
@@ -323,6 +319,7 @@ async function readFacts(
         return;
       }
       const { fact, content, value } = read;
+      if (!isStockFact(fact)) return;
       const id = hash64(fact.id, 1);
       if (factIds.check(id, content) !== 'new' || opening?.factIds.check(id, content) === 'duplicate') return;
       factIds.add(0, id, content, fact.at);

@@ -99,7 +99,7 @@ export class RequestRouter implements StockService {
   }
 
   #ownLine({ sku, locations }: AskedLine, asked: Asked): AtpLine[] | undefined {
-    const partition = this.#served(partitionOf(sku, this.#deps.count));
+    const partition = this.served(partitionOf(sku, this.#deps.count));
     if (partition === undefined) return undefined;
     const line = this.#line(partition, sku, locations, asked);
     if (line.locations.length > LIMITS.atpLocations) throw tooManyLocations();
@@ -122,7 +122,7 @@ export class RequestRouter implements StockService {
       const turn = turns.next();
       if (turn !== undefined) await turn;
       const number = partitionOf(line.sku, this.#deps.count);
-      const partition = this.#served(number);
+      const partition = this.served(number);
       if (partition !== undefined) put(same, this.#line(partition, line.sku, line.locations, asked));
       else {
         away ??= new Map();
@@ -137,7 +137,7 @@ export class RequestRouter implements StockService {
 
   async stock(sku: string, location: string): Promise<StockAnswer> {
     const number = partitionOf(sku, this.#deps.count);
-    const partition = this.#served(number);
+    const partition = this.served(number);
     if (partition === undefined) return this.#deps.peers.ask(number, 'stock', { sku, location });
     const key = partition.book.findKey(sku, location);
     if (key === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku} at location ${location}`);
@@ -146,7 +146,7 @@ export class RequestRouter implements StockService {
 
   async skuStock(sku: string): Promise<SkuStockAnswer> {
     const number = partitionOf(sku, this.#deps.count);
-    const partition = this.#served(number);
+    const partition = this.served(number);
     if (partition === undefined) return this.#deps.peers.ask(number, 'skuStock', { sku });
     const entry = partition.book.skus.get(sku);
     if (entry === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
@@ -172,7 +172,7 @@ export class RequestRouter implements StockService {
       const turn = turns.next();
       if (turn !== undefined) await turn;
       const number = partitionOf(sku, this.#deps.count);
-      const partition = this.#served(number);
+      const partition = this.served(number);
       if (partition === undefined) away.set(number, [...(away.get(number) ?? []), sku]);
       else put(this.#stockOf(partition, sku, locations));
     }
@@ -194,7 +194,7 @@ export class RequestRouter implements StockService {
   async supply(query: SupplyQuery): Promise<SupplyPage> {
     const { sku } = query;
     const number = partitionOf(sku, this.#deps.count);
-    const partition = this.#served(number);
+    const partition = this.served(number);
     if (partition === undefined) return this.#deps.peers.ask(number, 'supply', query);
     const entry = partition.book.skus.get(sku);
     if (entry === undefined) throw new Refusal('not-found', `nothing is known of SKU ${sku}`);
@@ -204,7 +204,7 @@ export class RequestRouter implements StockService {
 
   async explain(key: ExplainedKey, page: ExplainPage): Promise<ExplainAnswer> {
     const number = partitionOf(key.sku, this.#deps.count);
-    const partition = this.#served(number);
+    const partition = this.served(number);
     if (partition === undefined) return this.#deps.peers.ask(number, 'explain', { ...key, ...page });
     return this.#deps.explain(partition, key, page);
   }
@@ -297,7 +297,7 @@ export class RequestRouter implements StockService {
 
   async #reservationIds(asked: PeerRequest<'reservationIds'>): Promise<readonly string[]> {
     const number = partitionOf(asked.sku, this.#deps.count);
-    const partition = this.#served(number);
+    const partition = this.served(number);
     if (partition === undefined) return (await this.#deps.peers.ask(number, 'reservationIds', asked)).ids;
     return reservationIds(partition.book, asked);
   }
@@ -320,7 +320,7 @@ export class RequestRouter implements StockService {
   };
 
   /** Returns the partition if it is held here. Throws undecided unless it is serving under a lease (RR1). */
-  #served(number: number): Partition | undefined {
+  served(number: number): Partition | undefined {
     const partition = this.#deps.partitions.get(number);
     if (partition === undefined) return undefined;
     if (partition.state !== 'serving') throw undecided(UNDECIDED.moving, `partition ${number}`);
@@ -335,7 +335,7 @@ export class RequestRouter implements StockService {
   #atCoordinator<T>(id: string, away: (coordinator: number) => Promise<T>, here: () => Promise<T>): Promise<T> {
     const coordinator = partitionOf(id, this.#deps.count);
     try {
-      if (this.#served(coordinator) === undefined) return away(coordinator);
+      if (this.served(coordinator) === undefined) return away(coordinator);
     } catch (refusal) {
       return Promise.reject(refusal as Refusal);
     }

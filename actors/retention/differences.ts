@@ -4,9 +4,13 @@
  */
 
 import { present } from '../../streams/assert.ts';
+import type { Books } from '../book/books.ts';
 import type { FactIds } from '../idempotency/fact-ids.ts';
+import { itemDifferences } from '../item/differences.ts';
+import { ITEMS } from '../item/domain.ts';
 import { unitsOnHand } from '../stock/availability.ts';
 import type { StockBook } from '../stock/book.ts';
+import { STOCK } from '../stock/domain.ts';
 import { compact, formerOf } from '../stock/movements.ts';
 import { coordinatorEndedAtMs, endedAtMs } from '../stock/reservation.ts';
 import type {
@@ -24,7 +28,7 @@ import { inTransit } from '../stock/supply/transit.ts';
 import { DatedIds, idText } from './rebuild.ts';
 
 export interface State {
-  readonly book: StockBook;
+  readonly books: Books;
   readonly factIds: FactIds;
 }
 export interface Difference {
@@ -43,10 +47,12 @@ export interface Forgetting {
 
 /** Returns every difference, [] if the states are the same. `kept` is the stored state, `folded` the state rebuilt from the streams. */
 export function differences(kept: State, folded: State, rules: Forgetting): Difference[] {
+  const [mine, theirs] = [kept.books.of(STOCK), folded.books.of(STOCK)];
   return [
-    ...stockDifferences(kept.book, folded.book),
-    ...partDifferences(kept.book, folded.book, rules.forgottenBeforeMs),
-    ...homeDifferences(kept.book, folded.book, rules.forgottenBeforeMs),
+    ...stockDifferences(mine, theirs),
+    ...partDifferences(mine, theirs, rules.forgottenBeforeMs),
+    ...homeDifferences(mine, theirs, rules.forgottenBeforeMs),
+    ...itemDifferences(kept.books.of(ITEMS), folded.books.of(ITEMS)),
     ...idDifferences(kept, folded, rules),
   ];
 }
@@ -202,7 +208,7 @@ function homeText({ page: _page, releasedAtMs, expiredAtMs, ...rest }: Coordinat
 }
 
 function* idDifferences(kept: State, folded: State, rules: Forgetting): Generator<Difference> {
-  const number = kept.book.partition;
+  const number = kept.books.of(STOCK).partition;
   const moments = folded.factIds instanceof DatedIds ? folded.factIds.moments : new Map<string, number>();
   let strange = 0;
   let missing = 0;

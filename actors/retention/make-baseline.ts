@@ -21,7 +21,6 @@ import type { Writers } from '../log/writers.ts';
 import { maintain } from '../partition/forgetting.ts';
 import { Partition } from '../partition/partition.ts';
 import { type Baseline, encodePart, loadPart, type PartRef } from '../snapshot/baseline-format.ts';
-import { audit } from '../stock/invariants.ts';
 import type { BaselineStore } from './baseline-store.ts';
 import { differences } from './differences.ts';
 import { Rebuild } from './rebuild.ts';
@@ -88,7 +87,7 @@ export async function makeBaseline(deps: MakeBaselineDeps): Promise<MadeBaseline
   const parts: PartRef[] = [];
   for (const { partition, factIds } of rebuild.partitions) {
     forget(partition, factIds, keeping, whole);
-    const breach = audit(partition.book)[0];
+    const breach = partition.books.audit()[0];
     if (breach !== undefined)
       throw new BaselineError(
         `the fold of partition ${partition.number} does not add up: ${breach.invariant} ${breach.what}`,
@@ -109,8 +108,8 @@ export async function makeBaseline(deps: MakeBaselineDeps): Promise<MadeBaseline
   for (const { partition, factIds } of rebuild.partitions) {
     const [again, ids] = [new Partition(partition.number), new FactIds()];
     loadPart(await store.part(baseline, partition.number), again, ids, keeping.rules);
-    const other = differences({ book: again.book, factIds: ids }, { book: partition.book, factIds }, STRICT)[0];
-    const breach = audit(again.book)[0]?.what ?? other?.what;
+    const other = differences({ books: again.books, factIds: ids }, { books: partition.books, factIds }, STRICT)[0];
+    const breach = again.books.audit()[0]?.what ?? other?.what;
     if (breach !== undefined)
       throw new BaselineError(`partition ${partition.number} does not read back as it was written: ${breach}`);
   }

@@ -32,7 +32,6 @@ import { full, isPublished, type OutboxPosition, outboxKey, positionIn } from '.
 import { Partition } from '../partition/partition.ts';
 import type { OwnerPoint, Owners } from '../ports/owner-progress.ts';
 import { type Baseline, loadPart } from '../snapshot/baseline-format.ts';
-import { audit } from '../stock/invariants.ts';
 import type { BaselineStore, Generation } from './baseline-store.ts';
 
 export interface TrimDeps {
@@ -128,7 +127,7 @@ async function verifyWhole(
         cause: error,
       });
     }
-    const breach = audit(partition.book)[0];
+    const breach = partition.books.audit()[0];
     if (breach !== undefined) throw new TrimError(`baseline ${baseline.id}, partition ${number}: ${breach.what}`);
   }
 }

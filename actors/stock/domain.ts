@@ -1,4 +1,5 @@
 /** The stock domain. Facts move units, and decisions claim them. */
+import { isStockFact } from '../../streams/fact/fact.ts';
 import { STOCK_DECISIONS, type StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { Domain } from '../book/domain.ts';
 import { StockBook } from './book.ts';
@@ -12,7 +13,9 @@ export const STOCK: Domain<StockBook> = {
   name: 'stock',
   open: (partition, pages) => new StockBook(partition, pages),
   clear: (book) => book.clear(),
-  evolveFact: applyFact,
+  evolveFact: (book, fact) => {
+    if (isStockFact(fact)) applyFact(book, fact);
+  },
   moveBack: moveBookBack,
   decisions: STOCK_DECISIONS.map(({ kind }) => kind),
   evolve: (book, decision) => applyDecision(book, decision as StockDecision),

@@ -8,10 +8,11 @@
  *  EV3 A key or a reservation is announced to the book's change set before it changes. The set is valid until the next fold.
  */
 
-import type { Adjustment, Fact, Receipt, Return, Sale } from '../../streams/fact/fact.ts';
+import type { Adjustment, Receipt, Return, Sale, StockFact } from '../../streams/fact/fact.ts';
+import { compareMoments } from '../../streams/fact/order.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from './book.ts';
-import { compareMoments, move, registerCount, withMoved } from './movements.ts';
+import { move, registerCount, withMoved } from './movements.ts';
 import { applyMoves, applyOverdue } from './promises.ts';
 import { isFulfilled, settle } from './reservation.ts';
 import { addPart, applyGrant, applyReservation, applyStep } from './reserve.ts';
@@ -20,7 +21,7 @@ import { applyPurchase, receivePurchase } from './supply/purchases.ts';
 import { applyTransfer } from './supply/transfers.ts';
 
 /** Folds a fact. The caller has checked that it was not folded already. */
-export function applyFact(book: StockBook, fact: Fact): void {
+export function applyFact(book: StockBook, fact: StockFact): void {
   begin(book);
   const key = book.key(fact.sku, fact.location);
   // The change set needs the key's figures from before the fold (EV3).

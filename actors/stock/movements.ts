@@ -17,6 +17,7 @@
  *  MV6 The book before the latest count = units of the former count + movements after that, up to the latest count, in any order of
  *     arrival. A first count is measured from the empty book. Compaction adds what it removes between the two counts to the former one.
  */
+import { compareMoments, compareUtf8 } from '../../streams/fact/order.ts';
 import {
   type Correction,
   type CountRegister,
@@ -174,26 +175,6 @@ function isSame(one: Moment, other: Moment): boolean {
 /** Whether something happened after something else. */
 export function isAfter(moment: Moment, than: Moment): boolean {
   return compareMoments(moment, than) > 0;
-}
-
-/** Positive if `a` is later than `b`. */
-export function compareMoments(a: Moment, b: Moment): number {
-  return a.at - b.at || (a.own ?? a.at) - (b.own ?? b.at);
-}
-
-/** Compares by UTF-8 bytes, which is code point order. JavaScript compares UTF-16 units instead. */
-function compareUtf8(a: string, b: string): number {
-  let i = 0;
-  while (i < a.length && i < b.length && a.charCodeAt(i) === b.charCodeAt(i)) i += 1;
-  if (i === a.length || i === b.length) return a.length - b.length;
-  const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
-  // A surrogate encodes a code point above U+FFFF, which is greater than that of any other unit.
-  const [high, low] = [isSurrogate(x), isSurrogate(y)];
-  return high === low ? x - y : high ? 1 : -1;
-}
-
-function isSurrogate(unit: number): boolean {
-  return unit >= 0xd800 && unit <= 0xdfff;
 }
 
 function sumAfter({ movements, rare }: StockKey, { at, own = at }: Moment): number {

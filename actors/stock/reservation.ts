@@ -15,9 +15,10 @@
  *     at every moment.
  */
 import { assert } from '../../streams/assert.ts';
+import { compareMoments } from '../../streams/fact/order.ts';
 import type { Attempt, FactUnits } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from './book.ts';
-import { compareMoments, isAfter } from './movements.ts';
+import { isAfter } from './movements.ts';
 import { countClaim, dueOfLine } from './phased.ts';
 import type { CoordinatorEntry, Moment, PartLine, ReservationPart, Sold, StockKey } from './state.ts';
 

@@ -3,7 +3,7 @@ import { FactIds } from '../../actors/idempotency/fact-ids.ts';
 import { StockBook } from '../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../actors/stock/evolve.ts';
 import { decodeBody, encodeBody, JSON_TYPE } from '../../streams/codec.ts';
-import { type Fact, type ParsedFact, parseFact } from '../../streams/fact/fact.ts';
+import { type ParsedFact, parseFact, type StockFact } from '../../streams/fact/fact.ts';
 import { type Hash64, hash64 } from '../../streams/hash.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import { skuName } from './requests.ts';
@@ -41,7 +41,7 @@ export async function foldFacts(options: Shape & { count: number }): Promise<num
   return perSecond;
 }
 
-function fold(books: readonly StockBook[], factIds: FactIds, fact: Fact, content: Hash64): void {
+function fold(books: readonly StockBook[], factIds: FactIds, fact: StockFact, content: Hash64): void {
   const id = hash64(fact.id, 1);
   if (factIds.check(id, content) !== 'new') throw new Error(`${fact.id} is not new`);
   const partition = partitionOf(fact.sku, PARTITIONS);
@@ -152,10 +152,10 @@ export function counted(number: number, shape: Shape) {
 }
 
 /** Encodes and decodes the value, so that its strings are those that a node would hold. */
-export function read(value: object): ParsedFact {
+export function read(value: object): ParsedFact & { readonly fact: StockFact } {
   const parsed = parseFact(decodeBody(encodeBody(value, JSON_TYPE), undefined));
   if (!parsed.ok) throw new Error(parsed.message);
-  return parsed;
+  return { ...parsed, fact: parsed.fact as StockFact };
 }
 
 export function freshBooks(): StockBook[] {

@@ -8,6 +8,7 @@
  */
 
 import type { SourceClock } from '../../actors/anomaly/sources.ts';
+import type { ItemBook } from '../../actors/item/book.ts';
 import { type PeerHandlers, type SkuValue, skuValue } from '../../actors/ports/peer-operations.ts';
 import type { Peers } from '../../actors/ports/ports.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
@@ -38,6 +39,7 @@ const REPORT_MS = 1_000;
 /** A partition that is served here. */
 export interface ServedPartition {
   readonly book: StockBook;
+  readonly items: ItemBook;
   readonly kpi: KpiObserver;
   /** The clocks of the devices at the locations whose home the partition is. */
   readonly clocks: () => readonly SourceClock[];

@@ -1,6 +1,6 @@
 /** KPIs as they travel between nodes, by partition, and the values for readers that are built from them (known-figures.ts). */
 import { present } from '../../streams/assert.ts';
-import { FACT_TYPES } from '../../streams/subjects.ts';
+import { STOCK_FACT_TYPES } from '../../streams/subjects.ts';
 import type { Activity, LocationTopic, WindowName } from '../topics.ts';
 import { WINDOWS } from '../topics.ts';
 import { noAges } from './ages.ts';
@@ -142,7 +142,7 @@ function happened({ sums, reasons }: Sums, seconds: number, onHand: number): Act
   const sold = at('unitsSold');
   return {
     seconds,
-    facts: Object.fromEntries(FACT_TYPES.map((type) => [type, at(type)])) as Activity['facts'],
+    facts: Object.fromEntries(STOCK_FACT_TYPES.map((type) => [type, at(type)])) as Activity['facts'],
     unitsSold: sold,
     unitsReturned: at('unitsReturned'),
     returnRate: ratio(at('unitsReturned'), sold),

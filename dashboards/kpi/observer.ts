@@ -26,7 +26,7 @@ import {
 } from '../../actors/stock/changes.ts';
 import type { PartLine, PurchaseRecord, StockKey } from '../../actors/stock/state.ts';
 import { present } from '../../streams/assert.ts';
-import type { Fact, Receipt, Return } from '../../streams/fact/fact.ts';
+import type { Receipt, Return, StockFact } from '../../streams/fact/fact.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import { Ages, dayOf, toldApart } from './ages.ts';
 import { decodeKept, encodeKept } from './codec.ts';
@@ -80,7 +80,7 @@ export class KpiObserver implements PartitionObserver {
     this.#deps = deps;
   }
 
-  factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
+  factFolded(book: StockBook, fact: StockFact, recordedAt: number): void {
     const { changes } = book;
     const atMs = Math.floor(recordedAt / 1000);
     const { key } = changes.at(0);
@@ -221,7 +221,7 @@ export class KpiObserver implements PartitionObserver {
   }
 
   // Inbound takes notes in any order, so the dates do not depend on the order of facts (KP4).
-  #date(key: StockKey, fact: Fact, recordedMs: number): void {
+  #date(key: StockKey, fact: StockFact, recordedMs: number): void {
     if (!bringsIn(fact)) return;
     const day = toldApart(dayOf(fact.at / 1000), dayOf(recordedMs));
     const came = fact.type !== 'count' && fact.type !== 'adjustment';
@@ -229,7 +229,7 @@ export class KpiObserver implements PartitionObserver {
   }
 
   // Variances and lead times come from the book as it is at this fold (KP5).
-  #tell(at: LocationKpi, changes: ChangeSet, fact: Fact, atMs: number): void {
+  #tell(at: LocationKpi, changes: ChangeSet, fact: StockFact, atMs: number): void {
     const counted = this.#deps.partition.serving ? this.#deps.counted : undefined;
     switch (fact.type) {
       case 'sale':
@@ -266,7 +266,7 @@ export class KpiObserver implements PartitionObserver {
   #tellArrival(
     at: LocationKpi,
     changes: ChangeSet,
-    fact: Fact & { type: 'transfer' },
+    fact: StockFact & { type: 'transfer' },
     atMs: number,
     counted: KpiCounters | undefined,
   ): void {
@@ -331,7 +331,7 @@ function eachHeldBefore({ part }: ChangeSet, call: (line: PartLine) => void): vo
   for (const [index, line] of part.lines.entries()) if (present(part.claimed[index]) > 0) call(line);
 }
 
-function bringsIn(fact: Fact): boolean {
+function bringsIn(fact: StockFact): boolean {
   switch (fact.type) {
     case 'receipt':
       return true;

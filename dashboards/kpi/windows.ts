@@ -11,7 +11,7 @@
  *     two sales.
  */
 import { decodeBody, encodeBody, MSGPACK_TYPE } from '../../streams/codec.ts';
-import { FACT_TYPES } from '../../streams/subjects.ts';
+import { STOCK_FACT_TYPES } from '../../streams/subjects.ts';
 import { WINDOWS, type WindowName } from '../topics.ts';
 
 const FIELDS = [
@@ -47,7 +47,7 @@ export const HAPPENED = Object.fromEntries(FIELDS.map((field, index) => [field, 
   Record<HappenedField, number>
 >;
 export const HAPPENED_LENGTH = FIELDS.length;
-const FACT_FIELDS: ReadonlySet<number> = new Set(FACT_TYPES.map((type) => HAPPENED[type]));
+const FACT_FIELDS: ReadonlySet<number> = new Set(STOCK_FACT_TYPES.map((type) => HAPPENED[type]));
 
 /** Bucket length in milliseconds and number of buckets, for each window except all time. */
 const RINGS = [

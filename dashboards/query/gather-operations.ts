@@ -4,7 +4,8 @@
  */
 
 import { z } from 'zod';
-import { peerName, peerPartition } from '../../actors/ports/peer-operations.ts';
+import { knownItem, peerName, peerPartition } from '../../actors/ports/peer-operations.ts';
+import { LIMITS } from '../../config/limits.ts';
 import { PROMISE_STATES } from '../../streams/contract/promises.ts';
 import { stockAnswer } from '../../streams/contract/stock.ts';
 import { STOCK_STATES } from '../../streams/contract/system.ts';
@@ -59,11 +60,20 @@ export const GATHER_OPERATIONS = {
   'kpi-locations': { body: names, answer: listOf(z.tuple([peerName, locationPart])) },
   'find-names': {
     body: z.object({ text: z.string().max(256), limit }),
-    answer: z.object({ skus: names, locations: names }),
+    // A node from before items names none.
+    answer: z.object({
+      skus: names,
+      locations: names,
+      names: listOf(z.tuple([peerName, z.string().max(400)])).default([]),
+    }),
   },
   'find-stock': {
     body: z.object({ location: peerName, state: z.enum(STOCK_STATES), after: z.string().max(512), limit }),
     answer: listOf(stockAnswer),
+  },
+  'find-items': {
+    body: z.object({ text: z.string().max(400).nullable(), after: z.string().max(128), limit }),
+    answer: listOf(knownItem, LIMITS.itemsListed + 1),
   },
   'find-reservations': {
     body: z.object({

@@ -7,6 +7,8 @@
  *  RD2 A page that continues after a place omits nothing that was there and has not changed.
  */
 
+import type { ItemBook } from '../../actors/item/book.ts';
+import { itemQuery } from '../../actors/item/words.ts';
 import { stockView } from '../../actors/stock/availability.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
 import { hasEnded } from '../../actors/stock/reservation.ts';
@@ -17,6 +19,12 @@ import type { StockState } from '../../streams/contract/system.ts';
 export interface FoundNames {
   readonly skus: readonly string[];
   readonly locations: readonly string[];
+  /** How the found SKUs are called, of those that have an item. */
+  readonly names: Readonly<Record<string, string>>;
+}
+/** What one partition has found. */
+export interface PartNames extends Omit<FoundNames, 'names'> {
+  readonly names: readonly (readonly [sku: string, name: string])[];
 }
 export interface StockQuery {
   readonly location: string;
@@ -53,16 +61,38 @@ export interface ReservedLine {
   readonly expiresAtMs: number | null;
 }
 
-/** Names that contain the text, ignoring case. @param locations locations of this partition */
-export function findNames(book: StockBook, locations: Iterable<string>, text: string, limit: number): FoundNames {
-  return { skus: matching(book.skus.keys(), text, limit), locations: matching(locations, text, limit) };
+/** Names that contain the text, ignoring case, then SKUs whose items fit it. @param locations locations of this partition */
+export function findNames(
+  book: StockBook,
+  items: ItemBook,
+  locations: Iterable<string>,
+  text: string,
+  limit: number,
+): PartNames {
+  const named = items.find(itemQuery(text), '', limit).map(({ sku }) => sku);
+  const skus = [...new Set([...matching(book.skus.keys(), text, limit), ...named])];
+  const names = skus.flatMap((sku): [string, string][] => {
+    const item = items.items.get(sku);
+    return item === undefined ? [] : [[sku, item.name]];
+  });
+  return { skus, locations: matching(locations, text, limit), names };
 }
 
-export function mergeNames(parts: readonly FoundNames[], text: string, limit: number): FoundNames {
+export function mergeNames(parts: readonly PartNames[], text: string, limit: number): FoundNames {
+  const all = new Set(parts.flatMap((part) => part.skus));
+  const bySku = matching(all, text, limit);
+  const others = [...all].filter((sku) => !holdsText(sku, text)).sort(byText);
+  const skus = [...bySku, ...others].slice(0, limit);
+  const names = new Map(parts.flatMap((part) => part.names));
   return {
-    skus: matching(new Set(parts.flatMap((part) => part.skus)), text, limit),
+    skus,
     locations: matching(new Set(parts.flatMap((part) => part.locations)), text, limit),
+    names: Object.fromEntries(skus.flatMap((sku) => (names.has(sku) ? [[sku, names.get(sku) as string]] : []))),
   };
+}
+
+function holdsText(name: string, text: string): boolean {
+  return name.toLowerCase().includes(text.toLowerCase());
 }
 
 /** Names that begin with the text come first, then others, each by name. Names that can no longer be among the first are dropped. */

@@ -5,10 +5,13 @@
  * Invariant SR1: a list covers all partitions, or the answer is undecided and says how many partitions did not answer.
  */
 import type { SourceClock } from '../../actors/anomaly/sources.ts';
+import type { ItemBook } from '../../actors/item/book.ts';
+import type { KnownItem } from '../../actors/ports/ports.ts';
 import { UNDECIDED, undecided } from '../../actors/ports/refusal.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
 import { type ClocksQuery, type FoundClocks, findClocks } from './clock-queries.ts';
 import type { Answered, GatherHandlers, Gathering, GatherOperation } from './gather-operations.ts';
+import { findItems, mergeItems } from './item-queries.ts';
 import { type FoundPromise, findPromises, mergePromises, type PromiseQuery } from './promise-queries.ts';
 import type { Gather } from './scatter-gather.ts';
 import {
@@ -38,6 +41,10 @@ export class SystemReads {
   // Each search goes through `#all`, which rejects unless all partitions have answered (SR1).
   async search(text: string, limit: number): Promise<FoundNames> {
     return mergeNames(await this.#all('find-names', { text, limit }), text, limit);
+  }
+
+  async items(text: string | undefined, after: string, limit: number): Promise<readonly KnownItem[]> {
+    return mergeItems(await this.#all('find-items', { text: text ?? null, after, limit }), limit);
   }
 
   async stockOf(query: StockQuery): Promise<StockPage> {
@@ -76,6 +83,7 @@ export class SystemReads {
 
 export interface ReadPartition {
   readonly book: StockBook;
+  readonly items: ItemBook;
   readonly locations: () => Iterable<string>;
   readonly clocks: () => readonly SourceClock[];
 }
@@ -84,11 +92,18 @@ export interface ReadPartition {
 export function readsHandlers(
   served: (partition: number) => ReadPartition | undefined,
   nowMs: () => number,
-): Pick<GatherHandlers, 'find-names' | 'find-stock' | 'find-reservations' | 'find-promises' | 'find-clocks'> {
+): Pick<
+  GatherHandlers,
+  'find-names' | 'find-items' | 'find-stock' | 'find-reservations' | 'find-promises' | 'find-clocks'
+> {
   return {
     'find-names': (partition, { text, limit }) => {
       const here = served(partition);
-      return here === undefined ? undefined : findNames(here.book, here.locations(), text, limit);
+      return here === undefined ? undefined : findNames(here.book, here.items, here.locations(), text, limit);
+    },
+    'find-items': (partition, query) => {
+      const here = served(partition);
+      return here === undefined ? undefined : findItems(here.items, query);
     },
     'find-stock': (partition, query) => {
       const here = served(partition);

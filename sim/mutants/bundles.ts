@@ -43,7 +43,7 @@ export const BUNDLES: readonly Mutant[] = [
     'only one lane of bundles is followed',
     put(
       'lanes-not-followed',
-      'for (const lane of [...lanes].slice(0, 1)) filters.push(...types.map((type) => storedBundleSubject(type as FactType, lane)));',
+      'for (const lane of [...lanes].slice(0, 1)) filters.push(...types.map((type) => storedBundleSubject(type, lane)));',
     ),
   ),
 ];

@@ -22,10 +22,13 @@ export function valid<T extends z.ZodType>(schema: T, value: unknown): z.output<
   throw invalid([...unknown, ...wrong]);
 }
 
-/** Like `valid`, for a query. A parameter that is given twice would parse as a list, and the schema's message would mislead. */
-export function validQuery<T extends z.ZodType>(schema: T, query: unknown): z.output<T> {
+/**
+ * Like `valid`, for a query. A parameter that is given twice would parse as a list, and the schema's message would mislead.
+ * @param lists parameters that may be given several times
+ */
+export function validQuery<T extends z.ZodType>(schema: T, query: unknown, lists: readonly string[] = []): z.output<T> {
   for (const name in query as Record<string, unknown>) {
-    if (Array.isArray((query as Record<string, unknown>)[name]))
+    if (!lists.includes(name) && Array.isArray((query as Record<string, unknown>)[name]))
       throw invalid([{ field: name.slice(0, NAME_SHOWN), message: 'must be given once only' }]);
   }
   return valid(schema, query);

@@ -27,11 +27,13 @@ import {
 } from '../../streams/contract/system.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import { valid, validQuery } from './checks.ts';
+import type { FindItems } from './item-api.ts';
 
 /** Reads the state of the whole system through the live feed. A read rejects with a Refusal if it needs a node that does not answer. */
 export interface SystemView {
   readonly reads: {
     search(text: string, limit: number): Promise<FoundNames>;
+    items: FindItems;
     stockOf(query: StockQuery): Promise<StockPage>;
     clocks(query: ClocksQuery): Promise<FoundClocks>;
     reservationsOf(query: ReservationsQuery): Promise<readonly ReservedLine[]>;

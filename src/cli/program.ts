@@ -7,6 +7,7 @@ import { SettingError } from '../../config/setting-forms.ts';
 import { printable } from '../../streams/names.ts';
 import { VERSION } from '../process/version.ts';
 import { addEventCommands } from './commands/events.ts';
+import { addItemCommands } from './commands/item.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addParkedCommands } from './commands/parked.ts';
 import { addPolicyCommands } from './commands/policy.ts';
@@ -46,6 +47,7 @@ function programOf(run: CliRun): Command {
   addNodeCommands(program, run);
   addStockCommands(program, run);
   addSupplyCommand(program, run);
+  addItemCommands(program, run);
   addReservationCommands(program, run);
   addPolicyCommands(program, run);
   addEventCommands(program, run);

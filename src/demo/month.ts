@@ -18,6 +18,8 @@ export interface Month {
   /** In the order of their first fact. */
   readonly skus: readonly SkuMonth[];
   readonly balances: readonly Balance[];
+  /** What the file calls each SKU. */
+  readonly names: ReadonlyMap<string, string>;
 }
 
 /** Reads the whole month once; throws a ReadError if that fails. */
@@ -25,9 +27,10 @@ export async function readMonth(path: string, demo: Demo): Promise<Month> {
   const saleLines = new Map<string, number>();
   const flows = new Map<string, Flow>();
   const pace = paceOf(demo, 0);
+  const descriptions = new Descriptions();
   let firstAt: string | undefined;
   let playedMs = 0;
-  for await (const fact of movements(path, demo, '')) {
+  for await (const fact of movements(path, demo, '', (...said) => descriptions.add(...said))) {
     firstAt ??= String(fact.occurredAt);
     playedMs = Math.max(playedMs, pace.next(fact).dueMs ?? 0);
     const sku = String(fact.sku);
@@ -41,7 +44,28 @@ export async function readMonth(path: string, demo: Demo): Promise<Month> {
   const linesInAll = skus.reduce((sum, each) => sum + each.saleLines, 0);
   const sold = storefrontUnits(demo, playedMs / 1000);
   const demands = skus.map(({ sku, saleLines: lines }) => ({ sku, storefront: (sold * lines) / linesInAll }));
-  return { path, firstAt, skus, balances: balancesOf(demands, flows, demo) };
+  return { path, firstAt, skus, balances: balancesOf(demands, flows, demo), names: descriptions.names() };
+}
+
+/** Counts how often each SKU is described in which words. */
+class Descriptions {
+  readonly #bySku = new Map<string, Map<string, number>>();
+
+  add(sku: string, description: string): void {
+    if (description === '') return;
+    const counts = this.#bySku.get(sku) ?? new Map<string, number>();
+    this.#bySku.set(sku, counts.set(description, (counts.get(description) ?? 0) + 1));
+  }
+
+  /** The most frequent description of each SKU; of several, the first in the file. */
+  names(): Map<string, string> {
+    return new Map(
+      Array.from(this.#bySku, ([sku, counts]) => {
+        const most = Math.max(...counts.values());
+        return [sku, [...counts.keys()].find((each) => counts.get(each) === most) ?? ''];
+      }),
+    );
+  }
 }
 
 /** The pace of the month on the compressed clock. Its first fact is played at the anchor. */

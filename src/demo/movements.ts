@@ -20,11 +20,19 @@ const RETURNS = [
   ['vendor', 'faulty batch'],
 ] as const;
 
-/** Yields the movements in the order in which they are sent. Ids have no prefix yet. */
-export async function* movements(path: string, demo: Demo, prefix: string): AsyncGenerator<SentFact> {
+/**
+ * Yields the movements in the order in which they are sent. Ids have no prefix yet.
+ * @param described called with the description of each sale in the file
+ */
+export async function* movements(
+  path: string,
+  demo: Demo,
+  prefix: string,
+  described?: (sku: string, description: string) => void,
+): AsyncGenerator<SentFact> {
   const staged = new Set<string>(demo.staged.map(({ sku }) => sku));
   const due = new Due();
-  for await (const { entry } of readFacts(path, { format: 'online-retail', location: demo.warehouse })) {
+  for await (const { entry } of readFacts(path, { format: 'online-retail', location: demo.warehouse, described })) {
     if (entry.kind !== 'fact') continue;
     const sale = entry.fact as unknown as RealFact;
     yield* due.upTo(parseInstant(sale.occurredAt) ?? 0);

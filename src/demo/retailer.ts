@@ -67,7 +67,7 @@ export class Retailer {
       this.#state = loaded;
       report(`the demo goes on in run ${loaded.run} of its month, at fact ${loaded.done}`);
     }
-    const counting = this.#countShelves();
+    const beside = [this.#countShelves(), this.#nameItems()];
     try {
       let resumed = loaded !== undefined;
       while (!signal.aborted) {
@@ -75,8 +75,22 @@ export class Retailer {
         resumed = false;
       }
     } finally {
-      await counting;
+      await Promise.all(beside);
     }
+  }
+
+  /**
+   * Says what the SKUs are called, at every start. The same facts again change nothing, and they happened before the month, so what a
+   * person says wins.
+   */
+  async #nameItems(): Promise<void> {
+    const { month, send, clock, signal } = this.#options;
+    const items = Array.from(month.names, ([sku, name]): SentFact => {
+      const id = `demo-${this.#state.series}-item:${sku}`;
+      return { id, type: 'item', sku, occurredAt: month.firstAt, name };
+    });
+    for (let i = 0; i < items.length; i += LIMITS.factsPerRequest)
+      await sendUntilStored(items.slice(i, i + LIMITS.factsPerRequest), send, clock, signal, () => undefined);
   }
 
   async #playMonth(resumed: boolean): Promise<void> {

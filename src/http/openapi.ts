@@ -70,6 +70,7 @@ function openApiDocument(operations: readonly Operation[]): object {
         { name: 'facts', description: 'What has happened' },
         { name: 'atp', description: 'What may be promised' },
         { name: 'stock', description: 'What is there, and why' },
+        { name: 'items', description: 'How SKUs are called' },
         { name: 'reservations', description: 'What is promised' },
         { name: 'policies', description: 'What may be promised to whom, and what the locations are' },
         { name: 'anomalies', description: 'What is not as it should be' },

@@ -22,6 +22,7 @@ interface Described {
     | 'facts'
     | 'atp'
     | 'stock'
+    | 'items'
     | 'reservations'
     | 'policies'
     | 'anomalies'

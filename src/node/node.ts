@@ -195,6 +195,7 @@ async function start(connected: Connected, open: (() => unknown)[]): Promise<Run
   const webhooks = await webhooksOf({ broker: requests, clock, metrics, limited: connected.limited, settings });
   const server = buildHttp({
     stock: core.router,
+    items: core.items,
     facts,
     parked,
     anomalies,

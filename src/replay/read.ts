@@ -29,6 +29,8 @@ export interface ReadOptions {
   readonly date?: ReadDate | undefined;
   /** True to take SKUs that a spreadsheet seems to have spoiled. */
   readonly asIs?: boolean | undefined;
+  /** Called with the description of each sale of a file in the format online-retail. */
+  readonly described?: ((sku: string, description: string) => void) | undefined;
   /** Called with the number of bytes taken from the file, before decompression. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
   /** Called with what a person should know about a file that can be read. */

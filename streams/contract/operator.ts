@@ -32,6 +32,7 @@ export const explainAnswer = z
   .object({
     sku: z.string(),
     location: z.string(),
+    name: z.string().optional().meta({ description: 'how the SKU is called, if it has an item' }),
     asOf: z.string(),
     steps: z.array(explainStep),
     stock: stockAnswer,

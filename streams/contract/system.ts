@@ -4,9 +4,9 @@
  */
 import { z } from 'zod';
 import { TOTALLED_BUCKETS } from '../buckets.ts';
+import type { StockFact } from '../fact/fact.ts';
 import type { ParkReason } from '../fact/parked/parked.ts';
 import type { Read } from '../messages.ts';
-import type { FactType } from '../subjects.ts';
 import { cursorOf, limit, nextCursor } from './pages.ts';
 import { atpParams, stockAnswer, stockRequest, unitsBy } from './stock.ts';
 
@@ -25,7 +25,7 @@ export const searchQuery = z.object({
     .string({ error: TEXT_RULE })
     .min(1, { error: TEXT_RULE })
     .max(128, { error: TEXT_RULE })
-    .meta({ description: 'part of a name, whatever its case' }),
+    .meta({ description: 'part of a SKU or location, or beginnings of words of an item, whatever their case' }),
   limit: limit(100, 20),
 });
 export const locationParams = z.object({ id: atpParams.shape.sku });
@@ -48,7 +48,11 @@ export const claimsQuery = z.object({
 });
 
 export const searchAnswer = z
-  .object({ skus: z.array(z.string()), locations: z.array(z.string()) })
+  .object({
+    skus: z.array(z.string()),
+    locations: z.array(z.string()),
+    names: z.record(z.string(), z.string()).meta({ description: 'how the found SKUs are called' }),
+  })
   .meta({ id: 'Found' });
 export const locationStockAnswer = z
   .object({
@@ -102,7 +106,7 @@ const standing = {
 /** Sums over a window of everything in the journal and the streams. They survive a restart. */
 const happened = growing({
   seconds: z.number().meta({ description: 'of the window that have passed' }),
-  facts: byName<FactType>(),
+  facts: byName<StockFact['type']>(),
   unitsSold: units,
   unitsReturned: units,
   /** Units returned ÷ units sold. */

@@ -8,7 +8,7 @@
  *  FA3 The content hash covers every field that Holdfast knows. Unknown fields stay in the stream but are not content, so a device that
  *     adds "attempt": 2 to a resend has sent the same fact. A field that is null or '' is absent, and hashed as absent.
  *  FA4 A fact is read as the version of its rule did. Rules from before version 3 know no reservation of a return and no quantity of 0, and
- *     read null and '' as they stand. Those from before version 4 know no purchases, so a receipt names none to them.
+ *     read null and '' as they stand. Those from before version 4 know no items and no purchases, so a receipt names none to them.
  */
 
 import type { z } from 'zod';
@@ -22,6 +22,7 @@ import { FACT_TYPES, type FactType } from '../subjects.ts';
 import { amount } from './amount.ts';
 import { misplacedField, withoutAbsent } from './counting-fields.ts';
 import { ARRIVED_RULE, QTY_RULE } from './fields.ts';
+import { flatItem, type ItemFact, itemContent } from './item.ts';
 import { isPlainFact } from './plain-fact.ts';
 import { CLOSED_AS, type DISPOSITIONS, factSchema, type SentFact, type transferSchema } from './schemas.ts';
 
@@ -93,8 +94,14 @@ export interface Purchase extends Common {
   readonly promisedAt: number;
   readonly vendor?: string | undefined;
 }
-/** A fact in the form that the stock machine folds. */
-export type Fact = Sale | Receipt | Transfer | Return | Count | Adjustment | Purchase;
+/** A fact in the form that the stock machine folds. It has a location. */
+export type StockFact = Sale | Receipt | Transfer | Return | Count | Adjustment | Purchase;
+/** A fact in the form that the books fold. */
+export type Fact = StockFact | ItemFact;
+
+export function isStockFact(fact: Fact): fact is StockFact {
+  return fact.type !== 'item';
+}
 
 export interface ParsedFact {
   readonly ok: true;
@@ -135,7 +142,7 @@ export function parseFact(value: unknown, rule: ReadingRule = NEWEST): ParsedFac
 }
 
 /** Types that rules before version 4 cannot read (FA4). */
-const LATER_TYPES: ReadonlySet<unknown> = new Set<FactType>(['purchase']);
+const LATER_TYPES: ReadonlySet<unknown> = new Set<FactType>(['purchase', 'item']);
 const EARLIER_TYPES = FACT_TYPES.filter((type) => !LATER_TYPES.has(type));
 
 /** The fact as rules before version 3 read it (FA4). */
@@ -176,12 +183,12 @@ function wrongField(field: string, rule: string): UnreadableFact {
  */
 function unseenName(sent: SentFact): UnreadableFact | undefined {
   if (sent.type === 'count') return undefined;
-  const names = sent.type === 'transfer' ? NAMES_OF_TRANSFER : NAMES;
+  const names = sent.type === 'transfer' || sent.type === 'item' ? NAMES_OF[sent.type] : NAMES;
   const field = names.find((each) => !isName((sent as z.infer<typeof transferSchema>)[each]));
   return field === undefined ? undefined : wrongField(field, `must be ${NAME_RULE}`);
 }
 const NAMES = ['sku', 'location'] as const;
-const NAMES_OF_TRANSFER = [...NAMES, 'from', 'to'] as const;
+const NAMES_OF = { transfer: [...NAMES, 'from', 'to'], item: ['sku'] } as const;
 
 function parsed(sent: SentFact, version: number): ParsedFact {
   // The hash is of the parsed fields, so it does not depend on the encoding (FA1).
@@ -223,6 +230,7 @@ function laterBucket(
 }
 
 function flatten(sent: SentFact, version: number): Fact {
+  if (sent.type === 'item') return flatItem(sent);
   const at = parseInstant(sent.occurredAt) ?? 0;
   const { id, sku, location, device } = sent;
   switch (sent.type) {
@@ -318,7 +326,10 @@ function flatten(sent: SentFact, version: number): Fact {
 
 /** U+0001 separates the fields unambiguously, because names have no control characters and free text is length-prefixed. */
 function canonical(sent: SentFact): string {
-  const head = `${sent.type}\u0001${sent.id.length}\u0001${sent.id}\u0001${sent.sku}\u0001${sent.location}\u0001${parseInstant(sent.occurredAt)}\u0001${free(sent.device)}\u0001${free(sent.currency)}`;
+  const ids = `${sent.type}\u0001${sent.id.length}\u0001${sent.id}\u0001${sent.sku}`;
+  const when = `${parseInstant(sent.occurredAt)}\u0001${free(sent.device)}`;
+  if (sent.type === 'item') return `${ids}\u0001${when}\u0001${itemContent(sent)}`;
+  const head = `${ids}\u0001${sent.location}\u0001${when}\u0001${free(sent.currency)}`;
   switch (sent.type) {
     case 'sale':
       return `${head}\u0001${sent.qty}\u0001${amount(sent.unitPrice)}\u0001${free(sent.channel)}\u0001${free(sent.transaction)}\u0001${free(sent.reservation)}`;

@@ -17,6 +17,7 @@ import {
   text,
   whole,
 } from './fields.ts';
+import { itemSchema } from './item.ts';
 
 const common = {
   id: text(128, "unique for ever: the device's own transaction number and line"),
@@ -101,7 +102,16 @@ export const purchaseSchema = z.looseObject({
 export const factSchema = z
   .discriminatedUnion(
     'type',
-    [saleSchema, receiptSchema, transferSchema, returnSchema, countSchema, adjustmentSchema, purchaseSchema],
+    [
+      saleSchema,
+      receiptSchema,
+      transferSchema,
+      returnSchema,
+      countSchema,
+      adjustmentSchema,
+      purchaseSchema,
+      itemSchema,
+    ],
     {
       error: (issue) =>
         issue.code === 'invalid_union' ? `must be one of ${FACT_TYPES.join(', ')}` : 'must be an object',

@@ -7,7 +7,7 @@
  */
 import { FACT_STREAM_NAMES, FACT_STREAMS, JOURNAL_STREAM, PARKED_STREAM } from '../../config/topology.ts';
 import { BrokerError, type Headers, type KeyEntry, type StreamFacts } from '../broker.ts';
-import { partitionOfToken } from '../subjects.ts';
+import { NO_LOCATION, partitionOfToken } from '../subjects.ts';
 
 export interface Message {
   readonly seq: number;
@@ -80,8 +80,11 @@ export class MemoryLog {
       (FACT_STREAMS[name] as readonly string[]).includes(tokens[again ? 2 : bundle ? 1 : 0] ?? ''),
     );
     if (stream !== undefined && again) return { stream, stored: subject };
-    if (stream === undefined || tokens.length !== 3) throw new BrokerError('unknown', `no stream takes ${subject}`);
-    const [type, location, sku] = tokens as [string, string, string];
+    const isItem = stream === 'ITEMS';
+    if (isItem && bundle && tokens.length === 3) return { stream, stored: subject };
+    if (stream === undefined || tokens.length !== (isItem ? 2 : 3))
+      throw new BrokerError('unknown', `no stream takes ${subject}`);
+    const [type, location, sku] = (isItem ? [tokens[0], NO_LOCATION, tokens[1]] : tokens) as [string, string, string];
     return { stream, stored: `${type}.${partitionOfToken(sku, this.#partitions)}.${location}.${sku}` };
   }
 

@@ -25,6 +25,7 @@ import {
 } from '../../config/topology.ts';
 import { present } from '../assert.ts';
 import { BrokerError } from '../broker.ts';
+import { factSubjects, factTransform } from '../subjects.ts';
 import type { NatsBroker, NatsStreamFacts } from './broker.ts';
 import { made } from './errors.ts';
 import { provisionEvents } from './events/stream.ts';
@@ -165,7 +166,7 @@ export function wantedStreams(options: { partitions: number; replicas: number; m
     ...base,
     name,
     subjects: [
-      ...FACT_STREAMS[name].map((type) => `${type}.*.*`),
+      ...FACT_STREAMS[name].map(factSubjects),
       // Only nodes publish here. The subject already has the partition, because the transform matches another shape.
       ...FACT_STREAMS[name].map((type) => `again.*.${type}.*.*`),
       ...FACT_STREAMS[name].map((type) => `bundle.${type}.*`),
@@ -174,10 +175,7 @@ export function wantedStreams(options: { partitions: number; replicas: number; m
     // A fact of a device always fits, so that one that is too large can be parked.
     max_msg_size: Math.max(LIMITS.storedFactBytes, bundleBytes(options.maxPayload)),
     // `src` must have the shape of the subjects, or messages are stored untransformed. Permissions apply to the published subject.
-    subject_transform: {
-      src: '*.*.*',
-      dest: `{{wildcard(1)}}.{{partition(${options.partitions},3)}}.{{wildcard(2)}}.{{wildcard(3)}}`,
-    },
+    subject_transform: factTransform(FACT_STREAMS[name][0], options.partitions),
   }));
   // No deny_purge, because the server never takes it back (error 10052) and the journal could never be trimmed. Only `holdfast trim`
   // purges, by subject and below a sequence.

@@ -246,4 +246,30 @@ export const FACTS: Readonly<
     content: '524d06432afea55a',
     since: 4,
   },
+  item: {
+    sent: {
+      id: 'i-1',
+      type: 'item',
+      sku: 'Teekanne grün',
+      occurredAt: stamp,
+      device: 'PIM',
+      name: 'Teapot «grün» إبريق 🫖',
+      attributes: { volume: '1,2 l', colour: 'grün' },
+    },
+    fact: {
+      type: 'item',
+      id: 'i-1',
+      sku: 'Teekanne grün',
+      at,
+      device: 'PIM',
+      name: 'Teapot «grün» إبريق 🫖',
+      attributes: [
+        ['colour', 'grün'],
+        ['volume', '1,2 l'],
+      ],
+    },
+    content: '39bd756046cb7a3c',
+    // Older rules know no items.
+    since: 4,
+  },
 };

@@ -16,6 +16,8 @@ import type { Decision, Fenced } from '../../streams/journal/decision.ts';
 import { decodeRecord, encodeRecord, type JournalRecord, recordHash } from '../../streams/journal/record.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import {
+  againSubject,
+  bundleSubject,
   decodeToken,
   encodeToken,
   FACT_TYPES,
@@ -23,6 +25,7 @@ import {
   journalSubject,
   ownerSubject,
   partitionOf,
+  storedBundleSubject,
   storedFactSubject,
 } from '../../streams/subjects.ts';
 import { RESERVATION_DECISIONS } from './golden-decisions.ts';
@@ -204,6 +207,16 @@ describe('subjects', () => {
       '#/+?',
       '\u00a0x',
     ]);
+  });
+
+  it('of items name the SKU alone, and are stored in the shape of all facts', () => {
+    expect([
+      factSubject('item', undefined, 'a.b'),
+      storedFactSubject('item', 7, undefined, 'a.b'),
+      againSubject('item', 7, undefined, 'a.b'),
+      bundleSubject('item', 3),
+      storedBundleSubject('item', 3),
+    ]).toEqual(['item.a%2Eb', 'item.7.-.a%2Eb', 'again.7.item.-.a%2Eb', 'bundle.item.3', 'bundle.item.3']);
   });
 
   it('of journals and owners are the golden ones', () => {

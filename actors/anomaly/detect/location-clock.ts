@@ -9,7 +9,7 @@
  *  PL2 Business time is the number of the location's sale lines in this partition. Nights, holidays and slow months take no business time,
  *      and a rush on all SKUs does not look like a rush on one.
  */
-import type { Fact } from '../../../streams/fact/fact.ts';
+import type { StockFact } from '../../../streams/fact/fact.ts';
 
 const DAY = 86_400_000_000;
 /** The most by which a device with a fast clock can advance its location's time, in microseconds. */
@@ -94,7 +94,7 @@ export class LocationClocks {
    * clock is ahead, so such a fact changes no lag.
    * @returns lateness of the fact against the location's least lag, in microseconds; never below 0
    */
-  heard(place: LocationClock, { at, own }: Fact, recordedAt: number): number {
+  heard(place: LocationClock, { at, own }: StockFact, recordedAt: number): number {
     if (own !== undefined) return 0;
     const lag = Math.max(-AHEAD, recordedAt - at);
     if (lag < place.lag) place.lag = lag;

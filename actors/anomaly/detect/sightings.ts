@@ -6,7 +6,7 @@
  * replayed in order are not late. A purchase counts however late it comes, so its lateness says nothing.
  */
 import { ANOMALY_BOUNDS } from '../../../config/anomalies.ts';
-import type { Fact } from '../../../streams/fact/fact.ts';
+import type { StockFact } from '../../../streams/fact/fact.ts';
 import type { DetectorContext } from './context.ts';
 import type { LocationClock } from './location-clock.ts';
 
@@ -46,7 +46,7 @@ export interface ClockReading {
 }
 
 /** The reading after one more fact. Days are those on which facts were stored. */
-function read(before: ClockReading | undefined, { at, own }: Fact, recordedAt: number): ClockReading {
+function read(before: ClockReading | undefined, { at, own }: StockFact, recordedAt: number): ClockReading {
   const ahead = own === undefined ? 0 : own - recordedAt;
   const lag = recordedAt - (own ?? at);
   if (before === undefined || dayOf(recordedAt) > dayOf(before.recordedAt)) return { ahead, lag, recordedAt };
@@ -70,7 +70,7 @@ export class Sightings {
     this.#context = context;
   }
 
-  hear(fact: Fact, recordedAt: number): void {
+  hear(fact: StockFact, recordedAt: number): void {
     const { clocks } = this.#context;
     const place = clocks.of(fact.location);
     const lateness = fact.type === 'purchase' ? NOT_JUDGED : clocks.heard(place, fact, recordedAt);

@@ -7,7 +7,6 @@ import { Partition } from '../../partition/partition.ts';
 import { type Baseline, loadPart } from '../../snapshot/baseline-format.ts';
 import { blobsOf, decodeManifest, loadStored, UnsignedError } from '../../snapshot/format.ts';
 import type { SnapshotKey } from '../../snapshot/seal.ts';
-import { audit } from '../../stock/invariants.ts';
 import type { State } from '../differences.ts';
 import type { Fault, Findings, StreamRanges, VerifyDeps } from './report.ts';
 
@@ -98,18 +97,18 @@ export async function loadCopy(copy: Copy): Promise<{ state?: State; faults: rea
   const { check, partition, name } = copy;
   try {
     const state = await copy.load();
-    return { state, faults: auditBook({ number: partition, book: state.book }, check, name) };
+    return { state, faults: auditBooks({ number: partition, books: state.books }, check, name) };
   } catch (error) {
     return { faults: [{ check, partition, what: `${name}: ${(error as Error).message}` }] };
   }
 }
 
-export function auditBook(
-  { number, book }: Pick<Partition, 'number' | 'book'>,
+export function auditBooks(
+  { number, books }: Pick<Partition, 'number' | 'books'>,
   check: Fault['check'],
   name: string,
 ): Fault[] {
-  const breach = audit(book)[0];
+  const breach = books.audit()[0];
   if (breach === undefined) return [];
   return [{ check, partition: number, what: `${name} does not add up: ${breach.invariant} ${breach.what}` }];
 }
@@ -125,7 +124,7 @@ function baselineCopies(deps: VerifyDeps, baseline: Baseline): Copy[] {
     load: async () => {
       const [fresh, factIds] = [new Partition(partition), new FactIds()];
       loadPart(await present(deps.baselines).part(baseline, partition), fresh, factIds, deps.keeping.rules);
-      return { book: fresh.book, factIds };
+      return { books: fresh.books, factIds };
     },
   }));
 }
@@ -156,7 +155,7 @@ function snapshotCopy(
     const load = async () => {
       const [fresh, factIds] = [new Partition(partition), new FactIds()];
       await loadStored(stored, manifest, fresh.books, factIds, keeping.rules);
-      return { book: fresh.book, factIds };
+      return { books: fresh.books, factIds };
     };
     const forgotMs = manifest.horizonMs ?? Number.POSITIVE_INFINITY;
     return { copy: { name, check: 'snapshot', partition, point: manifest, atMs: manifest.atMs, forgotMs, load } };

@@ -7,7 +7,7 @@ import type { Admission } from '../../log/admission.ts';
 import { type Baseline, loadPart } from '../../snapshot/baseline-format.ts';
 import { differences } from '../differences.ts';
 import { HoleError, type PartitionRebuild, Rebuild } from '../rebuild.ts';
-import { auditBook, type Copies, type Copy, loadCopy } from './collect-copies.ts';
+import { auditBooks, type Copies, type Copy, loadCopy } from './collect-copies.ts';
 import type { Fault, Findings, StreamRanges, VerifyDeps } from './report.ts';
 
 /** Nodes forget ended reservations at different times. One that ended less than this before a copy was written must still be in it. */
@@ -77,7 +77,7 @@ export async function replayThrough(
     }
     await advance(rebuild, admission, () => end);
     for (const { partition } of rebuild.partitions)
-      if (!unknown.has(partition.number)) faults.push(...auditBook(partition, 'replay', 'the replay'));
+      if (!unknown.has(partition.number)) faults.push(...auditBooks(partition, 'replay', 'the replay'));
   } catch (error) {
     if (!(error instanceof HoleError) && !(error instanceof ReadError)) throw error;
     if (error instanceof HoleError)
@@ -141,7 +141,7 @@ async function compareCopy(
   if (state === undefined || rebuilt === undefined) return faults;
   const found = differences(
     state,
-    { book: rebuilt.partition.book, factIds: rebuilt.factIds },
+    { books: rebuilt.partition.books, factIds: rebuilt.factIds },
     {
       forgottenBeforeMs: copy.atMs - FORGET_SLACK_MS,
       idsForgottenBefore: (copy.atMs - copy.forgotMs) * 1000,

@@ -14,6 +14,8 @@ const PAUSE_MS = 120;
 interface Found {
   readonly skus: readonly string[];
   readonly locations: readonly string[];
+  /** How the found SKUs are called. */
+  readonly names: Readonly<Record<string, string>>;
 }
 
 export function SearchBox() {
@@ -35,8 +37,13 @@ export function SearchBox() {
   else if (answer !== undefined) newest.current = answer;
   const found = answer ?? newest.current;
   const options = [
-    ...(found?.locations ?? []).map((name) => ({ kind: 'Location', name, to: href(['locations', name]) })),
-    ...(found?.skus ?? []).map((name) => ({ kind: 'SKU', name, to: href(['sku', name]) })),
+    ...(found?.locations ?? []).map((name) => ({ kind: 'Location', name, to: href(['locations', name]), called: '' })),
+    ...(found?.skus ?? []).map((name) => ({
+      kind: 'SKU',
+      name,
+      to: href(['sku', name]),
+      called: found?.names[name] ?? '',
+    })),
   ];
   const shown = open && text.trim() !== '';
   const at = Math.min(chosen, options.length - 1);
@@ -87,7 +94,7 @@ export function SearchBox() {
       />
       <kbd class="hint">/</kbd>
       <div id="found" class="found" role="listbox" aria-label="Found" hidden={!shown || options.length === 0}>
-        {options.map(({ kind, name, to }, i) => (
+        {options.map(({ kind, name, to, called }, i) => (
           <div
             key={to}
             id={`found-${i}`}
@@ -102,7 +109,7 @@ export function SearchBox() {
           >
             <Icon name={kind === 'SKU' ? 'overview' : 'place'} />
             <span class="code">{name}</span>
-            <small>{kind}</small>
+            <small>{called === '' ? kind : <bdi>{called}</bdi>}</small>
           </div>
         ))}
       </div>

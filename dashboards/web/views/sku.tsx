@@ -8,6 +8,7 @@ import { plural, time, units } from '../base/format.ts';
 import { useKeys } from '../base/keys.ts';
 import { go, href } from '../base/route.ts';
 import { unresolved } from '../data/anomalies.ts';
+import { useItemNames } from '../data/item-names.ts';
 import { useTopic } from '../data/topics.ts';
 import { useAnswer } from '../data/use-answer.ts';
 import { Empty, Failed, Loading } from '../parts/condition.tsx';
@@ -28,6 +29,7 @@ export function Sku({ sku, location }: SkuProps) {
   // The feed sends nothing about an unknown SKU, so only this answer can say that it is unknown.
   const { answer, failed, again } = useAnswer<StockTopic>(`/v1/stock/${encodeURIComponent(sku)}`);
   const stock = told ?? answer;
+  const name = useItemNames([sku]).get(sku);
   useKeys({ Escape: () => (location === undefined ? history.back() : go(['sku', sku])) });
   const explained = location ?? (stock?.locations.length === 1 ? stock.locations[0]?.location : undefined);
   const list = unresolved.value?.filter((anomaly) => anomaly.sku === sku) ?? [];
@@ -38,6 +40,11 @@ export function Sku({ sku, location }: SkuProps) {
         <h1 tabIndex={-1} class="code">
           {sku}
         </h1>
+        {name !== undefined && (
+          <p class="name">
+            <bdi>{name}</bdi>
+          </p>
+        )}
         <p>{atp !== undefined && `as of ${time(atp.asOf)}, version ${atp.version}`}</p>
       </header>
       {stock === undefined ? (

@@ -5,7 +5,7 @@ import { printable } from '../../../streams/names.ts';
 import { table } from '../support/table.ts';
 
 /** Omits buckets that are 0 in all steps, except sellable. */
-export function explainTable({ sku, location, asOf, steps, stock, adds, notes, next }: Explanation): string {
+export function explainTable({ sku, location, name, asOf, steps, stock, adds, notes, next }: Explanation): string {
   const buckets = MOVED_BUCKETS.filter(
     (bucket) =>
       bucket === 'sellable' || steps.some(({ change, total }) => (change[bucket] ?? 0) !== 0 || total[bucket] !== 0),
@@ -24,7 +24,8 @@ export function explainTable({ sku, location, asOf, steps, stock, adds, notes, n
     ...buckets.map((bucket) => moved(change[bucket] ?? 0, total[bucket])),
     detail,
   ]);
-  const out = [`${printable(sku)} at ${printable(location)}, as of ${asOf}\n\n`];
+  const called = name === undefined ? '' : ` (${printable(name)})`;
+  const out = [`${printable(sku)}${called} at ${printable(location)}, as of ${asOf}\n\n`];
   out.push(steps.length === 0 ? 'No facts and no reservations.\n' : table(head, rows), '\n');
   const onHand = ON_HAND_BUCKETS.map((bucket) => `${bucketRow(bucket).label.toLowerCase()} ${stock[bucket]}`);
   out.push(

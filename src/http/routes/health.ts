@@ -14,6 +14,7 @@ import { addWebPage, page } from '../web-page.ts';
 import { ANOMALY_OPERATIONS } from './anomalies.ts';
 import { EVENT_OPERATIONS } from './events.ts';
 import { FACT_OPERATIONS } from './facts.ts';
+import { ITEM_OPERATIONS } from './items.ts';
 import { PARKED_OPERATIONS } from './parked.ts';
 import { POLICY_OPERATIONS } from './policies.ts';
 import { RESERVATION_OPERATIONS } from './reservations.ts';
@@ -107,6 +108,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...PARKED_OPERATIONS,
   ...STOCK_OPERATIONS,
   ...SUPPLY_OPERATIONS,
+  ...ITEM_OPERATIONS,
   ...RESERVATION_OPERATIONS,
   ...ANOMALY_OPERATIONS,
   ...POLICY_OPERATIONS,

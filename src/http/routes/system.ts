@@ -80,11 +80,16 @@ const search: Operation = {
   method: 'GET',
   path: '/v1/search',
   tag: 'live',
-  summary: 'SKUs and locations whose names hold a text',
-  description: 'Those that begin with it come first, then by name.',
+  summary: 'SKUs and locations whose names hold a text, and SKUs whose items fit it',
+  description:
+    'Those that begin with it come first, then those that hold it, then those whose items fit it (see /v1/items); each by name.',
   query: searchQuery,
   answers: {
-    200: { description: 'Names', schema: searchAnswer, example: { skus: ['85123A'], locations: ['store-12'] } },
+    200: {
+      description: 'Names',
+      schema: searchAnswer,
+      example: { skus: ['85123A'], locations: ['store-12'], names: { '85123A': 'White hanging heart T-light holder' } },
+    },
   },
   problems: ['invalid-request', 'undecided'],
 };

@@ -2,6 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { SourceClock } from '../../../actors/anomaly/sources.ts';
 import type { Core } from '../../../actors/engine/core.ts';
+import { ITEMS } from '../../../actors/item/domain.ts';
 import type { PartitionSet } from '../../../actors/partition/partition-set.ts';
 import { FACT_STREAM_NAMES } from '../../../config/topology.ts';
 import type { AnomalySource } from '../../../dashboards/feed/anomaly-source.ts';
@@ -82,7 +83,7 @@ export function buildLiveFeed(deps: LiveSystemDeps): LiveFeed {
       const kpi = partition === undefined ? undefined : kpiOf(partition);
       return partition === undefined || kpi === undefined
         ? undefined
-        : { book: partition.book, kpi, clocks: () => deps.clocks(number) };
+        : { book: partition.book, items: partition.books.of(ITEMS), kpi, clocks: () => deps.clocks(number) };
     },
     clockRule: () => ({ slackMs: core.rules.newest.slackMs, movedTo: core.rules.latestOf() }),
     report: reporter(deps, () => feed.hub.size),

@@ -11,7 +11,7 @@ import type { StockBook } from '../../../actors/stock/book.ts';
 import type { ChangeSet } from '../../../actors/stock/changes.ts';
 import type { KpiCounters } from '../../../dashboards/kpi/counters.ts';
 import { KpiObserver } from '../../../dashboards/kpi/observer.ts';
-import type { Fact } from '../../../streams/fact/fact.ts';
+import type { StockFact } from '../../../streams/fact/fact.ts';
 import type { StockDecision } from '../../../streams/journal/stock-decisions.ts';
 
 export interface ObserversDeps {
@@ -54,7 +54,7 @@ class Observers implements PartitionObserver {
     return this.#all.reduce((sum, { told = 0 }) => sum + told, 0);
   }
 
-  factFolded(book: StockBook, fact: Fact, recordedAt: number): void {
+  factFolded(book: StockBook, fact: StockFact, recordedAt: number): void {
     for (const observer of this.#all) observer.factFolded(book, fact, recordedAt);
     this.#changed(book.changes);
   }

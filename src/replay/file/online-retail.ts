@@ -35,6 +35,8 @@ export interface RetailOptions {
   readonly location?: string | undefined;
   /** The form of InvoiceDate; ISO 8601 in UTC if it is not given. */
   readonly date?: ReadDate | undefined;
+  /** Called with the description of each sale. */
+  readonly described?: ((sku: string, description: string) => void) | undefined;
   /** Called with what a person should know about the file. */
   readonly note?: ((text: string) => void) | undefined;
 }
@@ -46,7 +48,7 @@ export interface RetailOptions {
  */
 export function onlineRetailReader(
   header: readonly string[],
-  { location = ONLINE_RETAIL_LOCATION, date = isoDate, note }: RetailOptions = {},
+  { location = ONLINE_RETAIL_LOCATION, date = isoDate, note, described }: RetailOptions = {},
 ): (row: readonly string[], place: number) => Entry {
   const at = columnPlaces(header, COLUMNS);
   const rowsOfInvoice = new Map<string, number>();
@@ -83,6 +85,7 @@ export function onlineRetailReader(
     const common = { id: `${invoice}:${line}`, sku, location, occurredAt };
     const fact = decide(common, invoice, Number(written), cell);
     const parsed = parseFact(fact);
+    if (fact.type === 'sale') described?.(sku, cell('Description').trim());
     return parsed.ok ? { kind: 'fact', place, fact } : refused(place, parsed.message);
   };
 }

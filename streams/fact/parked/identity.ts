@@ -79,7 +79,8 @@ function placeOf(subject: string): Partial<Record<NamedField, string>> {
   const { fact } = storedFact(subject, 0);
   // The subject of a bundle names neither.
   if (fact === undefined || 'hash' in fact) return {};
-  const [location, sku] = [decodeToken(fact.location), decodeToken(fact.sku)];
+  const location = fact.type === 'item' ? undefined : decodeToken(fact.location);
+  const sku = decodeToken(fact.sku);
   return {
     type: fact.type,
     ...(location === undefined ? {} : { location }),

@@ -7,7 +7,7 @@ import { differences } from '../../../actors/retention/differences.ts';
 import { encodePage, loadPages } from '../../../actors/snapshot/format.ts';
 import { applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
-import type { Fact } from '../../../streams/fact/fact.ts';
+import type { StockFact } from '../../../streams/fact/fact.ts';
 import type { Input } from '../stock/given.ts';
 
 export const goldenPage = (name: string) =>
@@ -23,7 +23,7 @@ export function loaded(bytes: Buffer, latest?: number): Partition {
 
 export function folded(facts: readonly Input[]): Partition {
   const partition = new Partition(0);
-  for (const fact of facts) applyFact(partition.book, fact as Fact);
+  for (const fact of facts) applyFact(partition.book, fact as StockFact);
   return partition;
 }
 
@@ -32,5 +32,5 @@ export const pageOf = (partition: Partition) => encodePage(partition.books, part
 export function differenceOf(a: Partition, b: Partition) {
   const ids = new FactIds();
   const rules = { forgottenBeforeMs: 0, idsForgottenBefore: 0, foldedForgot: true };
-  return differences({ book: a.book, factIds: ids }, { book: b.book, factIds: ids }, rules);
+  return differences({ books: a.books, factIds: ids }, { books: b.books, factIds: ids }, rules);
 }

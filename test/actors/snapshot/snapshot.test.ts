@@ -11,7 +11,7 @@ import type { StockBook } from '../../../actors/stock/book.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
 import { SteadyClock } from '../../../src/process/steady-clock.ts';
-import type { Fact } from '../../../streams/fact/fact.ts';
+import type { StockFact } from '../../../streams/fact/fact.ts';
 import { hash64 } from '../../../streams/hash.ts';
 import type { StockDecision } from '../../../streams/journal/stock-decisions.ts';
 import { statusOfParts } from '../stock/given.ts';
@@ -41,7 +41,7 @@ class SlowStore extends MemorySnapshots {
 /** As if the horizon had always been off and no id had ever been dropped. */
 const NO_HORIZON = { changedBy: () => false, widestMs: () => Number.POSITIVE_INFINITY, latestOf: () => undefined };
 
-type Input = { readonly fact: Fact } | { readonly decision: StockDecision };
+type Input = { readonly fact: StockFact } | { readonly decision: StockDecision };
 
 const inputs = fc
   .array(

@@ -5,12 +5,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Partition } from '../../../actors/partition/partition.ts';
 import { applyFact } from '../../../actors/stock/evolve.ts';
-import type { Fact } from '../../../streams/fact/fact.ts';
+import type { StockFact } from '../../../streams/fact/fact.ts';
 import { closed, count, type Input, micros, receipt, sale, shipped, variancesIn, viewsOf } from '../stock/given.ts';
 import { differenceOf, folded, goldenPage, loaded, pageOf } from './pages.ts';
 
 const at = (location: string, id: string) => ({ location, id });
-const moved = (fact: Fact, own: string): Fact => ({ ...fact, own: micros(own) });
+const moved = (fact: StockFact, own: string): StockFact => ({ ...fact, own: micros(own) });
 const NOW = [
   count('08:00', 5, at('opened', 'f-1')),
   receipt('07:00', 9, at('first', 'f-2')),
@@ -29,7 +29,7 @@ const NOW = [
 const VARIANCES = ['mug/first 6 9', 'mug/moved 20 26', 'mug/opened 5 5', 'mug/twice 12 16'];
 
 function continued(partition: Partition, facts: readonly Input[]): Partition {
-  for (const fact of facts) applyFact(partition.book, fact as Fact);
+  for (const fact of facts) applyFact(partition.book, fact as StockFact);
   return partition;
 }
 

@@ -5,12 +5,12 @@
 import { describe, expect, it } from 'vitest';
 import { applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
-import type { Fact } from '../../../streams/fact/fact.ts';
+import type { StockFact } from '../../../streams/fact/fact.ts';
 import { count, micros, purchase, receipt, sale, shipped, viewsOf } from '../stock/given.ts';
 import { differenceOf, folded, goldenPage, loaded, pageOf } from './pages.ts';
 
 const p2 = { purchaseOrder: 'p2' };
-const NOW: Fact[] = [
+const NOW: StockFact[] = [
   purchase('09:00', 10, { id: 'f-1', vendor: 'Töpferei' }),
   purchase('08:00', 4, { id: 'f-2', line: '1', promisedAt: '2026-12-01' }),
   { ...purchase('08:00', 6, { id: 'f-3', line: '2', location: 'shop' }), own: micros('18:00') },
@@ -67,7 +67,7 @@ describe('a page of this version', () => {
   });
 
   it('has a code that programs before do not read, only where there is something that they would drop', () => {
-    const codeOf = (facts: readonly Fact[]) => {
+    const codeOf = (facts: readonly StockFact[]) => {
       const { book, books } = folded(facts);
       return [...(book.pages.list[0]?.items ?? [])].map((item) => books.tupleOf(item)[0]);
     };

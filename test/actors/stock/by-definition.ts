@@ -3,12 +3,12 @@
  * from scratch, slowly on purpose, and shares no code with the implementation that it checks.
  */
 
-import type { Fact, Purchase, Receipt, Transfer } from '../../../streams/fact/fact.ts';
+import type { Purchase, Receipt, StockFact, Transfer } from '../../../streams/fact/fact.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
 import { order, viewOf } from './given.ts';
 
 /** The contract's result for these facts and decisions, with every figure computed from all facts. */
-export function expectedOf(facts: readonly Fact[], decisions: readonly (Granted | Stepped)[]) {
+export function expectedOf(facts: readonly StockFact[], decisions: readonly (Granted | Stepped)[]) {
   const steps = decisions.filter((each): each is Stepped => each.kind !== 'granted');
   const has = (id: string, kind: string) => steps.some((each) => each.id === id && each.kind === kind);
   const reservations = decisions
@@ -73,11 +73,14 @@ export function expectedOf(facts: readonly Fact[], decisions: readonly (Granted 
 /** Sales count first for a line at their own location. The excess fulfils the SKU's other lines, in order. */
 function fulfilledOf(
   lines: readonly { sku: string; location: string; qty: number }[],
-  sales: readonly Fact[],
+  sales: readonly StockFact[],
 ): number[] {
   const fulfilled = lines.map(() => 0);
-  const units = sales.flatMap((fact) => (fact.type === 'sale' ? Array<Fact>(fact.qty).fill(fact) : []));
-  const give = (fits: (line: { sku: string; location: string }, unit: Fact) => boolean, from: readonly Fact[]) =>
+  const units = sales.flatMap((fact) => (fact.type === 'sale' ? Array<StockFact>(fact.qty).fill(fact) : []));
+  const give = (
+    fits: (line: { sku: string; location: string }, unit: StockFact) => boolean,
+    from: readonly StockFact[],
+  ) =>
     from.filter((unit) => {
       const at = lines.findIndex((line, i) => fits(line, unit) && (fulfilled[i] as number) < line.qty);
       if (at >= 0) fulfilled[at] = (fulfilled[at] as number) + 1;
@@ -89,7 +92,7 @@ function fulfilledOf(
 }
 
 /** What the last count at each place found and what it should have found, as `sku/location counted book`. */
-export function variancesOf(facts: readonly Fact[]): string[] {
+export function variancesOf(facts: readonly StockFact[]): string[] {
   return ['mug', 'pan'].flatMap((sku) =>
     placesOf(facts, []).flatMap((location) => {
       const here = movementsAt(facts, sku, location);
@@ -103,28 +106,28 @@ export function variancesOf(facts: readonly Fact[]): string[] {
   );
 }
 
-function movementsAt(facts: readonly Fact[], sku: string, location: string): Fact[] {
+function movementsAt(facts: readonly StockFact[], sku: string, location: string): StockFact[] {
   const here = facts.filter((fact) => fact.sku === sku && fact.location === location && !isCorrected(fact));
   return [...here, ...correctionsOf(facts, sku, location)];
 }
 
-function countsOf(here: readonly Fact[]) {
+function countsOf(here: readonly StockFact[]) {
   const counts = here.filter((fact) => fact.type === 'count');
   return counts.sort((a, b) => later(a, b) || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
 }
 
-function sellableOf(here: readonly Fact[]): number {
+function sellableOf(here: readonly StockFact[]): number {
   const last = countsOf(here).at(-1);
   const moving = last === undefined ? here : here.filter((fact) => later(fact, last) > 0);
   return (last?.counted ?? 0) + total(moving, sellableBy);
 }
 
 /** Above 0 if the first fact counts as later. What was moved to one moment is ordered by its own occurredAt. */
-function later(a: Fact, b: Fact): number {
+function later(a: StockFact, b: StockFact): number {
   return a.at - b.at || (a.own ?? a.at) - (b.own ?? b.at);
 }
 
-function sellableBy(fact: Fact): number {
+function sellableBy(fact: StockFact): number {
   switch (fact.type) {
     case 'sale':
       return -fact.qty;
@@ -142,23 +145,23 @@ function sellableBy(fact: Fact): number {
   }
 }
 
-function damagedBy(fact: Fact): number {
+function damagedBy(fact: StockFact): number {
   if (fact.type === 'receipt' || (fact.type === 'transfer' && fact.phase === 'received')) return fact.damaged;
   if (fact.type === 'return') return fact.disposition === 'damaged' ? fact.qty : 0;
   return fact.type === 'adjustment' && fact.bucket === 'damaged' ? fact.delta : 0;
 }
 
-function inspectionBy(fact: Fact): number {
+function inspectionBy(fact: StockFact): number {
   if (fact.type === 'return') return fact.disposition === 'inspect' ? fact.qty : 0;
   return fact.type === 'adjustment' && fact.bucket === 'inspection' ? fact.delta : 0;
 }
 
-function isCorrected(fact: Fact): boolean {
+function isCorrected(fact: StockFact): boolean {
   return fact.type === 'transfer' && fact.phase === 'corrected';
 }
 
 /** Corrections at a location, each as of the moment at which the contract counts it. */
-function correctionsOf(facts: readonly Fact[], sku: string, location: string): Fact[] {
+function correctionsOf(facts: readonly StockFact[], sku: string, location: string): StockFact[] {
   return facts
     .filter((fact) => isCorrected(fact) && fact.sku === sku && fact.location === location)
     .map((fact) => {
@@ -168,7 +171,7 @@ function correctionsOf(facts: readonly Fact[], sku: string, location: string): F
     });
 }
 
-function legsOf(facts: readonly Fact[], sku: string, transfer: string): Transfer[] {
+function legsOf(facts: readonly StockFact[], sku: string, transfer: string): Transfer[] {
   return facts.filter(
     (fact): fact is Transfer => fact.type === 'transfer' && fact.sku === sku && fact.transfer === transfer,
   );
@@ -182,7 +185,7 @@ function latestShipped(legs: readonly Transfer[]): Transfer | undefined {
 }
 
 /** Σ max(0, shipped − received − damaged − lost − corrected) over the transfers whose latest shipment goes to this location. */
-function inTransitOf(facts: readonly Fact[], to: string): number {
+function inTransitOf(facts: readonly StockFact[], to: string): number {
   const legs = facts.filter((fact) => fact.type === 'transfer');
   return total([...new Set(legs.map((leg) => leg.transfer))], (id) => {
     const of = legs.filter((leg) => leg.transfer === id);
@@ -194,7 +197,7 @@ function inTransitOf(facts: readonly Fact[], to: string): number {
  * Σ max(0, ordered − received) over the lines at this location, each as its latest purchase says. A receipt that names the purchase order
  * counts against it unit by unit, the line that is promised first being the first to be filled.
  */
-function onOrderOf(facts: readonly Fact[], location: string): number {
+function onOrderOf(facts: readonly StockFact[], location: string): number {
   const purchases = facts.filter((fact) => fact.type === 'purchase');
   return total([...new Set(purchases.map((each) => each.purchaseOrder))], (id) => {
     const ordered = purchases.filter((each) => each.purchaseOrder === id);
@@ -222,7 +225,7 @@ export function openOf(legs: readonly Transfer[]): { inTransit: number; lost: nu
   return { inTransit: Math.max(0, rest - lost), lost, over: Math.max(0, -rest) };
 }
 
-function placesOf(facts: readonly Fact[], lines: readonly { location: string }[]): string[] {
+function placesOf(facts: readonly StockFact[], lines: readonly { location: string }[]): string[] {
   const named = facts.flatMap((fact) => (fact.type === 'transfer' ? [fact.from, fact.to] : [fact.location]));
   return [...new Set([...named, ...lines.map((line) => line.location)])].sort();
 }
@@ -230,7 +233,7 @@ function placesOf(facts: readonly Fact[], lines: readonly { location: string }[]
 function isKnown(
   sku: string,
   location: string,
-  facts: readonly Fact[],
+  facts: readonly StockFact[],
   lines: readonly { sku: string; location: string }[],
 ): boolean {
   const named = facts.filter((fact) => fact.sku === sku);

@@ -11,7 +11,7 @@ import { audit } from '../../../actors/stock/invariants.ts';
 import { varianceOf } from '../../../actors/stock/movements.ts';
 import { atpBy, supplyOf } from '../../../actors/stock/phased.ts';
 import type { ReservationPart, StockKey } from '../../../actors/stock/state.ts';
-import { type Fact, parseFact } from '../../../streams/fact/fact.ts';
+import { parseFact, type StockFact } from '../../../streams/fact/fact.ts';
 import { parseInstant } from '../../../streams/instant.ts';
 import type {
   Granted,
@@ -51,13 +51,13 @@ export function unitsOf(book: StockBook): StockUnits[] {
   return [...book.skus.values()].flatMap(({ keys }) => keys.map((key) => stockUnits(book, key, 1e15)));
 }
 
-export type Input = Fact | Granted | Stepped | ReservationDecision;
+export type Input = StockFact | Granted | Stepped | ReservationDecision;
 type More = Readonly<Record<string, unknown>>;
 
 let facts = 0;
 
 /** A fact as a device sends it, parsed. `at` is a time of day or a full instant. */
-export function fact(type: string, at: string, fields: More): Fact {
+export function fact(type: string, at: string, fields: More): StockFact {
   facts += 1;
   const parsed = parseFact({
     id: `fact-${facts}`,
@@ -68,7 +68,7 @@ export function fact(type: string, at: string, fields: More): Fact {
     ...fields,
   });
   if (!parsed.ok) throw new Error(parsed.message);
-  return parsed.fact;
+  return parsed.fact as StockFact;
 }
 
 export const sale = (at: string, qty: number, more: More = {}) => fact('sale', at, { qty, ...more });

@@ -11,7 +11,7 @@ import { audit } from '../../../actors/stock/invariants.ts';
 import { bookAsOf, compact, varianceOf } from '../../../actors/stock/movements.ts';
 import { endedAtMs } from '../../../actors/stock/reservation.ts';
 import { allSupply } from '../../../actors/stock/supply/open-supply.ts';
-import type { Fact } from '../../../streams/fact/fact.ts';
+import type { StockFact } from '../../../streams/fact/fact.ts';
 import { hash64 } from '../../../streams/hash.ts';
 import type { Granted, Stepped } from '../../../streams/journal/stock-decisions.ts';
 import { expectedOf, variancesOf } from './by-definition.ts';
@@ -31,7 +31,7 @@ const orderOf = fc.constantFrom('p1', 'p2');
 /** Moments to which the clock rule moves facts, with what the devices said. They fall together with moments of other facts. */
 const movedOf = fc.record({ at: fc.constantFrom(3, 5), own: fc.integer({ min: 9, max: 11 }) });
 
-const anyFact: fc.Arbitrary<(id: string) => Fact> = fc
+const anyFact: fc.Arbitrary<(id: string) => StockFact> = fc
   .tuple(
     hereOf,
     placeOf,
@@ -50,14 +50,14 @@ const anyFact: fc.Arbitrary<(id: string) => Fact> = fc
         weight: 3,
         arbitrary: fc.option(fc.constantFrom(...RESERVATIONS), { nil: undefined }).map(
           (reservation) =>
-            (id: string): Fact => ({ type: 'sale', id, ...common, qty, reservation }),
+            (id: string): StockFact => ({ type: 'sale', id, ...common, qty, reservation }),
         ),
       },
       {
         weight: 2,
         arbitrary: fc.option(orderOf, { nil: undefined }).map(
           (purchaseOrder) =>
-            (id: string): Fact => ({ type: 'receipt', id, ...common, qty, damaged, purchaseOrder }),
+            (id: string): StockFact => ({ type: 'receipt', id, ...common, qty, damaged, purchaseOrder }),
         ),
       },
       {
@@ -71,7 +71,7 @@ const anyFact: fc.Arbitrary<(id: string) => Fact> = fc
           })
           .map(
             (ordered) =>
-              (id: string): Fact => ({ type: 'purchase', id, ...common, ...ordered }),
+              (id: string): StockFact => ({ type: 'purchase', id, ...common, ...ordered }),
           ),
       },
       fc
@@ -81,20 +81,23 @@ const anyFact: fc.Arbitrary<(id: string) => Fact> = fc
           fc.constantFrom('shipped', 'received', 'lost', 'corrected'),
           fc.option(fc.integer({ min: 0, max: 9 }), { nil: undefined }),
         )
-        .map(([end, transfer, phase, eta]) => (id: string): Fact => {
+        .map(([end, transfer, phase, eta]) => (id: string): StockFact => {
           const [from, to] = phase === 'received' ? [end, location] : [location, end];
           return { type: 'transfer', id, ...common, phase, transfer, qty, damaged, from, to, eta };
         }),
       fc.constantFrom('restock', 'inspect', 'damaged', 'scrap', 'vendor').map(
         (disposition) =>
-          (id: string): Fact =>
-            ({ type: 'return', id, ...common, qty, disposition }) as Fact,
+          (id: string): StockFact =>
+            ({ type: 'return', id, ...common, qty, disposition }) as StockFact,
       ),
-      { weight: 2, arbitrary: fc.constant((id: string): Fact => ({ type: 'count', id, ...common, counted: qty * 3 })) },
+      {
+        weight: 2,
+        arbitrary: fc.constant((id: string): StockFact => ({ type: 'count', id, ...common, counted: qty * 3 })),
+      },
       fc.constantFrom('sellable', 'damaged', 'inspection').map(
         (bucket) =>
-          (id: string): Fact =>
-            ({ type: 'adjustment', id, ...common, delta: qty - 5 || 7, bucket }) as Fact,
+          (id: string): StockFact =>
+            ({ type: 'adjustment', id, ...common, delta: qty - 5 || 7, bucket }) as StockFact,
       ),
     );
   });
@@ -123,7 +126,7 @@ function lifeOf(id: string): fc.Arbitrary<(Granted | Stepped)[]> {
 }
 
 /** Folds as the partition does, each fact once by id and content. All invariants must hold after every step. */
-function foldedOf(inputs: readonly (Fact | Granted | Stepped)[]): StockBook {
+function foldedOf(inputs: readonly (StockFact | Granted | Stepped)[]): StockBook {
   const book = new StockBook(0);
   const factIds = new FactIds();
   for (const input of inputs) {
@@ -245,7 +248,7 @@ describe('facts and decisions', () => {
 
 describe('compaction', () => {
   interface Arrival {
-    readonly fact: Fact;
+    readonly fact: StockFact;
     /** The oldest moment that can still receive facts is raised to this before the fact arrives. */
     readonly raise: number;
   }

@@ -13,7 +13,7 @@ import { applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
 import { RESERVATION_ITEMS } from '../../../actors/stock/items/reservation-items.ts';
 import type { ReservationPart } from '../../../actors/stock/state.ts';
-import type { Fact, Return } from '../../../streams/fact/fact.ts';
+import type { Return, StockFact } from '../../../streams/fact/fact.ts';
 import type { ReservationDecision, Standing } from '../../../streams/journal/stock-decisions.ts';
 import { back, bookOf, type Input, ordersOf, receipt, sale, stands, statusOfParts, viewOf, viewsOf } from './given.ts';
 
@@ -24,7 +24,7 @@ const stopped = (at: string, qty: number, location = 'dc', within = HOUR): Retur
   within,
 });
 /** A fact that the clock rule has moved. @param days how far its device was ahead */
-const movedTo = (fact: Fact, days: number): Fact => ({ ...fact, own: fact.at + days * 24 * HOUR });
+const movedTo = (fact: StockFact, days: number): StockFact => ({ ...fact, own: fact.at + days * 24 * HOUR });
 const two = stands('r', 1, [{ qty: 2 }], { confirmedAtMs: 1000 });
 const partOf = (inputs: readonly Input[]) => bookOf(inputs).parts.get('r');
 const piecesOf = (inputs: readonly Input[]) =>

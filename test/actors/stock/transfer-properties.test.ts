@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { onHand } from '../../../actors/stock/availability.ts';
 import type { StockBook } from '../../../actors/stock/book.ts';
 import { inTransit, unitsLost, unitsOver } from '../../../actors/stock/supply/transit.ts';
-import type { Fact, Transfer } from '../../../streams/fact/fact.ts';
+import type { StockFact, Transfer } from '../../../streams/fact/fact.ts';
 import { atpIn, bookOf } from './given.ts';
 
 const PLACES = ['a', 'b', 'c'];
@@ -63,7 +63,7 @@ const transferOf = (transfer: string): fc.Arbitrary<Transfer[]> =>
 
 /** Enough units come in first that no book has to go below zero, and sometimes fewer. */
 const receiptOf = (location: string) =>
-  fc.integer({ min: 0, max: 40 }).map((qty): Fact[] => {
+  fc.integer({ min: 0, max: 40 }).map((qty): StockFact[] => {
     return qty === 0 ? [] : [{ type: 'receipt', id: `r-${location}`, sku: 'mug', location, at: 0, qty, damaged: 0 }];
   });
 
@@ -89,7 +89,7 @@ function figuresOf(book: StockBook) {
 }
 
 /** What exists, by the contract: what came in, less what is lost. Undefined if more of a transfer came back than left. */
-function modelOf(facts: readonly Fact[]): { exists: number; lost: number } | undefined {
+function modelOf(facts: readonly StockFact[]): { exists: number; lost: number } | undefined {
   const units = new Map<string, { left: number; lost: number }>();
   let came = 0;
   for (const fact of facts) {

@@ -7,7 +7,7 @@ import { DEMO } from '../../../config/demo/demo.ts';
 import { type Month, paceOf, readMonth } from '../../../src/demo/month.ts';
 import { storesOf } from '../../../src/demo/movements.ts';
 import type { SentFact } from '../../../src/replay/entry.ts';
-import { type Fact, parseFact } from '../../../streams/fact/fact.ts';
+import { parseFact, type StockFact } from '../../../streams/fact/fact.ts';
 import { SHIPPED_MONTH } from '../replay/given/data-folder.ts';
 import { scripted } from './scripted.ts';
 
@@ -16,22 +16,29 @@ const DAY_MS = 86_400_000;
 let month: Month;
 /** The month played twice. */
 let runs: readonly (readonly SentFact[])[];
-let read: readonly (readonly Fact[])[];
+let read: readonly (readonly StockFact[])[];
 beforeAll(async () => {
   month = await readMonth(SHIPPED_MONTH, DEMO);
   runs = [await scripted(month, 1, 'demo-x-1:'), await scripted(month, 2, 'demo-x-2:')];
   read = runs.map((facts) => facts.map(parsed));
 }, 240_000);
 
-function parsed(fact: SentFact): Fact {
+function parsed(fact: SentFact): StockFact {
   const result = parseFact(fact);
   if (!result.ok) throw new Error(`${JSON.stringify(fact)}: ${result.message}`);
-  return result.fact;
+  return result.fact as StockFact;
 }
 
 function keyOf({ sku, location }: { readonly sku: string; readonly location: string }): string {
   return `${sku} at ${location}`;
 }
+
+test('nearly every SKU has a name, which is its most frequent description in the file', () => {
+  expect(month.names.get('85123A')).toBe('WHITE HANGING HEART T-LIGHT HOLDER');
+  expect(month.names.size).toBeGreaterThan(0.95 * month.skus.length);
+  for (const [sku, name] of month.names)
+    expect(parseFact({ id: sku, type: 'item', sku, occurredAt: month.firstAt, name })).toMatchObject({ ok: true });
+});
 
 describe('stock keys', () => {
   test('never go below zero in two months, but for the staged ones, which all do in each', () => {
@@ -88,7 +95,7 @@ describe('stock keys', () => {
   });
 });
 
-function takenBy(fact: Fact): number {
+function takenBy(fact: StockFact): number {
   if (fact.type === 'sale') return fact.qty;
   if (fact.type === 'transfer' && fact.phase === 'shipped') return fact.qty;
   return fact.type === 'adjustment' ? -fact.delta : 0;
@@ -124,7 +131,7 @@ describe('the script of a month', () => {
     const ordered = new Map<unknown, SentFact>();
     let [late, short, most] = [0, 0, 0];
     for (const [index, fact] of (runs[0] ?? []).entries()) {
-      applyFact(book, read[0]?.[index] as Fact);
+      applyFact(book, read[0]?.[index] as StockFact);
       const { purchaseOrder } = fact;
       const before = ordered.get(purchaseOrder);
       if (fact.type === 'purchase' && before === undefined) ordered.set(purchaseOrder, fact);

@@ -37,7 +37,7 @@ export function front(name = 'node-1', bodies?: BodyReader, events: Partial<HubE
   const facts = new MemoryFacts();
   const stock = new MemoryStockService().put('85123A', 'store-12', 5).put('85123A', 'dc-1', 12);
   const metrics = new Metrics();
-  const system = new MemorySystem();
+  const system = new MemorySystem(facts.book);
   const logged: string[] = [];
   const none = () => undefined;
   const turn = (call: () => void) => void setImmediate(call);
@@ -50,6 +50,7 @@ export function front(name = 'node-1', bodies?: BodyReader, events: Partial<HubE
   };
   const app = buildHttp({
     stock,
+    items: facts,
     facts,
     parked: facts,
     anomalies: NO_ANOMALIES,

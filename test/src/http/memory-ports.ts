@@ -4,11 +4,13 @@
  */
 
 import type { AnomalyService } from '../../../actors/anomaly/keeper.ts';
+import { ItemBook } from '../../../actors/item/book.ts';
 import type { ExplainedKey, ExplainPage } from '../../../actors/ports/explain-page.ts';
 import type { ParkedFacts, ParkedFilter, ParkedSelection } from '../../../actors/ports/parked.ts';
 import type { ExplainAnswer } from '../../../actors/ports/peer-operations.ts';
-import type { FactIngress, StockService } from '../../../actors/ports/ports.ts';
+import type { FactIngress, ItemService, StockService } from '../../../actors/ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../../../actors/ports/refusal.ts';
+import { knownItem } from '../../../actors/request/item-desk.ts';
 import { supplyPage } from '../../../actors/request/supply-list.ts';
 import { contentOf } from '../../../actors/reservation/content.ts';
 import { StockBook } from '../../../actors/stock/book.ts';
@@ -176,7 +178,8 @@ export class MemoryStockService implements StockService {
   }
 }
 
-export class MemoryFacts implements FactIngress, ParkedFacts {
+export class MemoryFacts implements FactIngress, ItemService, ParkedFacts {
+  readonly book = new ItemBook();
   readonly taken: unknown[] = [];
   /** The bytes of each fact, as text. */
   readonly takenBytes: string[] = [];
@@ -194,12 +197,18 @@ export class MemoryFacts implements FactIngress, ParkedFacts {
       else if (this.#ids.has(parsed.fact.id)) answer.duplicates += 1;
       else {
         this.#ids.add(parsed.fact.id);
+        if (parsed.fact.type === 'item') this.book.put(parsed.fact);
         this.taken.push(value);
         this.takenBytes.push(Buffer.from(bytes).toString());
         answer.accepted += 1;
       }
     });
     return answer;
+  }
+
+  async items(skus: readonly string[]) {
+    if (this.failure !== undefined) throw this.failure;
+    return skus.flatMap((sku) => this.book.items.get(sku) ?? []).map(knownItem);
   }
 
   async list(filter: ParkedFilter, after: number, limit: number) {

@@ -1,7 +1,9 @@
 /** The whole system in memory, for the fronts: one SKU at one location. */
+import type { ItemBook } from '../../../actors/item/book.ts';
 import { UNDECIDED, undecided } from '../../../actors/ports/refusal.ts';
 import { KnownFigures } from '../../../dashboards/kpi/known-figures.ts';
 import { mergeRequestStats } from '../../../dashboards/kpi/request-stats.ts';
+import { findItems } from '../../../dashboards/query/item-queries.ts';
 import type { PromiseQuery } from '../../../dashboards/query/promise-queries.ts';
 import type { ReservationsQuery, StockQuery } from '../../../dashboards/query/stock-queries.ts';
 import type { SystemView } from '../../../src/api/system-api.ts';
@@ -14,7 +16,12 @@ export class MemorySystem implements SystemView {
   readonly clockRule = () => ({ slackMs: 300_000, movedTo: undefined });
   readonly asked: StockQuery[] = [];
   readonly #figures = new KnownFigures();
+  readonly #items: ItemBook;
   reachable = true;
+
+  constructor(items: ItemBook) {
+    this.#items = items;
+  }
 
   readonly reads = {
     search: async (text: string, limit: number) => ({
@@ -22,7 +29,12 @@ export class MemorySystem implements SystemView {
         .filter((sku) => sku.includes(text))
         .slice(0, limit),
       locations: ['store-12'].filter((location) => location.includes(text)),
+      names: {},
     }),
+    items: async (text: string | undefined, after: string, limit: number) => {
+      this.#all([]);
+      return findItems(this.#items, { text: text ?? null, after, limit });
+    },
     stockOf: async (query: StockQuery) => {
       this.asked.push(query);
       return { stock: [], next: null };

@@ -90,6 +90,7 @@ beforeAll(async () => {
     ...BASKET.flatMap((sku) => PLACES.slice(0, 50).map((place) => receipt(sku, place))),
     // The clock of each till is ahead.
     ...MANY.map((sku, i) => receipt(sku, SHELF, 1, { device: `till-${i}`.padEnd(128, '-'), occurredAt: ahead })),
+    ...MANY.map((sku) => ({ id: `item of ${sku}`, type: 'item', sku, occurredAt: ahead, name: '日'.repeat(200) })),
     ...Array.from({ length: 300 }, () => receipt(OFTEN, 'x', 1, { note: 'n'.repeat(190) })),
   ]);
   // Three reservations of a hundred places each, and one across the partitions of both nodes.

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { RULES_VERSION } from '../../../config/rules.ts';
 import { COUNTING_FIELDS, misplacedField } from '../../../streams/fact/counting-fields.ts';
 import { parseFact } from '../../../streams/fact/fact.ts';
+import { itemSchema } from '../../../streams/fact/item.ts';
 import {
   adjustmentSchema,
   countSchema,
@@ -24,6 +25,7 @@ const SCHEMAS = {
   count: countSchema,
   adjustment: adjustmentSchema,
   purchase: purchaseSchema,
+  item: itemSchema,
 };
 const common = { id: 'x', sku: 'mug', location: 'dc', occurredAt: '2026-11-24T09:15:00Z' };
 /** A fact of each type with all its fields. */
@@ -35,14 +37,18 @@ const FULL: Record<FactType, Wire> = {
   count: { counted: 2 },
   adjustment: { delta: 2, reason: 'found', bucket: 'damaged' },
   purchase: { purchaseOrder: 'p', line: '1', qty: 2, promisedAt: '2026-12-01', vendor: 'v', unitCost: 3 },
+  item: { name: 'Mug', attributes: { colour: 'red' } },
 };
-const full = (type: FactType): Wire => ({ ...common, type, ...FULL[type], device: 'till-1', currency: 'GBP' });
+const without = (wire: Wire, fields: readonly string[]): Wire =>
+  Object.fromEntries(Object.entries(wire).filter(([field]) => !fields.includes(field)));
+const full = (type: FactType): Wire => {
+  const wire = { ...common, type, ...FULL[type], device: 'till-1', currency: 'GBP' };
+  return type === 'item' ? without(wire, ['location', 'currency']) : wire;
+};
 const optionalOf = (type: FactType): string[] =>
   Object.entries(SCHEMAS[type].shape).flatMap(([field, schema]) =>
     schema.safeParse(undefined).success ? [field] : [],
   );
-const without = (wire: Wire, fields: readonly string[]): Wire =>
-  Object.fromEntries(Object.entries(wire).filter(([field]) => !fields.includes(field)));
 const refusal = (wire: Wire, version = RULES_VERSION) => {
   const parsed = parseFact(wire, { version });
   return parsed.ok ? undefined : `${parsed.field}: ${parsed.message}`;
@@ -63,7 +69,8 @@ describe('a field that would change what is counted', () => {
     const refused = FACT_TYPES.flatMap((type) =>
       COUNTING_FIELDS.filter((field) => !(field in SCHEMAS[type].shape)).map((field) => {
         const wire = { ...full(type), [field]: 7 };
-        const byType = type === 'purchase' ? /^type: type must be one of sale, receipt, transfer/ : /^none$/;
+        const byType =
+          type === 'purchase' || type === 'item' ? /^type: type must be one of sale, receipt, transfer/ : /^none$/;
         for (const version of [1, 2]) expect(refusal(wire, version) ?? 'none').toMatch(byType);
         expect(refusal(wire)).toMatch(new RegExp(`^${field}: ${field} must`));
         return field;

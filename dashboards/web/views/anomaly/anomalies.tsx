@@ -5,6 +5,7 @@ import { plural, words } from '../../base/format.ts';
 import { focusedRow, useKeptFocus, useKeys } from '../../base/keys.ts';
 import { filter, route } from '../../base/route.ts';
 import { anomalies, unresolved } from '../../data/anomalies.ts';
+import { useItemNames } from '../../data/item-names.ts';
 import { useAnswer } from '../../data/use-answer.ts';
 import { Empty, Failed, Loading } from '../../parts/condition.tsx';
 import { Choices, Pick } from '../../parts/filters.tsx';
@@ -24,6 +25,7 @@ export function Anomalies() {
   const live = anomalies.value;
   const known = merged(live, asked.answer?.anomalies);
   const list = known?.filter((anomaly) => fits(anomaly, query));
+  const names = useItemNames((list ?? []).slice(0, SHOWN).flatMap(({ sku }) => sku ?? []));
   const opened = known?.find(({ id }) => id === query.id);
 
   const begin = (does: 'acknowledge' | 'resolve') => {
@@ -58,7 +60,7 @@ export function Anomalies() {
           ) : (
             <ul class="rows">
               {list.slice(0, SHOWN).map((anomaly) => (
-                <AnomalyRow key={anomaly.id} anomaly={anomaly} />
+                <AnomalyRow key={anomaly.id} anomaly={anomaly} name={names.get(anomaly.sku ?? '')} />
               ))}
             </ul>
           )}

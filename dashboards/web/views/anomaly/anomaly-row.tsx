@@ -9,7 +9,13 @@ import { Icon } from '../../parts/icon.tsx';
 
 const SEVERITY_TONE = { critical: 'bad', warning: 'warn', info: 'plain' } as const;
 
-export function AnomalyRow({ anomaly }: { readonly anomaly: Anomaly }) {
+interface AnomalyRowProps {
+  readonly anomaly: Anomaly;
+  /** How its SKU is called, where the view does not say it already. */
+  readonly name?: string | undefined;
+}
+
+export function AnomalyRow({ anomaly, name }: AnomalyRowProps) {
   const { id, kind, severity, state, sku, location, at, data } = anomaly;
   const { path, query } = route.value;
   const filters = path[0] === 'anomalies' ? query : {};
@@ -32,7 +38,14 @@ export function AnomalyRow({ anomaly }: { readonly anomaly: Anomaly }) {
             {words(kind)}
             {where !== '' && <span class="where"> {where}</span>}
           </b>
-          <small>{data.says}</small>
+          <small>
+            {name !== undefined && (
+              <>
+                <bdi>{name}</bdi>.{' '}
+              </>
+            )}
+            {data.says}
+          </small>
         </span>
         <span class="end">
           <small>{ago(at, nowMs.value)}</small>

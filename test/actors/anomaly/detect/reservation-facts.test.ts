@@ -34,8 +34,16 @@ it('over_fulfilled is open for a sale of a SKU that its reservation has not, as 
   expect(shop.open('over_fulfilled')).toMatchObject([{ sku: 'mug', figures: { reservation: 'r', over: 3 } }]);
   expect(open(shop.wait(after).look(), 'reservation_unknown')).toBe(0);
   expect(open(shop.restart().look(), 'over_fulfilled')).toBe(1);
-  const back = { id: 'back', type: 'return', sku: 'mug', location: 'shop', at: shop.nowMs * 1000, qty: 2 } as const;
-  shop.fold({ ...back, disposition: 'restock', reservation: 'r', within: DAY_MS * 1000 });
+  const back = {
+    id: 'back',
+    type: 'return',
+    sku: 'mug',
+    location: 'shop',
+    at: shop.nowMs * 1000,
+    qty: 2,
+    disposition: 'restock',
+  } as const;
+  shop.fold({ ...back, reservation: 'r', within: DAY_MS * 1000 });
   expect(shop.open('over_fulfilled')).toMatchObject([{ figures: { over: 1 } }]);
 });
 

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { applyFact } from '../../../../actors/stock/evolve.ts';
 import { compact } from '../../../../actors/stock/movements.ts';
-import type { Fact } from '../../../../streams/fact/fact.ts';
+import type { StockFact } from '../../../../streams/fact/fact.ts';
 import {
   adjustment,
   back,
@@ -21,7 +21,7 @@ import {
   variancesIn,
 } from '../given.ts';
 
-const moved = (fact: Fact, own: string): Fact => ({ ...fact, own: micros(own) });
+const moved = (fact: StockFact, own: string): StockFact => ({ ...fact, own: micros(own) });
 
 describe('the last count and what it should have found', () => {
   it.each([
@@ -96,18 +96,18 @@ describe('the last count and what it should have found', () => {
       ['mug/dc 17 17'],
     ],
   ] as const)('%s', (_, facts, variances) => {
-    for (const inOrder of ordersOf(facts as readonly Fact[]))
+    for (const inOrder of ordersOf(facts as readonly StockFact[]))
       expect(variancesIn(bookOf(inOrder)), inOrder.map(({ id }) => id).join()).toEqual(variances);
   });
 });
 
 describe('compaction', () => {
-  const compacted = (facts: readonly Fact[], before: string) => {
+  const compacted = (facts: readonly StockFact[], before: string) => {
     const book = bookOf(facts);
     compact(book.key('mug', 'dc'), micros(before));
     return book;
   };
-  const then = (facts: readonly Fact[], before: string, later: readonly Fact[]) => {
+  const then = (facts: readonly StockFact[], before: string, later: readonly StockFact[]) => {
     const book = compacted(facts, before);
     for (const fact of later) applyFact(book, fact);
     return variancesIn(book);

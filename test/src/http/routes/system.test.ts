@@ -24,7 +24,11 @@ it.each([
 
 it('finds names, and says when not all partitions answer', async () => {
   const { app, system } = front();
-  expect((await app.inject({ url: '/v1/search?q=850' })).json()).toEqual({ skus: ['85099B'], locations: [] });
+  expect((await app.inject({ url: '/v1/search?q=850' })).json()).toEqual({
+    skus: ['85099B'],
+    locations: [],
+    names: {},
+  });
   system.reachable = false;
   const answer = await app.inject({ url: '/v1/search?q=850' });
   expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '1']);
