@@ -130,7 +130,7 @@ it('what cannot be read is passed over and said, and a key that a tool deleted h
   );
 });
 
-it('a bucket that was replaced ends the lease, because others may have read less', async () => {
+it('a bucket that was replaced ends the lease, because others may have read less (PY3)', async () => {
   let replaced = false;
   const { feed } = feedOf({
     stream: async (name) => {
