@@ -40,9 +40,9 @@ export class PolicyFeed {
   /** What is known of each location, by its id. */
   readonly locations = new Map<string, LocationFields>();
   readonly #buckets: readonly [Bucket, Bucket];
-  /** When the buckets were last known to be read to their ends, in monotonic milliseconds. */
-  #currentAt = Number.NEGATIVE_INFINITY;
-  #trouble = 'they were not read yet';
+  /** Since when no attempt to read the buckets to their ends has succeeded, in monotonic milliseconds; undefined if the last one has. */
+  #behindSince: number | undefined;
+  #trouble = 'their buckets do not answer';
   #syncing = false;
 
   constructor(deps: PolicyFeedDeps) {
@@ -75,9 +75,8 @@ export class PolicyFeed {
 
   /** Resolves when all that the buckets hold now is in force here. Rejects if nothing comes for `stallMs` before that. */
   async sync(stallMs: number): Promise<void> {
-    const began = this.#deps.clock.monoMs();
     await Promise.all(this.#buckets.map((bucket) => bucket.sync(stallMs)));
-    this.#currentAt = began;
+    this.#behindSince = undefined;
   }
 
   /**
@@ -88,7 +87,9 @@ export class PolicyFeed {
     const { clock, staleMs } = this.#deps;
     if (!this.#syncing) {
       this.#syncing = true;
-      this.sync(staleMs)
+      // It counts from the first attempt that fails, so a process that slept is not refused.
+      this.#behindSince ??= clock.monoMs();
+      this.sync(staleMs / 2)
         .catch((error: Error) => {
           this.#trouble = error.message;
         })
@@ -96,7 +97,7 @@ export class PolicyFeed {
           this.#syncing = false;
         });
     }
-    if (clock.monoMs() - this.#currentAt > staleMs)
+    if (this.#behindSince !== undefined && clock.monoMs() - this.#behindSince > staleMs)
       throw new Error(`the policies cannot be followed, so the lease is not renewed: ${this.#trouble}`);
   }
 
