@@ -6,7 +6,7 @@
  *
  * Invariants:
  *  IF1 The nodes that a change waits for are read after the change is stored. A node that announces itself later reads the change before
- *      it answers (FD1).
+ *      it answers (PY1).
  *  IF2 A start of a node is no longer waited for when it has left the nodes' bucket. Its lease ends before its key expires (OW2).
  */
 import { z } from 'zod';

@@ -3,11 +3,11 @@
  * the result.
  *
  * Invariants:
- *  FD1 A node reads all that the buckets hold after it has announced that it is alive, and before its lease counts. So a node that a
+ *  PY1 A node reads all that the buckets hold after it has announced that it is alive, and before its lease counts. So a node that a
  *      change did not wait for, because it was not alive yet, has that change before it answers.
- *  FD2 A node that cannot follow the buckets for longer than `staleMs` does not renew its lease, so a change waits for it no longer than
+ *  PY2 A node that cannot follow the buckets for longer than `staleMs` does not renew its lease, so a change waits for it no longer than
  *      that and the rest of the lease.
- *  FD3 A bucket whose revisions went back was replaced. The node then stops to renew its lease, because others may have read less.
+ *  PY3 A bucket whose revisions went back was replaced. The node then stops to renew its lease, because others may have read less.
  */
 import { LIMITS } from '../../config/limits.ts';
 import { LOCATIONS_BUCKET, LOCATIONS_STREAM, POLICIES_BUCKET, POLICIES_STREAM } from '../../config/topology.ts';
@@ -24,7 +24,7 @@ export type Revisions = readonly [policies: number, locations: number];
 export interface PolicyFeedDeps {
   readonly broker: Broker;
   readonly clock: Clock;
-  /** How long the buckets may be out of reach while the lease is renewed (FD2). */
+  /** How long the buckets may be out of reach while the lease is renewed (PY2). */
   readonly staleMs: number;
   /** Called when a change is in force here. @param sku the SKU that it touches; undefined for all */
   readonly changed: (sku: string | undefined) => void;
@@ -40,9 +40,9 @@ export class PolicyFeed {
   /** What is known of each location, by its id. */
   readonly locations = new Map<string, LocationFields>();
   readonly #buckets: readonly [Bucket, Bucket];
-  /** When the buckets were last known to be read to their ends, in monotonic milliseconds. */
-  #currentAt = Number.NEGATIVE_INFINITY;
-  #trouble = 'they were not read yet';
+  /** Since when no attempt to read the buckets to their ends has succeeded, in monotonic milliseconds; undefined if the last one has. */
+  #behindSince: number | undefined;
+  #trouble = 'their buckets do not answer';
   #syncing = false;
 
   constructor(deps: PolicyFeedDeps) {
@@ -75,20 +75,21 @@ export class PolicyFeed {
 
   /** Resolves when all that the buckets hold now is in force here. Rejects if nothing comes for `stallMs` before that. */
   async sync(stallMs: number): Promise<void> {
-    const began = this.#deps.clock.monoMs();
     await Promise.all(this.#buckets.map((bucket) => bucket.sync(stallMs)));
-    this.#currentAt = began;
+    this.#behindSince = undefined;
   }
 
   /**
-   * To be called before the lease is renewed. Throws if the buckets are out of reach for too long (FD2). It does not wait for them, because a
+   * To be called before the lease is renewed. Throws if the buckets are out of reach for too long (PY2). It does not wait for them, because a
    * slow bucket must not make a renewal late.
    */
   mustFollow(): void {
     const { clock, staleMs } = this.#deps;
     if (!this.#syncing) {
       this.#syncing = true;
-      this.sync(staleMs)
+      // It counts from the first attempt that fails, so a process that slept is not refused.
+      this.#behindSince ??= clock.monoMs();
+      this.sync(staleMs / 2)
         .catch((error: Error) => {
           this.#trouble = error.message;
         })
@@ -96,7 +97,7 @@ export class PolicyFeed {
           this.#syncing = false;
         });
     }
-    if (clock.monoMs() - this.#currentAt > staleMs)
+    if (this.#behindSince !== undefined && clock.monoMs() - this.#behindSince > staleMs)
       throw new Error(`the policies cannot be followed, so the lease is not renewed: ${this.#trouble}`);
   }
 

@@ -38,7 +38,7 @@ export async function policiesOf(deps: PoliciesDeps): Promise<NodePolicies> {
   const feed = new PolicyFeed({
     broker,
     clock,
-    staleMs: leaseTtl,
+    staleMs: (leaseTtl * 2) / 3,
     changed: (sku) => {
       const touched = sku === undefined ? undefined : { sku, number: partitionOf(sku, partitions) };
       core().engine.partitions.policiesChanged(touched);
@@ -52,7 +52,7 @@ export async function policiesOf(deps: PoliciesDeps): Promise<NodePolicies> {
     writer,
     live: async () => (await core().ownership.live()).map((node) => node.writer),
     applied: () => feed.applied,
-    // A node that cannot follow the policies renews its lease for one more time to live at most (FD2).
+    // A node that cannot follow the policies notices at its next renewal, and renews its lease until they are stale (PY2).
     longestMs: 2 * leaseTtl + LIMITS.requestMs,
   });
   return { feed, everywhere, desk: new PolicyDesk({ policies, locations, feed, everywhere, clock }) };

@@ -71,7 +71,7 @@ function shown(policy: KeyPolicy, set: Readonly<Record<string, unknown>>): Recor
   return Object.fromEntries(Object.keys(set).map((field) => [field, all[field]]));
 }
 
-it('takes each field from the most specific level that sets it, whatever was set and removed before', () => {
+it('takes each field from the most specific level that sets it, whatever was set and removed before (LV2)', () => {
   fc.assert(
     fc.property(fc.array(changeOf, { maxLength: 40 }), (changes) => {
       const levels = new PolicyLevels();

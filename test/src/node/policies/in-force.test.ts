@@ -3,12 +3,12 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LOCATIONS_STREAM, POLICIES_STREAM } from '../../../config/topology.ts';
-import { Auditor, names } from '../../../harness/callers/auditor.ts';
-import { ask } from '../../../harness/callers/http-caller.ts';
-import type { NodeProcess } from '../../../harness/processes/node-process.ts';
-import { until } from '../../../harness/until.ts';
-import { NatsBroker } from '../../../streams/nats/broker.ts';
+import { LOCATIONS_STREAM, POLICIES_STREAM } from '../../../../config/topology.ts';
+import { Auditor, names } from '../../../../harness/callers/auditor.ts';
+import { ask } from '../../../../harness/callers/http-caller.ts';
+import type { NodeProcess } from '../../../../harness/processes/node-process.ts';
+import { until } from '../../../../harness/until.ts';
+import { NatsBroker } from '../../../../streams/nats/broker.ts';
 import { LEASE_MS, PARTITIONS, policyPath, ThreeNodes } from './three-nodes.ts';
 
 let three: ThreeNodes;
@@ -99,7 +99,7 @@ describe('in force', () => {
     await three.asked('DELETE', policyPath('*', 'dc'));
   });
 
-  it('a change that its node had stored when it was killed is in force on the others, and none is lost', async () => {
+  it('a change that its node had stored when it was killed is in force on the others, and none is lost (DC1)', async () => {
     const skus = Array.from({ length: 40 }, () => three.fresh('sku'));
     const killed = three.node(0);
     const answers = skus.map((sku) => ask(killed.url, 'PUT', policyPath(sku, '*'), { safetyStock: 7 }));

@@ -1,12 +1,12 @@
 /** Three nodes that share the partitions, one of them behind a link that can be cut, and callers that ask them in turn. */
 import { expect } from 'vitest';
-import { type Answer, ask, askUntilDecided } from '../../../harness/callers/http-caller.ts';
-import { NodeProcess } from '../../../harness/processes/node-process.ts';
-import { TcpProxy } from '../../../harness/proxy.ts';
-import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
-import { until } from '../../../harness/until.ts';
-import type { ServerHandle } from '../../../src/servers/local-server.ts';
-import { partitionOf } from '../../../streams/subjects.ts';
+import { type Answer, ask, askUntilDecided } from '../../../../harness/callers/http-caller.ts';
+import { NodeProcess } from '../../../../harness/processes/node-process.ts';
+import { TcpProxy } from '../../../../harness/proxy.ts';
+import { freshNats, freshRedis } from '../../../../harness/servers/servers.ts';
+import { until } from '../../../../harness/until.ts';
+import type { ServerHandle } from '../../../../src/servers/local-server.ts';
+import { partitionOf } from '../../../../streams/subjects.ts';
 
 export const PARTITIONS = 8;
 /** The keys of the nodes last as long. Their leases are shorter. */

@@ -1,10 +1,10 @@
 /** Policies and locations over HTTP, against three nodes: the sentences of the contract. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AtpTopic } from '../../../dashboards/topics.ts';
-import { ask } from '../../../harness/callers/http-caller.ts';
-import { LiveReader } from '../../../harness/callers/live-reader.ts';
-import { until } from '../../../harness/until.ts';
-import { partitionOf } from '../../../streams/subjects.ts';
+import type { AtpTopic } from '../../../../dashboards/topics.ts';
+import { ask } from '../../../../harness/callers/http-caller.ts';
+import { LiveReader } from '../../../../harness/callers/live-reader.ts';
+import { until } from '../../../../harness/until.ts';
+import { partitionOf } from '../../../../streams/subjects.ts';
 import { etagOf, PARTITIONS, policyPath, ThreeNodes } from './three-nodes.ts';
 
 const POLICY = {
