@@ -58,7 +58,7 @@ const DOORS = [
 
 /** Modules of streams that are data and arithmetic only: pure rooms may build on them. */
 const PURE_STREAMS =
-  'streams/(contract/(anomaly-kinds|stock)|fact/(fact|item|order)|journal/(decision|stock-decisions)|assert|buckets|hash|instant|names|subjects)\\.ts';
+  'streams/(contract/(anomaly-kinds|stock)|fact/(fact|item|order)|journal/(decision|promise-decisions|stock-decisions)|assert|buckets|hash|instant|names|subjects)\\.ts';
 
 /** Rooms whose code is a function of its arguments, and what they may import. */
 const PURE = {

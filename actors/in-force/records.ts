@@ -1,5 +1,5 @@
 /** What the buckets of policies and locations hold: a record for each change, and the keys under which they are. */
-import type { LocationAnswer } from '../../streams/contract/location.ts';
+import type { LocationAnswer } from '../../streams/contract/promise/location.ts';
 import { decodeToken, encodeToken } from '../../streams/subjects.ts';
 import type { PolicyFields } from '../policy/levels.ts';
 

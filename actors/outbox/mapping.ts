@@ -13,7 +13,7 @@ import {
 import type { Fact, Return, Transfer } from '../../streams/fact/fact.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import type { Decision } from '../../streams/journal/decision.ts';
-import type { Repromised } from '../../streams/journal/stock-decisions.ts';
+import type { Repromised } from '../../streams/journal/promise-decisions.ts';
 import { encodeToken } from '../../streams/subjects.ts';
 import { momentText } from '../reservation/answer.ts';
 

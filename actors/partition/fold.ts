@@ -3,7 +3,7 @@ import { type Fact, isStockFact } from '../../streams/fact/fact.ts';
 import type { Decision } from '../../streams/journal/decision.ts';
 import { isAboutStock } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from '../stock/book.ts';
-import { isPhased } from '../stock/phased.ts';
+import { isPhased } from '../stock/dated/phased.ts';
 import type { Partition } from './partition.ts';
 
 /** Folds a fact that was not folded already. @param recordedAt when the stream stored it, in microseconds since 1970 */

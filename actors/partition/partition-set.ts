@@ -15,7 +15,7 @@ import type { Clock } from '../../streams/clock.ts';
 import type { PartitionEpoch } from '../../streams/journal/decision.ts';
 import type { Breach } from '../book/domain.ts';
 import { NO_TERMS, type PromiseTerms } from '../policy/terms.ts';
-import { isPhased } from '../stock/phased.ts';
+import { isPhased } from '../stock/dated/phased.ts';
 import type { Partition } from './partition.ts';
 import { Quarantine } from './quarantine.ts';
 

@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { LIMITS } from '../../config/limits.ts';
 import { FACT_STREAM_NAMES } from '../../config/topology.ts';
 import { explainAnswer, explainStep } from '../../streams/contract/operator.ts';
+import { supplyEntry, supplyPlace } from '../../streams/contract/promise/supply.ts';
 import {
   amendRequest,
   atpAnswer,
@@ -26,7 +27,6 @@ import {
   stocksRequest,
 } from '../../streams/contract/stock.ts';
 import { anomaly } from '../../streams/contract/stored-anomaly.ts';
-import { supplyEntry, supplyPlace } from '../../streams/contract/supply.ts';
 import { MAX_QTY } from '../../streams/fact/fields.ts';
 import { PARK_REASONS } from '../../streams/fact/parked/parked.ts';
 import { listOf, type Read } from '../../streams/messages.ts';

@@ -3,6 +3,7 @@
  * real implementations; a simulation supplies its own.
  */
 
+import type { SupplyPage, SupplyQuery } from '../../streams/contract/promise/supply.ts';
 import type {
   AmendRequest,
   AtpAnswer,
@@ -16,7 +17,6 @@ import type {
   StocksAnswer,
   StocksRequest,
 } from '../../streams/contract/stock.ts';
-import type { SupplyPage, SupplyQuery } from '../../streams/contract/supply.ts';
 import type { SentBody } from '../../streams/fact/sent-body.ts';
 import type { Decision } from '../../streams/journal/decision.ts';
 import type { Dropped } from '../../streams/journal/journal.ts';

@@ -3,20 +3,20 @@
  * again (repromise.ts), and lets lines take their units when their moment has come. It also decides that supply is overdue.
  *
  * Invariants:
- *  PK1 All new moments of a key are computed in one turn and bind new grants from then on. Journaling them takes as many turns as it
+ *  PT1 All new moments of a key are computed in one turn and bind new grants from then on. Journaling them takes as many turns as it
  *     needs, in small decisions one after the other, so that no request waits for them.
- *  PK2 A key is looked at again whenever a fold has changed it, and after a decision could not be stored. What is found depends on the
+ *  PT2 A key is looked at again whenever a fold has changed it, and after a decision could not be stored. What is found depends on the
  *     book and the time alone, so nothing has to be remembered over a restart.
- *  PK3 Supply is found overdue once. The decision names the moment at which it was due, so a new date lifts it.
+ *  PT3 Supply is found overdue once. The decision names the moment at which it was due, so a new date lifts it.
  */
 import FlatQueue from 'flatqueue';
 import { LIMITS } from '../../config/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
-import type { Overdue, OverdueSupply, Repromised } from '../../streams/journal/stock-decisions.ts';
+import type { Overdue, OverdueSupply, Repromised } from '../../streams/journal/promise-decisions.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { PartitionSet } from '../partition/partition-set.ts';
-import { END_OF_TIME } from '../stock/atp.ts';
-import { moveLine, supplyOf, timelineOf } from '../stock/phased.ts';
+import { END_OF_TIME } from '../stock/dated/atp.ts';
+import { moveLine, supplyOf, timelineOf } from '../stock/dated/phased.ts';
 import type { StockKey } from '../stock/state.ts';
 import type { Supply } from '../stock/supply/open-supply.ts';
 import { type Move, remake } from './repromise.ts';
@@ -106,7 +106,7 @@ export class PromiseKeeper {
     const overdue = this.#overdueAt(place, now);
     if (overdue !== undefined) this.#deps.store(overdue).catch(() => this.#again(place));
     const { moves, all } = remake(partition.book, key, now);
-    // The new moments bind from now on (PK1).
+    // The new moments bind from now on (PT1).
     for (const move of moves) moveLine(key, move.line, move.now);
     const why = overdue === undefined ? cause : `overdue ${overdue.supplies.map(({ order }) => order).join(' ')}`;
     for (let i = 0; i < moves.length; i += LIMITS.movesPerDecision)
@@ -123,6 +123,7 @@ export class PromiseKeeper {
     this.#watch(place, now);
   }
 
+  /** Supply that was found overdue is not among what may be promised, so it is found once (PT3). */
   #overdueAt({ partition: { book, number }, key }: Place, now: number): Overdue | undefined {
     const supplies = supplyOf(book, key)
       .filter(({ due }) => due < now)
@@ -145,7 +146,7 @@ export class PromiseKeeper {
         this.#again(next);
       })
       .finally(() => {
-        // Requests come first, so a long list is stored bit by bit (PK1).
+        // Requests come first, so a long list is stored bit by bit (PT1).
         this.#deps.clock.after(this.#waiting.length > 0 ? LIMITS.movesPauseMs : 0, () => {
           this.#storing = false;
           this.#store();
@@ -176,6 +177,7 @@ export class PromiseKeeper {
     };
   }
 
+  /** Looks at a key again after a decision could not be stored (PT2). */
   #again({ partition, key }: Place): void {
     this.#deps.clock.after(RETRY_MS, () => this.#mark({ partition, key }, 'retry'));
   }

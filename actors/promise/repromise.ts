@@ -13,9 +13,10 @@
  *
  * Source: the contract, "Promises over time"; SAP, backorder processing with the strategy "redistribute".
  */
-import { END_OF_TIME } from '../stock/atp.ts';
+
 import type { StockBook } from '../stock/book.ts';
-import { addUnits, type Due, dueOfLine, supplyOf } from '../stock/phased.ts';
+import { END_OF_TIME } from '../stock/dated/atp.ts';
+import { addUnits, type Due, dueOfLine, supplyOf } from '../stock/dated/phased.ts';
 import type { Later, PartLine, ReservationPart, StockKey } from '../stock/state.ts';
 
 export interface Move {

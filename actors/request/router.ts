@@ -11,6 +11,7 @@
 import { LIMITS } from '../../config/limits.ts';
 import { at } from '../../streams/assert.ts';
 import { type Clock, Turns } from '../../streams/clock.ts';
+import type { SupplyPage, SupplyQuery } from '../../streams/contract/promise/supply.ts';
 import type {
   AmendRequest,
   AtpAnswer,
@@ -25,7 +26,6 @@ import type {
   StocksAnswer,
   StocksRequest,
 } from '../../streams/contract/stock.ts';
-import type { SupplyPage, SupplyQuery } from '../../streams/contract/supply.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import { partitionOf } from '../../streams/subjects.ts';
 import type { Partition } from '../partition/partition.ts';
@@ -39,10 +39,12 @@ import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { Coordinator } from '../reservation/coordinator.ts';
 import { skuAtp, stockView } from '../stock/availability.ts';
 import type { StockBook } from '../stock/book.ts';
-import { type Wanted, wantedBy } from '../stock/moments.ts';
-import type { Ask } from '../stock/phased.ts';
-import type { RefusedShortage } from '../stock/sourcing.ts';
+import { type Wanted, wantedBy } from '../stock/dated/moments.ts';
+import type { Ask } from '../stock/dated/phased.ts';
 import type { PartLine } from '../stock/state.ts';
+import { type AskedLine, type SameLines, sameLines } from './same-lines.ts';
+import { stocksOf } from './stock-list.ts';
+import { withSubstitutes } from './substitutes.ts';
 import { supplyPage } from './supply-list.ts';
 import { Turnstile } from './turnstile.ts';
 
@@ -158,37 +160,12 @@ export class RequestRouter implements StockService {
     return { sku, locations: entry.keys.map((key) => stockView(partition.book, key, this.#now)) };
   }
 
-  async stocks({ skus, locations }: StocksRequest): Promise<StocksAnswer> {
-    const bySku = new Map<string, readonly StockAnswer[]>(skus.map((sku) => [sku, []]));
-    const away = new Map<number, string[]>();
-    let rows = 0;
-    const put = (found: readonly StockAnswer[]) => {
-      rows += found.length;
-      if (rows > LIMITS.stockRows) throw tooManyRows();
-      for (const row of found) bySku.set(row.sku, [...(bySku.get(row.sku) ?? []), row]);
-    };
-    const turns = new Turns(this.#deps.clock, LIMITS.answerTurnMs);
-    for (const sku of bySku.keys()) {
-      const turn = turns.next();
-      if (turn !== undefined) await turn;
-      const number = partitionOf(sku, this.#deps.count);
-      const partition = this.served(number);
-      if (partition === undefined) away.set(number, [...(away.get(number) ?? []), sku]);
-      else put(this.#stockOf(partition, sku, locations));
-    }
-    await Promise.all(
-      [...away].map(async ([number, asked]) => {
-        const ask = (some: readonly string[]) => this.#deps.peers.ask(number, 'stocks', { skus: [...some], locations });
-        put(await inHalves(asked, async (some) => (await ask(some)).stock));
-      }),
-    );
-    return { stock: [...bySku.values()].flat() };
-  }
-
-  #stockOf({ book }: Partition, sku: string, locations: readonly string[] | undefined): StockAnswer[] {
-    const keys = book.skus.get(sku)?.keys ?? [];
-    const wanted = locations === undefined ? undefined : new Set(locations);
-    return keys.filter(({ location }) => wanted?.has(location) ?? true).map((key) => stockView(book, key, this.#now));
+  stocks(request: StocksRequest): Promise<StocksAnswer> {
+    return stocksOf(request, {
+      ...this.#deps,
+      served: (number) => this.served(number),
+      ask: (number, asked) => this.#deps.peers.ask(number, 'stocks', asked),
+    });
   }
 
   async supply(query: SupplyQuery): Promise<SupplyPage> {
@@ -214,7 +191,7 @@ export class RequestRouter implements StockService {
       request.id,
       (coordinator) => this.#deps.peers.ask(coordinator, 'place', request),
       () => this.#passed(request, () => this.#coordinator.place(request)),
-    ).catch((error) => this.#withSubstitutes(error, request));
+    ).catch((error) => withSubstitutes(error, request, (asked) => this.atp(asked)));
   }
 
   confirm(id: string): Promise<ReservationAnswer> {
@@ -238,26 +215,7 @@ export class RequestRouter implements StockService {
       request.id,
       (coordinator) => this.#deps.peers.ask(coordinator, 'amend', request),
       () => this.#passed(request, () => this.#coordinator.amend(request)),
-    ).catch((error) => this.#withSubstitutes(error, request));
-  }
-
-  /** Adds to a refusal what is there of the SKUs that policies name instead. */
-  async #withSubstitutes(error: unknown, { channel, purpose, lines }: Asking): Promise<never> {
-    if (!(error instanceof Refusal) || error.shortages === undefined) throw error;
-    const names = (shortage: RefusedShortage) => (shortage.substitutes ?? []).map(({ sku }) => sku);
-    const skus = [...new Set(error.shortages.flatMap(names))].slice(0, LIMITS.substitutes);
-    if (skus.length === 0) throw error;
-    const { by } = lines.find(({ sku }) => sku === error.shortages?.[0]?.sku) ?? {};
-    // A refusal does not wait for another owner that is silent.
-    const found = await this.atp({ channel, purpose, by, lines: skus.map((sku) => ({ sku })) }).catch(() => undefined);
-    const shortages = error.shortages.map((shortage) => ({
-      ...shortage,
-      substitutes: names(shortage).flatMap((sku) => {
-        const available = found?.lines.find((line) => line.sku === sku)?.atp;
-        return available === undefined ? [] : [{ sku, available }];
-      }),
-    }));
-    throw new Refusal(error.kind, error.message, { shortages });
+    ).catch((error) => withSubstitutes(error, request, (asked) => this.atp(asked)));
   }
 
   releaseSome(id: string, part: PartialRelease): Promise<ReservationAnswer> {
@@ -386,27 +344,6 @@ interface Asked {
   readonly by: Wanted | undefined;
 }
 
-type AskedLine = AtpRequest['lines'][number];
-type Asking = Pick<ReservationRequest, 'channel' | 'purpose' | 'lines'>;
-
-/** A line, and the indexes of all equal lines in the request. */
-interface SameLines {
-  readonly line: AskedLine;
-  readonly indexes: number[];
-}
-
-function sameLines(lines: readonly AskedLine[]): Iterable<SameLines> {
-  const all = new Map<string, SameLines>();
-  lines.forEach((line, index) => {
-    // Names contain no line feed, so it separates them.
-    const content = line.locations === undefined ? line.sku : [line.sku, ...line.locations].join('\n');
-    const same = all.get(content);
-    if (same === undefined) all.set(content, { line, indexes: [index] });
-    else same.indexes.push(index);
-  });
-  return all.values();
-}
-
 /** Ids of the reservations that have lines of a SKU, in order. */
 function reservationIds(
   { parts }: StockBook,
@@ -424,13 +361,6 @@ function reservationIds(
 /** For a reservation that was forgotten while a list was made. */
 function undefinedIfGone(error: unknown): undefined {
   if (!(error instanceof Refusal) || error.kind !== 'not-found') throw error;
-}
-
-function tooManyRows(): Refusal {
-  return new Refusal(
-    'too-large',
-    `the answer would hold more than ${LIMITS.stockRows} rows, one for each SKU at a location: ask for fewer SKUs or locations at once`,
-  );
 }
 
 function tooManyLocations(): Refusal {

@@ -1,5 +1,5 @@
 /** Lists the supply on its way to the locations of a SKU, in the order in which it is due. Overdue supply is listed too. */
-import type { SupplyEntry, SupplyPage, SupplyPlace, SupplyQuery } from '../../streams/contract/supply.ts';
+import type { SupplyEntry, SupplyPage, SupplyPlace, SupplyQuery } from '../../streams/contract/promise/supply.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import type { SkuEntry, StockKey } from '../stock/state.ts';
 import { allSupply, isDeclaredOverdue, type LaneTime, type Supply } from '../stock/supply/open-supply.ts';

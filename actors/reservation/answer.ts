@@ -3,7 +3,7 @@
 import type { ReservationAnswer } from '../../streams/contract/stock.ts';
 import { formatInstant } from '../../streams/instant.ts';
 import type { Attempt, Shortage, StandingLine } from '../../streams/journal/stock-decisions.ts';
-import { END_OF_TIME } from '../stock/atp.ts';
+import { END_OF_TIME } from '../stock/dated/atp.ts';
 import type { ReservationStatus } from '../stock/reservation.ts';
 
 /** How long the lines of an ended reservation are shown. */

@@ -31,7 +31,7 @@ import type { Partitions } from '../partition/partition-set.ts';
 import type { DecisionLog } from '../ports/ports.ts';
 import { Refusal, UNDECIDED, undecided } from '../ports/refusal.ts';
 import type { StockBook } from '../stock/book.ts';
-import { countPending } from '../stock/phased.ts';
+import { countPending } from '../stock/dated/phased.ts';
 import { compareAttempts, factUnits, hasEnded } from '../stock/reservation.ts';
 import { mayGrow } from '../stock/reserve.ts';
 import type { RefusedShortage } from '../stock/sourcing.ts';

@@ -12,7 +12,7 @@ import { at } from '../../streams/assert.ts';
 import { PIECES_PER_LINE, type StandingDate } from '../../streams/journal/stock-decisions.ts';
 import { Refusal } from '../ports/refusal.ts';
 import type { StockBook } from '../stock/book.ts';
-import { type Ask, type Claim, type Due, dueOfLine } from '../stock/phased.ts';
+import { type Ask, type Claim, type Due, dueOfLine } from '../stock/dated/phased.ts';
 import { type RefusedShortage, type SourcedLine, sourceLines, type WantedLine, wantedAt } from '../stock/sourcing.ts';
 import type { PartLine, PendingUnits, ReservationPart, StockKey } from '../stock/state.ts';
 

@@ -9,10 +9,10 @@
  */
 import { noUnits, ON_HAND_BUCKETS, type OnHandBucket, oversoldUnits } from '../../streams/buckets.ts';
 import type { StockAnswer } from '../../streams/contract/stock.ts';
-import { ANYBODY } from './atp.ts';
 import type { StockBook } from './book.ts';
-import { momentAt, type Wanted } from './moments.ts';
-import { type Ask, atpBy, backorderableBy, keptAt } from './phased.ts';
+import { ANYBODY } from './dated/atp.ts';
+import { momentAt, type Wanted } from './dated/moments.ts';
+import { type Ask, atpBy, backorderableBy, keptAt } from './dated/phased.ts';
 import type { SkuEntry, StockKey } from './state.ts';
 import { onOrder } from './supply/on-order.ts';
 import { inTransit } from './supply/transit.ts';

@@ -12,8 +12,8 @@ import type { Adjustment, Receipt, Return, Sale, StockFact } from '../../streams
 import { compareMoments } from '../../streams/fact/order.ts';
 import type { StockDecision } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from './book.ts';
+import { applyMoves, applyOverdue } from './dated/promises.ts';
 import { move, registerCount, withMoved } from './movements.ts';
-import { applyMoves, applyOverdue } from './promises.ts';
 import { isFulfilled, settle } from './reservation.ts';
 import { addPart, applyGrant, applyReservation, applyStep } from './reserve.ts';
 import { rareOf, type StockKey } from './state.ts';

@@ -19,8 +19,8 @@
 
 import type { Breach } from '../book/domain.ts';
 import type { StockBook } from './book.ts';
+import { dueOfLine, isDueLater } from './dated/phased.ts';
 import { formerOf, isLater, sellableFromParts } from './movements.ts';
-import { dueOfLine, isDueLater } from './phased.ts';
 import { claimsOf } from './reservation.ts';
 import type { ReservationPart, SkuEntry, StockKey, TransferRecord } from './state.ts';
 import { openUnits } from './supply/on-order.ts';

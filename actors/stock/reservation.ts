@@ -18,8 +18,8 @@ import { assert } from '../../streams/assert.ts';
 import { compareMoments } from '../../streams/fact/order.ts';
 import type { Attempt, FactUnits } from '../../streams/journal/stock-decisions.ts';
 import type { StockBook } from './book.ts';
+import { countClaim, dueOfLine } from './dated/phased.ts';
 import { isAfter } from './movements.ts';
-import { countClaim, dueOfLine } from './phased.ts';
 import type { CoordinatorEntry, Moment, PartLine, ReservationPart, Sold, StockKey } from './state.ts';
 
 export type ReservationStatus = 'held' | 'allocated' | 'released' | 'expired' | 'fulfilled';

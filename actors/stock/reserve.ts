@@ -19,7 +19,7 @@ import type {
 import { PIECES_PER_LINE } from '../../streams/journal/stock-decisions.ts';
 import { LARGE_ITEM } from '../book/pages.ts';
 import type { StockBook } from './book.ts';
-import { countClaim } from './phased.ts';
+import { countClaim } from './dated/phased.ts';
 import { compareAttempts, hasEnded, settle } from './reservation.ts';
 import { CoordinatorEntry, NO_ATTEMPT, type PartLine, ReservationPart } from './state.ts';
 

@@ -8,10 +8,10 @@
  */
 import { assert, at, present } from '../../streams/assert.ts';
 import type { Shortage } from '../../streams/journal/stock-decisions.ts';
-import { END_OF_TIME, risingMoments } from './atp.ts';
 import type { StockBook } from './book.ts';
-import { momentAt, wantedBy } from './moments.ts';
-import { type Ask, type Claim, type Due, roomFor, timelineOf } from './phased.ts';
+import { END_OF_TIME, risingMoments } from './dated/atp.ts';
+import { momentAt, wantedBy } from './dated/moments.ts';
+import { type Ask, type Claim, type Due, roomFor, timelineOf } from './dated/phased.ts';
 import type { SkuEntry, StockKey } from './state.ts';
 
 export interface WantedLine {
@@ -211,7 +211,7 @@ function sourceLine(
   if (partial && best !== undefined && units > 0) sourced.push(rooms.take(line, best, units));
 }
 
-/** The first moment at which a line could be promised. ATP never falls with time, so the first moment that has enough is the answer. */
+/** The first moment at which a line could be promised. ATP never falls with time (TA3), so the first moment that has enough is the answer. */
 function earliest(line: WantedLine, keys: readonly StockKey[], rooms: Rooms): number | null {
   const moments = [...new Set(keys.flatMap((key) => rooms.moments(key)))].sort((a, b) => a - b);
   const isEnough = (t: Due) => {

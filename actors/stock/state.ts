@@ -8,7 +8,7 @@
 import { noUnits, ON_HAND_BUCKETS, type OnHandBucket } from '../../streams/buckets.ts';
 import type { Hash64 } from '../../streams/hash.ts';
 import type { Attempt, FactUnits, Shortage, Standing, StandingDate } from '../../streams/journal/stock-decisions.ts';
-import type { Timeline } from './atp.ts';
+import type { Timeline } from './dated/atp.ts';
 
 const NO_CONTENT: Hash64 = { hi: 0, lo: 0 };
 

@@ -9,10 +9,10 @@
  */
 
 import type { PeerRequest, SkuValue } from '../../actors/ports/peer-operations.ts';
-import { ANYBODY } from '../../actors/stock/atp.ts';
 import { skuAtp, stockView } from '../../actors/stock/availability.ts';
 import type { StockBook } from '../../actors/stock/book.ts';
 import type { ChangeSet } from '../../actors/stock/changes.ts';
+import { ANYBODY } from '../../actors/stock/dated/atp.ts';
 import type { SkuEntry } from '../../actors/stock/state.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { MESSAGE_VERSION } from '../../streams/messages.ts';

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { knownItem, peerName, peerPartition } from '../../actors/ports/peer-operations.ts';
 import { LIMITS } from '../../config/limits.ts';
-import { PROMISE_STATES } from '../../streams/contract/promises.ts';
+import { PROMISE_STATES } from '../../streams/contract/promise/promises.ts';
 import { stockAnswer } from '../../streams/contract/stock.ts';
 import { STOCK_STATES } from '../../streams/contract/system.ts';
 import { listOf, type Read } from '../../streams/messages.ts';

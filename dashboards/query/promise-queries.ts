@@ -1,7 +1,8 @@
 /** The list of promises for later. Each find function reads one partition, and the results of several are merged in the same order. */
-import { END_OF_TIME } from '../../actors/stock/atp.ts';
+
 import type { StockBook } from '../../actors/stock/book.ts';
-import { dueOfLine } from '../../actors/stock/phased.ts';
+import { END_OF_TIME } from '../../actors/stock/dated/atp.ts';
+import { dueOfLine } from '../../actors/stock/dated/phased.ts';
 import type { StockKey } from '../../actors/stock/state.ts';
 
 /** Orders promises: SKU, location, reservation, index of the line. */

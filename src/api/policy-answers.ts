@@ -3,7 +3,7 @@ import type { PolicyService, Said, Versioned } from '../../actors/in-force/polic
 import type { LocationFields } from '../../actors/in-force/records.ts';
 import type { PolicyFields } from '../../actors/policy/levels.ts';
 import { Refusal } from '../../actors/ports/refusal.ts';
-import { type LocationAnswer, type LocationHistory, locationBody } from '../../streams/contract/location.ts';
+import { type LocationAnswer, type LocationHistory, locationBody } from '../../streams/contract/promise/location.ts';
 import {
   authorQuery,
   type EffectiveAnswer,
@@ -13,7 +13,7 @@ import {
   policyBody,
   policyParams,
   type RemovedAnswer,
-} from '../../streams/contract/policy.ts';
+} from '../../streams/contract/promise/policy.ts';
 import { locationParams } from '../../streams/contract/system.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
 import { invalid, present, valid, validQuery } from './checks.ts';

@@ -14,6 +14,7 @@ import { Refusal } from '../../actors/ports/refusal.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { type Explanation, explainQuery } from '../../streams/contract/operator.ts';
 import { cursorText } from '../../streams/contract/pages.ts';
+import { type SupplyAnswer, supplyQuery } from '../../streams/contract/promise/supply.ts';
 import {
   type AmendRequest,
   type AtpAnswer,
@@ -38,7 +39,6 @@ import {
   stockRequest,
   stocksRequest,
 } from '../../streams/contract/stock.ts';
-import { type SupplyAnswer, supplyQuery } from '../../streams/contract/supply.ts';
 import { elementsOf, type SentBody } from '../../streams/fact/sent-body.ts';
 import { isName, NAME_RULE } from '../../streams/names.ts';
 import { problemOf } from '../error-status.ts';

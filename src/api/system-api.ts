@@ -14,7 +14,7 @@ import type {
 } from '../../dashboards/query/stock-queries.ts';
 import type { KpiTopic, LocationBrief, SystemTopic } from '../../dashboards/topics.ts';
 import { cursorText } from '../../streams/contract/pages.ts';
-import { type PromisesAnswer, promisesQuery } from '../../streams/contract/promises.ts';
+import { type PromisesAnswer, promisesQuery } from '../../streams/contract/promise/promises.ts';
 import {
   type ClaimsAnswer,
   type ClocksAnswer,

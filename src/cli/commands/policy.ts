@@ -1,14 +1,14 @@
 /** The commands `policy` and `location`: what is in force, what is set, who changed it, and how to change it. */
 import type { Command } from 'commander';
 import { decodeBody, JSON_TYPE } from '../../../streams/codec.ts';
-import { type LocationAnswer, locationBody } from '../../../streams/contract/location.ts';
+import { type LocationAnswer, locationBody } from '../../../streams/contract/promise/location.ts';
 import {
   type EffectiveAnswer,
   type PolicyAnswer,
   type PolicyHistory,
   policyBody,
   type RemovedAnswer,
-} from '../../../streams/contract/policy.ts';
+} from '../../../streams/contract/promise/policy.ts';
 import type { LocationBrief } from '../../../streams/contract/system.ts';
 import { path } from '../../client/client.ts';
 import { askDesk, type DeskOptions, deskCommand } from '../support/ask-node.ts';

@@ -1,8 +1,8 @@
 /** The command `supply`. It shows what is on its way to the locations of a SKU. */
 import type { Command } from 'commander';
 import { LIMITS } from '../../../config/limits.ts';
+import type { SupplyAnswer, SupplyEntry } from '../../../streams/contract/promise/supply.ts';
 import { stockRequest } from '../../../streams/contract/stock.ts';
-import type { SupplyAnswer, SupplyEntry } from '../../../streams/contract/supply.ts';
 import { type Asked, type Client, path } from '../../client/client.ts';
 import { askDesk, type DeskOptions, deskCommand } from '../support/ask-node.ts';
 import type { CliRun } from '../support/io.ts';

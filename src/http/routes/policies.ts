@@ -1,7 +1,7 @@
 /** Routes that read and set policies and describe locations. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LIMITS } from '../../../config/limits.ts';
-import { locationAnswer, locationBody, locationHistory } from '../../../streams/contract/location.ts';
+import { locationAnswer, locationBody, locationHistory } from '../../../streams/contract/promise/location.ts';
 import {
   authorQuery,
   effectiveAnswer,
@@ -11,7 +11,7 @@ import {
   policyHistory,
   policyParams,
   removedAnswer,
-} from '../../../streams/contract/policy.ts';
+} from '../../../streams/contract/promise/policy.ts';
 import { locationParams } from '../../../streams/contract/system.ts';
 import type { PolicyAnswers, Tagged } from '../../api/policy-answers.ts';
 import { addRoute, type Operation } from '../operation.ts';

@@ -1,7 +1,7 @@
 /** The route that lists the supply on its way. */
 import type { FastifyInstance } from 'fastify';
+import { type SupplyEntry, supplyAnswer, supplyQuery } from '../../../streams/contract/promise/supply.ts';
 import { atpParams } from '../../../streams/contract/stock.ts';
-import { type SupplyEntry, supplyAnswer, supplyQuery } from '../../../streams/contract/supply.ts';
 import type { Answers } from '../../api/stock-api.ts';
 import { addRoute, type Operation } from '../operation.ts';
 

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { LOCATIONS_SHOWN } from '../../../dashboards/kpi/known-figures.ts';
 import { noUnits, TOTALLED_BUCKETS } from '../../../streams/buckets.ts';
-import { promisesAnswer, promisesQuery } from '../../../streams/contract/promises.ts';
+import { promisesAnswer, promisesQuery } from '../../../streams/contract/promise/promises.ts';
 import {
   claimsAnswer,
   claimsQuery,

@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Move, remake } from '../../../actors/promise/repromise.ts';
 import type { StockBook } from '../../../actors/stock/book.ts';
+import { moveLine } from '../../../actors/stock/dated/phased.ts';
 import { applyDecision } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
-import { moveLine } from '../../../actors/stock/phased.ts';
-import { DAY, type Instance, keyIn, moment, NOW, type PromisedUnits, phasedBook } from '../stock/phased-given.ts';
+import { DAY, type Instance, keyIn, moment, NOW, type PromisedUnits, phasedBook } from '../stock/dated/phased-given.ts';
 
 /** A day, `now` for a line that takes its units, or `none`. */
 type Shown = number | 'now' | 'none';

@@ -3,13 +3,13 @@
 import { NO_TERMS, type PromiseTerms } from '../../../actors/policy/terms.ts';
 import { statusOf, type Whole } from '../../../actors/reservation/answer.ts';
 import { viewOf as viewOfPart } from '../../../actors/reservation/view.ts';
-import { ANYBODY } from '../../../actors/stock/atp.ts';
 import { type StockUnits, stockUnits } from '../../../actors/stock/availability.ts';
 import { StockBook } from '../../../actors/stock/book.ts';
+import { ANYBODY } from '../../../actors/stock/dated/atp.ts';
+import { atpBy, supplyOf } from '../../../actors/stock/dated/phased.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
 import { varianceOf } from '../../../actors/stock/movements.ts';
-import { atpBy, supplyOf } from '../../../actors/stock/phased.ts';
 import type { ReservationPart, StockKey } from '../../../actors/stock/state.ts';
 import { parseFact, type StockFact } from '../../../streams/fact/fact.ts';
 import { parseInstant } from '../../../streams/instant.ts';

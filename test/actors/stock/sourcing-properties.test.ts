@@ -1,8 +1,8 @@
 /** Properties of plans, checked against simple sheets of stock and promises. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ANYBODY } from '../../../actors/stock/atp.ts';
 import { StockBook } from '../../../actors/stock/book.ts';
+import { ANYBODY } from '../../../actors/stock/dated/atp.ts';
 import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
 import { audit } from '../../../actors/stock/invariants.ts';
 import { type SourcedLine, sourceLines, type WantedLine } from '../../../actors/stock/sourcing.ts';

@@ -1,8 +1,8 @@
 /** The stock machine's decisions as tables: from stock and request to units taken and units short. */
 
 import { describe, expect, it } from 'vitest';
-import { ANYBODY } from '../../../actors/stock/atp.ts';
 import type { StockBook } from '../../../actors/stock/book.ts';
+import { ANYBODY } from '../../../actors/stock/dated/atp.ts';
 import { sourceLines, type WantedLine } from '../../../actors/stock/sourcing.ts';
 import { bookOf, granted, type Input, receipt, sale } from './given.ts';
 

@@ -7,7 +7,7 @@ import { runCli } from '../../../src/cli/program.ts';
 import { parseLine } from '../../../src/cli/support/line-option.ts';
 import { purchase } from '../../actors/stock/given.ts';
 import { front } from '../http/front.ts';
-import type { MemoryFacts } from '../http/memory-ports.ts';
+import type { MemoryFacts } from '../http/memory/memory-ports.ts';
 
 let app: FastifyInstance;
 let http: string;

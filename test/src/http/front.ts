@@ -13,9 +13,9 @@ import { SteadyClock } from '../../../src/process/steady-clock.ts';
 import { WebhookDesk } from '../../../src/webhooks/webhook-desk.ts';
 import { MemoryBroker, MemoryKeys } from '../../../streams/memory/broker.ts';
 import { MemoryLog } from '../../../streams/memory/log.ts';
-import { memoryPolicies } from './memory-policies.ts';
-import { MemoryFacts, MemoryStockService, NO_ANOMALIES } from './memory-ports.ts';
-import { MemorySystem } from './memory-system.ts';
+import { memoryPolicies } from './memory/memory-policies.ts';
+import { MemoryFacts, MemoryStockService, NO_ANOMALIES } from './memory/memory-ports.ts';
+import { MemorySystem } from './memory/memory-system.ts';
 
 export interface Front {
   readonly app: FastifyInstance;

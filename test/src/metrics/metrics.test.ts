@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { front, SALE } from '../http/front.ts';
-import { NOT_DECIDED } from '../http/memory-ports.ts';
+import { NOT_DECIDED } from '../http/memory/memory-ports.ts';
 
 const lines = async (metrics: Metrics, start: string) =>
   (await metrics.render()).split('\n').filter((line) => line.startsWith(start));

@@ -6,7 +6,7 @@ import { Metrics } from '../../../src/metrics/metrics.ts';
 import { requestEndpoints } from '../../../src/nats/service.ts';
 import type { ServiceReply } from '../../../streams/nats/service.ts';
 import { logInto } from '../http/front.ts';
-import { MemoryFacts, MemoryStockService, NOT_DECIDED } from '../http/memory-ports.ts';
+import { MemoryFacts, MemoryStockService, NOT_DECIDED } from '../http/memory/memory-ports.ts';
 
 const packr = new Packr({ useRecords: false });
 const stock = () => new MemoryStockService().put('85123A', 'store-12', 5);

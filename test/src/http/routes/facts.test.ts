@@ -1,7 +1,7 @@
 /** Facts and parked facts over HTTP. */
 import { beforeEach, expect, it } from 'vitest';
 import { type Front, front, SALE } from '../front.ts';
-import { NOT_DECIDED } from '../memory-ports.ts';
+import { NOT_DECIDED } from '../memory/memory-ports.ts';
 
 let it_: Front;
 beforeEach(() => {

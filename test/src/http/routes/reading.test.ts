@@ -5,7 +5,7 @@ import { AssertionError } from '../../../../streams/assert.ts';
 import { BrokerError } from '../../../../streams/broker.ts';
 import { purchase, receipt, received, shipped } from '../../../actors/stock/given.ts';
 import { ASTRAL, type Front, front } from '../front.ts';
-import { NOT_DECIDED } from '../memory-ports.ts';
+import { NOT_DECIDED } from '../memory/memory-ports.ts';
 
 let it_: Front;
 beforeEach(() => {

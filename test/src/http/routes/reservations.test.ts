@@ -1,7 +1,7 @@
 /** Reservations over HTTP: every answer of the contract's table. */
 import { beforeEach, expect, it } from 'vitest';
 import { ASTRAL, type Front, front } from '../front.ts';
-import { NOT_DECIDED } from '../memory-ports.ts';
+import { NOT_DECIDED } from '../memory/memory-ports.ts';
 
 let it_: Front;
 beforeEach(() => {

@@ -12,11 +12,11 @@
  * allocation (cap).
  *
  * Invariants, which property tests check against a unit-by-unit play:
- *  AT1 A grant within ATP or `backorderable` makes nobody else late.
- *  AT2 More, earlier or received supply never lowers ATP at any moment. A release never lowers it for the group that it served.
- *  AT3 ATP never falls with t.
+ *  TA1 A grant within ATP or `backorderable` makes nobody else late.
+ *  TA2 More, earlier or received supply never lowers ATP at any moment. A release never lowers it for the group that it served.
+ *  TA3 ATP never falls with t.
  */
-import type { KeyPolicy } from '../policy/policy.ts';
+import type { KeyPolicy } from '../../policy/policy.ts';
 
 /** A moment later than all others, which can be stored like them. Backorders are due then. */
 export const END_OF_TIME = Number.MAX_SAFE_INTEGER;

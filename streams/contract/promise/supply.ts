@@ -1,8 +1,8 @@
 /** The list of the supply that is on its way to the locations of a SKU. */
 import { z } from 'zod';
-import { LIMITS } from '../../config/limits.ts';
-import { cursorOf, limit, nextCursor } from './pages.ts';
-import { stockRequest } from './stock.ts';
+import { LIMITS } from '../../../config/limits.ts';
+import { cursorOf, limit, nextCursor } from '../pages.ts';
+import { stockRequest } from '../stock.ts';
 
 /** Where a page goes on: after this moment, in microseconds since 1970, and this source. */
 export const supplyPlace = z.tuple([z.number(), z.string().max(1_000)]).readonly();

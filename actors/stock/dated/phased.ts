@@ -6,8 +6,11 @@
  *  PH1 `later` of a key has exactly the open lines that are due later, and `dues` their units by moment.
  *  PH2 Once a policy has needed groups, `groups` of every key of the book has the claims of its live reservations and what is pending.
  */
-import type { KeyPolicy } from '../policy/policy.ts';
-import { laneTimeOf } from '../policy/terms.ts';
+import type { KeyPolicy } from '../../policy/policy.ts';
+import { laneTimeOf } from '../../policy/terms.ts';
+import type { StockBook } from '../book.ts';
+import { type Later, type PartLine, type PendingUnits, type ReservationPart, rareOf, type StockKey } from '../state.ts';
+import { openSupply, type Supply } from '../supply/open-supply.ts';
 import {
   type ActiveUnits,
   type Asker,
@@ -22,9 +25,6 @@ import {
   type Timeline,
   withItem,
 } from './atp.ts';
-import type { StockBook } from './book.ts';
-import { type Later, type PartLine, type PendingUnits, type ReservationPart, rareOf, type StockKey } from './state.ts';
-import { openSupply, type Supply } from './supply/open-supply.ts';
 
 /** When a line is due: 0 or a moment in the past is now, microseconds since 1970, END_OF_TIME. */
 export type Due = number;
@@ -44,7 +44,7 @@ export function isDueLater({ date }: PartLine): boolean {
   return date !== undefined && date.due > 0;
 }
 
-/** Counts a claim of a line in the key's books of later units and of groups. @param units negative to take it back */
+/** Counts a claim of a line in the key's books of later units (PH1) and of groups. @param units negative to take it back */
 export function countClaim(book: StockBook, part: ReservationPart, line: PartLine, units: number): void {
   if (units === 0) return;
   const { key } = line;

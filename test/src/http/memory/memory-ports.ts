@@ -3,18 +3,19 @@
  * refusal. Other tests cover the stock itself.
  */
 
-import type { AnomalyService } from '../../../actors/anomaly/keeper.ts';
-import { ItemBook } from '../../../actors/item/book.ts';
-import type { ExplainedKey, ExplainPage } from '../../../actors/ports/explain-page.ts';
-import type { ParkedFacts, ParkedFilter, ParkedSelection } from '../../../actors/ports/parked.ts';
-import type { ExplainAnswer } from '../../../actors/ports/peer-operations.ts';
-import type { FactIngress, ItemService, StockService } from '../../../actors/ports/ports.ts';
-import { Refusal, UNDECIDED, undecided } from '../../../actors/ports/refusal.ts';
-import { knownItem } from '../../../actors/request/item-desk.ts';
-import { supplyPage } from '../../../actors/request/supply-list.ts';
-import { contentOf } from '../../../actors/reservation/content.ts';
-import { StockBook } from '../../../actors/stock/book.ts';
-import type { ParkedFact, ParkedWork } from '../../../streams/contract/parked.ts';
+import type { AnomalyService } from '../../../../actors/anomaly/keeper.ts';
+import { ItemBook } from '../../../../actors/item/book.ts';
+import type { ExplainedKey, ExplainPage } from '../../../../actors/ports/explain-page.ts';
+import type { ParkedFacts, ParkedFilter, ParkedSelection } from '../../../../actors/ports/parked.ts';
+import type { ExplainAnswer } from '../../../../actors/ports/peer-operations.ts';
+import type { FactIngress, ItemService, StockService } from '../../../../actors/ports/ports.ts';
+import { Refusal, UNDECIDED, undecided } from '../../../../actors/ports/refusal.ts';
+import { knownItem } from '../../../../actors/request/item-desk.ts';
+import { supplyPage } from '../../../../actors/request/supply-list.ts';
+import { contentOf } from '../../../../actors/reservation/content.ts';
+import { StockBook } from '../../../../actors/stock/book.ts';
+import type { ParkedFact, ParkedWork } from '../../../../streams/contract/parked.ts';
+import type { SupplyPage, SupplyQuery } from '../../../../streams/contract/promise/supply.ts';
 import type {
   AmendRequest,
   AtpAnswer,
@@ -25,10 +26,9 @@ import type {
   StockAnswer,
   StocksAnswer,
   StocksRequest,
-} from '../../../streams/contract/stock.ts';
-import type { SupplyPage, SupplyQuery } from '../../../streams/contract/supply.ts';
-import { parseFact } from '../../../streams/fact/fact.ts';
-import type { SentBody } from '../../../streams/fact/sent-body.ts';
+} from '../../../../streams/contract/stock.ts';
+import { parseFact } from '../../../../streams/fact/fact.ts';
+import type { SentBody } from '../../../../streams/fact/sent-body.ts';
 
 const AS_OF = '2026-11-24T09:15:00.123Z';
 

@@ -196,6 +196,7 @@ function played(instance: Instance, by: string, t: number, backorder = false): n
   return qty;
 }
 
+// TA1
 it('equals what a unit-by-unit play allows, in 10,000 random instances', () => {
   fc.assert(
     fc.property(instances, channel, day, (instance, by, t) => {
@@ -215,6 +216,7 @@ it('allows the backorders that such a play allows', () => {
   );
 });
 
+// TA2, TA3
 it('never falls with time, with more or earlier supply, by a receipt, or by a release', () => {
   fc.assert(
     fc.property(instances, channel, day, fc.integer({ min: 1, max: 3 }), (instance, by, on, qty) => {

@@ -1,8 +1,8 @@
 /** Folds decisions on promises over time: new moments of lines, and supply that is overdue. Total, without policy. */
-import type { Overdue, Repromised } from '../../streams/journal/stock-decisions.ts';
-import type { StockBook } from './book.ts';
-import { settle, unclaim } from './reservation.ts';
-import { rareOf } from './state.ts';
+import type { Overdue, Repromised } from '../../../streams/journal/promise-decisions.ts';
+import type { StockBook } from '../book.ts';
+import { settle, unclaim } from '../reservation.ts';
+import { rareOf } from '../state.ts';
 
 /** A line that a change of the reservation has replaced keeps what the change said. */
 export function applyMoves(book: StockBook, { sku, location, moves, cause, more }: Repromised): void {

@@ -1,8 +1,8 @@
 /** Policies in memory for tests of the HTTP front: the real desk on a bucket in memory, whose changes are in force at once. */
-import { PolicyDesk } from '../../../actors/in-force/policy-desk.ts';
-import type { LocationFields } from '../../../actors/in-force/records.ts';
-import { PolicyLevels } from '../../../actors/policy/levels.ts';
-import { BrokerError, type HistoryKeys, type KeyEntry } from '../../../streams/broker.ts';
+import { PolicyDesk } from '../../../../actors/in-force/policy-desk.ts';
+import type { LocationFields } from '../../../../actors/in-force/records.ts';
+import { PolicyLevels } from '../../../../actors/policy/levels.ts';
+import { BrokerError, type HistoryKeys, type KeyEntry } from '../../../../streams/broker.ts';
 
 class MemoryHistory implements HistoryKeys {
   readonly #entries: KeyEntry[] = [];

@@ -1,6 +1,6 @@
 /** The moment that a `by` means at a location. */
-import { endOfDay, isDate, parseInstant } from '../../streams/instant.ts';
-import type { LocationTerms } from '../policy/policy.ts';
+import { endOfDay, isDate, parseInstant } from '../../../streams/instant.ts';
+import type { LocationTerms } from '../../policy/policy.ts';
 
 /** A day or a moment by which something is wanted. A day ends at midnight of the location's time zone. */
 export interface Wanted {

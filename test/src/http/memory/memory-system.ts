@@ -1,13 +1,13 @@
 /** The whole system in memory, for the fronts: one SKU at one location. */
-import type { ItemBook } from '../../../actors/item/book.ts';
-import { UNDECIDED, undecided } from '../../../actors/ports/refusal.ts';
-import { KnownFigures } from '../../../dashboards/kpi/known-figures.ts';
-import { mergeRequestStats } from '../../../dashboards/kpi/request-stats.ts';
-import { findItems } from '../../../dashboards/query/item-queries.ts';
-import type { PromiseQuery } from '../../../dashboards/query/promise-queries.ts';
-import type { ReservationsQuery, StockQuery } from '../../../dashboards/query/stock-queries.ts';
-import type { SystemView } from '../../../src/api/system-api.ts';
-import { RESERVATION_OUTCOMES } from '../../../src/metrics/families.ts';
+import type { ItemBook } from '../../../../actors/item/book.ts';
+import { UNDECIDED, undecided } from '../../../../actors/ports/refusal.ts';
+import { KnownFigures } from '../../../../dashboards/kpi/known-figures.ts';
+import { mergeRequestStats } from '../../../../dashboards/kpi/request-stats.ts';
+import { findItems } from '../../../../dashboards/query/item-queries.ts';
+import type { PromiseQuery } from '../../../../dashboards/query/promise-queries.ts';
+import type { ReservationsQuery, StockQuery } from '../../../../dashboards/query/stock-queries.ts';
+import type { SystemView } from '../../../../src/api/system-api.ts';
+import { RESERVATION_OUTCOMES } from '../../../../src/metrics/families.ts';
 
 const NOW = Date.parse('2026-11-24T09:15:00Z');
 const NOTHING_OPEN = { byKind: {}, byLocation: new Map<string, number>() };

@@ -3,9 +3,9 @@
  * over NATS.
  */
 import { z } from 'zod';
-import { LIMITS } from '../../config/limits.ts';
-import { MAX_QTY } from '../fact/fields.ts';
-import { isStoredName, NAME_RULE } from '../names.ts';
+import { LIMITS } from '../../../config/limits.ts';
+import { MAX_QTY } from '../../fact/fields.ts';
+import { isStoredName, NAME_RULE } from '../../names.ts';
 
 const NAMES = `must be ${NAME_RULE}`;
 /** `*` is a name too, and stands for all where a policy is set. */

@@ -1,13 +1,13 @@
 /** Stock keys with supply, dated promises and a policy, in days. Day 0 is now. */
-import { NO_POLICY } from '../../../actors/policy/policy.ts';
-import { NO_TERMS } from '../../../actors/policy/terms.ts';
-import { END_OF_TIME } from '../../../actors/stock/atp.ts';
-import { StockBook } from '../../../actors/stock/book.ts';
-import { applyDecision, applyFact } from '../../../actors/stock/evolve.ts';
-import { audit } from '../../../actors/stock/invariants.ts';
-import { atpBy, backorderableBy } from '../../../actors/stock/phased.ts';
-import type { StockKey } from '../../../actors/stock/state.ts';
-import type { Standing } from '../../../streams/journal/stock-decisions.ts';
+import { NO_POLICY } from '../../../../actors/policy/policy.ts';
+import { NO_TERMS } from '../../../../actors/policy/terms.ts';
+import { StockBook } from '../../../../actors/stock/book.ts';
+import { END_OF_TIME } from '../../../../actors/stock/dated/atp.ts';
+import { atpBy, backorderableBy } from '../../../../actors/stock/dated/phased.ts';
+import { applyDecision, applyFact } from '../../../../actors/stock/evolve.ts';
+import { audit } from '../../../../actors/stock/invariants.ts';
+import type { StockKey } from '../../../../actors/stock/state.ts';
+import type { Standing } from '../../../../streams/journal/stock-decisions.ts';
 
 export const DAY = 86_400_000_000;
 export const NOW = Date.UTC(2026, 11, 1) * 1000;

@@ -1,8 +1,8 @@
 /** Sentences of the contract's section "Promises over time", on a running node with real servers. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { askUntilDecided } from '../../../harness/callers/http-caller.ts';
-import { NodeProcess } from '../../../harness/processes/node-process.ts';
-import { freshNats, freshRedis } from '../../../harness/servers/servers.ts';
+import { askUntilDecided } from '../../../../harness/callers/http-caller.ts';
+import { NodeProcess } from '../../../../harness/processes/node-process.ts';
+import { freshNats, freshRedis } from '../../../../harness/servers/servers.ts';
 
 let node: NodeProcess;
 beforeAll(async () => {

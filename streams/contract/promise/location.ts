@@ -1,6 +1,6 @@
 /** Requests and answers that describe locations. Callers cannot ask them over NATS. */
 import { z } from 'zod';
-import { LIMITS } from '../../config/limits.ts';
+import { LIMITS } from '../../../config/limits.ts';
 import { author, byName, change, list, name, whole } from './policy.ts';
 
 export const LOCATION_KINDS = ['store', 'dc', '3pl', 'dropship'] as const;

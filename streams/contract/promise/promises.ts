@@ -1,8 +1,8 @@
 /** The list of promises for later: requests and answers. */
 import { z } from 'zod';
-import { LIMITS } from '../../config/limits.ts';
-import { cursorOf, limit, nextCursor } from './pages.ts';
-import { name } from './stock.ts';
+import { LIMITS } from '../../../config/limits.ts';
+import { cursorOf, limit, nextCursor } from '../pages.ts';
+import { name } from '../stock.ts';
 
 export const PROMISE_STATES = ['late', 'all'] as const;
 
@@ -19,7 +19,7 @@ export const promisesQuery = z.object({
 
 const moment = z.string().nullable();
 /** What `promise.changed` says of a promise. */
-export const promiseChange = z.object({
+const promiseChange = z.object({
   reservation: z.string(),
   line: z.string().nullable().meta({ description: "the caller's own name for the line" }),
   sku: z.string(),
@@ -30,7 +30,5 @@ export const promiseChange = z.object({
   now: moment.meta({ description: 'the moment that holds now; null if none is known' }),
   cause: z.string().nullable().meta({ description: 'what the moment follows from; null if it never changed' }),
 });
-export type PromiseChange = z.infer<typeof promiseChange>;
 export const promisesAnswer = z.object({ promises: z.array(promiseChange), next: nextCursor }).meta({ id: 'Promises' });
 export type PromisesAnswer = z.infer<typeof promisesAnswer>;
-export type PromisesQuery = z.output<typeof promisesQuery>;
