@@ -227,8 +227,6 @@ export const LIMITS = {
   /** Lines that get a new moment by one decision, and the pause between two such decisions. So 100,000 lines take a minute. */
   movesPerDecision: 50,
   movesPauseMs: 20,
-  /** SKUs that a policy, or a refusal, names instead of a SKU. More are refused. */
-  substitutes: 32,
   /** Page encoding per turn of the event loop while a snapshot is written, in milliseconds. */
   snapshotTurnMs: 4,
 } as const;

@@ -44,7 +44,7 @@ const shortage = z.object({
   requested: natural,
   available: z.int(),
   earliest: natural.nullable().optional(),
-  substitutes: listOf(z.object({ sku: peerName, available: natural.optional() }), LIMITS.substitutes).optional(),
+  substitutes: listOf(z.object({ sku: peerName, available: natural.optional() }), LIMITS.policySubstitutes).optional(),
 });
 export const shortages = listOf(shortage, 100_000);
 const text = (most: number) => z.string().max(most);

@@ -12,7 +12,7 @@ export async function withSubstitutes(
 ): Promise<never> {
   if (!(error instanceof Refusal) || error.shortages === undefined) throw error;
   const names = (shortage: RefusedShortage) => (shortage.substitutes ?? []).map(({ sku }) => sku);
-  const skus = [...new Set(error.shortages.flatMap(names))].slice(0, LIMITS.substitutes);
+  const skus = [...new Set(error.shortages.flatMap(names))].slice(0, LIMITS.policySubstitutes);
   if (skus.length === 0) throw error;
   const { by } = lines.find(({ sku }) => sku === error.shortages?.[0]?.sku) ?? {};
   // A refusal does not wait for another owner that is silent.
