@@ -94,7 +94,11 @@ describe('a policy', () => {
     const sku = newSku();
     await receive(sku, 2);
     await policy(sku, { backorder: { web: 5 } });
-    expect(await atp(sku, '&channel=web')).toMatchObject({ atp: 2, backorderable: 7, locations: [{ backorderable: 7 }] });
+    expect(await atp(sku, '&channel=web')).toMatchObject({
+      atp: 2,
+      backorderable: 7,
+      locations: [{ backorderable: 7 }],
+    });
     expect(await atp(sku, '&channel=store')).not.toHaveProperty('backorderable');
     const all = await place(`${sku}-a`, { sku, qty: 5, backorder: true }, { confirm: true });
     expect(all.body.lines).toMatchObject([{ qty: 5, promisedBy: null }]);
@@ -106,9 +110,11 @@ describe('a policy', () => {
     await receive(sku, 3);
     await expect.poll(() => stock(sku), { timeout: 10_000 }).toMatchObject({ allocated: 5, held: 0, promised: 2 });
     expect(await line(`${sku}-a`)).not.toHaveProperty('promisedBy');
-    await expect.poll(() => events('promise.changed', `${sku}-a`), { timeout: 10_000 }).toMatchObject([
-      { type: 'holdfast.promise.changed.v1', data: { wanted: null, was: null, qty: 5, sku, location: 'shop' } },
-    ]);
+    await expect
+      .poll(() => events('promise.changed', `${sku}-a`), { timeout: 10_000 })
+      .toMatchObject([
+        { type: 'holdfast.promise.changed.v1', data: { wanted: null, was: null, qty: 5, sku, location: 'shop' } },
+      ]);
   });
 
   it('names substitutes in a refusal, with what is there of them', async () => {
@@ -142,8 +148,7 @@ describe('supply', () => {
     const ids = Array.from({ length: 5 }, (_, i) => `${sku}-${i}`);
     for (const id of ids) expect((await place(id, { sku, qty: 2, by: wanted })).status).toBe(201);
     await purchase(sku, `${sku}-po`, 10, second, at(0));
-    for (const id of ids)
-      await expect.poll(() => line(id), { timeout: 10_000 }).toMatchObject({ promisedBy: second });
+    for (const id of ids) await expect.poll(() => line(id), { timeout: 10_000 }).toMatchObject({ promisedBy: second });
     const { body } = await ask('GET', `/v1/promises?sku=${sku}&limit=3`);
     expect(body.promises).toHaveLength(3);
     const rest = await ask('GET', `/v1/promises?sku=${sku}&limit=3&cursor=${body.next}`);
@@ -161,7 +166,9 @@ describe('supply', () => {
   it('by a day counts until the day ends where the location is', async () => {
     const sku = newSku();
     const location = 'auckland';
-    expect((await ask('PUT', `/v1/locations/${location}`, { name: 'Auckland', timezone: 'Pacific/Auckland' })).status).toBe(200);
+    expect(
+      (await ask('PUT', `/v1/locations/${location}`, { name: 'Auckland', timezone: 'Pacific/Auckland' })).status,
+    ).toBe(200);
     const wanted = day(10);
     // Midnight of Auckland is at noon or 11:00 of UTC, so this is the next day there.
     const due = `${wanted}T12:30:00.000Z`;
