@@ -20,6 +20,7 @@ import { parseDateOrInstant, parseInstant } from '../instant.ts';
 import { isName, NAME_RULE } from '../names.ts';
 import { FACT_TYPES, STOCK_FACT_TYPES } from '../subjects.ts';
 import { amount } from './amount.ts';
+import { free, later } from './canonical.ts';
 import { misplacedField, withoutAbsent } from './counting-fields.ts';
 import {
   ARRIVED_RULE,
@@ -393,13 +394,4 @@ function canonical(sent: SentFact): string {
     case 'adjustment':
       return `${head}\u0001${sent.delta}\u0001${free(sent.reason)}\u0001${sent.bucket ?? 'sellable'}`;
   }
-}
-
-/** A field that an older version does not know. It is hashed only if it is there, so that all other facts keep their hash. */
-function later(value: string | undefined): string {
-  return value === undefined ? '' : `\u0001${free(value)}`;
-}
-
-function free(value: string | undefined): string {
-  return value === undefined ? '' : `${value.length}:${value}`;
 }
