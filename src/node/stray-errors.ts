@@ -13,7 +13,7 @@ import type { LimitedLog } from '../process/limited-log.ts';
 
 /** Files whose faults leave state in doubt. Stacks of the bundle name no sources, so scripts/build.mjs puts these files into one chunk. */
 export const DECIDING =
-  /\/(actors\/(book|partition|recovery|reservation|snapshot|stock)\/|actors\/idempotency\/fact-ids\.|actors\/ingest\/intake\.|streams\/journal\/)/;
+  /\/(actors\/(book|item|partition|policy|promise|recovery|reservation|snapshot|stock)\/|actors\/idempotency\/fact-ids\.|actors\/ingest\/intake\.|streams\/journal\/)/;
 export const DECIDING_CHUNK = 'deciding';
 const IN_BUNDLE = new RegExp(`/${DECIDING_CHUNK}-[\\w-]+\\.js`);
 

@@ -20,6 +20,7 @@ import { parseDateOrInstant, parseInstant } from '../instant.ts';
 import { isName, NAME_RULE } from '../names.ts';
 import { FACT_TYPES, type FactType } from '../subjects.ts';
 import { amount } from './amount.ts';
+import { free, later } from './canonical.ts';
 import { misplacedField, withoutAbsent } from './counting-fields.ts';
 import { ARRIVED_RULE, QTY_RULE } from './fields.ts';
 import { flatItem, type ItemFact, itemContent } from './item.ts';
@@ -346,13 +347,4 @@ function canonical(sent: SentFact): string {
     case 'purchase':
       return `${head}\u0001${free(sent.purchaseOrder)}\u0001${free(sent.line)}\u0001${sent.qty}\u0001${parseDateOrInstant(sent.promisedAt)}\u0001${free(sent.vendor)}\u0001${amount(sent.unitCost)}`;
   }
-}
-
-/** A field that an older version does not know. It is hashed only if it is there, so that all other facts keep their hash. */
-function later(value: string | undefined): string {
-  return value === undefined ? '' : `\u0001${free(value)}`;
-}
-
-function free(value: string | undefined): string {
-  return value === undefined ? '' : `${value.length}:${value}`;
 }
