@@ -68,7 +68,7 @@ describe('a policy', () => {
     expect(placed.filter(({ status }) => status === 201)).toHaveLength(10);
     expect(placed.filter(({ status }) => status === 409)).toHaveLength(40);
     expect((await atp(sku, '&channel=marketplace')).atp).toBe(0);
-    expect((await atp(sku, '&channel=web')).atp).toBe(90);
+    expect((await atp(sku, `&channel=web&by=${day(6)}`)).atp).toBe(190);
     const held = placed.findIndex(({ status }) => status === 201);
     await ask('DELETE', `/v1/reservations/${sku}-${held}`);
     expect((await atp(sku, '&channel=marketplace')).atp).toBe(1);
