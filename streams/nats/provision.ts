@@ -95,7 +95,7 @@ interface Bound {
 }
 
 /** How often bounds are halved before the streams are left as they are. */
-const HALVINGS = 10;
+const HALVINGS = 12;
 
 /** Sets `max_bytes` of the streams in the given order (PN2, PN3). */
 async function bound(
