@@ -119,7 +119,10 @@ describe('PUT', () => {
       { sku, qty: 1 },
       { sku: other, qty: 2 },
     ]);
-    expect([refused.status, refused.body.shortages]).toEqual([409, [{ sku: other, requested: 2, available: 1 }]]);
+    expect([refused.status, refused.body.shortages]).toEqual([
+      409,
+      [{ sku: other, requested: 2, available: 1, earliest: null }],
+    ]);
     expect([await stock(sku, 'a'), await stock(other, 'a')]).toEqual([
       [5, 5, 0],
       [1, 0, 0],
@@ -158,7 +161,10 @@ describe('PUT', () => {
       ['b', 2, 0],
     ]);
     const refused = await put(id, [{ sku, qty: 12 }]);
-    expect([refused.status, refused.body.shortages]).toEqual([409, [{ sku, requested: 12, available: 10 }]]);
+    expect([refused.status, refused.body.shortages]).toEqual([
+      409,
+      [{ sku, requested: 12, available: 10, earliest: null }],
+    ]);
     await facts({ type: 'receipt', sku, location: 'c', qty: 12 });
     expect(placesOf(await put(id, [{ sku, qty: 12 }]))).toEqual([['c', 12, 0]]);
     expect([await stock(sku, 'a'), await stock(sku, 'b')]).toEqual([

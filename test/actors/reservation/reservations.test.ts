@@ -186,9 +186,9 @@ describe('reservations', () => {
       { sku: other, qty: 1 },
       { sku, qty: 5 },
     ]);
-    expect([whole.status, whole.body.shortages]).toEqual([409, [{ sku, requested: 5, available: 4 }]]);
+    expect([whole.status, whole.body.shortages]).toEqual([409, [{ sku, requested: 5, available: 4, earliest: null }]]);
     const split = await place(`short-${sku}`, [{ sku, qty: 8, split: true }]);
-    expect([split.status, split.body.shortages]).toEqual([409, [{ sku, requested: 8, available: 7 }]]);
+    expect([split.status, split.body.shortages]).toEqual([409, [{ sku, requested: 8, available: 7, earliest: null }]]);
     expect(await stock(other, 'a')).toMatchObject({ held: 0 });
     const fits = await place(`short-${sku}`, [{ sku, qty: 7, split: true }]);
     expect(fits.status).toBe(201);

@@ -44,8 +44,10 @@ export class ShopDay {
     const at = (agoMs = 0) => new Date(now - agoMs).toISOString();
     const shop = { sku: 'mug', location: 'shop', occurredAt: at() };
     const transfer = { type: 'transfer', sku: 'mug', transfer: `t${round}`, from: 'dc', to: 'shop', qty: 4 };
+    const bought = { sku: 'mug', location: 'dc', purchaseOrder: `po${round}`, qty: 50 };
     const counted = await this.#post('/v1/facts', [
-      { id: `r${round}`, type: 'receipt', sku: 'mug', location: 'dc', occurredAt: at(7_200_000), qty: 50, damaged: 1 },
+      { id: `p${round}`, type: 'purchase', ...bought, occurredAt: at(DAY_MS), promisedAt: at(10_800_000) },
+      { id: `r${round}`, type: 'receipt', ...bought, occurredAt: at(7_200_000), damaged: 1 },
       { id: `o${round}`, ...transfer, location: 'dc', occurredAt: at(5_400_000), phase: 'shipped' },
       { id: `i${round}`, ...transfer, location: 'shop', occurredAt: at(60_000), phase: 'received', damaged: 1 },
       { id: `s${round}`, type: 'sale', ...shop, qty: 1, unitPrice: '2.55', currency: 'GBP' },
