@@ -222,7 +222,7 @@ describe('a snapshot of 0.1, or of before a stream was there', () => {
     decodeManifest(encodeManifest({ ...manifest, ids, ...more } as unknown as Manifest));
 
   it('has folded nothing of that stream', () => {
-    expect(decoded({}).positions).toEqual({ SALES: 7, RECEIPTS: 0, TRANSFERS: 0, RETURNS: 0, COUNTS: 0 });
+    expect(decoded({}).positions).toEqual({ SALES: 7, RECEIPTS: 0, TRANSFERS: 0, RETURNS: 0, COUNTS: 0, ITEMS: 0 });
   });
 
   it('keeps its ids for the horizon from when it was written, since it does not say when they were stored', () => {

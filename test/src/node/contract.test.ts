@@ -65,7 +65,7 @@ describe('a refusal of a reservation whose lines are with several owners', () =>
       expect([status, body.type, bySku(body.shortages)]).toEqual([
         409,
         'insufficient-stock',
-        bySku(lines.slice(2).map(({ sku, qty }) => ({ sku, requested: qty, available: 5 }))),
+        bySku(lines.slice(2).map(({ sku, qty }) => ({ sku, requested: qty, available: 5, earliest: null }))),
       ]);
       expect(body.detail).toMatch(/; nothing is held$/);
       for (const { sku } of lines.slice(2)) expect(body.detail).toContain(sku);
@@ -89,7 +89,7 @@ describe('a refusal of a reservation whose lines are with several owners', () =>
       bySku(shortages),
     ]);
     const none = await ask('POST', '/v1/reservations', { id: nameIn(1, 'none'), lines: lines.slice(1), partial });
-    const left = lines.slice(1).map(({ sku, qty }) => ({ sku, requested: qty, available: 0 }));
+    const left = lines.slice(1).map(({ sku, qty }) => ({ sku, requested: qty, available: 0, earliest: null }));
     expect([none.status, bySku(none.body.shortages)]).toEqual([409, bySku(left)]);
   });
 
@@ -99,7 +99,7 @@ describe('a refusal of a reservation whose lines are with several owners', () =>
     const linesOf = (qty: number) => skus.map((sku) => ({ sku, qty }));
     expect((await ask('POST', '/v1/reservations', { id, lines: linesOf(2) })).status).toBe(201);
     const { status, body } = await ask('PUT', `/v1/reservations/${id}`, { lines: linesOf(6) });
-    const shortages = bySku(skus.map((sku) => ({ sku, requested: 6, available: 5 })));
+    const shortages = bySku(skus.map((sku) => ({ sku, requested: 6, available: 5, earliest: null })));
     expect([status, bySku(body.shortages)]).toEqual([409, shortages]);
     expect(body.detail).toMatch(/; nothing has changed$/);
     expect(await held(skus)).toEqual([2, 2, 2, 2]);
