@@ -145,7 +145,7 @@ it('explains, restarts, and rebuilds from the log alone to the same stock', asyn
 }, 40_000);
 
 it('of every type has a stream', async () => {
-  for (const type of ['sale', 'receipt', 'transfer', 'return', 'count', 'adjustment'] as const) {
+  for (const type of ['sale', 'receipt', 'transfer', 'return', 'count', 'adjustment', 'purchase', 'item'] as const) {
     const seq = await broker.publish(bundleSubject(type, 0), Buffer.from('noise'));
     expect(seq).toBeGreaterThan(0);
   }

@@ -202,10 +202,10 @@ it('refuses a request that says what does not exist, over HTTP and NATS, and dec
       { id: 'a', lines: [{ ...lines[0], location: 'shop' }] },
       'lines[0].location is not known; did you mean locations?',
     ],
-    [{ id: 'a', lines: [{ ...lines[0], bi: '2026-12-01' }] }, 'lines[0].bi is not known; the nearest is by'],
+    [{ id: 'a', lines: [{ ...lines[0], bi: '2026-12-01' }] }, 'lines[0].bi is not known; did you mean by?'],
     [
       { id: 'a', lines: [{ ...lines[0], backOrder: true }] },
-      'lines[0].backOrder is not known; the nearest is backorder',
+      'lines[0].backOrder is not known; did you mean backorder?',
     ],
   ] as const;
   for (const [body, detail] of named) {

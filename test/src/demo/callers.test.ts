@@ -77,11 +77,12 @@ describe('the retailer', () => {
         clock.advanceTo(clock.nowMs() + 3_600_000);
       }
       expect(refused).toBe(0);
-      const stored = [...server.facts.keys()];
+      // Names of items are sent beside the script, and again at each start.
+      const stored = [...server.facts.values()].filter(({ type }) => type !== 'item').map(({ id }) => String(id));
       const series = stored[0]?.split(':')[0] ?? '';
       const planned = (await scripted(month, 1, `${series}:`)).map((fact) => fact.id);
       expect(stored).toEqual(planned.slice(0, stored.length));
-      expect(stored.length).toBeGreaterThan(20_000);
+      expect(stored.length).toBeGreaterThan(15_000);
     },
   );
 
@@ -91,7 +92,9 @@ describe('the retailer', () => {
     const late: number[] = [];
     const spying = new MemoryServer();
     const send: typeof server.send = (batch) => {
-      for (const fact of batch) late.push(clock.nowMs() - Date.parse(String(fact.occurredAt)));
+      // Names are as old as the month, so that a person's own name wins.
+      const happened = batch.filter(({ type }) => type !== 'item');
+      for (const fact of happened) late.push(clock.nowMs() - Date.parse(String(fact.occurredAt)));
       return server.send(batch);
     };
     await play(Object.assign(spying, { send }), clock, 20_000, join(folder, 'stamps.json'));

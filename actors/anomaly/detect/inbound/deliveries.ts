@@ -47,6 +47,8 @@ export class Deliveries {
       else {
         this.#open.set(line, line.key);
         if (alarms.get('receipt_overdue', causeOfLine(line)) !== undefined) this.#judgeDue(line, recordedAt, true);
+        // A fact of one line says when the whole order began, so it may concern the keys of the others too.
+        this.judgeKey(line.key);
       }
     }
   }

@@ -70,14 +70,14 @@ describe('a name that is not known', () => {
     [
       'POST',
       '/v1/reservations',
-      { id: 'a', lines: [{ sku: '85123A', qty: 1, by: '2026-12-01' }] },
-      'lines[0].by is not known; the nearest is qty',
+      { id: 'a', lines: [{ sku: '85123A', qty: 1, bi: '2026-12-01' }] },
+      'lines[0].bi is not known; did you mean by?',
     ],
     [
       'POST',
       '/v1/reservations',
-      { id: 'a', lines: [{ sku: '85123A', qty: 1, backorder: true }] },
-      'lines[0].backorder is not known; the nearest is ',
+      { id: 'a', lines: [{ sku: '85123A', qty: 1, backOrder: true }] },
+      'lines[0].backOrder is not known; did you mean backorder?',
     ],
     ['POST', '/v1/atp', { skus: ['85123A'] }, 'skus is not known; the nearest is '],
     [
