@@ -63,7 +63,6 @@ export class ItemBook implements Book {
       this.#sorted = undefined;
       return;
     }
-    // mutant: last-arrived-item
     if (byTime(said, known) <= 0) return;
     this.#pages.touch(known);
     const { at, own, id, name, attributes } = said;

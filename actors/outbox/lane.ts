@@ -53,7 +53,6 @@ export class Lane {
 
   tell(waiting: Waiting): void {
     if (this.#overflowed) return;
-    // mutant: outbox-without-bound
     if (this.#queue.length >= LIMITS.outboxEvents) {
       this.#queue.length = 0;
       this.#overflowed = true;

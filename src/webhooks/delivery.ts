@@ -107,7 +107,6 @@ export class WebhookDelivery {
     }
     const said = await this.#send(webhook, handed, signal);
     if (typeof said === 'number' && said >= 200 && said < 300) {
-      // mutant: acknowledged-before-answer
       // Only now, so that a node that dies before has it given out again (DL1).
       handed.done();
       outcome('delivered');
