@@ -1,7 +1,7 @@
 /** Money: each amount has one canonical form, so that a resend in another spelling is the same fact. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { amount } from '../../../streams/fact/amount.ts';
+import { amount } from '../../../streams/fact/canonical.ts';
 import { parseFact } from '../../../streams/fact/fact.ts';
 import { isPlainFact } from '../../../streams/fact/plain-fact.ts';
 
